@@ -1,0 +1,44 @@
+"""Autoencoders written once in Keras 3 that run, and agree, on PyTorch, TensorFlow and JAX.
+
+The public names below are imported when they are first asked for, so that ``import ae_multi``
+loads no framework: which one Keras will run on can still be chosen afterwards, with the
+environment variable ``KERAS_BACKEND``.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Autoencoder": "ae_multi.models",
+    "SimpleAutoencoder": "ae_multi.models",
+    "DeepAutoencoder": "ae_multi.models",
+    "load_model": "ae_multi.models",
+    "Dataset": "ae_multi.data",
+    "load_data": "ae_multi.data",
+    "BackendError": "ae_multi.errors",
+    "InputError": "ae_multi.errors",
+}
+_SUBPACKAGES = (
+    "backends",
+    "data",
+    "models",
+    "parity",
+    "randomness",
+    "report",
+    "training",
+)
+
+__all__ = [*_HOME, *_SUBPACKAGES, "__version__"]
+
+
+def __getattr__(name):
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    if name in _SUBPACKAGES:
+        return importlib.import_module(f"ae_multi.{name}")
+    raise AttributeError(f"module 'ae_multi' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)

@@ -1,0 +1,34 @@
+"""The one place that imports PyTorch, TensorFlow or JAX.
+
+Each module here is one framework, imported only when it is the one that runs, and has the same
+functions:
+
+    version()         the framework's version, a string
+    device()          the device that computes, a string for people: "cpu (2 threads)", "NVIDIA …"
+    full_precision()  make float32 mean float32: no TF32 in matrix products or convolutions
+    wait()            return when the device has finished all work that was given to it
+"""
+
+import importlib
+
+from ae_multi.errors import BackendError
+from ae_multi.selection import BACKENDS, FORWARD_ONLY, select_backend
+
+__all__ = ["BACKENDS", "current", "get"]
+
+
+def current():
+    """The module of the backend that Keras runs on."""
+    return get(select_backend())
+
+
+def get(name):
+    """The module of one backend.
+
+    Raises:
+        BackendError: an unknown name.
+    """
+    if name not in BACKENDS + FORWARD_ONLY:
+        raise BackendError(f"Expected one of {', '.join(BACKENDS)}. Received: {name!r}.")
+    module = name if name in BACKENDS else "forward_only"
+    return importlib.import_module(f"ae_multi.backends.{module}")

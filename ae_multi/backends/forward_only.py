@@ -1,0 +1,23 @@
+"""Keras's own NumPy and OpenVINO backends, which run a model forward and cannot train it."""
+
+from importlib import metadata
+
+from ae_multi.selection import select_backend
+
+
+def version():
+    """The version of NumPy or OpenVINO."""
+    return metadata.version(select_backend())
+
+
+def device():
+    """Both are used on the CPU."""
+    return "cpu"
+
+
+def full_precision():
+    """Nothing to turn off: NumPy computes in the precision it is given."""
+
+
+def wait():
+    """Nothing to wait for: calls return when they are done."""

@@ -1,0 +1,29 @@
+"""PyTorch."""
+
+import torch
+
+
+def version():
+    """PyTorch's version."""
+    return torch.__version__
+
+
+def device():
+    """The device that Keras's torch backend computes on: a GPU if there is one."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    if torch.backends.mps.is_available():
+        return "Apple GPU (mps)"
+    return f"cpu ({torch.get_num_threads()} threads)"
+
+
+def full_precision():
+    """Turn TF32 off; PyTorch has it on for convolutions."""
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+
+
+def wait():
+    """Return when the device has finished."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()

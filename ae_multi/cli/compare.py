@@ -1,0 +1,84 @@
+"""``ae-multi compare``: the main job."""
+
+from pathlib import Path
+
+from ae_multi.cli.options import (
+    add_data_options,
+    add_training_options,
+    backend_python,
+    comma_separated,
+    model_names,
+    training_options,
+)
+from ae_multi.errors import InputError
+from ae_multi.files import check_writable
+from ae_multi.parity import Settings, compare
+from ae_multi.parity.process import WorkerError
+from ae_multi.report.json import write_json
+from ae_multi.report.progress import BackendProgress
+from ae_multi.report.tables import console, print_comparison
+from ae_multi.training.recipe import Recipe
+
+
+def add_options(parser):
+    """What can be asked for."""
+    parser.add_argument(
+        "--model", type=model_names, default=model_names("all"), metavar="NAMES",
+        help="simple, deep, simple,deep or all (default: all)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--backends", type=comma_separated, metavar="NAMES",
+        help="torch,tensorflow,jax or some of them, in this order (default: those installed)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--python", type=backend_python, action="append", default=[], metavar="BACKEND=PATH",
+        help="the interpreter of a backend that lives in an environment of its own; repeatable",
+    )  # fmt: skip
+    add_data_options(parser)
+    add_training_options(parser)
+    parser.add_argument(
+        "--spread-runs", type=int, default=6, metavar="N",
+        help="trainings from weights one ulp off, to see what rounding can do (default: 6)",
+    )  # fmt: skip
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
+    parser.add_argument(
+        "--figure", type=Path, metavar="FILE",
+        help="draw test images, reconstructions and loss curves (.png, .svg or .pdf)",
+    )  # fmt: skip
+
+
+def run(options):
+    """Compare; return 0 if the backends agree, 1 if they part."""
+    if options.json:
+        check_writable(options.json, "the JSON")
+    if options.figure:
+        _check_figure(options.figure)
+    settings = Settings(
+        recipes=tuple(Recipe(model, **training_options(options)) for model in options.model),
+        backends=options.backends,
+        pythons=dict(options.python),
+        data=options.data,
+        path=options.data_path,
+        spread_runs=options.spread_runs,
+    )
+    log = console(stderr=True)
+    try:
+        with BackendProgress(log) as progress:
+            comparison = compare(settings, progress.on_event)
+    except WorkerError as error:
+        log.print(f"ae-multi compare: {error}", style="red", markup=False)
+        return 1
+    print_comparison(console(), comparison)
+    if options.json:
+        write_json(options.json, comparison.to_json())
+    if options.figure:
+        from ae_multi.report.figures import draw_comparison
+
+        draw_comparison(comparison, options.figure)
+    return 0 if comparison.agree else 1
+
+
+def _check_figure(path):
+    check_writable(path, "the figure")
+    if path.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise InputError(f"Expected a figure named .png, .svg or .pdf. Received: {path}.")

@@ -1,0 +1,58 @@
+"""``ae-multi info``: what is here."""
+
+import platform
+from importlib import metadata
+
+from rich.table import Table
+
+import ae_multi
+from ae_multi.cli.options import backend_python
+from ae_multi.data.mnist import VARIABLE, whereabouts
+from ae_multi.parity import Settings
+from ae_multi.parity.process import WorkerError
+from ae_multi.parity.process import run as run_job
+from ae_multi.report.tables import console
+from ae_multi.selection import BACKENDS
+
+_PACKAGES = ("keras", "numpy", "scikit-learn", "matplotlib", "rich")
+
+
+def add_options(parser):
+    """What can be asked for."""
+    parser.add_argument(
+        "--python", type=backend_python, action="append", default=[], metavar="BACKEND=PATH",
+        help="the interpreter of a backend that lives in an environment of its own; repeatable",
+    )  # fmt: skip
+
+
+def run(options):
+    """Print versions, devices and the data's whereabouts; return 0."""
+    out = console()
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in _PACKAGES)
+    out.print(f"ae-multi {ae_multi.__version__}, Python {platform.python_version()}, {versions}")
+    table = Table("backend", "version", "device", box=None, padding=(0, 2, 0, 0))
+    settings = Settings(pythons=dict(options.python))
+    for backend in BACKENDS:
+        table.add_row(backend, *_describe(settings, backend))
+    out.print(table)
+    kind, place = whereabouts()
+    origin = {
+        "path": f"{place} (named by {VARIABLE})",
+        "cache": f"{place} (Keras's cache)",
+        "download": f"{place} (download), or the embedded digits where there is no network",
+    }
+    out.print(f"MNIST would come from: {origin[kind]}", soft_wrap=True)
+    return 0
+
+
+def _describe(settings, backend):
+    """(version, device) of one backend, asked in a process of its own."""
+    from ae_multi.selection import installed
+
+    if backend not in settings.pythons and not installed(backend):
+        return "not installed", f"pip install 'ae-multi[{backend}]'"
+    try:
+        events = list(run_job(settings.python(backend), backend, {"task": "describe"}))
+    except WorkerError as error:
+        return "fails", str(error)
+    return events[0]["versions"][backend], events[0]["device"]

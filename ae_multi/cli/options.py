@@ -1,0 +1,69 @@
+"""Options that several subcommands have."""
+
+import argparse
+
+from ae_multi.training.recipe import MODELS
+
+
+def add_data_options(parser):
+    """``--data`` and ``--data-path``."""
+    parser.add_argument(
+        "--data",
+        default="auto",
+        metavar="NAME",
+        help="mnist, digits (embedded, no network) or auto: MNIST if it is to be had, else digits",
+    )
+    parser.add_argument(
+        "--data-path",
+        metavar="PATH",
+        help="a folder of MNIST's IDX files, or an mnist.npz (also: AE_MULTI_MNIST)",
+    )
+
+
+def add_training_options(parser):
+    """How to train."""
+    parser.add_argument(
+        "--epochs", type=int, metavar="N", help="passes over the data (default: 15 on MNIST)"
+    )
+    parser.add_argument("--batch-size", type=int, default=128, metavar="N", help="default: 128")
+    parser.add_argument(
+        "--learning-rate", type=float, default=1e-3, metavar="X", help="Adam's (default: 0.001)"
+    )
+    parser.add_argument(
+        "--latent-dim", type=int, metavar="N", help="size of the code (default: the model's own)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="weights and order (default: 0)"
+    )
+
+
+def training_options(options):
+    """The keywords of a `Recipe` that `add_training_options` asked for."""
+    return {
+        "epochs": options.epochs,
+        "batch_size": options.batch_size,
+        "learning_rate": options.learning_rate,
+        "latent_dim": options.latent_dim,
+        "seed": options.seed,
+    }
+
+
+def comma_separated(text):
+    """``a,b`` as ("a", "b")."""
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise argparse.ArgumentTypeError(f"expected names with commas between, received {text!r}")
+    return names
+
+
+def model_names(text):
+    """Names of models, with "all" for every one."""
+    return tuple(MODELS) if text == "all" else comma_separated(text)
+
+
+def backend_python(text):
+    """``jax=/path/to/python`` as ("jax", "/path/to/python")."""
+    backend, found, path = text.partition("=")
+    if not found or not path:
+        raise argparse.ArgumentTypeError(f"expected BACKEND=PATH, received {text!r}")
+    return backend, path

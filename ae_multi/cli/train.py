@@ -1,0 +1,60 @@
+"""``ae-multi train``: one model on the current backend."""
+
+from pathlib import Path
+
+from ae_multi.cli.options import add_data_options, add_training_options, training_options
+from ae_multi.errors import InputError
+from ae_multi.files import check_writable
+from ae_multi.report.tables import console
+from ae_multi.training.recipe import Recipe
+
+
+def add_options(parser):
+    """What can be asked for."""
+    parser.add_argument("--model", default="deep", metavar="NAME", help="simple or deep (default)")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE.keras", help="where the trained model goes"
+    )
+    add_data_options(parser)
+    add_training_options(parser)
+
+
+def run(options):
+    """Train, report and save; return 0."""
+    recipe = Recipe(options.model, **training_options(options))
+    if options.out is not None:
+        check_writable(options.out, "the model")
+        if options.out.suffix != ".keras":
+            raise InputError(f"Expected a model file named .keras. Received: {options.out}.")
+
+    import numpy as np
+
+    from ae_multi import backends
+    from ae_multi._keras import keras
+    from ae_multi.data import load_data
+    from ae_multi.data.floors import pca_floors
+    from ae_multi.training.quality import psnr, squared_errors
+    from ae_multi.training.train import build, train
+
+    backend = backends.current()
+    data = load_data(options.data, options.data_path)
+    model = build(recipe, data.image_shape)
+    out = console()
+    out.print(
+        f"{type(model).__name__} on {keras.config.backend()} {backend.version()}, "
+        f"{backend.device()}; {data.name} ({data.source})"
+    )
+    training = train(model, data.x_train, recipe, verbose=1)
+    errors = squared_errors(data.x_test, model.reconstruct(data.x_test))
+    size = int(np.prod(model.encoder.output_shape[1:]))
+    floor = pca_floors(data, [size])[size]
+    out.print(
+        f"test MSE {np.mean(errors):.5f}, PSNR {psnr(errors):.2f} dB; PCA with {size} components: "
+        f"{floor:.5f}; {training.seconds:.1f} s, {training.samples_per_second:,.0f} samples/s"
+    )
+    if not np.mean(errors) < floor:
+        out.print("Worse than PCA: a linear model does this as well.", style="red")
+    if options.out is not None:
+        model.save(options.out)
+        out.print(f"Saved: {options.out}")
+    return 0

@@ -1,0 +1,59 @@
+"""A set of images with a name and an origin."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ae_multi.data.checks import check_array
+from ae_multi.errors import InputError
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Training and test images with their labels, and where they came from.
+
+    Attributes:
+        x_train: float32 in [0, 1], shape (n_train, height, width, channels).
+        y_train: int64 labels, shape (n_train,).
+        x_test: float32 in [0, 1], shape (n_test, height, width, channels).
+        y_test: int64 labels, shape (n_test,).
+        name: "mnist", "digits" or a name of the user's own; every result quotes it.
+        source: where the bytes came from, for people to read.
+
+    Raises:
+        InputError: no images, values outside [0, 1], NaN, or labels that do not fit.
+    """
+
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    name: str
+    source: str
+
+    def __post_init__(self):
+        for part in ("train", "test"):
+            images, labels = getattr(self, f"x_{part}"), getattr(self, f"y_{part}")
+            where = f"x_{part} of the data set {self.name!r}"
+            check_array(images, where, shape=self.image_shape, value_range=(0.0, 1.0))
+            if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
+                raise InputError(
+                    f"Expected y_{part} of the data set {self.name!r} to be {len(images)} "
+                    f"integers. Received: shape {labels.shape} of {labels.dtype}."
+                )
+
+    @property
+    def image_shape(self):
+        """Shape of one image, (28, 28, 1) for MNIST."""
+        return self.x_train.shape[1:]
+
+    @cached_property
+    def sha256(self):
+        """Digest of all four arrays: equal if and only if the data are."""
+        digest = hashlib.sha256()
+        for array in (self.x_train, self.y_train, self.x_test, self.y_test):
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()

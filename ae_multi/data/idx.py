@@ -1,0 +1,91 @@
+"""The IDX format of the MNIST files: a header, then unsigned bytes.
+
+The header is two zero bytes, a byte for the type (8: unsigned byte), a byte for the number of
+axes, and one big-endian 32-bit length an axis (http://yann.lecun.com/exdb/mnist).
+"""
+
+import gzip
+import math
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from ae_multi.errors import InputError
+
+_UNSIGNED_BYTE = 8
+
+
+def read_idx(path, shape=None):
+    """Read an IDX file of unsigned bytes, gzipped or not, and trust nothing in it.
+
+    Args:
+        path: the file; whether it is gzipped is seen from its first bytes, not its name.
+        shape: the shape that it must have, or None for any.
+
+    Returns:
+        uint8 array of the shape that the header states.
+
+    Raises:
+        InputError: no IDX file, another type or shape, too short, too long, or damaged.
+    """
+    path = Path(path)
+    try:
+        with open(path, "rb") as raw:
+            gzipped = raw.read(2) == b"\x1f\x8b"
+            raw.seek(0)
+            if not gzipped:
+                return _read(raw, path, shape)
+            with gzip.GzipFile(fileobj=raw) as file:
+                return _read(file, path, shape)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(
+            f"Expected a whole gzip file. Received: {path}, which is damaged or cut "
+            f"short ({error})."
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f"Expected to be able to read {path}. Received: {error.strerror}."
+        ) from error
+
+
+def write_idx_header(shape):
+    """The header of an IDX file of unsigned bytes of ``shape``."""
+    return struct.pack(f">HBB{len(shape)}I", 0, _UNSIGNED_BYTE, len(shape), *shape)
+
+
+def _read(file, path, shape):
+    magic = file.read(4)
+    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] != _UNSIGNED_BYTE or magic[3] == 0:
+        raise InputError(
+            "Expected an IDX file of unsigned bytes, beginning with the bytes 00 00 08 and the "
+            f"number of axes. Received: {path}, which begins with {magic.hex(' ') or 'nothing'}."
+        )
+    lengths = file.read(4 * magic[3])
+    if len(lengths) < 4 * magic[3]:
+        raise InputError(f"Expected a whole IDX header. Received: {path}, which ends within it.")
+    stated = struct.unpack(f">{magic[3]}I", lengths)
+    # The shape is checked before the bytes are read, so that a wrong header takes no memory.
+    if shape is not None and stated != tuple(shape):
+        raise InputError(
+            f"Expected an IDX file of shape {tuple(shape)}. Received: {path} of shape {stated}."
+        )
+    size = math.prod(stated)
+    data = _read_at_most(file, size + 1)
+    if len(data) != size:
+        came = "more" if len(data) > size else f"{len(data):,}"
+        raise InputError(
+            f"Expected {size:,} bytes after the header of {path}, whose shape is {stated}. "
+            f"Received: {came}."
+        )
+    return np.frombuffer(data, np.uint8).reshape(stated)
+
+
+def _read_at_most(file, size):
+    """Up to ``size`` bytes, read in pieces: memory is taken for what is there, not for a claim."""
+    pieces, left = [], size
+    while left and (piece := file.read(min(left, 1 << 24))):
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)

@@ -1,0 +1,61 @@
+"""Files that are written whole or not at all."""
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+from ae_multi.errors import InputError
+
+
+def check_writable(path, what):
+    """Raise `InputError` unless a file could be written at ``path``; call it before long work.
+
+    Args:
+        path: where the file is to go.
+        what: what it is, for the message ("the figure", "the model").
+
+    Returns:
+        ``path`` as a `pathlib.Path`.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f"Expected a file name for {what}. Received: the folder {path}.")
+    if not path.parent.is_dir():
+        raise InputError(
+            f"Expected {what} to go into an existing folder. Received: {path}, "
+            f"but {path.parent} is not a folder."
+        )
+    probe = _beside(path)
+    try:
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            f"Expected to be able to write {what}. Received: {path}, "
+            f"which cannot be written ({error.strerror})."
+        ) from error
+    return path
+
+
+@contextlib.contextmanager
+def written_whole(path):
+    """Give a temporary path beside ``path``; move it into place if the block ends well.
+
+    A reader sees the old file or the new one, never a part of it; after an error or Ctrl-C the
+    old one stays and the temporary one is gone. The temporary name keeps ``path``'s suffix,
+    since writers choose a format by it.
+    """
+    path = Path(path)
+    temporary = _beside(path)
+    try:
+        yield temporary
+        with open(temporary, "r+b") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _beside(path):
+    return path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")

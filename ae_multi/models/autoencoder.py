@@ -1,0 +1,235 @@
+"""The base of every autoencoder: two Keras models, one behind the other."""
+
+from ae_multi._keras import keras
+from ae_multi.data.batches import Batches, EpochTeller
+from ae_multi.errors import InputError
+from ae_multi.files import check_writable, written_whole
+from ae_multi.models.inputs import (
+    as_arrays,
+    as_samples,
+    as_validation,
+    is_stream,
+    sample_shape,
+    split_off,
+)
+from ae_multi.randomness.streams import check_seed
+from ae_multi.randomness.weights import redraw
+from ae_multi.sizes import check_positive
+
+
+@keras.saving.register_keras_serializable("ae_multi")
+class Autoencoder(keras.Model):
+    r"""An encoder and a decoder, trained to give back what they were given.
+
+    An ordinary `keras.Model` with three differences: the target of `fit` and `evaluate` is the
+    input unless another is given, the mean squared error is the default loss, and batches come
+    in an order that depends on (seed, epoch) alone, the same on every backend.
+
+    Args:
+        encoder: Keras model from inputs to codes.
+        decoder: Keras model from codes to reconstructions.
+        seed: integer that draws the initial weights of both anew and fixes the batch order; None
+            keeps the weights as they come (trained ones, say) and orders batches as seed 0 does.
+        value_range: (lowest, highest) value that the inputs may have, or None for any.
+
+    Raises:
+        InputError: parts that are no Keras models or do not fit each other, or weights that
+            cannot be drawn anew.
+
+    Example:
+        >>> encoder = keras.Sequential([keras.Input((20,)), keras.layers.Dense(3)])
+        >>> decoder = keras.Sequential([keras.Input((3,)), keras.layers.Dense(20)])
+        >>> model = Autoencoder(encoder, decoder, seed=0)
+        >>> model.compile()
+        >>> history = model.fit(x, epochs=5)
+        >>> codes = model.encode(x)
+    """
+
+    def __init__(self, encoder, decoder, seed=None, value_range=None, **kwargs):
+        super().__init__(**kwargs)
+        for name, part in (("encoder", encoder), ("decoder", decoder)):
+            if not isinstance(part, keras.Layer):
+                raise InputError(
+                    f"Expected {name} to be a Keras model. Received: {type(part).__name__}."
+                )
+        self.encoder = encoder
+        self.decoder = decoder
+        self.seed = None if seed is None else check_seed(seed)
+        self.value_range = None if value_range is None else tuple(map(float, value_range))
+        if sample_shape(encoder) is not None:
+            self.build(encoder.input_shape)
+            if seed is not None:
+                redraw(self, seed)
+        elif seed is not None:
+            raise InputError(
+                "Expected an encoder that knows the shape of its input, since its weights are to "
+                f"be drawn from the seed. Received: {encoder.name!r}, which does not; begin it "
+                "with a keras.Input."
+            )
+
+    def build(self, input_shape):
+        """Make the weights of both parts for inputs of ``input_shape``, batch axis included."""
+        if not self.encoder.built:
+            self.encoder.build(input_shape)
+        code_shape = self.encoder.compute_output_shape(input_shape)
+        wanted = sample_shape(self.decoder)
+        if wanted is not None and tuple(code_shape[1:]) != wanted:
+            raise InputError(
+                f"Expected the encoder to give what the decoder takes, codes of shape {wanted}. "
+                f"Received: codes of shape {tuple(code_shape[1:])} from {self.encoder.name!r}."
+            )
+        if not self.decoder.built:
+            self.decoder.build(code_shape)
+        self.built = True
+
+    def call(self, inputs, training=None):
+        """Reconstructions of ``inputs``, as a tensor."""
+        return self.decoder(self.encoder(inputs, training=training), training=training)
+
+    def encode(self, x, batch_size=1024):
+        r"""Codes of the samples ``x``: NumPy array of shape (n, \*code shape)."""
+        return self.encoder.predict(self._check(x), batch_size=batch_size, verbose=0)
+
+    def decode(self, codes, batch_size=1024):
+        r"""Reconstructions from ``codes``: NumPy array of shape (n, \*sample shape)."""
+        codes = as_samples(codes, "codes", sample_shape(self.decoder), None)
+        return self.decoder.predict(codes, batch_size=batch_size, verbose=0)
+
+    def reconstruct(self, x, batch_size=1024):
+        """Reconstructions of the samples ``x``: NumPy array of the shape of ``x``."""
+        return self.predict(x, batch_size=batch_size, verbose=0)
+
+    def compile(self, optimizer="adam", loss="mse", **kwargs):
+        """As `keras.Model.compile`, with Adam and the mean squared error by default."""
+        super().compile(optimizer=optimizer, loss=loss, **kwargs)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """The compiled loss, against the input where no target is given."""
+        return super().compute_loss(x, x if y is None else y, y_pred, sample_weight, training)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """The compiled metrics, against the input where no target is given."""
+        return super().compute_metrics(x, x if y is None else y, y_pred, sample_weight)
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=32,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        validation_steps=None,
+        validation_batch_size=None,
+        validation_freq=1,
+    ):
+        """As `keras.Model.fit`; ``y`` is ``x`` unless given, and ``validation_data`` may be ``x``.
+
+        Arrays are shuffled in the project's own order, by the model's seed and the epoch's
+        number, so that training that goes on with ``initial_epoch=5`` sees the batches of an
+        unbroken one. ``steps_per_epoch`` takes that many batches of each epoch's order. Data
+        sets, loaders and generators are handed to Keras as they are, in their own order.
+
+        Raises:
+            InputError: samples of another shape than the model's, not finite or out of its
+                range; sizes or epochs below 1.
+        """
+        check_positive(epochs=epochs, batch_size=batch_size, steps_per_epoch=steps_per_epoch)
+        if validation_data is not None:
+            validation_data = as_validation(validation_data, self._check)
+        passed_on = {
+            "epochs": epochs,
+            "verbose": verbose,
+            "class_weight": class_weight,
+            "initial_epoch": initial_epoch,
+            "validation_steps": validation_steps,
+            "validation_freq": validation_freq,
+            "validation_batch_size": validation_batch_size or batch_size,
+        }
+        if is_stream(x):
+            return super().fit(
+                x,
+                y,
+                callbacks=callbacks,
+                validation_data=validation_data,
+                shuffle=shuffle,
+                sample_weight=sample_weight,
+                steps_per_epoch=steps_per_epoch,
+                **passed_on,
+            )
+        arrays = as_arrays(x, y, sample_weight, self._check)
+        if validation_split and validation_data is None:
+            arrays, validation_data = split_off(arrays, validation_split)
+        batches = Batches(
+            arrays, batch_size, seed=(self.seed or 0) if shuffle else None, steps=steps_per_epoch
+        )
+        return super().fit(
+            batches,
+            shuffle=False,
+            callbacks=_with_first(EpochTeller(batches), callbacks),
+            validation_data=validation_data,
+            **passed_on,
+        )
+
+    def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, **rest):
+        """As `keras.Model.evaluate`; ``y`` is ``x`` unless given."""
+        if not is_stream(x):
+            x, y, sample_weight = (*as_arrays(x, y, sample_weight, self._check), None)[:3]
+        return super().evaluate(x, y, batch_size, verbose, sample_weight, **rest)
+
+    def predict(self, x, batch_size=None, verbose="auto", **rest):
+        """As `keras.Model.predict`."""
+        return super().predict(self._check(x), batch_size, verbose, **rest)
+
+    def summary(self, *args, expand_nested=True, **kwargs):
+        """As `keras.Model.summary`, with the layers of both parts shown unless told otherwise."""
+        super().summary(*args, expand_nested=expand_nested, **kwargs)
+
+    def save(self, filepath, overwrite=True, **kwargs):
+        """As `keras.Model.save`, but the file is written whole or not at all."""
+        path = check_writable(filepath, "the model")
+        if path.exists() and not overwrite:
+            raise InputError(f"Expected a new file, as overwrite=False. Received: {path} exists.")
+        with written_whole(path) as temporary:
+            super().save(temporary, **kwargs)
+
+    def get_config(self):
+        """The parts and arguments, for saving; weights are saved apart from it."""
+        return {
+            **super().get_config(),
+            "encoder": keras.saving.serialize_keras_object(self.encoder),
+            "decoder": keras.saving.serialize_keras_object(self.decoder),
+            "seed": self.seed,
+            "value_range": self.value_range,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """The way back from `get_config`."""
+        parts = {
+            part: keras.saving.deserialize_keras_object(config[part], custom_objects)
+            for part in ("encoder", "decoder")
+            if part in config
+        }
+        return cls(**{**config, **parts})
+
+    def _check(self, x):
+        """``x`` as an array that this model can take; what is no array is left to Keras."""
+        return as_samples(x, "x", sample_shape(self.encoder), self.value_range)
+
+
+def _with_first(callback, callbacks):
+    """``callbacks`` as Keras takes them, with one more in front."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks.append(callback)
+        return callbacks
+    if isinstance(callbacks, list | tuple):
+        return [callback, *callbacks]
+    return [callback] if callbacks is None else [callback, callbacks]

@@ -1,0 +1,78 @@
+"""A deep autoencoder: a pyramid of dense layers down to a narrow code, and its mirror."""
+
+import math
+
+from ae_multi._keras import keras
+from ae_multi.errors import InputError
+from ae_multi.models.autoencoder import Autoencoder
+from ae_multi.models.dense import dense
+from ae_multi.sizes import check_positive, check_shape
+
+
+@keras.saving.register_keras_serializable("ae_multi")
+class DeepAutoencoder(Autoencoder):
+    r"""784-128-64-36-18-9 and back, by default (after Hinton & Salakhutdinov, Science 2006).
+
+    Hidden layers are rectified, the code is linear, the output is a sigmoid: with h_0 = x,
+    h_i = relu(h_{i-1} W_i + b_i), code = h_k W + b, and the decoder mirrors the sizes.
+    Initial weights are Glorot uniform, biases 0; there is no layer-wise pre-training.
+
+    Args:
+        hidden: sizes of the encoder's hidden layers, widest first; the decoder's are mirrored.
+        latent_dim: size of the code.
+        input_shape: shape of one sample: an image with or without a channel axis, or a vector.
+        seed: integer that fixes initial weights and batch order on every backend.
+
+    Inputs:
+        values in [0, 1] of shape (n, \*input_shape). Outputs have the same shape and range.
+
+    Raises:
+        InputError: sizes below 1, or a seed that is no integer from 0 to 2**64 - 1.
+    """
+
+    def __init__(
+        self, hidden=(128, 64, 36, 18), latent_dim=9, input_shape=(28, 28, 1), seed=0, **kwargs
+    ):
+        check_positive(latent_dim=latent_dim)
+        hidden = check_shape(hidden, "hidden") if _is_filled(hidden) else ()
+        shape = check_shape(input_shape)
+        encoder = keras.Sequential(
+            [
+                keras.Input(shape),  # (n, *shape)
+                keras.layers.Flatten(),  # (n, pixels)
+                *(dense(n, "relu", seed, f"down_{i}") for i, n in enumerate(hidden, 1)),
+                dense(latent_dim, None, seed, "code"),  # (n, latent_dim)
+            ],
+            name="encoder",
+        )
+        decoder = keras.Sequential(
+            [
+                keras.Input((latent_dim,)),  # (n, latent_dim)
+                *(dense(n, "relu", seed, f"up_{i}") for i, n in enumerate(reversed(hidden), 1)),
+                dense(math.prod(shape), "sigmoid", seed, "pixels"),  # (n, pixels)
+                keras.layers.Reshape(shape),  # (n, *shape)
+            ],
+            name="decoder",
+        )
+        super().__init__(encoder, decoder, seed=seed, value_range=(0, 1), **kwargs)
+        self.hidden = hidden
+        self.latent_dim = latent_dim
+
+    def get_config(self):
+        """The arguments, for saving."""
+        return {
+            **keras.Model.get_config(self),
+            "hidden": self.hidden,
+            "latent_dim": self.latent_dim,
+            "input_shape": self.encoder.input_shape[1:],
+            "seed": self.seed,
+        }
+
+
+def _is_filled(hidden):
+    try:
+        return len(hidden) > 0
+    except TypeError:
+        raise InputError(
+            f"Expected hidden to be a sequence of layer sizes. Received: {hidden!r}."
+        ) from None

@@ -1,0 +1,74 @@
+"""What callers hand to a model, made into arrays that fit it, or refused."""
+
+import numpy as np
+
+from ae_multi._keras import keras
+from ae_multi.data.checks import check_array
+from ae_multi.errors import InputError
+
+
+def is_stream(x):
+    """Whether ``x`` feeds itself (a data set, loader or generator) rather than being an array."""
+    return not (isinstance(x, np.ndarray | list) or hasattr(x, "__array__"))
+
+
+def sample_shape(part):
+    """Shape of one input sample of a built Keras model; None where it has no single fixed one."""
+    shape = getattr(part, "input_shape", None)
+    if not isinstance(shape, tuple) or not all(isinstance(size, int) for size in shape[1:]):
+        return None
+    return shape[1:]
+
+
+def as_samples(x, where, shape, value_range):
+    r"""``x`` as float32 of shape (n, \*shape) within ``value_range``; a stream is left as it is."""
+    if is_stream(x):
+        return x
+    return check_array(_to_numpy(x), where, shape, value_range)
+
+
+def as_arrays(x, y, sample_weight, check):
+    """(inputs, targets) or (inputs, targets, weights), of one length; targets default to inputs.
+
+    Args:
+        x: inputs.
+        y: targets or None.
+        sample_weight: a weight for each sample, or None.
+        check: function that makes ``x`` an array or raises.
+    """
+    x = check(x)
+    arrays = [x, x if y is None else _to_numpy(y)]
+    if sample_weight is not None:
+        arrays.append(_to_numpy(sample_weight))
+    for name, array in zip(("y", "sample_weight"), arrays[1:], strict=False):
+        if len(array) != len(x):
+            raise InputError(
+                f"Expected {name} to have an entry for each of the {len(x)} samples. "
+                f"Received: {len(array)} of them."
+            )
+    return tuple(arrays)
+
+
+def as_validation(data, check):
+    """``validation_data`` as Keras takes it, with the inputs for targets unless given."""
+    parts = data if isinstance(data, tuple | list) else (data,)
+    if is_stream(parts[0]):
+        return data
+    x, y, sample_weight = (*parts, None, None)[:3]
+    return as_arrays(x, y, sample_weight, check)
+
+
+def split_off(arrays, share):
+    """(first samples, last ``share`` of them): training and validation, as Keras splits."""
+    count = int(len(arrays[0]) * (1 - share)) if 0 < share < 1 else 0
+    if not 0 < count < len(arrays[0]):
+        raise InputError(
+            "Expected validation_split to be a share between 0 and 1 that leaves samples on both "
+            f"sides. Received: {share!r} of {len(arrays[0])} samples."
+        )
+    return tuple(a[:count] for a in arrays), tuple(a[count:] for a in arrays)
+
+
+def _to_numpy(x):
+    """``x`` as a NumPy array; tensors on an accelerator are fetched by Keras."""
+    return np.asarray(x) if isinstance(x, np.ndarray | list) else keras.ops.convert_to_numpy(x)

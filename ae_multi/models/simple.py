@@ -1,0 +1,60 @@
+"""The smallest autoencoder: one layer down, one layer up."""
+
+import math
+
+from ae_multi._keras import keras
+from ae_multi.models.autoencoder import Autoencoder
+from ae_multi.models.dense import dense
+from ae_multi.sizes import check_positive, check_shape
+
+
+@keras.saving.register_keras_serializable("ae_multi")
+class SimpleAutoencoder(Autoencoder):
+    r"""One dense layer down to the code and one back up.
+
+    code = relu(x W + b), reconstruction = sigmoid(code V + c): the perceptron with one hidden
+    layer as an autoencoder (Bourlard & Kamp, Biological Cybernetics 1988), with a rectifier.
+    Initial weights are Glorot uniform, biases 0.
+
+    Args:
+        latent_dim: size of the code.
+        input_shape: shape of one sample: an image with or without a channel axis, or a vector.
+        seed: integer that fixes initial weights and batch order on every backend.
+
+    Inputs:
+        values in [0, 1] of shape (n, \*input_shape). Outputs have the same shape and range.
+
+    Raises:
+        InputError: sizes below 1, or a seed that is no integer from 0 to 2**64 - 1.
+    """
+
+    def __init__(self, latent_dim=32, input_shape=(28, 28, 1), seed=0, **kwargs):
+        check_positive(latent_dim=latent_dim)
+        shape = check_shape(input_shape)
+        encoder = keras.Sequential(
+            [
+                keras.Input(shape),  # (n, *shape)
+                keras.layers.Flatten(),  # (n, pixels)
+                dense(latent_dim, "relu", seed, "code"),  # (n, latent_dim)
+            ],
+            name="encoder",
+        )
+        decoder = keras.Sequential(
+            [
+                keras.Input((latent_dim,)),  # (n, latent_dim)
+                dense(math.prod(shape), "sigmoid", seed, "pixels"),  # (n, pixels)
+                keras.layers.Reshape(shape),  # (n, *shape)
+            ],
+            name="decoder",
+        )
+        super().__init__(encoder, decoder, seed=seed, value_range=(0, 1), **kwargs)
+        self.latent_dim = latent_dim
+
+    def get_config(self):
+        """The arguments, for saving."""
+        return {
+            **keras.Model.get_config(self),
+            "latent_dim": self.latent_dim,
+            "input_shape": self.encoder.input_shape[1:],
+            "seed": self.seed,
+        }

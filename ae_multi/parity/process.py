@@ -1,0 +1,83 @@
+"""Start a backend in a process of its own and listen to it."""
+
+import contextlib
+import json
+import os
+import subprocess
+import tempfile
+
+from ae_multi.errors import BackendError, InputError
+
+_ERRORS = {"BackendError": BackendError, "InputError": InputError, "DownloadError": InputError}
+_LOG_LINES = 12
+
+
+class WorkerError(RuntimeError):
+    """A child process ended before its job did; the message holds the end of what it printed."""
+
+
+def run(python, backend, job):
+    """Run one job on one backend; yield its events as they come.
+
+    The child is gone when this generator is, whether it ended, failed, was closed or was
+    interrupted.
+
+    Args:
+        python: the interpreter of an environment that holds the backend and this package.
+        backend: the backend's name.
+        job: dict of plain values, see `ae_multi.parity.record.record`.
+
+    Raises:
+        BackendError, InputError: as the child raised them.
+        WorkerError: the child ended otherwise.
+    """
+    with tempfile.TemporaryFile() as log:
+        child = subprocess.Popen(
+            [python, "-m", "ae_multi.parity.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=_environment(backend),
+        )
+        try:
+            with contextlib.suppress(BrokenPipeError):  # told below, with the child's own words
+                child.stdin.write(json.dumps(job).encode() + b"\n")
+                child.stdin.flush()
+            for line in child.stdout:
+                event = json.loads(line)
+                if event["event"] == "error":
+                    raise _ERRORS[event["kind"]](event["message"])
+                if event["event"] == "end":
+                    return
+                yield event
+            raise WorkerError(
+                f"The {backend} process ended with status {child.wait()} before its work was "
+                f"done. The end of what it printed:\n{_tail(log)}"
+            )
+        finally:
+            _end(child)
+
+
+def _environment(backend):
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    # TensorFlow greets with a page of hints about its build; what goes wrong still shows.
+    environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    return environment
+
+
+def _end(child):
+    """End the child, kindly and then not; a child that has ended is left alone."""
+    with contextlib.suppress(BrokenPipeError):
+        child.stdin.close()
+    try:
+        child.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+    child.stdout.close()
+
+
+def _tail(log):
+    log.seek(0)
+    lines = log.read().decode(errors="replace").splitlines()
+    return "\n".join(f"    {line}" for line in lines[-_LOG_LINES:]) or "    (nothing)"

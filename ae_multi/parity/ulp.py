@@ -1,0 +1,26 @@
+"""The smallest change a weight can suffer."""
+
+import numpy as np
+
+from ae_multi.randomness.streams import stream
+
+
+def nudged(weights, seed, run):
+    """Each float32 weight moved to its neighbour, up or down by a coin of (seed, run).
+
+    The difference that this makes to a training is what rounding alone can make of it.
+
+    Args:
+        weights: list of float32 arrays.
+        seed: integer.
+        run: number of the repeat; each has coins of its own.
+
+    Returns:
+        List of arrays of the same shapes.
+    """
+    moved = []
+    for place, weight in enumerate(weights):
+        bits = stream(seed, f"ulp/{place}", run).random_raw(weight.size)
+        towards = np.where(bits >> np.uint64(63), np.float32(np.inf), np.float32(-np.inf))
+        moved.append(np.nextafter(weight, towards.reshape(weight.shape)))
+    return moved

@@ -1,0 +1,65 @@
+"""The child process: one backend, one job, events out.
+
+The job arrives as one line of JSON on standard input, events leave as lines of JSON on standard
+output. Standard input then stays open for as long as the parent lives; when it closes, however
+the parent died, the child ends too.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+
+from ae_multi.errors import BackendError, InputError
+
+
+def main():
+    """Run the job on standard input; return the exit status."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent ends us
+    emit = _event_writer()
+    job = json.loads(_read_line())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        from ae_multi.parity import record
+
+        if job["task"] == "describe":
+            emit({"event": "backend", **record.describe()})
+        else:
+            record.record(job, emit)
+    except (BackendError, InputError) as error:
+        emit({"event": "error", "kind": type(error).__name__, "message": str(error)})
+        return 2
+    emit({"event": "end"})
+    return 0
+
+
+def _event_writer():
+    """A function that writes events; whatever else prints goes to standard error from here on."""
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+
+    def emit(event):
+        events.write(json.dumps(event) + "\n")
+        events.flush()
+
+    return emit
+
+
+def _read_line():
+    # By hand: a buffered reader would hold a lock in the thread below while Python shuts down.
+    line = b""
+    while not line.endswith(b"\n") and (piece := os.read(0, 1)):
+        line += piece
+    return line
+
+
+def _end_with_parent():
+    while os.read(0, 1024):
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

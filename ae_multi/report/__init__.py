@@ -1,0 +1,1 @@
+"""Results for people: tables, figures and progress; none of it computes anything."""

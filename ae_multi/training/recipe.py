@@ -1,0 +1,61 @@
+"""What is trained and how, as plain values that can travel between processes."""
+
+import math
+from dataclasses import asdict, dataclass
+
+from ae_multi.errors import InputError
+from ae_multi.randomness.streams import check_seed
+from ae_multi.sizes import check_positive
+
+MODELS = {"simple": "SimpleAutoencoder", "deep": "DeepAutoencoder"}
+
+# Fifteen passes over MNIST's 60,000 images bring both models well below PCA. A smaller set is
+# gone through more often, until as many images were seen, but not for ever.
+_IMAGES_SEEN = 15 * 60_000
+_MOST_EPOCHS = 200
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training: Adam on the mean squared error.
+
+    Attributes:
+        model: a key of `MODELS`.
+        latent_dim: size of the code, or None for the model's own default.
+        epochs: passes over the data, or None for a number that suits the data's size.
+        batch_size: samples in a batch.
+        learning_rate: Adam's, above 0.
+        seed: fixes initial weights and batch order.
+
+    Raises:
+        InputError: a value that makes no sense.
+    """
+
+    model: str = "deep"
+    latent_dim: int | None = None
+    epochs: int | None = None
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.model not in MODELS:
+            raise InputError(
+                f"Expected model to be one of {', '.join(MODELS)}. Received: {self.model!r}."
+            )
+        check_positive(latent_dim=self.latent_dim, epochs=self.epochs, batch_size=self.batch_size)
+        if not (self.learning_rate > 0 and math.isfinite(self.learning_rate)):
+            raise InputError(
+                f"Expected learning_rate above 0 and finite. Received: {self.learning_rate!r}."
+            )
+        check_seed(self.seed)
+
+    def epochs_for(self, samples):
+        """The number of epochs on a training set of ``samples``."""
+        if self.epochs is not None:
+            return self.epochs
+        return max(1, min(_MOST_EPOCHS, math.ceil(_IMAGES_SEEN / samples)))
+
+    def to_json(self):
+        """The recipe as a dict of plain values; ``Recipe(**recipe.to_json())`` is the way back."""
+        return asdict(self)

@@ -1,0 +1,90 @@
+"""Build the model of a recipe, train it, and time it."""
+
+import statistics
+import time
+from dataclasses import dataclass
+
+from ae_multi import backends, models
+from ae_multi._keras import keras
+from ae_multi.training.recipe import MODELS
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a training went.
+
+    Attributes:
+        losses: mean training loss of each epoch.
+        seconds: wall time of the whole training, compiling included.
+        first_epoch_seconds: wall time of the first epoch, in which backends compile.
+        samples_per_second: training samples over the median time of the later epochs; of the
+            only one, where there is but one.
+    """
+
+    losses: list
+    seconds: float
+    first_epoch_seconds: float
+    samples_per_second: float
+
+
+def build(recipe, input_shape):
+    """The compiled model of a `Recipe` for samples of ``input_shape``."""
+    code = {} if recipe.latent_dim is None else {"latent_dim": recipe.latent_dim}
+    model = getattr(models, MODELS[recipe.model])(input_shape=input_shape, seed=recipe.seed, **code)
+    model.compile(optimizer=keras.optimizers.Adam(recipe.learning_rate), loss="mse")
+    return model
+
+
+def train(model, x, recipe, on_epoch=None, verbose=0, callbacks=()):
+    r"""Fit ``model`` to ``x`` as the recipe says.
+
+    Args:
+        model: a compiled `Autoencoder`.
+        x: training samples, shape (n, \*input_shape).
+        recipe: a `Recipe`.
+        on_epoch: called after each epoch with (epochs done, epochs in all, loss).
+        verbose: Keras's verbosity.
+        callbacks: further Keras callbacks.
+
+    Returns:
+        A `Training`.
+    """
+    epochs = recipe.epochs_for(len(x))
+    clock = _Clock(epochs, on_epoch)
+    begin = time.perf_counter()
+    history = model.fit(
+        x,
+        batch_size=recipe.batch_size,
+        epochs=epochs,
+        verbose=verbose,
+        callbacks=[*callbacks, clock],
+    )
+    seconds = time.perf_counter() - begin
+    steady = statistics.median(clock.seconds[1:] or clock.seconds)
+    return Training(
+        losses=[float(loss) for loss in history.history["loss"]],
+        seconds=seconds,
+        first_epoch_seconds=clock.seconds[0],
+        samples_per_second=len(x) / steady,
+    )
+
+
+class _Clock(keras.callbacks.Callback):
+    """Times each epoch, to the end of the device's work, and reports it."""
+
+    def __init__(self, epochs, on_epoch):
+        super().__init__()
+        self.seconds = []
+        self._epochs = epochs
+        self._on_epoch = on_epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Start the clock."""
+        self._begin = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Stop the clock."""
+        backends.current().wait()
+        self.seconds.append(time.perf_counter() - self._begin)
+        if self._on_epoch is not None:
+            self._on_epoch(epoch + 1, self._epochs, logs["loss"])

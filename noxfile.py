@@ -1,0 +1,96 @@
+"""The project's jobs: ``nox`` alone compares the backends, ``nox --list`` names the others.
+
+Each backend has one environment, ``.nox/NAME``, which all jobs share: a framework is large, and
+what is compared, tested and timed should be the same installation.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "none"
+nox.options.sessions = ["compare"]
+
+BACKENDS = ("torch", "tensorflow", "jax")
+# "core" holds no framework: the parent of the others, and what needs no backend, run there.
+CORE = "core"
+FOLDER = Path(__file__).parent
+PROJECT = nox.project.load_toml(FOLDER / "pyproject.toml")
+
+
+@nox.session
+def compare(session):
+    """Train both models on every backend, side by side, and say whether they agree."""
+    run_in_core(session, "-m", "ae_multi", "compare", *interpreters(session), *session.posargs)
+
+
+@nox.session
+@nox.parametrize("name", [*BACKENDS, CORE], ids=[*BACKENDS, CORE])
+def tests(session, name):
+    """Run the test suite on each backend, and once what needs none or needs all."""
+    arguments = session.posargs or ["tests"]
+    if name == CORE:
+        known = " ".join(f"{b}={environment(session, b)}" for b in BACKENDS)
+        os.environ["AE_MULTI_TEST_PYTHONS"] = known
+        run_in_core(session, "-m", "pytest", "-m", "not backend", *arguments)
+    else:
+        python = environment(session, name)
+        session.run(
+            python, "-m", "pytest", "-m", "backend", *arguments,
+            env={"KERAS_BACKEND": name}, external=True,
+        )  # fmt: skip
+
+
+@nox.session
+def lint(session):
+    """Check style and formatting with ruff; ``-- --fix`` mends what can be mended."""
+    run_in_core(session, "-m", "ruff", "check", *session.posargs, ".")
+    check = [] if "--fix" in session.posargs else ["--check"]
+    run_in_core(session, "-m", "ruff", "format", *check, ".")
+
+
+@nox.session
+def bench(session):
+    """Measure training, encoding and reconstruction throughput on every backend."""
+    run_in_core(session, "benchmarks/throughput.py", *interpreters(session), *session.posargs)
+
+
+@nox.session
+def figures(session):
+    """Draw the figures of the README anew."""
+    python = environment(session, "jax")
+    session.run(python, "docs/figures.py", env={"KERAS_BACKEND": "jax"}, external=True)
+
+
+def run_in_core(session, *arguments):
+    """Run Python where no framework is installed."""
+    session.run(environment(session, CORE), *arguments, external=True)
+
+
+def interpreters(session):
+    """``--python`` options for the backends that ``--backends`` names, by default all."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--backends", default=",".join(BACKENDS))
+    named = parser.parse_known_args(session.posargs)[0].backends.split(",")
+    # A name that is no backend is left to the command, whose message lists those that are.
+    return [f"--python={name}={environment(session, name)}" for name in named if name in BACKENDS]
+
+
+def environment(session, name):
+    """Build the environment ``name`` unless it is there and up to date; return its Python."""
+    groups = ["core", "test", "lint"] if name == CORE else ["core", "test", name]
+    wanted = nox.project.dependency_groups(PROJECT, *groups)
+    folder = FOLDER / ".nox" / name
+    python = str(folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+    stamp = folder / "requirements.txt"
+    if not stamp.exists() or stamp.read_text().splitlines() != list(wanted):
+        session.run(sys.executable, "-m", "virtualenv", "--clear", "--quiet", folder, external=True)
+        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        session.run(*install, *wanted, external=True)
+        session.run(*install, "--no-deps", "--editable", FOLDER, external=True)
+        stamp.write_text("\n".join(wanted))  # last, so that half an environment counts as none
+    return python

@@ -1,0 +1,68 @@
+import os
+import sys
+
+import numpy as np
+import pytest
+
+from ae_multi.data.digits import load_digits
+
+BACKENDS = ("torch", "tensorflow", "jax")
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """The embedded digits: 1,437 training and 360 test images."""
+    return load_digits()
+
+
+@pytest.fixture
+def images():
+    """256 images of uniform noise, (28, 28, 1)."""
+    return np.random.default_rng(0).random((256, 28, 28, 1), np.float32)
+
+
+@pytest.fixture(scope="session")
+def mnist_folder():
+    """The folder of MNIST's files, where the machine has them."""
+    folder = os.environ.get("AE_MULTI_MNIST")
+    if not folder:
+        pytest.skip("AE_MULTI_MNIST is not set")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pythons():
+    """An interpreter for each backend: dict of backend to path."""
+    named = os.environ.get("AE_MULTI_TEST_PYTHONS")
+    if not named:
+        pytest.skip("AE_MULTI_TEST_PYTHONS is not set; nox -s tests sets it")
+    return dict(entry.split("=", 1) for entry in named.split())
+
+
+@pytest.fixture
+def backend():
+    """The name of the backend that this test process runs on."""
+    import keras
+
+    return keras.config.backend()
+
+
+@pytest.fixture
+def fresh_python(tmp_path):
+    """A function that runs code in a fresh interpreter, outside the project's folder."""
+    import subprocess
+
+    def run(code, **environment):
+        merged = {**os.environ, **environment}
+        merged = {name: value for name, value in merged.items() if value is not None}
+        return subprocess.run(
+            [sys.executable, "-W", "error::UserWarning", "-c", code],
+            env=merged,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run

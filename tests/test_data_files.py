@@ -1,0 +1,160 @@
+"""IDX and NPZ files: read strictly, refused clearly."""
+
+import gzip
+import io
+import pickle
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+
+from ae_multi.data.idx import read_idx, write_idx_header
+from ae_multi.data.npz import read_npz
+from ae_multi.errors import InputError
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (5, 4, 3), np.uint8)
+WHOLE = write_idx_header(IMAGES.shape) + IMAGES.tobytes()
+
+
+@pytest.fixture
+def idx(tmp_path):
+    """A function that writes bytes to a file and returns its path."""
+
+    def write(data):
+        path = tmp_path / "file-ubyte"
+        path.write_bytes(data)
+        return path
+
+    return write
+
+
+def test_the_header_is_the_published_one():
+    assert write_idx_header((60000, 28, 28)).hex() == "000008030000ea600000001c0000001c"
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_what_was_written_is_read(idx, pack):
+    read = read_idx(idx(pack(WHOLE)), IMAGES.shape)
+    assert read.dtype == np.uint8
+    np.testing.assert_array_equal(read, IMAGES)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "begins with nothing"),
+        (b"\0\0", "begins with 00 00"),
+        (b"PK\3\4" + WHOLE[4:], "begins with 50 4b 03 04"),
+        (b"\0\0\x0d\3" + WHOLE[4:], "begins with 00 00 0d 03"),
+        (b"\0\0\x08\0" + WHOLE[4:], "begins with 00 00 08 00"),
+        (WHOLE[:10], "ends within it"),
+        (WHOLE[:-1], "Expected 60 bytes.*Received: 59"),
+        (WHOLE + b"\0", "Expected 60 bytes.*Received: more"),
+        (gzip.compress(WHOLE)[:-9], "damaged or cut short"),
+        (gzip.compress(WHOLE)[:20] + b"\xff" * 30, "damaged or cut short"),
+        (b"\x1f\x8bnonsense", "damaged or cut short"),
+    ],
+    ids=range(11),
+)
+def test_a_damaged_idx_file_is_refused(idx, data, message):
+    with pytest.raises(InputError, match=message):
+        read_idx(idx(data))
+
+
+def test_labels_in_place_of_images_are_refused(idx):
+    labels = write_idx_header((5,)) + bytes(5)
+    with pytest.raises(InputError, match=r"shape \(5, 4, 3\).*of shape \(5,\)"):
+        read_idx(idx(labels), IMAGES.shape)
+
+
+def test_a_header_that_claims_gigabytes_takes_no_memory(idx):
+    claim = struct.pack(">HBB3I", 0, 8, 3, 2**31, 2**10, 2**10)
+    with pytest.raises(InputError, match="Received: 3"):
+        read_idx(idx(claim + b"abc"))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match="No such file"):
+        read_idx(tmp_path / "nowhere")
+
+
+def npz(path, **entries):
+    """An .npz whose entries are arrays or raw bytes."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, entry in entries.items():
+            if not isinstance(entry, bytes):
+                file = io.BytesIO()
+                np.save(file, entry, allow_pickle=True)
+                entry = file.getvalue()
+            archive.writestr(f"{name}.npy", entry)
+    return path
+
+
+def test_an_npz_is_read(tmp_path):
+    path = npz(tmp_path / "a.npz", x=IMAGES, y=IMAGES[0])
+    read = read_npz(path, {"x": (5, 4, 3), "y": (4, 3)})
+    np.testing.assert_array_equal(read["x"], IMAGES)
+    np.testing.assert_array_equal(read["y"], IMAGES[0])
+
+
+def huge_header():
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        file, {"descr": "|u1", "fortran_order": False, "shape": (2**40,)}
+    )
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (IMAGES[:4], r"Received: shape \(4, 4, 3\) of uint8"),
+        (IMAGES.astype(np.float32), "of float32"),
+        (np.asfortranarray(IMAGES), "Fortran"),
+        (np.array([IMAGES, None], object), "pickled Python objects"),
+        (huge_header(), r"shape \(1099511627776,\)"),
+        (b"not an array", "to be a NumPy array"),
+    ],
+    ids=["shape", "type", "order", "pickle", "huge", "garbled"],
+)
+def test_a_wrong_npz_is_refused(tmp_path, entry, message):
+    with pytest.raises(InputError, match=message):
+        read_npz(npz(tmp_path / "a.npz", x=entry), {"x": (5, 4, 3)})
+
+
+def test_a_pickle_in_an_npz_never_runs(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "ran"), "w"))
+
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "|O", "fortran_order": False, "shape": (5, 4, 3)}
+    )
+    path = npz(tmp_path / "a.npz", x=header.getvalue() + pickle.dumps(Bomb()))
+    with pytest.raises(InputError, match="never loaded"):
+        read_npz(path, {"x": (5, 4, 3)})
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_missing_array_is_named_with_those_held(tmp_path):
+    with pytest.raises(InputError, match=r"the array 'x'\. Received: a, b"):
+        read_npz(npz(tmp_path / "a.npz", a=IMAGES, b=IMAGES), {"x": (5, 4, 3)})
+
+
+@pytest.mark.parametrize("keep", [0, 30, -30])
+def test_a_truncated_npz_is_refused(tmp_path, keep):
+    path = npz(tmp_path / "a.npz", x=IMAGES)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(InputError, match="damaged or cut short"):
+        read_npz(path, {"x": (5, 4, 3)})
+
+
+def test_an_npz_with_altered_bytes_is_refused(tmp_path):
+    path = npz(tmp_path / "a.npz", x=IMAGES)
+    data = bytearray(path.read_bytes())
+    data[data.find(IMAGES.tobytes()) + 7] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="damaged or cut short"):
+        read_npz(path, {"x": (5, 4, 3)})

@@ -1,0 +1,100 @@
+"""Which backend is taken, and what is said when it cannot be had."""
+
+import json
+import logging
+
+import pytest
+
+from ae_multi import selection
+from ae_multi.errors import BackendError
+
+
+@pytest.fixture
+def machine(monkeypatch, tmp_path):
+    """A machine on which just the named backends are installed and Keras is not yet imported."""
+    monkeypatch.setattr(selection.sys, "modules", {})
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+
+    def install(*names):
+        monkeypatch.setattr(selection, "installed", lambda name: name in names)
+
+    return install
+
+
+def test_the_variable_decides(machine, monkeypatch):
+    machine("torch", "jax")
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert selection.select_backend() == "jax"
+
+
+def test_an_unknown_backend_is_named_with_the_valid_ones(machine, monkeypatch):
+    machine("torch")
+    monkeypatch.setenv("KERAS_BACKEND", "theano")
+    with pytest.raises(BackendError, match=r"KERAS_BACKEND.*torch, tensorflow, jax.*'theano'"):
+        selection.select_backend()
+
+
+def test_a_missing_backend_names_the_extra_to_install(machine, monkeypatch):
+    machine("torch")
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    with pytest.raises(BackendError, match=r"pip install 'ae-multi\[jax\]'"):
+        selection.select_backend()
+
+
+def test_unset_means_tensorflow_as_in_keras(machine, caplog):
+    machine("torch", "tensorflow")
+    assert selection.select_backend() == "tensorflow"
+    assert not caplog.records
+
+
+def test_unset_means_what_keras_json_says(machine, tmp_path):
+    machine("torch", "tensorflow", "jax")
+    (tmp_path / "keras.json").write_text(json.dumps({"backend": "jax"}))
+    assert selection.select_backend() == "jax"
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}"])
+def test_a_keras_json_that_says_nothing_leaves_the_default(machine, tmp_path, text):
+    machine("tensorflow")
+    (tmp_path / "keras.json").write_text(text)
+    assert selection.select_backend() == "tensorflow"
+
+
+def test_where_the_default_is_missing_the_one_that_is_there_is_taken_and_said(
+    machine, monkeypatch, caplog
+):
+    machine("jax")
+    monkeypatch.setenv("KERAS_BACKEND", "")  # to be restored: the selection sets it
+    with caplog.at_level(logging.WARNING, "ae_multi"):
+        assert selection.select_backend() == "jax"
+    assert selection.os.environ["KERAS_BACKEND"] == "jax"
+    (record,) = caplog.records
+    assert "tensorflow, is not installed: using jax" in record.getMessage()
+    assert "\n" not in record.getMessage()
+
+
+def test_nothing_installed_names_all_three_extras(machine):
+    machine()
+    with pytest.raises(BackendError, match=r"\[torch\].*\[tensorflow\].*\[jax\]"):
+        selection.select_backend()
+
+
+@pytest.mark.backend
+def test_a_fresh_process_meets_the_same_message(fresh_python):
+    done = fresh_python("import ae_multi; ae_multi.SimpleAutoencoder", KERAS_BACKEND="theano")
+    assert done.returncode == 1
+    assert "BackendError" in done.stderr
+    assert "Received: 'theano'" in done.stderr
+
+
+@pytest.mark.backend
+def test_a_fresh_process_takes_the_backend_that_is_there(fresh_python, backend, tmp_path):
+    done = fresh_python(
+        "import ae_multi; print(ae_multi.SimpleAutoencoder(2).count_params()); "
+        "import keras; print(keras.config.backend())",
+        KERAS_BACKEND=None,
+        KERAS_HOME=str(tmp_path),
+    )
+    assert done.stdout.split() == ["3922", backend], done.stderr
+    assert done.stderr.count("is not installed: using") == (0 if backend == "tensorflow" else 1)
