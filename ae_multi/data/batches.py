@@ -1,6 +1,7 @@
 """Batches in an order that is a pure function of (seed, epoch)."""
 
 from ae_multi._keras import keras
+from ae_multi.errors import InputError
 from ae_multi.randomness.streams import permutation
 
 
@@ -15,6 +16,9 @@ class Batches(keras.utils.PyDataset):
         batch_size: samples in a batch; the last batch of an epoch may be smaller.
         seed: integer, or None to keep the arrays' own order.
         steps: batches in an epoch, or None for all.
+
+    Raises:
+        InputError: more steps than there are batches.
     """
 
     def __init__(self, arrays, batch_size, seed, steps=None):
@@ -23,7 +27,13 @@ class Batches(keras.utils.PyDataset):
         self.samples = len(arrays[0])
         self.batch_size = batch_size
         self.seed = seed
-        self.steps = -(-self.samples // batch_size) if steps is None else steps
+        most = -(-self.samples // batch_size)
+        if steps is not None and steps > most:
+            raise InputError(
+                f"Expected steps_per_epoch of at most {most}, the batches of {batch_size} in "
+                f"{self.samples} samples. Received: {steps}."
+            )
+        self.steps = steps or most
         self._order = None
         self.epoch = 0
 

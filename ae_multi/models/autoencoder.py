@@ -103,6 +103,12 @@ class Autoencoder(keras.Model):
         """As `keras.Model.compile`, with Adam and the mean squared error by default."""
         super().compile(optimizer=optimizer, loss=loss, **kwargs)
 
+    def compile_from_config(self, config):
+        """Compile as a saved model was; Keras leaves this to models with a `compile` of their own."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
+
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The compiled loss, against the input where no target is given."""
         return super().compute_loss(x, x if y is None else y, y_pred, sample_weight, training)

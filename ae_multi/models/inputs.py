@@ -40,6 +40,9 @@ def as_arrays(x, y, sample_weight, check):
     arrays = [x, x if y is None else _to_numpy(y)]
     if sample_weight is not None:
         arrays.append(_to_numpy(sample_weight))
+        if arrays[2].ndim == 1:
+            # Keras weighs each pixel's error, so that a sample's weight has to spread over them.
+            arrays[2] = arrays[2].reshape(-1, *[1] * (arrays[1].ndim - 2))
     for name, array in zip(("y", "sample_weight"), arrays[1:], strict=False):
         if len(array) != len(x):
             raise InputError(
