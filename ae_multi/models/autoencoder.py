@@ -103,8 +103,20 @@ class Autoencoder(keras.Model):
         """As `keras.Model.compile`, with Adam and the mean squared error by default."""
         super().compile(optimizer=optimizer, loss=loss, **kwargs)
 
+    def get_compile_config(self):
+        """How the model is compiled, in words that every backend understands.
+
+        On PyTorch Keras writes down its optimizer by a private class of that backend, which no
+        other backend can load (Keras 3.15); the public class of the same name stands for it.
+        """
+        config = super().get_compile_config()
+        optimizer = (config or {}).get("optimizer")
+        if isinstance(optimizer, dict) and optimizer["module"].startswith("keras.src.backend"):
+            optimizer.update(module="keras.optimizers", registered_name=None)
+        return config
+
     def compile_from_config(self, config):
-        """Compile as a saved model was; Keras leaves this to models with a `compile` of their own."""
+        """Compile as the saved model was; Keras leaves this to models with their own `compile`."""
         self.compile(**keras.saving.deserialize_keras_object(config))
         if self.built:
             self.optimizer.build(self.trainable_variables)

@@ -28,7 +28,8 @@ class Settings:
             unjudged.
 
     Raises:
-        InputError: a number below 1 (below 0 for ``spread_runs``), or a backend named twice.
+        InputError: a number below 1 (below 0 for ``spread_runs``), or a model or a backend
+            named twice.
         BackendError: a backend that is unknown.
     """
 
@@ -42,6 +43,9 @@ class Settings:
 
     def __post_init__(self):
         check_positive(first_steps=self.first_steps, spread_runs=self.spread_runs + 1)
+        models = [recipe.model for recipe in self.recipes]
+        if len(set(models)) < len(models):
+            raise InputError(f"Expected each model once. Received: {', '.join(models)}.")
         names = self.backends or ()
         if len(set(names)) < len(names):
             raise InputError(f"Expected each backend once. Received: {', '.join(names)}.")

@@ -8,7 +8,7 @@ from rich.text import Text
 _VERDICTS = {
     "agree": ("AGREE", "bold green"),
     "part": ("PART", "bold red"),
-    "one backend": ("one backend, nothing to compare", "yellow"),
+    "one backend": ("one backend", "yellow"),
 }
 # Where nobody's window sets a width, in a log say, tables get the width that they need.
 _LOG_WIDTH = 132

@@ -1,0 +1,176 @@
+"""How fast each backend trains, encodes and reconstructs, beside what Keras does by itself.
+
+A parent without a framework starts one process a backend, one after another. Each checks first
+that both contenders compute the same losses from the same start, then times them in turn:
+
+    ours        `Autoencoder.fit` on arrays, in the project's own batch order
+    keras.fit   the same layers as a plain `keras.Sequential`, trained by `keras.Model.fit`
+    encode      `Autoencoder.encode` of all images, batches of 1,024
+    reconstruct `Autoencoder.reconstruct` of all images, batches of 1,024
+
+Run it with ``nox -s bench``; ``nox -s bench -- --help`` shows what can be asked for.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from rich.table import Table
+
+from ae_multi.cli.options import backend_python, comma_separated, model_names
+from ae_multi.files import check_writable
+from ae_multi.parity import Settings
+from ae_multi.report.json import write_json
+from ae_multi.report.tables import console
+from ae_multi.training import Recipe
+
+CONTENDERS = ("ours", "keras.fit", "encode", "reconstruct")
+
+
+def main():
+    """Measure every backend and print a table; return the exit status."""
+    options = _parser().parse_args()
+    if options.measure:
+        print(json.dumps(measure(**json.loads(options.measure))))
+        return 0
+    if options.json:
+        check_writable(options.json, "the JSON")
+    settings = Settings(backends=options.backends, pythons=dict(options.python))
+    log, results = console(stderr=True), []
+    for backend in settings.available()[0]:
+        for model in options.model:
+            log.print(f"{backend}: {model}")
+            job = {"model": model, "batch_size": options.batch_size, "repeats": options.repeats}
+            done = subprocess.run(
+                [settings.python(backend), __file__, "--measure", json.dumps(job)],
+                env={**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "2"},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode:
+                log.print(done.stderr, style="red", markup=False)
+                return 1
+            results.append(json.loads(done.stdout.splitlines()[-1]))
+    console().print(table(results))
+    if options.json:
+        write_json(options.json, {"machine": machine(), "results": results})
+    return 0
+
+
+def measure(model, batch_size, repeats):
+    """Samples per second of each contender on this process's backend: medians over repeats."""
+    import numpy as np
+
+    from ae_multi import backends
+    from ae_multi._keras import keras
+    from ae_multi.data import load_data
+    from ae_multi.parity.record import describe
+    from ae_multi.training.train import build
+
+    backends.current().full_precision()
+    data = load_data("auto")
+    x = data.x_train
+    recipe = Recipe(model, batch_size=batch_size)
+    ours, twin = (build(recipe, data.image_shape) for _ in range(2))
+    plain = keras.Sequential(
+        [keras.Input(data.image_shape), *twin.encoder.layers, *twin.decoder.layers]
+    )
+    plain.compile(optimizer=keras.optimizers.Adam(recipe.learning_rate), loss="mse")
+
+    # Ten steps without shuffling: the same losses, or the timing means nothing.
+    few = x[: 10 * batch_size]
+    first = {"batch_size": batch_size, "shuffle": False, "verbose": 0}
+    losses = [
+        ours.fit(few, **first).history["loss"][0],
+        plain.fit(few, few, **first).history["loss"][0],
+    ]
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+
+    jobs = {
+        "ours": lambda: ours.fit(x, batch_size=batch_size, verbose=0),
+        "keras.fit": lambda: plain.fit(x, x, batch_size=batch_size, verbose=0),
+        "encode": lambda: ours.encode(x),
+        "reconstruct": lambda: ours.reconstruct(x),
+    }
+    for job in jobs.values():
+        job()  # compile, and fill caches
+    seconds = {name: [] for name in jobs}
+    for _ in range(repeats):
+        for name, job in jobs.items():
+            begin = time.perf_counter()
+            job()
+            backends.current().wait()
+            seconds[name].append(time.perf_counter() - begin)
+    return {
+        **describe(),
+        "model": model,
+        "data": data.name,
+        "batch_size": batch_size,
+        "repeats": repeats,
+        "samples_per_second": {
+            name: len(x) / statistics.median(times) for name, times in seconds.items()
+        },
+    }
+
+
+def table(results):
+    """A row for each model and backend."""
+    made = Table("model", "backend", "device", title="Samples per second", title_justify="left")
+    for name in CONTENDERS:
+        made.add_column(name, justify="right")
+    made.add_column("ours / keras.fit", justify="right")
+    for result in results:
+        rates = result["samples_per_second"]
+        made.add_row(
+            result["model"],
+            f"{result['backend']} {result['versions'][result['backend']]}",
+            result["device"],
+            *(f"{rates[name]:,.0f}" for name in CONTENDERS),
+            f"{rates['ours'] / rates['keras.fit']:.2f}",
+        )
+    return made
+
+
+def machine():
+    """What the figures were measured on, and when."""
+    return {
+        "date": datetime.date.today().isoformat(),
+        "system": platform.system(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+    }
+
+
+def _processor():
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor())
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__.partition("\n")[0])
+    parser.add_argument("--backends", type=comma_separated, metavar="NAMES")
+    parser.add_argument(
+        "--python", type=backend_python, action="append", default=[], metavar="BACKEND=PATH"
+    )
+    parser.add_argument("--model", type=model_names, default=model_names("all"), metavar="NAMES")
+    parser.add_argument("--batch-size", type=int, default=128, metavar="N")
+    parser.add_argument("--repeats", type=int, default=5, metavar="N")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
+    parser.add_argument("--measure", help=argparse.SUPPRESS)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

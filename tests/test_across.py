@@ -1,0 +1,267 @@
+"""Several backends together: the comparison, its failures, and models that move."""
+
+import getpass
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+BACKENDS = ("torch", "tensorflow", "jax")
+
+pytestmark = pytest.mark.across
+
+
+def command(pythons, *arguments):
+    named = [f"--python={backend}={path}" for backend, path in pythons.items()]
+    return [sys.executable, "-m", "ae_multi", "compare", *named, *map(str, arguments)]
+
+
+def compare(pythons, *arguments, **kwargs):
+    return subprocess.run(
+        command(pythons, *arguments), capture_output=True, text=True, check=False, **kwargs
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(pythons, tmp_path_factory):
+    """A comparison of both models on all backends, on the embedded digits."""
+    folder = tmp_path_factory.mktemp("compare")
+    done = compare(
+        pythons,
+        *("--data", "digits", "--epochs", 4, "--spread-runs", 2),
+        *("--json", folder / "out.json", "--figure", folder / "out.png"),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done, json.loads((folder / "out.json").read_text()), folder
+
+
+def test_all_backends_agree(whole):
+    done, written, _ = whole
+    assert [(r["model"], r["backend"]) for r in written["results"]] == [
+        (model, backend) for model in ("simple", "deep") for backend in BACKENDS
+    ]
+    for found in written["agreement"].values():
+        assert found["verdict"] == "agree"
+        assert found["initial_weights_identical"]
+        assert found["first_losses_steps"] == 20
+        # Rounding moves them; equal to the bit would mean that one backend ran three times.
+        assert 0 < found["first_losses_difference"] < 1e-5
+        assert found["one_ulp_spread"]["runs"] == 2
+    assert done.stdout.count("AGREE") == 2
+
+
+def test_the_json_holds_what_programs_need(whole):
+    _, written, _ = whole
+    assert set(written) == {"data", "settings", "results", "agreement"}
+    assert written["data"]["name"] == "digits"
+    assert written["data"]["train_images"] == 1437
+    assert written["settings"]["recipes"][0]["epochs"] == 4
+    for result in written["results"]:
+        assert {"device", "test_mse", "pca_mse", "samples_per_second", "seconds"} <= set(result)
+        assert len(result["initial_weights_sha256"]) == 64
+        assert len(result["first_losses"]) == 20
+        assert len(result["epoch_losses"]) == 4
+        assert result["versions"]["keras"].startswith("3.")
+        assert result["versions"][result["backend"]]
+        assert result["test_mse"] > 0
+    hashes = {(r["model"], r["initial_weights_sha256"]) for r in written["results"]}
+    assert len(hashes) == 2
+
+
+def test_the_first_loss_is_that_of_numpy(whole, digits):
+    """The first step's loss, from the seed alone, in plain NumPy."""
+    from ae_multi.randomness.streams import permutation, uniform
+    from tests.reference import numpy_dense
+
+    _, written, _ = whole
+    weights = []
+    for name, inputs, outputs in (("code", 784, 32), ("pixels", 32, 784)):
+        limit = np.float32(np.sqrt(6 / (inputs + outputs)))
+        weights += [
+            limit * (2 * uniform(0, f"weights/{name}", (inputs, outputs)) - 1),
+            np.zeros(outputs),
+        ]
+    batch = digits.x_train[permutation(0, 0, 1437)[:128]].reshape(128, 784)
+    loss, _ = numpy_dense.loss_and_gradients(weights, ["relu", "sigmoid"], batch)
+    for result in written["results"][:3]:
+        assert result["first_losses"][0] == pytest.approx(loss, rel=1e-6)
+
+
+def test_poor_results_are_called_so(whole):
+    done, written, _ = whole
+    assert all(result["notes"] for result in written["results"] if result["model"] == "deep")
+    assert "deep on jax: " in done.stdout
+
+
+def test_the_figure_is_drawn(whole):
+    assert (whole[2] / "out.png").read_bytes().startswith(b"\x89PNG")
+
+
+def altered(python, folder, patch):
+    """An interpreter that runs ``patch`` as soon as Keras is imported."""
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        "import builtins, sys\n"
+        "real, done = builtins.__import__, []\n"
+        "def importing(name, *args, **kwargs):\n"
+        "    module = real(name, *args, **kwargs)\n"
+        "    keras = sys.modules.get('keras')\n"
+        "    if not done and keras is not None and hasattr(keras, 'Model'):\n"
+        "        done.append(1)\n"
+        f"        exec({patch!r}, {{'keras': keras}})\n"
+        "    return module\n"
+        "builtins.__import__ = importing\n"
+    )
+    script = folder / "python"
+    script.write_text(f'#!/bin/sh\nPYTHONPATH="{folder}" exec "{python}" "$@"\n')
+    script.chmod(0o755)
+    return str(script)
+
+
+FAULTS = {
+    "an Adam with another epsilon": (
+        "real = keras.optimizers.Adam.__init__\n"
+        "def init(self, *args, **kwargs):\n"
+        "    real(self, *args, **{**kwargs, 'epsilon': 1e-4})\n"
+        "keras.optimizers.Adam.__init__ = init\n",
+        "the loss differs",
+    ),
+    "one weight one ulp off": (
+        "import numpy as np\n"
+        "real = keras.Model.get_weights\n"
+        "def get(self):\n"
+        "    weights = [w.copy() for w in real(self)]\n"
+        "    weights[0].flat[5] = np.nextafter(weights[0].flat[5], np.float32(9))\n"
+        "    return weights\n"
+        "keras.Model.get_weights = get\n",
+        "the initial weights differ",
+    ),
+    "a batch order of another seed": (
+        "from ae_multi.randomness import streams\n"
+        "real = streams.permutation\n"
+        "streams.permutation = lambda seed, epoch, n: real(seed + 1, epoch, n)\n",
+        "the loss differs",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_in_one_backend_parts_them(pythons, tmp_path, fault):
+    patch, reason = FAULTS[fault]
+    planted = {"torch": pythons["torch"], "jax": altered(pythons["jax"], tmp_path / "site", patch)}
+    done = compare(
+        planted,
+        *("--backends", "torch,jax", "--data", "digits", "--model", "simple"),
+        *("--epochs", 1, "--spread-runs", 0),
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "PART" in done.stdout
+    assert reason in done.stdout
+
+
+def test_a_backend_whose_process_fails_is_told(pythons, tmp_path):
+    planted = {"jax": altered(pythons["jax"], tmp_path / "site", "raise RuntimeError('the cause')")}
+    done = compare(
+        planted, "--backends", "jax", "--data", "digits", "--json", tmp_path / "out.json"
+    )
+    assert done.returncode == 1
+    assert "the cause" in done.stderr
+    assert not (tmp_path / "out.json").exists()
+
+
+def workers():
+    """Process ids of comparisons' children on this machine."""
+    found = subprocess.run(
+        ["pgrep", "-f", "ae_multi.parity.worker"], capture_output=True, text=True, check=False
+    )
+    return set(found.stdout.split())
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_comparison_leaves_nothing_behind(pythons, tmp_path, how):
+    before = workers()
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    parent = subprocess.Popen(
+        command(
+            pythons,
+            *("--backends", "torch", "--data", "digits", "--model", "simple"),
+            *("--epochs", 100_000, "--json", tmp_path / "o.json", "--figure", tmp_path / "o.png"),
+        ),
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C reaches the whole group, as at a terminal
+    )
+    end = time.monotonic() + 60
+    while not (workers() - before) and time.monotonic() < end:
+        time.sleep(0.1)
+    time.sleep(6)  # into the training
+    assert workers() - before
+    assert parent.poll() is None
+    if how == signal.SIGINT:
+        os.killpg(parent.pid, how)
+    else:
+        parent.send_signal(how)
+    _, error = parent.communicate(timeout=30)
+    end = time.monotonic() + 10
+    while workers() - before and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not workers() - before
+    assert not list(tmp_path.glob("*o.*"))
+    if how != signal.SIGKILL:
+        assert parent.returncode == 130
+        assert error.endswith("ae-multi compare: interrupted\n")
+        # PyTorch keeps a cache of its own there.
+        assert {path.name for path in temporary.iterdir()} <= {f"torchinductor_{getpass.getuser()}"}
+
+
+SAVE = """
+import sys, numpy as np, ae_multi
+x = np.load("x.npy")
+model = ae_multi.DeepAutoencoder((16, 8), 4, (28, 28, 1), seed=6)
+model.compile()
+model.fit(x, epochs=2, verbose=0)
+model.save(sys.argv[1] + ".keras")
+np.save(sys.argv[1] + ".npy", model.reconstruct(x))
+"""
+
+LOAD = """
+import sys, numpy as np, ae_multi
+x = np.load("x.npy")
+for saved in sys.argv[1].split(","):
+    model = ae_multi.load_model(saved + ".keras")
+    assert model.optimizer.iterations == 10, model.optimizer.iterations
+    difference = abs(model.reconstruct(x) - np.load(saved + ".npy")).max()
+    print(saved, difference)
+"""
+
+
+def test_a_model_saved_on_one_backend_is_the_same_on_another(pythons, tmp_path, digits):
+    np.save(tmp_path / "x.npy", digits.x_train[:150])
+
+    def python(backend, code, argument):
+        done = subprocess.run(
+            [pythons[backend], "-c", code, argument],
+            env={**os.environ, "KERAS_BACKEND": backend},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return dict(line.split() for line in done.stdout.splitlines() if line)
+
+    for backend in BACKENDS:
+        python(backend, SAVE, backend)
+    for backend in BACKENDS:
+        found = python(backend, LOAD, ",".join(BACKENDS))
+        assert {name: float(value) < 5e-7 for name, value in found.items()} == dict.fromkeys(
+            BACKENDS, True
+        )

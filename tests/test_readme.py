@@ -1,0 +1,71 @@
+"""What the README shows runs as printed."""
+
+import pathlib
+import re
+
+import numpy as np
+import pytest
+
+README = (pathlib.Path(__file__).parent.parent / "README.md").read_text()
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def namespace(tmp_path_factory):
+    """The names that the README's code blocks leave behind, run in order in one session."""
+    blocks = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 4
+    names = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("readme"))
+        for block in blocks:
+            exec(compile(block, "README.md", "exec"), names)
+    return names
+
+
+@pytest.mark.backend
+def test_the_code_does_what_it_says(namespace):
+    assert namespace["codes"].shape == (360, 9)
+    assert namespace["images"].shape == (360, 28, 28, 1)
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize(
+    ("name", "cls"), [("simple", "SimpleAutoencoder"), ("deep", "DeepAutoencoder")]
+)
+def test_the_printed_models_are_the_packages(namespace, name, cls, digits):
+    import ae_multi
+
+    printed = namespace[name].predict(digits.x_test, verbose=0)
+    np.testing.assert_array_equal(printed, getattr(ae_multi, cls)().reconstruct(digits.x_test))
+
+
+def test_the_first_screen_has_the_two_commands():
+    screen = README[:1200]
+    assert "python -m pip install nox && nox " in screen
+    assert "python -m pip install nox && nox -s tests" in screen
+    assert "python -m pip install nox && nox -s tests" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_links_lead_somewhere():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_recorded_figures_are_the_printed_ones():
+    import json
+
+    recorded = json.loads((ROOT / "benchmarks" / "results" / "compare-cpu.json").read_text())
+    for result in recorded["results"]:
+        line = next(
+            line
+            for line in README.splitlines()
+            if line.strip().startswith(f"{result['model']} ") and f" {result['backend']} " in line
+        )
+        for figure in (
+            f"{result['train_mse']:.5f}",
+            f"{result['test_mse']:.5f}",
+            f"{result['pca_mse']:.5f}",
+            f"{result['samples_per_second']:,.0f}",
+        ):
+            assert figure in line
