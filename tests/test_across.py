@@ -102,6 +102,24 @@ def test_the_figure_is_drawn(whole):
     assert (whole[2] / "out.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_without_network_the_digits_are_taken_and_one_line_says_so(pythons, tmp_path):
+    done = compare(
+        {"jax": pythons["jax"]},
+        *("--backends", "jax", "--model", "simple", "--epochs", 1, "--spread-runs", 0),
+        env={
+            **{name: value for name, value in os.environ.items() if name != "AE_MULTI_MNIST"},
+            # A proxy that is not there: no download, whatever network the machine has.
+            "KERAS_HOME": str(tmp_path),
+            "https_proxy": "http://127.0.0.1:9",
+        },
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = [line for line in done.stderr.splitlines() if "MNIST is not to be had" in line]
+    assert len(lines) == 1
+    assert "using scikit-learn's digits" in lines[0]
+    assert "Data: digits" in done.stdout
+
+
 def altered(python, folder, patch):
     """An interpreter that runs ``patch`` as soon as Keras is imported."""
     folder.mkdir()

@@ -141,6 +141,13 @@ def test_a_log_gets_a_line_for_each_result():
     assert console.file.getvalue().splitlines() == ["jax: deep trained in 12 s, test MSE 0.02200"]
 
 
+def test_notes_of_a_backend_are_shown():
+    console = Console(file=io.StringIO(), width=40)
+    with BackendProgress(console) as progress:
+        progress.on_event("jax", {"event": "note", "message": "MNIST is not to be had " * 3})
+    assert len(console.file.getvalue().splitlines()) == 1
+
+
 def test_a_terminal_gets_a_bar_for_each_backend():
     console = Console(file=io.StringIO(), width=100, force_terminal=True)
     with BackendProgress(console) as progress:

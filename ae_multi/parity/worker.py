@@ -6,6 +6,7 @@ the parent died, the child ends too.
 """
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -20,6 +21,7 @@ def main():
     emit = _event_writer()
     job = json.loads(_read_line())
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    logging.getLogger("ae_multi").addHandler(_Notes(emit))
     try:
         from ae_multi.parity import record
 
@@ -45,6 +47,17 @@ def _event_writer():
         events.flush()
 
     return emit
+
+
+class _Notes(logging.Handler):
+    """Passes what the package logs on to the parent, where somebody reads it."""
+
+    def __init__(self, emit):
+        super().__init__(logging.WARNING)
+        self._emit = emit
+
+    def emit(self, record):
+        self._emit({"event": "note", "message": record.getMessage()})
 
 
 def _read_line():

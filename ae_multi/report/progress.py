@@ -45,7 +45,9 @@ class BackendProgress:
         if backend not in self._tasks:
             self._tasks[backend] = self._bars.add_task("starting", total=None, backend=backend)
         task = self._tasks[backend]
-        if event["event"] == "progress":
+        if event["event"] == "note":
+            self._console.print(event["message"], style="yellow", markup=False, soft_wrap=True)
+        elif event["event"] == "progress":
             done = event["done"] == event["total"]
             self._bars.update(
                 task,
