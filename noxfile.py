@@ -46,6 +46,25 @@ def tests(session, name):
 
 
 @nox.session
+def parity(session):
+    """Climb the parity ladder with ``-- MODULE:FUNCTION``, by default with both models."""
+    if session.posargs:
+        run_in_core(session, "-m", "ae_multi", "parity", *interpreters(session), *session.posargs)
+        return
+    for model in ("SimpleAutoencoder", "DeepAutoencoder"):
+        named = [f"ae_multi.models:{model}", "--shape", "28,28,1", "--batch-size", "128"]
+        run_in_core(session, "-m", "ae_multi", "parity", *interpreters(session), *named)
+
+
+@nox.session
+def faults(session):
+    """Plant every known fault in one backend and see that the ladder finds each."""
+    known = " ".join(f"{b}={environment(session, b)}" for b in BACKENDS)
+    os.environ.update(AE_MULTI_TEST_PYTHONS=known, AE_MULTI_ALL_FAULTS="1")
+    run_in_core(session, "-m", "pytest", "-v", "tests/test_faults.py", *session.posargs)
+
+
+@nox.session
 def lint(session):
     """Check style and formatting with ruff; ``-- --fix`` mends what can be mended."""
     run_in_core(session, "-m", "ruff", "check", *session.posargs, ".")

@@ -12,10 +12,8 @@ Run it with ``nox -s bench``; ``nox -s bench -- --help`` shows what can be asked
 """
 
 import argparse
-import datetime
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -28,6 +26,7 @@ from ae_multi.cli.options import backend_python, comma_separated, model_names
 from ae_multi.files import check_writable
 from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
+from ae_multi.report.machine import machine
 from ae_multi.report.tables import console
 from ae_multi.training import Recipe
 
@@ -137,25 +136,6 @@ def table(results):
             f"{rates['ours'] / rates['keras.fit']:.2f}",
         )
     return made
-
-
-def machine():
-    """What the figures were measured on, and when."""
-    return {
-        "date": datetime.date.today().isoformat(),
-        "system": platform.system(),
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-    }
-
-
-def _processor():
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.processor())
 
 
 def _parser():

@@ -11,6 +11,8 @@ import time
 import numpy as np
 import pytest
 
+from tests.reference.planting import altered
+
 BACKENDS = ("torch", "tensorflow", "jax")
 
 pytestmark = pytest.mark.across
@@ -57,7 +59,8 @@ def test_all_backends_agree(whole):
 
 def test_the_json_holds_what_programs_need(whole):
     _, written, _ = whole
-    assert set(written) == {"data", "settings", "results", "agreement"}
+    assert set(written) == {"data", "settings", "results", "agreement", "machine"}
+    assert set(written["machine"]) == {"date", "system", "processor", "cores"}
     assert written["data"]["name"] == "digits"
     assert written["data"]["train_images"] == 1437
     assert written["settings"]["recipes"][0]["epochs"] == 4
@@ -120,27 +123,6 @@ def test_without_network_the_digits_are_taken_and_one_line_says_so(pythons, tmp_
     assert "Data: digits" in done.stdout
 
 
-def altered(python, folder, patch):
-    """An interpreter that runs ``patch`` as soon as Keras is imported."""
-    folder.mkdir()
-    (folder / "sitecustomize.py").write_text(
-        "import builtins, sys\n"
-        "real, done = builtins.__import__, []\n"
-        "def importing(name, *args, **kwargs):\n"
-        "    module = real(name, *args, **kwargs)\n"
-        "    keras = sys.modules.get('keras')\n"
-        "    if not done and keras is not None and hasattr(keras, 'Model'):\n"
-        "        done.append(1)\n"
-        f"        exec({patch!r}, {{'keras': keras}})\n"
-        "    return module\n"
-        "builtins.__import__ = importing\n"
-    )
-    script = folder / "python"
-    script.write_text(f'#!/bin/sh\nPYTHONPATH="{folder}" exec "{python}" "$@"\n')
-    script.chmod(0o755)
-    return str(script)
-
-
 FAULTS = {
     "an Adam with another epsilon": (
         "real = keras.optimizers.Adam.__init__\n"
@@ -160,9 +142,9 @@ FAULTS = {
         "the initial weights differ",
     ),
     "a batch order of another seed": (
-        "from ae_multi.randomness import streams\n"
-        "real = streams.permutation\n"
-        "streams.permutation = lambda seed, epoch, n: real(seed + 1, epoch, n)\n",
+        "from ae_multi.data import batches\n"
+        "real = batches.permutation\n"
+        "batches.permutation = lambda seed, epoch, n: real(seed + 1, epoch, n)\n",
         "the loss differs",
     ),
 }

@@ -7,6 +7,8 @@ functions:
     device()          the device that computes, a string for people: "cpu (2 threads)", "NVIDIA …"
     full_precision()  make float32 mean float32: no TF32 in matrix products or convolutions
     wait()            return when the device has finished all work that was given to it
+    allow_float64()   what the framework itself needs before float64 means float64
+    gradients(f, vs)  the value of f() and its gradient for each Keras variable in vs, in NumPy
 """
 
 import importlib

@@ -2,6 +2,7 @@
 
 from importlib import metadata
 
+from ae_multi.errors import BackendError
 from ae_multi.selection import select_backend
 
 
@@ -21,3 +22,15 @@ def full_precision():
 
 def wait():
     """Nothing to wait for: calls return when they are done."""
+
+
+def allow_float64():
+    """Nothing to switch."""
+
+
+def gradients(function, variables):
+    """Not to be had: neither computes derivatives."""
+    raise BackendError(
+        "Expected torch, tensorflow or jax, which compute gradients. "
+        f"Received: {select_backend()}, which only runs models forward."
+    )

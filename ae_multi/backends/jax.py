@@ -3,6 +3,7 @@
 import os
 
 import jax
+import numpy as np
 
 
 def version():
@@ -27,3 +28,24 @@ def wait():
     """Return when the device has finished; work is done in order, so the last stands for all."""
     jax.effects_barrier()
     jax.device_put(0.0).block_until_ready()
+
+
+def allow_float64():
+    """Let JAX hold 64-bit numbers."""
+    jax.config.update("jax_enable_x64", True)
+
+
+def gradients(function, variables):
+    """The value of ``function()`` and its gradient for each Keras variable, as NumPy arrays.
+
+    JAX differentiates a pure function of its arguments. So the variables' values are arguments,
+    and a scope in which the variables have these values makes ``function`` pure.
+    """
+    import keras
+
+    def pure(values):
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+            return function()
+
+    value, found = jax.value_and_grad(pure)([variable.value for variable in variables])
+    return np.asarray(value), [np.asarray(gradient) for gradient in found]

@@ -28,3 +28,27 @@ def wait():
     """Return when the device has finished."""
     if tf.config.list_physical_devices("GPU"):
         tf.test.experimental.sync_devices()
+
+
+def allow_float64():
+    """Cast Python numbers straight to float64; Keras's way is through float32."""
+    from keras.src.backend.tensorflow import core
+
+    real = core.cast
+
+    def cast(x, dtype):
+        if isinstance(x, float) and str(dtype) == "float64":
+            return tf.constant(x, tf.float64)
+        return real(x, dtype)
+
+    core.cast = cast
+
+
+def gradients(function, variables):
+    """The value of ``function()`` and its gradient for each Keras variable, as NumPy arrays."""
+    tensors = [variable.value for variable in variables]
+    with tf.GradientTape() as tape:
+        value = function()
+    found = tape.gradient(value, tensors, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    # The gradient of a look-up comes as a list of rows; a tensor holds it whole.
+    return value.numpy(), [tf.convert_to_tensor(gradient).numpy() for gradient in found]

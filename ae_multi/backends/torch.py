@@ -27,3 +27,18 @@ def wait():
     """Return when the device has finished."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
+
+
+def allow_float64():
+    """Nothing to switch: PyTorch computes in the type that it is given."""
+
+
+def gradients(function, variables):
+    """The value of ``function()`` and its gradient for each Keras variable, as NumPy arrays."""
+    value = function()
+    tensors = [variable.value for variable in variables]
+    found = torch.autograd.grad(value, tensors, allow_unused=True)
+    return value.detach().cpu().numpy(), [
+        (torch.zeros_like(tensor) if gradient is None else gradient).detach().cpu().numpy()
+        for tensor, gradient in zip(tensors, found, strict=True)
+    ]

@@ -10,6 +10,7 @@ from ae_multi.errors import BackendError, InputError
 _COMMANDS = {
     "compare": "train the same models on every backend and say whether they agree",
     "train": "train one model on the current backend and save it",
+    "parity": "check, step by step, whether a Keras model is the same on every backend",
     "info": "show versions, devices and where the data would come from",
 }
 

@@ -15,6 +15,7 @@ from ae_multi.files import check_writable
 from ae_multi.parity import Settings, compare
 from ae_multi.parity.process import WorkerError
 from ae_multi.report.json import write_json
+from ae_multi.report.machine import machine
 from ae_multi.report.progress import BackendProgress
 from ae_multi.report.tables import console, print_comparison
 from ae_multi.training.recipe import Recipe
@@ -70,7 +71,7 @@ def run(options):
         return 1
     print_comparison(console(), comparison)
     if options.json:
-        write_json(options.json, comparison.to_json())
+        write_json(options.json, {**comparison.to_json(), "machine": machine()})
     if options.figure:
         from ae_multi.report.figures import draw_comparison
 

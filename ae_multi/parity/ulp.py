@@ -11,7 +11,7 @@ def nudged(weights, seed, run):
     The difference that this makes to a training is what rounding alone can make of it.
 
     Args:
-        weights: list of float32 arrays.
+        weights: list of float32 arrays; arrays of other types stay as they are.
         seed: integer.
         run: number of the repeat; each has coins of its own.
 
@@ -20,6 +20,9 @@ def nudged(weights, seed, run):
     """
     moved = []
     for place, weight in enumerate(weights):
+        if weight.dtype != np.float32:
+            moved.append(weight)  # a counter has no neighbour
+            continue
         bits = stream(seed, f"ulp/{place}", run).random_raw(weight.size)
         towards = np.where(bits >> np.uint64(63), np.float32(np.inf), np.float32(-np.inf))
         moved.append(np.nextafter(weight, towards.reshape(weight.shape)))

@@ -27,6 +27,11 @@ def main():
 
         if job["task"] == "describe":
             emit({"event": "backend", **record.describe()})
+        elif job["task"] == "probe":
+            from ae_multi.parity import probe
+
+            sys.path.insert(0, job["folder"])
+            probe.probe(job, emit)
         else:
             record.record(job, emit)
     except (BackendError, InputError) as error:

@@ -31,9 +31,9 @@ def bits(shape, seed, step, purpose="noise"):
     known = all(isinstance(size, int) for size in shape)
     count = math.prod(shape) if known else ops.prod(ops.stack(shape))
     place = ops.arange(count, dtype="int32")
-    mixed = _mix(ops.bitwise_xor(place, np.int32(first)))
-    moment = _mix(ops.bitwise_xor(ops.convert_to_tensor(step, "int32"), np.int32(second)))
-    mixed = _mix(ops.bitwise_xor(ops.add(mixed, moment), np.int32(third)))
+    mixed = mix(ops.bitwise_xor(place, np.int32(first)))
+    moment = mix(ops.bitwise_xor(ops.convert_to_tensor(step, "int32"), np.int32(second)))
+    mixed = mix(ops.bitwise_xor(ops.add(mixed, moment), np.int32(third)))
     return ops.reshape(mixed, shape)
 
 
@@ -54,7 +54,7 @@ def normal(shape, stddev, seed, step, purpose="noise"):
     return ops.take(ops.convert_to_tensor(_quantiles(float(stddev))), index, axis=0)
 
 
-def _mix(x):
+def mix(x):
     """A bijection of 32 bits in which each input bit flips each output bit half of the time.
 
     Shifts and multipliers of Chris Wellons's "lowbias32" (public domain, 2018).

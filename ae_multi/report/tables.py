@@ -26,7 +26,7 @@ def results_table(results):
     Args:
         results: list of dicts as a `Comparison` holds them.
     """
-    table = _table("Trained and tested")
+    table = plain_table("Trained and tested")
     for name in ("model", "backend", "device"):
         table.add_column(name)
     for name in ("parameters", "epochs", "train MSE", "test MSE", "PSNR dB", "PCA MSE"):
@@ -64,7 +64,7 @@ def agreement_table(agreement):
     Args:
         agreement: dict of model to what `ae_multi.parity.agreement.agreement` returned.
     """
-    table = _table("Agreement between backends (largest relative difference, and its bound)")
+    table = plain_table("Agreement between backends (largest relative difference, and its bound)")
     table.add_column("model")
     table.add_column("initial weights")
     for name in ("first losses", "final test MSE", "one-ulp spread"):
@@ -107,7 +107,8 @@ def print_comparison(to, comparison):
     to.print(agreement_table(comparison.agreement))
 
 
-def _table(title):
+def plain_table(title):
+    """An empty table in the style of all the others."""
     return Table(
         title=title,
         title_justify="left",

@@ -1,0 +1,125 @@
+"""The model under comparison: found, built, fed and started the same in every process."""
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from ae_multi.errors import InputError
+
+
+def reference_to(build_model):
+    """A string from which another process finds the function: "module:name" or "file.py:name".
+
+    Raises:
+        InputError: a lambda, a function inside a function, or one typed at a prompt.
+    """
+    if isinstance(build_model, str):
+        return build_model
+    name = getattr(build_model, "__qualname__", "")
+    if not callable(build_model) or not name.isidentifier():
+        raise InputError(
+            "Expected a function that another process can import: one with a name, at the top "
+            f"level of a module. Received: {name or repr(build_model)}."
+        )
+    if build_model.__module__ != "__main__":
+        return f"{build_model.__module__}:{name}"
+    try:
+        return f"{Path(inspect.getfile(build_model)).resolve()}:{name}"
+    except (TypeError, OSError):
+        raise InputError(
+            "Expected a function that another process can import. "
+            f"Received: {name}, which no file holds."
+        ) from None
+
+
+def find(reference):
+    """The function behind a reference.
+
+    Raises:
+        InputError: no such module, file or function, or one that fails while it is imported.
+    """
+    place, found, name = reference.rpartition(":")
+    if not found or not place or not name:
+        raise InputError(
+            "Expected a build function as module:function or file.py:function. "
+            f"Received: {reference!r}."
+        )
+    try:
+        module = _from_file(place) if place.endswith(".py") else importlib.import_module(place)
+    except Exception as error:  # the user's module may fail in any way
+        raise InputError(
+            f"Expected to be able to import {place}. Received: {type(error).__name__}: {error}."
+        ) from error
+    if not callable(getattr(module, name, None)):
+        raise InputError(f"Expected a function {name} in {place}. Received: there is none.")
+    return getattr(module, name)
+
+
+def _from_file(path):
+    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def build(reference, inputs):
+    """The model that a reference builds, with weights for ``inputs`` and compiled.
+
+    What is not compiled gets Adam and the mean squared error.
+
+    Args:
+        reference: as `find` takes it.
+        inputs: list of arrays of samples, one for each input of the model.
+
+    Raises:
+        InputError: a function that fails or returns no Keras model, or a model that does not
+            take the inputs.
+    """
+    from ae_multi._keras import keras
+
+    try:
+        model = find(reference)()
+    except InputError:
+        raise
+    except Exception as error:  # the user's function may fail in any way
+        raise InputError(
+            f"Expected {reference} to build a model. Received: {type(error).__name__}: {error}."
+        ) from error
+    if not isinstance(model, keras.Model):
+        raise InputError(
+            f"Expected {reference} to return a Keras model. Received: {type(model).__name__}."
+        )
+    try:
+        model(one_or_list([array[:2] for array in inputs]))
+    except Exception as error:  # shapes that do not fit fail differently on each backend
+        shapes = ", ".join(str(array.shape) for array in inputs)
+        raise InputError(
+            f"Expected {reference} to take inputs of shapes {shapes}. "
+            f"Received: {type(error).__name__}: {error}."
+        ) from error
+    if not model.compiled:
+        model.compile(optimizer="adam", loss="mse")
+    return model
+
+
+def one_or_list(arrays):
+    """What Keras takes for one input, or for several."""
+    return arrays[0] if len(arrays) == 1 else list(arrays)
+
+
+def check_samples(arrays, what):
+    """Raise `InputError` unless ``arrays`` are finite numbers and have as many samples each."""
+    from ae_multi.data.checks import check_finite
+
+    for place, array in enumerate(arrays):
+        check_finite(np.asarray(array), f"{what} {place}")
+    counts = {len(array) for array in arrays}
+    if len(counts) > 1:
+        raise InputError(
+            f"Expected every {what} to have as many samples. Received: {sorted(counts)}."
+        )

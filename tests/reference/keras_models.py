@@ -1,0 +1,62 @@
+"""Keras models for parity checks: sound ones, and ones that hold a layer which differs."""
+
+import keras
+
+layers = keras.layers
+
+
+def bicubic():
+    """Holds a layer that Keras 3.15 computes otherwise on PyTorch."""
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Conv2D(4, 3, padding="same"),
+            layers.UpSampling2D(2, interpolation="bicubic", name="enlarge"),
+            layers.Conv2D(1, 3, strides=2, padding="same"),
+        ]
+    )
+
+
+def large_mean():
+    """BatchNormalization of data whose mean is a hundred times its spread."""
+    return keras.Sequential(
+        [
+            keras.Input((10,)),
+            layers.Rescaling(1.0, offset=100.0),
+            layers.BatchNormalization(name="normalise"),
+            layers.Dense(10),
+        ]
+    )
+
+
+class Gate(layers.Layer):
+    """A custom layer whose weight does not say how it starts."""
+
+    def build(self, input_shape):
+        """One weight for each feature."""
+        self.gate = self.add_weight((input_shape[-1],), "glorot_normal", name="gate")
+
+    def call(self, x):
+        """``x`` through the gate."""
+        return x * keras.ops.sigmoid(self.gate)
+
+
+def two_inputs():
+    """Two inputs, two outputs, dropout, noise and a custom layer; initializers of Keras's own."""
+    image, table = keras.Input((8, 8, 2), name="image"), keras.Input((5,), name="table")
+    x = layers.Conv2D(6, 3, kernel_initializer="he_normal", activation="relu")(image)
+    x = layers.GlobalAveragePooling2D()(layers.GaussianNoise(0.1)(x))
+    x = layers.Concatenate()([x, Gate()(table)])
+    x = layers.Dropout(0.3)(layers.Dense(12, kernel_initializer="orthogonal")(x))
+    x = layers.LayerNormalization()(x)
+    return keras.Model([image, table], [layers.Dense(3)(x), layers.Dense(2, "softmax")(x)])
+
+
+def nothing():
+    """No model at all."""
+    return 7
+
+
+def failing():
+    """A function that fails."""
+    raise RuntimeError("the cause")

@@ -1,0 +1,114 @@
+"""Parity checks of whole models, on real backends."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ae_multi.errors import InputError
+from ae_multi.parity import check
+
+pytestmark = pytest.mark.across
+
+MODELS = Path(__file__).parent / "reference" / "keras_models.py"
+
+
+def run(pythons, name, *arguments):
+    named = [f"--python={backend}={path}" for backend, path in pythons.items()]
+    return subprocess.run(
+        [sys.executable, "-m", "ae_multi", "parity", f"{MODELS}:{name}", *named, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("model", ["SimpleAutoencoder", "DeepAutoencoder"])
+def test_the_projects_models_agree(pythons, digits, model):
+    report = check(
+        f"ae_multi.models:{model}", digits.x_train[:512], pythons=pythons, batch_size=128
+    )
+    assert report.agree, str(report)
+    assert list(report.backends) == ["torch", "tensorflow", "jax"]
+    forward = report.rungs[2]
+    assert forward.compared >= 7
+    assert 0 < max(forward.closest.error.values()) < 1e-6
+    gradient = report.rungs[4]
+    assert max(gradient.closest.error.values()) < 2e-6
+
+
+def test_any_model_agrees_whatever_its_initializers_and_noise(pythons):
+    report = check(
+        f"{MODELS}:two_inputs",
+        shape=[(8, 8, 2), (5,)],
+        backends=["torch", "jax"],
+        pythons=pythons,
+        steps=6,
+    )
+    assert report.agree, str(report)
+    assert report.not_comparable == []
+
+
+def test_bicubic_upsampling_is_found_with_its_layer(pythons, tmp_path):
+    done = run(
+        pythons, "bicubic", "--shape", "8,8,1", "--backends", "torch,jax", "--steps", "2",
+        "--json", str(tmp_path / "out.json"),
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert "enlarge (UpSampling2D)" in done.stdout
+    first = json.loads((tmp_path / "out.json").read_text())["first_divergence"]
+    assert first["rung"] == "forward"
+    assert first["name"] == "enlarge"
+    assert first["guilty"] == ["torch"]
+    assert first["error"]["torch"] > 1e-2
+    assert first["error"]["jax"] < 1e-6
+
+
+def test_normalising_a_large_mean_is_found_with_its_layer(pythons):
+    report = check(
+        f"{MODELS}:large_mean", shape=10, backends=["tensorflow", "torch"], pythons=pythons, steps=2
+    )
+    first = report.first_divergence
+    assert (first.rung, first.name, first.guilty) == ("training forward", "normalise", ("torch",))
+
+
+def test_the_command_ends_with_0_when_backends_agree(pythons, tmp_path):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((40, 8, 8, 2), np.float32))
+    np.save(tmp_path / "t.npy", np.random.default_rng(1).random((40, 5), np.float32))
+    done = run(
+        pythons, "two_inputs", "--data", str(tmp_path / "x.npy"), "--data", str(tmp_path / "t.npy"),
+        "--backends", "jax", "--steps", "1",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "The backends agree." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("missing", ["--shape", "3"], "function missing in"),
+        ("nothing", ["--shape", "3"], "to return a Keras model. Received: int"),
+        ("failing", ["--shape", "3"], "to build a model. Received: RuntimeError: the cause"),
+        ("bicubic", ["--shape", "9,9,3"], r"to take inputs of shapes (256, 9, 9, 3)"),
+        ("bicubic", [], "either data or the shape"),
+        ("bicubic", ["--shape", "0"], "shape to be an integer of at least 1"),
+        ("bicubic", ["--data", "/nowhere.npy"], "whole .npy file"),
+        ("bicubic", ["--shape", "8,8,1", "--steps", "0"], "steps"),
+        ("bicubic", ["--shape", "8,8,1", "--json", "/nowhere/a.json"], "is not a folder"),
+    ],
+)
+def test_usage_errors_end_with_2(pythons, name, arguments, message):
+    done = run({"jax": pythons["jax"]}, name, "--backends", "jax", *arguments)
+    assert done.returncode == 2, done.stdout
+    assert message in done.stderr
+    assert done.stderr.startswith("ae-multi parity: Expected")
+
+
+def test_data_that_is_not_finite_is_refused(pythons):
+    with pytest.raises(InputError, match="data 0 to be finite"):
+        check(f"{MODELS}:bicubic", np.full((4, 8, 8, 1), np.nan), pythons=pythons)
+    with pytest.raises(InputError, match="as many samples"):
+        check(f"{MODELS}:two_inputs", [np.zeros((4, 8, 8, 2)), np.zeros((5, 5))], pythons=pythons)
