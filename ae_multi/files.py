@@ -1,8 +1,11 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and refused clearly when they are not whole."""
 
 import contextlib
+import gzip
 import os
 import secrets
+import zipfile
+import zlib
 from pathlib import Path
 
 from ae_multi.errors import InputError
@@ -55,6 +58,27 @@ def written_whole(path):
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def read_whole(path, kind):
+    """Turn every way in which reading a file can fail into one `InputError` that names it.
+
+    Args:
+        path: the file.
+        kind: what it should be, for the message ("gzip file", ".npz file").
+    """
+    damage = (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, NotImplementedError)
+    try:
+        yield
+    except damage as error:
+        raise InputError(
+            f"Expected a whole {kind}. Received: {path}, which is damaged or cut short ({error})."
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f"Expected to be able to read {path}. Received: {error.strerror}."
+        ) from error
 
 
 def _beside(path):

@@ -6,8 +6,6 @@ import pytest
 
 from ae_multi.data.digits import load_digits
 
-BACKENDS = ("torch", "tensorflow", "jax")
-
 
 @pytest.fixture(scope="session")
 def digits():
@@ -16,9 +14,17 @@ def digits():
 
 
 @pytest.fixture
-def images():
-    """256 images of uniform noise, (28, 28, 1)."""
-    return np.random.default_rng(0).random((256, 28, 28, 1), np.float32)
+def small():
+    """70 images of uniform noise, (8, 8, 1)."""
+    return np.random.default_rng(1).random((70, 8, 8, 1), np.float32)
+
+
+@pytest.fixture(scope="session")
+def keras():
+    """Keras, on whichever backend runs."""
+    from ae_multi._keras import keras
+
+    return keras
 
 
 @pytest.fixture(scope="session")
@@ -40,10 +46,8 @@ def pythons():
 
 
 @pytest.fixture
-def backend():
+def backend(keras):
     """The name of the backend that this test process runs on."""
-    import keras
-
     return keras.config.backend()
 
 

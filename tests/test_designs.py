@@ -38,7 +38,7 @@ def test_the_layers_have_the_sizes_of_the_design(design):
     assert model.count_params() == sum(np.prod(shape) for shape in expected)
 
 
-def compare(found, expected):
+def assert_same(found, expected):
     """Forward within 1e-6; gradients within 2e-6 of the largest of their kind."""
     restored, loss, gradients = found
     np.testing.assert_allclose(
@@ -60,14 +60,14 @@ def test_it_equals_numpy_in_float64(design):
     weights, flat = model.get_weights(), x.reshape(len(x), -1)
     restored = numpy_dense.forward(weights, activations, flat)[-1]
     loss, gradients = numpy_dense.loss_and_gradients(weights, activations, flat)
-    compare(native.keras_model(model, x), (restored, loss, gradients))
+    assert_same(native.keras_model(model, x), (restored, loss, gradients))
 
 
 def test_it_equals_the_frameworks_own_version(design, backend):
     model, activations, _, x = design
     flat = x.reshape(len(x), -1)
     expected = native.NATIVE[backend](model.get_weights(), activations, flat)
-    compare(native.keras_model(model, x), expected)
+    assert_same(native.keras_model(model, x), expected)
 
 
 def test_the_reference_has_the_right_gradients():

@@ -8,13 +8,6 @@ import pytest
 pytestmark = pytest.mark.backend
 
 
-@pytest.fixture(scope="module")
-def keras():
-    from ae_multi._keras import keras
-
-    return keras
-
-
 def drawn(keras, initializer, shape=(300, 200), seed=0, name="w"):
     from ae_multi.randomness import Seeded
 

@@ -9,13 +9,6 @@ from tests.reference import counter_hash
 pytestmark = pytest.mark.backend
 
 
-@pytest.fixture(scope="module")
-def keras():
-    from ae_multi._keras import keras
-
-    return keras
-
-
 def array(keras, tensor):
     return keras.ops.convert_to_numpy(tensor)
 

@@ -37,7 +37,9 @@ def test_the_printed_models_are_the_packages(namespace, name, cls, digits):
     import ae_multi
 
     printed = namespace[name].predict(digits.x_test, verbose=0)
-    np.testing.assert_array_equal(printed, getattr(ae_multi, cls)().reconstruct(digits.x_test))
+    packaged = getattr(ae_multi, cls)().reconstruct(digits.x_test)
+    # Batches of another size may be summed in another order.
+    np.testing.assert_allclose(printed, packaged, rtol=0, atol=3e-7)
 
 
 def test_the_first_screen_has_the_two_commands():

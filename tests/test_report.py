@@ -155,3 +155,19 @@ def test_a_terminal_gets_a_bar_for_each_backend():
             progress.on_event(backend, {"event": "progress", "done": 1, "total": 4, "label": "x"})
     assert "torch" in console.file.getvalue()
     assert "1/4" in console.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("mse", "note"),
+    [
+        (0.02, None),
+        (0.04, "worse than PCA with 9 components"),
+        (0.07, "no better than predicting the mean image"),
+        (math.nan, "the training diverged, its error is not finite"),
+    ],
+)
+def test_what_a_result_is_called(mse, note):
+    from ae_multi.parity.comparison import _notes
+
+    found = _notes(result("deep", "jax", test_mse=mse), {"mean_image_mse": 0.0675})
+    assert found == ([note] if note else [])

@@ -7,12 +7,12 @@ axes, and one big-endian 32-bit length an axis (http://yann.lecun.com/exdb/mnist
 import gzip
 import math
 import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from ae_multi.errors import InputError
+from ae_multi.files import read_whole
 
 _UNSIGNED_BYTE = 8
 
@@ -31,23 +31,13 @@ def read_idx(path, shape=None):
         InputError: no IDX file, another type or shape, too short, too long, or damaged.
     """
     path = Path(path)
-    try:
-        with open(path, "rb") as raw:
-            gzipped = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
-            if not gzipped:
-                return _read(raw, path, shape)
-            with gzip.GzipFile(fileobj=raw) as file:
-                return _read(file, path, shape)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(
-            f"Expected a whole gzip file. Received: {path}, which is damaged or cut "
-            f"short ({error})."
-        ) from error
-    except OSError as error:
-        raise InputError(
-            f"Expected to be able to read {path}. Received: {error.strerror}."
-        ) from error
+    with read_whole(path, "IDX file"), open(path, "rb") as raw:
+        gzipped = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        if not gzipped:
+            return _read(raw, path, shape)
+        with gzip.GzipFile(fileobj=raw) as file:
+            return _read(file, path, shape)
 
 
 def write_idx_header(shape):

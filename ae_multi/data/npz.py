@@ -1,11 +1,11 @@
 """Arrays from an ``.npz`` file of which shape and type are known beforehand."""
 
 import zipfile
-import zlib
 
 import numpy as np
 
 from ae_multi.errors import InputError
+from ae_multi.files import read_whole
 
 
 def read_npz(path, shapes):
@@ -24,21 +24,10 @@ def read_npz(path, shapes):
     Raises:
         InputError: no zip file, an array missing, of another shape or type, pickled, or damaged.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return {
-                name: _read_array(archive, path, name, tuple(shape))
-                for name, shape in shapes.items()
-            }
-    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError) as error:
-        raise InputError(
-            f"Expected a whole .npz file. Received: {path}, which is damaged or cut "
-            f"short ({error})."
-        ) from error
-    except OSError as error:
-        raise InputError(
-            f"Expected to be able to read {path}. Received: {error.strerror}."
-        ) from error
+    with read_whole(path, ".npz file"), zipfile.ZipFile(path) as archive:
+        return {
+            name: _read_array(archive, path, name, tuple(shape)) for name, shape in shapes.items()
+        }
 
 
 def _read_array(archive, path, name, shape):

@@ -1,11 +1,9 @@
 """A deep autoencoder: a pyramid of dense layers down to a narrow code, and its mirror."""
 
-import math
-
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
 from ae_multi.models.autoencoder import Autoencoder
-from ae_multi.models.dense import dense
+from ae_multi.models.dense import dense_parts
 from ae_multi.sizes import check_positive, check_shape
 
 
@@ -36,24 +34,7 @@ class DeepAutoencoder(Autoencoder):
         check_positive(latent_dim=latent_dim)
         hidden = check_shape(hidden, "hidden") if _is_filled(hidden) else ()
         shape = check_shape(input_shape)
-        encoder = keras.Sequential(
-            [
-                keras.Input(shape),  # (n, *shape)
-                keras.layers.Flatten(),  # (n, pixels)
-                *(dense(n, "relu", seed, f"down_{i}") for i, n in enumerate(hidden, 1)),
-                dense(latent_dim, None, seed, "code"),  # (n, latent_dim)
-            ],
-            name="encoder",
-        )
-        decoder = keras.Sequential(
-            [
-                keras.Input((latent_dim,)),  # (n, latent_dim)
-                *(dense(n, "relu", seed, f"up_{i}") for i, n in enumerate(reversed(hidden), 1)),
-                dense(math.prod(shape), "sigmoid", seed, "pixels"),  # (n, pixels)
-                keras.layers.Reshape(shape),  # (n, *shape)
-            ],
-            name="decoder",
-        )
+        encoder, decoder = dense_parts(shape, hidden, latent_dim, None, seed)
         super().__init__(encoder, decoder, seed=seed, value_range=(0, 1), **kwargs)
         self.hidden = hidden
         self.latent_dim = latent_dim

@@ -1,10 +1,8 @@
 """The smallest autoencoder: one layer down, one layer up."""
 
-import math
-
 from ae_multi._keras import keras
 from ae_multi.models.autoencoder import Autoencoder
-from ae_multi.models.dense import dense
+from ae_multi.models.dense import dense_parts
 from ae_multi.sizes import check_positive, check_shape
 
 
@@ -31,22 +29,7 @@ class SimpleAutoencoder(Autoencoder):
     def __init__(self, latent_dim=32, input_shape=(28, 28, 1), seed=0, **kwargs):
         check_positive(latent_dim=latent_dim)
         shape = check_shape(input_shape)
-        encoder = keras.Sequential(
-            [
-                keras.Input(shape),  # (n, *shape)
-                keras.layers.Flatten(),  # (n, pixels)
-                dense(latent_dim, "relu", seed, "code"),  # (n, latent_dim)
-            ],
-            name="encoder",
-        )
-        decoder = keras.Sequential(
-            [
-                keras.Input((latent_dim,)),  # (n, latent_dim)
-                dense(math.prod(shape), "sigmoid", seed, "pixels"),  # (n, pixels)
-                keras.layers.Reshape(shape),  # (n, *shape)
-            ],
-            name="decoder",
-        )
+        encoder, decoder = dense_parts(shape, (), latent_dim, "relu", seed)
         super().__init__(encoder, decoder, seed=seed, value_range=(0, 1), **kwargs)
         self.latent_dim = latent_dim
 

@@ -3,6 +3,7 @@
 Nothing here imports a framework: the parent starts, listens and compares.
 """
 
+import math
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,12 +127,14 @@ def _check_same(data, other, backend):
 
 def _notes(result, floors):
     """What has to be said of a result that is worse than it should be."""
-    notes = []
-    if not result["test_mse"] < floors["mean_image_mse"]:
-        notes.append("no better than predicting the mean image")
-    elif not result["test_mse"] < result["pca_mse"]:
-        notes.append(f"worse than PCA with {result['code_size']} components")
-    return notes
+    mse = result["test_mse"]
+    if not math.isfinite(mse):
+        return ["the training diverged, its error is not finite"]
+    if not mse < floors["mean_image_mse"]:
+        return ["no better than predicting the mean image"]
+    if not mse < result["pca_mse"]:
+        return [f"worse than PCA with {result['code_size']} components"]
+    return []
 
 
 def _pictures(folder, model):
