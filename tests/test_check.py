@@ -1,6 +1,8 @@
 """Parity checks of whole models, on real backends."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -55,7 +57,7 @@ def test_any_model_agrees_whatever_its_initializers_and_noise(pythons):
 def test_bicubic_upsampling_is_found_with_its_layer(pythons, tmp_path):
     done = run(
         pythons, "bicubic", "--shape", "8,8,1", "--backends", "torch,jax", "--steps", "2",
-        "--json", str(tmp_path / "out.json"),
+        "--json", str(tmp_path / "out.json"), "--script", str(tmp_path / "show.py"),
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
     assert "enlarge (UpSampling2D)" in done.stdout
@@ -65,6 +67,18 @@ def test_bicubic_upsampling_is_found_with_its_layer(pythons, tmp_path):
     assert first["guilty"] == ["torch"]
     assert first["error"]["torch"] > 1e-2
     assert first["error"]["jax"] < 1e-6
+    # The script shows the same with Keras alone.
+    for backend in ("torch", "jax"):
+        shown = subprocess.run(
+            [pythons[backend], tmp_path / "show.py"],
+            env={**os.environ, "KERAS_BACKEND": backend},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        error = float(re.search(r"enlarge is off by (\S+) ", shown.stdout)[1])
+        assert error == pytest.approx(first["error"][backend], rel=0.1, abs=1e-6), shown.stderr
+    assert "ae_multi" not in (tmp_path / "show.py").read_text()
 
 
 def test_normalising_a_large_mean_is_found_with_its_layer(pythons):
@@ -98,6 +112,7 @@ def test_the_command_ends_with_0_when_backends_agree(pythons, tmp_path):
         ("bicubic", ["--data", "/nowhere.npy"], "whole .npy file"),
         ("bicubic", ["--shape", "8,8,1", "--steps", "0"], "steps"),
         ("bicubic", ["--shape", "8,8,1", "--json", "/nowhere/a.json"], "is not a folder"),
+        ("bicubic", ["--shape", "8,8,1", "--script", "a.sh"], "named .py"),
     ],
 )
 def test_usage_errors_end_with_2(pythons, name, arguments, message):

@@ -107,7 +107,7 @@ def build(keras):
             keras.layers.Conv2D(4, 3, kernel_initializer="he_normal", bias_initializer="ones"),
             keras.layers.BatchNormalization(),
             keras.layers.Flatten(),
-            keras.Sequential([keras.layers.Dense(5), keras.layers.Dense(5)]),
+            keras.Sequential([keras.layers.Dense(5) for _ in range(3)]),
         ]
     )
 
@@ -121,9 +121,9 @@ def test_redraw_gives_any_model_the_start_of_a_seed(keras):
     for a, b in zip(first.get_weights(), second.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     kernels = [w for w in first.get_weights() if w.ndim > 1]
-    assert len(kernels) == 3
+    assert len(kernels) == 4
     assert np.std(kernels[0]) == pytest.approx(math.sqrt(2 / 18), rel=0.2)  # still He's
-    assert not np.array_equal(kernels[1][:5], kernels[2])
+    assert not np.array_equal(kernels[2], kernels[3])  # two layers of one shape
     np.testing.assert_array_equal(first.layers[0].get_weights()[1], 1)  # the biases of ones
     redraw(second, 4)
     assert not np.array_equal(second.get_weights()[0], first.get_weights()[0])

@@ -142,6 +142,7 @@ def test_saved_and_loaded(model, small, tmp_path):
     again = ae_multi.load_model(tmp_path / "model.keras")
     assert type(again) is type(model)
     np.testing.assert_array_equal(again.reconstruct(small), model.reconstruct(small))
+    assert model.get_compile_config()["optimizer"]["module"] == "keras.optimizers"
     # The optimizer comes along: both go on alike.
     for each in (model, again):
         each.fit(small, epochs=1, verbose=0)

@@ -42,6 +42,10 @@ def add_options(parser):
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--steps", type=int, default=20, metavar="N", help="default: 20")
     parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="default: 32")
+    parser.add_argument(
+        "--script", type=Path, metavar="FILE.py",
+        help="where a first divergence in a layer goes, as a script that needs Keras alone",
+    )  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
 
 
@@ -49,6 +53,10 @@ def run(options):
     """Check; return 0 if the backends agree, 1 if they part."""
     if options.json:
         check_writable(options.json, "the JSON")
+    if options.script:
+        check_writable(options.script, "the script")
+        if options.script.suffix != ".py":
+            raise InputError(f"Expected a script named .py. Received: {options.script}.")
     log = console(stderr=True)
     try:
         with log.status("recording") as status:
@@ -62,6 +70,7 @@ def run(options):
                 steps=options.steps,
                 batch_size=options.batch_size,
                 pythons=dict(options.python),
+                script=options.script,
                 on_event=lambda name, event: status.update(f"{name} recorded"),
             )
     except WorkerError as error:

@@ -10,6 +10,7 @@ import numpy as np
 from ae_multi.errors import InputError
 from ae_multi.parity.ladder import RUNGS, climb
 from ae_multi.parity.process import run
+from ae_multi.parity.reproduce import write_script
 from ae_multi.parity.settings import Settings
 from ae_multi.parity.subject import check_samples, reference_to
 from ae_multi.parity.trace import Trace
@@ -88,6 +89,7 @@ def check(
     steps=20,
     batch_size=32,
     pythons=None,
+    script=None,
     on_event=None,
 ):
     """Run a model on several backends, step by step, and compare it with a float64 oracle.
@@ -106,6 +108,8 @@ def check(
         steps: how many training steps to compare.
         batch_size: samples in a step.
         pythons: dict of backend to interpreter, for backends in environments of their own.
+        script: where to write a script that reproduces a first divergence in a layer's output
+            with Keras alone, or None. Nothing is written where there is none.
         on_event: called with (backend, event) for each event of a child process.
 
     Returns:
@@ -128,8 +132,13 @@ def check(
         traces = {backend: probes.trace(backend) for backend in names}
         witness = settings.spread_backend(names)
         oracle, shaken = probes.oracle(witness)
+        rungs = climb(traces, oracle, shaken)
+        first = next((rung.divergences[0] for rung in rungs if rung.divergences), None)
+        if script is not None and first is not None and "forward" in first.rung:
+            exact = oracle.values(first.rung)[first.place]
+            write_script(Path(script), first, probes.excerpt(witness, first), exact)
     return Report(
-        rungs=climb(traces, oracle, shaken),
+        rungs=rungs,
         backends={backend: found.about for backend, found in traces.items()},
         oracle=witness,
         not_comparable=sorted({n for t in traces.values() for n in t.about["not_comparable"]}),
@@ -166,6 +175,7 @@ class Probes:
             "float64": False,
             "start": None,
             "shaken": [],
+            "excerpt": None,
         }
         _save_data(self._job["data"], x, y, shape, seed)
 
@@ -180,6 +190,13 @@ class Probes:
         paths = [str(self._folder / f"shaken-{run}.npz") for run in range(_SHAKEN_RUNS)]
         path = self._record(backend, "oracle", float64=True, shaken=paths)
         return Trace.load(path), [Trace.load(path) for path in paths]
+
+    def excerpt(self, backend, divergence):
+        """Path of the .npz that holds the layer behind a divergence, its inputs and weights."""
+        path = str(self._folder / "excerpt.npz")
+        place = {"stage": divergence.rung, "place": divergence.place, "path": path}
+        self._record(backend, "excerpt", excerpt=place)
+        return path
 
     def _record(self, backend, name, python=None, **changes):
         path = str(self._folder / f"{name}.npz")

@@ -27,7 +27,8 @@ def probe(job, emit):
             inputs x0, x1 … and perhaps targets y0, y1 …), ``seed``, ``batch_size``, ``steps``,
             ``float64`` (whether to compute in true float64), ``start`` (a trace whose initial
             weights to take, or None), ``trace`` (where to save) and ``shaken`` (where to save
-            further traces, each shaken as float32 rounding would shake it).
+            further traces, each shaken as float32 rounding would shake it). With ``excerpt``
+            (``stage``, ``place`` and ``path``) no trace is recorded, but one layer saved.
         emit: called with one dict of plain values per event.
     """
     backends.current().full_precision()
@@ -40,6 +41,9 @@ def probe(job, emit):
     drawn = _Recorder(model, xs, ys, job).weights()
     _restart(model, start)
     ys = ys or _targets(model, xs, job["seed"])
+    if job["excerpt"]:
+        _Recorder(model, xs, ys, job).save_excerpt(**job["excerpt"])
+        return
     # What was drawn is what the first rung compares; all others start from the same numbers.
     stages = {"start": drawn, **_Recorder(model, xs, ys, job).record()}
     about = {
@@ -123,8 +127,7 @@ class _Recorder:
     def _layers(self, xs, training):
         """What each layer gives, in the order in which the layers end."""
         with watched_layers() as calls:
-            self.model(subject.one_or_list([keras.ops.convert_to_tensor(x) for x in xs]),
-                       training=training)  # fmt: skip
+            self._forward(xs, training)
         self._restore()
         return [
             {
@@ -133,9 +136,24 @@ class _Recorder:
                 "terms": _terms(layer, values),
                 "values": values,
             }
-            for layer, outputs in calls
+            for layer, _, outputs in calls
             for values in outputs
         ]
+
+    def _forward(self, xs, training):
+        inputs = [ops.convert_to_tensor(x) for x in xs]
+        self.model(subject.one_or_list(inputs), training=training)
+
+    def save_excerpt(self, stage, place, path):
+        """Save the layer behind one entry of a forward stage, with its inputs and weights."""
+        with watched_layers() as calls:
+            self._forward(self._batch(0)[0], training=stage == "training forward")
+        self._restore()
+        entries = [(layer, inputs) for layer, inputs, outputs in calls for _ in outputs]
+        layer, inputs = entries[place]
+        arrays = {f"input{i}": array for i, array in enumerate(inputs)}
+        arrays |= {f"weight{i}": ops.convert_to_numpy(w) for i, w in enumerate(layer.weights)}
+        np.savez(path, layer=json.dumps(keras.saving.serialize_keras_object(layer)), **arrays)
 
     def _gradients(self, xs, ys):
         """The loss of one batch, and its gradient for each weight."""

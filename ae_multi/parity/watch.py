@@ -14,16 +14,16 @@ def watched_layers():
     there is nothing to see.
 
     Yields:
-        A list that fills with (layer, outputs), outputs being a list of NumPy arrays.
+        A list that fills with (layer, inputs, outputs), both lists of NumPy arrays.
     """
     calls = []
     real = keras.Layer.__call__
 
     def watching(layer, *args, **kwargs):
+        inputs = _arrays(args)  # before the call, which may change them in place
         outputs = real(layer, *args, **kwargs)
-        tensors = [t for t in keras.tree.flatten(outputs) if keras.ops.is_tensor(t)]
-        if tensors:
-            calls.append((layer, [keras.ops.convert_to_numpy(tensor) for tensor in tensors]))
+        if found := _arrays(outputs):
+            calls.append((layer, inputs, found))
         return outputs
 
     keras.Layer.__call__ = watching
@@ -31,3 +31,9 @@ def watched_layers():
         yield calls
     finally:
         keras.Layer.__call__ = real
+
+
+def _arrays(structure):
+    """The tensors of a structure, as NumPy arrays."""
+    tensors = [tensor for tensor in keras.tree.flatten(structure) if keras.ops.is_tensor(tensor)]
+    return [keras.ops.convert_to_numpy(tensor) for tensor in tensors]

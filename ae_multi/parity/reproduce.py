@@ -1,0 +1,58 @@
+"""A small script that shows a divergence in one layer with Keras alone."""
+
+import numpy as np
+
+from ae_multi.files import written_whole
+
+_SCRIPT = '''\
+"""{name} ({layer}) differs between Keras's backends. Needs Keras and NumPy alone:
+
+    KERAS_BACKEND={guilty} python {script}
+    KERAS_BACKEND={other} python {script}
+"""
+
+import json
+import pathlib
+
+import keras
+import numpy as np
+
+data = np.load(pathlib.Path(__file__).with_suffix(".npz"), allow_pickle=False)
+layer = keras.saving.deserialize_keras_object(json.loads(str(data["layer"])))
+inputs = [keras.ops.convert_to_tensor(data[f"input{{i}}"]) for i in range({inputs})]
+call = {{"training": {training}}} if layer._call_has_training_arg else {{}}
+layer(*inputs, **call)  # makes the weights
+layer.set_weights([data[f"weight{{i}}"] for i in range({weights})])
+output = keras.ops.convert_to_numpy(keras.tree.flatten(layer(*inputs, **call))[0])
+error = np.max(np.abs(output - data["exact"])) / np.max(np.abs(data["exact"]))
+print(f"{{keras.config.backend()}}, Keras {{keras.__version__}}: {name} is off by {{error:.1e}} "
+      "of its largest value, against float64")
+'''
+
+
+def write_script(path, divergence, excerpt, exact):
+    """Write the script, and an .npz beside it that holds the layer, its inputs and weights.
+
+    Args:
+        path: where the script goes, named .py.
+        divergence: a `Divergence` on a rung of layers' outputs.
+        excerpt: path of the .npz that `Probes.excerpt` had written.
+        exact: the output that the oracle computed.
+    """
+    with np.load(excerpt, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    others = [backend for backend in divergence.error if backend not in divergence.guilty]
+    text = _SCRIPT.format(
+        name=divergence.name,
+        layer=divergence.layer,
+        script=path.name,
+        guilty=divergence.guilty[0],
+        other=(others or ["numpy"])[0],
+        inputs=sum(name.startswith("input") for name in arrays),
+        weights=sum(name.startswith("weight") for name in arrays),
+        training=divergence.rung == "training forward",
+    )
+    with written_whole(path.with_suffix(".npz")) as temporary:
+        np.savez(temporary, exact=exact, **arrays)
+    with written_whole(path) as temporary:
+        temporary.write_text(text)
