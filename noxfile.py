@@ -34,8 +34,7 @@ def tests(session, name):
     """Run the test suite on each backend, and once what needs none or needs all."""
     arguments = session.posargs or ["tests"]
     if name == CORE:
-        known = " ".join(f"{b}={environment(session, b)}" for b in BACKENDS)
-        os.environ["AE_MULTI_TEST_PYTHONS"] = known
+        os.environ["AE_MULTI_TEST_PYTHONS"] = pythons_for_tests(session)
         run_in_core(session, "-m", "pytest", "-m", "not backend", *arguments)
     else:
         python = environment(session, name)
@@ -59,8 +58,7 @@ def parity(session):
 @nox.session
 def faults(session):
     """Plant every known fault in one backend and see that the ladder finds each."""
-    known = " ".join(f"{b}={environment(session, b)}" for b in BACKENDS)
-    os.environ.update(AE_MULTI_TEST_PYTHONS=known, AE_MULTI_ALL_FAULTS="1")
+    os.environ.update(AE_MULTI_TEST_PYTHONS=pythons_for_tests(session), AE_MULTI_ALL_FAULTS="1")
     run_in_core(session, "-m", "pytest", "-v", "tests/test_faults.py", *session.posargs)
 
 
@@ -97,6 +95,11 @@ def interpreters(session):
     named = parser.parse_known_args(session.posargs)[0].backends.split(",")
     # A name that is no backend is left to the command, whose message lists those that are.
     return [f"--python={name}={environment(session, name)}" for name in named if name in BACKENDS]
+
+
+def pythons_for_tests(session):
+    """Every backend's interpreter, as the tests that start processes take them."""
+    return " ".join(f"{name}={environment(session, name)}" for name in BACKENDS)
 
 
 def environment(session, name):

@@ -1,4 +1,4 @@
-"""The two errors that are the caller's to mend; anything else is a defect of ours."""
+"""The errors that are the caller's to mend, and that of a process which is not ours to mend."""
 
 
 class InputError(ValueError):
@@ -7,3 +7,7 @@ class InputError(ValueError):
 
 class BackendError(ImportError):
     """The backend asked for is unknown or not installed; the message says which could be had."""
+
+
+class WorkerError(RuntimeError):
+    """A child process ended before its job did; the message holds the end of what it printed."""

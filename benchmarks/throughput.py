@@ -22,7 +22,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from ae_multi.cli.options import backend_python, comma_separated, model_names
+from ae_multi.cli.options import add_backend_options, model_names
 from ae_multi.files import check_writable
 from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
@@ -140,10 +140,7 @@ def table(results):
 
 def _parser():
     parser = argparse.ArgumentParser(prog="bench", description=__doc__.partition("\n")[0])
-    parser.add_argument("--backends", type=comma_separated, metavar="NAMES")
-    parser.add_argument(
-        "--python", type=backend_python, action="append", default=[], metavar="BACKEND=PATH"
-    )
+    add_backend_options(parser)
     parser.add_argument("--model", type=model_names, default=model_names("all"), metavar="NAMES")
     parser.add_argument("--batch-size", type=int, default=128, metavar="N")
     parser.add_argument("--repeats", type=int, default=5, metavar="N")

@@ -5,7 +5,7 @@ import importlib
 import signal
 import sys
 
-from ae_multi.errors import BackendError, InputError
+from ae_multi.errors import BackendError, InputError, WorkerError
 
 _COMMANDS = {
     "compare": "train the same models on every backend and say whether they agree",
@@ -34,6 +34,9 @@ def main(arguments=None):
     except (BackendError, InputError) as error:
         print(f"ae-multi {options.command}: {error}", file=sys.stderr)
         return 2
+    except WorkerError as error:
+        print(f"ae-multi {options.command}: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print(f"ae-multi {options.command}: interrupted", file=sys.stderr)
         return 130

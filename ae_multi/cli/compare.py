@@ -3,17 +3,15 @@
 from pathlib import Path
 
 from ae_multi.cli.options import (
+    add_backend_options,
     add_data_options,
     add_training_options,
-    backend_python,
-    comma_separated,
     model_names,
     training_options,
 )
 from ae_multi.errors import InputError
 from ae_multi.files import check_writable
 from ae_multi.parity import Settings, compare
-from ae_multi.parity.process import WorkerError
 from ae_multi.report.json import write_json
 from ae_multi.report.machine import machine
 from ae_multi.report.progress import BackendProgress
@@ -27,14 +25,7 @@ def add_options(parser):
         "--model", type=model_names, default=model_names("all"), metavar="NAMES",
         help="simple, deep, simple,deep or all (default: all)",
     )  # fmt: skip
-    parser.add_argument(
-        "--backends", type=comma_separated, metavar="NAMES",
-        help="torch,tensorflow,jax or some of them, in this order (default: those installed)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--python", type=backend_python, action="append", default=[], metavar="BACKEND=PATH",
-        help="the interpreter of a backend that lives in an environment of its own; repeatable",
-    )  # fmt: skip
+    add_backend_options(parser)
     add_data_options(parser)
     add_training_options(parser)
     parser.add_argument(
@@ -62,13 +53,8 @@ def run(options):
         path=options.data_path,
         spread_runs=options.spread_runs,
     )
-    log = console(stderr=True)
-    try:
-        with BackendProgress(log) as progress:
-            comparison = compare(settings, progress.on_event)
-    except WorkerError as error:
-        log.print(f"ae-multi compare: {error}", style="red", markup=False)
-        return 1
+    with BackendProgress(console(stderr=True)) as progress:
+        comparison = compare(settings, progress.on_event)
     print_comparison(console(), comparison)
     if options.json:
         write_json(options.json, {**comparison.to_json(), "machine": machine()})

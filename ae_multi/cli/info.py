@@ -6,23 +6,20 @@ from importlib import metadata
 from rich.table import Table
 
 import ae_multi
-from ae_multi.cli.options import backend_python
+from ae_multi.cli.options import add_python_option
 from ae_multi.data.mnist import VARIABLE, whereabouts
+from ae_multi.errors import WorkerError
 from ae_multi.parity import Settings
-from ae_multi.parity.process import WorkerError
 from ae_multi.parity.process import run as run_job
 from ae_multi.report.tables import console
-from ae_multi.selection import BACKENDS
+from ae_multi.selection import BACKENDS, installed
 
 _PACKAGES = ("keras", "numpy", "scikit-learn", "matplotlib", "rich")
 
 
 def add_options(parser):
     """What can be asked for."""
-    parser.add_argument(
-        "--python", type=backend_python, action="append", default=[], metavar="BACKEND=PATH",
-        help="the interpreter of a backend that lives in an environment of its own; repeatable",
-    )  # fmt: skip
+    add_python_option(parser)
 
 
 def run(options):
@@ -47,8 +44,6 @@ def run(options):
 
 def _describe(settings, backend):
     """(version, device) of one backend, asked in a process of its own."""
-    from ae_multi.selection import installed
-
     if backend not in settings.pythons and not installed(backend):
         return "not installed", f"pip install 'ae-multi[{backend}]'"
     try:

@@ -5,6 +5,23 @@ import argparse
 from ae_multi.training.recipe import MODELS
 
 
+def add_backend_options(parser):
+    """``--backends`` and ``--python``."""
+    parser.add_argument(
+        "--backends", type=comma_separated, metavar="NAMES",
+        help="torch,tensorflow,jax or some of them, in this order (default: those installed)",
+    )  # fmt: skip
+    add_python_option(parser)
+
+
+def add_python_option(parser):
+    """``--python``."""
+    parser.add_argument(
+        "--python", type=backend_python, action="append", default=[], metavar="BACKEND=PATH",
+        help="the interpreter of a backend that lives in an environment of its own; repeatable",
+    )  # fmt: skip
+
+
 def add_data_options(parser):
     """``--data`` and ``--data-path``."""
     parser.add_argument(

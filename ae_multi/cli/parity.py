@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ae_multi.cli.options import backend_python, comma_separated
+from ae_multi.cli.options import add_backend_options
 from ae_multi.errors import InputError
 from ae_multi.files import check_writable
 from ae_multi.parity.check import check
-from ae_multi.parity.process import WorkerError
 from ae_multi.report.json import write_json
 from ae_multi.report.ladder import print_report
 from ae_multi.report.machine import machine
@@ -34,11 +33,7 @@ def add_options(parser):
         "--shape", type=_shape, action="append", metavar="N,N,N",
         help="in place of data: the shape of one sample, for data drawn from the seed",
     )  # fmt: skip
-    parser.add_argument("--backends", type=comma_separated, metavar="NAMES", help="default: all")
-    parser.add_argument(
-        "--python", type=backend_python, action="append", default=[], metavar="BACKEND=PATH",
-        help="the interpreter of a backend that lives in an environment of its own; repeatable",
-    )  # fmt: skip
+    add_backend_options(parser)
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--steps", type=int, default=20, metavar="N", help="default: 20")
     parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="default: 32")
@@ -57,25 +52,20 @@ def run(options):
         check_writable(options.script, "the script")
         if options.script.suffix != ".py":
             raise InputError(f"Expected a script named .py. Received: {options.script}.")
-    log = console(stderr=True)
-    try:
-        with log.status("recording") as status:
-            report = check(
-                options.build,
-                x=_load(options.data),
-                y=_load(options.targets),
-                shape=options.shape,
-                backends=options.backends,
-                seed=options.seed,
-                steps=options.steps,
-                batch_size=options.batch_size,
-                pythons=dict(options.python),
-                script=options.script,
-                on_event=lambda name, event: status.update(f"{name} recorded"),
-            )
-    except WorkerError as error:
-        log.print(f"ae-multi parity: {error}", style="red", markup=False)
-        return 1
+    with console(stderr=True).status("recording") as status:
+        report = check(
+            options.build,
+            x=_load(options.data),
+            y=_load(options.targets),
+            shape=options.shape,
+            backends=options.backends,
+            seed=options.seed,
+            steps=options.steps,
+            batch_size=options.batch_size,
+            pythons=dict(options.python),
+            script=options.script,
+            on_event=lambda name, event: status.update(f"{name} recorded"),
+        )
     print_report(console(), report)
     if options.json:
         write_json(options.json, {**report.to_json(), "machine": machine()})

@@ -39,11 +39,6 @@ def check_array(x, where, shape=None, value_range=None):
     return array.astype(np.float32, copy=False)
 
 
-def check_finite(array, where):
-    """Raise `InputError` unless ``array`` holds at least one sample of finite numbers."""
-    check_array(array, where)
-
-
 def _check_values(array, where, value_range):
     # A NaN anywhere makes both extremes NaN, so two passes find every fault.
     low, high = array.min(), array.max()

@@ -1,12 +1,12 @@
 """A set of images with a name and an origin."""
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from ae_multi.data.checks import check_array
+from ae_multi.data.digest import sha256
 from ae_multi.errors import InputError
 
 
@@ -52,8 +52,4 @@ class Dataset:
     @cached_property
     def sha256(self):
         """Digest of all four arrays: equal if and only if the data are."""
-        digest = hashlib.sha256()
-        for array in (self.x_train, self.y_train, self.x_test, self.y_test):
-            digest.update(f"{array.dtype.str}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
-        return digest.hexdigest()
+        return sha256((self.x_train, self.y_train, self.x_test, self.y_test))

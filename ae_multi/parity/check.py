@@ -61,7 +61,7 @@ class Report:
                     "what": RUNGS[rung.name],
                     "compared": rung.compared,
                     "holds": rung.holds,
-                    "closest": None if rung.closest is None else asdict(rung.closest),
+                    "closest": asdict(rung.closest),
                     "divergences": [asdict(entry) for entry in rung.divergences],
                 }
                 for rung in self.rungs
@@ -132,18 +132,18 @@ def check(
         traces = {backend: probes.trace(backend) for backend in names}
         witness = settings.spread_backend(names)
         oracle, shaken = probes.oracle(witness)
-        rungs = climb(traces, oracle, shaken)
-        first = next((rung.divergences[0] for rung in rungs if rung.divergences), None)
+        report = Report(
+            rungs=climb(traces, oracle, shaken),
+            backends={backend: found.about for backend, found in traces.items()},
+            oracle=witness,
+            not_comparable=sorted({n for t in traces.values() for n in t.about["not_comparable"]}),
+            left_out=left_out,
+        )
+        first = report.first_divergence
         if script is not None and first is not None and "forward" in first.rung:
             exact = oracle.values(first.rung)[first.place]
             write_script(Path(script), first, probes.excerpt(witness, first), exact)
-    return Report(
-        rungs=rungs,
-        backends={backend: found.about for backend, found in traces.items()},
-        oracle=witness,
-        not_comparable=sorted({n for t in traces.values() for n in t.about["not_comparable"]}),
-        left_out=left_out,
-    )
+    return report
 
 
 class Probes:

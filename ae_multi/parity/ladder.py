@@ -147,8 +147,10 @@ def _rung(stage, traces, oracle, shaken):
         found.append(
             Divergence(stage, place, exact["name"], exact["layer"], shape, error, bound, guilty)
         )
-    closest = max(found, key=_excess, default=None)
-    return Rung(stage, len(found), closest, [entry for entry in found if entry.guilty])
+    # Never empty: `_check_comparable` refuses a stage without entries.
+    return Rung(
+        stage, len(found), max(found, key=_excess), [entry for entry in found if entry.guilty]
+    )
 
 
 def terms_of_a_step(stages):

@@ -71,7 +71,7 @@ class _Recorder:
     def __init__(self, model, xs, ys, job):
         self.model, self.xs, self.ys, self.job = model, xs, ys, job
         self.owners = _owners(model)
-        self.start = [keras.ops.convert_to_numpy(v) for v in model.variables]
+        self.start = [ops.convert_to_numpy(v) for v in model.variables]
 
     def record(self):
         """Dict of stage to entries, as a `Trace` holds them."""
@@ -121,7 +121,7 @@ class _Recorder:
             "name": name,
             "layer": type(layer).__name__ if layer else "",
             "terms": 0,
-            "values": np.array(keras.ops.convert_to_numpy(values)),
+            "values": np.array(ops.convert_to_numpy(values)),
         }
 
     def _layers(self, xs, training):
@@ -158,7 +158,7 @@ class _Recorder:
     def _gradients(self, xs, ys):
         """The loss of one batch, and its gradient for each weight."""
         x, y = (
-            subject.one_or_list([keras.ops.convert_to_tensor(array) for array in arrays])
+            subject.one_or_list([ops.convert_to_tensor(array) for array in arrays])
             for arrays in (xs, ys)
         )
         variables = self.model.trainable_variables

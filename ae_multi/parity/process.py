@@ -6,14 +6,10 @@ import os
 import subprocess
 import tempfile
 
-from ae_multi.errors import BackendError, InputError
+from ae_multi.errors import BackendError, InputError, WorkerError
 
 _ERRORS = {"BackendError": BackendError, "InputError": InputError, "DownloadError": InputError}
 _LOG_LINES = 12
-
-
-class WorkerError(RuntimeError):
-    """A child process ended before its job did; the message holds the end of what it printed."""
 
 
 def run(python, backend, job):

@@ -1,6 +1,5 @@
 """Train on one backend and record what the others are to be compared with."""
 
-import hashlib
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from ae_multi import backends
 from ae_multi._keras import keras
 from ae_multi.data import load_data
 from ae_multi.data.batches import Batches
+from ae_multi.data.digest import sha256
 from ae_multi.data.floors import mean_floor, pca_floors
 from ae_multi.files import written_whole
 from ae_multi.parity.ulp import nudged
@@ -93,7 +93,7 @@ def _record_one(recipe, data, job, progress):
         "code_size": code_size,
         "parameters": model.count_params(),
         "epochs": recipe.epochs_for(len(data.x_train)),
-        "initial_weights_sha256": _sha256(start),
+        "initial_weights_sha256": sha256(start),
         "first_losses": first_losses,
         "epoch_losses": training.losses,
         "train_mse": float(np.mean(train_errors)),
@@ -135,14 +135,6 @@ def _save_pictures(folder, model, data, restored):
     _, chosen = np.unique(data.y_test, return_index=True)
     with written_whole(folder / f"{model}.npz") as path:
         np.savez(path, originals=data.x_test[chosen], reconstructions=restored[chosen])
-
-
-def _sha256(arrays):
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
 
 
 class _Progress:

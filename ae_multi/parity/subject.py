@@ -6,8 +6,7 @@ import inspect
 import sys
 from pathlib import Path
 
-import numpy as np
-
+from ae_multi.data.checks import check_array
 from ae_multi.errors import InputError
 
 
@@ -114,10 +113,8 @@ def one_or_list(arrays):
 
 def check_samples(arrays, what):
     """Raise `InputError` unless ``arrays`` are finite numbers and have as many samples each."""
-    from ae_multi.data.checks import check_finite
-
     for place, array in enumerate(arrays):
-        check_finite(np.asarray(array), f"{what} {place}")
+        check_array(array, f"{what} {place}")
     counts = {len(array) for array in arrays}
     if len(counts) > 1:
         raise InputError(

@@ -1,0 +1,14 @@
+"""One number that stands for many arrays."""
+
+import hashlib
+
+import numpy as np
+
+
+def sha256(arrays):
+    """SHA-256 over types, shapes and bytes: equal if and only if the arrays are."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
