@@ -57,9 +57,14 @@ def parity(session):
 
 @nox.session
 def faults(session):
-    """Plant every known fault in one backend and see that the ladder finds each."""
-    os.environ.update(AE_MULTI_TEST_PYTHONS=pythons_for_tests(session), AE_MULTI_ALL_FAULTS="1")
-    run_in_core(session, "-m", "pytest", "-v", "tests/test_faults.py", *session.posargs)
+    """Plant every known fault in each backend in turn, and see that the ladder finds it."""
+    run_in_core(session, "-m", "tests.faults", *interpreters(session), *session.posargs)
+
+
+@nox.session
+def alarms(session):
+    """Climb the ladder 50 times where nothing is wrong, and count false alarms."""
+    run_in_core(session, "-m", "tests.alarms", *interpreters(session), *session.posargs)
 
 
 @nox.session

@@ -9,6 +9,7 @@ differ in its last bit.
 """
 
 import random
+from functools import cache
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -62,9 +63,7 @@ def truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
     """As `keras.random.truncated_normal`: cut off at two standard deviations."""
     top = noise.uniform(_sizes(shape), 0, _moment(seed), "truncated")
     index = ops.cast(ops.multiply(top, 2**16), "int32")
-    low = ndtr(-2.0)
-    quantiles = ndtri(low + (1 - 2 * low) * (np.arange(2**16) + 0.5) / 2**16)
-    numbers = ops.take(ops.convert_to_tensor(quantiles.astype(np.float32)), index, axis=0)
+    numbers = ops.take(ops.convert_to_tensor(_quantiles()), index, axis=0)
     return ops.add(ops.multiply(ops.cast(numbers, _float(dtype)), stddev), mean)
 
 
@@ -99,6 +98,14 @@ def _moment(seed):
         seed = np.array([seed & 0x7FFFFFFF, 0])
     pair = ops.cast(seed, "int32")
     return ops.add(noise.mix(pair[0]), pair[1])
+
+
+@cache
+def _quantiles():
+    """The 65,536 quantiles of a standard normal that is cut off at two standard deviations."""
+    low = ndtr(-2.0)
+    places = (np.arange(2**16) + 0.5) / 2**16
+    return ndtri(low + (1 - 2 * low) * places).astype(np.float32)
 
 
 def _sizes(shape):

@@ -7,6 +7,8 @@ takes (layer, real call, inputs, keywords).
 
 from dataclasses import dataclass
 
+from ae_multi.selection import BACKENDS
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -16,11 +18,15 @@ class Fault:
         code: what is run in the child process.
         rung: the rung that has to find it first.
         name: the entry that has to be named first, or its beginning; empty for any.
+        backends: where it can be planted.
+        why: why it cannot be planted in the others.
     """
 
     code: str
     rung: str
     name: str = ""
+    backends: tuple = BACKENDS
+    why: str = ""
 
 
 PRELUDE = """
@@ -61,13 +67,20 @@ def _layer(name, body):
     return f"layer_call({name!r}, lambda layer, real, x, kw: {body})"
 
 
-def _adam(body):
+# Keras updates one weight after the other, and on PyTorch all at once in a class of its own.
+def _adam(change):
     return (
-        "from keras.src.optimizers.adam import Adam\n"
-        "real = Adam.update_step\n"
-        "def update_step(self, gradient, variable, learning_rate):\n"
-        f"{body}"
-        "Adam.update_step = update_step\n"
+        "torch = keras.config.backend() == 'torch'\n"
+        "if torch:\n"
+        "    from keras.src.backend.torch.optimizers.torch_adam import Adam\n"
+        "else:\n"
+        "    from keras.src.optimizers.adam import Adam\n"
+        "name = '_parallel_update_step' if torch else 'update_step'\n"
+        "real = getattr(Adam, name)\n"
+        "def update(self, gradients, variables, learning_rate):\n"
+        f"    {change}\n"
+        "    real(self, gradients, variables, learning_rate)\n"
+        "setattr(Adam, name, update)\n"
     )
 
 
@@ -158,8 +171,7 @@ FAULTS = {
         "nn = keras.src.backend.nn\nreal = nn.moments\n"
         "def moments(*args, **kwargs):\n"
         "    mean, variance = real(*args, **kwargs)\n"
-        "    x = args[0]\n"
-        "    n = x.size // mean.size\n"
+        "    n = ops.cast(ops.size(args[0]) / ops.size(mean), mean.dtype)\n"
         "    return mean, variance * (n / (n - 1))\n"
         "nn.moments = moments\n",
         "training forward",
@@ -224,15 +236,12 @@ FAULTS = {
     "Adam with epsilon 1e-8": Fault("defaults(keras.optimizers.Adam, epsilon=1e-8)", "one step"),
     "Adam with epsilon inside the bias correction": Fault(
         _adam(
-            "    t = ops.cast(self.iterations + 1, variable.dtype)\n"
-            "    self.epsilon = 1e-7 * ops.sqrt(1 - ops.power(0.999, t))\n"
-            "    real(self, gradient, variable, learning_rate)\n"
+            "t = ops.cast(self.iterations + 1, 'float32'); "
+            "self.epsilon = 1e-7 * ops.sqrt(1 - ops.power(0.999, t))"
         ),
         "one step",
     ),
-    "Adam without bias correction": Fault(
-        _adam("    real(self, gradient, variable, learning_rate * 3.1)\n"), "one step"
-    ),
+    "Adam without bias correction": Fault(_adam("learning_rate = learning_rate * 3.1"), "one step"),
     "Adam with beta 2 of .9999": Fault(
         "defaults(keras.optimizers.Adam, beta_2=0.9999)", "one step"
     ),

@@ -1,0 +1,134 @@
+"""A small script that shows a divergence in training with Keras alone."""
+
+import os
+
+import numpy as np
+
+from ae_multi.files import written_whole
+
+_SCRIPT = '''\
+"""{rung}: {name} differs between Keras's backends. Needs {needs}:
+
+    KERAS_BACKEND={guilty} python {script}
+    KERAS_BACKEND={other} python {script}
+"""
+
+{imports}
+import keras
+import numpy as np
+
+data = np.load(pathlib.Path(__file__).with_suffix(".npz"), allow_pickle=False)
+
+
+def batch(step):
+    """Inputs and targets of one step, counted from 0."""
+    x, y = ([data[f"{{kind}}{{step}}_{{i}}"] for i in range(n)] for kind, n in {parts})
+    return (x[0] if len(x) == 1 else x), (y[0] if len(y) == 1 else y)
+
+
+def numpy(tensor, like):
+    return np.zeros(like.shape) if tensor is None else keras.ops.convert_to_numpy(tensor)
+
+
+{build}
+model.run_eagerly = True  # nothing hides in a compiled program
+model(batch(0)[0])  # makes the weights, where a layer waits for its inputs
+model.set_weights([data[f"weight{{i}}"] for i in range({weights})])
+
+caught, apply = [], model.optimizer.apply
+
+
+def catch(gradients, variables=None):
+    caught[:] = map(numpy, gradients, model.trainable_variables)
+    return apply(gradients, variables)
+
+
+model.optimizer.apply = catch
+for step in range({steps}):
+    model.reset_metrics()
+    loss = model.train_on_batch(*batch(step), return_dict=True)["loss"]
+found = {found}
+gap = np.abs(np.asarray(found, np.float64) - data["exact"])
+error = np.max(gap) / np.max(np.abs(data["exact"]))
+print(f"{{keras.config.backend()}}, Keras {{keras.__version__}}: {name} is off by {{error:.1e}} "
+      "of its largest value, against float64")
+'''
+
+_FROM_CONFIGURATION = """\
+model = keras.saving.deserialize_keras_object(json.loads(str(data["model"])))
+if not model.compiled:
+    model.compile("adam", "mse")"""
+
+_FROM_FILE = """\
+spec = importlib.util.spec_from_file_location("built", {place!r})
+sys.modules["built"] = module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+model = module.{function}()
+if not model.compiled:
+    model.compile("adam", "mse")"""
+
+_FROM_MODULE = """\
+sys.path.insert(0, {folder!r})
+model = importlib.import_module({place!r}).{function}()
+if not model.compiled:
+    model.compile("adam", "mse")"""
+
+
+def write_training_script(path, divergence, excerpt, exact):
+    """Write the script, and an .npz beside it that holds the model, its weights and the batches.
+
+    Args:
+        path: where the script goes, named .py.
+        divergence: a `Divergence` on the rung "gradient", "one step" or "losses".
+        excerpt: path of the .npz that `ae_multi.parity.excerpt.save_training_excerpt` wrote.
+        exact: the gradient, weight or loss that the oracle computed.
+
+    Returns:
+        Why nothing was written, or None where a script was.
+    """
+    with np.load(excerpt, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    if "reason" in arrays:
+        return str(arrays["reason"])
+    folder, reference = map(str, arrays.pop("build"))
+    alone = bool(str(arrays["model"]))
+    place, _, function = reference.rpartition(":")
+    if alone:
+        needs, build = "Keras and NumPy alone", _FROM_CONFIGURATION
+    else:
+        needs = f"Keras, NumPy and {reference}, since the model holds code that is not Keras's"
+        build = (_FROM_FILE if place.endswith(".py") else _FROM_MODULE).format(
+            place=os.path.join(folder, place) if place.endswith(".py") else place,
+            folder=folder,
+            function=function,
+        )
+    others = [backend for backend in divergence.error if backend not in divergence.guilty]
+    text = _SCRIPT.format(
+        rung=divergence.rung,
+        name=divergence.name,
+        needs=needs,
+        script=path.name,
+        guilty=divergence.guilty[0],
+        other=(others or ["numpy"])[0],
+        imports="\n".join(["import json"] if alone else ["import importlib.util", "import sys"])
+        + "\nimport pathlib\n",
+        parts=[(kind, sum(name.startswith(f"{kind}0_") for name in arrays)) for kind in "xy"],
+        build=build,
+        weights=sum(name.startswith("weight") for name in arrays),
+        steps=sum(name.startswith("x") and name.endswith("_0") for name in arrays),
+        found=_found(divergence),
+    )
+    with written_whole(path.with_suffix(".npz")) as temporary:
+        np.savez(temporary, exact=exact, **arrays)
+    with written_whole(path) as temporary:
+        temporary.write_text(text)
+    return None
+
+
+def _found(divergence):
+    """Python for the value that is compared, at the end of the script's steps."""
+    if divergence.rung == "one step":
+        return f"keras.ops.convert_to_numpy(model.weights[{divergence.place}])"
+    if divergence.rung == "losses" or divergence.place == 0:  # the first gradient entry is a loss
+        return "loss"
+    return f"caught[{divergence.place - 1}]"

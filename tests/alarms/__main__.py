@@ -1,0 +1,139 @@
+"""Climb the ladder where nothing is wrong, and count false alarms.
+
+Run k takes model k mod 20 and seed k div 20: other models first, then other seeds. Status 0 if
+every rung held in every run, 1 if one did not, 2 for a usage error.
+"""
+
+import argparse
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.text import Text
+
+from ae_multi.cli.options import add_backend_options
+from ae_multi.errors import BackendError, InputError
+from ae_multi.files import check_writable
+from ae_multi.parity import check
+from ae_multi.report.json import write_json
+from ae_multi.report.machine import machine
+from ae_multi.report.tables import console, plain_table
+from ae_multi.sizes import check_positive
+from tests.alarms.cases import CASES
+
+
+def main(arguments=None):
+    """Run as a program; return the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        check_positive(runs=options.runs, first=options.first + 1)
+        if options.json:
+            check_writable(options.json, "the JSON")
+        return _run(options)
+    except (BackendError, InputError) as error:
+        print(f"alarms: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="alarms", description=__doc__)
+    add_backend_options(parser)
+    parser.add_argument("--runs", type=int, default=50, metavar="N", help="default: 50")
+    parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first run")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
+    return parser
+
+
+def _run(options):
+    runs = []
+    out = console()
+    with console(stderr=True).status("starting") as status:
+        for number in range(options.first, options.first + options.runs):
+            seed, place = divmod(number, len(CASES))
+            model = list(CASES)[place]
+            status.update(f"run {number}: {model}, seed {seed}")
+            runs.append(clean_run(model, seed, options.backends, dict(options.python)))
+            if not out.is_terminal:
+                out.print(_row(runs[-1])[-1].plain, "-", " ".join(map(str, _row(runs[-1])[:-1])))
+            if options.json:
+                write_json(options.json, {"runs": runs, "machine": machine()})
+    out.print(alarms_table(runs))
+    alarms = sum(not run["holds"] for run in runs)
+    style = "bold red" if alarms else "bold green"
+    out.print(f"{alarms} false alarms in {len(runs)} runs.", style=style)
+    return 1 if alarms else 0
+
+
+def clean_run(model, seed, backends, pythons):
+    """One run: what each rung came closest to, and what it said where it should have held.
+
+    Args:
+        model: a key of `CASES`.
+        seed: integer, for data, weights, order and noise.
+        backends: names, or None for every one that is installed.
+        pythons: dict of backend to interpreter.
+
+    Returns:
+        Dict of plain values: ``holds``, ``seconds``, and each rung's ``closest`` entry and
+        ``divergences``.
+    """
+    case = CASES[model]
+    xs, ys = case.data(seed)
+    begin = time.perf_counter()
+    report = check(
+        case.build, xs, ys, backends, seed=seed, steps=case.steps, pythons=pythons
+    )  # fmt: skip
+    return {
+        "model": model,
+        "seed": seed,
+        "steps": case.steps,
+        "seconds": time.perf_counter() - begin,
+        "holds": report.agree,
+        "not_comparable": report.not_comparable,
+        "rungs": {
+            rung.name: {
+                "closest": asdict(rung.closest),
+                "divergences": [asdict(entry) for entry in rung.divergences],
+            }
+            for rung in report.rungs
+        },
+    }
+
+
+def alarms_table(runs):
+    """A row for each run: the entry closest to its bound, or beyond it, on any rung."""
+    table = plain_table("Runs without a fault")
+    for name in ("model", "seed", "seconds", "closest to its bound", "backend"):
+        table.add_column(name)
+    for name in ("error", "bound"):
+        table.add_column(name, justify="right")
+    table.add_column("holds")
+    for run in runs:
+        table.add_row(*_row(run))
+    return table
+
+
+def _row(run):
+    tightest, share = None, -1.0
+    for rung in run["rungs"].values():
+        for entry in [rung["closest"], *rung["divergences"]]:
+            for backend, error in entry["error"].items():
+                if error and error / (entry["bound"][backend] or 1e-300) > share:
+                    share = error / (entry["bound"][backend] or 1e-300)
+                    tightest = entry, backend
+    entry, backend = tightest
+    return [
+        run["model"],
+        str(run["seed"]),
+        f"{run['seconds']:.0f}",
+        f"{entry['rung']}: {entry['name']}",
+        backend,
+        f"{entry['error'][backend]:.1e}",
+        f"{entry['bound'][backend]:.1e}",
+        Text("yes", "green") if run["holds"] else Text("NO", "bold red"),
+    ]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

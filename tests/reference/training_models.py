@@ -1,0 +1,37 @@
+"""Small models for scripts that show a divergence in training."""
+
+import keras
+
+layers = keras.layers
+
+
+def dense():
+    """6-4-6, as `tests.reference.numpy_dense` computes it by hand."""
+    return _trained([layers.Dense(4, activation="relu"), layers.Dense(6, activation="sigmoid")])
+
+
+class Twice(layers.Dense):
+    """A dense layer that passes twice its kernel's gradient on, on PyTorch alone."""
+
+    def call(self, x):
+        """``x`` through the layer."""
+        kernel = self.kernel
+        if keras.config.backend() == "torch":
+            kernel = kernel + (kernel - keras.ops.stop_gradient(kernel))
+        return keras.ops.relu(keras.ops.matmul(x, kernel) + self.bias)
+
+
+def twice():
+    """As `dense`, with a layer that is not Keras's and holds a fault."""
+    return _trained([Twice(4), layers.Dense(6, activation="sigmoid")])
+
+
+def with_dropout():
+    """Draws random numbers in training."""
+    return _trained([layers.Dense(4), layers.Dropout(0.5), layers.Dense(6)])
+
+
+def _trained(stack):
+    model = keras.Sequential([keras.Input((6,)), *stack])
+    model.compile(keras.optimizers.SGD(0.5), "mse")
+    return model

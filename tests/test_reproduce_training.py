@@ -1,0 +1,121 @@
+"""Scripts that show a divergence in training, against a model computed by hand in float64."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ae_multi.parity.ladder import Divergence
+from ae_multi.parity.reproduce_training import write_training_script
+from tests.reference.numpy_dense import loss_and_gradients, train_sgd
+
+pytestmark = pytest.mark.across
+
+MODELS = Path(__file__).parent / "reference" / "training_models.py"
+BACKENDS = ("torch", "tensorflow", "jax")
+KINDS = ("relu", "sigmoid")
+X = np.random.default_rng(0).random((24, 6), np.float32)
+BATCHES = [X[:8], X[8:16], X[16:]]
+
+EXCERPTS = """
+import json, sys
+import numpy as np
+from ae_multi.parity import excerpt, subject
+x = np.load("x.npy")
+for name in ("dense", "twice", "with_dropout"):
+    model = subject.build(f"{sys.argv[1]}:{name}", [x])
+    batches = [([part], [part]) for part in np.split(x, 3)]
+    for steps in (1, 3):
+        excerpt.save_training_excerpt(
+            f"{name}{steps}.npz", model, f"{sys.argv[1]}:{name}", ".", batches[:steps]
+        )
+"""
+
+
+@pytest.fixture(scope="module")
+def excerpts(pythons, tmp_path_factory):
+    """The folder with an excerpt of each model, over one step and over three."""
+    folder = tmp_path_factory.mktemp("excerpts")
+    np.save(folder / "x.npy", X)
+    subprocess.run(
+        [pythons["jax"], "-c", EXCERPTS, MODELS],
+        cwd=folder, check=True, env={**os.environ, "KERAS_BACKEND": "jax"},
+    )  # fmt: skip
+    return folder
+
+
+def divergence(rung, place, name="the entry"):
+    return Divergence(rung, place, name, "", (), dict.fromkeys(BACKENDS, 0.0), {}, ("torch",))
+
+
+def weights(excerpt):
+    with np.load(excerpt) as file:
+        return [file[f"weight{i}"] for i in range(4)]
+
+
+def shown(python, backend, *scripts):
+    """The error that each script prints."""
+    done = subprocess.run(
+        [python, "-c", "import runpy, sys; [runpy.run_path(path) for path in sys.argv[1:]]"]
+        + [str(script) for script in scripts],
+        env={**os.environ, "KERAS_BACKEND": backend}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return [float(error) for error in re.findall(r"is off by (\S+) of", done.stdout)]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_sound_backend_is_off_by_rounding_on_every_rung(excerpts, pythons, tmp_path, backend):
+    start = weights(excerpts / "dense1.npz")
+    loss, gradients = loss_and_gradients(start, KINDS, BATCHES[0])
+    _, losses = train_sgd(start, KINDS, BATCHES, 0.5)
+    stepped, _ = train_sgd(start, KINDS, BATCHES[:1], 0.5)
+    wanted = [
+        ("gradient", 0, 1, loss),
+        ("gradient", 3, 1, gradients[2]),
+        ("one step", 2, 1, stepped[2]),
+        ("losses", 2, 3, losses[2]),
+        ("losses", 2, 3, 1.01 * losses[2]),  # and is seen where what is exact lies elsewhere
+    ]
+    scripts = [tmp_path / f"show{i}.py" for i in range(len(wanted))]
+    for script, (rung, place, steps, exact) in zip(scripts, wanted, strict=True):
+        excerpt = excerpts / f"dense{steps}.npz"
+        assert write_training_script(script, divergence(rung, place), excerpt, exact) is None
+        assert "ae_multi" not in script.read_text()
+    *sound, wrong = shown(pythons[backend], backend, *scripts)
+    assert len(sound) == 4
+    assert max(sound) < 1e-6
+    assert wrong == pytest.approx(0.0099, rel=0.01)
+
+
+@pytest.mark.parametrize(("backend", "size"), [("torch", 1.0), ("tensorflow", 0.0)])
+def test_a_doubled_gradient_in_a_layer_of_ones_own_is_shown(
+    excerpts, pythons, tmp_path, backend, size
+):
+    excerpt, script = excerpts / "twice1.npz", tmp_path / "show.py"
+    _, gradients = loss_and_gradients(weights(excerpt), KINDS, BATCHES[0])
+    assert write_training_script(script, divergence("gradient", 1), excerpt, gradients[0]) is None
+    assert f"Needs Keras, NumPy and {MODELS}:twice, since" in script.read_text()
+    (error,) = shown(pythons[backend], backend, script)
+    assert error == pytest.approx(size, abs=1e-6)
+
+
+def test_a_model_that_draws_random_numbers_gets_no_script(excerpts, tmp_path):
+    script = tmp_path / "show.py"
+    excerpt = excerpts / "with_dropout1.npz"
+    reason = write_training_script(script, divergence("gradient", 0), excerpt, 0.0)
+    assert reason == "the model draws random numbers in training (dropout)"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_model_is_kept_by_its_own_configuration_where_that_is_enough(excerpts):
+    def kept(name):
+        with np.load(excerpts / name, allow_pickle=False) as file:
+            return str(file["model"])
+
+    assert json.loads(kept("dense1.npz"))["class_name"] == "Sequential"
+    assert kept("twice1.npz") == ""
