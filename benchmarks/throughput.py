@@ -110,6 +110,7 @@ def measure(model, batch_size, repeats):
             seconds[name].append(time.perf_counter() - begin)
     return {
         **describe(),
+        "precision": "float32, TF32 off",
         "model": model,
         "data": data.name,
         "batch_size": batch_size,

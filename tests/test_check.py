@@ -89,6 +89,19 @@ def test_normalising_a_large_mean_is_found_with_its_layer(pythons):
     assert (first.rung, first.name, first.guilty) == ("training forward", "normalise", ("torch",))
 
 
+def test_adam_on_a_word_that_is_repeated_is_found_with_its_weight(pythons):
+    words = np.random.default_rng(0).integers(0, 9, (64, 6))
+    report = check(
+        f"{MODELS}:repeated_words", words, backends=["tensorflow", "jax"], pythons=pythons, steps=1
+    )
+    first = report.first_divergence
+    assert (first.rung, first.name, first.guilty) == (
+        "one step",
+        "words/embeddings",
+        ("tensorflow",),
+    )
+
+
 def test_the_command_ends_with_0_when_backends_agree(pythons, tmp_path):
     np.save(tmp_path / "x.npy", np.random.default_rng(0).random((40, 8, 8, 2), np.float32))
     np.save(tmp_path / "t.npy", np.random.default_rng(1).random((40, 5), np.float32))
@@ -127,3 +140,21 @@ def test_data_that_is_not_finite_is_refused(pythons):
         check(f"{MODELS}:bicubic", np.full((4, 8, 8, 1), np.nan), pythons=pythons)
     with pytest.raises(InputError, match="as many samples"):
         check(f"{MODELS}:two_inputs", [np.zeros((4, 8, 8, 2)), np.zeros((5, 5))], pythons=pythons)
+
+
+def test_a_script_that_compares_as_it_is_imported_is_told(pythons, tmp_path):
+    script = tmp_path / "mine.py"
+    script.write_text(
+        "import ae_multi.parity\n"
+        "def build():\n"
+        "    import keras\n"
+        "    return keras.Sequential([keras.layers.Dense(2)])\n"
+        f"pythons = {{'jax': {pythons['jax']!r}}}\n"
+        "ae_multi.parity.check(build, shape=(2,), backends=['jax'], pythons=pythons)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 1
+    assert "InputError: Expected to be able to import" in done.stderr
+    assert "Received: one that starts a comparison as it is imported" in done.stderr

@@ -102,6 +102,30 @@ def test_traces_that_hold_different_things_are_refused(traces):
         climb(traces, trace(np.float64), [])
 
 
+def test_a_trace_that_lacks_a_rung_is_refused(traces):
+    del traces["jax"].stages["losses"]
+    with pytest.raises(InputError, match=r"same losses.*0 entries from jax, 2 from torch"):
+        climb(traces, trace(np.float64), [])
+
+
+def test_a_trace_cut_off_before_its_last_step_is_refused(traces):
+    whole = trace(np.float64)
+    whole.stages["order"].pop()
+    with pytest.raises(InputError, match=r"same order.*1 entries from the oracle"):
+        climb(traces, whole, [])
+
+
+def test_a_trace_without_one_of_its_arrays_is_refused(traces, tmp_path):
+    path = tmp_path / "trace.npz"
+    traces["jax"].save(path)
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    del arrays["a5"]
+    np.savez(path, **arrays)
+    with pytest.raises(InputError, match=r"whole trace.*KeyError"):
+        Trace.load(path)
+
+
 def test_a_trace_is_saved_and_loaded(traces, tmp_path):
     path = tmp_path / "trace.npz"
     traces["jax"].save(path)

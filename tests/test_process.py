@@ -5,11 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
-from ae_multi.errors import BackendError
+from ae_multi.errors import BackendError, InputError
 from ae_multi.parity.process import WorkerError, run
+
+WORKER = "ae_multi.parity.worker"
 
 
 @pytest.fixture
@@ -53,6 +56,12 @@ def test_errors_of_the_child_are_raised_here(child):
     )
     with pytest.raises(BackendError, match="no jax"):
         list(run(python, "jax", {}))
+
+
+def test_a_child_starts_no_children(child, monkeypatch):
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", SimpleNamespace(name=WORKER))
+    with pytest.raises(InputError, match="starts a comparison as it is imported"):
+        list(run(child("raise SystemExit(3)"), "jax", {}))
 
 
 def test_an_environment_without_the_package_is_told(tmp_path):

@@ -37,7 +37,8 @@ def gradients(function, variables):
     """The value of ``function()`` and its gradient for each Keras variable, as NumPy arrays."""
     value = function()
     tensors = [variable.value for variable in variables]
-    found = torch.autograd.grad(value, tensors, allow_unused=True)
+    # Without a variable there is nothing to differentiate by, which PyTorch takes for a mistake.
+    found = torch.autograd.grad(value, tensors, allow_unused=True) if tensors else ()
     return value.detach().cpu().numpy(), [
         (torch.zeros_like(tensor) if gradient is None else gradient).detach().cpu().numpy()
         for tensor, gradient in zip(tensors, found, strict=True)

@@ -4,12 +4,14 @@ import contextlib
 import json
 import os
 import subprocess
+import sys
 import tempfile
 
 from ae_multi.errors import BackendError, InputError, WorkerError
 
 _ERRORS = {"BackendError": BackendError, "InputError": InputError, "DownloadError": InputError}
 _LOG_LINES = 12
+_WORKER = "ae_multi.parity.worker"
 
 
 def run(python, backend, job):
@@ -24,12 +26,19 @@ def run(python, backend, job):
         job: dict of plain values, see `ae_multi.parity.record.record`.
 
     Raises:
-        BackendError, InputError: as the child raised them.
+        BackendError, InputError: as the child raised them. InputError also where this is a child
+            itself: a file that starts a comparison while a child imports it would start a child
+            that imports it, and so on.
         WorkerError: the child ended otherwise.
     """
+    if _here_is_a_child():
+        raise InputError(
+            "Expected a file that other processes import to compare under `if __name__ == "
+            '"__main__":` alone. Received: one that starts a comparison as it is imported.'
+        )
     with tempfile.TemporaryFile() as log:
         child = subprocess.Popen(
-            [python, "-m", "ae_multi.parity.worker"],
+            [python, "-m", _WORKER],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -52,6 +61,11 @@ def run(python, backend, job):
             )
         finally:
             _end(child)
+
+
+def _here_is_a_child():
+    specification = getattr(sys.modules["__main__"], "__spec__", None)
+    return specification is not None and specification.name == _WORKER
 
 
 def _environment(backend):

@@ -30,7 +30,6 @@ def describe():
             keras.config.backend(): backend.version(),
             "numpy": np.__version__,
         },
-        "precision": "float32, TF32 off",
     }
 
 
@@ -45,7 +44,7 @@ def record(job, emit):
         emit: called with one dict of plain values per event.
     """
     backends.current().full_precision()
-    emit({"event": "backend", **describe()})
+    emit({"event": "backend", **describe(), "precision": "float32, TF32 off"})
     data = load_data(job["data"], job["path"])
     emit({"event": "data", **_about(data)})
     recipes = [Recipe(**values) for values in job["recipes"]]

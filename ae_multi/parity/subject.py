@@ -106,6 +106,35 @@ def build(reference, inputs):
     return model
 
 
+def check_targets(reference, model, inputs, targets):
+    """Raise `InputError` unless the model's loss takes the targets.
+
+    Args:
+        reference: where the model came from, for the message.
+        model: a compiled model that takes ``inputs``.
+        inputs: list of arrays of samples, one for each input.
+        targets: list of arrays of samples, one for each output.
+    """
+    from ae_multi._keras import keras
+
+    x, y = (
+        one_or_list([keras.ops.convert_to_tensor(array[:2]) for array in arrays])
+        for arrays in (inputs, targets)
+    )
+    found = model(x)
+    try:
+        outputs = len(keras.tree.flatten(found))
+        if outputs != len(targets):
+            raise ValueError(f"{len(targets)} targets for {outputs} outputs")
+        model.compute_loss(x=x, y=y, y_pred=found, training=False)
+    except Exception as error:  # a loss may fail in any way
+        shapes = ", ".join(str(array.shape) for array in targets)
+        raise InputError(
+            f"Expected the loss of {reference} to take targets of shapes {shapes}. "
+            f"Received: {type(error).__name__}: {error}."
+        ) from error
+
+
 def one_or_list(arrays):
     """What Keras takes for one input, or for several."""
     return arrays[0] if len(arrays) == 1 else list(arrays)

@@ -29,6 +29,20 @@ def large_mean():
     )
 
 
+def repeated_words():
+    """An embedding asked for the same word many times in a batch."""
+    model = keras.Sequential(
+        [
+            keras.Input((6,), dtype="int32"),
+            layers.Embedding(9, 4, name="words"),
+            layers.Flatten(),
+            layers.Dense(3),
+        ]
+    )
+    model.compile(keras.optimizers.Adam(1e-3), "mse")
+    return model
+
+
 class Gate(layers.Layer):
     """A custom layer whose weight does not say how it starts."""
 

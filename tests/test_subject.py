@@ -1,0 +1,112 @@
+"""Models found, built and refused, as every process of a parity check does it."""
+
+import numpy as np
+import pytest
+
+from ae_multi.errors import InputError
+
+pytestmark = pytest.mark.backend
+
+X = np.random.default_rng(0).random((5, 4), np.float32)
+
+MODULE = """
+import keras
+
+class Mine(keras.layers.Dense):
+    pass
+
+class Never(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(4)
+
+    def call(self, x):
+        return self.dense(x)
+
+def own_layer():
+    return keras.Sequential([Mine(4), keras.layers.Lambda(lambda x: 2 * x)])
+
+def never_called():
+    return Never()
+
+def without_weights():
+    return keras.Sequential([keras.layers.Rescaling(2.0)])
+
+def two_outputs():
+    x = keras.Input((4,))
+    return keras.Model(x, [keras.layers.Dense(2)(x), keras.layers.Dense(3)(x)])
+
+def nothing():
+    return None
+
+def failing():
+    return 1 / 0
+"""
+
+
+@pytest.fixture
+def built(tmp_path):
+    """A function from a name in `MODULE` and inputs to the model."""
+    from ae_multi.parity.subject import build
+
+    (tmp_path / "mine.py").write_text(MODULE)
+    return lambda name, *inputs: build(f"{tmp_path}/mine.py:{name}", list(inputs or [X]))
+
+
+@pytest.mark.parametrize("name", ["own_layer", "never_called"])
+def test_layers_of_ones_own_lambdas_and_unbuilt_models_work(built, name):
+    model = built(name)
+    assert model.compiled
+    assert [weight.shape for weight in model.weights] == [(4, 4), (4,)]
+    assert np.isfinite(model.train_on_batch(X, X))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("missing", "function missing in .*mine.py. Received: there is none"),
+        ("nothing", "return a Keras model. Received: NoneType"),
+        ("failing", "to build a model. Received: ZeroDivisionError"),
+    ],
+)
+def test_what_builds_no_model_is_refused(built, name, message):
+    with pytest.raises(InputError, match=message):
+        built(name)
+
+
+def test_inputs_that_do_not_fit_are_refused(built):
+    with pytest.raises(InputError, match=r"two_outputs to take inputs of shapes \(5, 3\)\. Rec"):
+        built("two_outputs", X[:, :3])
+    with pytest.raises(InputError, match=r"inputs of shapes \(5, 4\), \(5, 4\)\. Received: "):
+        built("two_outputs", X, X)
+
+
+def test_targets_that_do_not_fit_are_refused(built):
+    from ae_multi.parity.subject import check_targets
+
+    model = built("two_outputs")
+    check_targets("two_outputs", model, [X], [X[:, :2], X[:, :3]])
+    for targets in ([X], [X[:, :2], X[:, :3], X], [X[:, :2], X]):
+        with pytest.raises(InputError, match="loss of two_outputs to take targets of shapes"):
+            check_targets("two_outputs", model, [X], targets)
+
+
+def test_a_module_that_lacks_what_it_imports_is_named(tmp_path):
+    from ae_multi.parity.subject import build
+
+    (tmp_path / "mine.py").write_text("import a_layer_of_somebody_s\n")
+    with pytest.raises(
+        InputError, match=r"import .*mine\.py\. Received: ModuleNotFoundError.*a_la"
+    ):
+        build(f"{tmp_path}/mine.py:build", [X])
+
+
+def test_a_loss_without_a_variable_has_a_value_and_no_gradients(keras, built):
+    from ae_multi import backends
+
+    model = built("without_weights")
+    value, found = backends.current().gradients(
+        lambda: keras.ops.mean(model(X)), model.trainable_variables
+    )
+    assert value == pytest.approx(2 * X.mean(), rel=1e-6)
+    assert found == []
