@@ -1,9 +1,11 @@
 """The ladder can fail: a fault planted in one backend is caught, at its rung, with its layer."""
 
+from dataclasses import replace
+
 import pytest
 
-from tests.faults.catalogue import BACKENDS, FAULTS
-from tests.faults.hunt import Hunt, planned
+from tests.faults.__main__ import faults_table, main
+from tests.faults.hunt import Hunt, Verdict
 
 # One of each rung, spread over the backends; all of them, which takes minutes, by nox -s faults.
 CHOSEN = [
@@ -36,9 +38,39 @@ def test_a_fault_is_caught_where_it_is(hunt, name, backend):
     assert verdict.caught, str(verdict)
 
 
-def test_every_fault_is_planted_in_every_backend_that_it_is_defined_for():
-    plan = planned(BACKENDS)
-    assert len(plan) == len(set(plan)) == sum(len(fault.backends) for fault in FAULTS.values())
-    assert {name for name, _ in plan} == set(FAULTS)
-    for name, fault in FAULTS.items():
-        assert fault.why if set(fault.backends) < set(BACKENDS) else not fault.why, name
+FOUND = Verdict("a fault", "jax", "forward", "hidden", "forward", "hidden", 1e-3, 1e-6, ("jax",))
+
+
+def test_caught_means_found_at_its_rung_by_its_name_on_its_backend_alone():
+    assert FOUND.caught
+    assert replace(FOUND, found_place="hidden/kernel").caught
+    for change in (
+        {"found_rung": "gradient"},
+        {"found_rung": "", "found_place": "", "guilty": ()},
+        {"found_place": "square"},
+        {"guilty": ("torch",)},
+        {"guilty": ("torch", "jax")},
+    ):
+        assert not replace(FOUND, **change).caught
+
+
+def test_the_table_tells_what_was_missed():
+    table = faults_table([FOUND, replace(FOUND, found_rung="losses", guilty=())])
+    cells = [[str(cell) for cell in column.cells] for column in table.columns]
+    assert [column[0] for column in cells] == [
+        "a fault", "jax", "forward: hidden", "forward: hidden", "1.0e-03", "1.0e-06", "jax", "yes",
+    ]  # fmt: skip
+    assert cells[-1][1] == "NO"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--faults", "nonsense"], "Received: 'nonsense'"),
+        (["--json", "/nowhere/a.json"], "is not a folder"),
+        (["--backends", "theano"], "Received: 'theano'"),
+    ],
+)
+def test_usage_errors_end_with_2(capsys, arguments, message):
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err

@@ -13,9 +13,9 @@ from pathlib import Path
 from rich.text import Text
 
 from ae_multi.cli.options import add_backend_options
-from ae_multi.errors import BackendError, InputError
+from ae_multi.errors import BackendError, InputError, WorkerError
 from ae_multi.files import check_writable
-from ae_multi.parity import check
+from ae_multi.parity import Settings, check
 from ae_multi.report.json import write_json
 from ae_multi.report.machine import machine
 from ae_multi.report.tables import console, plain_table
@@ -46,8 +46,8 @@ def _parser():
 
 
 def _run(options):
-    runs = []
-    out = console()
+    runs, out = [], console()
+    Settings(backends=options.backends, pythons=dict(options.python)).available()  # or not at all
     with console(stderr=True).status("starting") as status:
         for number in range(options.first, options.first + options.runs):
             seed, place = divmod(number, len(CASES))
@@ -55,10 +55,14 @@ def _run(options):
             status.update(f"run {number}: {model}, seed {seed}")
             runs.append(clean_run(model, seed, options.backends, dict(options.python)))
             if not out.is_terminal:
-                out.print(_row(runs[-1])[-1].plain, "-", " ".join(map(str, _row(runs[-1])[:-1])))
+                holds = "holds" if runs[-1]["holds"] else "ALARM"
+                print(f"{holds}: run {number}, {model}, seed {seed}", flush=True)
             if options.json:
                 write_json(options.json, {"runs": runs, "machine": machine()})
     out.print(alarms_table(runs))
+    for run in runs:
+        for entry in run["alarms"]:
+            out.print(f"{run['model']}, seed {run['seed']}: {entry}", style="red", markup=False)
     alarms = sum(not run["holds"] for run in runs)
     style = "bold red" if alarms else "bold green"
     out.print(f"{alarms} false alarms in {len(runs)} runs.", style=style)
@@ -66,7 +70,7 @@ def _run(options):
 
 
 def clean_run(model, seed, backends, pythons):
-    """One run: what each rung came closest to, and what it said where it should have held.
+    """One run: what came closest to its bound, and what was said where nothing is wrong.
 
     Args:
         model: a key of `CASES`.
@@ -75,34 +79,35 @@ def clean_run(model, seed, backends, pythons):
         pythons: dict of backend to interpreter.
 
     Returns:
-        Dict of plain values: ``holds``, ``seconds``, and each rung's ``closest`` entry and
-        ``divergences``.
+        Dict of plain values: ``model``, ``seed``, ``steps``, ``seconds``, ``holds``, ``closest``
+        (a dict for each rung, see `ae_multi.parity.ladder.Divergence`) and ``alarms``, sentences.
     """
     case = CASES[model]
     xs, ys = case.data(seed)
     begin = time.perf_counter()
-    report = check(
-        case.build, xs, ys, backends, seed=seed, steps=case.steps, pythons=pythons
-    )  # fmt: skip
+    try:
+        report = check(case.build, xs, ys, backends, seed=seed, steps=case.steps, pythons=pythons)
+        closest = [asdict(rung.closest) for rung in report.rungs]
+        alarms = [str(entry) for rung in report.rungs for entry in rung.divergences]
+    except (InputError, WorkerError) as error:  # a model that cannot be checked is an alarm too
+        closest, alarms = [], [str(error)]
     return {
         "model": model,
         "seed": seed,
         "steps": case.steps,
         "seconds": time.perf_counter() - begin,
-        "holds": report.agree,
-        "not_comparable": report.not_comparable,
-        "rungs": {
-            rung.name: {
-                "closest": asdict(rung.closest),
-                "divergences": [asdict(entry) for entry in rung.divergences],
-            }
-            for rung in report.rungs
-        },
+        "holds": not alarms,
+        "closest": closest,
+        "alarms": alarms,
     }
 
 
 def alarms_table(runs):
-    """A row for each run: the entry closest to its bound, or beyond it, on any rung."""
+    """A row for each run: the entry closest to its bound, or beyond it, on any rung.
+
+    Args:
+        runs: list of dicts as `clean_run` returns them.
+    """
     table = plain_table("Runs without a fault")
     for name in ("model", "seed", "seconds", "closest to its bound", "backend"):
         table.add_column(name)
@@ -115,24 +120,18 @@ def alarms_table(runs):
 
 
 def _row(run):
-    tightest, share = None, -1.0
-    for rung in run["rungs"].values():
-        for entry in [rung["closest"], *rung["divergences"]]:
-            for backend, error in entry["error"].items():
-                if error and error / (entry["bound"][backend] or 1e-300) > share:
-                    share = error / (entry["bound"][backend] or 1e-300)
-                    tightest = entry, backend
-    entry, backend = tightest
-    return [
-        run["model"],
-        str(run["seed"]),
-        f"{run['seconds']:.0f}",
-        f"{entry['rung']}: {entry['name']}",
-        backend,
-        f"{entry['error'][backend]:.1e}",
-        f"{entry['bound'][backend]:.1e}",
-        Text("yes", "green") if run["holds"] else Text("NO", "bold red"),
+    shares = [
+        (error / (entry["bound"][backend] or 1e-300), entry, backend)
+        for entry in run["closest"]
+        for backend, error in entry["error"].items()
     ]
+    _, entry, backend = max(shares, key=lambda share: share[0], default=(0.0, None, ""))
+    tightest = ["", "", "", ""]
+    if entry:
+        numbers = [f"{entry[kind][backend]:.1e}" for kind in ("error", "bound")]
+        tightest = [f"{entry['rung']}: {entry['name']}", backend, *numbers]
+    holds = Text("yes", "green") if run["holds"] else Text("NO", "bold red")
+    return [run["model"], str(run["seed"]), f"{run['seconds']:.0f}", *tightest, holds]
 
 
 if __name__ == "__main__":

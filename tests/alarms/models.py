@@ -1,7 +1,7 @@
 """Sound models of many kinds: whatever the ladder says against one of them is a false alarm.
 
 Between them they hold the layers, losses, regularizers and optimizers that autoencoders are
-built from, each optimizer of Keras at least once.
+built from.
 """
 
 import keras

@@ -5,6 +5,7 @@ nothing was found where there was no fault; 1 otherwise; 2 for a usage error.
 """
 
 import argparse
+import itertools
 import sys
 import tempfile
 from dataclasses import asdict
@@ -21,7 +22,7 @@ from ae_multi.report.machine import machine
 from ae_multi.report.progress import BackendProgress
 from ae_multi.report.tables import console, plain_table
 from tests.faults.catalogue import FAULTS
-from tests.faults.hunt import Hunt, planned
+from tests.faults.hunt import Hunt
 
 
 def main(arguments=None):
@@ -54,15 +55,14 @@ def _run(options):
     settings = Settings(backends=options.backends, pythons=dict(options.python))
     backends, _ = settings.available()
     pythons = {backend: settings.python(backend) for backend in backends}
-    plan = [(name, backend) for name, backend in planned(backends) if name in options.faults]
-    counts = {backend: sum(where == backend for _, where in plan) for backend in backends}
+    plan = list(itertools.product(options.faults, backends))
     out, verdicts = console(), []
     with tempfile.TemporaryDirectory() as folder, BackendProgress(console(stderr=True)) as bars:
-        hunt = Hunt(pythons, folder)
+        hunt = Hunt(pythons, folder, bars.on_event)
         alarms = [str(entry) for rung in hunt.without_fault() for entry in rung.divergences]
         for name, backend in plan:
             done = sum(verdict.backend == backend for verdict in verdicts)
-            event = {"event": "progress", "total": counts[backend], "label": name}
+            event = {"event": "progress", "total": len(options.faults), "label": name}
             bars.on_event(backend, {**event, "done": done})
             verdicts.append(hunt.plant(name, backend))
             bars.on_event(backend, {**event, "done": done + 1})

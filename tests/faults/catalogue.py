@@ -1,4 +1,4 @@
-"""Faults to plant in one backend: what they do, and where the ladder has to find them.
+"""Faults to plant in any one backend: what they do, and where the ladder has to find them.
 
 Each is a piece of Python that runs in the child process once Keras is imported, with ``keras``
 and ``ops`` at hand, and ``layer_call(name, function)`` to change what one layer does: function
@@ -6,8 +6,6 @@ takes (layer, real call, inputs, keywords).
 """
 
 from dataclasses import dataclass
-
-from ae_multi.selection import BACKENDS
 
 
 @dataclass(frozen=True)
@@ -18,15 +16,11 @@ class Fault:
         code: what is run in the child process.
         rung: the rung that has to find it first.
         name: the entry that has to be named first, or its beginning; empty for any.
-        backends: where it can be planted.
-        why: why it cannot be planted in the others.
     """
 
     code: str
     rung: str
     name: str = ""
-    backends: tuple = BACKENDS
-    why: str = ""
 
 
 PRELUDE = """

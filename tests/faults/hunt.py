@@ -90,13 +90,3 @@ class Hunt:
             bound=first.bound[backend],
             guilty=first.guilty,
         )
-
-
-def planned(backends):
-    """(fault, backend) for every fault and every one of ``backends`` in which it is defined."""
-    return [
-        (name, backend)
-        for name, fault in FAULTS.items()
-        for backend in backends
-        if backend in fault.backends
-    ]
