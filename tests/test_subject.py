@@ -29,9 +29,6 @@ def own_layer():
 def never_called():
     return Never()
 
-def without_weights():
-    return keras.Sequential([keras.layers.Rescaling(2.0)])
-
 def two_outputs():
     x = keras.Input((4,))
     return keras.Model(x, [keras.layers.Dense(2)(x), keras.layers.Dense(3)(x)])
@@ -99,14 +96,3 @@ def test_a_module_that_lacks_what_it_imports_is_named(tmp_path):
         InputError, match=r"import .*mine\.py\. Received: ModuleNotFoundError.*a_la"
     ):
         build(f"{tmp_path}/mine.py:build", [X])
-
-
-def test_a_loss_without_a_variable_has_a_value_and_no_gradients(keras, built):
-    from ae_multi import backends
-
-    model = built("without_weights")
-    value, found = backends.current().gradients(
-        lambda: keras.ops.mean(model(X)), model.trainable_variables
-    )
-    assert value == pytest.approx(2 * X.mean(), rel=1e-6)
-    assert found == []

@@ -39,12 +39,14 @@ def gradients(function, variables):
     """The value of ``function()`` and its gradient for each Keras variable, as NumPy arrays.
 
     JAX differentiates a pure function of its arguments. So the variables' values are arguments,
-    and a scope in which the variables have these values makes ``function`` pure.
+    and a scope in which the variables have these values makes ``function`` pure. Losses that layers
+    add, penalties on what they give among them, are lost in such a scope unless it collects them.
     """
     import keras
 
     def pure(values):
-        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+        mapping = list(zip(variables, values, strict=True))
+        with keras.StatelessScope(state_mapping=mapping, collect_losses=True):
             return function()
 
     value, found = jax.value_and_grad(pure)([variable.value for variable in variables])
