@@ -133,3 +133,17 @@ def test_bad_arguments_are_refused(keras):
     for stddev in (0, -1, float("nan")):
         with pytest.raises(InputError, match="stddev above 0"):
             GaussianNoise(stddev)
+
+
+def test_a_layer_may_draw_while_its_batch_has_no_size_yet(keras):
+    from ae_multi.randomness import noise
+
+    class Drawing(keras.layers.Layer):
+        def call(self, x):
+            return x + noise.normal(keras.ops.shape(x), 1.0, 0, 1)
+
+    x = keras.Input((3,))
+    model = keras.Model(x, Drawing()(x))
+    assert model.output_shape == (None, 3)
+    drawn = array(keras, model(np.zeros((5, 3), np.float32)))
+    np.testing.assert_array_equal(drawn, array(keras, noise.normal((5, 3), 1.0, 0, 1)))

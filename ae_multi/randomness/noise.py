@@ -28,7 +28,8 @@ def bits(shape, seed, step, purpose="noise"):
         purpose: string; each purpose has numbers of its own.
     """
     first, second, third = _keys(check_seed(seed), purpose)
-    known = all(isinstance(size, int) for size in shape)
+    # Known as integers, or on JAX as symbols while Keras works out the shapes of a model.
+    known = not any(ops.is_tensor(size) for size in shape)
     count = math.prod(shape) if known else ops.prod(ops.stack(shape))
     place = ops.arange(count, dtype="int32")
     mixed = mix(ops.bitwise_xor(place, np.int32(first)))
