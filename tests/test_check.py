@@ -29,17 +29,45 @@ def run(pythons, name, *arguments):
 
 
 @pytest.mark.parametrize("model", ["SimpleAutoencoder", "DeepAutoencoder"])
-def test_the_projects_models_agree(pythons, digits, model):
+def test_the_projects_models_agree(pythons, model):
+    """A whole epoch and float64 with them: what is promised of MNIST, on the embedded digits."""
     report = check(
-        f"ae_multi.models:{model}", digits.x_train[:512], pythons=pythons, batch_size=128
-    )
+        f"ae_multi.models:{model}", "digits", pythons=pythons, batch_size=128,
+        epoch=True, float64=True,
+    )  # fmt: skip
     assert report.agree, str(report)
-    assert list(report.backends) == ["torch", "tensorflow", "jax"]
-    forward = report.rungs[2]
-    assert forward.compared >= 7
-    assert 0 < max(forward.closest.error.values()) < 1e-6
-    gradient = report.rungs[4]
-    assert max(gradient.closest.error.values()) < 2e-6
+    assert list(report.backends) == ["torch", "tensorflow", "jax", "numpy"]
+    largest = {rung.name: max(rung.largest.values()) for rung in report.rungs}
+    assert 0 < largest["forward"] < 1e-6
+    assert 0 < largest["gradient"] < 2e-6
+    assert 0 < largest["epoch"] < 1e-5
+    assert 0 < largest["float64"] < 1e-12
+    rungs = {rung.name: rung for rung in report.rungs}
+    assert rungs["forward"].compared >= 7
+    # Twelve batches, the last of 29; the running loss; and the test images.
+    assert rungs["epoch"].compared == 14
+    assert rungs["epoch"].entries[-1].shape == (360,)
+    assert set(report.curves["epoch"]) == {"torch", "tensorflow", "jax", "planted fault"}
+    assert max(report.curves["epoch"]["jax"]) < 1e-6 < max(report.curves["epoch"]["planted fault"])
+
+
+def test_a_training_is_judged_by_what_one_ulp_does(pythons, tmp_path):
+    done = run(
+        {"jax": pythons["jax"]}, "bicubic", "--shape", "8,8,1", "--steps", "1", "--training", "2",
+        "--spread-runs", "2", "--json", str(tmp_path / "out.json"),
+        "--figure", str(tmp_path / "out.png"), "--backends", "jax",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    (model,) = json.loads((tmp_path / "out.json").read_text())["models"]
+    training = model["rungs"][-1]
+    assert training["rung"] == "training"
+    assert training["closest"]["name"] == "test error after 2 epochs"
+    assert training["closest"]["source"] == {"jax": "spread"}
+    curves = model["curves"]["training"]
+    assert set(curves) == {"jax", "one ulp off, 1", "one ulp off, 2", "planted fault"}
+    assert {len(curve) for curve in curves.values()} == {8}  # of the first epoch
+    assert 0 < max(curves["jax"]) < 1e-4 < max(curves["planted fault"])
+    assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_any_model_agrees_whatever_its_initializers_and_noise(pythons):
@@ -61,7 +89,9 @@ def test_bicubic_upsampling_is_found_with_its_layer(pythons, tmp_path):
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
     assert "enlarge (UpSampling2D)" in done.stdout
-    first = json.loads((tmp_path / "out.json").read_text())["first_divergence"]
+    (model,) = json.loads((tmp_path / "out.json").read_text())["models"]
+    assert model["model"].endswith(":bicubic")
+    first = model["first_divergence"]
     assert first["rung"] == "forward"
     assert first["name"] == "enlarge"
     assert first["guilty"] == ["torch"]
@@ -126,6 +156,11 @@ def test_the_command_ends_with_0_when_backends_agree(pythons, tmp_path):
         ("bicubic", ["--shape", "8,8,1", "--steps", "0"], "steps"),
         ("bicubic", ["--shape", "8,8,1", "--json", "/nowhere/a.json"], "is not a folder"),
         ("bicubic", ["--shape", "8,8,1", "--script", "a.sh"], "named .py"),
+        ("bicubic", ["--shape", "8,8,1", "--figure", "a.png"], "--epoch or --training"),
+        ("bicubic", ["--shape", "8,8,1", "--spread-runs", "1"], "--spread-runs of at least 2"),
+        ("bicubic", ["--shape", "8,8,1", "--training", "-1"], "training"),
+        ("bicubic", ["--data", "digits", "--data", "a.npy"], "one data set by name"),
+        ("bicubic", ["--data", "digits", "--data-path", "/x"], "no path for the embedded digits"),
     ],
 )
 def test_usage_errors_end_with_2(pythons, name, arguments, message):

@@ -16,6 +16,8 @@ CHOSEN = [
     ("a gradient doubled in one layer", "tensorflow"),
     ("Adam with epsilon 1e-8", "jax"),
     ("Adam with beta 1 of .95", "torch"),
+    ("dropout of another seed", "jax"),
+    ("SGD with another momentum", "tensorflow"),
 ]
 
 

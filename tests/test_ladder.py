@@ -6,13 +6,23 @@ import numpy as np
 import pytest
 
 from ae_multi.errors import InputError
-from ae_multi.parity import subject
-from ae_multi.parity.check import Report
-from ae_multi.parity.ladder import RUNGS, UNIT_ROUNDOFF, climb
+from ae_multi.parity import Report, subject
+from ae_multi.parity.bounds import (
+    LEAST_SPREAD,
+    SOURCES,
+    UNIT_ROUNDOFF,
+    prediction_interval,
+    relative_error,
+)
+from ae_multi.parity.curves import curves
+from ae_multi.parity.ladder import RUNGS, climb
 from ae_multi.parity.trace import Trace
 
 RNG = np.random.default_rng(0)
-EXACT = {stage: RNG.normal(size=(2, 6)) for stage in RUNGS}
+# What every trace holds; the rungs "training" and "float64" are made of further traces.
+STAGES = [stage for stage in RUNGS if stage not in ("training", "float64")]
+BITWISE = ("start", "order", "noise")
+EXACT = {stage: RNG.normal(size=(2, 6)) for stage in STAGES}
 
 
 def trace(dtype, change=None, first=1):
@@ -42,11 +52,11 @@ def traces():
 
 def test_rounding_holds_on_every_rung(traces):
     rungs = climb(traces, trace(np.float64), [trace(np.float64)])
-    assert [rung.name for rung in rungs] == list(RUNGS)
+    assert [rung.name for rung in rungs] == STAGES
     assert all(rung.holds and rung.compared == 2 for rung in rungs)
 
 
-@pytest.mark.parametrize("stage", [s for s in RUNGS if s not in ("start", "order")])
+@pytest.mark.parametrize("stage", [s for s in STAGES if s not in BITWISE])
 def test_what_is_beyond_rounding_is_found_and_blamed(traces, stage):
     traces["jax"] = trace(np.float32, {stage: 1 + 1e-4})
     rungs = climb(traces, trace(np.float64), [trace(np.float64)])
@@ -58,7 +68,7 @@ def test_what_is_beyond_rounding_is_found_and_blamed(traces, stage):
     assert "entry 1 (Dense)" in str(entry)
 
 
-@pytest.mark.parametrize("stage", ["start", "order"])
+@pytest.mark.parametrize("stage", BITWISE)
 def test_where_bits_count_one_is_enough(traces, stage):
     values = traces["jax"].stages[stage][1]["values"]
     values[3] = np.nextafter(values[3], np.float32(9))
@@ -66,16 +76,46 @@ def test_where_bits_count_one_is_enough(traces, stage):
     assert [rung.name for rung in rungs if not rung.holds] == [stage]
 
 
+@pytest.mark.parametrize("guilty", ["torch", "jax", "tensorflow"])
+def test_where_bits_count_the_majority_is_right(traces, guilty):
+    traces["tensorflow"] = trace(np.float32)
+    values = traces[guilty].stages["start"][1]["values"]
+    values[3] = np.nextafter(values[3], np.float32(9))
+    rungs = climb(traces, trace(np.float64), [])
+    assert rungs[0].divergences[0].guilty == (guilty,)
+
+
+def test_of_two_that_differ_in_bits_the_oracle_decides(traces):
+    traces["torch"].stages["start"][1]["values"][3] += 1
+    assert climb(traces, trace(np.float64), [])[0].divergences[0].guilty == ("torch",)
+
+
+def test_the_first_step_of_an_adam_may_be_off_by_its_bias_correction(traces):
+    oracle = trace(np.float64)
+    oracle.about["optimizer_roundoff"] = 6e-5
+    # The step is as large as 1e-2 of the weight, so the weight may be off by 6e-7 of itself.
+    for place, values in enumerate(oracle.values("one step")):
+        oracle.stages["start"][place]["values"] = values * (1 - 1e-2)
+    entry = climb(traces, oracle, [])[6].entries[0]
+    step = 1e-2 * 6e-5
+    counted = 4 * UNIT_ROUNDOFF * np.sqrt(3 * 8 + 4)
+    assert entry.bound["jax"] == pytest.approx(max(step, counted), rel=1e-3)
+    oracle.about["optimizer_roundoff"] = 6e-3
+    entry = climb(traces, oracle, [])[6].entries[0]
+    assert entry.bound["jax"] == pytest.approx(6e-5, rel=1e-3)
+    assert entry.source["jax"] == "optimizer"
+
+
 def test_a_nan_on_one_backend_parts(traces):
     traces["jax"].stages["losses"][0]["values"][0] = np.nan
     rungs = climb(traces, trace(np.float64), [trace(np.float64)])
-    assert not rungs[-1].holds
+    assert [rung.name for rung in rungs if not rung.holds] == ["losses"]
 
 
 def test_the_bound_is_the_largest_of_its_three_sources(traces):
     def bound(change=None, shaken=None):
         found = {**traces, "torch": trace(np.float32, change)}
-        return climb(found, trace(np.float64), [trace(np.float64, shaken, first=0)])[2].closest
+        return climb(found, trace(np.float64), [trace(np.float64, shaken, first=0)])[3].closest
 
     reasoned = bound()
     assert reasoned.bound["jax"] == pytest.approx(
@@ -164,7 +204,7 @@ def test_a_report_is_plain_values(traces):
 
     traces["jax"] = trace(np.float32, {"gradient": 1.01})
     rungs = climb(traces, trace(np.float64), [trace(np.float64)])
-    report = Report(rungs, {"torch": {}, "jax": {}}, "jax", [], ())
+    report = Report("m:f", rungs, {"torch": {}, "jax": {}}, "jax", [], {}, {})
     assert not report.agree
     assert report.first_divergence.rung == "gradient"
     plain = json.loads(json.dumps(report.to_json()))
@@ -172,10 +212,104 @@ def test_a_report_is_plain_values(traces):
     assert plain["first_divergence"]["name"] == "entry 1"
     assert [rung["holds"] for rung in plain["rungs"]].count(False) == 1
     assert "first in gradient: entry 1" in str(report)
-    clean = Report(climb({"jax": trace(np.float32)}, trace(np.float64), []), {}, "jax", [], ())
+    rungs = climb({"jax": trace(np.float32)}, trace(np.float64), [])
+    clean = Report("m:f", rungs, {}, "jax", [], {}, {})
     assert clean.agree
     assert clean.first_divergence is None
     assert copy.deepcopy(clean).to_json()["first_divergence"] is None
+
+
+def test_the_source_of_each_bound_is_named(traces):
+    shaken = [trace(np.float64, {"gradient": 1 + 1e-3}, first=0)]
+    found = {rung.name: rung for rung in climb(traces, trace(np.float64), shaken)}
+    assert {entry.source["jax"] for entry in found["order"].entries} == {"bits"}
+    assert {entry.source["jax"] for entry in found["forward"].entries} == {"counting"}
+    assert {entry.source["jax"] for entry in found["gradient"].entries} == {"shaking"}
+    traces["torch"] = trace(np.float32, {"forward": 1 + 1e-3}, first=0)
+    forward = climb(traces, trace(np.float64), [])[3]
+    assert {entry.source["jax"] for entry in forward.entries} == {"others"}
+    assert {"bits", "counting", "shaking", "others", "optimizer", "spread"} == set(SOURCES)
+
+
+def test_an_error_may_be_measured_against_each_value():
+    exact = np.array([1000.0, 1.0])
+    values = exact + np.array([0.0, 1e-3])
+    assert relative_error(values, exact) == pytest.approx(1e-6)
+    assert relative_error(values, exact, each=True) == pytest.approx(1e-3)
+    # What is lost in the rounding of the largest is measured against that.
+    assert relative_error([1.0, 1e-9], [1.0, 0.0], each=True) == pytest.approx(1e-9 * 2**24)
+
+
+def test_in_float64_the_bound_is_that_of_float64(traces):
+    oracle, shaken = trace(np.float64), [trace(np.float64)]
+    rung = climb(traces, oracle, shaken, exact={"torch": trace(np.float64)})[-1]
+    assert rung.name == "float64"
+    assert rung.holds
+    assert rung.compared == 2 * len([s for s in STAGES if s not in BITWISE])
+    assert max(entry.bound["torch"] for entry in rung.entries) < 1e-14
+    wrong = {"torch": trace(np.float64, {"one step": 1 + 1e-13})}
+    (entry,) = climb(traces, oracle, shaken, exact=wrong)[-1].divergences
+    assert entry.name == "one step: entry 1"
+    assert entry.guilty == ("torch",)
+
+
+def training(error, losses=(0.5, 0.25)):
+    """Entries of the stage "training" that ends with a test error."""
+    kept = {"layer": "", "terms": 0}
+    return [
+        {"name": "losses", "values": np.array(losses), **kept},
+        {"name": "test error after 3 epochs", "values": np.asarray(error), **kept},
+    ]
+
+
+def test_a_training_may_end_where_one_ulp_sends_it_and_no_farther(traces):
+    nudged = []
+    for error in (0.0200, 0.0201, 0.0202, 0.0203, 0.0204):
+        nudged.append(Trace(traces["jax"].about, {"training": training(error)}))
+    mean, allowed = prediction_interval([0.0200, 0.0201, 0.0202, 0.0203, 0.0204])
+    assert mean == pytest.approx(0.0202)
+    # t of 4 degrees of freedom at 1 - 5e-5 is 15.54, from a table; s = 1.581e-4.
+    assert allowed == pytest.approx(15.54 * 1.581e-4 * np.sqrt(1.2) / mean, rel=1e-3)
+    for error, holds in ((mean * (1 + 0.99 * allowed), True), (mean * (1 + 1.01 * allowed), False)):
+        traces["torch"].stages["training"] = training(0.0202)
+        traces["jax"].stages["training"] = training(error)
+        rung = climb(traces, trace(np.float64), [], nudged=nudged)[-1]
+        assert rung.name == "training"
+        assert rung.holds is holds
+        if not holds:
+            assert rung.divergences[0].guilty == ("jax",)
+            assert rung.divergences[0].name == "test error after 3 epochs"
+    assert prediction_interval([0.02, 0.02, 0.02])[1] == LEAST_SPREAD
+
+
+def test_a_backend_that_only_runs_forward_is_compared_as_far_as_it_went(traces):
+    forward = trace(np.float32, {"forward": 1 + 1e-4})
+    for stage in ("gradient", "one step", "losses", "epoch"):
+        del forward.stages[stage]
+    with pytest.raises(InputError, match="same gradient"):
+        climb({**traces, "numpy": forward}, trace(np.float64), [])
+    forward.about["forward_only"] = True
+    rungs = climb({**traces, "numpy": forward}, trace(np.float64), [])
+    assert [rung.name for rung in rungs] == STAGES
+    assert [rung.name for rung in rungs if not rung.holds] == ["forward"]
+    assert rungs[3].divergences[0].guilty == ("numpy",)
+    assert "numpy" not in rungs[-1].entries[0].error
+
+
+def test_curves_are_distances_from_the_oracle(traces):
+    def epoch(*losses):
+        kept = {"layer": "", "terms": 0}
+        steps = [{"name": "s", "values": np.asarray(loss), **kept} for loss in losses]
+        return [*steps, {"name": "running loss", "values": np.array(losses), **kept}]
+
+    oracle = Trace({}, {"epoch": epoch(1.0, 0.5), "training": training(0.1)})
+    jax = Trace({}, {"epoch": epoch(1.0, 0.505), "training": training(0.1, (0.5, 0.2))})
+    nudged = Trace({}, {"training": training(0.1, (0.6, 0.25))})
+    found = curves({"jax": jax}, oracle, [nudged], None)
+    assert found["epoch"] == {"jax": [0.0, pytest.approx(0.01)]}
+    assert found["training"]["jax"] == [0.0, pytest.approx(0.2)]
+    assert found["training"]["one ulp off, 1"] == [pytest.approx(0.2), 0.0]
+    assert curves({"jax": jax}, Trace({}, {}), [], None) == {}
 
 
 def test_references_find_their_functions(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ def seen(keras):
     from ae_multi.parity.watch import watched_layers
 
     def names(model, x):
-        with watched_layers() as calls:
+        with watched_layers() as (calls, _):
             model(x)
         return [layer.name for layer, _, _ in calls]
 
@@ -54,6 +54,25 @@ def test_what_a_layer_calls_in_a_scan_is_seen_on_no_backend(keras, seen):
 
     model = keras.Sequential([keras.Input((5, 3)), Cumulative(name="loop")], name="model")
     assert seen(model, np.ones((2, 5, 3), np.float32)) == ["loop", "model"]
+
+
+def test_the_bits_that_layers_draw_are_seen_with_their_layer(keras):
+    from ae_multi.parity.watch import watched_layers
+    from ae_multi.randomness import noise
+    from ae_multi.randomness.layers import GaussianNoise
+
+    inner = keras.Sequential([GaussianNoise(0.1, seed=3, name="noisy")], name="inner")
+    model = keras.Sequential([keras.Input((2,)), inner], name="outer")
+    with watched_layers() as (_, draws):
+        model(np.ones((4, 2), np.float32), training=True)
+    ((layer, bits),) = draws
+    assert layer.name == "noisy"
+    wanted = keras.ops.convert_to_numpy(noise.bits((4, 2), 3, 0, "gaussian"))
+    np.testing.assert_array_equal(bits, wanted)
+    assert bits.dtype == np.int32
+    with watched_layers() as (_, draws):
+        model(np.ones((4, 2), np.float32))
+    assert draws == []
 
 
 def test_nothing_is_left_changed_even_by_an_error(keras, seen):

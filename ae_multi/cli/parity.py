@@ -1,4 +1,4 @@
-"""``ae-multi parity``: whether anybody's Keras model is the same on every backend."""
+"""``ae-multi parity``: whether a Keras model, anybody's, is the same on every backend."""
 
 import argparse
 from pathlib import Path
@@ -6,24 +6,34 @@ from pathlib import Path
 import numpy as np
 
 from ae_multi.cli.options import add_backend_options
+from ae_multi.data.load import NAMES
 from ae_multi.errors import InputError
 from ae_multi.files import check_writable
 from ae_multi.parity.check import check
+from ae_multi.report.drift import draw_curves
 from ae_multi.report.json import write_json
 from ae_multi.report.ladder import print_report
 from ae_multi.report.machine import machine
+from ae_multi.report.progress import BackendProgress
 from ae_multi.report.tables import console
+from ae_multi.sizes import check_positive
+from ae_multi.training import MODELS
 
 
 def add_options(parser):
     """What can be asked for."""
     parser.add_argument(
-        "build", metavar="MODULE:FUNCTION",
-        help="a function that returns a Keras model (module:function or file.py:function)",
+        "build", metavar="MODULE:FUNCTION", nargs="*",
+        help="functions that return a Keras model (module:function or file.py:function); "
+        "default: the models of this package, on MNIST",
     )  # fmt: skip
     parser.add_argument(
-        "--data", type=Path, action="append", metavar="FILE.npy",
-        help="inputs; once for each input of the model",
+        "--data", action="append", metavar="FILE.npy|NAME",
+        help="inputs, once for each input of the model; or mnist, digits, auto",
+    )  # fmt: skip
+    parser.add_argument(
+        "--data-path", metavar="PATH",
+        help="a folder of MNIST's IDX files, or an mnist.npz (also: AE_MULTI_MNIST)",
     )  # fmt: skip
     parser.add_argument(
         "--targets", type=Path, action="append", metavar="FILE.npy",
@@ -36,40 +46,94 @@ def add_options(parser):
     add_backend_options(parser)
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--steps", type=int, default=20, metavar="N", help="default: 20")
-    parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="default: 32")
+    parser.add_argument(
+        "--batch-size", type=int, metavar="N", help="default: 32, and 128 on a named data set"
+    )
+    parser.add_argument(
+        "--epoch", action="store_true", help="compare a whole epoch of SGD with momentum, too"
+    )
+    parser.add_argument(
+        "--float64", action="store_true", help="compare all of it in true float64, too"
+    )
+    parser.add_argument(
+        "--training", type=int, default=0, metavar="N",
+        help="train N epochs with the model's own optimizer, and judge by the one-ulp spread",
+    )  # fmt: skip
+    parser.add_argument(
+        "--spread-runs", type=int, default=6, metavar="N",
+        help="one-ulp repeats of --training on the fastest backend (default: 6)",
+    )  # fmt: skip
     parser.add_argument(
         "--script", type=Path, metavar="FILE.py",
         help="where a first divergence in a layer goes, as a script that needs Keras alone",
     )  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
+    parser.add_argument(
+        "--figure", type=Path, metavar="FILE",
+        help="draw the distance from float64 at each step (needs --epoch or --training)",
+    )  # fmt: skip
 
 
 def run(options):
-    """Check; return 0 if the backends agree, 1 if they part."""
+    """Check each model; return 0 if the backends agree on all, 1 if they part."""
+    _check(options)
+    named = [name for name in options.data or [] if name in NAMES]
+    if named and len(options.data) > 1:
+        raise InputError(f"Expected one data set by name. Received: {', '.join(options.data)}.")
+    data = named[0] if named else _load(options.data)
+    if data is None and options.shape is None and not options.build:
+        data = "auto"
+    log, reports = console(stderr=True), []
+    for build in options.build or [f"ae_multi.models:{name}" for name in MODELS.values()]:
+        with BackendProgress(log) as progress:
+            report = check(
+                build,
+                x=data,
+                y=_load(options.targets),
+                shape=options.shape,
+                backends=options.backends,
+                seed=options.seed,
+                steps=options.steps,
+                batch_size=options.batch_size or (128 if isinstance(data, str) else 32),
+                epoch=options.epoch,
+                float64=options.float64,
+                training=options.training,
+                spread_runs=options.spread_runs,
+                data_path=options.data_path,
+                pythons=dict(options.python),
+                script=options.script,
+                on_event=progress.on_event,
+            )
+        reports.append(report)
+        print_report(console(), report)
     if options.json:
-        check_writable(options.json, "the JSON")
-    if options.script:
-        check_writable(options.script, "the script")
-        if options.script.suffix != ".py":
-            raise InputError(f"Expected a script named .py. Received: {options.script}.")
-    with console(stderr=True).status("recording") as status:
-        report = check(
-            options.build,
-            x=_load(options.data),
-            y=_load(options.targets),
-            shape=options.shape,
-            backends=options.backends,
-            seed=options.seed,
-            steps=options.steps,
-            batch_size=options.batch_size,
-            pythons=dict(options.python),
-            script=options.script,
-            on_event=lambda name, event: status.update(f"{name} recorded"),
+        agree = all(report.agree for report in reports)
+        found = {"agree": agree, "models": [report.to_json() for report in reports]}
+        write_json(options.json, {**found, "machine": machine()})
+    if options.figure:
+        draw_curves(reports, options.figure)
+    return 0 if all(report.agree for report in reports) else 1
+
+
+def _check(options):
+    """Raise `InputError` for what would fail after the work is done."""
+    for path, what in (
+        (options.json, "the JSON"), (options.script, "the script"), (options.figure, "the figure"),
+    ):  # fmt: skip
+        if path:
+            check_writable(path, what)
+    if options.script and options.script.suffix != ".py":
+        raise InputError(f"Expected a script named .py. Received: {options.script}.")
+    if options.script and len(options.build) != 1:
+        raise InputError(f"Expected one model with --script. Received: {len(options.build)}.")
+    if options.figure and not (options.epoch or options.training):
+        raise InputError("Expected --epoch or --training with --figure. Received: neither.")
+    check_positive(training=options.training + 1)
+    if options.spread_runs < 2:
+        raise InputError(
+            "Expected --spread-runs of at least 2: from one run no spread can be told. "
+            f"Received: {options.spread_runs}."
         )
-    print_report(console(), report)
-    if options.json:
-        write_json(options.json, {**report.to_json(), "machine": machine()})
-    return 0 if report.agree else 1
 
 
 def _shape(text):

@@ -1,201 +1,168 @@
 """Compare traces, rung by rung, and say where they part.
 
-Each float32 trace is held against a trace of the same steps in float64, the oracle. What a
-backend may be off by at a place is the largest of three:
-
-- by reasoning: the rounding errors of t additions behave like a random walk of t steps of half a
-  unit in the last place, so a result of size s is off by about s · √t · 2⁻²⁴; `REASONED` times
-  that. t counts the terms that went into the result: the fan-in of every layer so far.
-- by conditioning: how far the oracle itself moves at this place when it is shaken as float32
-  would shake it, at most over several runs: each initial weight to its neighbouring float32
-  number, each gradient by √t · 2⁻²⁴ of its largest value, up or down by a coin; `CONDITIONED`
-  times that. Layers amplify what comes before them, and Adam what rounding leaves of a gradient
-  that is all but zero, by factors that no count of operations knows.
-- by measurement: how far the best of the other backends is off at this place; `MEASURED` times
-  that, since the order of a sum alone makes factors of a few. A backend that is checked by itself
-  has no others; weights may then be off by 2⁻²⁴ / (1 - β₂) under an Adam, whose bias correction
-  1 - β₂ᵗ is a float32 number near 0.
-
-So a backend that rounds is within its bound, one that computes something else is not, and it is
-known which of them it is.
+Each float32 trace is held against a trace of the same steps in float64, the oracle; what it may
+be off by is the matter of `ae_multi.parity.bounds`.
 """
-
-import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from ae_multi.errors import InputError
-
-UNIT_ROUNDOFF = 2.0**-24  # of float32, rounding to nearest
-REASONED = 4
-CONDITIONED = 8
-MEASURED = 8
+from ae_multi.parity.bounds import (
+    UNIT_ROUNDOFF,
+    UNIT_ROUNDOFF_64,
+    bounds,
+    prediction_interval,
+    relative_error,
+    terms_forward,
+    terms_of_a_step,
+)
+from ae_multi.parity.divergence import Divergence, Rung
 
 # Stage of a trace: what its rung compares.
 RUNGS = {
     "start": "initial weights, bit for bit",
     "order": "which samples make up each batch",
+    "noise": "random bits that layers draw in training, bit for bit",
     "forward": "each layer's output, layers as in use",
     "training forward": "each layer's output, layers as in training",
     "gradient": "loss of the first batch and its gradient for each weight",
     "one step": "weights after one step",
     "losses": "loss of each of the first steps",
+    "epoch": "a whole epoch of SGD with momentum: loss of each step, running loss, and the error "
+    "of each test sample",
+    "training": "test error after a training with the model's own optimizer, against the spread "
+    "that one-ulp changes of the initial weights cause",
+    "float64": "all but the training in true float64 on every backend",
 }
+_BITWISE = ("start", "order", "noise")
+_STEPS = ("losses", "epoch")
+_IN_FLOAT64 = ("forward", "training forward", "gradient", "one step", "losses", "epoch")
 
 
-@dataclass(frozen=True)
-class Divergence:
-    """One place where a backend is off by more than rounding.
-
-    Attributes:
-        rung: a key of `RUNGS`.
-        place: position of the entry in its rung, from 0.
-        name: the layer or weight, or the step.
-        layer: class of the layer; empty where there is none.
-        shape: shape of the values.
-        error: dict of backend to largest error, relative to the largest value.
-        bound: dict of backend to the error allowed.
-        guilty: the backends beyond their bound.
-    """
-
-    rung: str
-    place: int
-    name: str
-    layer: str
-    shape: tuple
-    error: dict
-    bound: dict
-    guilty: tuple
-
-    def __str__(self):
-        kind = f" ({self.layer})" if self.layer else ""
-        rest = ", ".join(
-            f"{backend} is off by {self.error[backend]:.1e} of the largest value, "
-            f"{self._times(backend)} what rounding explains ({self.bound[backend]:.1e})"
-            for backend in self.guilty
-        )
-        return f"{self.rung}: {self.name}{kind}, shape {self.shape}: {rest}"
-
-    def _times(self, backend):
-        if not self.bound[backend]:
-            return "and nothing is"
-        return f"{self.error[backend] / self.bound[backend]:.3g} times"
-
-
-@dataclass(frozen=True)
-class Rung:
-    """One step of the ladder.
-
-    Attributes:
-        name: a key of `RUNGS`.
-        compared: how many entries.
-        closest: the entry closest to its bound or farthest beyond it, as a `Divergence`.
-        divergences: entries beyond their bounds, first things first.
-    """
-
-    name: str
-    compared: int
-    closest: Divergence
-    divergences: list
-
-    @property
-    def holds(self):
-        """Whether every backend is within its bound everywhere."""
-        return not self.divergences
-
-
-def climb(traces, oracle, shaken):
+def climb(traces, oracle, shaken=(), exact=None, nudged=()):
     """Compare traces of one model on several backends.
 
     Args:
         traces: dict of backend to float32 `Trace`.
         oracle: the float64 `Trace`.
         shaken: list of `Trace`, the oracle shaken as float32 rounding would shake it.
+        exact: dict of backend to float64 `Trace`, of the backends other than the oracle's.
+        nudged: list of float32 `Trace` of trainings from initial weights that are one ulp off.
 
     Returns:
-        List of `Rung`, one for each stage.
+        List of `Rung`, one for each stage that the traces hold.
 
     Raises:
         InputError: traces of different models, data or seeds, or of other stages.
     """
     _check_comparable({**traces, "the oracle": oracle})
-    return [_rung(stage, traces, oracle, shaken) for stage in RUNGS]
+    rungs = [
+        _rung(stage, traces, oracle, shaken)
+        for stage in RUNGS
+        if stage in oracle.stages and stage != "training" and oracle.stages[stage]
+    ]
+    if nudged:
+        rungs.append(_training(traces, nudged))
+    if exact:
+        _check_comparable({**exact, "the oracle": oracle})
+        rungs.append(_float64(exact, oracle, shaken))
+    return rungs
 
 
-def _rung(stage, traces, oracle, shaken):
-    entries = {backend: trace.stages[stage] for backend, trace in traces.items()}
+def _rung(stage, traces, oracle, shaken, roundoff=UNIT_ROUNDOFF, name=None):
+    entries = {b: trace.stages[stage] for b, trace in traces.items() if stage in trace.stages}
     found, terms, moved = [], 0, 0.0
-    worst = dict.fromkeys(traces, 0.0)
-    alone = oracle.about.get("optimizer_roundoff", 0.0) if stage in ("one step", "losses") else 0.0
-    before = 0 if "forward" in stage else terms_of_a_step(oracle.stages)
+    worst = dict.fromkeys(entries, 0.0)
+    before = _terms_before(stage, oracle)
     for place, exact in enumerate(oracle.stages[stage]):
         values = {backend: items[place]["values"] for backend, items in entries.items()}
-        if stage in ("start", "order"):
-            error, bound = _bitwise(values)
+        if stage in _BITWISE:
+            error, bound = _bitwise(values, exact["values"])
+            source = dict.fromkeys(error, "bits")
         else:
             terms += exact["terms"]
-            error = {b: _relative_error(v, exact["values"]) for b, v in values.items()}
-            if stage == "losses":
+            each = exact.get("each", False)
+            error = {b: relative_error(v, exact["values"], each) for b, v in values.items()}
+            moves = [relative_error(t.values(stage)[place], exact["values"], each) for t in shaken]
+            if stage in _STEPS and not exact.get("each"):
                 # One number may be right by luck; what was seen before it counts too.
                 worst = error = {b: max(error[b], worst[b]) for b in error}
-            moves = [_relative_error(t.values(stage)[place], exact["values"]) for t in shaken]
-            moved = max([*moves, moved] if stage == "losses" else moves, default=0.0)
-            bound = _bounds(error, terms + before, moved, alone)
+                moves = [*moves, moved]
+            moved = max(moves, default=0.0)
+            adam = _optimizer_error(stage, place, oracle, len(error)) * roundoff / UNIT_ROUNDOFF
+            bound, source = bounds(error, terms + before, moved, adam, roundoff)
         guilty = tuple(b for b in error if not error[b] <= bound[b])
+        label = exact["name"] if name is None else f"{stage}: {exact['name']}"
         shape = np.shape(exact["values"])
         found.append(
-            Divergence(stage, place, exact["name"], exact["layer"], shape, error, bound, guilty)
+            Divergence(
+                name or stage, place, label, exact["layer"], shape, error, bound, guilty, source
+            )
         )
-    # Never empty: `_check_comparable` refuses a stage without entries.
-    return Rung(
-        stage, len(found), max(found, key=_excess), [entry for entry in found if entry.guilty]
-    )
+    return Rung(name or stage, found)
 
 
-def terms_of_a_step(stages):
-    """Terms that go into a gradient: forward, back to the inputs, and back to the weights."""
-    return 3 * sum(entry["terms"] for entry in stages["training forward"])
+def _terms_before(stage, oracle):
+    """Terms that went into a stage's values before its first entry."""
+    if stage in ("gradient", "one step", "losses"):
+        return terms_of_a_step(oracle.stages)
+    # What the steps of an epoch add up to is told by the shaken oracles, not by counting.
+    return terms_forward(oracle.stages) if stage == "epoch" else 0
 
 
-def _bitwise(values):
-    """Errors and bounds where nothing but equality will do: the first backend is the measure."""
-    first = next(iter(values.values()))
-    scale = float(np.max(np.abs(first), initial=0.0)) or 1.0
+def _float64(exact, oracle, shaken):
+    """Every stage once more, where rounding is 2⁻⁵³; errors are those against the oracle."""
+    stages = [stage for stage in _IN_FLOAT64 if stage in oracle.stages]
+    rungs = [_rung(s, exact, oracle, shaken, UNIT_ROUNDOFF_64, "float64") for s in stages]
+    return Rung("float64", [entry for rung in rungs for entry in rung.entries])
+
+
+def _training(traces, nudged):
+    """Test errors of trainings, which chaos may drive as far apart as a change of one ulp does."""
+    tests = {b: t.stages["training"][-1] for b, t in traces.items() if "training" in t.stages}
+    runs = [float(trace.stages["training"][-1]["values"]) for trace in nudged]
+    mean, allowed = prediction_interval(runs)
+    error = {backend: relative_error(test["values"], mean) for backend, test in tests.items()}
+    bound = dict.fromkeys(error, allowed)
+    guilty = tuple(b for b in error if not error[b] <= bound[b])
+    name = next(iter(tests.values()))["name"]
+    source = dict.fromkeys(error, "spread")
+    return Rung("training", [Divergence("training", 0, name, "", (), error, bound, guilty, source)])
+
+
+def _optimizer_error(stage, place, oracle, backends):
+    """What Adam's bias correction in float32 may put a weight or loss off by.
+
+    Of a weight only the first step is off by it. A loss shows it on all backends alike, so that
+    the others tell how much it is where there are others.
+    """
+    error = oracle.about.get("optimizer_roundoff", 0.0)
+    if stage == "one step":
+        before, after = (oracle.values(name)[place] for name in ("start", "one step"))
+        scale = float(np.max(np.abs(after), initial=0.0)) or 1.0
+        return error * float(np.max(np.abs(after - before), initial=0.0)) / scale
+    return error if stage == "losses" and backends == 1 else 0.0
+
+
+def _bitwise(values, exact):
+    """Errors and bounds where nothing but equality will do: what most backends hold is right.
+
+    Where they are as many, it is what lies closest to the oracle.
+    """
+    bits = {backend: (array.dtype, array.tobytes()) for backend, array in values.items()}
+
+    def trust(backend):
+        gap = np.sum(np.abs(values[backend].astype(np.float64) - exact))
+        return list(bits.values()).count(bits[backend]), -gap
+
+    measure = max(values, key=trust)
+    right = values[measure].astype(np.float64)
+    scale = float(np.max(np.abs(right), initial=0.0)) or 1.0
     error = {}
     for backend, array in values.items():
-        same = array.dtype == first.dtype and array.tobytes() == first.tobytes()
-        gap = np.abs(array.astype(np.float64) - first.astype(np.float64))
-        error[backend] = 0.0 if same else max(float(np.max(gap)) / scale, 2.0**-149)
+        gap = float(np.max(np.abs(array.astype(np.float64) - right), initial=0.0))
+        error[backend] = 0.0 if bits[backend] == bits[measure] else max(gap / scale, 2.0**-149)
     return error, dict.fromkeys(values, 0.0)
-
-
-def _relative_error(values, exact):
-    """Largest absolute error over the largest exact value; infinite where only one is finite."""
-    exact = np.asarray(exact, np.float64)
-    if exact.size == 0:
-        return 0.0
-    scale = float(np.max(np.abs(exact))) or 1.0
-    error = float(np.max(np.abs(np.asarray(values, np.float64) - exact)))
-    return error / scale if math.isfinite(error) else math.inf
-
-
-def _bounds(error, terms, moved, alone):
-    reasoned = max(REASONED * UNIT_ROUNDOFF * math.sqrt(terms), CONDITIONED * moved)
-    bounds = {}
-    for backend in error:
-        others = [error[other] for other in error if other != backend]
-        bounds[backend] = max(reasoned, MEASURED * min(others, default=alone / MEASURED))
-    return bounds
-
-
-def _excess(entry):
-    return max(
-        (entry.error[b] / entry.bound[b] if entry.bound[b] else entry.error[b] * math.inf)
-        if entry.error[b]
-        else 0.0
-        for b in entry.error
-    )
 
 
 def _check_comparable(traces):
@@ -210,11 +177,14 @@ def _check_comparable(traces):
                     f"from {names[0]}."
                 )
         for stage in RUNGS:
+            if stage == "training":  # compared by its last entry alone
+                continue
             shapes = [
                 [np.shape(entry["values"]) for entry in trace.stages.get(stage, [])]
                 for trace in (first, other)
             ]
-            if shapes[0] != shapes[1] or not shapes[0]:
+            forward_only = any(t.about.get("forward_only") for t in (first, other))
+            if shapes[0] != shapes[1] and not (forward_only and [] in shapes):
                 raise InputError(
                     f"Expected traces that hold the same {stage}. Received: {len(shapes[1])} "
                     f"entries from {name}, {len(shapes[0])} from {names[0]}, or of other shapes."

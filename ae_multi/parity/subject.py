@@ -6,7 +6,6 @@ import inspect
 import sys
 from pathlib import Path
 
-from ae_multi.data.checks import check_array
 from ae_multi.errors import InputError
 
 
@@ -138,14 +137,3 @@ def check_targets(reference, model, inputs, targets):
 def one_or_list(arrays):
     """What Keras takes for one input, or for several."""
     return arrays[0] if len(arrays) == 1 else list(arrays)
-
-
-def check_samples(arrays, what):
-    """Raise `InputError` unless ``arrays`` are finite numbers and have as many samples each."""
-    for place, array in enumerate(arrays):
-        check_array(array, f"{what} {place}")
-    counts = {len(array) for array in arrays}
-    if len(counts) > 1:
-        raise InputError(
-            f"Expected every {what} to have as many samples. Received: {sorted(counts)}."
-        )

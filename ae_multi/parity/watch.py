@@ -1,8 +1,9 @@
-"""See what every layer of a model gives, whatever kind of model it is."""
+"""See what every layer of a model gives and draws, whatever kind of model it is."""
 
 import contextlib
 
 from ae_multi._keras import keras
+from ae_multi.randomness import noise
 
 # Some backends trace the body of a loop or branch, some run it at every turn. What is called in
 # there is therefore seen on no backend; the layer that holds the loop is.
@@ -24,19 +25,30 @@ def watched_layers():
     there is nothing to see, and inside a loop or branch of `keras.ops` nothing is looked at.
 
     Yields:
-        A list that fills with (layer, inputs, outputs), both lists of NumPy arrays.
+        (calls, draws), lists that fill with (layer, inputs, outputs), of which the last two are
+        lists of NumPy arrays, and with (layer, bits), the random bits that a layer asked for.
     """
-    calls, hidden = [], []
-    real = keras.Layer.__call__
+    calls, draws, inside, hidden = [], [], [], []
+    real_call, real_bits = keras.Layer.__call__, noise.bits
 
     def watching(layer, *args, **kwargs):
         if hidden:
-            return real(layer, *args, **kwargs)
+            return real_call(layer, *args, **kwargs)
         inputs = _arrays(args)  # before the call, which may change them in place
-        outputs = real(layer, *args, **kwargs)
+        inside.append(layer)
+        try:
+            outputs = real_call(layer, *args, **kwargs)
+        finally:
+            inside.pop()
         if found := _arrays(outputs):
             calls.append((layer, inputs, found))
         return outputs
+
+    def drawing(*args, **kwargs):
+        found = real_bits(*args, **kwargs)
+        if inside and not hidden:
+            draws.append((inside[-1], keras.ops.convert_to_numpy(found)))
+        return found
 
     def hiding(function):
         def run(*args, **kwargs):
@@ -50,10 +62,11 @@ def watched_layers():
 
     with contextlib.ExitStack() as stack:
         _replace(stack, keras.Layer, "__call__", watching)
+        _replace(stack, noise, "bits", drawing)
         for module, names in _CONTROL_FLOW.items():
             for name in names:
                 _replace(stack, module, name, hiding(getattr(module, name)))
-        yield calls
+        yield calls, draws
 
 
 def _replace(stack, place, name, function):

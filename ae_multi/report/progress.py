@@ -11,9 +11,9 @@ from rich.progress import (
 
 
 class BackendProgress:
-    """Shows events of `ae_multi.parity.compare` as bars; a log gets a line for each start and end.
+    """Shows events of `ae_multi.parity` as bars; a log gets a line for each start and end.
 
-    Use as a context manager, and hand `on_event` to `compare`.
+    Use as a context manager, and hand `on_event` to `compare` or `check`.
 
     Args:
         console: the rich console to draw on.
@@ -55,6 +55,11 @@ class BackendProgress:
                 total=event["total"],
                 description="measuring" if done else event["label"],
             )
+        elif event["event"] == "trace":
+            if not self._console.is_terminal:
+                self._console.print(f"{backend}: recorded")
+            task_total = self._bars.tasks[task].total or 1
+            self._bars.update(task, completed=task_total, total=task_total, description="recorded")
         elif event["event"] == "result":
             if not self._console.is_terminal:
                 self._console.print(

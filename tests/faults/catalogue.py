@@ -99,23 +99,23 @@ FAULTS = {
         "convolution/kernel",
     ),
     "a batch order off by one epoch": Fault(
-        "from ae_multi.parity import probe\n"
-        "real = probe.permutation\n"
-        "probe.permutation = lambda seed, epoch, n: real(seed, epoch + 1, n)\n",
+        "from ae_multi.parity import recorder\n"
+        "real = recorder.permutation\n"
+        "recorder.permutation = lambda seed, epoch, n: real(seed, epoch + 1, n)\n",
         "order",
         "step 1",
     ),
     "two batches swapped": Fault(
-        "from ae_multi.parity import probe\n"
-        "real = probe._Recorder._chosen\n"
-        "probe._Recorder._chosen = lambda self, step: real(self, {3: 4, 4: 3}.get(step, step))\n",
+        "from ae_multi.parity.recorder import Recorder\n"
+        "real = Recorder._chosen\n"
+        "Recorder._chosen = lambda self, step: real(self, {3: 4, 4: 3}.get(step, step))\n",
         "order",
         "step 4",
     ),
     "a dropped last batch": Fault(
-        "from ae_multi.parity import probe\n"
-        "real = probe._Recorder._chosen\n"
-        "probe._Recorder._chosen = lambda self, step: real(self, step + step // 7)\n",
+        "from ae_multi.parity.recorder import Recorder\n"
+        "real = Recorder._chosen\n"
+        "Recorder._chosen = lambda self, step: real(self, step + step // 7)\n",
         "order",
         "step 8",
     ),
@@ -194,7 +194,7 @@ FAULTS = {
         "    real(self, *args, **kwargs)\n"
         "    self.seed_generator.state.assign([99, 0])\n"
         "keras.layers.Dropout.__init__ = init\n",
-        "training forward",
+        "noise",
         "dropout",
     ),
     "dropout at another rate": Fault(
@@ -249,5 +249,17 @@ FAULTS = {
     ),
     "weight decay that nobody asked for": Fault(
         "defaults(keras.optimizers.Adam, weight_decay=0.1)", "one step"
+    ),
+    "SGD with another momentum": Fault(
+        "defaults(keras.optimizers.SGD, momentum=0.9)", "epoch", "step 3"
+    ),
+    "a test sample left out": Fault(
+        "real = keras.Model.predict\n"
+        "def predict(self, *args, **kwargs):\n"
+        "    found = real(self, *args, **kwargs)\n"
+        "    return found if len(found) < 5 else np.concatenate([found[:-1], found[:1]])\n"
+        "keras.Model.predict = predict\n",
+        "epoch",
+        "error of each test sample",
     ),
 }

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ae_multi.parity.check import Probes
 from ae_multi.parity.ladder import climb
+from ae_multi.parity.probes import Probes
 from tests.faults.catalogue import FAULTS, PRELUDE
 from tests.reference.planting import altered
 
@@ -61,7 +61,7 @@ class Hunt:
         self._pythons, self._folder = pythons, Path(folder)
         self._probes = Probes(
             MODEL, None, None, (16, 16, 1), seed=0, steps=20, batch_size=32,
-            folder=self._folder, python=pythons.get, on_event=on_event,
+            folder=self._folder, python=pythons.get, epoch=True, on_event=on_event,
         )  # fmt: skip
         self._traces = {backend: self._probes.trace(backend) for backend in pythons}
         oracle = ORACLE if ORACLE in pythons else next(iter(pythons))

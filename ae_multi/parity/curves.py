@@ -1,0 +1,42 @@
+"""How far trainings drift from float64, step by step: what the figure of a check shows."""
+
+import numpy as np
+
+FAULT = "planted fault"
+NUDGED = "one ulp off"
+
+
+def curves(traces, oracle, nudged, planted):
+    """Distance of each step's loss from the oracle's, relative to the loss.
+
+    Args:
+        traces: dict of backend to float32 `Trace`.
+        oracle: the float64 `Trace`.
+        nudged: list of `Trace` from initial weights that are one ulp off.
+        planted: `Trace` of trainings with a learning rate that is a thousandth too large, or None.
+
+    Returns:
+        Dict of stage ("epoch", "training") to a dict of run to a list of numbers.
+    """
+    runs = {
+        **traces,
+        **{f"{NUDGED}, {run}": trace for run, trace in enumerate(nudged, 1)},
+        **({} if planted is None else {FAULT: planted}),
+    }
+    found = {}
+    for stage in ("epoch", "training"):
+        if stage in oracle.stages:
+            exact = _losses(oracle, stage)
+            found[stage] = {
+                name: (np.abs(_losses(trace, stage) - exact) / np.abs(exact)).tolist()
+                for name, trace in runs.items()
+                if stage in trace.stages
+            }
+    return found
+
+
+def _losses(trace, stage):
+    values = trace.values(stage)
+    if stage == "training":
+        return np.asarray(values[0], np.float64)
+    return np.array([v for v in values if not np.shape(v)], np.float64)

@@ -1,0 +1,175 @@
+"""What one backend computes in the first steps of a training."""
+
+import json
+
+import numpy as np
+
+from ae_multi import backends
+from ae_multi._keras import keras
+from ae_multi.parity import subject
+from ae_multi.parity.watch import watched_layers
+from ae_multi.randomness.streams import permutation
+
+ops = keras.ops
+
+
+class Recorder:
+    """Runs one model through the stages of a trace.
+
+    Args:
+        model: a compiled Keras model, at its start.
+        xs: list of inputs.
+        ys: list of targets.
+        seed: integer, of the batch order.
+        batch_size: samples in a batch; the last batch of an epoch may be smaller.
+    """
+
+    def __init__(self, model, xs, ys, seed, batch_size):
+        self.model, self.xs, self.ys = model, xs, ys
+        self.seed = seed
+        self.batch_size = min(batch_size, len(xs[0]))
+        self.steps_per_epoch = -(-len(xs[0]) // self.batch_size)
+        self._owners = _owners(model)
+        self._start = [ops.convert_to_numpy(v) for v in model.variables]
+        self._epoch, self._permutation = None, None
+
+    def forward(self, steps):
+        """Dict of the stages that need no gradient to entries, as a `Trace` holds them."""
+        inputs = self.batch(0)[0]
+        stages = {"order": self._order(steps)}
+        used, _ = self._layers(inputs, training=False)
+        trained, draws = self._layers(inputs, training=True)
+        return {**stages, "noise": draws, "forward": used, "training forward": trained}
+
+    def steps(self, steps, told=None):
+        """Dict of the stages of gradients and steps to entries.
+
+        Args:
+            steps: how many.
+            told: called after each step, or None.
+        """
+        stages = {"gradient": self._gradients(*self.batch(0))}
+        losses = []
+        for step in range(steps):
+            losses.append(self.step(step))
+            if step == 0:
+                stages["one step"] = self.weights()
+            if told is not None:
+                told()
+        stages["losses"] = [entry(f"step {n}", loss) for n, loss in enumerate(losses, 1)]
+        return stages
+
+    def step(self, step):
+        """The loss of one step, which is taken."""
+        xs, ys = self.batch(step)
+        self.model.reset_metrics()
+        logs = self.model.train_on_batch(
+            subject.one_or_list(xs), subject.one_or_list(ys), return_dict=True
+        )
+        return logs["loss"]
+
+    def weights(self):
+        """The weights as they are, as entries."""
+        return [self._weight_entry(variable, variable) for variable in self.model.weights]
+
+    def save_layer(self, stage, place, path):
+        """Save the layer behind one entry of a forward stage, with its inputs and weights."""
+        with watched_layers() as (calls, _):
+            self._forward(self.batch(0)[0], training=stage == "training forward")
+        self._restore()
+        entries = [(layer, inputs) for layer, inputs, outputs in calls for _ in outputs]
+        layer, inputs = entries[place]
+        arrays = {f"input{i}": array for i, array in enumerate(inputs)}
+        arrays |= {f"weight{i}": ops.convert_to_numpy(w) for i, w in enumerate(layer.weights)}
+        np.savez(path, layer=json.dumps(keras.saving.serialize_keras_object(layer)), **arrays)
+
+    def batch_sizes(self):
+        """How many samples each batch of an epoch has."""
+        return [len(self._chosen(step)) for step in range(self.steps_per_epoch)]
+
+    def batch(self, step):
+        """(inputs, targets) of one step."""
+        chosen = self._chosen(step)
+        return [x[chosen] for x in self.xs], [y[chosen] for y in self.ys]
+
+    def _chosen(self, step):
+        """Which samples make up the batch of one step, in the project's own order."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._permutation = permutation(self.seed, epoch, len(self.xs[0]))
+        return self._permutation[place * self.batch_size : (place + 1) * self.batch_size]
+
+    def _order(self, steps):
+        return [entry(f"step {step + 1}", self._chosen(step)) for step in range(steps)]
+
+    def _weight_entry(self, variable, values):
+        """One weight's name, its layer's class, and values that belong to it."""
+        layer = self._owners.get(id(variable))
+        name = f"{layer.name}/{variable.name}" if layer else variable.path
+        return entry(name, np.array(ops.convert_to_numpy(values)), layer)
+
+    def _layers(self, xs, training):
+        """(what each layer gives, in the order in which the layers end; the bits each draws)."""
+        with watched_layers() as (calls, draws):
+            self._forward(xs, training)
+        self._restore()
+        given = [
+            entry(layer.name, values, layer, _terms(layer, inputs, values))
+            for layer, inputs, outputs in calls
+            for values in outputs
+        ]
+        return given, [entry(layer.name, bits, layer) for layer, bits in draws]
+
+    def _forward(self, xs, training):
+        inputs = [ops.convert_to_tensor(x) for x in xs]
+        self.model(subject.one_or_list(inputs), training=training)
+
+    def _gradients(self, xs, ys):
+        """The loss of one batch, and its gradient for each weight."""
+        x, y = (
+            subject.one_or_list([ops.convert_to_tensor(array) for array in arrays])
+            for arrays in (xs, ys)
+        )
+        variables = self.model.trainable_variables
+
+        def loss():
+            found = self.model(x, training=True)
+            return self.model.compute_loss(x=x, y=y, y_pred=found, training=True)
+
+        value, gradients = backends.current().gradients(loss, variables)
+        self._restore()
+        return [entry("loss", value), *map(self._weight_entry, variables, gradients)]
+
+    def _restore(self):
+        """Undo what a training pass left in running means and counters."""
+        for variable, value in zip(self.model.variables, self._start, strict=True):
+            variable.assign(value)
+
+
+def entry(name, values, layer=None, terms=0, **more):
+    """One entry of a stage, as a `Trace` holds it."""
+    kind = "" if layer is None else type(layer).__name__
+    return {"name": name, "layer": kind, "terms": terms, "values": np.asarray(values), **more}
+
+
+def _terms(layer, inputs, values):
+    """How many terms a value of a layer's output is a sum of, as far as its own weights tell."""
+    if isinstance(layer, keras.layers.RNN):
+        # Its cell runs at every turn of a loop, where nothing is watched.
+        return inputs[0].shape[1] * sum(int(np.prod(v.shape[:-1])) for v in layer.weights)
+    own = [v for v in layer._trainable_variables + layer._non_trainable_variables if len(v.shape)]
+    kernels = [int(np.prod(v.shape[:-1])) for v in own if len(v.shape) > 1]
+    if kernels:
+        return max(kernels)
+    # Normalisation: means over all samples and places that share a channel.
+    return max([values.size // v.shape[0] for v in own if v.shape[0]], default=1)
+
+
+def _owners(model):
+    """Dict of a variable's id to the layer that made it."""
+    return {
+        id(variable): layer
+        for layer in model._flatten_layers(include_self=True, recursive=True)
+        for variable in layer._trainable_variables + layer._non_trainable_variables
+    }

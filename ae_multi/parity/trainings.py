@@ -1,0 +1,95 @@
+"""Whole trainings of a model, recorded step by step."""
+
+import math
+
+import numpy as np
+
+from ae_multi._keras import keras
+from ae_multi.parity import subject
+from ae_multi.parity.recorder import entry
+from ae_multi.training.quality import squared_errors
+
+# Seven eighths and a power of two are float32 numbers, so that backends and the float64 oracle
+# run the same optimizer to the last bit: .9 would move a whole epoch's losses by 3e-7.
+MOMENTUM = 0.875
+_LARGEST_RATE = 0.25
+_LOWERED = 0.01
+
+
+def gentle_rate(gradient_entries):
+    """A learning rate for SGD with momentum that does not make a training chaotic.
+
+    To first order one step lowers the loss by rate · |gradient|²: the largest power of two up to
+    1/4 with which that is a hundredth of the loss.
+
+    Args:
+        gradient_entries: the entries of the stage "gradient": the loss, then each gradient.
+    """
+    loss, *gradients = (np.asarray(found["values"], np.float64) for found in gradient_entries)
+    square = sum(float(np.sum(gradient**2)) for gradient in gradients)
+    if not (square > 0 and math.isfinite(square) and abs(loss) > 0):
+        return _LARGEST_RATE
+    return min(_LARGEST_RATE, 2.0 ** math.floor(math.log2(_LOWERED * abs(float(loss)) / square)))
+
+
+def sgd_epoch(recorder, samples, rate, told, prepare=None):
+    """Entries of the stage "epoch": one epoch of SGD with momentum.
+
+    Args:
+        recorder: the `Recorder` of a model at its start, not trained yet.
+        samples: the `Samples`, for those to test on.
+        rate: the learning rate.
+        told: called after each step.
+        prepare: called with the optimizer before the first step, or None.
+
+    Returns:
+        Each step's loss, the running loss, and each test sample's error after the epoch.
+    """
+    optimizer = keras.optimizers.SGD(rate, momentum=MOMENTUM)
+    if prepare is not None:
+        prepare(optimizer)
+    recorder.model.optimizer = optimizer
+    losses = _losses(recorder, recorder.steps_per_epoch, told)
+    sizes = recorder.batch_sizes()
+    running = np.cumsum(losses * np.array(sizes)) / np.cumsum(sizes)
+    return [
+        *(entry(f"step {n}", loss) for n, loss in enumerate(losses, 1)),
+        entry("running loss", running, each=True),
+        entry("error of each test sample", _test_errors(recorder.model, samples), each=True),
+    ]
+
+
+def own_training(recorder, samples, epochs, told):
+    """Entries of the stage "training": some epochs of the optimizer that the model came with.
+
+    Args:
+        recorder: the `Recorder` of a model at its start, not trained yet.
+        samples: the `Samples`, for those to test on.
+        epochs: how many.
+        told: called after each step.
+
+    Returns:
+        The losses of the first epoch's steps, and the mean error of the test samples at the end.
+    """
+    losses = _losses(recorder, epochs * recorder.steps_per_epoch, told)
+    error = float(np.mean(_test_errors(recorder.model, samples)))
+    name = f"test error after {epochs} epoch{'s' if epochs > 1 else ''}"
+    return [entry("losses", losses[: recorder.steps_per_epoch]), entry(name, error)]
+
+
+def _losses(recorder, steps, told):
+    losses = []
+    for step in range(steps):
+        losses.append(float(recorder.step(step)))
+        told()
+    return np.array(losses)
+
+
+def _test_errors(model, samples):
+    """Mean squared error of each test sample, over all outputs: float64 of shape (n,)."""
+    outputs = model.predict(subject.one_or_list(samples.tests), batch_size=1024, verbose=0)
+    errors = [
+        squared_errors(y if y.shape == output.shape else np.zeros_like(output), output)
+        for y, output in zip(samples.test_ys, keras.tree.flatten(outputs), strict=True)
+    ]
+    return np.mean(errors, axis=0)
