@@ -46,13 +46,15 @@ def tests(session, name):
 
 @nox.session
 def parity(session):
-    """Climb the parity ladder with ``-- MODULE:FUNCTION``, by default with both models."""
-    if session.posargs:
-        run_in_core(session, "-m", "ae_multi", "parity", *interpreters(session), *session.posargs)
-        return
-    for model in ("SimpleAutoencoder", "DeepAutoencoder"):
-        named = [f"ae_multi.models:{model}", "--shape", "28,28,1", "--batch-size", "128"]
-        run_in_core(session, "-m", "ae_multi", "parity", *interpreters(session), *named)
+    """Climb the whole parity ladder with both models; ``-- MODULE:FUNCTION …`` with another."""
+    arguments = session.posargs
+    if not arguments:
+        results = FOLDER / "results"
+        results.mkdir(exist_ok=True)
+        arguments = ["--epoch", "--float64", "--training", "1"]
+        arguments += ["--json", results / "parity.json", "--figure", results / "parity.png"]
+        session.log(f"The report goes to {results}.")
+    run_in_core(session, "-m", "ae_multi", "parity", *interpreters(session), *arguments)
 
 
 @nox.session

@@ -28,11 +28,16 @@ def curves(traces, oracle, nudged, planted):
         if stage in oracle.stages:
             exact = _losses(oracle, stage)
             found[stage] = {
-                name: (np.abs(_losses(trace, stage) - exact) / np.abs(exact)).tolist()
+                name: _distance(_losses(trace, stage), exact)
                 for name, trace in runs.items()
                 if stage in trace.stages
             }
     return found
+
+
+def _distance(losses, exact):
+    # Three digits are plenty for a picture, and keep a report small.
+    return [float(f"{gap:.2e}") for gap in np.abs(losses - exact) / np.abs(exact)]
 
 
 def _losses(trace, stage):

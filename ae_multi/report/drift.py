@@ -7,10 +7,7 @@ from ae_multi.files import written_whole
 from ae_multi.parity.curves import FAULT, NUDGED
 from ae_multi.report.figures import STYLES
 
-_TITLES = {
-    "epoch": "SGD with momentum: rounding stays rounding",
-    "training": "The model's own optimizer: rounding grows into chaos",
-}
+_TITLES = {"epoch": "SGD with momentum", "training": "the model's own optimizer"}
 _FLOOR = 1e-9  # equal to the last bit, which a logarithmic axis cannot show
 
 
@@ -29,7 +26,7 @@ def draw_curves(reports, path):
         for axes, stage in zip(row, stages, strict=True):
             _draw(axes, report.curves.get(stage, {}))
             name = report.model.rpartition(":")[2]
-            axes.set_title(f"{name}. {_TITLES[stage]}", fontsize=10)
+            axes.set_title(f"{name}, {_TITLES[stage]}", fontsize=10)
         row[0].set_ylabel("distance from float64,\nrelative to the step's loss")
     for axes in grid[-1]:
         axes.set_xlabel("step")
