@@ -70,6 +70,12 @@ def alarms(session):
 
 
 @nox.session
+def sweep(session):
+    """Compare all Keras layers between backends, in random configurations."""
+    run_in_core(session, "-m", "tests.sweep", *interpreters(session), *session.posargs)
+
+
+@nox.session
 def lint(session):
     """Check style and formatting with ruff; ``-- --fix`` mends what can be mended."""
     run_in_core(session, "-m", "ruff", "check", *session.posargs, ".")

@@ -240,6 +240,21 @@ def test_an_error_may_be_measured_against_each_value():
     assert relative_error([1.0, 1e-9], [1.0, 0.0], each=True) == pytest.approx(1e-9 * 2**24)
 
 
+def test_a_gradient_that_is_all_rounding_is_measured_beside_the_others(traces):
+    """The exact gradient of the second weight is 0 but for float64's own rounding."""
+    oracle = trace(np.float64)
+    for found, tiny in ((oracle, 1e-17), (traces["jax"], 3e-9), (traces["torch"], -2e-9)):
+        found.stages["gradient"].append({**found.stages["gradient"][1], "name": "key/bias"})
+        found.stages["gradient"][2]["values"] = np.full(6, tiny)
+    rung = {rung.name: rung for rung in climb(traces, oracle, [])}["gradient"]
+    assert rung.holds
+    largest = float(np.max(np.abs(EXACT["gradient"][1])))
+    assert rung.entries[2].error["jax"] == pytest.approx(3e-9 / largest, rel=1e-3)
+    traces["jax"].stages["gradient"][2]["values"] = np.full(6, 1e-3)
+    rung = {rung.name: rung for rung in climb(traces, oracle, [])}["gradient"]
+    assert rung.divergences[0].name == "key/bias"
+
+
 def test_in_float64_the_bound_is_that_of_float64(traces):
     oracle, shaken = trace(np.float64), [trace(np.float64)]
     rung = climb(traces, oracle, shaken, exact={"torch": trace(np.float64)})[-1]

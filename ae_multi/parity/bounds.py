@@ -45,7 +45,7 @@ SOURCES = {
 }
 
 
-def relative_error(values, exact, each=False):
+def relative_error(values, exact, each=False, beside=0.0, lost=0.0):
     """Largest absolute error over the largest exact value; infinite where only one is finite.
 
     Args:
@@ -53,11 +53,15 @@ def relative_error(values, exact, each=False):
         exact: array of the same shape.
         each: measure each error against its own exact value instead, where that is not lost in
             the rounding of the largest.
+        beside: a larger value of the same kind elsewhere in the model, or 0; it is the measure
+            where the exact values are lost in its rounding.
+        lost: the share of ``beside`` that counts as lost.
     """
     exact = np.asarray(exact, np.float64)
     if exact.size == 0:
         return 0.0
-    largest = float(np.max(np.abs(exact))) or 1.0
+    largest = float(np.max(np.abs(exact)))
+    largest = (beside if largest <= lost * beside else largest) or 1.0
     scale = np.maximum(np.abs(exact), UNIT_ROUNDOFF * largest) if each else largest
     error = float(np.max(np.abs(np.asarray(values, np.float64) - exact) / scale))
     return error if math.isfinite(error) else math.inf

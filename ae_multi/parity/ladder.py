@@ -8,6 +8,7 @@ import numpy as np
 
 from ae_multi.errors import InputError
 from ae_multi.parity.bounds import (
+    REASONED,
     UNIT_ROUNDOFF,
     UNIT_ROUNDOFF_64,
     bounds,
@@ -74,6 +75,9 @@ def _rung(stage, traces, oracle, shaken, roundoff=UNIT_ROUNDOFF, name=None):
     found, terms, moved = [], 0, 0.0
     worst = dict.fromkeys(entries, 0.0)
     before = _terms_before(stage, oracle)
+    # The stage's first entry is the loss; a gradient is measured beside other gradients.
+    gradients = oracle.values(stage)[1:] if stage == "gradient" else []
+    beside = max((float(np.max(np.abs(g), initial=0.0)) for g in gradients), default=0.0)
     for place, exact in enumerate(oracle.stages[stage]):
         values = {backend: items[place]["values"] for backend, items in entries.items()}
         if stage in _BITWISE:
@@ -81,9 +85,15 @@ def _rung(stage, traces, oracle, shaken, roundoff=UNIT_ROUNDOFF, name=None):
             source = dict.fromkeys(error, "bits")
         else:
             terms += exact["terms"]
-            each = exact.get("each", False)
-            error = {b: relative_error(v, exact["values"], each) for b, v in values.items()}
-            moves = [relative_error(t.values(stage)[place], exact["values"], each) for t in shaken]
+            measure = {
+                "each": exact.get("each", False),
+                "beside": beside,
+                "lost": REASONED * roundoff * (terms + before) ** 0.5,
+            }
+            error = {b: relative_error(v, exact["values"], **measure) for b, v in values.items()}
+            moves = [
+                relative_error(t.values(stage)[place], exact["values"], **measure) for t in shaken
+            ]
             if stage in _STEPS and not exact.get("each"):
                 # One number may be right by luck; what was seen before it counts too.
                 worst = error = {b: max(error[b], worst[b]) for b in error}

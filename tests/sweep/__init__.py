@@ -1,0 +1,1 @@
+"""A sweep over Keras's layers: random configurations, held against float64 on every backend."""

@@ -1,0 +1,80 @@
+"""The sweep over Keras's layers: what it covers, and that it finds what differs."""
+
+import pytest
+
+from tests.reference.planting import altered
+from tests.sweep.branch import Configuration, Numbers
+from tests.sweep.catalogue import DRAWS, EXCEPTIONS, configurations
+from tests.sweep.sweep import sweep
+
+
+@pytest.mark.backend
+def test_every_public_layer_is_covered_or_excepted(keras):
+    public = {
+        name: value
+        for name, value in vars(keras.layers).items()
+        if isinstance(value, type) and issubclass(value, keras.layers.Layer)
+    }
+    # A layer may have two names, AvgPool1D and AveragePooling1D.
+    dealt_with = {public[name] for name in [*DRAWS, *EXCEPTIONS]}
+    assert {name for name, value in public.items() if value not in dealt_with} == set()
+    assert len(dealt_with) == len(DRAWS) + len(EXCEPTIONS), "a layer is dealt with twice"
+
+
+def test_configurations_are_of_their_seed_and_round():
+    first = configurations(0, 0)
+    assert first == configurations(0, 0)
+    assert len(first) > len(DRAWS)
+    assert first != configurations(0, 1)
+    assert first != configurations(1, 0)
+    assert [c for c in first if c.layer == "Dense"] == configurations(0, 0, ["Dense"])
+    assert all(Configuration.from_json(c.to_json()) == c for c in first)
+
+
+@pytest.mark.across
+def test_what_differs_is_found_and_named_and_the_rest_left_be(pythons, tmp_path):
+    chosen = [
+        Configuration("Dense", {"units": 3}, [Numbers((5,))]),
+        Configuration("UpSampling2D", {"interpolation": "bicubic"}, [Numbers((5, 4, 2))]),
+        Configuration("UpSampling2D", {"interpolation": "lanczos3"}, [Numbers((5, 4, 2))]),
+        Configuration("LSTM", {"units": 3}, [Numbers((5, 2), skipped=2)], mask=0.0),
+        Configuration("ActivityRegularization", {"l2": 0.1}, [Numbers((5,))]),
+    ]
+    found = sweep(chosen, pythons, tmp_path / "sweep")
+    assert [finding.configuration for finding in found] == chosen[1:3]
+    bicubic, lanczos = found
+    torchs = [entry for entry in bicubic.divergences if "torch" in entry.guilty]
+    assert torchs[0].layer == "UpSampling2D"
+    assert torchs[0].rung == "forward"
+    assert torchs[0].error["torch"] > 0.01
+    assert list(lanczos.errors) == ["torch"]
+    assert "Lanczos" in lanczos.errors["torch"]
+
+
+# In one backend a layer gives a little too much, or gives its gradient only half back.
+FAULTS = {
+    "forward": "output * 1.0001",
+    "gradient": "(output + keras.ops.stop_gradient(output)) / 2",
+}
+
+
+@pytest.mark.across
+@pytest.mark.parametrize("rung", FAULTS)
+def test_a_fault_in_one_backend_is_found_in_its_layer_alone(pythons, tmp_path, rung):
+    code = (
+        "real = keras.layers.LayerNormalization.call\n"
+        "def call(self, inputs):\n"
+        "    output = real(self, inputs)\n"
+        f"    return {FAULTS[rung]}\n"
+        "keras.layers.LayerNormalization.call = call\n"
+    )
+    chosen = [
+        Configuration("Dense", {"units": 3}, [Numbers((5,))]),
+        Configuration("LayerNormalization", {}, [Numbers((5,))]),
+        Configuration("RMSNormalization", {}, [Numbers((5,))]),
+    ]
+    faulty = {**pythons, "torch": altered(pythons["torch"], tmp_path / "altered", code)}
+    (finding,) = sweep(chosen, faulty, tmp_path / "sweep")
+    assert finding.configuration == chosen[1]
+    assert {entry.guilty for entry in finding.divergences} == {("torch",)}
+    assert finding.divergences[0].rung == rung
