@@ -49,7 +49,7 @@ def excerpts(pythons, tmp_path_factory):
 
 
 def divergence(rung, place, name="the entry"):
-    return Divergence(rung, place, name, "", (), dict.fromkeys(BACKENDS, 0.0), {}, ("torch",))
+    return Divergence(rung, place, name, "", (), dict.fromkeys(BACKENDS, 0.0), {}, ("torch",), {})
 
 
 def weights(excerpt):
