@@ -25,8 +25,8 @@ _SUBPACKAGES = (
     "models",
     "parity",
     "randomness",
+    "recipes",
     "report",
-    "training",
 )
 
 __all__ = [*_HOME, *_SUBPACKAGES, "__version__"]

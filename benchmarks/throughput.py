@@ -25,10 +25,10 @@ from rich.table import Table
 from ae_multi.cli.options import add_backend_options, model_names
 from ae_multi.files import check_writable
 from ae_multi.parity import Settings
+from ae_multi.recipes import Recipe
 from ae_multi.report.json import write_json
 from ae_multi.report.machine import machine
 from ae_multi.report.tables import console
-from ae_multi.training import Recipe
 
 CONTENDERS = ("ours", "keras.fit", "encode", "reconstruct")
 
@@ -72,7 +72,7 @@ def measure(model, batch_size, repeats):
     from ae_multi._keras import keras
     from ae_multi.data import load_data
     from ae_multi.parity.record import describe
-    from ae_multi.training.train import build
+    from ae_multi.recipes.train import build
 
     backends.current().full_precision()
     data = load_data("auto")

@@ -11,9 +11,9 @@ from matplotlib.patches import FancyArrowPatch, Polygon
 
 import ae_multi
 from ae_multi.files import written_whole
-from ae_multi.training import Recipe
-from ae_multi.training.quality import squared_errors
-from ae_multi.training.train import build, train
+from ae_multi.recipes import Recipe
+from ae_multi.recipes.quality import squared_errors
+from ae_multi.recipes.train import build, train
 
 HERE = Path(__file__).parent
 ENCODER, CODE, DECODER = "#0072B2", "#D55E00", "#009E73"

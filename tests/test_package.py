@@ -36,7 +36,7 @@ print("clean")
 PARENT = """
 import sys
 import ae_multi, ae_multi.cli.compare, ae_multi.cli.info, ae_multi.cli.train
-import ae_multi.parity, ae_multi.report.figures, ae_multi.data.load, ae_multi.training
+import ae_multi.parity, ae_multi.report.figures, ae_multi.data.load, ae_multi.recipes
 import ae_multi.randomness.streams, ae_multi.backends
 loaded = {"torch", "tensorflow", "jax", "keras"} & set(sys.modules)
 assert not loaded, loaded
@@ -63,7 +63,7 @@ def test_no_source_outside_backends_imports_a_framework(source):
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_point_down(source):
-    floors = ["cli", "report", "parity", "training", "backends", "models", "data", "randomness"]
+    floors = ["cli", "report", "parity", "recipes", "models", "backends", "data", "randomness"]
     here = source.relative_to(ROOT).parts[0]
     if here not in floors:
         above = set() if here in ("__init__.py", "__main__.py") else set(floors)

@@ -12,11 +12,11 @@ from ae_multi.cli.options import (
 from ae_multi.errors import InputError
 from ae_multi.files import check_writable
 from ae_multi.parity import Settings, compare
+from ae_multi.recipes.recipe import Recipe
 from ae_multi.report.json import write_json
 from ae_multi.report.machine import machine
 from ae_multi.report.progress import BackendProgress
 from ae_multi.report.tables import console, print_comparison
-from ae_multi.training.recipe import Recipe
 
 
 def add_options(parser):

@@ -2,7 +2,7 @@
 
 import argparse
 
-from ae_multi.training.recipe import MODELS
+from ae_multi.recipes.recipe import MODELS
 
 
 def add_backend_options(parser):

@@ -10,6 +10,7 @@ from ae_multi.data.load import NAMES
 from ae_multi.errors import InputError
 from ae_multi.files import check_writable
 from ae_multi.parity.check import check
+from ae_multi.recipes import MODELS
 from ae_multi.report.drift import draw_curves
 from ae_multi.report.json import write_json
 from ae_multi.report.ladder import print_report
@@ -17,7 +18,6 @@ from ae_multi.report.machine import machine
 from ae_multi.report.progress import BackendProgress
 from ae_multi.report.tables import console
 from ae_multi.sizes import check_positive
-from ae_multi.training import MODELS
 
 
 def add_options(parser):

@@ -5,8 +5,8 @@ from pathlib import Path
 from ae_multi.cli.options import add_data_options, add_training_options, training_options
 from ae_multi.errors import InputError
 from ae_multi.files import check_writable
+from ae_multi.recipes.recipe import Recipe
 from ae_multi.report.tables import console
-from ae_multi.training.recipe import Recipe
 
 
 def add_options(parser):
@@ -33,8 +33,8 @@ def run(options):
     from ae_multi._keras import keras
     from ae_multi.data import load_data
     from ae_multi.data.floors import pca_floors
-    from ae_multi.training.quality import psnr, squared_errors
-    from ae_multi.training.train import build, train
+    from ae_multi.recipes.quality import psnr, squared_errors
+    from ae_multi.recipes.train import build, train
 
     backend = backends.current()
     data = load_data(options.data, options.data_path)

@@ -13,9 +13,9 @@ from ae_multi.data.digest import sha256
 from ae_multi.data.floors import mean_floor, pca_floors
 from ae_multi.files import written_whole
 from ae_multi.parity.ulp import nudged
-from ae_multi.training.quality import psnr, squared_errors
-from ae_multi.training.recipe import Recipe
-from ae_multi.training.train import build, train
+from ae_multi.recipes.quality import psnr, squared_errors
+from ae_multi.recipes.recipe import Recipe
+from ae_multi.recipes.train import build, train
 
 
 def describe():

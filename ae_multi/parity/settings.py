@@ -4,9 +4,9 @@ import sys
 from dataclasses import dataclass, field
 
 from ae_multi.errors import InputError
+from ae_multi.recipes.recipe import Recipe
 from ae_multi.selection import BACKENDS, check_backend, installed
 from ae_multi.sizes import check_positive
-from ae_multi.training.recipe import Recipe
 
 # The backend that repeats its trainings one ulp off is the fastest that takes part.
 _FASTEST_FIRST = ("jax", "tensorflow", "torch")

@@ -7,7 +7,7 @@ import numpy as np
 from ae_multi._keras import keras
 from ae_multi.parity import subject
 from ae_multi.parity.recorder import entry
-from ae_multi.training.quality import squared_errors
+from ae_multi.recipes.quality import squared_errors
 
 # Seven eighths and a power of two are float32 numbers, so that backends and the float64 oracle
 # run the same optimizer to the last bit: .9 would move a whole epoch's losses by 3e-7.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ae_multi import backends, models
 from ae_multi._keras import keras
-from ae_multi.training.recipe import MODELS
+from ae_multi.recipes.recipe import MODELS
 
 
 @dataclass(frozen=True)
