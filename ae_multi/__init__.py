@@ -14,9 +14,11 @@ _HOME = {
     "SimpleAutoencoder": "ae_multi.models",
     "DeepAutoencoder": "ae_multi.models",
     "load_model": "ae_multi.models",
+    "fit": "ae_multi.training",
     "Dataset": "ae_multi.data",
     "load_data": "ae_multi.data",
     "BackendError": "ae_multi.errors",
+    "DivergenceError": "ae_multi.errors",
     "InputError": "ae_multi.errors",
 }
 _SUBPACKAGES = (
@@ -27,6 +29,7 @@ _SUBPACKAGES = (
     "randomness",
     "recipes",
     "report",
+    "training",
 )
 
 __all__ = [*_HOME, *_SUBPACKAGES, "__version__"]

@@ -9,5 +9,9 @@ class BackendError(ImportError):
     """The backend asked for is unknown or not installed; the message says which could be had."""
 
 
+class DivergenceError(ArithmeticError):
+    """A training's loss is no number any more; the message says since which step."""
+
+
 class WorkerError(RuntimeError):
     """A child process ended before its job did; the message holds the end of what it printed."""

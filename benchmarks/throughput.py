@@ -1,17 +1,23 @@
 """How fast each backend trains, encodes and reconstructs, beside what Keras does by itself.
 
 A parent without a framework starts one process a backend, one after another. Each checks first
-that both contenders compute the same losses from the same start, then times them in turn:
+that all contenders compute the same losses from the same start, then times them in turn:
 
-    ours        `Autoencoder.fit` on arrays, in the project's own batch order
+    native      a loop written by hand for that framework, `benchmarks/native/`
+    ours        `Autoencoder.fit` on arrays, by the plan that a long training chooses
     keras.fit   the same layers as a plain `keras.Sequential`, trained by `keras.Model.fit`
     encode      `Autoencoder.encode` of all images, batches of 1,024
     reconstruct `Autoencoder.reconstruct` of all images, batches of 1,024
+    predict     what `keras.Model.predict` does for the same images, batches of 1,024
+
+Apart from these it reports the seconds to the end of a first epoch of ours and of two epochs of
+Keras's, each of a fresh model, compiling included.
 
 Run it with ``nox -s bench``; ``nox -s bench -- --help`` shows what can be asked for.
 """
 
 import argparse
+import importlib
 import json
 import os
 import statistics
@@ -30,7 +36,7 @@ from ae_multi.report.json import write_json
 from ae_multi.report.machine import machine
 from ae_multi.report.tables import console
 
-CONTENDERS = ("ours", "keras.fit", "encode", "reconstruct")
+CONTENDERS = ("native", "ours", "keras.fit", "encode", "reconstruct", "predict")
 
 
 def main():
@@ -73,41 +79,73 @@ def measure(model, batch_size, repeats):
     from ae_multi.data import load_data
     from ae_multi.parity.record import describe
     from ae_multi.recipes.train import build
+    from ae_multi.training.loop import Order
 
     backends.current().full_precision()
     data = load_data("auto")
     x = data.x_train
     recipe = Recipe(model, batch_size=batch_size)
-    ours, twin = (build(recipe, data.image_shape) for _ in range(2))
-    plain = keras.Sequential(
-        [keras.Input(data.image_shape), *twin.encoder.layers, *twin.decoder.layers]
-    )
-    plain.compile(optimizer=keras.optimizers.Adam(recipe.learning_rate), loss="mse")
+
+    def plain():
+        twin = build(recipe, data.image_shape)
+        layers = [*twin.encoder.layers, *twin.decoder.layers]
+        made = keras.Sequential([keras.Input(data.image_shape), *layers])
+        made.compile(optimizer=keras.optimizers.Adam(recipe.learning_rate), loss="mse")
+        return made
+
+    def native():
+        module = importlib.import_module(f"native.{keras.config.backend()}_loop")
+        layers = [
+            (*map(np.array, layer.get_weights()), layer.activation.__name__)
+            for layer in plain().layers
+            if isinstance(layer, keras.layers.Dense)
+        ]
+        flat = x.reshape(len(x), -1)
+        return module.train(layers, flat, batch_size, recipe.learning_rate)
+
+    def seconds(job):
+        begin = time.perf_counter()
+        job()
+        backends.current().wait()
+        return time.perf_counter() - begin
+
+    fitting = {"batch_size": batch_size, "verbose": 0}
+    first = {
+        "ours, one epoch": seconds(lambda: build(recipe, data.image_shape).fit(x, **fitting)),
+        "keras.fit, two epochs": seconds(lambda: plain().fit(x, x, epochs=2, **fitting)),
+    }
 
     # Ten steps without shuffling: the same losses, or the timing means nothing.
+    ours, theirs, by_hand = build(recipe, data.image_shape), plain(), native()
+    full, _ = Order(len(x), batch_size, None).epoch(0)
     few = x[: 10 * batch_size]
-    first = {"batch_size": batch_size, "shuffle": False, "verbose": 0}
     losses = [
-        ours.fit(few, **first).history["loss"][0],
-        plain.fit(few, few, **first).history["loss"][0],
+        ours.fit(few, shuffle=False, **fitting).history["loss"][0],
+        theirs.fit(few, few, shuffle=False, **fitting).history["loss"][0],
+        by_hand(full[:10]).mean(),
     ]
-    np.testing.assert_allclose(*losses, rtol=1e-5)
+    np.testing.assert_allclose(losses, losses[0], rtol=1e-5)
 
+    class OneEpoch(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = True
+
+    plan = ours.fit(x, epochs=1000, callbacks=[OneEpoch()], **fitting).plan
+    order = Order(len(x), batch_size, 0)
     jobs = {
-        "ours": lambda: ours.fit(x, batch_size=batch_size, verbose=0),
-        "keras.fit": lambda: plain.fit(x, x, batch_size=batch_size, verbose=0),
+        "native": lambda: [by_hand(rows) for rows in order.epoch(0) if rows.size],
+        "ours": lambda: ours.fit(x, plan=plan.name, **fitting),
+        "keras.fit": lambda: theirs.fit(x, x, **fitting),
         "encode": lambda: ours.encode(x),
         "reconstruct": lambda: ours.reconstruct(x),
+        "predict": lambda: theirs.predict(x, batch_size=1024, verbose=0),
     }
     for job in jobs.values():
         job()  # compile, and fill caches
-    seconds = {name: [] for name in jobs}
+    times = {name: [] for name in jobs}
     for _ in range(repeats):
         for name, job in jobs.items():
-            begin = time.perf_counter()
-            job()
-            backends.current().wait()
-            seconds[name].append(time.perf_counter() - begin)
+            times[name].append(seconds(job))
     return {
         **describe(),
         "precision": "float32, TF32 off",
@@ -115,8 +153,10 @@ def measure(model, batch_size, repeats):
         "data": data.name,
         "batch_size": batch_size,
         "repeats": repeats,
+        "plan": {"name": plan.name, "why": plan.why},
+        "first_seconds": first,
         "samples_per_second": {
-            name: len(x) / statistics.median(times) for name, times in seconds.items()
+            name: len(x) / statistics.median(found) for name, found in times.items()
         },
     }
 
@@ -126,7 +166,8 @@ def table(results):
     made = Table("model", "backend", "device", title="Samples per second", title_justify="left")
     for name in CONTENDERS:
         made.add_column(name, justify="right")
-    made.add_column("ours / keras.fit", justify="right")
+    for name in ("ours / native", "ours / keras.fit", "plan"):
+        made.add_column(name, justify="right")
     for result in results:
         rates = result["samples_per_second"]
         made.add_row(
@@ -134,7 +175,9 @@ def table(results):
             f"{result['backend']} {result['versions'][result['backend']]}",
             result["device"],
             *(f"{rates[name]:,.0f}" for name in CONTENDERS),
+            f"{rates['ours'] / rates['native']:.2f}",
             f"{rates['ours'] / rates['keras.fit']:.2f}",
+            result["plan"]["name"],
         )
     return made
 

@@ -1,7 +1,7 @@
 """The one place that imports PyTorch, TensorFlow or JAX.
 
-Each module here is one framework, imported only when it is the one that runs, and has the same
-functions:
+Each package here is one framework, imported only when it is the one that runs, and has the same
+names:
 
     version()         the framework's version, a string
     device()          the device that computes, a string for people: "cpu (2 threads)", "NVIDIA …"
@@ -9,6 +9,17 @@ functions:
     wait()            return when the device has finished all work that was given to it
     allow_float64()   what the framework itself needs before float64 means float64
     gradients(f, vs)  the value of f() and its gradient for each Keras variable in vs, in NumPy
+
+What makes it fast, with Keras's own `train_step` as the one definition of a step:
+
+    plans(model)      the ways to run steps of a model: (name, seconds that building may take)
+    hold(data)        (x, y, sample_weight) on the device once, as they are stored: a `Held`
+    Steps(model, held, plan, training, batch_size, most)
+                      runs steps by one plan: run(indices) takes int32 (steps, batch) and returns
+                      the logs after each step; keep() and restore(kept) hold and set the state.
+                      After a run the model's and optimizer's variables are what `fit` would leave
+    forward(model, x, batch_size)
+                      the model's outputs in use for all of x, NumPy arrays in its structure
 """
 
 import importlib

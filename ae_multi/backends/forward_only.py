@@ -34,3 +34,13 @@ def gradients(function, variables):
         "Expected torch, tensorflow or jax, which compute gradients. "
         f"Received: {select_backend()}, which only runs models forward."
     )
+
+
+def plans(model):
+    """None: neither trains."""
+    return []
+
+
+def forward(model, x, batch_size):
+    """The model's outputs in use for all of ``x``, by Keras's own `predict`."""
+    return model.predict(x, batch_size=batch_size, verbose=0)

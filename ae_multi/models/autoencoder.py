@@ -1,7 +1,7 @@
 """The base of every autoencoder: two Keras models, one behind the other."""
 
+from ae_multi import training
 from ae_multi._keras import keras
-from ae_multi.data.batches import Batches, EpochTeller
 from ae_multi.errors import InputError
 from ae_multi.files import check_writable, written_whole
 from ae_multi.models.inputs import (
@@ -10,11 +10,9 @@ from ae_multi.models.inputs import (
     as_validation,
     is_stream,
     sample_shape,
-    split_off,
 )
 from ae_multi.randomness.streams import check_seed
 from ae_multi.randomness.weights import redraw
-from ae_multi.sizes import check_positive
 
 
 @keras.saving.register_keras_serializable("ae_multi")
@@ -88,16 +86,16 @@ class Autoencoder(keras.Model):
 
     def encode(self, x, batch_size=1024):
         r"""Codes of the samples ``x``: NumPy array of shape (n, \*code shape)."""
-        return self.encoder.predict(self._check(x), batch_size=batch_size, verbose=0)
+        return training.predict(self.encoder, self._check(x), batch_size)
 
     def decode(self, codes, batch_size=1024):
         r"""Reconstructions from ``codes``: NumPy array of shape (n, \*sample shape)."""
         codes = as_samples(codes, "codes", sample_shape(self.decoder), None)
-        return self.decoder.predict(codes, batch_size=batch_size, verbose=0)
+        return training.predict(self.decoder, codes, batch_size)
 
     def reconstruct(self, x, batch_size=1024):
         """Reconstructions of the samples ``x``: NumPy array of the shape of ``x``."""
-        return self.predict(x, batch_size=batch_size, verbose=0)
+        return training.predict(self, self._check(x), batch_size)
 
     def compile(self, optimizer="adam", loss="mse", **kwargs):
         """As `keras.Model.compile`, with Adam and the mean squared error by default."""
@@ -147,53 +145,44 @@ class Autoencoder(keras.Model):
         validation_steps=None,
         validation_batch_size=None,
         validation_freq=1,
+        plan=None,
     ):
         """As `keras.Model.fit`; ``y`` is ``x`` unless given, and ``validation_data`` may be ``x``.
 
-        Arrays are shuffled in the project's own order, by the model's seed and the epoch's
-        number, so that training that goes on with ``initial_epoch=5`` sees the batches of an
-        unbroken one. ``steps_per_epoch`` takes that many batches of each epoch's order. Data
+        Arrays are trained on by `ae_multi.fit`, many steps in one program of the framework;
+        ``plan`` is its. They come in the project's own order, by the model's seed and the
+        epoch's number, so that training that goes on with ``initial_epoch=5`` sees the batches
+        of an unbroken one. ``steps_per_epoch`` takes that many batches of each epoch's order. Data
         sets, loaders and generators are handed to Keras as they are, in their own order.
 
         Raises:
             InputError: samples of another shape than the model's, not finite or out of its
                 range; sizes or epochs below 1.
+            DivergenceError: a loss that is NaN or infinite; the model keeps its last good weights.
         """
-        check_positive(epochs=epochs, batch_size=batch_size, steps_per_epoch=steps_per_epoch)
         if validation_data is not None:
             validation_data = as_validation(validation_data, self._check)
-        passed_on = {
-            "epochs": epochs,
-            "verbose": verbose,
-            "class_weight": class_weight,
-            "initial_epoch": initial_epoch,
-            "validation_steps": validation_steps,
-            "validation_freq": validation_freq,
-            "validation_batch_size": validation_batch_size or batch_size,
-        }
-        if is_stream(x):
-            return super().fit(
-                x,
-                y,
-                callbacks=callbacks,
-                validation_data=validation_data,
-                shuffle=shuffle,
-                sample_weight=sample_weight,
-                steps_per_epoch=steps_per_epoch,
-                **passed_on,
-            )
-        arrays = as_arrays(x, y, sample_weight, self._check)
-        if validation_split and validation_data is None:
-            arrays, validation_data = split_off(arrays, validation_split)
-        batches = Batches(
-            arrays, batch_size, seed=(self.seed or 0) if shuffle else None, steps=steps_per_epoch
-        )
-        return super().fit(
-            batches,
-            shuffle=False,
-            callbacks=_with_first(EpochTeller(batches), callbacks),
+        if not is_stream(x):
+            x, y, sample_weight = (*as_arrays(x, y, sample_weight, self._check), None)[:3]
+        return training.fit(
+            self,
+            x,
+            y,
+            batch_size=batch_size,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=callbacks,
+            validation_split=validation_split,
             validation_data=validation_data,
-            **passed_on,
+            shuffle=shuffle,
+            class_weight=class_weight,
+            sample_weight=sample_weight,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+            validation_steps=validation_steps,
+            validation_batch_size=validation_batch_size,
+            validation_freq=validation_freq,
+            plan=plan,
         )
 
     def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, **rest):
@@ -241,13 +230,3 @@ class Autoencoder(keras.Model):
     def _check(self, x):
         """``x`` as an array that this model can take; what is no array is left to Keras."""
         return as_samples(x, "x", sample_shape(self.encoder), self.value_range)
-
-
-def _with_first(callback, callbacks):
-    """``callbacks`` as Keras takes them, with one more in front."""
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        callbacks.append(callback)
-        return callbacks
-    if isinstance(callbacks, list | tuple):
-        return [callback, *callbacks]
-    return [callback] if callbacks is None else [callback, callbacks]

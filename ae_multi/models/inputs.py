@@ -61,17 +61,6 @@ def as_validation(data, check):
     return as_arrays(x, y, sample_weight, check)
 
 
-def split_off(arrays, share):
-    """(first samples, last ``share`` of them): training and validation, as Keras splits."""
-    count = int(len(arrays[0]) * (1 - share)) if 0 < share < 1 else 0
-    if not 0 < count < len(arrays[0]):
-        raise InputError(
-            "Expected validation_split to be a share between 0 and 1 that leaves samples on both "
-            f"sides. Received: {share!r} of {len(arrays[0])} samples."
-        )
-    return tuple(a[:count] for a in arrays), tuple(a[count:] for a in arrays)
-
-
 def _to_numpy(x):
     """``x`` as a NumPy array; tensors on an accelerator are fetched by Keras."""
     return np.asarray(x) if isinstance(x, np.ndarray | list) else keras.ops.convert_to_numpy(x)

@@ -1,4 +1,4 @@
-"""JAX."""
+"""JAX: the device and its settings, and gradients."""
 
 import os
 

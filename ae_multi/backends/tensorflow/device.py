@@ -1,4 +1,4 @@
-"""TensorFlow."""
+"""TensorFlow: the device and its settings, and gradients."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""PyTorch."""
+"""PyTorch: the device and its settings, and gradients."""
 
 import torch
 

@@ -1,0 +1,64 @@
+"""Training data on the device, and programs that are built once for each model."""
+
+from ae_multi._keras import keras
+
+
+class Held:
+    """The arrays of (x, y, sample_weight) on the device, each of them once.
+
+    An autoencoder's target is its input: then one array serves as both, in memory and in the
+    step, which takes a batch from it only once.
+
+    Args:
+        data: nested tuples, lists or dicts of arrays or None, n samples each.
+        put: function that takes an array to the device, as it is stored.
+    """
+
+    def __init__(self, data, put):
+        unique = {}
+
+        def place(array):
+            return None if array is None else unique.setdefault(id(array), (len(unique), array))[0]
+
+        self.places = keras.tree.map_structure(place, data)
+        self.arrays = [put(array) for _, array in unique.values()]
+
+    def assemble(self, parts):
+        """The structure of the data, made of one part for each array."""
+        return keras.tree.map_structure(
+            lambda place: None if place is None else parts[place], self.places
+        )
+
+    @property
+    def signature(self):
+        """What a program depends on: structure, types and shapes of samples."""
+        shapes = [(str(array.dtype), tuple(array.shape[1:])) for array in self.arrays]
+        return repr((self.places, shapes))
+
+
+class _Programs:
+    """The programs of one model, and what they were built for."""
+
+    def __init__(self, built_for):
+        self.built_for = built_for
+        self.made = {}
+
+
+def cached(model, key, make):
+    """The program of ``model`` under ``key``, made by ``make()`` unless it is there.
+
+    Programs are thrown away when the model is compiled anew or its trainable weights change.
+    They live in the model's own dict, past the eyes of Keras's trackers, and go with it.
+    """
+    # `compile` makes a new loss tracker each time, so it stands for all that compiling settles.
+    built_for = (model._loss_tracker, *model.trainable_variables)
+    programs = vars(model).get("_ae_multi_programs")
+    if programs is None or not _same(programs.built_for, built_for):
+        programs = vars(model)["_ae_multi_programs"] = _Programs(built_for)
+    if key not in programs.made:
+        programs.made[key] = make()
+    return programs.made[key]
+
+
+def _same(one, other):
+    return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))

@@ -1,0 +1,118 @@
+"""Many steps of a Keras model in one program of JAX.
+
+Keras's `train_step` on JAX is a pure function of (state, batch) to (logs, state) already; what
+is added is the loop around it and the data beside it.
+
+    scan   a loop inside one program: Python is asked once for many steps
+    step   one program a step. Convolutions want it on a CPU: inside a loop XLA runs them on one
+           thread and several times slower
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ae_multi.backends.held import Held, cached
+from ae_multi.backends.layers import has_convolutions
+
+
+def plans(model):
+    """Plans for ``model`` as (name, seconds that building one may take), the first to be tried."""
+    known = [("scan", 2.0), ("step", 2.0)]
+    if jax.devices()[0].platform == "cpu" and has_convolutions(model):
+        known.reverse()
+    return known
+
+
+def hold(data):
+    """Nested arrays as `Held` on the device, as they are stored."""
+    return Held(data, jax.device_put)
+
+
+class Steps:
+    """Runs steps of a compiled and built model on held data.
+
+    Args:
+        model: a `keras.Model`; its variables hold the state before and after each `run`.
+        held: what `hold` returned for (x, y, sample_weight).
+        plan: a name among `plans`.
+        training: whether to train, or else to evaluate.
+        batch_size: samples in a full batch.
+        most: the largest number of full batches that one `run` is asked for.
+    """
+
+    def __init__(self, model, held, plan, training, batch_size, most):
+        self._held, self._batch_size, self._most = held, batch_size, most
+        self._groups = [
+            model.trainable_variables,
+            model.non_trainable_variables,
+            *([model.optimizer.variables] if training else []),
+            model.metrics_variables,
+        ]
+        self._run = {"scan": self._scan, "step": self._each}[plan]
+        make = {"scan": _many, "step": _one}[plan]
+        key = (plan, training, held.signature)
+        step = model.train_step if training else model.test_step
+        self._program = cached(model, key, lambda: jax.jit(make(step, held.assemble)))
+
+    def run(self, indices):
+        """One step for each row of ``indices``, int32 (steps, batch).
+
+        Returns:
+            Dict of name to the logs after each step, NumPy arrays of shape (steps, ...).
+        """
+        state, logs = self._run(self.keep(), indices)
+        logs = {name: np.asarray(values)[: len(indices)] for name, values in logs.items()}
+        self.restore(state)
+        return logs
+
+    def keep(self):
+        """The state as it is, for `restore`."""
+        return tuple([variable.value for variable in group] for group in self._groups)
+
+    def restore(self, kept):
+        """Set the model's variables to a state."""
+        for group, values in zip(self._groups, kept, strict=True):
+            for variable, value in zip(group, values, strict=True):
+                variable.assign(value)
+
+    def _scan(self, state, indices):
+        # Runs of any length are one program: the rows are filled up and the steps counted.
+        rows = max(self._most, len(indices)) if indices.shape[1] == self._batch_size else 1
+        filled = np.zeros((rows, indices.shape[1]), np.int32)
+        filled[: len(indices)] = indices
+        return self._program(state, self._held.arrays, filled, len(indices))
+
+    def _each(self, state, indices):
+        collected = []
+        for row in indices:
+            state, logs = self._program(state, self._held.arrays, row)
+            collected.append(logs)
+        return state, {name: np.stack([logs[name] for logs in collected]) for name in collected[0]}
+
+
+def _one(step, assemble):
+    def program(state, arrays, row):
+        # Rows are known to be within bounds, which JAX cannot know.
+        batch = assemble([jnp.take(array, row, axis=0, mode="clip") for array in arrays])
+        logs, state = step(state, batch)
+        return state, logs
+
+    return program
+
+
+def _many(step, assemble):
+    one = _one(step, assemble)
+
+    def program(state, arrays, indices, count):
+        def body(place, carried):
+            state, kept = carried
+            state, logs = one(state, arrays, indices[place])
+            return state, {name: kept[name].at[place].set(logs[name]) for name in kept}
+
+        _, logs = jax.eval_shape(one, state, arrays, indices[0])
+        rows = len(indices)
+        kept = {name: jnp.zeros((rows, *log.shape), log.dtype) for name, log in logs.items()}
+        return jax.lax.fori_loop(0, count, body, (state, kept))
+
+    return program

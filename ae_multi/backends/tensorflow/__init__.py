@@ -1,0 +1,25 @@
+"""TensorFlow."""
+
+from ae_multi.backends.tensorflow.device import (
+    allow_float64,
+    device,
+    full_precision,
+    gradients,
+    version,
+    wait,
+)
+from ae_multi.backends.tensorflow.forward import forward
+from ae_multi.backends.tensorflow.steps import Steps, hold, plans
+
+__all__ = [
+    "Steps",
+    "allow_float64",
+    "device",
+    "forward",
+    "full_precision",
+    "gradients",
+    "hold",
+    "plans",
+    "version",
+    "wait",
+]

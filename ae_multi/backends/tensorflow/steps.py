@@ -1,0 +1,115 @@
+"""Many steps of a Keras model in one program of TensorFlow.
+
+Keras's `train_step` is traced once, and called by a loop within one compiled function.
+
+    loop-xla   the loop compiled by XLA: several times faster on dense networks, but on a CPU
+               XLA may not finish compiling convolutions
+    loop       the loop run by TensorFlow's own executor
+    step       the traced step, called from Python
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from ae_multi.backends.held import Held, cached
+from ae_multi.backends.layers import has_convolutions
+
+
+def plans(model):
+    """Plans for ``model`` as (name, seconds that building one may take), the first to be tried."""
+    if tf.config.list_physical_devices("GPU"):
+        return [("loop-xla", 10.0), ("loop", 2.0), ("step", 1.0)]
+    if has_convolutions(model) or not all(layer.supports_jit for layer in model._flatten_layers()):
+        return [("loop", 2.0), ("step", 1.0), ("loop-xla", np.inf)]
+    return [("loop", 2.0), ("loop-xla", 5.0), ("step", 1.0)]
+
+
+def hold(data):
+    """Nested arrays as `Held` on the device, as they are stored."""
+    return Held(data, tf.convert_to_tensor)
+
+
+class Steps:
+    """Runs steps of a compiled and built model on held data; see JAX's `Steps`."""
+
+    def __init__(self, model, held, plan, training, batch_size, most):
+        self._held, self._batch_size, self._most = held, batch_size, most
+        self._variables = [
+            *model.trainable_variables,
+            *model.non_trainable_variables,
+            *(model.optimizer.variables if training else []),
+            *model.metrics_variables,
+        ]
+        step = model.train_step if training else model.test_step
+        self._run = self._each if plan == "step" else self._loop
+        make = {"step": _one, "loop": _many, "loop-xla": _compiled}[plan]
+
+        key = (plan, training, held.signature)
+        self._program = cached(model, key, lambda: make(step, held))
+
+    def run(self, indices):
+        """One step for each row; see JAX's `Steps.run`."""
+        logs = self._run(indices)
+        return {name: np.asarray(values)[: len(indices)] for name, values in logs.items()}
+
+    def keep(self):
+        """The state as it is, for `restore`."""
+        return [np.array(variable) for variable in self._variables]
+
+    def restore(self, kept):
+        """Set the model's variables to a state."""
+        for variable, value in zip(self._variables, kept, strict=True):
+            variable.assign(value)
+
+    def _loop(self, indices):
+        # Runs of any length are one program: the rows are filled up and the steps counted.
+        size = indices.shape[1]
+        rows = max(self._most, len(indices)) if size == self._batch_size else 1
+        filled = np.zeros((rows, size), np.int32)
+        filled[: len(indices)] = indices
+        count = tf.constant(len(indices))
+        return self._program(self._held.arrays, tf.constant(filled), count)
+
+    def _each(self, indices):
+        collected = [self._program(self._held.arrays, tf.constant(row)) for row in indices]
+        return {name: np.stack([logs[name].numpy() for logs in collected]) for name in collected[0]}
+
+
+def _one(step, held):
+    """The step on rows of the held arrays.
+
+    It is traced for batches of any size, as Keras does: some of Keras's metrics weigh a batch by
+    its size where the trace knows it, and not where it does not.
+    """
+
+    def one(arrays, row):
+        return step(held.assemble([tf.gather(array, row) for array in arrays]))
+
+    specs = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in held.arrays]
+    traced = tf.function(one, autograph=False)
+    return traced.get_concrete_function(specs, tf.TensorSpec((None,), tf.int32))
+
+
+def _many(step, held, jit_compile=None):
+    one = _one(step, held)
+    logs = one.structured_outputs
+
+    def many(arrays, indices, count):
+        rows = indices.shape[0]
+
+        def body(place, kept):
+            found = one(arrays, indices[place])
+            return place + 1, {name: kept[name].write(place, found[name]) for name in kept}
+
+        kept = {
+            name: tf.TensorArray(log.dtype, rows, element_shape=log.shape)
+            for name, log in logs.items()
+        }
+        _, kept = tf.while_loop(lambda place, kept: place < count, body, (0, kept))
+        return {name: values.stack() for name, values in kept.items()}
+
+    return tf.function(many, autograph=False, jit_compile=jit_compile)
+
+
+def _compiled(step, held):
+    return _many(step, held, jit_compile=True)

@@ -1,0 +1,25 @@
+"""PyTorch."""
+
+from ae_multi.backends.torch.device import (
+    allow_float64,
+    device,
+    full_precision,
+    gradients,
+    version,
+    wait,
+)
+from ae_multi.backends.torch.forward import forward
+from ae_multi.backends.torch.steps import Steps, hold, plans
+
+__all__ = [
+    "Steps",
+    "allow_float64",
+    "device",
+    "forward",
+    "full_precision",
+    "gradients",
+    "hold",
+    "plans",
+    "version",
+    "wait",
+]

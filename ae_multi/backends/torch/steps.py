@@ -1,0 +1,119 @@
+"""Many steps of a Keras model on PyTorch, without Keras between the operations.
+
+graph      the whole step (forward, gradients, optimizer, metrics) recorded once as a flat
+list of ATen operations that changes the state in place
+cuda       the graph captured as a CUDA graph: one launch a step
+inductor   the graph compiled by Inductor; faster after seconds of compiling
+eager      Keras's own `train_step`, for models whose step cannot be recorded
+"""
+
+import os
+import shutil
+
+import torch
+
+from ae_multi._keras import keras
+from ae_multi.backends.held import Held, cached
+from ae_multi.backends.torch.capture import CudaGraph
+from ae_multi.backends.torch.compiled import inducted, scripted
+from ae_multi.backends.torch.record import record
+
+_MAKE = {"graph": scripted, "inductor": inducted}
+
+
+def plans(model):
+    """Plans for ``model`` as (name, seconds that building one may take), the first to be tried."""
+    if not _can_be_recorded(model):
+        return [("eager", 0.0)]
+    if torch.cuda.is_available():
+        return [("cuda", 3.0), ("inductor", 60.0), ("graph", 2.0), ("eager", 0.0)]
+    compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("c++")
+    return [("graph", 2.0), ("inductor", 20.0 if compiler else float("inf")), ("eager", 0.0)]
+
+
+def _can_be_recorded(model):
+    # Modules of PyTorch's own keep state that Keras does not know, and a step of the model's own
+    # may do anything.
+    own = {name: getattr(keras.Model, name) for name in ("train_step", "test_step")}
+    plain = all(getattr(type(model), name) is method for name, method in own.items())
+    wrapped = any(
+        isinstance(layer, keras.layers.TorchModuleWrapper) for layer in model._flatten_layers()
+    )
+    return plain and not wrapped
+
+
+def hold(data):
+    """Nested arrays as `Held` on the device, as they are stored."""
+    return Held(data, keras.ops.convert_to_tensor)
+
+
+class Steps:
+    """Runs steps of a compiled and built model on held data; see JAX's `Steps`."""
+
+    def __init__(self, model, held, plan, training, batch_size, most):
+        self._model, self._held, self._training = model, held, training
+        self._variables = [
+            *model.trainable_variables,
+            *model.non_trainable_variables,
+            *(model.optimizer.variables if training else []),
+            *model.metrics_variables,
+        ]
+        self._plan = plan
+
+    def run(self, indices):
+        """One step for each row; see JAX's `Steps.run`."""
+        rows = keras.ops.convert_to_tensor(indices).long()
+        run = self._eager if self._plan == "eager" else self._recorded
+        collected = run(rows)
+        return {
+            name: torch.stack([torch.as_tensor(logs[name]) for logs in collected]).cpu().numpy()
+            for name in collected[0]
+        }
+
+    def keep(self):
+        """The state as it is, for `restore`."""
+        return [tensor.clone() for tensor in self._state()]
+
+    def restore(self, kept):
+        """Set the model's variables to a state."""
+        with torch.no_grad():
+            torch._foreach_copy_(self._state(), kept)
+
+    def _state(self):
+        return [variable.value.detach() for variable in self._variables]
+
+    def _eager(self, rows):
+        model = self._model
+        # Layers made of PyTorch's own modules ask the model in which of the two it is.
+        model.train(self._training)
+        step = model.train_step if self._training else model.test_step
+        try:
+            with torch.set_grad_enabled(self._training):
+                return [_copied(step(self._batch(row))) for row in rows]
+        finally:
+            model.eval()
+
+    def _batch(self, row):
+        return self._held.assemble([array.index_select(0, row) for array in self._held.arrays])
+
+    def _recorded(self, rows):
+        state, arrays = self._state(), self._held.arrays
+        key = (self._plan, self._training, self._held.signature, rows.shape[1])
+
+        def make():
+            step = record(self._model, self._held, self._variables, self._training, state, rows[0])
+            if self._plan in _MAKE:
+                step = _MAKE[self._plan](step, state, arrays, rows[0])
+            return CudaGraph(step) if self._plan == "cuda" else step
+
+        program = cached(self._model, key, make)
+        with torch.no_grad():
+            return [program(state, arrays, row) for row in rows]
+
+
+def _copied(logs):
+    """Logs that later steps do not change."""
+    return {
+        name: value.detach().clone() if isinstance(value, torch.Tensor) else value
+        for name, value in logs.items()
+    }

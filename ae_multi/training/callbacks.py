@@ -1,0 +1,24 @@
+"""Which callbacks have to be asked after each batch."""
+
+from ae_multi._keras import keras
+
+_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
+
+
+def wants_batches(callback):
+    """Whether a Keras callback does anything before or after a batch of a training."""
+    if isinstance(callback, keras.callbacks.ProgbarLogger | keras.callbacks.History):
+        return False
+    saving = keras.callbacks.ModelCheckpoint | keras.callbacks.BackupAndRestore
+    if isinstance(callback, saving) and callback.save_freq == "epoch":
+        return False
+    if type(callback) is keras.callbacks.TensorBoard and callback.update_freq == "epoch":
+        return False
+    return any(_overridden(callback, hook) for hook in _HOOKS)
+
+
+def _overridden(callback, hook):
+    # A LambdaCallback sets its functions on the instance.
+    if hook in vars(callback):
+        return True
+    return getattr(type(callback), hook) is not getattr(keras.callbacks.Callback, hook)

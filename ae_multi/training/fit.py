@@ -1,0 +1,246 @@
+"""`keras.Model.fit` for arrays, at the speed of the framework that Keras runs on."""
+
+from ae_multi import backends
+from ae_multi._keras import keras
+from ae_multi.data.batches import Batches, EpochTeller
+from ae_multi.errors import InputError
+from ae_multi.sizes import check_positive
+from ae_multi.training.arrays import as_data, first, is_stream, length
+from ae_multi.training.loop import MOST, Loop, Order, closing
+from ae_multi.training.plan import by_keras, choose
+from ae_multi.training.progress import Progress
+from ae_multi.training.support import why_keras
+from ae_multi.training.whole import Evaluation
+
+
+def fit(
+    model,
+    x,
+    y=None,
+    batch_size=32,
+    epochs=1,
+    verbose="auto",
+    callbacks=None,
+    validation_split=0.0,
+    validation_data=None,
+    shuffle=True,
+    class_weight=None,
+    sample_weight=None,
+    initial_epoch=0,
+    steps_per_epoch=None,
+    validation_steps=None,
+    validation_batch_size=None,
+    validation_freq=1,
+    seed=None,
+    plan=None,
+):
+    """Train a compiled Keras model on arrays, many steps in one program of the framework.
+
+    Takes what `keras.Model.fit` takes and does what it does: the same losses, weights, optimizer
+    state, metrics and callbacks, to rounding. Three things differ. The order of samples depends
+    on (seed, epoch) alone and is the same on every backend. ``steps_per_epoch`` takes that many
+    batches of each epoch's order. A loss that is no number ends the training.
+
+    Callbacks that do something at each batch are asked at each, and then steps are run one by
+    one. The others see runs of many steps.
+
+    Args:
+        model: any compiled `keras.Model`.
+        x: inputs: an array or nested arrays, as stored; bytes stay bytes on the device.
+        y: targets in the same way, or None.
+        batch_size: samples in a step; the last batch of an epoch may be smaller.
+        epochs: the epoch to train up to.
+        verbose: 0 for silence, 1 for a progress bar, 2 for a line an epoch, "auto" for 1.
+        callbacks: Keras callbacks, or None.
+        validation_split: share of the samples, the last, to validate on.
+        validation_data: (x, y) or (x, y, sample_weight) to validate on, or a stream.
+        shuffle: False keeps the samples' own order.
+        class_weight: dict of class to weight, where ``y`` is one array of labels.
+        sample_weight: a weight for each sample, in the structure of ``y``.
+        initial_epoch: the epoch to begin with.
+        steps_per_epoch: batches of an epoch, or None for all.
+        validation_steps: batches of a validation, or None for all.
+        validation_batch_size: samples in a batch of a validation; by default ``batch_size``.
+        validation_freq: epochs from one validation to the next, or the epochs that have one.
+        seed: integer that fixes the order; None takes the model's own ``seed``, or 0.
+        plan: how steps are run: a name among the backend's plans, "keras" for Keras's own `fit`,
+            or None to choose by measurement (`ae_multi.training.plan`).
+
+    Returns:
+        A `keras.callbacks.History` whose ``plan`` says what ran and why.
+
+    Raises:
+        InputError: arrays that do not fit each other, sizes below 1, an unknown plan.
+        DivergenceError: a loss that is NaN or infinite; the model keeps its last good weights.
+    """
+    if not model.compiled:
+        raise InputError("Expected a compiled model. Received: one without model.compile().")
+    check_positive(epochs=epochs, batch_size=batch_size, steps_per_epoch=steps_per_epoch)
+    passed_on = {"epochs": epochs, "verbose": verbose, "initial_epoch": initial_epoch}
+    validation = {
+        "validation_freq": validation_freq,
+        "validation_steps": validation_steps,
+        "validation_batch_size": validation_batch_size or batch_size,
+    }
+    if is_stream(x):
+        history = keras.Model.fit(
+            model,
+            x,
+            y,
+            callbacks=callbacks,
+            validation_data=validation_data,
+            shuffle=shuffle,
+            class_weight=class_weight,
+            sample_weight=sample_weight,
+            steps_per_epoch=steps_per_epoch,
+            **passed_on,
+            **validation,
+        )
+        history.plan = by_keras("the data feed themselves", aloud=False)
+        return history
+    if seed is None:
+        seed = getattr(model, "seed", None) or 0
+    data = as_data(x, y, sample_weight, class_weight)
+    if validation_split and validation_data is None:
+        data, validation_data = _split(data, validation_split)
+    samples = length(data)
+    seed = seed if shuffle else None
+    _check_steps(steps_per_epoch, samples, batch_size)
+    why = "plan='keras' asks for it" if plan == "keras" else why_keras(model)
+    if why is not None:
+        batches = Batches(_without_none(data), batch_size, seed, steps_per_epoch)
+        history = keras.Model.fit(
+            model,
+            batches,
+            shuffle=False,
+            callbacks=with_first(EpochTeller(batches), callbacks),
+            validation_data=validation_data,
+            **passed_on,
+            **validation,
+        )
+        history.plan = by_keras(why)
+        return history
+
+    model._symbolic_build(data_batch=first(data, batch_size))
+    _check_optimizer(model)
+    held = _hold(data)
+    order = Order(samples, batch_size, seed, steps_per_epoch)
+    most = max(1, min(MOST, samples // batch_size))
+
+    def make(name):
+        return backends.current().Steps(model, held, name, True, batch_size, most)
+
+    full, rest = order.epoch(initial_epoch)
+    steps, chosen = choose(
+        make, model, held, full if len(full) else rest, order.steps * (epochs - initial_epoch), plan
+    )
+    progress = Progress(batch_size) if verbose != 0 else None
+    if not isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks = keras.callbacks.CallbackList(
+            [*keras.tree.flatten(callbacks or []), *([progress] if progress else [])],
+            add_history=True,
+            model=model,
+            verbose=verbose,
+            epochs=epochs,
+            steps=order.steps,
+        )
+    validate = _validator(model, validation_data, callbacks, **validation)
+    with closing(callbacks):
+        Loop(model, steps, order, callbacks, progress, validate).train(initial_epoch, epochs)
+    model.history.plan = chosen
+    return model.history
+
+
+def with_first(callback, callbacks):
+    """``callbacks`` as Keras takes them, with one more in front."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks.append(callback)
+        return callbacks
+    return [callback, *keras.tree.flatten(callbacks or [])]
+
+
+def _validator(
+    model, data, callbacks, validation_freq, validation_steps, validation_batch_size
+):  # fmt: skip
+    """A function of the epoch that returns the logs of a validation, or none."""
+    made = []
+
+    def stream():
+        return model.evaluate(
+            data,
+            callbacks=callbacks,
+            steps=validation_steps,
+            batch_size=None,
+            return_dict=True,
+        )
+
+    def arrays():
+        if not made:
+            parts = keras.utils.unpack_x_y_sample_weight(data)
+            made.append(Evaluation(model, as_data(*parts), validation_batch_size, validation_steps))
+        callbacks.on_test_begin()
+        logs = made[0].run()
+        callbacks.on_test_end(logs)
+        return logs
+
+    run = stream if data is not None and is_stream(data) else arrays
+
+    def validate(epoch):
+        if data is None or not model._should_eval(epoch, validation_freq):
+            return {}
+        return {f"val_{name}": value for name, value in run().items()}
+
+    return validate
+
+
+def _split(data, share):
+    """Training data and validation data, the last ``share`` of the samples, as Keras splits."""
+    samples = length(data)
+    count = int(samples * (1 - share)) if 0 < share < 1 else 0
+    if not 0 < count < samples:
+        raise InputError(
+            "Expected validation_split to be a share between 0 and 1 that leaves samples on both "
+            f"sides. Received: {share!r} of {samples} samples."
+        )
+    rest = keras.tree.map_structure(lambda part: None if part is None else part[count:], data)
+    return first(data, count), rest
+
+
+def _check_optimizer(model):
+    known = {id(variable) for variable in model.optimizer._trainable_variables}
+    if any(id(variable) not in known for variable in model.trainable_variables):
+        raise InputError(
+            "Expected an optimizer that holds state for this model's weights. Received: one that "
+            "was built for others. Compile the model with a new optimizer."
+        )
+
+
+def _hold(data):
+    """The data on the device, or an `InputError` that says how large they are."""
+    try:
+        return backends.current().hold(data)
+    except Exception as error:  # each framework has its own, and they share only the words
+        text = str(error).lower()
+        if not isinstance(error, MemoryError) and not any(
+            words in text for words in ("out of memory", "resource_exhausted", "oom")
+        ):
+            raise
+        unique = {id(part): part for part in keras.tree.flatten(data) if part is not None}
+        size = sum(part.nbytes for part in unique.values())
+        raise InputError(
+            f"Expected data that fit on the device. Received: {size / 2**30:.1f} GiB. Keep bytes "
+            "as uint8 and scale them in the model, or feed batches: a keras.utils.PyDataset."
+        ) from error
+
+
+def _check_steps(steps, samples, batch_size):
+    most = -(-samples // batch_size)
+    if steps is not None and steps > most:
+        raise InputError(
+            f"Expected steps_per_epoch of at most {most}, the batches of {batch_size} in "
+            f"{samples} samples. Received: {steps}."
+        )
+
+
+def _without_none(data):
+    return tuple(part for part in data if part is not None)

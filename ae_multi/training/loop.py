@@ -1,0 +1,149 @@
+"""The epochs of a training: runs of many steps, and Keras's callbacks between them."""
+
+import contextlib
+import time
+
+import numpy as np
+
+from ae_multi._keras import keras
+from ae_multi.errors import DivergenceError
+from ae_multi.randomness.streams import permutation
+from ae_multi.training.callbacks import wants_batches
+from ae_multi.training.interrupt import held_back
+
+# A run ends after about so many seconds, for the progress bar and for Ctrl-C.
+_RUN = 0.5
+# The most steps of a run: what a compiled loop keeps room for.
+MOST = 1024
+
+
+class Order:
+    """The batches of each epoch, as indices: a pure function of (seed, epoch).
+
+    Args:
+        samples: how many there are.
+        batch_size: samples in a batch; the last batch of an epoch may be smaller.
+        seed: integer, or None to keep the samples' own order.
+        steps: batches of an epoch, or None for all.
+    """
+
+    def __init__(self, samples, batch_size, seed, steps=None):
+        self.samples, self.batch_size, self.seed = samples, batch_size, seed
+        self.steps = steps or -(-samples // batch_size)
+
+    def epoch(self, epoch):
+        """int32 (steps, batch) of the full batches, and of the smaller last one or of none."""
+        if self.seed is None:
+            order = np.arange(self.samples, dtype=np.int32)
+        else:
+            order = permutation(self.seed, epoch, self.samples).astype(np.int32)
+        order = order[: self.steps * self.batch_size]
+        full = len(order) // self.batch_size * self.batch_size
+        return order[:full].reshape(-1, self.batch_size), order[full:].reshape(1, -1)
+
+
+class Loop:
+    """Runs a training's steps and calls its callbacks.
+
+    Args:
+        model: a compiled and built Keras model.
+        steps: the backend's `Steps`.
+        order: an `Order`.
+        callbacks: a `keras.callbacks.CallbackList`.
+        progress: the `Progress` among them, or None.
+        validate: function of the epoch's number that returns the logs of its validation.
+    """
+
+    def __init__(self, model, steps, order, callbacks, progress, validate):
+        self.model, self.steps, self.order = model, steps, order
+        self.callbacks, self.progress, self.validate = callbacks, progress, validate
+        self._each = any(wants_batches(callback) for callback in callbacks.callbacks)
+        # Who asks for Keras's own end at a loss that is no number gets that.
+        self._watched = not any(
+            isinstance(callback, keras.callbacks.TerminateOnNaN) for callback in callbacks.callbacks
+        )
+        self._length = 1 if self._each else 16
+
+    def train(self, initial_epoch, epochs):
+        """Train from ``initial_epoch`` to ``epochs``, as `keras.Model.fit` would."""
+        model = self.model
+        model.stop_training = False
+        logs = {}
+        self.callbacks.on_train_begin()
+        for epoch in range(model._initial_epoch or initial_epoch, epochs):
+            model.reset_metrics()
+            self.callbacks.on_epoch_begin(epoch)
+            last = self._epoch(epoch)
+            logs = dict(model._get_metrics_result_or_logs(last))
+            logs.update(self.validate(epoch))
+            self.callbacks.on_epoch_end(epoch, logs)
+            if model.stop_training:
+                break
+        if isinstance(model.optimizer, keras.optimizers.Optimizer):
+            model.optimizer.finalize_variable_values(model.trainable_weights)
+        self.callbacks.on_train_end(logs)
+
+    def _epoch(self, epoch):
+        done, logs = 0, {}
+        for batches in self.order.epoch(epoch):
+            place = 0
+            while place < len(batches) and batches.size and not self.model.stop_training:
+                rows = batches[place : place + self._length]
+                if self._each:
+                    self.callbacks.on_train_batch_begin(done)
+                begin = time.perf_counter()
+                logs = self._run(epoch, done, rows)
+                self._pace(len(rows), time.perf_counter() - begin)
+                place, done = place + len(rows), done + len(rows)
+                if self._each:
+                    self.callbacks.on_train_batch_end(done - 1, logs)
+                if self.progress is not None:
+                    self.progress.advance(done, logs)
+        return logs
+
+    def _run(self, epoch, done, rows):
+        """Take one step for each of ``rows``; return the logs after the last."""
+        kept = self.steps.keep() if self._watched else None
+        with held_back():
+            logs = self.steps.run(rows)
+        losses = np.ravel(logs.get("loss", 0.0))
+        if self._watched and not np.isfinite(losses).all():
+            bad = int(np.argmin(np.isfinite(losses)))
+            self._go_back(kept, rows, bad)
+            raise DivergenceError(
+                "Expected a loss that is a number. "
+                f"Received: {losses[bad]} in step {done + bad + 1} of epoch {epoch + 1}. The model "
+                "is left with the last weights that were good. A smaller learning rate or a "
+                "limit to the gradient (clipnorm) may help, if the data are finite."
+            )
+        return {name: values[-1] for name, values in logs.items()}
+
+    def _go_back(self, kept, rows, bad):
+        """Leave the state before the ``bad`` step, or before one earlier if that one spoilt it."""
+        for count in (bad, bad - 1):
+            if count < 0:
+                continue
+            self.steps.restore(kept)
+            if count:
+                self.steps.run(rows[:count])
+            weights = [keras.ops.convert_to_numpy(weight) for weight in self.model.weights]
+            if all(np.isfinite(weight).all() for weight in weights):
+                return
+
+    def _pace(self, steps, seconds):
+        """Let runs take about `_RUN` seconds, doubling at most, as first runs may compile."""
+        if not self._each and steps == self._length:
+            fitting = _RUN * steps / max(seconds, 1e-9)
+            self._length = int(np.clip(fitting, 1, min(MOST, 4 * self._length)))
+
+
+@contextlib.contextmanager
+def closing(callbacks):
+    """Let the callbacks' own threads end where a training ends early."""
+    try:
+        yield
+    except BaseException:
+        if callbacks._executor is not None:
+            callbacks._executor.shutdown()
+            callbacks._executor = None
+        raise

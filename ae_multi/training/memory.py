@@ -1,0 +1,56 @@
+"""What was measured of plans, kept between trainings in one small file."""
+
+import contextlib
+import json
+import os
+import sys
+from pathlib import Path
+
+from ae_multi.errors import InputError
+from ae_multi.files import written_whole
+
+_here = {}
+
+
+def recall(key):
+    """What was remembered under ``key``, or an empty dict."""
+    if key not in _here:
+        found = _read().get(key)
+        if isinstance(found, dict):
+            _here[key] = found
+    return _here.get(key, {})
+
+
+def remember(key, facts):
+    """Keep plain values under ``key``; where nothing can be written, for this process alone."""
+    if _here.get(key) == facts:
+        return
+    _here[key] = facts
+    path = place()
+    with contextlib.suppress(OSError, InputError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        known = {**_read(), key: facts}
+        with written_whole(path) as temporary:
+            temporary.write_text(json.dumps(known))
+
+
+def place():
+    """The file: in ``AE_MULTI_CACHE``, or in the user's cache folder."""
+    folder = os.environ.get("AE_MULTI_CACHE")
+    if folder:
+        return Path(folder) / "plans.json"
+    if sys.platform == "win32":
+        home = Path(os.environ.get("LOCALAPPDATA") or Path.home())
+    elif sys.platform == "darwin":
+        home = Path.home() / "Library" / "Caches"
+    else:
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return home / "ae_multi" / "plans.json"
+
+
+def _read():
+    try:
+        known = json.loads(place().read_text())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}

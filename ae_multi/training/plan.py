@@ -1,0 +1,169 @@
+"""Which plan runs a training: chosen by measurement, within a budget, and remembered.
+
+A plan is a way to run steps, as the backend lists them. Every plan computes the same steps to
+rounding, so the choice is one of speed alone. It is made before the first step that counts: what
+is tried runs on a state that is put back, so that a training is one plan's from its first step to
+its last, and repeats are the same to the bit.
+"""
+
+import hashlib
+import logging
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from ae_multi import backends
+from ae_multi._keras import keras
+from ae_multi.errors import InputError
+from ae_multi.training import memory
+
+# A plan that has to be compiled is tried where that may take at most this share of the training.
+_SHARE = 0.25
+# Nothing is compared for a training that takes fewer seconds, and a timing takes about so many.
+_WORTH = 1.0
+_TIMED = 0.1
+
+_log = logging.getLogger("ae_multi")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What ran a training and why.
+
+    Attributes:
+        name: as the backend calls it, or "keras" for Keras's own `fit`.
+        why: the reason, for people.
+        seconds_per_step: plan to what was measured; empty where there was nothing to choose.
+        seconds_to_build: plan to the time that its first step took, compiling included.
+    """
+
+    name: str
+    why: str
+    seconds_per_step: dict
+    seconds_to_build: dict
+
+
+def choose(make, model, held, indices, steps, wanted=None):
+    """The fastest way to take ``steps`` steps.
+
+    Args:
+        make: function of a plan's name that returns the backend's `Steps`.
+        model: a compiled and built Keras model.
+        held: its data on the device.
+        indices: int32 (steps, batch), batches to try plans on.
+        steps: the number of steps that the training will take.
+        wanted: the name of a plan, or None to choose.
+
+    Returns:
+        (`Steps`, `Plan`)
+
+    Raises:
+        InputError: a plan that the backend does not have.
+    """
+    known = dict(backends.current().plans(model))
+    if wanted is not None:
+        if wanted not in known:
+            raise InputError(
+                f"Expected plan to be one of {', '.join(known)}, or 'keras'. Received: {wanted!r}."
+            )
+        return make(wanted), Plan(wanted, "asked for", {}, {})
+    key = _key(model, held, indices.shape[1])
+    seen = memory.recall(key)
+    trial = _Trial(make, indices, dict(seen.get("step", {})), dict(seen.get("build", {})))
+    names = iter(known)
+    best = next((name for name in names if trial.works(name)), None)
+    if best is None:
+        raise trial.error
+    if best not in trial.step and steps * trial.once < _WORTH:
+        return trial.steps(best), Plan(best, "too short a training to compare plans", {}, {})
+    trial.run(best)
+    for name in names:
+        left = steps * trial.step[best]
+        cost = trial.build.get(name, known[name] + 3 * _TIMED)
+        if cost < _SHARE * left and trial.works(name):
+            trial.run(name)
+            gain = steps * (trial.step[best] - trial.step[name])
+            best = name if gain > trial.build[name] else best
+    memory.remember(key, {"step": trial.step, "build": trial.build})
+    return trial.steps(best), Plan(best, trial.why(known), trial.step, trial.build)
+
+
+class _Trial:
+    """Times plans on a state that is put back, and remembers which could not be built."""
+
+    def __init__(self, make, indices, step, build):
+        self.step, self.build, self.error, self.once = step, build, None, None
+        self._make, self._indices, self._failed = make, indices, set()
+
+    def works(self, name):
+        """Whether the plan ``name`` can be built, by taking two steps."""
+        if name in self.step:
+            return True
+        steps = self._make(name)
+        kept = steps.keep()
+        try:
+            begin = time.perf_counter()
+            steps.run(self._indices[:1])
+            built = time.perf_counter()
+            steps.run(self._indices[:1])
+        except Exception as error:  # whatever a compiler says to a model that it cannot take
+            self.error = error
+            self._failed.add(name)
+            _log.debug("The plan %s cannot run this model: %s", name, error)
+            return False
+        finally:
+            steps.restore(kept)
+        self.once = time.perf_counter() - built
+        self.build[name] = max(0.0, built - begin - self.once)
+        return True
+
+    def run(self, name):
+        """Time a plan that works: the better of two runs of about `_TIMED` seconds."""
+        if name in self.step:
+            return
+        steps = self._make(name)
+        kept = steps.keep()
+        count = int(np.clip(_TIMED / self.once, 1, len(self._indices)))
+        times = []
+        for _ in range(2):
+            begin = time.perf_counter()
+            steps.run(self._indices[:count])
+            times.append((time.perf_counter() - begin) / count)
+        steps.restore(kept)
+        self.step[name] = min(times)
+
+    def steps(self, name):
+        return self._make(name)
+
+    def why(self, known):
+        """What was measured, in words."""
+        words = [f"{name} {seconds * 1e3:.3g} ms a step" for name, seconds in self.step.items()]
+        words += [f"{name} cannot run this model" for name in self._failed]
+        left = [name for name in known if name not in self.step and name not in self._failed]
+        if left:
+            words.append(f"{', '.join(left)} not tried: it may take longer to build than it saves")
+        return "; ".join(words)
+
+
+def _key(model, held, batch_size):
+    """What a plan's times depend on, as a digest."""
+    backend = backends.current()
+    layers = [type(layer).__name__ for layer in model._flatten_layers()]
+    shapes = [tuple(variable.shape) for variable in model.variables]
+    facts = (
+        keras.config.backend(), backend.version(), keras.__version__, backend.device(), layers,
+        shapes, type(model.optimizer).__name__, held.signature, batch_size,
+    )  # fmt: skip
+    return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
+
+
+def by_keras(why, aloud=True):
+    """The `Plan` that leaves a training to Keras, said once for each reason."""
+    if aloud and why not in _said:
+        _said.add(why)
+        _log.warning("Training with Keras's own fit: %s.", why)
+    return Plan("keras", why, {}, {})
+
+
+_said = set()

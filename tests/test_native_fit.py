@@ -1,0 +1,289 @@
+"""`ae_multi.fit`: what Keras's own `fit` would leave behind, callbacks, plans and bad losses."""
+
+import json
+import signal
+
+import numpy as np
+import pytest
+
+import ae_multi
+from ae_multi.errors import DivergenceError, InputError
+from tests.reference.step_models import dense
+
+pytestmark = pytest.mark.backend
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """A cache of each test's own."""
+    monkeypatch.setenv("AE_MULTI_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "plans.json"
+
+
+@pytest.fixture
+def x():
+    return np.random.default_rng(0).random((70, 12), np.float32)
+
+
+def model(keras, learning_rate=1e-2, **kwargs):
+    made = dense(keras)
+    for weight in made.trainable_variables:
+        weight.assign(np.random.default_rng(weight.shape[0]).normal(0, 0.3, weight.shape))
+    made.compile(keras.optimizers.Adam(learning_rate), "mse", metrics=["mae"], **kwargs)
+    return made
+
+
+def state(model):
+    variables = model.variables + model.optimizer.variables + model.metrics_variables
+    return [np.array(variable) for variable in variables]
+
+
+def assert_same(one, other, **tolerance):
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_allclose(a, b, **tolerance)
+
+
+def test_it_leaves_what_keras_fit_leaves(keras, x):
+    arguments = {"batch_size": 16, "epochs": 3, "verbose": 0, "validation_split": 0.2}
+    ours, theirs = model(keras), model(keras)
+    fast = ae_multi.fit(ours, x, x, **arguments)
+    slow = ae_multi.fit(theirs, x, x, plan="keras", **arguments)
+    assert fast.plan.name != "keras"
+    assert slow.plan.name == "keras"
+    assert fast.history.keys() == slow.history.keys()
+    for name, values in slow.history.items():
+        np.testing.assert_allclose(fast.history[name], values, rtol=2e-6, err_msg=name)
+    assert fast.epoch == slow.epoch
+    assert_same(state(ours), state(theirs), rtol=1e-4, atol=1e-6)
+    assert int(ours.optimizer.iterations) == 12
+    # Both go on from there by Keras's own fit.
+    for each in (ours, theirs):
+        each.fit(x, x, shuffle=False, verbose=0)
+    assert_same(ours.get_weights(), theirs.get_weights(), rtol=1e-4, atol=1e-6)
+
+
+def test_bytes_stay_bytes_and_are_scaled_by_the_model(keras):
+    bytes_ = np.random.default_rng(0).integers(0, 256, (40, 12), np.uint8)
+    target = (bytes_ / 255).astype(np.float32)
+
+    def scaling():
+        keras.utils.clear_session()
+        layers = keras.layers
+        made = keras.Sequential(
+            [
+                keras.Input((12,), dtype="uint8"),
+                layers.Rescaling(1 / 255),
+                layers.Dense(12, kernel_initializer="zeros"),
+            ]
+        )
+        made.compile("sgd", "mse")
+        return made
+
+    found = ae_multi.fit(scaling(), bytes_, target, epochs=2, verbose=0)
+    plain = ae_multi.fit(scaling(), bytes_, target, epochs=2, verbose=0, plan="keras")
+    np.testing.assert_allclose(found.history["loss"], plain.history["loss"], rtol=2e-6)
+
+
+def test_callbacks_that_want_each_batch_get_it(keras, x):
+    def train(**kwargs):
+        ours, batches, counts = model(keras), [], []
+
+        class Note(keras.callbacks.Callback):
+            def on_train_batch_end(self, batch, logs=None):
+                batches.append((batch, logs["loss"]))
+                if not kwargs:  # within Keras's own fit JAX's variables are out of reach
+                    counts.append(int(ours.optimizer.iterations))
+                if len(batches) == 7:
+                    ours.stop_training = True
+
+        ae_multi.fit(ours, x, x, 16, epochs=5, verbose=0, callbacks=[Note()], **kwargs)
+        return batches, counts
+
+    seen, counts = train()
+    assert [batch for batch, _ in seen] == [0, 1, 2, 3, 4, 0, 1]
+    assert counts == [1, 2, 3, 4, 5, 6, 7]
+    losses = [[loss for _, loss in part] for part in (seen, train(plan="keras")[0])]
+    np.testing.assert_allclose(*losses, rtol=2e-6)
+
+
+def test_callbacks_of_keras_work(keras, x, tmp_path):
+    ours = model(keras, learning_rate=0.01)
+    kinds = keras.callbacks
+    best = tmp_path / "best.weights.h5"
+    history = ae_multi.fit(
+        ours, x, x, epochs=6, verbose=0, validation_data=(x, x),
+        callbacks=[
+            kinds.ReduceLROnPlateau("val_loss", factor=0.5, patience=1, min_delta=10.0),
+            kinds.ModelCheckpoint(best, save_best_only=True, save_weights_only=True),
+            kinds.CSVLogger(tmp_path / "log.csv"),
+            kinds.EarlyStopping("val_loss", patience=4, min_delta=10.0),
+        ],
+    )  # fmt: skip
+    assert len(history.history["loss"]) == 5
+    # The rate that a callback sets is the rate of the steps that follow.
+    assert history.history["learning_rate"][-1] == pytest.approx(0.01 / 8)
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 6
+    again = model(keras)
+    again.optimizer.build(again.trainable_variables)
+    again.load_weights(best)
+    assert_same(again.get_weights(), ours.get_weights(), rtol=1e-6)
+
+
+def test_the_bar_shows_samples_per_second(keras, x, capsys):
+    ae_multi.fit(model(keras), x, x, epochs=2, verbose=1)
+    shown = capsys.readouterr().out
+    assert "Epoch 2/2" in shown
+    assert "samples/s" in shown
+    assert "loss" in shown
+
+
+def test_a_loss_that_is_no_number_ends_the_training(keras, x):
+    ours, twin = model(keras), model(keras)
+    bad = x.copy()
+    bad[37] = np.nan  # in the third batch of 16
+    with pytest.raises(DivergenceError, match="nan in step 3 of epoch 1"):
+        ae_multi.fit(ours, bad, bad, 16, shuffle=False, verbose=0)
+    ae_multi.fit(twin, x, x, 16, shuffle=False, steps_per_epoch=2, verbose=0)
+    assert_same(ours.get_weights(), twin.get_weights(), rtol=1e-6, atol=1e-7)
+    watched = ae_multi.fit(
+        model(keras),
+        bad,
+        bad,
+        16,
+        epochs=3,
+        verbose=0,
+        callbacks=[keras.callbacks.TerminateOnNaN()],
+    )
+    assert len(watched.epoch) == 1
+
+
+def test_ctrl_c_leaves_whole_steps(keras, x):
+    ours, twin = model(keras), model(keras)
+
+    class Interrupt(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            if batch == 2:
+                from ae_multi import backends
+
+                real = backends.current().Steps.run
+
+                def run(steps, rows):
+                    signal.raise_signal(signal.SIGINT)  # in the middle of the step
+                    return real(steps, rows)
+
+                patch.setattr(backends.current().Steps, "run", run)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        ae_multi.fit(ours, x, x, 16, shuffle=False, verbose=0, callbacks=[Interrupt()])
+    ae_multi.fit(twin, x, x, 16, shuffle=False, steps_per_epoch=3, verbose=0)
+    assert_same(ours.get_weights(), twin.get_weights(), rtol=1e-6, atol=1e-7)
+    ours.evaluate(x, x, verbose=0)
+
+
+def test_what_cannot_be_lowered_is_left_to_keras_and_said_once(keras, x, caplog):
+    for _ in range(2):
+        history = ae_multi.fit(model(keras, run_eagerly=True), x, x, verbose=0)
+        assert history.plan.name == "keras"
+        assert "run_eagerly" in history.plan.why
+    assert len([record for record in caplog.records if "run_eagerly" in record.message]) <= 1
+    data = keras.utils.PyDataset
+
+    class Whole(data):
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, place):
+            return x, x
+
+    assert ae_multi.fit(model(keras), Whole(), verbose=0).plan.name == "keras"
+
+
+def test_plans_are_measured_and_remembered(keras, x, cache, monkeypatch):
+    from ae_multi.training import memory, plan
+
+    monkeypatch.setattr(plan, "_WORTH", 0.0)
+    monkeypatch.setattr(memory, "_here", {})
+    first = ae_multi.fit(model(keras), x, x, verbose=0).plan
+    assert first.name in first.seconds_per_step
+    assert "ms a step" in first.why
+    (facts,) = json.loads(cache.read_text()).values()
+    assert facts["step"] == first.seconds_per_step
+    # What the file says decides the next time, in a process that has measured nothing.
+    monkeypatch.setattr(memory, "_here", {})
+    assert ae_multi.fit(model(keras), x, x, verbose=0).plan == first
+
+
+def test_a_cache_that_cannot_be_used_does_no_harm(keras, x, cache, monkeypatch):
+    from ae_multi.training import memory, plan
+
+    monkeypatch.setattr(plan, "_WORTH", 0.0)
+    for ruin in ("not a folder", "no json"):
+        monkeypatch.setattr(memory, "_here", {})
+        if ruin == "no json":
+            cache.parent.unlink()
+            cache.parent.mkdir()
+            cache.write_text("{")
+        else:
+            cache.parent.write_text("a file where the folder should be")
+        assert ae_multi.fit(model(keras), x, x, verbose=0).plan.seconds_per_step
+
+
+def test_repeats_are_the_same_to_the_bit(keras, x):
+    ends = []
+    for _ in range(2):
+        ours = model(keras)
+        ae_multi.fit(ours, x, x, epochs=3, verbose=0)
+        ends.append(state(ours))
+    for a, b in zip(*ends, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("samples", [1, 5, 16, 37])
+def test_whole_arrays_give_what_keras_gives(keras, x, samples):
+    ours = model(keras)
+    some = x[:samples]
+    np.testing.assert_allclose(
+        ae_multi.training.predict(ours, some, batch_size=16),
+        ours.predict(some, verbose=0),
+        rtol=1e-6,
+        atol=1e-7,
+    )
+    found = ae_multi.training.evaluate(ours, some, some, batch_size=16)
+    expected = ours.evaluate(some, some, batch_size=16, verbose=0, return_dict=True)
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_an_optimizer_of_another_model_is_refused(keras, x):
+    first, second = model(keras), model(keras)
+    ae_multi.fit(first, x, x, verbose=0)
+    second.compile(first.optimizer, "mse")
+    with pytest.raises(InputError, match="built for others"):
+        ae_multi.fit(second, x, x, verbose=0)
+
+
+def test_data_that_do_not_fit_are_named(keras, x, monkeypatch):
+    from ae_multi import backends
+
+    def full(data):
+        raise RuntimeError("CUDA out of memory")
+
+    monkeypatch.setattr(backends.current(), "hold", full)
+    with pytest.raises(InputError, match=r"Received: 0.0 GiB.*PyDataset"):
+        ae_multi.fit(model(keras), x, x, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"plan": "warp"}, "plan to be one of .*Received: 'warp'"),
+        ({"y": np.zeros((3, 12))}, r"same number of samples.*\[3, 70\]"),
+        ({"sample_weight": np.array(["a"] * 70)}, "arrays of numbers"),
+        ({"class_weight": {0: 1.0}, "y": None}, "one array of labels"),
+    ],
+    ids=range(4),
+)
+def test_bad_arguments_are_refused(keras, x, arguments, message):
+    with pytest.raises(InputError, match=message):
+        ae_multi.fit(model(keras), x, **{"y": x, **arguments})
+    with pytest.raises(InputError, match="compiled model"):
+        ae_multi.fit(dense(keras), x, x)
