@@ -8,7 +8,7 @@ import pytest
 
 import ae_multi
 from ae_multi.errors import DivergenceError, InputError
-from tests.reference.step_models import dense
+from tests.reference.step_models import dense, task
 
 pytestmark = pytest.mark.backend
 
@@ -60,6 +60,17 @@ def test_it_leaves_what_keras_fit_leaves(keras, x):
     for each in (ours, theirs):
         each.fit(x, x, shuffle=False, verbose=0)
     assert_same(ours.get_weights(), theirs.get_weights(), rtol=1e-4, atol=1e-6)
+
+
+def test_nested_inputs_and_weights_by_either_way(keras):
+    losses = []
+    for plan in (None, "keras"):
+        branching, (inputs, targets, weights) = task(keras, "branched", "sgd")
+        history = ae_multi.fit(
+            branching, inputs, targets, sample_weight=weights, epochs=2, verbose=0, plan=plan
+        )
+        losses.append(history.history["loss"])
+    np.testing.assert_allclose(*losses, rtol=2e-6)
 
 
 def test_bytes_stay_bytes_and_are_scaled_by_the_model(keras):

@@ -13,3 +13,8 @@ def has_convolutions(model):
         | keras.layers.SeparableConv2D | keras.layers.RNN
     )  # fmt: skip
     return any(isinstance(layer, kinds) for layer in model._flatten_layers())
+
+
+def draws(model):
+    """Whether any layer draws random numbers from one of Keras's seed generators."""
+    return any(layer._seed_generators for layer in model._flatten_layers())

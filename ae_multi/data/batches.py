@@ -12,7 +12,7 @@ class Batches(keras.utils.PyDataset):
     dataset that counts its own epochs drifts. This one is told the epoch by `EpochTeller`.
 
     Args:
-        arrays: tuple of arrays (x, y) or (x, y, sample_weight) with n samples each.
+        arrays: tuple (x, y) or (x, y, sample_weight) of arrays or dicts of arrays, n samples each.
         batch_size: samples in a batch; the last batch of an epoch may be smaller.
         seed: integer, or None to keep the arrays' own order.
         steps: batches in an epoch, or None for all.
@@ -24,7 +24,7 @@ class Batches(keras.utils.PyDataset):
     def __init__(self, arrays, batch_size, seed, steps=None):
         super().__init__()
         self.arrays = arrays
-        self.samples = len(arrays[0])
+        self.samples = len(keras.tree.flatten(arrays)[0])
         self.batch_size = batch_size
         self.seed = seed
         most = -(-self.samples // batch_size)
@@ -55,8 +55,14 @@ class Batches(keras.utils.PyDataset):
         places = slice(step * self.batch_size, (step + 1) * self.batch_size)
         chosen = places if self._order is None else self._order[places]
         # The target often is the input: then it is gathered once.
-        gathered = {id(array): array[chosen] for array in self.arrays}
-        return tuple(gathered[id(array)] for array in self.arrays)
+        gathered = {}
+
+        def gather(array):
+            if id(array) not in gathered:
+                gathered[id(array)] = array[chosen]
+            return gathered[id(array)]
+
+        return keras.tree.map_structure(gather, self.arrays)
 
 
 class EpochTeller(keras.callbacks.Callback):

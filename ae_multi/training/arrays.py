@@ -57,6 +57,19 @@ def first(data, count):
     return keras.tree.map_structure(lambda part: None if part is None else part[:count], data)
 
 
+def split(data, share):
+    """Training data and validation data, the last ``share`` of the samples, as Keras splits."""
+    samples = length(data)
+    count = int(samples * (1 - share)) if 0 < share < 1 else 0
+    if not 0 < count < samples:
+        raise InputError(
+            "Expected validation_split to be a share between 0 and 1 that leaves samples on both "
+            f"sides. Received: {share!r} of {samples} samples."
+        )
+    rest = keras.tree.map_structure(lambda part: None if part is None else part[count:], data)
+    return first(data, count), rest
+
+
 def _spread_weights(data):
     """One array of weights counts for each output."""
     x, y, weights = data

@@ -5,12 +5,12 @@ from ae_multi._keras import keras
 from ae_multi.data.batches import Batches, EpochTeller
 from ae_multi.errors import InputError
 from ae_multi.sizes import check_positive
-from ae_multi.training.arrays import as_data, first, is_stream, length
+from ae_multi.training.arrays import as_data, first, is_stream, length, split
 from ae_multi.training.loop import MOST, Loop, Order, closing
 from ae_multi.training.plan import by_keras, choose
 from ae_multi.training.progress import Progress
 from ae_multi.training.support import why_keras
-from ae_multi.training.whole import Evaluation
+from ae_multi.training.validation import validator
 
 
 def fit(
@@ -102,10 +102,10 @@ def fit(
         seed = getattr(model, "seed", None) or 0
     data = as_data(x, y, sample_weight, class_weight)
     if validation_split and validation_data is None:
-        data, validation_data = _split(data, validation_split)
+        data, validation_data = split(data, validation_split)
     samples = length(data)
     seed = seed if shuffle else None
-    _check_steps(steps_per_epoch, samples, batch_size)
+    order = Order(samples, batch_size, seed, steps_per_epoch)
     why = "plan='keras' asks for it" if plan == "keras" else why_keras(model)
     if why is not None:
         batches = Batches(_without_none(data), batch_size, seed, steps_per_epoch)
@@ -124,7 +124,6 @@ def fit(
     model._symbolic_build(data_batch=first(data, batch_size))
     _check_optimizer(model)
     held = _hold(data)
-    order = Order(samples, batch_size, seed, steps_per_epoch)
     most = max(1, min(MOST, samples // batch_size))
 
     def make(name):
@@ -134,8 +133,9 @@ def fit(
     steps, chosen = choose(
         make, model, held, full if len(full) else rest, order.steps * (epochs - initial_epoch), plan
     )
-    progress = Progress(batch_size) if verbose != 0 else None
+    progress = None
     if not isinstance(callbacks, keras.callbacks.CallbackList):
+        progress = Progress(batch_size) if verbose != 0 else None
         callbacks = keras.callbacks.CallbackList(
             [*keras.tree.flatten(callbacks or []), *([progress] if progress else [])],
             add_history=True,
@@ -144,7 +144,7 @@ def fit(
             epochs=epochs,
             steps=order.steps,
         )
-    validate = _validator(model, validation_data, callbacks, **validation)
+    validate = validator(model, validation_data, callbacks, **validation)
     with closing(callbacks):
         Loop(model, steps, order, callbacks, progress, validate).train(initial_epoch, epochs)
     model.history.plan = chosen
@@ -157,53 +157,6 @@ def with_first(callback, callbacks):
         callbacks.append(callback)
         return callbacks
     return [callback, *keras.tree.flatten(callbacks or [])]
-
-
-def _validator(
-    model, data, callbacks, validation_freq, validation_steps, validation_batch_size
-):  # fmt: skip
-    """A function of the epoch that returns the logs of a validation, or none."""
-    made = []
-
-    def stream():
-        return model.evaluate(
-            data,
-            callbacks=callbacks,
-            steps=validation_steps,
-            batch_size=None,
-            return_dict=True,
-        )
-
-    def arrays():
-        if not made:
-            parts = keras.utils.unpack_x_y_sample_weight(data)
-            made.append(Evaluation(model, as_data(*parts), validation_batch_size, validation_steps))
-        callbacks.on_test_begin()
-        logs = made[0].run()
-        callbacks.on_test_end(logs)
-        return logs
-
-    run = stream if data is not None and is_stream(data) else arrays
-
-    def validate(epoch):
-        if data is None or not model._should_eval(epoch, validation_freq):
-            return {}
-        return {f"val_{name}": value for name, value in run().items()}
-
-    return validate
-
-
-def _split(data, share):
-    """Training data and validation data, the last ``share`` of the samples, as Keras splits."""
-    samples = length(data)
-    count = int(samples * (1 - share)) if 0 < share < 1 else 0
-    if not 0 < count < samples:
-        raise InputError(
-            "Expected validation_split to be a share between 0 and 1 that leaves samples on both "
-            f"sides. Received: {share!r} of {samples} samples."
-        )
-    rest = keras.tree.map_structure(lambda part: None if part is None else part[count:], data)
-    return first(data, count), rest
 
 
 def _check_optimizer(model):
@@ -231,15 +184,6 @@ def _hold(data):
             f"Expected data that fit on the device. Received: {size / 2**30:.1f} GiB. Keep bytes "
             "as uint8 and scale them in the model, or feed batches: a keras.utils.PyDataset."
         ) from error
-
-
-def _check_steps(steps, samples, batch_size):
-    most = -(-samples // batch_size)
-    if steps is not None and steps > most:
-        raise InputError(
-            f"Expected steps_per_epoch of at most {most}, the batches of {batch_size} in "
-            f"{samples} samples. Received: {steps}."
-        )
 
 
 def _without_none(data):

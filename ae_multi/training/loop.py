@@ -6,7 +6,7 @@ import time
 import numpy as np
 
 from ae_multi._keras import keras
-from ae_multi.errors import DivergenceError
+from ae_multi.errors import DivergenceError, InputError
 from ae_multi.randomness.streams import permutation
 from ae_multi.training.callbacks import wants_batches
 from ae_multi.training.interrupt import held_back
@@ -25,11 +25,20 @@ class Order:
         batch_size: samples in a batch; the last batch of an epoch may be smaller.
         seed: integer, or None to keep the samples' own order.
         steps: batches of an epoch, or None for all.
+
+    Raises:
+        InputError: more steps than there are batches.
     """
 
     def __init__(self, samples, batch_size, seed, steps=None):
+        most = -(-samples // batch_size)
+        if steps is not None and steps > most:
+            raise InputError(
+                f"Expected steps_per_epoch of at most {most}, the batches of {batch_size} in "
+                f"{samples} samples. Received: {steps}."
+            )
         self.samples, self.batch_size, self.seed = samples, batch_size, seed
-        self.steps = steps or -(-samples // batch_size)
+        self.steps = steps or most
 
     def epoch(self, epoch):
         """int32 (steps, batch) of the full batches, and of the smaller last one or of none."""
