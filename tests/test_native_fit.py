@@ -224,6 +224,32 @@ def test_plans_are_measured_and_remembered(keras, x, cache, monkeypatch):
     assert ae_multi.fit(model(keras), x, x, verbose=0).plan == first
 
 
+def test_a_plan_that_fails_is_not_tried_again(keras, x, monkeypatch):
+    from ae_multi import backends
+    from ae_multi.training import memory
+
+    monkeypatch.setattr(memory, "_here", {})
+    module, tried = backends.current(), []
+    works = module.plans(model(keras))[0][0]
+
+    class Steps(module.Steps):
+        def __init__(self, model, held, plan, *rest):
+            tried.append(plan)
+            if plan == "broken":
+                raise RuntimeError("no such instruction")
+            super().__init__(model, held, plan, *rest)
+
+    monkeypatch.setattr(module, "Steps", Steps)
+    monkeypatch.setattr(module, "plans", lambda model: [("broken", 0.0), (works, 0.0)])
+    assert ae_multi.fit(model(keras), x, x, verbose=0).plan.name == works
+    assert tried.count("broken") == 1
+    ae_multi.fit(model(keras), x, x, verbose=0)
+    assert tried.count("broken") == 1
+    monkeypatch.setattr(module, "plans", lambda model: [("broken", 0.0)])
+    with pytest.raises(RuntimeError, match="no such instruction"):
+        ae_multi.fit(model(keras), x, x, verbose=0)
+
+
 def test_a_cache_that_cannot_be_used_does_no_harm(keras, x, cache, monkeypatch):
     from ae_multi.training import memory, plan
 

@@ -70,77 +70,85 @@ def choose(make, model, held, indices, steps, wanted=None):
         return make(wanted), Plan(wanted, "asked for", {}, {})
     key = _key(model, held, indices.shape[1])
     seen = memory.recall(key)
-    trial = _Trial(make, indices, dict(seen.get("step", {})), dict(seen.get("build", {})))
-    names = iter(known)
+    trial = _Trial(make, indices, seen)
+    # What failed before is tried last: then its error is still told where nothing works.
+    names = iter(sorted(known, key=lambda name: name in trial.failed))
     best = next((name for name in names if trial.works(name)), None)
     if best is None:
         raise trial.error
     if best not in trial.step and steps * trial.once < _WORTH:
-        return trial.steps(best), Plan(best, "too short a training to compare plans", {}, {})
-    trial.run(best)
+        if trial.failed:
+            memory.remember(key, {**seen, "failed": sorted(trial.failed)})
+        return make(best), Plan(best, "too short a training to compare plans", {}, {})
+    trial.compare(best)
     for name in names:
         left = steps * trial.step[best]
-        cost = trial.build.get(name, known[name] + 3 * _TIMED)
-        if cost < _SHARE * left and trial.works(name):
-            trial.run(name)
+        cost = trial.build.get(name, known[name] + 6 * _TIMED)
+        if name not in trial.failed and cost < _SHARE * left and trial.works(name):
+            trial.compare(best, name)
             gain = steps * (trial.step[best] - trial.step[name])
             best = name if gain > trial.build[name] else best
-    memory.remember(key, {"step": trial.step, "build": trial.build})
-    return trial.steps(best), Plan(best, trial.why(known), trial.step, trial.build)
+    facts = {"step": trial.step, "build": trial.build, "failed": sorted(trial.failed)}
+    memory.remember(key, facts)
+    return make(best), Plan(best, trial.why(known), trial.step, trial.build)
 
 
 class _Trial:
     """Times plans on a state that is put back, and remembers which could not be built."""
 
-    def __init__(self, make, indices, step, build):
-        self.step, self.build, self.error, self.once = step, build, None, None
-        self._make, self._indices, self._failed = make, indices, set()
+    def __init__(self, make, indices, seen):
+        self.step, self.build = dict(seen.get("step", {})), dict(seen.get("build", {}))
+        self.failed = set(seen.get("failed", ()))
+        self.error = self.once = None
+        self._make, self._indices = make, indices
 
     def works(self, name):
         """Whether the plan ``name`` can be built, by taking two steps."""
         if name in self.step:
             return True
-        steps = self._make(name)
-        kept = steps.keep()
         try:
             begin = time.perf_counter()
-            steps.run(self._indices[:1])
-            built = time.perf_counter()
-            steps.run(self._indices[:1])
+            steps = self._make(name)
+            kept = steps.keep()
+            try:
+                steps.run(self._indices[:1])
+                built = time.perf_counter()
+                steps.run(self._indices[:1])
+            finally:
+                steps.restore(kept)
         except Exception as error:  # whatever a compiler says to a model that it cannot take
             self.error = error
-            self._failed.add(name)
+            self.failed.add(name)
             _log.debug("The plan %s cannot run this model: %s", name, error)
             return False
-        finally:
-            steps.restore(kept)
         self.once = time.perf_counter() - built
         self.build[name] = max(0.0, built - begin - self.once)
         return True
 
-    def run(self, name):
-        """Time a plan that works: the better of two runs of about `_TIMED` seconds."""
-        if name in self.step:
+    def compare(self, *names):
+        """Time plans that work, in turns, so that what else the machine does meets them alike."""
+        if all(name in self.step for name in names):
             return
+        for _ in range(3):
+            for name in names:
+                self.step[name] = min(self._timed(name), self.step.get(name, np.inf))
+
+    def _timed(self, name):
+        """Seconds a step, of a run of about `_TIMED` seconds."""
         steps = self._make(name)
         kept = steps.keep()
         count = int(np.clip(_TIMED / self.once, 1, len(self._indices)))
-        times = []
-        for _ in range(2):
-            begin = time.perf_counter()
-            steps.run(self._indices[:count])
-            times.append((time.perf_counter() - begin) / count)
+        begin = time.perf_counter()
+        steps.run(self._indices[:count])
+        seconds = (time.perf_counter() - begin) / count
         steps.restore(kept)
-        self.step[name] = min(times)
-
-    def steps(self, name):
-        return self._make(name)
+        return seconds
 
     def why(self, known):
         """What was measured, in words."""
         words = [f"{name} {seconds * 1e3:.3g} ms a step" for name, seconds in self.step.items()]
-        words += [f"{name} cannot run this model" for name in self._failed]
-        left = [name for name in known if name not in self.step and name not in self._failed]
+        words += [f"{name} cannot run this model" for name in self.failed]
+        left = [name for name in known if name not in self.step and name not in self.failed]
         if left:
             words.append(f"{', '.join(left)} not tried: it may take longer to build than it saves")
         return "; ".join(words)

@@ -1,5 +1,8 @@
 """PyTorch by hand: eager, with the fused Adam; `torch.compile` was slower on a CPU."""
 
+import itertools
+import math
+
 import torch
 from torch.nn import functional
 
@@ -17,9 +20,8 @@ def train(layers, x, batch_size, rate):
     for pair in weights:
         for weight in pair:
             weight.requires_grad_(True)
-    optimizer = torch.optim.Adam(
-        [weight for pair in weights for weight in pair], rate, eps=1e-7, fused=True
-    )
+    optimizer = torch.optim.Adam([weight for pair in weights for weight in pair], rate, fused=True)
+    taken = itertools.count(1)
     data = torch.tensor(x, device=device)
     activations = [ACTIVATIONS[name] for *_, name in layers]
 
@@ -30,6 +32,8 @@ def train(layers, x, batch_size, rate):
         loss = functional.mse_loss(h, batch)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        # Keras adds its epsilon before the correction for the start, PyTorch after it.
+        optimizer.param_groups[0]["eps"] = 1e-7 / math.sqrt(1 - 0.999 ** next(taken))
         optimizer.step()
         return loss.detach()
 

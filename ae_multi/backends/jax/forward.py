@@ -1,9 +1,8 @@
 """A model's outputs for a whole array, on JAX."""
 
 import jax
-import numpy as np
 
-from ae_multi._keras import keras
+from ae_multi.backends.chunks import in_chunks
 from ae_multi.backends.held import cached
 
 
@@ -19,10 +18,4 @@ def forward(model, x, batch_size):
         return model.stateless_call(*state, batch, **call)[0]
 
     compiled = cached(model, "forward", lambda: jax.jit(program))
-    samples = len(keras.tree.flatten(x)[0])
-    # Calls return before they are done, so that the device is never short of work.
-    parts = [
-        compiled(state, keras.tree.map_structure(lambda a, b=b: a[b : b + batch_size], x))
-        for b in range(0, samples, batch_size)
-    ]
-    return keras.tree.map_structure(lambda *pieces: np.concatenate(pieces), *parts)
+    return in_chunks(lambda part: compiled(state, part), x, batch_size)

@@ -1,0 +1,34 @@
+"""A whole array through a program that takes a part at a time."""
+
+import numpy as np
+
+from ae_multi._keras import keras
+
+
+def in_chunks(run, x, size):
+    """Outputs of ``run`` for all of ``x``, as NumPy arrays in the structure of its outputs.
+
+    They are written into arrays made once, so that memory is touched once; the next part is
+    handed over before the one before is fetched, so that a device has work meanwhile.
+
+    Args:
+        run: function of a part of ``x`` that returns tensors, perhaps before they are computed.
+        x: nested arrays of n samples each.
+        size: samples in a part; the last may be smaller.
+    """
+    samples = len(keras.tree.flatten(x)[0])
+    whole = before = None
+    for begin in range(0, samples + size, size):
+        outputs = None
+        if begin < samples:
+            part = keras.tree.map_structure(lambda a, b=begin: a[b : b + size], x)
+            outputs = run(part)
+        if before is not None:
+            pieces = [keras.ops.convert_to_numpy(piece) for piece in keras.tree.flatten(before)]
+            if whole is None:
+                structure = before
+                whole = [np.empty((samples, *piece.shape[1:]), piece.dtype) for piece in pieces]
+            for array, piece in zip(whole, pieces, strict=True):
+                array[begin - size : begin - size + len(piece)] = piece
+        before = outputs
+    return keras.tree.pack_sequence_as(structure, whole)
