@@ -71,3 +71,19 @@ def test_the_recorded_figures_are_the_printed_ones():
             f"{result['samples_per_second']:,.0f}",
         ):
             assert figure in line
+
+
+def test_the_recorded_speeds_are_the_printed_ones():
+    import json
+
+    recorded = json.loads((ROOT / "benchmarks" / "results" / "throughput-cpu.json").read_text())
+    assert len(recorded["results"]) == 6
+    for result in recorded["results"]:
+        rate = result["samples_per_second"]
+        row = (
+            f"| {result['model']} | {result['backend']} | {rate['native']:,.0f} "
+            f"| {rate['keras.fit']:,.0f} | {rate['ours']:,.0f} "
+            f"| {rate['ours'] / rate['native']:.2f} | {rate['ours'] / rate['keras.fit']:.2f} "
+            f"| {result['plan']['name']} |"
+        )
+        assert row in README
