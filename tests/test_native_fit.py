@@ -209,6 +209,29 @@ def test_what_cannot_be_lowered_is_left_to_keras_and_said_once(keras, x, caplog)
     assert ae_multi.fit(model(keras), Whole(), verbose=0).plan.name == "keras"
 
 
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"step": {"scan": "fast"}, "build": {"scan": 1.0}, "failed": []},
+        {"step": {"scan": -1.0}, "build": {"scan": 1.0}, "failed": []},
+        {"step": {"scan": 1.0}, "build": {}, "failed": []},
+        {"step": {}, "build": {}, "failed": [1]},
+        {"step": "scan"},
+        ["scan"],
+    ],
+)
+def test_what_somebody_else_wrote_into_the_cache_is_left_alone(facts, cache, monkeypatch):
+    from ae_multi.training import memory
+
+    monkeypatch.setattr(memory, "_here", {})
+    cache.parent.mkdir()
+    cache.write_text(json.dumps({"key": facts}))
+    assert memory.recall("key") == {}
+    sound = {"step": {"scan": 1.0}, "build": {"scan": 2}, "failed": ["step"]}
+    cache.write_text(json.dumps({"key": sound}))
+    assert memory.recall("key") == sound
+
+
 def test_plans_are_measured_and_remembered(keras, x, cache, monkeypatch):
     from ae_multi.training import memory, plan
 

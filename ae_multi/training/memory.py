@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ def recall(key):
     """What was remembered under ``key``, or an empty dict."""
     if key not in _here:
         found = _read().get(key)
-        if isinstance(found, dict):
+        if _is_sound(found):
             _here[key] = found
     return _here.get(key, {})
 
@@ -54,3 +55,22 @@ def _read():
     except (OSError, ValueError):
         return {}
     return known if isinstance(known, dict) else {}
+
+
+def _is_sound(facts):
+    """Whether ``facts`` are what `remember` keeps: anybody may have written the file."""
+    if not isinstance(facts, dict):
+        return False
+    times = [facts.get(name, {}) for name in ("step", "build")]
+    failed = facts.get("failed", [])
+    return (
+        all(isinstance(part, dict) for part in times)
+        and all(_is_time(value) for part in times for value in part.values())
+        and set(times[0]) <= set(times[1])
+        and isinstance(failed, list)
+        and all(isinstance(name, str) for name in failed)
+    )
+
+
+def _is_time(value):
+    return isinstance(value, int | float) and 0 <= value < math.inf
