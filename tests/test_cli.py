@@ -121,6 +121,24 @@ def test_train_trains_and_saves(tmp_path, backend, digits):
 
 
 @pytest.mark.backend
+def test_a_training_that_diverges_is_told_of_in_a_line(tmp_path):
+    wild = ("--data", "digits", "--model", "deep", "--epochs", 2, "--learning-rate", 1e38)
+    done = ae_multi("train", *wild, "--out", tmp_path / "model.keras")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("ae-multi train: Expected a loss that is a num")
+    assert not (tmp_path / "model.keras").exists()
+
+
+@pytest.mark.backend
+def test_compare_shows_a_training_that_diverges(backend):
+    done = ae_multi(
+        "compare", "--data", "digits", "--model", "deep", "--epochs", 2, "--learning-rate", 1e38,
+        "--backends", backend, "--spread-runs", 1,
+    )  # fmt: skip
+    assert "the training diverged" in done.stdout, done.stderr
+
+
+@pytest.mark.backend
 def test_info_names_versions_devices_and_data(backend, tmp_path):
     done = ae_multi("info", AE_MULTI_MNIST="", KERAS_HOME=str(tmp_path))
     assert done.returncode == 0, done.stderr

@@ -5,7 +5,7 @@ import importlib
 import signal
 import sys
 
-from ae_multi.errors import BackendError, InputError, WorkerError
+from ae_multi.errors import BackendError, DivergenceError, InputError, WorkerError
 
 _COMMANDS = {
     "compare": "train the same models on every backend and say whether they agree",
@@ -34,7 +34,7 @@ def main(arguments=None):
     except (BackendError, InputError) as error:
         print(f"ae-multi {options.command}: {error}", file=sys.stderr)
         return 2
-    except WorkerError as error:
+    except (DivergenceError, WorkerError) as error:
         print(f"ae-multi {options.command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -71,7 +71,9 @@ def _record_one(recipe, data, job, progress):
     first_losses = _first_losses(model, data.x_train, recipe, job["first_steps"])
 
     model = build(recipe, data.image_shape)
-    training = train(model, data.x_train, recipe, progress.of(recipe.model))
+    # A training that diverges is a result like others, and the table says so.
+    end = [keras.callbacks.TerminateOnNaN()]
+    training = train(model, data.x_train, recipe, progress.of(recipe.model), callbacks=end)
     restored = model.reconstruct(data.x_test)
     errors = squared_errors(data.x_test, restored)
     train_errors = squared_errors(data.x_train, model.reconstruct(data.x_train))
@@ -81,7 +83,8 @@ def _record_one(recipe, data, job, progress):
     for run in range(1, job["spread_runs"] + 1):
         other = build(recipe, data.image_shape)
         other.set_weights(nudged(start, recipe.seed, run))
-        train(other, data.x_train, recipe, progress.of(f"{recipe.model}, one ulp off, {run}"))
+        named = progress.of(f"{recipe.model}, one ulp off, {run}")
+        train(other, data.x_train, recipe, named, callbacks=end)
         other_errors = squared_errors(data.x_test, other.reconstruct(data.x_test))
         nudged_mses.append(float(np.mean(other_errors)))
 
