@@ -7,7 +7,8 @@ class Held:
     """The arrays of (x, y, sample_weight) on the device, each of them once.
 
     An autoencoder's target is its input: then one array serves as both, in memory and in the
-    step, which takes a batch from it only once.
+    step, which takes a batch from it only once. Samples lie there as rows of numbers: XLA takes
+    rows out of a matrix by copying them, and samples of more axes number by number.
 
     Args:
         data: nested tuples, lists or dicts of arrays or None, n samples each.
@@ -21,10 +22,15 @@ class Held:
             return None if array is None else unique.setdefault(id(array), (len(unique), array))[0]
 
         self.places = keras.tree.map_structure(place, data)
-        self.arrays = [put(array) for _, array in unique.values()]
+        self._shapes = [tuple(array.shape[1:]) for _, array in unique.values()]
+        self.arrays = [put(_as_rows(array)) for _, array in unique.values()]
 
     def assemble(self, parts):
-        """The structure of the data, made of one part for each array."""
+        """The structure of the data, made of some rows of each array."""
+        parts = [
+            part if len(shape) < 2 else keras.ops.reshape(part, (-1, *shape))
+            for part, shape in zip(parts, self._shapes, strict=True)
+        ]
         return keras.tree.map_structure(
             lambda place: None if place is None else parts[place], self.places
         )
@@ -32,8 +38,12 @@ class Held:
     @property
     def signature(self):
         """What a program depends on: structure, types and shapes of samples."""
-        shapes = [(str(array.dtype), tuple(array.shape[1:])) for array in self.arrays]
-        return repr((self.places, shapes))
+        types = [str(array.dtype) for array in self.arrays]
+        return repr((self.places, types, self._shapes))
+
+
+def _as_rows(array):
+    return array if array.ndim < 3 else array.reshape(len(array), -1)
 
 
 class _Programs:
