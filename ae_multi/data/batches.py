@@ -5,6 +5,21 @@ from ae_multi.errors import InputError
 from ae_multi.randomness.streams import permutation
 
 
+def steps_in_epoch(samples, batch_size, steps=None):
+    """How many batches an epoch has: ``steps``, or all, the smaller last one among them.
+
+    Raises:
+        InputError: more steps than there are batches.
+    """
+    most = -(-samples // batch_size)
+    if steps is not None and steps > most:
+        raise InputError(
+            f"Expected steps_per_epoch of at most {most}, the batches of {batch_size} in "
+            f"{samples} samples. Received: {steps}."
+        )
+    return steps or most
+
+
 class Batches(keras.utils.PyDataset):
     """Arrays served to ``keras.Model.fit`` in the project's own order.
 
@@ -27,13 +42,7 @@ class Batches(keras.utils.PyDataset):
         self.samples = len(keras.tree.flatten(arrays)[0])
         self.batch_size = batch_size
         self.seed = seed
-        most = -(-self.samples // batch_size)
-        if steps is not None and steps > most:
-            raise InputError(
-                f"Expected steps_per_epoch of at most {most}, the batches of {batch_size} in "
-                f"{self.samples} samples. Received: {steps}."
-            )
-        self.steps = steps or most
+        self.steps = steps_in_epoch(self.samples, batch_size, steps)
         self._order = None
         self.epoch = 0
 

@@ -11,6 +11,7 @@ from ae_multi.models.inputs import (
     is_stream,
     sample_shape,
 )
+from ae_multi.models.saving import use_public_optimizer
 from ae_multi.randomness.streams import check_seed
 from ae_multi.randomness.weights import redraw
 
@@ -102,15 +103,9 @@ class Autoencoder(keras.Model):
         super().compile(optimizer=optimizer, loss=loss, **kwargs)
 
     def get_compile_config(self):
-        """How the model is compiled, in words that every backend understands.
-
-        On PyTorch Keras writes down its optimizer by a private class of that backend, which no
-        other backend can load (Keras 3.15); the public class of the same name stands for it.
-        """
+        """How the model is compiled, in words that every backend understands."""
         config = super().get_compile_config()
-        optimizer = (config or {}).get("optimizer")
-        if isinstance(optimizer, dict) and optimizer["module"].startswith("keras.src.backend"):
-            optimizer.update(module="keras.optimizers", registered_name=None)
+        use_public_optimizer(config)
         return config
 
     def compile_from_config(self, config):

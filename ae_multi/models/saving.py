@@ -1,9 +1,23 @@
-"""Models back from disk."""
+"""Models to disk in words that every backend understands, and back."""
 
 from pathlib import Path
 
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
+
+
+def use_public_optimizer(compile_config):
+    """Name the optimizer in a model's compile configuration as every backend knows it.
+
+    On PyTorch Keras writes down its optimizer by a private class of that backend, which no
+    other backend can load (Keras 3.15); the public class of the same name stands for it.
+
+    Args:
+        compile_config: what `keras.Model.get_compile_config` returned; changed in place.
+    """
+    optimizer = (compile_config or {}).get("optimizer")
+    if isinstance(optimizer, dict) and str(optimizer["module"]).startswith("keras.src.backend"):
+        optimizer.update(module="keras.optimizers", registered_name=None)
 
 
 def load_model(path):

@@ -10,6 +10,7 @@ import numpy as np
 
 from ae_multi._keras import keras
 from ae_multi.files import written_whole
+from ae_multi.models.saving import use_public_optimizer
 from ae_multi.parity.subject import one_or_list
 
 _RANDOM = (
@@ -59,15 +60,8 @@ def own_configuration(model):
         config = json.loads(json.dumps(config))
     except Exception:  # a user's get_config may fail in any way
         return None
-    _use_public_optimizer(config.get("compile_config") or {})
+    use_public_optimizer(config.get("compile_config"))
     return config if all(map(_is_keras, _objects(config))) else None
-
-
-def _use_public_optimizer(compile_config):
-    # Keras on PyTorch writes a private class that no other backend can load (Keras 3.15).
-    optimizer = compile_config.get("optimizer")
-    if isinstance(optimizer, dict) and str(optimizer["module"]).startswith("keras.src.backend"):
-        optimizer.update(module="keras.optimizers", registered_name=None)
 
 
 def _objects(config):

@@ -9,6 +9,7 @@ import numpy as np
 
 from ae_multi import backends
 from ae_multi._keras import keras
+from ae_multi.data.batches import steps_in_epoch
 from ae_multi.parity import float64, same_random, samples, subject, trainings
 from ae_multi.parity.bounds import terms_of_a_step
 from ae_multi.parity.excerpt import save_training_excerpt
@@ -94,7 +95,7 @@ class _Runs:
         self._done = 0
         # Of the float64 trace only the curve is drawn, not the test error compared.
         self.epochs = min(1, job["epochs"]) if job["float64"] else job["epochs"]
-        per_epoch = -(-len(data.xs[0]) // min(job["batch_size"], len(data.xs[0])))
+        per_epoch = steps_in_epoch(len(data.xs[0]), job["batch_size"])
         epoch = per_epoch * job["epoch"]
         self._total = (
             (1 + len(job["shaken"])) * (job["steps"] + epoch)

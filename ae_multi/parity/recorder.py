@@ -6,6 +6,7 @@ import numpy as np
 
 from ae_multi import backends
 from ae_multi._keras import keras
+from ae_multi.data.batches import steps_in_epoch
 from ae_multi.parity import subject
 from ae_multi.parity.watch import watched_layers
 from ae_multi.randomness.streams import permutation
@@ -28,7 +29,7 @@ class Recorder:
         self.model, self.xs, self.ys = model, xs, ys
         self.seed = seed
         self.batch_size = min(batch_size, len(xs[0]))
-        self.steps_per_epoch = -(-len(xs[0]) // self.batch_size)
+        self.steps_per_epoch = steps_in_epoch(len(xs[0]), self.batch_size)
         self._owners = _owners(model)
         self._start = [ops.convert_to_numpy(v) for v in model.variables]
         self._epoch, self._permutation = None, None

@@ -41,18 +41,27 @@ def write_script(path, divergence, excerpt, exact):
     """
     with np.load(excerpt, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
-    others = [backend for backend in divergence.error if backend not in divergence.guilty]
     text = _SCRIPT.format(
         name=divergence.name,
         layer=divergence.layer,
-        script=path.name,
-        guilty=divergence.guilty[0],
-        other=(others or ["numpy"])[0],
+        **to_compare(path, divergence),
         inputs=sum(name.startswith("input") for name in arrays),
         weights=sum(name.startswith("weight") for name in arrays),
         training=divergence.rung == "training forward",
     )
+    save_script(path, text, exact=exact, **arrays)
+
+
+def to_compare(path, divergence):
+    """What a script's head says of how to run it: on a guilty backend, and on another."""
+    others = [backend for backend in divergence.error if backend not in divergence.guilty]
+    other = (others or ["numpy"])[0]
+    return {"script": path.name, "guilty": divergence.guilty[0], "other": other}
+
+
+def save_script(path, text, **arrays):
+    """Write a script, and the arrays that it reads from the .npz beside it."""
     with written_whole(path.with_suffix(".npz")) as temporary:
-        np.savez(temporary, exact=exact, **arrays)
+        np.savez(temporary, **arrays)
     with written_whole(path) as temporary:
         temporary.write_text(text)

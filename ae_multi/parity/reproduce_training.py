@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from ae_multi.files import written_whole
+from ae_multi.parity.reproduce import save_script, to_compare
 
 _SCRIPT = '''\
 """{rung}: {name} differs between Keras's backends. Needs {needs}:
@@ -102,14 +102,11 @@ def write_training_script(path, divergence, excerpt, exact):
             folder=folder,
             function=function,
         )
-    others = [backend for backend in divergence.error if backend not in divergence.guilty]
     text = _SCRIPT.format(
         rung=divergence.rung,
         name=divergence.name,
         needs=needs,
-        script=path.name,
-        guilty=divergence.guilty[0],
-        other=(others or ["numpy"])[0],
+        **to_compare(path, divergence),
         imports="\n".join(["import json"] if alone else ["import importlib.util", "import sys"])
         + "\nimport pathlib\n",
         parts=[(kind, sum(name.startswith(f"{kind}0_") for name in arrays)) for kind in "xy"],
@@ -118,10 +115,7 @@ def write_training_script(path, divergence, excerpt, exact):
         steps=sum(name.startswith("x") and name.endswith("_0") for name in arrays),
         found=_found(divergence),
     )
-    with written_whole(path.with_suffix(".npz")) as temporary:
-        np.savez(temporary, exact=exact, **arrays)
-    with written_whole(path) as temporary:
-        temporary.write_text(text)
+    save_script(path, text, exact=exact, **arrays)
     return None
 
 

@@ -88,13 +88,22 @@ def receive(place, floatx):
     if "file" not in place:
         data = load_data(place["name"], place["path"])
         about = {"name": data.name, "source": data.source}
-        return Samples([data.x_train.astype(floatx)], [], [data.x_test.astype(floatx)], [], about)
+        return Samples(
+            [data.x_train.astype(floatx, copy=False)],
+            [],
+            [data.x_test.astype(floatx, copy=False)],
+            [],
+            about,
+        )
     with np.load(Path(place["file"]), allow_pickle=False) as file:
         parts = [
             [file[f"{kind}{i}"] for i in range(sum(n.startswith(kind) for n in file.files))]
             for kind in "xy"
         ]
-    xs, ys = ([a.astype(floatx) if a.dtype.kind == "f" else a for a in arrays] for arrays in parts)
+    xs, ys = (
+        [a.astype(floatx, copy=False) if a.dtype.kind == "f" else a for a in arrays]
+        for arrays in parts
+    )
     tests, test_ys = ([array[:_TESTED] for array in arrays] for arrays in (xs, ys))
     return Samples(xs, ys, tests, test_ys, {"name": "arrays", "source": ""})
 

@@ -6,7 +6,8 @@ import time
 import numpy as np
 
 from ae_multi._keras import keras
-from ae_multi.errors import DivergenceError, InputError
+from ae_multi.data.batches import steps_in_epoch
+from ae_multi.errors import DivergenceError
 from ae_multi.randomness.streams import permutation
 from ae_multi.training.callbacks import wants_batches
 from ae_multi.training.interrupt import held_back
@@ -31,14 +32,8 @@ class Order:
     """
 
     def __init__(self, samples, batch_size, seed, steps=None):
-        most = -(-samples // batch_size)
-        if steps is not None and steps > most:
-            raise InputError(
-                f"Expected steps_per_epoch of at most {most}, the batches of {batch_size} in "
-                f"{samples} samples. Received: {steps}."
-            )
         self.samples, self.batch_size, self.seed = samples, batch_size, seed
-        self.steps = steps or most
+        self.steps = steps_in_epoch(samples, batch_size, steps)
 
     def epoch(self, epoch):
         """int32 (steps, batch) of the full batches, and of the smaller last one or of none."""
