@@ -298,21 +298,6 @@ def test_repeats_are_the_same_to_the_bit(keras, x):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("samples", [1, 5, 16, 37])
-def test_whole_arrays_give_what_keras_gives(keras, x, samples):
-    ours = model(keras)
-    some = x[:samples]
-    np.testing.assert_allclose(
-        ae_multi.training.predict(ours, some, batch_size=16),
-        ours.predict(some, verbose=0),
-        rtol=1e-6,
-        atol=1e-7,
-    )
-    found = ae_multi.training.evaluate(ours, some, some, batch_size=16)
-    expected = ours.evaluate(some, some, batch_size=16, verbose=0, return_dict=True)
-    assert found == pytest.approx(expected, rel=1e-6)
-
-
 def test_an_optimizer_of_another_model_is_refused(keras, x):
     first, second = model(keras), model(keras)
     ae_multi.fit(first, x, x, verbose=0)

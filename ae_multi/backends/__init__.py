@@ -18,8 +18,9 @@ What makes it fast, with Keras's own `train_step` as the one definition of a ste
                       runs steps by one plan: run(indices) takes int32 (steps, batch) and returns
                       the logs after each step; keep() and restore(kept) hold and set the state.
                       After a run the model's and optimizer's variables are what `fit` would leave
-    forward(model, x, batch_size)
-                      the model's outputs in use for all of x, NumPy arrays in its structure
+    forward(model, x, batch_size, told=None)
+                      the model's outputs in use for all of x, NumPy arrays in its structure;
+                      told is called with the number of batches that are done
 """
 
 import importlib

@@ -5,7 +5,7 @@ import numpy as np
 from ae_multi._keras import keras
 
 
-def in_chunks(run, x, size):
+def in_chunks(run, x, size, told=None):
     """Outputs of ``run`` for all of ``x``, as NumPy arrays in the structure of its outputs.
 
     They are written into arrays made once, so that memory is touched once; the next part is
@@ -15,10 +15,11 @@ def in_chunks(run, x, size):
         run: function of a part of ``x`` that returns tensors, perhaps before they are computed.
         x: nested arrays of n samples each.
         size: samples in a part; the last may be smaller.
+        told: function that is called with the number of parts that are done, after each.
     """
     samples = len(keras.tree.flatten(x)[0])
     whole = before = None
-    for begin in range(0, samples + size, size):
+    for place, begin in enumerate(range(0, samples + size, size)):
         outputs = None
         if begin < samples:
             part = keras.tree.map_structure(lambda a, b=begin: a[b : b + size], x)
@@ -30,5 +31,7 @@ def in_chunks(run, x, size):
                 whole = [np.empty((samples, *piece.shape[1:]), piece.dtype) for piece in pieces]
             for array, piece in zip(whole, pieces, strict=True):
                 array[begin - size : begin - size + len(piece)] = piece
+            if told is not None:
+                told(place)
         before = outputs
     return keras.tree.pack_sequence_as(structure, whole)

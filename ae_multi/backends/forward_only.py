@@ -41,6 +41,6 @@ def plans(model):
     return []
 
 
-def forward(model, x, batch_size):
+def forward(model, x, batch_size, told=None):
     """The model's outputs in use for all of ``x``, by Keras's own `predict`."""
     return model.predict(x, batch_size=batch_size, verbose=0)

@@ -23,7 +23,7 @@ class Held:
 
         self.places = keras.tree.map_structure(place, data)
         self._shapes = [tuple(array.shape[1:]) for _, array in unique.values()]
-        self.arrays = [put(_as_rows(array)) for _, array in unique.values()]
+        self.arrays = [put(as_rows(array)) for _, array in unique.values()]
 
     def assemble(self, parts):
         """The structure of the data, made of some rows of each array."""
@@ -42,8 +42,14 @@ class Held:
         return repr((self.places, types, self._shapes))
 
 
-def _as_rows(array):
+def as_rows(array):
+    """Samples of more than one axis as rows of numbers."""
     return array if array.ndim < 3 else array.reshape(len(array), -1)
+
+
+def signature(x):
+    """What a program for nested arrays depends on: structure, types and shapes."""
+    return repr(keras.tree.map_structure(lambda array: (str(array.dtype), array.shape), x))
 
 
 class _Programs:

@@ -85,16 +85,19 @@ class Autoencoder(keras.Model):
         """Reconstructions of ``inputs``, as a tensor."""
         return self.decoder(self.encoder(inputs, training=training), training=training)
 
-    def encode(self, x, batch_size=1024):
-        r"""Codes of the samples ``x``: NumPy array of shape (n, \*code shape)."""
+    def encode(self, x, batch_size=None):
+        r"""Codes of the samples ``x``: NumPy array of shape (n, \*code shape).
+
+        ``batch_size`` samples are computed at once, by default a number that suits the model.
+        """
         return training.predict(self.encoder, self._check(x), batch_size)
 
-    def decode(self, codes, batch_size=1024):
+    def decode(self, codes, batch_size=None):
         r"""Reconstructions from ``codes``: NumPy array of shape (n, \*sample shape)."""
         codes = as_samples(codes, "codes", sample_shape(self.decoder), None)
         return training.predict(self.decoder, codes, batch_size)
 
-    def reconstruct(self, x, batch_size=1024):
+    def reconstruct(self, x, batch_size=None):
         """Reconstructions of the samples ``x``: NumPy array of the shape of ``x``."""
         return training.predict(self, self._check(x), batch_size)
 
@@ -180,15 +183,33 @@ class Autoencoder(keras.Model):
             plan=plan,
         )
 
-    def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, **rest):
+    def evaluate(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        verbose="auto",
+        sample_weight=None,
+        steps=None,
+        callbacks=None,
+        return_dict=False,
+        **rest,
+    ):
         """As `keras.Model.evaluate`; ``y`` is ``x`` unless given."""
+        if rest:  # Keras's own `fit` asks like this, about data that it has prepared
+            return super().evaluate(callbacks=callbacks, return_dict=return_dict, **rest)
         if not is_stream(x):
             x, y, sample_weight = (*as_arrays(x, y, sample_weight, self._check), None)[:3]
-        return super().evaluate(x, y, batch_size, verbose, sample_weight, **rest)
+        return training.evaluate(
+            self, x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict
+        )
 
-    def predict(self, x, batch_size=None, verbose="auto", **rest):
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """As `keras.Model.predict`."""
-        return super().predict(self._check(x), batch_size, verbose, **rest)
+        x = self._check(x)
+        if is_stream(x) or steps is not None or callbacks is not None:
+            return super().predict(x, batch_size, verbose, steps, callbacks)
+        return training.predict(self, x, batch_size, verbose)
 
     def summary(self, *args, expand_nested=True, **kwargs):
         """As `keras.Model.summary`, with the layers of both parts shown unless told otherwise."""

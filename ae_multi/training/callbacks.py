@@ -3,6 +3,7 @@
 from ae_multi._keras import keras
 
 _HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
+_TEST_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
 
 
 def wants_batches(callback):
@@ -15,6 +16,15 @@ def wants_batches(callback):
     if type(callback) is keras.callbacks.TensorBoard and callback.update_freq == "epoch":
         return False
     return any(_overridden(callback, hook) for hook in _HOOKS)
+
+
+def wants_test_batches(callback):
+    """Whether a Keras callback does anything before or after a batch of an evaluation."""
+    if isinstance(callback, keras.callbacks.ProgbarLogger | keras.callbacks.History):
+        return False
+    if type(callback) is keras.callbacks.TensorBoard and callback.update_freq == "epoch":
+        return False
+    return any(_overridden(callback, hook) for hook in _TEST_HOOKS)
 
 
 def _overridden(callback, hook):

@@ -17,6 +17,9 @@ class Progress(keras.callbacks.ProgbarLogger):
     def on_train_batch_end(self, batch, logs=None):
         """Nothing: `advance` is called where there is something to show."""
 
+    def on_test_batch_end(self, batch, logs=None):
+        """Nothing, for the same reason."""
+
     def advance(self, step, logs):
         """Show that ``step`` steps of the epoch are done and what the ``logs`` are."""
         # Keras averages what it is shown; logs of a run are means over the epoch already.

@@ -1,39 +1,112 @@
-"""Whole arrays through a model: evaluation and outputs."""
+"""Whole arrays through a model: outputs and evaluation."""
+
+import math
 
 import numpy as np
 
 from ae_multi import backends
 from ae_multi._keras import keras
-from ae_multi.training.arrays import as_data, first, length
+from ae_multi.sizes import check_positive
+from ae_multi.training.arrays import as_data, first, is_stream, length
+from ae_multi.training.callbacks import wants_test_batches
 from ae_multi.training.interrupt import held_back
+from ae_multi.training.progress import Progress
+from ae_multi.training.support import why_keras
 
 # Batches in one run of an evaluation; its programs keep room for as many logs.
 _MOST = 64
+# What the widest layer gives for the samples that are computed at once should stay in the cache
+# of a processor, in bytes; and a batch should be large enough to be worth a call.
+_CACHE = 2**23
+_FEWEST, _LARGEST = 32, 4096
 
 
-def predict(model, x, batch_size=1024):
+def predict(model, x, batch_size=None, verbose=0):
     """Outputs of ``model`` in use for all of ``x``.
 
     Args:
         model: a `keras.Model`.
         x: arrays in the structure that the model takes, n samples each.
-        batch_size: samples that are computed at once; it does not change the outputs by more
-            than rounding.
+        batch_size: samples that are computed at once, or None for a number that suits the model.
+            It does not change the outputs by more than rounding.
+        verbose: 0 for silence, 1 for a progress bar, 2 for a line at the end, "auto" for 1.
 
     Returns:
         NumPy arrays in the structure of the model's outputs.
+
+    Raises:
+        InputError: parts of different lengths, no samples, or a size below 1.
     """
-    return backends.current().forward(model, as_data(x)[0], batch_size)
+    check_positive(batch_size=batch_size)
+    data = as_data(x)[0]
+    batch_size = batch_size or at_once(model, data)
+    told = None
+    if verbose:
+        batches = -(-length(data) // batch_size)
+        told = keras.utils.Progbar(batches, verbose=1 if verbose == "auto" else verbose).update
+    return backends.current().forward(model, data, batch_size, told)
 
 
-def evaluate(model, x, y=None, batch_size=32, sample_weight=None):
-    """The loss and metrics of a compiled model, as `keras.Model.evaluate` names and weighs them.
+def at_once(model, data):
+    """Samples that are computed at once unless told otherwise: a power of two."""
+    widest = max(part[0].nbytes for part in keras.tree.flatten(data) if part is not None)
+    for layer in model._flatten_layers():
+        for node in layer._inbound_nodes:
+            shapes = [tensor.shape[1:] for tensor in node.output_tensors]
+            widest = max([widest, *(4 * math.prod(s) for s in shapes if None not in s)])
+    return int(np.clip(2 ** int(math.log2(max(1, _CACHE // widest))), _FEWEST, _LARGEST))
+
+
+def evaluate(
+    model,
+    x=None,
+    y=None,
+    batch_size=None,
+    verbose="auto",
+    sample_weight=None,
+    steps=None,
+    callbacks=None,
+    return_dict=False,
+):
+    """The loss and metrics of a compiled model: what `keras.Model.evaluate` gives, sooner.
+
+    Takes what that takes. What cannot be evaluated in whole arrays is left to Keras: data that
+    feed themselves, callbacks that do something at each batch, and what `fit` leaves to it.
 
     Returns:
-        Dict of name to number.
+        A number, or a list of numbers where there are metrics; with ``return_dict`` a dict of
+        name to number.
+
+    Raises:
+        InputError: arrays that do not fit each other, or sizes below 1.
     """
+    given = isinstance(callbacks, keras.callbacks.CallbackList)
+    asked = callbacks.callbacks if given else keras.tree.flatten(callbacks or [])
+    own = type(model).make_test_function is not keras.Model.make_test_function
+    if is_stream(x) or own or why_keras(model) or any(map(wants_test_batches, asked)):
+        return keras.Model.evaluate(
+            model, x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict
+        )
+    model._assert_compile_called("evaluate")
+    check_positive(batch_size=batch_size, steps=steps)
     data = as_data(x, y, sample_weight)
-    return Evaluation(model, data, batch_size).run()
+    if batch_size is None:
+        batch_size = 32 if steps is None else -(-length(data) // steps)
+    evaluation = Evaluation(model, data, batch_size, steps)
+    progress = None
+    if not given:
+        progress = Progress(batch_size) if verbose != 0 else None
+        callbacks = keras.callbacks.CallbackList(
+            [*asked, *([progress] if progress else [])],
+            model=model,
+            verbose=verbose,
+            epochs=1,
+            steps=evaluation.steps,
+        )
+    callbacks.on_test_begin()
+    logs = evaluation.run(progress)
+    callbacks.on_test_end(logs)
+    return logs if return_dict else model._flatten_metrics_in_order(logs)
 
 
 class Evaluation:
@@ -46,6 +119,7 @@ class Evaluation:
         held, samples = backend.hold(data), length(data)
         if steps is not None:
             samples = min(samples, steps * batch_size)
+        self.steps = -(-samples // batch_size)
         full = samples // batch_size * batch_size
         order = np.arange(samples, dtype=np.int32)
         self._parts = [
@@ -56,17 +130,24 @@ class Evaluation:
         ]
         # An evaluation is short, so that what is built soonest is fastest.
         plan = min(backend.plans(model), key=lambda plan: plan[1])[0]
-        self._steps = backend.Steps(model, held, plan, False, batch_size, _MOST)
+        self._run = backend.Steps(model, held, plan, False, batch_size, _MOST).run
 
-    def run(self):
-        """Loss and metrics of the model as it is now: dict of name to number."""
+    def run(self, progress=None):
+        """Loss and metrics of the model as it is now: dict of name to number.
+
+        Args:
+            progress: a `Progress` that is told how far it is, or None.
+        """
         self.model.reset_metrics()
-        logs = {}
+        logs, done = {}, 0
         for part in self._parts:
             if part.size:
                 with held_back():
-                    logs = self._steps.run(part)
-        logs = {name: values[-1] for name, values in logs.items()}
+                    logs = self._run(part)
+                logs = {name: values[-1] for name, values in logs.items()}
+                done += len(part)
+                if progress is not None:
+                    progress.advance(done, logs)
         logs = self.model._get_metrics_result_or_logs(logs)
         return {name: _number(value) for name, value in logs.items()}
 

@@ -7,7 +7,7 @@ from ae_multi.backends.chunks import in_chunks
 from ae_multi.backends.held import cached
 
 
-def forward(model, x, batch_size):
+def forward(model, x, batch_size, told=None):
     """Outputs of ``model`` in use for all of ``x``, as NumPy arrays; see `ae_multi.backends`."""
     call = {"training": False} if model._call_has_training_arg else {}
 
@@ -22,4 +22,4 @@ def forward(model, x, batch_size):
     def run(part):
         return compiled(keras.tree.map_structure(tf.constant, part))
 
-    return in_chunks(run, x, batch_size)
+    return in_chunks(run, x, batch_size, told)

@@ -4,14 +4,37 @@ import torch
 
 from ae_multi._keras import keras
 from ae_multi.backends.chunks import in_chunks
+from ae_multi.backends.held import cached, signature
+from ae_multi.backends.torch.record import record, wraps_modules
+
+# Recording a pass takes about as long as so many passes.
+_WORTH = 8
 
 
-def forward(model, x, batch_size):
+def forward(model, x, batch_size, told=None):
     """Outputs of ``model`` in use for all of ``x``, as NumPy arrays; see `ae_multi.backends`."""
     call = {"training": False} if model._call_has_training_arg else {}
+    variables = [*model.trainable_variables, *model.non_trainable_variables]
+    state = [variable.value.detach() for variable in variables]
+    full = keras.tree.map_structure(lambda array: array[:batch_size], x)
+    size = len(keras.tree.flatten(full)[0])
+
+    def plain(part):
+        return model(part, **call)
+
+    def make():
+        part = keras.tree.map_structure(keras.ops.convert_to_tensor, full)
+        try:
+            return record(model, lambda _, part: plain(part), variables, state, part)
+        except RuntimeError:  # what depends on values cannot be recorded, but can be run
+            return lambda _, part: plain(part)
 
     def run(part):
-        return model(keras.tree.map_structure(keras.ops.convert_to_tensor, part), **call)
+        part = keras.tree.map_structure(keras.ops.convert_to_tensor, part)
+        if many and len(keras.tree.flatten(part)[0]) == size:
+            return cached(model, ("forward", signature(full)), make)(state, part)
+        return plain(part)
 
+    many = len(keras.tree.flatten(x)[0]) >= _WORTH * batch_size and not wraps_modules(model)
     with torch.no_grad():
-        return in_chunks(run, x, batch_size)
+        return in_chunks(run, x, batch_size, told)

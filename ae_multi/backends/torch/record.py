@@ -1,4 +1,4 @@
-"""A Keras step on PyTorch, recorded as a flat graph of ATen operations.
+"""What Keras does on PyTorch, a step or a pass, recorded as a flat graph of ATen operations.
 
 Keras's optimizers on PyTorch change weights in place and its layers assign to variables; both
 are recorded with the variables' tensors as inputs, so that the graph run on them changes them.
@@ -12,55 +12,88 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from ae_multi._keras import keras
 
 
-def record(model, held, variables, training, state, row):
-    """The step of ``model`` as a function of (state, arrays, row) that changes the state in place.
+def record(model, compute, variables, state, *inputs):
+    """``compute`` as a flat graph, a function of (state, *inputs) that changes the state in place.
 
     Args:
         model: a `keras.Model` whose steps are Keras's own.
-        held: the data, a `Held`.
+        compute: function of (scope, *inputs) that returns nested tensors; ``scope`` is the
+            `keras.StatelessScope` in which the variables have the state's values.
         variables: the Keras variables that make up the state.
-        training: whether to train, or else to evaluate.
         state: their tensors, detached. Recording leaves their values as they were.
-        row: indices of one batch, int64 (batch,).
+        inputs: nested tensors, of the shapes that the graph will be run on.
 
     Returns:
-        A `torch.fx.GraphModule` that returns the logs.
+        A `torch.fx.GraphModule`.
 
     Raises:
-        RuntimeError: a step whose course depends on values, or that cannot be repeated.
+        RuntimeError: a course that depends on values, or that cannot be repeated.
     """
     before = [tensor.clone() for tensor in state]
 
-    def step(state, arrays, row):
-        batch = held.assemble([array.index_select(0, row) for array in arrays])
+    def run(state, *inputs):
         live = [tensor.detach() for tensor in state]
         mapping = list(zip(variables, live, strict=True))
         scope = keras.StatelessScope(state_mapping=mapping, collect_losses=True)
         with scope:
-            logs = (_train if training else _test)(model, batch, scope)
-            logs = {name: torch.as_tensor(value).clone() for name, value in logs.items()}
+            outputs = compute(scope, *inputs)
         for variable, tensor, was in zip(variables, state, live, strict=True):
             value = scope.get_current_value(variable)
             if value is not None and value is not was:
                 tensor.copy_(value)
-        return logs
+        return outputs
 
     try:
         with torch.no_grad():
-            return _without_detours(make_fx(step)(state, held.arrays, row))
+            return _without_detours(make_fx(run)(state, *inputs))
     except RuntimeError:
         # Some updates of all weights at once ask the learning rate for its value; Keras's
         # definition of the optimizer, weight by weight, does not.
-        torch._foreach_copy_(state, before)
+        _put_back(state, before)
         with torch.no_grad(), _weight_by_weight(model.optimizer):
-            return _without_detours(make_fx(step)(state, held.arrays, row))
+            return _without_detours(make_fx(run)(state, *inputs))
     finally:
+        _put_back(state, before)
+
+
+def wraps_modules(model):
+    """Whether a layer is a module of PyTorch's own, with state that Keras does not know."""
+    return any(
+        isinstance(layer, keras.layers.TorchModuleWrapper) for layer in model._flatten_layers()
+    )
+
+
+def step_of(model, held, training):
+    """A step of ``model`` on a batch of the ``held`` data, for `record`.
+
+    Args:
+        model: a compiled and built `keras.Model`.
+        held: the data, a `Held`.
+        training: whether to train, or else to evaluate.
+
+    Returns:
+        Function of (scope, arrays, row) that returns the logs.
+    """
+
+    def step(scope, arrays, row):
+        batch = held.assemble([array.index_select(0, row) for array in arrays])
+        logs = (_train if training else _test)(model, batch, scope)
+        return {name: torch.as_tensor(value).clone() for name, value in logs.items()}
+
+    return step
+
+
+def _put_back(state, before):
+    if state:  # PyTorch wants at least one tensor
         torch._foreach_copy_(state, before)
 
 
 @contextlib.contextmanager
 def _weight_by_weight(optimizer):
     """Let ``optimizer`` update as Keras defines it, without PyTorch's operations on lists."""
+    if optimizer is None:
+        yield
+        return
 
     def update(gradients, variables, learning_rate):
         for gradient, variable in zip(gradients, variables, strict=True):

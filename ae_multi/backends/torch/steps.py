@@ -16,7 +16,7 @@ from ae_multi._keras import keras
 from ae_multi.backends.held import Held, cached
 from ae_multi.backends.torch.capture import CudaGraph
 from ae_multi.backends.torch.compiled import inducted, scripted
-from ae_multi.backends.torch.record import record
+from ae_multi.backends.torch.record import record, step_of, wraps_modules
 
 _MAKE = {"graph": scripted, "inductor": inducted}
 
@@ -32,14 +32,10 @@ def plans(model):
 
 
 def _can_be_recorded(model):
-    # Modules of PyTorch's own keep state that Keras does not know, and a step of the model's own
-    # may do anything.
+    # A step of the model's own may do anything.
     own = {name: getattr(keras.Model, name) for name in ("train_step", "test_step")}
     plain = all(getattr(type(model), name) is method for name, method in own.items())
-    wrapped = any(
-        isinstance(layer, keras.layers.TorchModuleWrapper) for layer in model._flatten_layers()
-    )
-    return plain and not wrapped
+    return plain and not wraps_modules(model)
 
 
 def hold(data):
@@ -101,7 +97,8 @@ class Steps:
         key = (self._plan, self._training, self._held.signature, rows.shape[1])
 
         def make():
-            step = record(self._model, self._held, self._variables, self._training, state, rows[0])
+            compute = step_of(self._model, self._held, self._training)
+            step = record(self._model, compute, self._variables, state, arrays, rows[0])
             if self._plan in _MAKE:
                 step = _MAKE[self._plan](step, state, arrays, rows[0])
             return CudaGraph(step) if self._plan == "cuda" else step
