@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Autoencoder": "ae_multi.models",
+    "ConvAutoencoder": "ae_multi.models",
     "SimpleAutoencoder": "ae_multi.models",
     "DeepAutoencoder": "ae_multi.models",
     "load_model": "ae_multi.models",

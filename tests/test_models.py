@@ -34,11 +34,12 @@ def models(keras):
     return {
         "simple": ae_multi.SimpleAutoencoder(4, (8, 8, 1)),
         "deep": ae_multi.DeepAutoencoder((16, 8), 4, (8, 8, 1)),
+        "conv": ae_multi.ConvAutoencoder((4,), 4, (8, 8, 1)),
         "own": ae_multi.Autoencoder(*own_parts(keras), seed=2),
     }
 
 
-@pytest.fixture(params=["simple", "deep", "own"])
+@pytest.fixture(params=["simple", "deep", "conv", "own"])
 def model(request, keras):
     made = models(keras)[request.param]
     made.compile()

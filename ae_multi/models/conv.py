@@ -1,0 +1,114 @@
+"""A convolutional autoencoder: strided convolutions down to a code, and their mirror."""
+
+import math
+
+from ae_multi._keras import keras
+from ae_multi.errors import InputError
+from ae_multi.models.autoencoder import Autoencoder
+from ae_multi.randomness.initializers import Seeded
+from ae_multi.sizes import check_positive, check_shape
+
+_KERNEL, _STRIDE = 3, 2
+
+
+@keras.saving.register_keras_serializable("ae_multi")
+class ConvAutoencoder(Autoencoder):
+    r"""Convolutions that halve an image, a dense code, and transposed convolutions that double it.
+
+    After Masci et al., "Stacked convolutional auto-encoders", ICANN 2011, with strides in place
+    of pooling. With h_0 = x, h_i = relu(conv(h_{i-1})), each 3 x 3 with stride 2, so that sides
+    are halved and rounded up; code = flatten(h_k) W + b; the decoder mirrors it, cuts off what
+    rounding up added, and ends with a sigmoid. Initial weights are Glorot uniform, biases 0.
+
+    Args:
+        filters: channels of the encoder's convolutions, in order; the decoder's are mirrored.
+        latent_dim: size of the code.
+        input_shape: shape of one image, of any size and channels: (h, w, channels), or (h, w).
+        seed: integer that fixes initial weights and batch order on every backend.
+
+    Inputs:
+        values in [0, 1] of shape (n, \*input_shape). Outputs have the same shape and range.
+
+    Raises:
+        InputError: sizes below 1, a shape that is no image's, or a seed that is no integer from 0
+            to 2**64 - 1.
+    """
+
+    def __init__(
+        self, filters=(16, 32), latent_dim=32, input_shape=(28, 28, 1), seed=0, **kwargs
+    ):  # fmt: skip
+        check_positive(latent_dim=latent_dim)
+        filters, shape = check_shape(filters, "filters"), check_shape(input_shape)
+        if len(shape) not in (2, 3):
+            raise InputError(
+                "Expected input_shape to be an image's, (height, width) or (height, width, "
+                f"channels). Received: {shape}."
+            )
+        encoder, decoder = _conv_parts(shape, filters, latent_dim, seed)
+        super().__init__(encoder, decoder, seed=seed, value_range=(0, 1), **kwargs)
+        self.filters = filters
+        self.latent_dim = latent_dim
+
+    def get_config(self):
+        """The arguments, for saving."""
+        return {
+            **keras.Model.get_config(self),
+            "filters": self.filters,
+            "latent_dim": self.latent_dim,
+            "input_shape": self.encoder.input_shape[1:],
+            "seed": self.seed,
+        }
+
+
+def _conv_parts(shape, filters, latent_dim, seed):
+    """(encoder, decoder), two `keras.Sequential`."""
+    height, width, channels = (*shape, 1)[:3]
+    sizes = [(height, width)]
+    for _ in filters:
+        sizes.append(tuple(-(-side // _STRIDE) for side in sizes[-1]))
+    small = (*sizes[-1], filters[-1])
+
+    def strided(kind, count, activation, name):
+        return kind(
+            count, _KERNEL, strides=_STRIDE, padding="same", activation=activation,
+            kernel_initializer=Seeded(seed=seed, name=name), name=name,
+        )  # fmt: skip
+
+    def dense(units, activation, name):
+        return keras.layers.Dense(
+            units, activation=activation, kernel_initializer=Seeded(seed=seed, name=name), name=name
+        )
+
+    encoder = keras.Sequential(
+        [
+            keras.Input(shape),
+            *([keras.layers.Reshape((height, width, 1))] if len(shape) == 2 else []),
+            *(
+                strided(keras.layers.Conv2D, count, "relu", f"down_{i}")
+                for i, count in enumerate(filters, 1)
+            ),  # (n, *small)
+            keras.layers.Flatten(),
+            dense(latent_dim, None, "code"),  # (n, latent_dim)
+        ],
+        name="encoder",
+    )
+    up = []
+    # Backwards: to the size, and with the channels, that each convolution was given.
+    counts = [*filters[-2::-1], channels]
+    for i, (count, size) in enumerate(zip(counts, sizes[-2::-1], strict=True), 1):
+        name, activation = ("pixels", "sigmoid") if i == len(filters) else (f"up_{i}", "relu")
+        up.append(strided(keras.layers.Conv2DTranspose, count, activation, name))
+        odd = [(0, side % _STRIDE) for side in size]
+        if any(map(any, odd)):
+            up.append(keras.layers.Cropping2D(odd))
+    decoder = keras.Sequential(
+        [
+            keras.Input((latent_dim,)),
+            dense(math.prod(small), "relu", "spread"),
+            keras.layers.Reshape(small),
+            *up,  # (n, height, width, channels)
+            *([keras.layers.Reshape(shape)] if len(shape) == 2 else []),
+        ],
+        name="decoder",
+    )
+    return encoder, decoder
