@@ -2,6 +2,7 @@
 
 from importlib import metadata
 
+from ae_multi._keras import keras
 from ae_multi.errors import BackendError
 from ae_multi.selection import select_backend
 
@@ -43,4 +44,5 @@ def plans(model):
 
 def forward(model, x, batch_size, told=None):
     """The model's outputs in use for all of ``x``, by Keras's own `predict`."""
-    return model.predict(x, batch_size=batch_size, verbose=0)
+    # Not the model's: that of an `Autoencoder` comes here.
+    return keras.Model.predict(model, x, batch_size=batch_size, verbose=0)
