@@ -5,7 +5,9 @@ long to call one.
 """
 
 import contextlib
+import copy
 import warnings
+from functools import cache
 
 import torch
 
@@ -29,16 +31,51 @@ def scripted(step, state, arrays, row):
             names[:] = logs
             return tuple(logs.values())
 
+    plain = step
     try:
         with _aside(state):
+            step = _with_traceable_adam(plain)
             traced = torch.jit.trace(Flat(), (*state, *arrays, row), check_trace=False)
     except (AttributeError, RuntimeError):
-        return step
+        return plain
 
     def run(state, arrays, row):
         return dict(zip(names, traced(*state, *arrays, row), strict=True))
 
     return run
+
+
+def _with_traceable_adam(step):
+    """A copy of ``step`` that calls the fused Adam so that TorchScript's tracer sees it.
+
+    It overlooks an operation that changes lists of tensors and gives nothing.
+    """
+    made = copy.deepcopy(step)
+    for node in made.graph.nodes:
+        if node.target is torch.ops.aten._fused_adam_.tensor_lr:
+            weights, gradients, first, second, _, steps = node.args
+            numbers = [node.kwargs[name] for name in ("lr", "beta1", "beta2", "eps")]
+            node.target = _adam()
+            node.args, node.kwargs = (weights, gradients, first, second, steps, *numbers), {}
+    made.recompile()
+    return made
+
+
+@cache
+def _adam():
+    T, Ts = torch.Tensor, list[torch.Tensor]  # noqa: N806
+
+    def adam(
+        weights: Ts, gradients: Ts, first: Ts, second: Ts, steps: Ts,
+        rate: T, beta1: float, beta2: float, epsilon: float,
+    ) -> T:  # fmt: skip
+        torch._fused_adam_(
+            weights, gradients, first, second, [], steps, lr=rate, beta1=beta1, beta2=beta2,
+            weight_decay=0.0, eps=epsilon, amsgrad=False, maximize=False,
+        )  # fmt: skip
+        return rate  # the tracer wants a tensor
+
+    return torch.jit.script(adam)
 
 
 def inducted(step, state, arrays, row):

@@ -4,15 +4,15 @@ Keras's optimizers on PyTorch change weights in place and its layers assign to v
 are recorded with the variables' tensors as inputs, so that the graph run on them changes them.
 """
 
-import contextlib
-
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from ae_multi._keras import keras
+from ae_multi.backends.torch.simplify import simplified
+from ae_multi.backends.torch.updates import fused, one_by_one, updating
 
 
-def record(model, compute, variables, state, *inputs):
+def record(model, compute, variables, state, *inputs, fuse=False):
     """``compute`` as a flat graph, a function of (state, *inputs) that changes the state in place.
 
     Args:
@@ -22,6 +22,7 @@ def record(model, compute, variables, state, *inputs):
         variables: the Keras variables that make up the state.
         state: their tensors, detached. Recording leaves their values as they were.
         inputs: nested tensors, of the shapes that the graph will be run on.
+        fuse: whether the optimizer may update by one kernel; a compiler makes one of its own.
 
     Returns:
         A `torch.fx.GraphModule`.
@@ -43,15 +44,19 @@ def record(model, compute, variables, state, *inputs):
                 tensor.copy_(value)
         return outputs
 
+    optimizer = model.optimizer
+    updates = [fused(optimizer) if fuse else None, None, one_by_one(optimizer)]
     try:
-        with torch.no_grad():
-            return _without_detours(make_fx(run)(state, *inputs))
-    except RuntimeError:
-        # Some updates of all weights at once ask the learning rate for its value; Keras's
-        # definition of the optimizer, weight by weight, does not.
-        _put_back(state, before)
-        with torch.no_grad(), _weight_by_weight(model.optimizer):
-            return _without_detours(make_fx(run)(state, *inputs))
+        for update in updates[0 if updates[0] else 1 :]:
+            try:
+                with torch.no_grad(), updating(optimizer, update):
+                    return simplified(make_fx(run)(state, *inputs))
+            except RuntimeError:
+                # Some updates of all weights at once ask the learning rate for its value; Keras's
+                # definition of the optimizer, weight by weight, does not.
+                if update is updates[-1]:
+                    raise
+                _put_back(state, before)
     finally:
         _put_back(state, before)
 
@@ -88,24 +93,6 @@ def _put_back(state, before):
         torch._foreach_copy_(state, before)
 
 
-@contextlib.contextmanager
-def _weight_by_weight(optimizer):
-    """Let ``optimizer`` update as Keras defines it, without PyTorch's operations on lists."""
-    if optimizer is None:
-        yield
-        return
-
-    def update(gradients, variables, learning_rate):
-        for gradient, variable in zip(gradients, variables, strict=True):
-            optimizer.update_step(gradient, variable, learning_rate)
-
-    vars(optimizer)["_backend_update_step"] = update
-    try:
-        yield
-    finally:
-        del vars(optimizer)["_backend_update_step"]
-
-
 def _train(model, batch, scope):
     """`keras.Model.train_step` of the PyTorch backend, with gradients by a function."""
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
@@ -130,14 +117,3 @@ def _train(model, batch, scope):
 
 def _test(model, batch, scope):
     return model.test_step(batch)
-
-
-def _without_detours(graph):
-    """The same graph without operations that do nothing once it is recorded."""
-    for node in list(graph.graph.nodes):
-        if node.target is torch.ops.aten.detach.default:
-            node.replace_all_uses_with(node.args[0])
-            graph.graph.erase_node(node)
-    graph.graph.eliminate_dead_code()
-    graph.recompile()
-    return graph

@@ -98,7 +98,10 @@ class Steps:
 
         def make():
             compute = step_of(self._model, self._held, self._training)
-            step = record(self._model, compute, self._variables, state, arrays, rows[0])
+            step = record(
+                self._model, compute, self._variables, state, arrays, rows[0],
+                fuse=self._plan != "inductor",
+            )  # fmt: skip
             if self._plan in _MAKE:
                 step = _MAKE[self._plan](step, state, arrays, rows[0])
             return CudaGraph(step) if self._plan == "cuda" else step

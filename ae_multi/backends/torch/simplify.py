@@ -1,0 +1,209 @@
+"""A recorded graph without what nobody would write by hand.
+
+Keras is written for every backend and for gradients to be taken automatically, and a recording
+shows it: powers of 1, means over one number, bias added in a pass of its own, a gradient
+multiplied by one number after another in passes over all of it. Each pass over a batch costs
+about as much as a small matrix product.
+"""
+
+import operator
+
+import torch
+from torch.fx.node import map_arg
+
+aten = torch.ops.aten
+_LARGEST = 2**16  # elements of a constant that is computed once and kept
+_VIEWS = {aten.expand.default, aten.view.default, aten.unsqueeze.default, aten.squeeze.dims}
+
+
+def simplified(module):
+    """The same recording with less to do; results differ by no more than rounding.
+
+    Args:
+        module: a `torch.fx.GraphModule` of ATen operations; it is changed.
+    """
+    graph = module.graph
+    for node in list(graph.nodes):
+        if node.target is aten.detach.default:
+            node.replace_all_uses_with(node.args[0])
+            graph.erase_node(node)
+    changed = _roots_of_changes(graph)
+    for node in list(graph.nodes):
+        same = _same(node)
+        if same is not None and _root(same) not in changed:
+            _replace(node, same)
+    _fold_constants(module, changed)
+    _join_bias(graph)
+    _join_factors(graph, changed)
+    graph.eliminate_dead_code()
+    module.recompile()
+    return module
+
+
+def _is_changing(node):
+    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
+
+
+def _root(node):
+    """The node whose memory ``node`` is a view of, or itself."""
+    while isinstance(node.target, torch._ops.OpOverload) and node.args:
+        first = node.target._schema.arguments[0]
+        if first.alias_info is None or not isinstance(node.args[0], torch.fx.Node):
+            return node
+        node = node.args[0]
+    return node
+
+
+def _roots_of_changes(graph):
+    """Nodes whose memory some operation changes in place."""
+    changed = set()
+    for node in filter(_is_changing, graph.nodes):
+        for argument, value in zip(node.target._schema.arguments, node.args, strict=False):
+            if argument.alias_info is not None and argument.alias_info.is_write:
+                map_arg(value, lambda found: changed.add(_root(found)))
+    return changed
+
+
+def _value(node):
+    """What a node gives, as far as shape and type go, or None."""
+    value = node.meta.get("val") if isinstance(node, torch.fx.Node) else None
+    return value if isinstance(value, torch.Tensor) else None
+
+
+def _same(node):
+    """The node or the view that gives what ``node`` computes, or None."""
+    made, given = _value(node), _value(node.args[0]) if node.args else None
+    if made is None or given is None or made.dtype != given.dtype:
+        return None
+    by_one = {aten.pow.Tensor_Scalar, aten.mul.Scalar, aten.mul.Tensor, aten.div.Scalar,
+              aten.div.Tensor}  # fmt: skip
+    if node.target in by_one and type(node.args[1]) in (int, float) and node.args[1] == 1:
+        return node.args[0]
+    if node.target in (aten.expand.default, aten.view.default) and made.shape == given.shape:
+        return node.args[0] if made.stride() == given.stride() else None
+    if node.target in (aten.mean.dim, aten.sum.dim_IntList) and not node.kwargs:
+        axes = node.args[1] or range(given.ndim)
+        if all(given.shape[axis] == 1 for axis in axes) and made.ndim < given.ndim:
+            with node.graph.inserting_before(node):
+                return node.graph.call_function(aten.squeeze.dims, (node.args[0], list(axes)))
+    return None
+
+
+def _replace(node, other):
+    if "val" not in other.meta:
+        other.meta.update(node.meta)
+    node.replace_all_uses_with(other)
+    node.graph.erase_node(node)
+
+
+def _fold_constants(module, changed):
+    """Compute once what depends on no argument."""
+    graph, known = module.graph, {}
+    for node in graph.nodes:
+        if _root(node) in changed:
+            continue
+        if node.op == "get_attr" and isinstance(getattr(module, node.target), torch.Tensor):
+            known[node] = getattr(module, node.target)
+        elif _is_constant(node) and all(given in known for given in node.all_input_nodes):
+            args, kwargs = map_arg((node.args, node.kwargs), known.__getitem__)
+            known[node] = node.target(*args, **kwargs)
+    for node, value in known.items():
+        used = any(user not in known for user in node.users)
+        small = isinstance(value, torch.Tensor) and value.numel() <= _LARGEST
+        if node.op != "get_attr" and used and small:
+            name = f"_folded_{node.name}"
+            module.register_buffer(name, value)
+            with graph.inserting_before(node):
+                _replace(node, graph.get_attr(name))
+
+
+def _is_constant(node):
+    """Whether an operation gives the same each time that it is given the same."""
+    if node.target is operator.getitem:
+        return True
+    return (
+        isinstance(node.target, torch._ops.OpOverload)
+        and not _is_changing(node)
+        and torch.Tag.nondeterministic_seeded not in node.target.tags
+        and "empty" not in node.target.name()
+    )
+
+
+def _join_bias(graph):
+    """A product and the bias added to it as one operation."""
+    places = {node: place for place, node in enumerate(graph.nodes)}
+    changes = [place for node, place in places.items() if _is_changing(node)]
+    for node in list(graph.nodes):
+        if node.target is not aten.add.Tensor or node.kwargs:
+            continue
+        product, bias = node.args
+        if getattr(product, "target", None) is not aten.mm.default or len(product.users) != 1:
+            continue
+        added, made = _value(bias), _value(node)
+        fits = added is not None and added.shape == made.shape[1:] and added.dtype == made.dtype
+        if fits and not any(places[product] < change < places[node] for change in changes):
+            with graph.inserting_before(node):
+                _replace(node, graph.call_function(aten.addmm.default, (bias, *product.args)))
+
+
+def _join_factors(graph, changed):
+    """Factors of a whole array multiplied with each other first."""
+    for node in reversed(list(graph.nodes)):
+        if _factor(node) is None or [user for user in node.users if _factor(user)]:
+            continue  # none, or one that is joined with what follows
+        base, factors = node, []
+        while (found := _factor(base)) and (base is node or len(base.users) == 1):
+            base = found[0]
+            factors.append(found[1])
+        if len(factors) < 2 or _root(base) in changed:
+            continue
+        number, tensors = 1.0, []
+        for factor in factors:
+            if isinstance(factor, torch.fx.Node):
+                tensors.append(factor)
+            else:
+                number *= factor
+        with graph.inserting_before(node):
+            if tensors:
+                whole = tensors[0]
+                for other in (*tensors[1:], *([number] if number != 1 else [])):
+                    whole = graph.call_function(aten.mul.Tensor, (whole, other))
+                    whole.meta.update(tensors[0].meta)
+                made = graph.call_function(aten.mul.Tensor, (base, whole))
+            else:
+                made = graph.call_function(aten.mul.Scalar, (base, number))
+        _replace(node, made)
+
+
+def _factor(node):
+    """(array, number or scalar node) whose product ``node`` is, or None."""
+    made = _value(node)
+    if made is None or made.ndim == 0 or not made.is_floating_point():
+        return None
+    pairs = []
+    if node.target is aten.neg.default:
+        pairs = [(node.args[0], -1.0)]
+    elif node.target in (aten.mul.Scalar, aten.mul.Tensor):
+        one, other = node.args
+        pairs = [(one, other), (other, one)]
+    elif node.target in (aten.div.Scalar, aten.div.Tensor) and _scalar(node.args[1]):
+        divisor = _scalar(node.args[1])
+        pairs = [(node.args[0], 1 / divisor)] if isinstance(divisor, float) else []
+    for array, factor in pairs:
+        given, scalar = _value(array), _scalar(factor)
+        if given is not None and given.shape == made.shape and given.dtype == made.dtype:
+            if isinstance(scalar, torch.fx.Node) and _value(scalar).dtype != made.dtype:
+                continue
+            if scalar is not None:
+                return array, scalar
+    return None
+
+
+def _scalar(factor):
+    """``factor`` as a number or as the node of one, or None where it is an array."""
+    if isinstance(factor, torch.fx.Node):
+        while factor.target in _VIEWS:
+            factor = factor.args[0]
+        value = _value(factor)
+        return factor if value is not None and value.ndim == 0 else None
+    return float(factor) if type(factor) in (int, float) else None

@@ -1,0 +1,72 @@
+"""An optimizer's update as a recording wants it: of all weights in one pass, or one by one."""
+
+import contextlib
+
+import torch
+
+from ae_multi._keras import keras
+
+ops = keras.ops
+
+
+def fused(optimizer):
+    """The update by PyTorch's fused kernel, for an optimizer that it has one for, or None.
+
+    Keras's Adam is w ← w - α m / (√v + ε) with α = rate · √(1 - β₂ᵗ) / (1 - β₁ᵗ); PyTorch's is
+    w ← w - rate / (1 - β₁ᵗ) · m / (√v / √(1 - β₂ᵗ) + ε). Given α for the rate and an endless t,
+    the second is the first.
+    """
+    adam = keras.optimizers.Adam
+    if not isinstance(optimizer, adam) or type(optimizer).update_step is not adam.update_step:
+        return None
+    if optimizer.amsgrad:
+        return None
+
+    def update(gradients, variables, learning_rate):
+        weights = [variable.value for variable in variables]
+        if {tensor.dtype for tensor in (*weights, *gradients)} != {torch.float32}:
+            raise RuntimeError("Expected float32 weights and gradients.")
+        places = [optimizer._get_variable_index(variable) for variable in variables]
+        first = [optimizer._momentums[place].value for place in places]
+        second = [optimizer._velocities[place].value for place in places]
+        step = ops.cast(optimizer.iterations + 1, "float32")
+        powers = [
+            ops.power(ops.cast(beta, "float32"), step)
+            for beta in (optimizer.beta_1, optimizer.beta_2)
+        ]
+        # The kernel goes through memory as it lies.
+        if not all(tensor.is_contiguous() for tensor in (*weights, *first, *second)):
+            raise RuntimeError("Expected weights that lie in memory in order.")
+        gradients = [gradient.contiguous() for gradient in gradients]
+        rate = ops.cast(learning_rate, "float32") * ops.sqrt(1 - powers[1]) / (1 - powers[0])
+        endless = torch.full((), torch.inf, device=weights[0].device)
+        torch._fused_adam_(
+            weights, gradients, first, second, [], [endless] * len(weights), lr=rate,
+            beta1=optimizer.beta_1, beta2=optimizer.beta_2, weight_decay=0.0,
+            eps=optimizer.epsilon, amsgrad=False, maximize=False,
+        )  # fmt: skip
+
+    return update
+
+
+def one_by_one(optimizer):
+    """The update as Keras defines it, weight by weight, without PyTorch's operations on lists."""
+
+    def update(gradients, variables, learning_rate):
+        for gradient, variable in zip(gradients, variables, strict=True):
+            optimizer.update_step(gradient, variable, learning_rate)
+
+    return update
+
+
+@contextlib.contextmanager
+def updating(optimizer, update):
+    """Let ``optimizer`` update by the function ``update``; as it does by itself for None."""
+    if optimizer is None or update is None:
+        yield
+        return
+    vars(optimizer)["_backend_update_step"] = update
+    try:
+        yield
+    finally:
+        del vars(optimizer)["_backend_update_step"]

@@ -1,0 +1,155 @@
+"""Recorded graphs lose what nobody would write by hand, and nothing else (PyTorch)."""
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.backend
+
+
+@pytest.fixture(autouse=True)
+def torch(backend):
+    if backend != "torch":
+        pytest.skip("graphs are recorded on PyTorch alone")
+    import torch
+
+    return torch
+
+
+def recorded(function, *inputs):
+    """(what ``function`` gives, what its simplified recording gives, names of its operations)."""
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    from ae_multi.backends.torch.simplify import simplified
+
+    made = simplified(make_fx(function)(*inputs))
+    names = [
+        node.target.name().removeprefix("aten::")
+        for node in made.graph.nodes
+        if node.op == "call_function"
+    ]
+    return function(*inputs), made(*inputs), names
+
+
+def test_passes_that_change_nothing_go(torch):
+    def function(x):
+        y = torch.pow(x + 1, 1.0) * 1
+        return (y / 1).mean(-1).expand(3, 4).sum()
+
+    expected, found, names = recorded(function, torch.rand(3, 4, 1))
+    assert found == expected
+    assert names == ["add.Tensor", "squeeze.dims", "sum"]
+
+
+def test_a_mean_over_more_than_one_number_stays(torch):
+    expected, found, names = recorded(lambda x: (x + 1).mean(-1), torch.rand(3, 2))
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    assert "mean.dim" in names
+
+
+def test_bias_is_added_by_the_product(torch):
+    inputs = torch.rand(5, 3), torch.rand(3, 4), torch.rand(4)
+    expected, found, names = recorded(lambda x, w, b: x @ w + b, *inputs)
+    torch.testing.assert_close(found, expected)
+    assert names == ["addmm"]
+
+
+def test_a_sum_of_other_shape_is_no_bias(torch):
+    inputs = torch.rand(5, 3), torch.rand(3, 4), torch.rand(5, 1)
+    expected, found, names = recorded(lambda x, w, b: x @ w + b, *inputs)
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    assert names == ["mm", "add.Tensor"]
+
+
+def test_factors_are_multiplied_with_each_other_first(torch):
+    def function(x, s):
+        return -(x * 2.0 * s.expand(5, 4)) / 4.0
+
+    expected, found, names = recorded(function, torch.rand(5, 4), torch.rand(()))
+    torch.testing.assert_close(found, expected)
+    assert names == ["mul.Tensor", "mul.Tensor"]  # number by number, and the array once
+
+
+def test_what_is_used_in_between_stays(torch):
+    def function(x):
+        y = x * 2.0
+        return -(y * 3.0), y.sum()
+
+    expected, found, _ = recorded(function, torch.rand(5, 4))
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_constants_are_computed_once(torch):
+    def function(x):
+        return x * torch.arange(4.0).square().sum()
+
+    expected, found, names = recorded(function, torch.rand(4))
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    assert names == ["mul.Tensor"]
+
+
+def test_memory_that_is_changed_in_place_is_no_constant(torch):
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    from ae_multi.backends.torch.simplify import simplified
+
+    def function(x):
+        sums = torch.zeros(3)
+        sums.view(3).add_(x)
+        return sums * 1
+
+    made = simplified(make_fx(function)(torch.ones(3)))
+    for _ in range(2):  # a constant would have grown by the second time
+        assert made(torch.ones(3)).tolist() == [1, 1, 1]
+
+
+def test_a_value_before_a_change_in_place_is_kept(torch):
+    def function(w):
+        before = w * 1
+        w.add_(1)
+        return before, w
+
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    from ae_multi.backends.torch.simplify import simplified
+
+    made = simplified(make_fx(function)(torch.zeros(2)))
+    before, after = made(torch.zeros(2))
+    assert before.tolist() == [0, 0]
+    assert after.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("name", ["Adam", "AdamW", "Adamax", "amsgrad", "own"])
+def test_adam_alone_is_fused(name, keras):
+    from ae_multi.backends.torch.updates import fused
+
+    class Own(keras.optimizers.Adam):
+        def update_step(self, gradient, variable, learning_rate):
+            raise NotImplementedError
+
+    made = {
+        "amsgrad": lambda: keras.optimizers.Adam(amsgrad=True),
+        "own": Own,
+    }.get(name) or getattr(keras.optimizers, name)
+    assert (fused(made()) is not None) == (name in ("Adam", "AdamW"))
+
+
+def test_the_fused_adam_is_keras_adam(torch, keras):
+    """Against NumPy in float64, with a gradient that lies in memory in another order."""
+    from ae_multi.backends.torch.updates import fused, updating
+
+    rng = np.random.default_rng(0)
+    w, rate, beta1, beta2, epsilon = rng.random((4, 3)), 0.01, 0.8, 0.97, 1e-3
+    weight = keras.Variable(w.astype(np.float32))
+    optimizer = keras.optimizers.Adam(rate, beta1, beta2, epsilon)
+    optimizer.build([weight])
+    m = v = np.zeros((4, 3))
+    for t in range(1, 6):
+        g = rng.normal(size=(3, 4)).astype(np.float32).T
+        with updating(optimizer, fused(optimizer)):
+            optimizer.apply([torch.from_numpy(g)], [weight])
+        m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g.astype(float) ** 2
+        alpha = rate * np.sqrt(1 - beta2**t) / (1 - beta1**t)
+        w = w - alpha * m / (np.sqrt(v) + epsilon)
+        found = keras.ops.convert_to_numpy(weight)
+        np.testing.assert_allclose(found, w, rtol=0, atol=2e-7 * t)
