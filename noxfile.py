@@ -85,8 +85,17 @@ def lint(session):
 
 @nox.session
 def bench(session):
-    """Measure training, encoding and reconstruction throughput on every backend."""
-    run_in_core(session, "benchmarks/throughput.py", *interpreters(session), *session.posargs)
+    """Time training and whole arrays on every backend, beside loops by hand, Keras and peers."""
+    # Their environment takes minutes to build.
+    peers = [] if "--quick" in session.posargs else [f"--peers={environment(session, 'peers')}"]
+    arguments = [*interpreters(session), *peers, *session.posargs]
+    run_in_core(session, "-m", "benchmarks.throughput", *arguments)
+
+
+@nox.session
+def scaling(session):
+    """Time training as batch size, width, samples and processor cores grow, one by one."""
+    run_in_core(session, "-m", "benchmarks.scaling", *interpreters(session), *session.posargs)
 
 
 @nox.session

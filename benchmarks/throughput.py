@@ -1,211 +1,248 @@
 """How fast each backend trains, encodes and reconstructs, beside what Keras does by itself.
 
-A parent without a framework starts one process a backend, one after another. Each checks first
+``nox -s bench``; ``nox -s bench -- --help`` shows what can be asked for. Each backend checks first
 that all contenders compute the same losses from the same start, then times them in turn:
+training (`benchmarks.contenders`), and whole arrays:
 
-    native      a loop written by hand for that framework, `benchmarks/native/`
-    ours        `Autoencoder.fit` on arrays, by the plan that a long training chooses
-    keras.fit   the same layers as a plain `keras.Sequential`, trained by `keras.Model.fit`
-    encode      `Autoencoder.encode` of all images, batches of 1,024
-    reconstruct `Autoencoder.reconstruct` of all images, batches of 1,024
-    predict     what `keras.Model.predict` does for the same images, batches of 1,024
+    encode, reconstruct, evaluate     of an `Autoencoder`, all images
+    keras.predict, keras.evaluate     of the plain Keras model, batches of 1,024
 
-Training is timed in the second epoch of a fit, when data are in place and all is compiled. Apart
-from these it reports the seconds to the end of a first epoch of ours and of two epochs of
-Keras's, each of a fresh model, compiling included.
-
-Run it with ``nox -s bench``; ``nox -s bench -- --help`` shows what can be asked for.
+Then each contender begins anew in a process of its own (`benchmarks.first`), and peers train a
+network of the same sizes (`benchmarks.peers`).
 """
 
 import argparse
-import importlib
-import json
-import os
 import statistics
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 from rich.table import Table
 
-from ae_multi.cli.options import add_backend_options, model_names
+from ae_multi.cli.options import add_backend_options, comma_separated
+from ae_multi.errors import BackendError, InputError, WorkerError
 from ae_multi.files import check_writable
 from ae_multi.parity import Settings
-from ae_multi.recipes import Recipe
 from ae_multi.report.json import write_json
 from ae_multi.report.machine import machine
 from ae_multi.report.tables import console
+from ae_multi.sizes import check_positive
+from benchmarks.networks import NAMES
+from benchmarks.peer import NAMES as PEERS
+from benchmarks.processes import run
 
-CONTENDERS = ("native", "ours", "keras.fit", "encode", "reconstruct", "predict")
+TRAINING = ("native", "ours", "keras.fit")
+WHOLE = ("encode", "reconstruct", "keras.predict", "evaluate", "keras.evaluate")
 
 
-def main():
-    """Measure every backend and print a table; return the exit status."""
-    options = _parser().parse_args()
-    if options.measure:
-        print(json.dumps(measure(**json.loads(options.measure))))
-        return 0
-    if options.json:
-        check_writable(options.json, "the JSON")
+def main(arguments=None):
+    """Measure every backend and print tables; return the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        _check(options)
+        return _measure_all(options)
+    except (BackendError, InputError, WorkerError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2 if isinstance(error, InputError) else 1
+
+
+def _check(options):
+    check_positive(batch_size=options.batch_size, repeats=options.repeats)
+    unknown = [name for name in options.model if name not in NAMES]
+    if unknown:
+        raise InputError(f"Expected --model among {', '.join(NAMES)}. Received: {unknown[0]!r}.")
+    for path, what in ((options.json, "the JSON"), (options.figure, "the figure")):
+        if path:
+            check_writable(path, what)
+
+
+def _measure_all(options):
     settings = Settings(backends=options.backends, pythons=dict(options.python))
-    log, results = console(stderr=True), []
-    for backend in settings.available()[0]:
-        for model in options.model:
-            log.print(f"{backend}: {model}")
-            job = {"model": model, "batch_size": options.batch_size, "repeats": options.repeats}
-            done = subprocess.run(
-                [settings.python(backend), __file__, "--measure", json.dumps(job)],
-                env={**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "2"},
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if done.returncode:
-                log.print(done.stderr, style="red", markup=False)
-                return 1
-            results.append(json.loads(done.stdout.splitlines()[-1]))
-    console().print(table(results))
+    samples, repeats = (6_400, 2) if options.quick else (None, options.repeats)
+    common = {"batch_size": options.batch_size, "samples": samples}
+    recorded = {"machine": machine(), "results": [], "peers": []}
+    with console(stderr=True).status("starting") as status:
+        for backend in settings.available()[0]:
+            for model in options.model:
+                job = {"model": model, **common}
+
+                def measured(module, backend=backend, job=job, **more):
+                    python = settings.python(backend)
+                    return run(python, backend, module, {**job, **more}, options.device)
+
+                status.update(f"{backend}: {model}")
+                result = measured("throughput", repeats=repeats)
+                result["first"] = {}
+                for contender in TRAINING:
+                    status.update(f"{backend}: {model}, the first second of {contender}")
+                    result["first"][contender] = measured("first", contender=contender)
+                recorded["results"].append(result)
+        for peer in PEERS if options.peers else ():
+            for model in (name for name in options.model if name != "conv"):
+                status.update(f"{peer}: {model}")
+                job = {"peer": peer, "model": model, **common}
+                found = run(options.peers, "torch", "peer", job, "cpu")
+                if found is not None:
+                    recorded["peers"].append({**job, **found})
+    out = console()
+    for made in tables(recorded):
+        out.print(made)
     if options.json:
-        write_json(options.json, {"machine": machine(), "results": results})
+        write_json(options.json, recorded)
+    if options.figure:
+        from benchmarks.figures import draw_throughput
+
+        draw_throughput(recorded, options.figure)
     return 0
 
 
-def measure(model, batch_size, repeats):
-    """Samples per second of each contender on this process's backend: medians over repeats."""
-    import numpy as np
-
-    from ae_multi import backends
-    from ae_multi._keras import keras
-    from ae_multi.data import load_data
+def measure(model, batch_size, samples, repeats):
+    """Samples per second of each contender on this process's backend."""
     from ae_multi.parity.record import describe
-    from ae_multi.recipes.train import build
-    from ae_multi.training.loop import Order
+    from benchmarks.contenders import Contenders, seconds
+    from benchmarks.limits import limits
+    from benchmarks.networks import images, network
 
-    backends.current().full_precision()
-    data = load_data("auto")
-    x = data.x_train
-    recipe = Recipe(model, batch_size=batch_size)
-
-    def plain():
-        twin = build(recipe, data.image_shape)
-        layers = [*twin.encoder.layers, *twin.decoder.layers]
-        made = keras.Sequential([keras.Input(data.image_shape), *layers])
-        made.compile(optimizer=keras.optimizers.Adam(recipe.learning_rate), loss="mse")
-        return made
-
-    def native():
-        module = importlib.import_module(f"native.{keras.config.backend()}_loop")
-        layers = [
-            (*map(np.array, layer.get_weights()), layer.activation.__name__)
-            for layer in plain().layers
-            if isinstance(layer, keras.layers.Dense)
-        ]
-        flat = x.reshape(len(x), -1)
-        return module.train(layers, flat, batch_size, recipe.learning_rate)
-
-    def seconds(job):
-        begin = time.perf_counter()
-        job()
-        backends.current().wait()
-        return time.perf_counter() - begin
-
-    fitting = {"batch_size": batch_size, "verbose": 0}
-    first = {
-        "ours, one epoch": seconds(lambda: build(recipe, data.image_shape).fit(x, **fitting)),
-        "keras.fit, two epochs": seconds(lambda: plain().fit(x, x, epochs=2, **fitting)),
-    }
-
-    # Ten steps without shuffling: the same losses, or the timing means nothing.
-    ours, theirs, by_hand = build(recipe, data.image_shape), plain(), native()
-    full, _ = Order(len(x), batch_size, None).epoch(0)
-    few = x[: 10 * batch_size]
-    losses = [
-        ours.fit(few, shuffle=False, **fitting).history["loss"][0],
-        theirs.fit(few, few, shuffle=False, **fitting).history["loss"][0],
-        by_hand(full[:10]).mean(),
-    ]
-    np.testing.assert_allclose(losses, losses[0], rtol=1e-5)
-
-    class OneEpoch(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch, logs=None):
-            self.model.stop_training = True
-
-    plan = ours.fit(x, epochs=1000, callbacks=[OneEpoch()], **fitting).plan
-    order = Order(len(x), batch_size, 0)
-
-    class Clock(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            self.begin = time.perf_counter()
-
-        def on_epoch_end(self, epoch, logs=None):
-            backends.current().wait()
-            self.seconds = time.perf_counter() - self.begin
-
-    def second_epoch(fit, *data, **rest):
-        # Like a hand-written loop, `fit` takes the data to the device once, before the first.
-        clock = Clock()
-        fit(*data, epochs=2, callbacks=[clock], **fitting, **rest)
-        return clock.seconds
-
+    x, data = images(samples)
+    contenders = Contenders(lambda: network(model, x.shape[1:]), x, batch_size)
+    rates = contenders.compare(TRAINING, repeats)
+    ours, theirs = contenders.ours, contenders.theirs
     jobs = {
-        "native": lambda: seconds(lambda: [by_hand(rows) for rows in order.epoch(0) if rows.size]),
-        "ours": lambda: second_epoch(ours.fit, x, plan=plan.name),
-        "keras.fit": lambda: second_epoch(theirs.fit, x, x),
-        "encode": lambda: seconds(lambda: ours.encode(x)),
-        "reconstruct": lambda: seconds(lambda: ours.reconstruct(x)),
-        "predict": lambda: seconds(lambda: theirs.predict(x, batch_size=1024, verbose=0)),
+        "encode": lambda: ours.encode(x),
+        "reconstruct": lambda: ours.reconstruct(x),
+        "keras.predict": lambda: theirs.predict(x, batch_size=1024, verbose=0),
+        "evaluate": lambda: ours.evaluate(x, batch_size=1024, verbose=0),
+        "keras.evaluate": lambda: theirs.evaluate(x, x, batch_size=1024, verbose=0),
     }
     for job in jobs.values():
         job()  # compile, and fill caches
     times = {name: [] for name in jobs}
     for _ in range(repeats):
         for name, job in jobs.items():
-            times[name].append(job())
+            times[name].append(seconds(job))
+    rates |= {name: len(x) / statistics.median(found) for name, found in times.items()}
     return {
         **describe(),
         "precision": "float32, TF32 off",
         "model": model,
-        "data": data.name,
+        "data": data,
+        "samples": len(x),
         "batch_size": batch_size,
         "repeats": repeats,
-        "plan": {"name": plan.name, "why": plan.why},
-        "first_seconds": first,
-        "samples_per_second": {
-            name: len(x) / statistics.median(found) for name, found in times.items()
-        },
+        "plan": {"name": contenders.plan.name, "why": contenders.plan.why},
+        "samples_per_second": rates,
+        "limits": limits(ours, batch_size),
     }
 
 
-def table(results):
-    """A row for each model and backend."""
-    made = Table("model", "backend", "device", title="Samples per second", title_justify="left")
-    for name in CONTENDERS:
+def tables(recorded):
+    """Training, whole arrays, the first second, and peers where they were measured."""
+    results = recorded["results"]
+    yield _table(
+        "Training, samples per second",
+        results,
+        {
+            **{name: _rate(name) for name in TRAINING},
+            "ours / native": _ratio("ours", "native"),
+            "ours / keras.fit": _ratio("ours", "keras.fit"),
+            "limit": lambda r: f"{r['limits']['training']['samples_per_second']:,.0f}",
+            "plan": lambda r: r["plan"]["name"],
+        },
+    )
+    yield _table(
+        "Whole arrays, samples per second",
+        results,
+        {
+            **{name: _rate(name) for name in WHOLE},
+            "reconstruct / predict": _ratio("reconstruct", "keras.predict"),
+            "evaluate / Keras's": _ratio("evaluate", "keras.evaluate"),
+            "limit of reconstruct": lambda r: (
+                f"{r['limits']['reconstruct']['samples_per_second']:,.0f}"
+            ),
+        },
+    )
+    yield _table(
+        "The first second, compiling included; memory that one epoch takes",
+        results,
+        {
+            "import s": lambda r: f"{r['first']['ours']['import_seconds']:.1f}",
+            "ours, 1 epoch s": _first("ours", "first_epoch"),
+            "native, 1 epoch s": _first("native", "first_epoch"),
+            "Keras, 1 epoch s": _first("keras.fit", "first_epoch"),
+            "Keras, 2 epochs s": _first("keras.fit", "two_epochs"),
+            "data MiB": lambda r: f"{r['first']['ours']['data_bytes'] / 2**20:,.0f}",
+            **{
+                f"{name} MiB": lambda r, name=name: f"{r['first'][name]['peak_bytes'] / 2**20:,.0f}"
+                for name in TRAINING
+            },
+        },
+    )
+    if recorded["peers"]:
+        yield peers_table(recorded)
+
+
+def peers_table(recorded):
+    """Each peer's training beside ours on each backend, as a multiple."""
+    backends = list(dict.fromkeys(result["backend"] for result in recorded["results"]))
+    made = Table("model", "peer", title="Peers, samples per second", title_justify="left")
+    for name in ("samples/s", *(f"ours on {backend}" for backend in backends)):
         made.add_column(name, justify="right")
-    for name in ("ours / native", "ours / keras.fit", "plan"):
+    ours = {
+        (result["model"], result["backend"]): result["samples_per_second"]["ours"]
+        for result in recorded["results"]
+    }
+    for peer in recorded["peers"]:
+        rate = peer["samples_per_second"]
+        multiples = [f"{ours[peer['model'], backend] / rate:.2f} x" for backend in backends]
+        made.add_row(peer["model"], f"{peer['peer']} {peer['version']}", f"{rate:,.0f}", *multiples)
+    return made
+
+
+def _table(title, results, columns):
+    made = Table("model", "backend", "device", title=title, title_justify="left")
+    for name in columns:
         made.add_column(name, justify="right")
     for result in results:
-        rates = result["samples_per_second"]
         made.add_row(
             result["model"],
             f"{result['backend']} {result['versions'][result['backend']]}",
             result["device"],
-            *(f"{rates[name]:,.0f}" for name in CONTENDERS),
-            f"{rates['ours'] / rates['native']:.2f}",
-            f"{rates['ours'] / rates['keras.fit']:.2f}",
-            result["plan"]["name"],
+            *(value(result) for value in columns.values()),
         )
     return made
+
+
+def _rate(name):
+    return lambda result: f"{result['samples_per_second'][name]:,.0f}"
+
+
+def _ratio(one, other):
+    def ratio(result):
+        rates = result["samples_per_second"]
+        return f"{rates[one] / rates[other]:.2f}"
+
+    return ratio
+
+
+def _first(contender, what):
+    return lambda result: f"{result['first'][contender][what]:.1f}"
 
 
 def _parser():
     parser = argparse.ArgumentParser(prog="bench", description=__doc__.partition("\n")[0])
     add_backend_options(parser)
-    parser.add_argument("--model", type=model_names, default=model_names("all"), metavar="NAMES")
-    parser.add_argument("--batch-size", type=int, default=128, metavar="N")
-    parser.add_argument("--repeats", type=int, default=5, metavar="N")
+    parser.add_argument(
+        "--model", type=comma_separated, default=NAMES, metavar="NAMES",
+        help=f"some of {','.join(NAMES)} (default: all)",
+    )  # fmt: skip
+    parser.add_argument("--device", choices=["cpu", "gpu"], help="default: what there is")
+    parser.add_argument("--batch-size", type=int, default=128, metavar="N", help="default: 128")
+    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="default: 5")
+    parser.add_argument("--quick", action="store_true", help="6,400 images, twice")
+    parser.add_argument(
+        "--peers", type=Path, metavar="PYTHON", help="time peers in this interpreter, too"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
-    parser.add_argument("--measure", help=argparse.SUPPRESS)
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="draw them")
     return parser
 
 

@@ -1,4 +1,8 @@
-"""JAX by hand: `lax.scan` over the epoch, data on the device, Adam written out."""
+"""JAX by hand: data on the device, Adam written out.
+
+scan   `lax.scan` over the epoch
+step   one compiled step after another; inside a scan a CPU runs convolutions on one thread
+"""
 
 from functools import partial
 
@@ -6,22 +10,26 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+WAYS = ("scan", "step")
 ACTIVATIONS = {"relu": jax.nn.relu, "sigmoid": jax.nn.sigmoid, "linear": lambda x: x}
+_IMAGES = ("NHWC", "HWIO", "NHWC")
 
 
-def train(layers, x, batch_size, rate):
+def train(layers, x, rate, way):
     """See `benchmarks.native`."""
-    activations = [ACTIVATIONS[name] for *_, name in layers]
-    weights = [(jnp.asarray(kernel), jnp.asarray(bias)) for kernel, bias, _ in layers]
+    weights = [
+        None if layer.kernel is None else (jnp.asarray(layer.kernel), jnp.asarray(layer.bias))
+        for layer in layers
+    ]
     zeros = jax.tree.map(jnp.zeros_like, weights)
     state = [weights, zeros, zeros, jnp.zeros((), jnp.int32)]
-    data = jnp.asarray(x)
+    data = jnp.asarray(x.reshape(len(x), -1))
 
     def loss_of(weights, batch):
-        h = batch
-        for (kernel, bias), activation in zip(weights, activations, strict=True):
-            h = activation(h @ kernel + bias)
-        return jnp.mean((h - batch) ** 2)
+        h = batch.reshape(-1, *x.shape[1:])
+        for pair, layer in zip(weights, layers, strict=True):
+            h = _layer(layer, pair, h)
+        return jnp.mean((h.reshape(batch.shape) - batch) ** 2)
 
     def step(data, carried, row):
         weights, first, second, count = carried
@@ -37,12 +45,36 @@ def train(layers, x, batch_size, rate):
         return (weights, first, second, count), loss
 
     @jax.jit
-    def run(state, data, order):
+    def scan(state, data, order):
         return jax.lax.scan(partial(step, data), state, order)
 
+    one = jax.jit(lambda state, data, row: step(data, state, row))
+
     def epoch(order):
-        made, losses = run(tuple(state), data, order)
+        made = tuple(state)
+        if way == "scan":
+            made, losses = scan(made, data, order)
+        else:
+            losses = []
+            for row in order:
+                made, loss = one(made, data, row)
+                losses.append(loss)
         state[:] = made
         return np.asarray(losses)
 
     return epoch
+
+
+def _layer(layer, pair, h):
+    if layer.kind == "reshape":
+        return h.reshape(-1, *layer.output_shape)
+    kernel, bias = pair
+    if layer.kind == "dense":
+        h = h @ kernel
+    elif layer.kind == "conv":
+        h = jax.lax.conv_general_dilated(h, kernel, (2, 2), "SAME", dimension_numbers=_IMAGES)
+    else:
+        h = jax.lax.conv_transpose(
+            h, kernel, (2, 2), "SAME", dimension_numbers=_IMAGES, transpose_kernel=True
+        )
+    return ACTIVATIONS[layer.activation](h + bias)

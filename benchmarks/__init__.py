@@ -1,0 +1,14 @@
+"""How fast the package is, beside loops written by hand, Keras's own `fit`, and peers.
+
+    throughput    samples per second in training, encoding and reconstructing; ``nox -s bench``
+    scaling       training against batch size, width, samples and threads; ``nox -s scaling``
+    contenders    who is timed, and the check that all compute the same
+    first         the first second: imports, first epochs, memory
+    limits        what the arithmetic and the memory of the machine allow
+    native/       loops written by hand, one for each framework
+    peers/        other libraries' autoencoders
+    results/      what was recorded
+
+A parent without a framework starts one process after another, so that nothing is timed while
+anything else runs.
+"""

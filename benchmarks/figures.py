@@ -1,0 +1,82 @@
+"""Figures of throughput and of how it scales."""
+
+from matplotlib.figure import Figure
+
+from ae_multi.files import written_whole
+
+# Okabe & Ito's colours, and a line style and marker each for those who print in grey.
+STYLES = {
+    "native": {"color": "#555555", "linestyle": "--", "marker": "s", "label": "by hand"},
+    "ours": {"color": "#0072B2", "linestyle": "-", "marker": "o", "label": "ae_multi"},
+    "keras.fit": {"color": "#D55E00", "linestyle": ":", "marker": "^", "label": "Keras's fit"},
+}
+_AXES = {
+    "batch": "samples in a batch",
+    "width": "width of the hidden layers, times",
+    "samples": "samples in an epoch",
+    "threads": "processor cores",
+}
+
+
+def draw_throughput(recorded, path):
+    """Bars of training throughput: a panel for each model, a group for each backend."""
+    results = recorded["results"]
+    models = list(dict.fromkeys(result["model"] for result in results))
+    figure = Figure(figsize=(4.2 * len(models), 3.6), layout="constrained")
+    panels = figure.subplots(1, len(models), squeeze=False)[0]
+    for axes, model in zip(panels, models, strict=True):
+        here = [result for result in results if result["model"] == model]
+        for place, (name, style) in enumerate(STYLES.items()):
+            rates = [result["samples_per_second"][name] for result in here]
+            spots = [group + 0.27 * (place - 1) for group in range(len(here))]
+            bars = axes.bar(spots, rates, 0.25, color=style["color"], label=style["label"])
+            axes.bar_label(bars, [f"{rate / 1e3:,.3g}" for rate in rates], fontsize=7)
+        for group, result in enumerate(here):
+            limit = result["limits"]["training"]["samples_per_second"]
+            label = "the machine's arithmetic" if group == 0 else None
+            axes.plot([group - 0.42, group + 0.42], [limit] * 2, "k-", linewidth=1, label=label)
+        axes.set_xticks(range(len(here)), [result["backend"] for result in here])
+        axes.set_title(model)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value / 1e3:,.0f}")
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel("training, thousand samples/s")
+    panels[-1].legend(frameon=False, fontsize=8)
+    _save(figure, path)
+
+
+def draw_scaling(recorded, path):
+    """A row for what grows, a column for each backend, a line for each contender."""
+    points = recorded["points"]
+    axes_names = list(dict.fromkeys(point["axis"] for point in points))
+    backends = list(dict.fromkeys(point["backend"] for point in points))
+    figure = Figure(figsize=(4 * len(backends), 2.9 * len(axes_names)), layout="constrained")
+    grid = figure.subplots(len(axes_names), len(backends), squeeze=False, sharey="row")
+    for row, axis in zip(grid, axes_names, strict=True):
+        for axes, backend in zip(row, backends, strict=True):
+            here = [p for p in points if (p["axis"], p["backend"]) == (axis, backend)]
+            for name, style in STYLES.items():
+                found = [
+                    (point["value"], point["samples_per_second"][name])
+                    for point in here
+                    if name in point["samples_per_second"]
+                ]
+                axes.plot(*zip(*found, strict=True), markersize=4, **style)
+            axes.set_xscale("log")
+            axes.set_yscale("log")
+            if len(here) < 6:
+                axes.set_xticks([p["value"] for p in here], [f"{p['value']:,}" for p in here])
+                axes.xaxis.minorticks_off()
+            axes.set_xlabel(_AXES[axis])
+            axes.grid(alpha=0.25)
+            axes.spines[["top", "right"]].set_visible(False)
+    for axes, backend in zip(grid[0], backends, strict=True):
+        axes.set_title(backend)
+    for row in grid:
+        row[0].set_ylabel("samples/s")
+    grid[0][0].legend(frameon=False, fontsize=8)
+    _save(figure, path)
+
+
+def _save(figure, path):
+    with written_whole(path) as temporary:
+        figure.savefig(temporary, dpi=120)

@@ -1,0 +1,45 @@
+"""Lightning: a `LightningModule` of the very network, and `Trainer.fit`.
+
+Nothing differs. Lightning leaves data to PyTorch's `DataLoader`, which by default loads in the main
+process.
+"""
+
+import warnings
+
+from benchmarks.peers import steady_seconds, torch_layers, without_log
+
+PACKAGE = "lightning"
+
+
+def epoch_seconds(sizes, activations, x, batch_size, rate, epochs):
+    """See `benchmarks.peers`."""
+    import lightning
+    import torch
+    from torch.utils.data import DataLoader, TensorDataset
+
+    class Network(lightning.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.layers = torch.nn.Sequential(*torch_layers(sizes, activations))
+
+        def training_step(self, batch, _):
+            (images,) = batch
+            return torch.nn.functional.mse_loss(self.layers(images), images)
+
+        def configure_optimizers(self):
+            return torch.optim.Adam(self.parameters(), lr=rate)
+
+    def fit(x, epochs):
+        data = DataLoader(TensorDataset(torch.tensor(x)), batch_size, shuffle=True)
+        trainer = lightning.Trainer(
+            accelerator="cpu", devices=1, max_epochs=epochs, logger=False,
+            enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+        )  # fmt: skip
+        trainer.fit(Network(), data)
+
+    with without_log(), warnings.catch_warnings():
+        # Workers that load data would only cost time where it lies in memory.
+        warnings.filterwarnings("ignore", ".*does not have many workers")
+        # Lightning asks PyTorch in a way that PyTorch has since deprecated.
+        warnings.filterwarnings("ignore", r".*isinstance\(treespec, LeafSpec", FutureWarning)
+        return steady_seconds(fit, x, batch_size, epochs)

@@ -1,0 +1,55 @@
+"""Pythae: its `AE` with the very network as encoder and decoder, and its `TrainingPipeline`.
+
+What differs: the loss sums the squared errors of a sample's pixels instead of averaging them.
+After each epoch that lowered the loss, Pythae copies the model; after each step, it moves a
+progress bar, here an unseen one. No option turns these off.
+"""
+
+import contextlib
+import os
+import tempfile
+
+from benchmarks.peers import steady_seconds, torch_layers, without_log
+
+PACKAGE = "pythae"
+
+
+def epoch_seconds(sizes, activations, x, batch_size, rate, epochs):
+    """See `benchmarks.peers`."""
+    from pythae.models import AE, AEConfig
+    from pythae.models.base.base_utils import ModelOutput
+    from pythae.models.nn import BaseDecoder, BaseEncoder
+    from pythae.pipelines import TrainingPipeline
+    from pythae.trainers import BaseTrainerConfig
+    from torch import nn
+
+    code = sizes.index(min(sizes))
+
+    class Encoder(BaseEncoder):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.Sequential(*torch_layers(sizes[: code + 1], activations[:code]))
+
+        def forward(self, x):
+            return ModelOutput(embedding=self.layers(x))
+
+    class Decoder(BaseDecoder):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.Sequential(*torch_layers(sizes[code:], activations[code:]))
+
+        def forward(self, z):
+            return ModelOutput(reconstruction=self.layers(z))
+
+    def fit(x, epochs):
+        # Pythae always saves the trained model, once.
+        with tempfile.TemporaryDirectory() as folder:
+            config = AEConfig(input_dim=(sizes[0],), latent_dim=sizes[code])
+            training = BaseTrainerConfig(
+                output_dir=folder, num_epochs=epochs, learning_rate=rate,
+                per_device_train_batch_size=batch_size, optimizer_cls="Adam", no_cuda=True,
+            )  # fmt: skip
+            TrainingPipeline(AE(config, Encoder(), Decoder()), training)(x)
+
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere), without_log():
+        return steady_seconds(fit, x, batch_size, epochs)

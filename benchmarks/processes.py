@@ -1,0 +1,71 @@
+"""One job in a process of its own: a function of this package, run on one backend."""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from ae_multi.errors import WorkerError
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+def run(python, backend, module, job, device=None, cores=None):
+    """``measure(**job)`` of ``benchmarks.MODULE``, run by another interpreter.
+
+    Args:
+        python: the interpreter of the backend's environment.
+        backend: what ``KERAS_BACKEND`` says.
+        module: a module here that has a function ``measure``.
+        job: its keywords, plain values.
+        device: "cpu" hides GPUs, "gpu" wants one, None takes what there is.
+        cores: the number of processor cores that it may use, or None for all.
+
+    Returns:
+        What ``measure`` returned, plain values.
+
+    Raises:
+        WorkerError: it failed; with what it wrote.
+    """
+    environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "2"}
+    environment["PYTHONPATH"] = os.pathsep.join(
+        [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
+    if device == "cpu":
+        environment |= {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
+    asked = {"module": module, "job": job, "device": device, "cores": cores}
+    # Plans are chosen afresh: what another measurement remembered must not count.
+    with tempfile.TemporaryDirectory() as cache:
+        done = subprocess.run(
+            [str(python), "-m", "benchmarks.processes", json.dumps(asked)],
+            env={**environment, "AE_MULTI_CACHE": cache},
+            cwd=_ROOT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    if done.returncode:
+        raise WorkerError(f"{backend}, benchmarks.{module}: {done.stderr.strip()[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _main(asked):
+    if asked["cores"] is not None:
+        # Before any framework is imported, so that each counts as many.
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: asked["cores"]])
+    if asked["device"] == "gpu":
+        _check_gpu()
+    module = importlib.import_module(f"benchmarks.{asked['module']}")
+    print(json.dumps(module.measure(**asked["job"])))
+
+
+def _check_gpu():
+    from ae_multi import backends
+
+    device = backends.current().device()
+    if device.startswith("cpu"):
+        raise SystemExit(f"Expected a GPU, as --device gpu asks for. Received: {device}.")
+
+
+if __name__ == "__main__":
+    _main(json.loads(sys.argv[1]))

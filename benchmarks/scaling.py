@@ -1,0 +1,152 @@
+"""Training throughput as one thing grows: ``nox -s scaling``.
+
+    batch     samples in a step, 16 to 65,536; MNIST, DeepAutoencoder
+    width     the hidden layers' width, x1 to x16; MNIST, batches of 128
+    samples   1,000 to 10 million samples of 32 numbers, batches of 128
+    threads   one processor core and all of them; MNIST, batches of 128
+
+Every point is a process of its own that times a loop by hand, ours and Keras's own `fit` in
+turns. Nobody waits for what takes long: an epoch is about as many samples as the slowest of them
+trains in a few seconds, and 10 million samples are left out for Keras's `fit`.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from rich.table import Table
+
+from ae_multi.cli.options import add_backend_options, comma_separated
+from ae_multi.errors import BackendError, InputError, WorkerError
+from ae_multi.files import check_writable
+from ae_multi.parity import Settings
+from ae_multi.report.json import write_json
+from ae_multi.report.machine import machine
+from ae_multi.report.tables import console
+from benchmarks.processes import run
+
+AXES = {
+    "batch": (16, 64, 256, 1_024, 4_096, 16_384, 65_536),
+    "width": (1, 2, 4, 8, 16),
+    "samples": (1_000, 10_000, 60_000, 1_000_000, 10_000_000),
+    "threads": (1, os.cpu_count()),
+}
+# Keras's own fit takes minutes for an epoch of more.
+_MOST_FOR_KERAS = 1_000_000
+
+
+def main(arguments=None):
+    """Measure every point and print a table; return the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        unknown = [name for name in options.axes if name not in AXES]
+        if unknown:
+            raise InputError(f"Expected --axes among {', '.join(AXES)}. Received: {unknown[0]!r}.")
+        for path, what in ((options.json, "the JSON"), (options.figure, "the figure")):
+            if path:
+                check_writable(path, what)
+        return _measure_all(options)
+    except (BackendError, InputError, WorkerError) as error:
+        print(f"scaling: {error}", file=sys.stderr)
+        return 2 if isinstance(error, InputError) else 1
+
+
+def _measure_all(options):
+    settings = Settings(backends=options.backends, pythons=dict(options.python))
+    recorded = {"machine": machine(), "points": []}
+    with console(stderr=True).status("starting") as status:
+        for axis in options.axes:
+            for value in AXES[axis]:
+                for backend in settings.available()[0]:
+                    status.update(f"{axis} {value:,}: {backend}")
+                    job = {"axis": axis, "value": value, "quick": options.quick}
+                    cores = value if axis == "threads" else None
+                    python = settings.python(backend)
+                    found = run(python, backend, "scaling", job, options.device, cores)
+                    recorded["points"].append({"axis": axis, "value": value, **found})
+                    if options.json:
+                        write_json(options.json, recorded)
+    console().print(table(recorded["points"]))
+    if options.figure:
+        from benchmarks.figures import draw_scaling
+
+        draw_scaling(recorded, options.figure)
+    return 0
+
+
+def measure(axis, value, quick):
+    """Samples per second of each contender at one point on this process's backend."""
+    import numpy as np
+
+    from ae_multi.parity.record import describe
+    from benchmarks.contenders import Contenders
+    from benchmarks.networks import images, network
+
+    batch_size, width, names = 128, 1, ["native", "ours", "keras.fit"]
+    if axis == "samples":
+        x = np.random.default_rng(0).random((value, 32), np.float32)
+        names = names[: 2 if value > _MOST_FOR_KERAS else 3]
+    else:
+        batch_size = value if axis == "batch" else batch_size
+        width = value if axis == "width" else width
+        x, _ = images(_images_in_an_epoch(axis, value))
+    if quick:
+        x = x[: max(10 * batch_size, 1_000)]
+    contenders = Contenders(lambda: network("deep", x.shape[1:], width), x, batch_size)
+    return {
+        **describe(),
+        "samples": len(x),
+        "batch_size": batch_size,
+        "width": width,
+        "plan": contenders.plan.name,
+        "why": contenders.plan.why,
+        "samples_per_second": contenders.compare(names, repeats=3, least=0.3),
+    }
+
+
+def _images_in_an_epoch(axis, value):
+    """So many that no contender takes long for an epoch, and two batches at least."""
+    if axis == "batch":
+        return max(min(60_000, 400 * value), 2 * value)
+    if axis == "width":
+        return max(1_280, 60_000 // value**2)
+    return 60_000
+
+
+def table(points):
+    """A row for each point."""
+    made = Table("", "", "backend", title="Training, samples per second", title_justify="left")
+    for name in ("native", "ours", "keras.fit", "ours / native", "ours / keras.fit", "plan"):
+        made.add_column(name, justify="right")
+    for point in points:
+        rates = point["samples_per_second"]
+        made.add_row(
+            point["axis"],
+            f"{point['value']:,}",
+            point["backend"],
+            *(f"{rates[name]:,.0f}" if name in rates else "" for name in
+              ("native", "ours", "keras.fit")),
+            *(f"{rates['ours'] / rates[name]:.2f}" if name in rates else "" for name in
+              ("native", "keras.fit")),
+            point["plan"],
+        )  # fmt: skip
+    return made
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="scaling", description=__doc__.partition("\n")[0])
+    add_backend_options(parser)
+    parser.add_argument(
+        "--axes", type=comma_separated, default=tuple(AXES), metavar="NAMES",
+        help=f"some of {','.join(AXES)} (default: all)",
+    )  # fmt: skip
+    parser.add_argument("--device", choices=["cpu", "gpu"], help="default: what there is")
+    parser.add_argument("--quick", action="store_true", help="ten batches of each")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="draw them")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""The benchmarks: loops by hand equal Keras's training, and the arithmetic is counted right."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+import ae_multi
+
+pytestmark = [
+    pytest.mark.backend,
+    # Raised within PyTorch, where its compiler is first asked for.
+    pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning"),
+]
+
+RATE = 1e-3
+ONE = itertools.repeat(1)
+
+
+def networks():
+    """(model, samples): dense and convolutional, with one channel and with several."""
+    draw = np.random.default_rng(0).random
+    return {
+        "dense": (
+            lambda: ae_multi.DeepAutoencoder((7, 5), 3, (4, 4, 1), seed=1),
+            draw((60, 4, 4, 1), np.float32),
+        ),
+        "convolutional": (
+            lambda: ae_multi.ConvAutoencoder((5, 3), 4, (8, 12, 2), seed=1),
+            draw((60, 8, 12, 2), np.float32),
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", ["dense", "convolutional"])
+def test_loops_by_hand_train_as_keras_does(name, keras, backend):
+    from benchmarks.contenders import _loop, native
+
+    make, x = networks()[name]
+    order = np.arange(60, dtype=np.int32).reshape(6, 10)
+    model = make()
+    model.compile(keras.optimizers.Adam(RATE), "mse")
+    expected = []
+    for rows in order:
+        model.reset_metrics()  # or it reports the mean over the steps so far
+        expected.append(float(model.train_on_batch(x[rows], x[rows])))
+    for way in _loop().WAYS:
+        if name == "dense" or way != "xla":
+            losses = native(make(), x, way)(order)
+            np.testing.assert_allclose(losses, expected, rtol=3e-6, err_msg=way)
+
+
+def test_what_no_loop_by_hand_knows_is_refused(keras):
+    from benchmarks.native.description import describe
+
+    model = ae_multi.ConvAutoencoder((4,), 3, (9, 9, 1))  # odd sides are cropped
+    with pytest.raises(ValueError, match="even sides"):
+        describe([*model.encoder.layers, *model.decoder.layers])
+
+
+def test_the_arithmetic_of_a_step(monkeypatch):
+    from benchmarks import limits
+
+    monkeypatch.setattr(limits, "_product_rate", lambda: 1e9)
+    monkeypatch.setattr(limits, "_bandwidth", lambda size: 1e9)
+    sizes = [784, 128, 64, 36, 18, 9, 18, 36, 64, 128, 784]
+    products = [2 * a * b for a, b in itertools.pairwise(sizes)]
+    found = limits.limits(ae_multi.DeepAutoencoder(), 128)
+    assert found["reconstruct"]["flop"] == sum(products)
+    assert found["encode"]["flop"] == sum(products[:5])
+    # Forward, the weights' gradients, and the inputs' but for the first layer's.
+    assert found["training"]["flop"] == 3 * sum(products) - products[0]
+    assert found["reconstruct"]["bytes"] == 4 * sum(sizes)
+    slower = max(sum(products), 4 * sum(sizes))
+    assert found["reconstruct"]["samples_per_second"] == pytest.approx(1e9 / slower)
+
+
+def test_the_arithmetic_of_convolutions(monkeypatch):
+    from benchmarks import limits
+
+    monkeypatch.setattr(limits, "_product_rate", lambda: 1e9)
+    monkeypatch.setattr(limits, "_bandwidth", lambda size: 1e9)
+    found = limits.limits(ae_multi.ConvAutoencoder((4, 6), 5, (8, 8, 2)), 16)
+    down = 2 * 9 * (2 * 4 * 16 + 4 * 6 * 4)
+    # A transposed convolution does the work of the convolution that it mirrors.
+    assert found["encode"]["flop"] == down + 2 * 24 * 5
+    assert found["reconstruct"]["flop"] == 2 * down + 2 * 2 * 24 * 5
+
+
+@pytest.fixture
+def contenders(keras, monkeypatch):
+    """Contenders for a tiny network; given seeds, the models that are made have these in turn."""
+    from benchmarks import contenders
+
+    monkeypatch.setattr(contenders._loop(), "WAYS", contenders._loop().WAYS[:1])
+    x = np.random.default_rng(0).random((30, 4, 4, 1), np.float32)
+
+    def make(seeds=ONE):
+        def compiled():
+            model = ae_multi.SimpleAutoencoder(3, (4, 4, 1), seed=next(seeds))
+            model.compile(keras.optimizers.Adam(RATE), "mse")
+            return model
+
+        return contenders.Contenders(compiled, x, 10)
+
+    return make
+
+
+def test_contenders_that_differ_are_not_timed(contenders):
+    with pytest.raises(AssertionError, match="Not equal"):
+        contenders(itertools.count())
+
+
+def test_contenders_are_timed_in_turns(contenders):
+    made, turns = contenders(), []
+    train = made.train
+    made.train = lambda name, epochs: turns.append(name) or train(name, epochs)
+    names = ("native", "ours", "keras.fit")
+    rates = made.compare(names, repeats=2)
+    assert turns == [*names] * 3  # once to compile
+    assert all(math.isfinite(rates[name]) and rates[name] > 0 for name in names)
