@@ -29,6 +29,14 @@ def test_outputs_are_those_of_keras(keras, kind, batch_size):
     assert_same(ae_multi.predict(model, x, batch_size), model.predict(x, verbose=0))
 
 
+def test_parts_of_a_model_that_were_never_compiled_are_run_too(small):
+    model = ae_multi.SimpleAutoencoder(4, (8, 8, 1))
+    codes = model.encode(small, batch_size=4)
+    np.testing.assert_allclose(codes, model.encoder.predict(small, verbose=0), rtol=0, atol=1e-6)
+    restored = model.decode(codes, batch_size=4)
+    np.testing.assert_allclose(restored, model.predict(small, verbose=0), rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_outputs_follow_the_weights_and_statistics(keras, kind):
     model, (x, y, weights) = task(keras, kind, "sgd")

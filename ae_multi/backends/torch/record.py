@@ -44,7 +44,7 @@ def record(model, compute, variables, state, *inputs, fuse=False):
                 tensor.copy_(value)
         return outputs
 
-    optimizer = model.optimizer
+    optimizer = getattr(model, "optimizer", None)  # a part of a model has none
     updates = [fused(optimizer) if fuse else None, None, one_by_one(optimizer)]
     try:
         for update in updates[0 if updates[0] else 1 :]:
