@@ -90,9 +90,8 @@ class SegmentationNetwork(Portable):
         Raises:
             InputError: images or masks that do not fit the network or each other.
         """
-        if validation_data is not None and not is_stream(validation_data[0]):
-            images, masks = validation_data[:2]
-            weights = validation_data[2:]
+        if isinstance(validation_data, tuple | list) and not is_stream(validation_data[0]):
+            images, masks, *weights = validation_data
             images = self._check(images)
             validation_data = (images, self._check_masks(masks, len(images)), *weights)
         if not is_stream(x):
