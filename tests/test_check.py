@@ -51,6 +51,21 @@ def test_the_projects_models_agree(pythons, model):
     assert max(report.curves["epoch"]["jax"]) < 1e-6 < max(report.curves["epoch"]["planted fault"])
 
 
+@pytest.mark.parametrize("model", ["variational", "segmentation"])
+def test_models_that_draw_and_skip_agree(pythons, model):
+    report = check(
+        f"{MODELS}:{model}",
+        shape=(9, 6, 1),
+        backends=["torch", "tensorflow", "jax"],
+        pythons=pythons,
+        steps=3,
+    )
+    assert report.agree, str(report)
+    largest = {rung.name: max(rung.largest.values()) for rung in report.rungs}
+    assert 0 < largest["training forward"] < 2e-6
+    assert 0 < largest["gradient"] < 5e-6
+
+
 def test_a_training_is_judged_by_what_one_ulp_does(pythons, tmp_path):
     done = run(
         {"jax": pythons["jax"]}, "bicubic", "--shape", "8,8,1", "--steps", "1", "--training", "2",

@@ -78,6 +78,28 @@ def test_dropout_drops_its_share_and_keeps_the_mean(keras):
     np.testing.assert_array_equal(array(keras, layer(x, training=False)), x)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_masks_salt_and_pepper_lie_where_plain_integers_say(keras, dtype):
+    from ae_multi.randomness import MaskingNoise, SaltAndPepper
+
+    x = np.random.default_rng(0).random((50, 40)).astype(dtype)
+    masking = MaskingNoise(0.3, seed=4, dtype=dtype)
+    for step in range(2):
+        top = np.array(counter_hash.bits(2000, 4, step, "masking"), np.uint32) >> 8
+        kept = (top * 2.0**-24 >= np.float32(0.3)).reshape(x.shape)
+        np.testing.assert_array_equal(array(keras, masking(x, training=True)), x * kept)
+
+    top = np.array(counter_hash.bits(2000, 4, 0, "salt and pepper"), np.uint32) >> 8
+    drawn = (top * 2.0**-24).reshape(x.shape)
+    expected = np.where(drawn < 0.15, -1, np.where(drawn < np.float32(0.3), 2, x)).astype(dtype)
+    layer = SaltAndPepper(0.3, -1, 2, seed=4, dtype=dtype)
+    np.testing.assert_array_equal(array(keras, layer(x, training=True)), expected)
+    assert (expected == -1).mean() == pytest.approx(0.15, abs=0.03)
+    assert (expected == 2).mean() == pytest.approx(0.15, abs=0.03)
+    for each in (masking, layer):
+        np.testing.assert_array_equal(array(keras, each(x, training=False)), x)
+
+
 def test_each_training_call_has_numbers_of_its_own_and_a_rerun_the_same(keras):
     from ae_multi.randomness import GaussianNoise, noise
 
@@ -110,7 +132,7 @@ def test_noise_moves_on_inside_a_compiled_training(keras):
     assert history.history["loss"][1] == pytest.approx(np.mean(errors), rel=1e-6)
 
 
-@pytest.mark.parametrize("make", ["Dropout", "GaussianNoise"])
+@pytest.mark.parametrize("make", ["Dropout", "GaussianNoise", "MaskingNoise", "SaltAndPepper"])
 def test_noise_layers_are_saved_and_loaded(keras, make):
     import ae_multi.randomness as randomness
 
@@ -125,8 +147,14 @@ def test_noise_layers_are_saved_and_loaded(keras, make):
 
 def test_bad_arguments_are_refused(keras):
     from ae_multi.errors import InputError
-    from ae_multi.randomness import Dropout, GaussianNoise
+    from ae_multi.randomness import Dropout, GaussianNoise, MaskingNoise, SaltAndPepper
 
+    for level in (0, 1, -0.5, float("nan")):
+        for kind in (MaskingNoise, SaltAndPepper):
+            with pytest.raises(InputError, match="level above 0 and below 1"):
+                kind(level)
+    with pytest.raises(InputError, match="low below high"):
+        SaltAndPepper(0.5, 1, 0)
     for rate in (-0.1, 1, 1.5):
         with pytest.raises(InputError, match="rate from 0 to below 1"):
             Dropout(rate)

@@ -3,7 +3,6 @@
 from ae_multi import training
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
-from ae_multi.files import check_writable, written_whole
 from ae_multi.models.inputs import (
     as_arrays,
     as_samples,
@@ -11,13 +10,13 @@ from ae_multi.models.inputs import (
     is_stream,
     sample_shape,
 )
-from ae_multi.models.saving import use_public_optimizer
+from ae_multi.models.saving import Portable
 from ae_multi.randomness.streams import check_seed
 from ae_multi.randomness.weights import redraw
 
 
 @keras.saving.register_keras_serializable("ae_multi")
-class Autoencoder(keras.Model):
+class Autoencoder(Portable):
     r"""An encoder and a decoder, trained to give back what they were given.
 
     An ordinary `keras.Model` with three differences: the target of `fit` and `evaluate` is the
@@ -104,18 +103,6 @@ class Autoencoder(keras.Model):
     def compile(self, optimizer="adam", loss="mse", **kwargs):
         """As `keras.Model.compile`, with Adam and the mean squared error by default."""
         super().compile(optimizer=optimizer, loss=loss, **kwargs)
-
-    def get_compile_config(self):
-        """How the model is compiled, in words that every backend understands."""
-        config = super().get_compile_config()
-        use_public_optimizer(config)
-        return config
-
-    def compile_from_config(self, config):
-        """Compile as the saved model was; Keras leaves this to models with their own `compile`."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        if self.built:
-            self.optimizer.build(self.trainable_variables)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The compiled loss, against the input where no target is given."""
@@ -214,14 +201,6 @@ class Autoencoder(keras.Model):
     def summary(self, *args, expand_nested=True, **kwargs):
         """As `keras.Model.summary`, with the layers of both parts shown unless told otherwise."""
         super().summary(*args, expand_nested=expand_nested, **kwargs)
-
-    def save(self, filepath, overwrite=True, **kwargs):
-        """As `keras.Model.save`, but the file is written whole or not at all."""
-        path = check_writable(filepath, "the model")
-        if path.exists() and not overwrite:
-            raise InputError(f"Expected a new file, as overwrite=False. Received: {path} exists.")
-        with written_whole(path) as temporary:
-            super().save(temporary, **kwargs)
 
     def get_config(self):
         """The parts and arguments, for saving; weights are saved apart from it."""

@@ -1,9 +1,8 @@
 """A deep autoencoder: a pyramid of dense layers down to a narrow code, and its mirror."""
 
 from ae_multi._keras import keras
-from ae_multi.errors import InputError
 from ae_multi.models.autoencoder import Autoencoder
-from ae_multi.models.dense import dense_parts
+from ae_multi.models.dense import check_hidden, dense_parts
 from ae_multi.sizes import check_positive, check_shape
 
 
@@ -32,7 +31,7 @@ class DeepAutoencoder(Autoencoder):
         self, hidden=(128, 64, 36, 18), latent_dim=9, input_shape=(28, 28, 1), seed=0, **kwargs
     ):
         check_positive(latent_dim=latent_dim)
-        hidden = check_shape(hidden, "hidden") if _is_filled(hidden) else ()
+        hidden = check_hidden(hidden)
         shape = check_shape(input_shape)
         encoder, decoder = dense_parts(shape, hidden, latent_dim, None, seed)
         super().__init__(encoder, decoder, seed=seed, value_range=(0, 1), **kwargs)
@@ -48,12 +47,3 @@ class DeepAutoencoder(Autoencoder):
             "input_shape": self.encoder.input_shape[1:],
             "seed": self.seed,
         }
-
-
-def _is_filled(hidden):
-    try:
-        return len(hidden) > 0
-    except TypeError:
-        raise InputError(
-            f"Expected hidden to be a sequence of layer sizes. Received: {hidden!r}."
-        ) from None

@@ -3,10 +3,12 @@
 import math
 
 from ae_multi._keras import keras
+from ae_multi.errors import InputError
 from ae_multi.randomness.initializers import Seeded
+from ae_multi.sizes import check_shape
 
 
-def dense_parts(shape, hidden, latent_dim, code_activation, seed):
+def dense_parts(shape, hidden, latent_dim, code_activation, seed, units=None):
     """An encoder of dense layers and the decoder that mirrors it.
 
     Hidden layers are rectified and the output is a sigmoid. Initial weights are Glorot uniform,
@@ -18,6 +20,7 @@ def dense_parts(shape, hidden, latent_dim, code_activation, seed):
         latent_dim: size of the code.
         code_activation: name of the code's activation, or None for a linear code.
         seed: integer that fixes the initial weights.
+        units: outputs of the encoder where they are not the ``latent_dim`` inputs of the decoder.
 
     Returns:
         (encoder, decoder), two `keras.Sequential`.
@@ -33,7 +36,7 @@ def dense_parts(shape, hidden, latent_dim, code_activation, seed):
             keras.Input(shape),  # (n, *shape)
             keras.layers.Flatten(),  # (n, pixels)
             *(dense(units, "relu", f"down_{i}") for i, units in enumerate(hidden, 1)),
-            dense(latent_dim, code_activation, "code"),  # (n, latent_dim)
+            dense(units or latent_dim, code_activation, "code"),  # (n, units or latent_dim)
         ],
         name="encoder",
     )
@@ -47,3 +50,14 @@ def dense_parts(shape, hidden, latent_dim, code_activation, seed):
         name="decoder",
     )
     return encoder, decoder
+
+
+def check_hidden(hidden):
+    """Return sizes of hidden layers as a tuple, empty where there are none."""
+    try:
+        filled = len(hidden) > 0
+    except TypeError:
+        raise InputError(
+            f"Expected hidden to be a sequence of layer sizes. Received: {hidden!r}."
+        ) from None
+    return check_shape(hidden, "hidden") if filled else ()

@@ -4,6 +4,31 @@ from pathlib import Path
 
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
+from ae_multi.files import check_writable, written_whole
+
+
+class Portable(keras.Model):
+    """A model that is saved so that every backend can load it, compiled as it was."""
+
+    def get_compile_config(self):
+        """How the model is compiled, in words that every backend understands."""
+        config = super().get_compile_config()
+        use_public_optimizer(config)
+        return config
+
+    def compile_from_config(self, config):
+        """Compile as the saved model was; Keras leaves this to models with their own `compile`."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    def save(self, filepath, overwrite=True, **kwargs):
+        """As `keras.Model.save`, but the file is written whole or not at all."""
+        path = check_writable(filepath, "the model")
+        if path.exists() and not overwrite:
+            raise InputError(f"Expected a new file, as overwrite=False. Received: {path} exists.")
+        with written_whole(path) as temporary:
+            super().save(temporary, **kwargs)
 
 
 def use_public_optimizer(compile_config):

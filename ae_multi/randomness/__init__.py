@@ -12,9 +12,21 @@ _HOME = {
     "redraw": "weights",
     "GaussianNoise": "layers",
     "Dropout": "layers",
+    "MaskingNoise": "layers",
+    "SaltAndPepper": "layers",
 }
 
-__all__ = ["Dropout", "GaussianNoise", "Seeded", "check_seed", "permutation", "redraw", "stream"]
+__all__ = [
+    "Dropout",
+    "GaussianNoise",
+    "MaskingNoise",
+    "SaltAndPepper",
+    "Seeded",
+    "check_seed",
+    "permutation",
+    "redraw",
+    "stream",
+]
 
 
 def __getattr__(name):

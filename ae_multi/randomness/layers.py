@@ -1,5 +1,7 @@
 """Layers that draw in training, with the same numbers on every backend."""
 
+import numpy as np
+
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
 from ae_multi.randomness import noise
@@ -96,3 +98,75 @@ class Dropout(_Noisy):
     def get_config(self):
         """The arguments, for saving."""
         return {**super().get_config(), "rate": self.rate}
+
+
+class _Corruption(_Noisy):
+    """A layer that replaces a share of its inputs in training."""
+
+    def __init__(self, level, seed=0, **kwargs):
+        super().__init__(seed, **kwargs)
+        if not 0 < level < 1:
+            raise InputError(f"Expected level above 0 and below 1. Received: {level!r}.")
+        self.level = float(level)
+
+    def get_config(self):
+        """The arguments, for saving."""
+        return {**super().get_config(), "level": self.level}
+
+
+@keras.saving.register_keras_serializable("ae_multi")
+class MaskingNoise(_Corruption):
+    """Sets a share of the inputs to 0 in training and leaves the rest (Vincent et al., ICML 2008).
+
+    The same mask on every backend, bit for bit. Unlike `Dropout` it does not scale up what is
+    left: it is damage to be mended, and what was not hit should be seen as it is.
+
+    Args:
+        level: share of inputs to set to 0, above 0 and below 1.
+        seed: integer. Layers of one model that are to differ need different seeds.
+
+    Call arguments:
+        inputs: tensor of any shape.
+        training: whether to mask.
+    """
+
+    def corrupt(self, inputs, step):
+        """``inputs`` under the mask of one step."""
+        drawn = noise.uniform(ops.shape(inputs), self.seed, step, "masking")
+        return ops.where(drawn >= np.float32(self.level), inputs, ops.zeros_like(inputs))
+
+
+@keras.saving.register_keras_serializable("ae_multi")
+class SaltAndPepper(_Corruption):
+    """Sets a share of the inputs to their lowest or highest value, by a fair coin, in training.
+
+    Vincent et al., JMLR 11 (2010), section 3.3. The same places on every backend, bit for bit.
+
+    Args:
+        level: share of inputs to replace, above 0 and below 1.
+        low: value of pepper.
+        high: value of salt, above ``low``.
+        seed: integer. Layers of one model that are to differ need different seeds.
+
+    Call arguments:
+        inputs: tensor of any shape.
+        training: whether to replace.
+    """
+
+    def __init__(self, level, low=0.0, high=1.0, seed=0, **kwargs):
+        super().__init__(level, seed, **kwargs)
+        if not low < high:
+            raise InputError(f"Expected low below high. Received: {low!r} and {high!r}.")
+        self.low, self.high = float(low), float(high)
+
+    def corrupt(self, inputs, step):
+        """``inputs`` with the salt and pepper of one step."""
+        drawn = noise.uniform(ops.shape(inputs), self.seed, step, "salt and pepper")
+        low, high = (ops.cast(value, inputs.dtype) for value in (self.low, self.high))
+        # One number decides both: the lower half of those that are hit is pepper.
+        replaced = ops.where(drawn < np.float32(self.level / 2), low, high)
+        return ops.where(drawn >= np.float32(self.level), inputs, replaced)
+
+    def get_config(self):
+        """The arguments, for saving."""
+        return {**super().get_config(), "low": self.low, "high": self.high}

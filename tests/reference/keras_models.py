@@ -74,3 +74,17 @@ def nothing():
 def failing():
     """A function that fails."""
     raise RuntimeError("the cause")
+
+
+def variational():
+    """The package's own, small: it draws in training."""
+    import ae_multi
+
+    return ae_multi.VariationalAutoencoder(2.0, (16,), 4, (9, 6, 1))
+
+
+def segmentation():
+    """The package's own, small: odd sides, pooling and skips."""
+    import ae_multi
+
+    return ae_multi.SegmentationNetwork((3, 4, 5), 1, (9, 6, 1))

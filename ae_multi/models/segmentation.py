@@ -1,0 +1,185 @@
+"""A network that says of each pixel what it belongs to: encoder, code, decoder, and skips."""
+
+import operator
+
+import numpy as np
+
+from ae_multi import training
+from ae_multi._keras import keras
+from ae_multi.errors import InputError
+from ae_multi.models.inputs import as_samples, is_stream
+from ae_multi.models.losses import PixelCrossEntropy
+from ae_multi.models.saving import Portable
+from ae_multi.randomness.initializers import Seeded
+from ae_multi.randomness.streams import check_seed
+from ae_multi.sizes import check_positive, check_shape
+
+layers = keras.layers
+
+
+@keras.saving.register_keras_serializable("ae_multi")
+class SegmentationNetwork(Portable):
+    r"""Convolutions down to a code and up again, past which each size hands its details across.
+
+    Ronneberger, Fischer & Brox, "U-Net: convolutional networks for biomedical image
+    segmentation", MICCAI 2015: at each size two 3 x 3 convolutions with rectifiers; 2 x 2 max
+    pooling on the way down; 2 x 2 transposed convolutions on the way up, joined with what the
+    way down had at that size. Borders are padded, so that masks are as large as images; odd sides
+    are rounded up on the way down and cut on the way up. Initial weights are He normal, as in the
+    paper, biases 0.
+
+    Args:
+        filters: channels at each size, the largest image first and the code last.
+        classes: 1 for object and background, with a sigmoid; more for so many kinds of pixels,
+            with a softmax over them.
+        input_shape: shape of one image, of any size and channels: (h, w, channels), or (h, w).
+        seed: integer that fixes initial weights and batch order on every backend.
+        value_range: (lowest, highest) value that images may have, or None for any.
+
+    Inputs:
+        images of shape (n, \*input_shape). Outputs are probabilities: (n, h, w, classes).
+
+    Raises:
+        InputError: sizes below 1, a shape that is no image's, or a seed that is no integer from 0
+            to 2**64 - 1.
+
+    Example:
+        >>> model = SegmentationNetwork(input_shape=(28, 28, 1))
+        >>> model.compile()
+        >>> history = model.fit(images, masks, epochs=5)
+        >>> found = model.segment(images)
+    """
+
+    def __init__(
+        self, filters=(16, 32, 64), classes=1, input_shape=(28, 28, 1), seed=0,
+        value_range=(0, 1), **kwargs,
+    ):  # fmt: skip
+        check_positive(classes=classes)
+        filters, shape = check_shape(filters, "filters"), check_shape(input_shape)
+        if len(shape) not in (2, 3):
+            raise InputError(
+                "Expected input_shape to be an image's, (height, width) or (height, width, "
+                f"channels). Received: {shape}."
+            )
+        super().__init__(**kwargs)
+        self.seed = check_seed(seed)
+        self.filters, self.classes = filters, operator.index(classes)
+        self.value_range = None if value_range is None else tuple(map(float, value_range))
+        self.network = _network(shape, filters, self.classes, self.seed)
+        self.build((None, *shape))
+
+    def build(self, input_shape):
+        """Nothing is left to make: the network has its weights."""
+        self.built = True
+
+    def call(self, inputs, training=None):
+        """Probabilities (n, h, w, classes), as a tensor."""
+        return self.network(inputs, training=training)
+
+    def compile(self, optimizer="adam", loss=None, **kwargs):
+        """As `keras.Model.compile`, by default with Adam and the cross-entropy of each pixel."""
+        plain = "binary_crossentropy" if self.classes == 1 else PixelCrossEntropy()
+        super().compile(optimizer=optimizer, loss=plain if loss is None else loss, **kwargs)
+
+    def fit(self, x, y=None, *, validation_data=None, **kwargs):
+        """As `ae_multi.fit`, of images ``x`` and masks ``y`` (n, h, w) or (n, h, w, 1).
+
+        A mask has a number from 0 to 1 in each pixel where there is one class, and else the
+        pixel's class, 0 to classes - 1.
+
+        Raises:
+            InputError: images or masks that do not fit the network or each other.
+        """
+        if isinstance(validation_data, tuple | list) and not is_stream(validation_data[0]):
+            images, masks, *weights = validation_data
+            images = self._check(images)
+            validation_data = (images, self._check_masks(masks, len(images)), *weights)
+        if not is_stream(x):
+            x = self._check(x)
+            y = self._check_masks(y, len(x))
+        return training.fit(self, x, y, validation_data=validation_data, **kwargs)
+
+    def evaluate(self, x=None, y=None, *args, **kwargs):
+        """As `ae_multi.evaluate`, of images and masks as `fit` takes them."""
+        if "_use_cached_eval_dataset" in kwargs:  # Keras's own `fit` asks like this
+            return super().evaluate(x, y, *args, **kwargs)
+        if not is_stream(x):
+            x = self._check(x)
+            y = self._check_masks(y, len(x))
+        return training.evaluate(self, x, y, *args, **kwargs)
+
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+        """As `keras.Model.predict`: probabilities, NumPy array (n, h, w, classes)."""
+        x = self._check(x)
+        if is_stream(x) or steps is not None or callbacks is not None:
+            return super().predict(x, batch_size, verbose, steps, callbacks)
+        return training.predict(self, x, batch_size, verbose)
+
+    def segment(self, x, batch_size=None):
+        """The class of each pixel: NumPy int32 array (n, h, w).
+
+        With one class 1 is the object, where its probability is at least a half.
+        """
+        found = training.predict(self, self._check(x), batch_size)
+        chosen = found[..., 0] >= 0.5 if self.classes == 1 else np.argmax(found, axis=-1)
+        return chosen.astype(np.int32)
+
+    def get_config(self):
+        """The arguments, for saving."""
+        names = ("filters", "classes", "seed", "value_range")
+        config = {**keras.Model.get_config(self), "input_shape": self.network.input_shape[1:]}
+        return {**config, **{name: getattr(self, name) for name in names}}
+
+    def _check(self, x):
+        return as_samples(x, "x", self.network.input_shape[1:], self.value_range)
+
+    def _check_masks(self, masks, samples):
+        """``masks`` as (n, h, w, 1), or an `InputError`."""
+        masks = np.asarray(masks)
+        height, width = self.network.input_shape[1:3]
+        if masks.shape not in ((samples, height, width), (samples, height, width, 1)):
+            raise InputError(
+                f"Expected masks for the images, of shape ({samples}, {height}, {width}), or with "
+                f"an axis of 1 behind. Received: shape {masks.shape}."
+            )
+        highest = max(1, self.classes - 1)
+        low, high = masks.min(), masks.max()
+        if not (low >= 0 and high <= highest):  # NaN is neither
+            raise InputError(
+                f"Expected masks of values from 0 to {highest}. Received: {low:g} to {high:g}."
+            )
+        kind = np.float32 if self.classes == 1 else np.int32
+        return masks.reshape(samples, height, width, 1).astype(kind)
+
+
+def _network(shape, filters, classes, seed):
+    """A functional `keras.Model` from images to probabilities."""
+
+    def conv(kind, count, size, name, activation="relu", **kwargs):
+        return kind(
+            count, size, padding="same", activation=activation,
+            kernel_initializer=Seeded("he_normal", seed, name), name=name, **kwargs,
+        )  # fmt: skip
+
+    def twice(x, count, name):
+        for i in (1, 2):
+            x = conv(layers.Conv2D, count, 3, f"{name}_{i}")(x)
+        return x
+
+    inputs = keras.Input(shape)
+    x = inputs if len(shape) == 3 else layers.Reshape((*shape, 1))(inputs)
+    skips = []
+    *sizes, code = filters
+    for i, count in enumerate(sizes, 1):
+        x = twice(x, count, f"down_{i}")
+        skips.append(x)
+        x = layers.MaxPooling2D(2, padding="same")(x)
+    x = twice(x, code, "code")
+    for i, (count, skip) in enumerate(zip(reversed(sizes), reversed(skips), strict=True), 1):
+        x = conv(layers.Conv2DTranspose, count, 2, f"enlarge_{i}", None, strides=2)(x)
+        x = layers.Cropping2D([(0, side % 2) for side in skip.shape[1:3]])(x)
+        x = layers.Concatenate()([skip, x])
+        x = twice(x, count, f"up_{i}")
+    last = "sigmoid" if classes == 1 else "softmax"
+    outputs = conv(layers.Conv2D, classes, 1, "probabilities", last)(x)  # (n, h, w, classes)
+    return keras.Model(inputs, outputs, name="network")
