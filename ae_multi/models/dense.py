@@ -6,11 +6,10 @@ from ae_multi._keras import keras
 from ae_multi.randomness.initializers import Seeded
 
 
-def dense_parts(shape, hidden, latent_dim, code_activation, seed):
+def dense_parts(shape, hidden, latent_dim, code_activation, seed, output_activation="sigmoid"):
     """An encoder of dense layers and the decoder that mirrors it.
 
-    Hidden layers are rectified and the output is a sigmoid. Initial weights are Glorot uniform,
-    biases 0.
+    Hidden layers are rectified. Initial weights are Glorot uniform, biases 0.
 
     Args:
         shape: shape of one sample.
@@ -18,6 +17,7 @@ def dense_parts(shape, hidden, latent_dim, code_activation, seed):
         latent_dim: size of the code.
         code_activation: name of the code's activation, or None for a linear code.
         seed: integer that fixes the initial weights.
+        output_activation: name of the output's activation, or None for values of any size.
 
     Returns:
         (encoder, decoder), two `keras.Sequential`.
@@ -41,7 +41,7 @@ def dense_parts(shape, hidden, latent_dim, code_activation, seed):
         [
             keras.Input((latent_dim,)),  # (n, latent_dim)
             *(dense(units, "relu", f"up_{i}") for i, units in enumerate(reversed(hidden), 1)),
-            dense(math.prod(shape), "sigmoid", "pixels"),  # (n, pixels)
+            dense(math.prod(shape), output_activation, "pixels"),  # (n, pixels)
             keras.layers.Reshape(shape),  # (n, *shape)
         ],
         name="decoder",
