@@ -30,7 +30,7 @@ IMAGES, MASKS = scenes(200, 0)
 
 @pytest.fixture(scope="module")
 def fitted():
-    return ae_multi.Segmenter(filters=(8, 16), epochs=25, learning_rate=3e-3).fit(IMAGES, MASKS)
+    return ae_multi.Segmenter(filters=(6, 12), epochs=20, learning_rate=5e-3).fit(IMAGES, MASKS)
 
 
 def test_it_tells_shapes_apart_on_new_images(fitted):
@@ -71,11 +71,9 @@ def test_a_network_of_ones_own(keras, fitted):
 def test_images_of_any_size_and_channels():
     for shape in ((8, 8), (5, 7, 3), (1, 1, 1)):
         model = unet(shape, (2, 3, 4), 2, seed=1)
-        assert model(np.zeros((2, *shape), np.float32)).shape == (2, *shape[:2], 2)
-    same = [weight for model in (unet((8, 8), (2, 3), 2, 1), unet((8, 8), (2, 3), 2, 1))
-            for weight in model.get_weights()]  # fmt: skip
-    half = len(same) // 2
-    for a, b in zip(same[:half], same[half:], strict=True):
+        assert model.output_shape == (None, *shape[:2], 2)
+    again = unet(shape, (2, 3, 4), 2, seed=1).get_weights()
+    for a, b in zip(model.get_weights(), again, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
