@@ -1,15 +1,9 @@
 """What all estimators have in common: parameters, training, and ways to another process."""
 
-import datetime
-import platform
-
-import numpy as np
-import sklearn
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-import ae_multi
-from ae_multi import backends, training
+from ae_multi import training
 from ae_multi._keras import keras
 from ae_multi.data.checks import check_array
 from ae_multi.errors import InputError
@@ -19,6 +13,7 @@ from ae_multi.estimators.fitting import epochs_for, train_chunks, train_whole
 from ae_multi.estimators.inputs import take
 from ae_multi.estimators.networks import build
 from ae_multi.estimators.parameters import check_parameters, seed_of
+from ae_multi.estimators.provenance import provenance
 from ae_multi.estimators.scaling import Scaling, scale, unscale
 
 
@@ -259,18 +254,3 @@ class NetworkEstimator(BaseEstimator):
 
     def _outputs(self, scaled):
         return training.predict(self.network_, scaled)
-
-
-def provenance():
-    """Versions, backend, device and date, as plain values."""
-    backend = backends.current()
-    return {
-        "ae_multi": ae_multi.__version__,
-        "backend": f"{keras.config.backend()} {backend.version()}",
-        "device": backend.device(),
-        "keras": keras.__version__,
-        "numpy": np.__version__,
-        "scikit-learn": sklearn.__version__,
-        "python": platform.python_version(),
-        "date": datetime.date.today().isoformat(),
-    }

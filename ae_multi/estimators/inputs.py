@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from ae_multi.errors import InputError
+from ae_multi.randomness.streams import stream
 from ae_multi.sizes import check_shape
 
 
@@ -70,8 +71,6 @@ def held_out(seed, purpose, samples, fraction, number=0):
     Raises:
         InputError: a single sample, which cannot be on both sides.
     """
-    from ae_multi.randomness.streams import stream
-
     if samples < 2:
         raise InputError("Expected at least 2 samples, to keep some aside. Received: 1.")
     order = np.argsort(stream(seed, purpose, number).random_raw(samples), kind="stable")

@@ -26,6 +26,7 @@ class Segmenter(NetworkEstimator):
         classes\_: the classes in the masks, sorted.
 
     Example:
+        >>> import numpy as np
         >>> images = np.random.default_rng(0).random((40, 12, 12))
         >>> masks = images > 0.5
         >>> segmenter = Segmenter(filters=(4, 8), epochs=10).fit(images, masks)
