@@ -69,6 +69,7 @@ def test_imports_point_down(source):
         "report",
         "parity",
         "recipes",
+        "estimators",
         "models",
         "training",
         "backends",

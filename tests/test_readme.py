@@ -14,7 +14,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 def namespace(tmp_path_factory):
     """The names that the README's code blocks leave behind, run in order in one session."""
     blocks = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     names = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("readme"))
@@ -27,6 +27,18 @@ def namespace(tmp_path_factory):
 def test_the_code_does_what_it_says(namespace):
     assert namespace["codes"].shape == (360, 9)
     assert namespace["images"].shape == (360, 28, 28, 1)
+
+
+@pytest.mark.backend
+def test_the_estimators_do_what_they_say(namespace, digits):
+    assert namespace["few"].shape == (1437, 9)
+    assert namespace["back"].shape == namespace["x"].shape
+    normal = namespace["labels"] == 1
+    assert normal[digits.y_test == 1].mean() > 0.6
+    assert normal[digits.y_test != 1].mean() < 0.3
+    assert namespace["why"].shape == namespace["clean"].shape == (360, 28, 28, 1)
+    assert namespace["masks"].shape == (360, 28, 28)
+    np.testing.assert_array_equal(namespace["detector"].predict(digits.x_test), namespace["labels"])
 
 
 @pytest.mark.backend

@@ -8,11 +8,12 @@ from ae_multi.randomness.initializers import Seeded
 from ae_multi.sizes import check_shape
 
 
-def dense_parts(shape, hidden, latent_dim, code_activation, seed, units=None):
+def dense_parts(
+    shape, hidden, latent_dim, code_activation, seed, output_activation="sigmoid", units=None
+):
     """An encoder of dense layers and the decoder that mirrors it.
 
-    Hidden layers are rectified and the output is a sigmoid. Initial weights are Glorot uniform,
-    biases 0.
+    Hidden layers are rectified. Initial weights are Glorot uniform, biases 0.
 
     Args:
         shape: shape of one sample.
@@ -20,6 +21,7 @@ def dense_parts(shape, hidden, latent_dim, code_activation, seed, units=None):
         latent_dim: size of the code.
         code_activation: name of the code's activation, or None for a linear code.
         seed: integer that fixes the initial weights.
+        output_activation: name of the output's activation, or None for values of any size.
         units: outputs of the encoder where they are not the ``latent_dim`` inputs of the decoder.
 
     Returns:
@@ -44,7 +46,7 @@ def dense_parts(shape, hidden, latent_dim, code_activation, seed, units=None):
         [
             keras.Input((latent_dim,)),  # (n, latent_dim)
             *(dense(units, "relu", f"up_{i}") for i, units in enumerate(reversed(hidden), 1)),
-            dense(math.prod(shape), "sigmoid", "pixels"),  # (n, pixels)
+            dense(math.prod(shape), output_activation, "pixels"),  # (n, pixels)
             keras.layers.Reshape(shape),  # (n, *shape)
         ],
         name="decoder",

@@ -48,7 +48,7 @@ class LayeredAutoencoder(Autoencoder):
         else:
             check_positive(latent_dim=latent_dim)
             hidden, shape, value_range = check_hidden(hidden), check_shape(input_shape), (0, 1)
-            dense = dense_parts(shape, hidden, latent_dim, activation, seed or 0, units)
+            dense = dense_parts(shape, hidden, latent_dim, activation, seed or 0, units=units)
             layers, decoder = dense[0].layers, dense[1]
             if code_shape is not None:
                 layers = [*layers, keras.layers.Reshape(code_shape)]

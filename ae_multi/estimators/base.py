@@ -1,0 +1,257 @@
+"""What all estimators have in common: parameters, training, and ways to another process."""
+
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from ae_multi import training
+from ae_multi._keras import keras
+from ae_multi.data.checks import check_array
+from ae_multi.errors import InputError
+from ae_multi.estimators import archive, packing
+from ae_multi.estimators.chunks import as_passes, parts_of
+from ae_multi.estimators.fitting import epochs_for, train_chunks, train_whole
+from ae_multi.estimators.inputs import take
+from ae_multi.estimators.networks import build
+from ae_multi.estimators.parameters import check_parameters, seed_of
+from ae_multi.estimators.provenance import provenance
+from ae_multi.estimators.scaling import Scaling, scale, unscale
+
+
+class NetworkEstimator(BaseEstimator):
+    r"""A network behind scikit-learn's face; the backend is what ``KERAS_BACKEND`` says.
+
+    X may be an array or data frame of shape (n, features), images of shape (n, height, width) or
+    (n, height, width, channels), or rows of pixels with ``image_shape``.
+
+    Args:
+        model: "simple", "deep", "conv", "sparse", "contractive", "variational", or an
+            uncompiled Keras model from inputs to
+            reconstructions with ``encoder`` and ``decoder``, such as `Autoencoder`. `fit` trains
+            a copy and begins with the weights that the model has.
+        latent_dim: size of the code, or "auto": a quarter of the values, from 1 to 16.
+        hidden: sizes of the layers between input and code (filters, for "conv"), or "auto".
+        image_shape: shape of the image that a row of X holds, or None.
+        scale: "minmax" brings what `fit` is given to [0, 1], "standard" to mean 0 and standard
+            deviation 1, for each feature of a table and for all pixels of images together; None
+            takes X as it is, which for models by name has to be within [0, 1]. A constant
+            feature becomes 0, and is reconstructed as that constant.
+        loss: Keras's name of the loss.
+        epochs: how often all samples are trained on, or "auto": for about 2,500 steps, at least
+            10 and at most 1,000 epochs.
+        batch_size: samples in a step.
+        learning_rate: of Adam.
+        early_stopping: whether to keep samples aside, to end when their loss has not become
+            smaller for ``patience`` epochs, and to put the best weights back.
+        validation_fraction: the share of samples to keep aside.
+        patience: epochs, as above.
+        random_state: integer that fixes weights, order, noise and what is kept aside, the same
+            on every backend; a `numpy.random.RandomState` or None draws one.
+        verbose: whether to show progress.
+
+    Attributes:
+        network\_: the trained Keras model.
+        loss_curve\_: mean training loss of each epoch.
+        validation_loss_curve\_: loss on what was kept aside after each epoch, or None.
+        n_iter\_: number of epochs trained.
+        n_features_in\_, feature_names_in\_: as everywhere in scikit-learn; an image has as many
+            features as values.
+        sample_shape\_: shape of one sample, as the network takes it.
+        input_offset\_, input_span\_: what scaling learned; None without scaling.
+        seed\_: the integer behind ``random_state``.
+        provenance\_: what trained it: versions, backend, device, date.
+    """
+
+    def __init__(
+        self,
+        model="deep",
+        *,
+        latent_dim="auto",
+        hidden="auto",
+        image_shape=None,
+        scale="minmax",
+        loss="mse",
+        epochs="auto",
+        batch_size=128,
+        learning_rate=1e-3,
+        early_stopping=False,
+        validation_fraction=0.1,
+        patience=10,
+        random_state=0,
+        verbose=0,
+    ):
+        self.model = model
+        self.latent_dim = latent_dim
+        self.hidden = hidden
+        self.image_shape = image_shape
+        self.scale = scale
+        self.loss = loss
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X, y=None):  # noqa: N803
+        """Learn from the samples X; ``y`` is there for scikit-learn's sake and not looked at.
+
+        Raises:
+            ValueError: what scikit-learn refuses: NaN, text, a single sample.
+            InputError: parameters or shapes that cannot be meant.
+            DivergenceError: a loss that is no number.
+        """
+        self._check_parameters()
+        taken = self._take(X, y, reset=True)
+        return self._fit(lambda: iter([taken]), whole=True)
+
+    def fit_chunks(self, chunks):
+        """Learn from data larger than memory, as `fit` does from one array.
+
+        They are gone through once for scaling, then once for each epoch, twice with early
+        stopping; batches do not reach over the end of a chunk, and samples are put in a new order
+        within their chunk.
+
+        Args:
+            chunks: a list, an object with ``__iter__``, or a function without arguments that
+                returns an iterator; of arrays X, or of tuples (X, y).
+        """
+        self._check_parameters()
+        passes = as_passes(chunks)
+
+        def taken():
+            for number, chunk in enumerate(passes()):
+                yield self._take(*parts_of(chunk), reset=number == 0)
+
+        return self._fit(taken, whole=False)
+
+    def partial_fit(self, X, y=None, **known):  # noqa: N803
+        """Train for one epoch on X; the first call learns the scaling, which later calls keep."""
+        begun = hasattr(self, "network_")
+        if not begun:
+            self._check_parameters()
+        taken = self._take(X, y, reset=not begun)
+        if not begun:
+            self._begin(lambda: iter([taken]), **known)
+        self._train(lambda: iter([taken]), self.n_iter_ + 1, whole=False)
+        self._finish(lambda: iter([taken]))
+        return self
+
+    def save(self, path):
+        """Write the fitted estimator to one file, without pickle, for any backend.
+
+        Raises:
+            NotFittedError: before `fit`.
+            InputError: a path that cannot be written, or parameters that are no plain values.
+        """
+        check_is_fitted(self)
+        archive.save(self, path)
+
+    @classmethod
+    def load(cls, path):
+        """Read an estimator of this class that `save` wrote, on whichever backend runs now.
+
+        Raises:
+            InputError: a file that is cut short, altered, newer, or of another class.
+        """
+        return archive.load(path, cls)
+
+    def __sklearn_is_fitted__(self):
+        return bool(getattr(self, "loss_curve_", ()))
+
+    def __getstate__(self):
+        return packing.packed(super().__getstate__())
+
+    def __setstate__(self, state):
+        super().__setstate__(packing.unpacked(state))
+
+    def _check_parameters(self):
+        check_parameters(self)
+
+    def _take(self, x, y, reset):
+        """(samples, what belongs to them or None), checked, in the caller's units."""
+        return take(self, x, reset), None
+
+    def _fit(self, chunks, whole):
+        self._begin(chunks)
+        self._train(chunks, epochs_for(self.epochs, self.n_samples_seen_, self.batch_size), whole)
+        self._finish(chunks)
+        return self
+
+    def _begin(self, chunks):
+        """Learn what has to be known before training, and build the network."""
+        self.seed_ = seed_of(self.random_state)
+        scaling, self.n_samples_seen_ = None, 0
+        for x, y in chunks():
+            if scaling is None:
+                scaling = Scaling(self.scale, each=len(self.sample_shape_) == 1)
+            self._learn(scaling, x, y)
+            self.n_samples_seen_ += len(x)
+        if scaling is None:
+            raise InputError("Expected at least one chunk. Received: none.")
+        self.input_offset_, self.input_span_ = scaling.learned()
+        self.network_ = self._build()
+        self._compile()
+        self.loss_curve_, self.n_iter_ = [], 0
+        self.validation_loss_curve_ = [] if self.early_stopping else None
+        self.provenance_ = provenance()
+
+    def _learn(self, scaling, x, y):
+        scaling.update(x)
+
+    def _build(self):
+        latent_dim = self.latent_dim
+        if latent_dim == "auto":
+            latent_dim = min(max(self.n_features_in_ // 4, 1), 16)
+        return build(
+            self.model, self.sample_shape_, latent_dim, self.hidden, self.seed_, self._bounded()
+        )
+
+    def _bounded(self):
+        """Whether scaled values are within [0, 1]."""
+        return self.scale != "standard"
+
+    def _compile(self):
+        optimizer = keras.optimizers.Adam(self.learning_rate)
+        self.network_.compile(optimizer=optimizer, loss=self.loss)
+
+    def _train(self, chunks, epochs, whole):
+        """Train up to ``epochs`` and note the losses."""
+
+        def prepared():
+            return (self._prepared(x, y) for x, y in chunks())
+
+        if whole:
+            losses, aside = train_whole(self, *next(prepared()), epochs)
+        else:
+            losses, aside = train_chunks(self, prepared, epochs, begin=self.n_iter_)
+        self.loss_curve_ = self.loss_curve_ + losses
+        self.n_iter_ += len(losses)
+        if aside is not None:
+            self.validation_loss_curve_ = (self.validation_loss_curve_ or []) + aside
+
+    def _prepared(self, x, y):
+        """(inputs, targets) as the network takes them."""
+        inputs = self._scaled(x)
+        return inputs, inputs
+
+    def _finish(self, chunks):
+        """What is left to do after training."""
+
+    def _scaled(self, x):
+        """Samples as the network takes them, or an `InputError` where they are out of its range."""
+        if self.scale is None:
+            return check_array(x, "X", value_range=getattr(self.network_, "value_range", None))
+        return scale(x, self.input_offset_, self.input_span_)
+
+    def _unscaled(self, x):
+        return unscale(x, self.input_offset_, self.input_span_)
+
+    def _checked(self, x):
+        """Samples for a fitted estimator, scaled."""
+        check_is_fitted(self)
+        return self._scaled(take(self, x, reset=False))
+
+    def _outputs(self, scaled):
+        return training.predict(self.network_, scaled)

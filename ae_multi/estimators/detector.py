@@ -1,0 +1,168 @@
+"""What is unlike the data that it learned from: anomalies, by the error of an autoencoder."""
+
+import numpy as np
+from sklearn.base import OutlierMixin
+
+from ae_multi.errors import InputError
+from ae_multi.estimators import thresholds
+from ae_multi.estimators.base import NetworkEstimator
+from ae_multi.estimators.inputs import held_out
+from ae_multi.estimators.parameters import check_number
+from ae_multi.estimators.scores import negative_mse, squared_errors
+
+
+class AnomalyDetector(OutlierMixin, NetworkEstimator):
+    r"""Finds samples that an autoencoder of the data reconstructs badly.
+
+    Takes the parameters of `NetworkEstimator` and has its attributes. The score is the mean
+    squared error in scaled values (Sakurada & Yairi, MLSDA 2014).
+
+    Args:
+        contamination: where the line is drawn. A number, above 0 and at most 0.5: the share of
+            the training samples that lies beyond it. "auto": Tukey's fence, for training samples
+            of which less than a quarter are strange. "held_out": the share
+            ``validation_fraction`` of the samples, all normal, is kept out of training, and the
+            line drawn so that normal samples are called strange at ``false_alarm_rate``.
+        false_alarm_rate: the rate for "held_out" and for `calibrate`, between 0 and 1.
+
+    Attributes:
+        offset\_: the score below which a sample is strange.
+
+    Example:
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(0)
+        >>> t = rng.uniform(-1, 1, (500, 1))
+        >>> normal = np.hstack([t, t**2, -t]) + rng.normal(0, 0.01, (500, 3))
+        >>> detector = AnomalyDetector(latent_dim=1, contamination="held_out").fit(normal)
+        >>> detector.predict([[0.5, 0.25, -0.5], [0.5, 0.25, 0.5]])
+        array([ 1, -1])
+    """
+
+    def __init__(
+        self,
+        model="deep",
+        *,
+        contamination="auto",
+        false_alarm_rate=0.05,
+        latent_dim="auto",
+        hidden="auto",
+        image_shape=None,
+        scale="minmax",
+        loss="mse",
+        epochs="auto",
+        batch_size=128,
+        learning_rate=1e-3,
+        early_stopping=False,
+        validation_fraction=0.1,
+        patience=10,
+        random_state=0,
+        verbose=0,
+    ):
+        super().__init__(
+            model,
+            latent_dim=latent_dim,
+            hidden=hidden,
+            image_shape=image_shape,
+            scale=scale,
+            loss=loss,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            patience=patience,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.contamination = contamination
+        self.false_alarm_rate = false_alarm_rate
+
+    def calibrate(self, X, false_alarm_rate=None):  # noqa: N803
+        """Draw the line anew by normal samples X that training has not seen.
+
+        Args:
+            X: samples, at least 1/rate - 1.
+            false_alarm_rate: the share of normal samples that may be called strange; by default
+                the parameter of that name.
+        """
+        rate = self.false_alarm_rate if false_alarm_rate is None else false_alarm_rate
+        check_number("false_alarm_rate", rate, 0, 1)
+        self.offset_ = -thresholds.calibrated(self.anomaly_score(X), rate)
+        return self
+
+    def score_samples(self, X):  # noqa: N803
+        """How normal each sample is: its negative mean squared error, scaled; float64 (n,)."""
+        scaled = self._checked(X)
+        return negative_mse(scaled, self._outputs(scaled))
+
+    def anomaly_score(self, X):  # noqa: N803
+        """How strange each sample is: its mean squared error, scaled; float64 (n,)."""
+        return -self.score_samples(X)
+
+    def decision_function(self, X):  # noqa: N803
+        """`score_samples` less ``offset_``: below 0 for strange samples; float64 (n,)."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X):  # noqa: N803
+        """1 for normal samples and -1 for strange ones: integers (n,)."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def feature_errors(self, X):  # noqa: N803
+        r"""What an alarm comes from: squared error, scaled, of each value.
+
+        Returns:
+            float32 of shape (n, features), whose mean over a row is `anomaly_score`; for images
+            an error map for each, (n, \*image shape).
+        """
+        scaled = self._checked(X)
+        return squared_errors(scaled, self._outputs(scaled))
+
+    def _check_parameters(self):
+        super()._check_parameters()
+        check_number("false_alarm_rate", self.false_alarm_rate, 0, 1)
+        if isinstance(self.contamination, str):
+            if self.contamination not in ("auto", "held_out"):
+                raise InputError(
+                    "Expected contamination to be 'auto', 'held_out' or a number. "
+                    f"Received: {self.contamination!r}."
+                )
+        else:
+            check_number("contamination", self.contamination, 0, 0.5, closed=True)
+
+    def _begin(self, chunks):
+        # Nothing of what is held out may be learned from, its scale included.
+        super()._begin(self._part(chunks, 0))
+        if self.contamination == "held_out":  # too few samples are better told before training
+            held = sum(len(x) for x, _ in self._part(chunks, 1)())
+            thresholds.calibrated(np.zeros(held), self.false_alarm_rate)
+
+    def _train(self, chunks, epochs, whole):
+        super()._train(self._part(chunks, 0), epochs, whole)
+
+    def _finish(self, chunks):
+        errors = []
+        for x, _ in self._part(chunks, 1)():
+            scaled = self._scaled(x)
+            errors.append(-negative_mse(scaled, self._outputs(scaled)))
+        errors = np.concatenate(errors)
+        if self.contamination == "held_out":
+            limit = thresholds.calibrated(errors, self.false_alarm_rate)
+        elif self.contamination == "auto":
+            limit = thresholds.fence(errors)
+        else:
+            limit = thresholds.share(errors, self.contamination)
+        self.offset_ = -limit
+
+    def _part(self, chunks, which):
+        """Chunks of what is trained on (0) or of what the line is drawn by (1)."""
+        if self.contamination != "held_out":
+            return chunks
+
+        def parts():
+            for number, (x, y) in enumerate(chunks()):
+                rows = held_out(
+                    self.seed_, "calibration", len(x), self.validation_fraction, number
+                )[which]
+                yield x[rows], y
+
+        return parts

@@ -1,0 +1,132 @@
+"""Training an estimator's network: on one array, or chunk by chunk."""
+
+import math
+
+import numpy as np
+
+from ae_multi import training
+from ae_multi._keras import keras
+from ae_multi.estimators.inputs import held_out
+
+# "auto": as many epochs as make this many steps, within bounds.
+_STEPS, _FEWEST, _MOST = 2500, 10, 1000
+
+
+def epochs_for(epochs, samples, batch_size):
+    """The number of epochs that ``epochs`` asks for."""
+    if epochs != "auto":
+        return epochs
+    steps = -(-samples // batch_size)
+    return min(max(math.ceil(_STEPS / steps), _FEWEST), _MOST)
+
+
+def train_whole(estimator, inputs, targets, epochs):
+    """Train on arrays that fit in memory, in one call.
+
+    Args:
+        estimator: a begun estimator: its ``network_``, ``seed_`` and parameters are used.
+        inputs: float32 array of n samples.
+        targets: the same array, or another of n samples.
+        epochs: how many.
+
+    Returns:
+        (losses, losses on what was kept aside or None), a float for each epoch.
+    """
+    held, callbacks = None, []
+    if estimator.early_stopping:
+        (inputs, targets), held = _split(estimator, inputs, targets)
+        callbacks = [_stopper(estimator)]
+    history = training.fit(
+        estimator.network_,
+        inputs,
+        targets,
+        batch_size=estimator.batch_size,
+        epochs=epochs,
+        verbose=int(estimator.verbose),
+        callbacks=callbacks,
+        validation_data=held,
+        seed=estimator.seed_,
+    ).history
+    return _floats(history["loss"]), _floats(history["val_loss"]) if held else None
+
+
+def train_chunks(estimator, chunks, epochs, begin=0):
+    """Train on data that come in chunks, one after the other in every epoch.
+
+    Args:
+        estimator: as in `train_whole`.
+        chunks: function without arguments that iterates over (inputs, targets), float32 arrays.
+        epochs: the epoch to train up to.
+        begin: the epoch to begin with.
+
+    Returns:
+        As `train_whole`; losses are means over all samples.
+    """
+    network = estimator.network_
+    stopper = _stopper(estimator) if estimator.early_stopping else None
+    if stopper is not None:
+        stopper.set_model(network)
+        stopper.on_train_begin()
+    network.stop_training = False
+    losses, aside = [], []
+    for epoch in range(begin, epochs):
+        trained, checked = [], []
+        for number, (inputs, targets) in enumerate(chunks()):
+            if stopper is not None and len(inputs) > 1:
+                inputs, targets = _split(estimator, inputs, targets, number)[0]
+            history = training.fit(
+                network,
+                inputs,
+                targets,
+                batch_size=estimator.batch_size,
+                initial_epoch=epoch,
+                epochs=epoch + 1,
+                verbose=0,
+                seed=estimator.seed_,
+            ).history
+            trained.append((history["loss"][-1], len(inputs)))
+        # Gone through once more, since all are to be looked at with the same weights.
+        for number, (inputs, targets) in enumerate(chunks() if stopper is not None else ()):
+            if len(inputs) > 1:
+                held = _split(estimator, inputs, targets, number)[1]
+                loss = training.evaluate(network, *held, verbose=0, return_dict=True)["loss"]
+                checked.append((loss, len(held[0])))
+        losses.append(_mean(trained))
+        words = f"epoch {epoch + 1}/{epochs}: loss {losses[-1]:.5g}"
+        if checked:
+            aside.append(_mean(checked))
+            words += f", kept aside {aside[-1]:.5g}"
+            stopper.on_epoch_end(epoch, {"val_loss": aside[-1]})
+        if estimator.verbose:
+            print(words)
+        if network.stop_training:
+            break
+    if stopper is not None:
+        stopper.on_train_end()
+    return losses, aside if stopper is not None else None
+
+
+def _stopper(estimator):
+    """Ends a training that no longer gets better, and puts the best weights back."""
+    return keras.callbacks.EarlyStopping(
+        "val_loss", patience=estimator.patience, restore_best_weights=True
+    )
+
+
+def _split(estimator, inputs, targets, number=0):
+    kept, aside = held_out(
+        estimator.seed_, "validation", len(inputs), estimator.validation_fraction, number
+    )
+    return tuple(
+        (inputs[rows], inputs[rows] if targets is inputs else targets[rows])
+        for rows in (kept, aside)
+    )
+
+
+def _mean(pairs):
+    values, counts = zip(*pairs, strict=True)
+    return float(np.average(values, weights=counts))
+
+
+def _floats(values):
+    return [float(value) for value in values]

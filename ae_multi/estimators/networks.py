@@ -1,0 +1,124 @@
+"""Which network an estimator trains: by name, or one of the caller's own."""
+
+from typing import NamedTuple
+
+from ae_multi import models
+from ae_multi._keras import keras
+from ae_multi.errors import InputError
+from ae_multi.models.dense import dense_parts
+from ae_multi.models.inputs import sample_shape
+
+
+class Network(NamedTuple):
+    """How a model is made by name.
+
+    Attributes:
+        make: function of (latent_dim, shape, seed, sizes) that returns an `Autoencoder`.
+        unbounded: as ``make``, for values of any size; None where outputs are within [0, 1].
+    """
+
+    make: callable
+    unbounded: callable = None
+
+
+def _simple(latent_dim, shape, seed, sizes):
+    return models.SimpleAutoencoder(latent_dim, shape, seed)
+
+
+def _deep(latent_dim, shape, seed, sizes):
+    return models.DeepAutoencoder((256,) if sizes == "auto" else sizes, latent_dim, shape, seed)
+
+
+def _conv(latent_dim, shape, seed, sizes):
+    return models.ConvAutoencoder((16, 32) if sizes == "auto" else sizes, latent_dim, shape, seed)
+
+
+def _linear_simple(latent_dim, shape, seed, sizes):
+    return models.Autoencoder(*dense_parts(shape, (), latent_dim, "relu", seed, None), seed=seed)
+
+
+def _linear_deep(latent_dim, shape, seed, sizes):
+    sizes = (256,) if sizes == "auto" else sizes
+    return models.Autoencoder(*dense_parts(shape, sizes, latent_dim, None, seed, None), seed=seed)
+
+
+def _family(kind, hidden):
+    """``make`` for a family of models with dense parts."""
+
+    def make(latent_dim, shape, seed, sizes):
+        sizes = hidden if sizes == "auto" else sizes
+        return kind(hidden=sizes, latent_dim=latent_dim, input_shape=shape, seed=seed)
+
+    return make
+
+
+NETWORKS = {
+    "simple": Network(_simple, _linear_simple),
+    "deep": Network(_deep, _linear_deep),
+    "conv": Network(_conv),
+    "sparse": Network(_family(models.SparseAutoencoder, ())),
+    "contractive": Network(_family(models.ContractiveAutoencoder, ())),
+    "variational": Network(_family(models.VariationalAutoencoder, (256,))),
+}
+
+
+def build(model, shape, latent_dim, hidden, seed, bounded):
+    r"""A network of one's own for an estimator, uncompiled, from inputs to reconstructions.
+
+    Args:
+        model: a name of `NETWORKS`, or a Keras model with ``encoder`` and ``decoder``, which is
+            copied with the weights that it has.
+        shape: shape of one sample.
+        latent_dim: size of the code; for models by name.
+        hidden: sizes of the layers between (filters for "conv"), or "auto"; for models by name.
+        seed: integer that draws the weights; for models by name.
+        bounded: whether values are within [0, 1].
+
+    Raises:
+        InputError: an unknown name, a model that is none, or that takes other samples.
+    """
+    if isinstance(model, str):
+        if model not in NETWORKS:
+            raise InputError(
+                f"Expected model to be one of {', '.join(NETWORKS)}, or a Keras model. "
+                f"Received: {model!r}."
+            )
+        made = NETWORKS[model].make if bounded else NETWORKS[model].unbounded
+        if made is None:
+            raise InputError(
+                f"Expected scale='minmax' or None for the model {model!r}, whose outputs are "
+                "within [0, 1]. Received: scale='standard'."
+            )
+        return made(latent_dim, shape, seed, hidden)
+    network = copy_of(model, shape)
+    if not (hasattr(network, "encoder") and hasattr(network, "decoder")):
+        raise InputError(
+            "Expected a model with an encoder and a decoder, such as ae_multi.Autoencoder. "
+            f"Received: {type(model).__name__} without them."
+        )
+    if not bounded and getattr(network, "value_range", None) is not None:
+        raise InputError(
+            f"Expected scale='minmax' or None for a model of values within {network.value_range}. "
+            "Received: scale='standard'."
+        )
+    return network
+
+
+def copy_of(model, shape):
+    """A copy of a Keras model with its weights, so that what the caller gave stays as it was."""
+    if not isinstance(model, keras.Model):
+        raise InputError(
+            f"Expected model to be a name or a Keras model. Received: {type(model).__name__}."
+        )
+    network = type(model).from_config(model.get_config())
+    given = sample_shape(getattr(model, "encoder", model))
+    if given not in (None, tuple(shape)):
+        raise InputError(
+            f"Expected samples of shape {given}, as the model takes them. "
+            f"Received: {tuple(shape)}; image_shape says what shape rows of a table have."
+        )
+    if not network.built:
+        network.build((None, *shape))
+    if model.built:
+        network.set_weights(model.get_weights())
+    return network

@@ -1,0 +1,64 @@
+"""Keras models as bytes that every backend reads, for files and for pickle."""
+
+import contextlib
+import tempfile
+from pathlib import Path
+
+from ae_multi._keras import keras
+from ae_multi.models.saving import use_public_optimizer
+
+
+class Packed:
+    """A Keras model as the bytes of its ``.keras`` file; what a pickle holds in its place."""
+
+    def __init__(self, content):
+        self.content = content
+
+
+def to_bytes(model):
+    """The bytes of a model's ``.keras`` file: configuration, weights, optimizer."""
+    with tempfile.TemporaryDirectory() as folder, _public_optimizer(model):
+        path = Path(folder) / "model.keras"
+        keras.saving.save_model(model, path)
+        return path.read_bytes()
+
+
+def from_bytes(content, safe_mode=True):
+    """The model behind `to_bytes`; with ``safe_mode`` nothing that it holds is run."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        path.write_bytes(content)
+        return keras.saving.load_model(path, safe_mode=safe_mode)
+
+
+def packed(state):
+    """An object's state with its Keras models as bytes."""
+    return {
+        name: Packed(to_bytes(value)) if isinstance(value, keras.Model) else value
+        for name, value in state.items()
+    }
+
+
+def unpacked(state):
+    """The way back. A pickle can run anything already, so that it may hold a user's lambda."""
+    return {
+        name: from_bytes(value.content, safe_mode=False) if isinstance(value, Packed) else value
+        for name, value in state.items()
+    }
+
+
+@contextlib.contextmanager
+def _public_optimizer(model):
+    """Let a model name its optimizer as every backend knows it while it is written."""
+    own = model.get_compile_config
+
+    def public():
+        config = own()
+        use_public_optimizer(config)
+        return config
+
+    model.get_compile_config = public
+    try:
+        yield
+    finally:
+        del model.get_compile_config

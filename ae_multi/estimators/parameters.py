@@ -1,0 +1,53 @@
+"""What an estimator's parameters may be; looked at in `fit`, as scikit-learn asks."""
+
+import math
+import numbers
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from ae_multi.errors import InputError
+from ae_multi.estimators.scaling import KINDS
+from ae_multi.randomness.streams import check_seed
+from ae_multi.sizes import check_positive, check_shape
+
+
+def check_parameters(estimator):
+    """Raise `InputError` that names the first parameter which cannot be meant."""
+    given = estimator.get_params(deep=False)
+    for name in ("batch_size", "patience"):
+        check_positive(**{name: given[name]})
+    for name in ("epochs", "latent_dim"):
+        if given.get(name, 1) is None:
+            raise InputError(f"Expected {name} to be an integer or 'auto'. Received: None.")
+        if given.get(name, "auto") != "auto":
+            check_positive(**{name: given[name]})
+    sizes = given.get("hidden", "auto")
+    if isinstance(sizes, str) and sizes != "auto":
+        raise InputError(f"Expected hidden to be sizes or 'auto'. Received: {sizes!r}.")
+    # No hidden layers at all is a choice of its own.
+    if not isinstance(sizes, str) and sizes not in ((), []):
+        check_shape(sizes, "hidden")
+    check_number("learning_rate", given["learning_rate"], 0, math.inf)
+    check_number("validation_fraction", given["validation_fraction"], 0, 1)
+    if given["scale"] not in KINDS:
+        raise InputError(
+            f"Expected scale to be 'minmax', 'standard' or None. Received: {given['scale']!r}."
+        )
+
+
+def check_number(name, value, low, high, closed=False):
+    """Raise `InputError` unless ``value`` is above ``low`` and below (or, closed, at) ``high``."""
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not number or not (low < value < high or (closed and value == high)):
+        most = f" and {'at most' if closed else 'below'} {high:g}" if high < math.inf else ""
+        raise InputError(
+            f"Expected {name} to be a number above {low:g}{most}. Received: {value!r}."
+        )
+
+
+def seed_of(random_state):
+    """The integer that stands for a ``random_state``: itself, or one drawn from it."""
+    if random_state is None or isinstance(random_state, np.random.RandomState):
+        return int(check_random_state(random_state).randint(2**31 - 1))
+    return check_seed(random_state)

@@ -1,0 +1,98 @@
+"""Noise taken out: learned from clean samples or from pairs."""
+
+import numpy as np
+import pytest
+
+import ae_multi
+from ae_multi.randomness import streams
+
+pytestmark = pytest.mark.backend
+
+
+@pytest.fixture(scope="module")
+def noisy(digits):
+    drawn = 0.4 * streams.normal(7, "test/noise", digits.x_test.shape)
+    return np.clip(digits.x_test + drawn, 0, 1).astype(np.float32)
+
+
+def psnr(images, clean):
+    return np.mean(10 * np.log10(1 / np.mean((images - clean) ** 2, axis=(1, 2, 3))))
+
+
+@pytest.fixture(scope="module")
+def fitted(digits):
+    return ae_multi.Denoiser(
+        noise=0.4, hidden=(256,), latent_dim=64, scale=None, epochs=25, batch_size=64
+    ).fit(digits.x_train)
+
+
+def test_it_beats_the_best_linear_filter(digits, noisy, fitted):
+    """The floor: the linear map that is best on the training images with as much noise."""
+    drawn = 0.4 * streams.normal(8, "test/noise", digits.x_train.shape)
+    x = np.clip(digits.x_train + drawn, 0, 1).reshape(len(drawn), -1)
+    y = digits.x_train.reshape(len(x), -1)
+    mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
+    spread = (x - mean_x).T @ (x - mean_x) + len(x) * 1e-2 * np.eye(784)
+    filtered = mean_y + (noisy.reshape(360, -1) - mean_x) @ np.linalg.solve(
+        spread, (x - mean_x).T @ (y - mean_y)
+    )
+    floor = psnr(filtered.reshape(noisy.shape).clip(0, 1), digits.x_test)
+    assert psnr(fitted.transform(noisy), digits.x_test) > floor + 0.2
+    assert floor > psnr(noisy, digits.x_test) + 5
+
+
+def test_the_score_is_the_error_against_what_is_clean(digits, noisy, fitted):
+    expected = -np.mean((fitted.transform(noisy) - digits.x_test) ** 2)
+    assert fitted.score(noisy, digits.x_test) == pytest.approx(expected, rel=1e-5)
+    alone = fitted.score(digits.x_test)
+    assert alone == fitted.score(digits.x_test)
+    assert alone == pytest.approx(expected, rel=0.1)
+
+
+def test_noise_is_fresh_in_each_step_and_absent_in_use(digits, fitted):
+    noise = fitted.network_.encoder.layers[0]
+    assert type(noise).__name__ == "GaussianNoise"
+    assert int(noise.step) == 25 * 23
+    np.testing.assert_array_equal(
+        fitted.transform(digits.x_test[:9]), fitted.transform(digits.x_test[:9])
+    )
+
+
+def test_pairs_teach_a_noise_of_ones_own(digits):
+    """Stripes, which no Gaussian noise would teach to remove."""
+    striped = digits.x_train.copy()
+    striped[:, ::4] = 1
+    made = ae_multi.Denoiser(hidden=(64,), scale=None, epochs=10, batch_size=64)
+    made.fit(striped, digits.x_train)
+    test = digits.x_test.copy()
+    test[:, ::4] = 1
+    restored = made.transform(test)
+    assert psnr(restored, digits.x_test) > psnr(test, digits.x_test) + 6
+    assert made.pairs_
+    assert made.score(test, digits.x_test) > -0.04
+
+
+def test_values_keep_their_units():
+    rng = np.random.default_rng(0)
+    t = rng.uniform(-1, 1, (300, 1))
+    clean = np.hstack([1000 * t, 5 + t**2, -t])
+    made = ae_multi.Denoiser(noise=0.1, hidden=(64,), latent_dim=4, epochs=150, batch_size=32)
+    restored = made.fit(clean).transform(clean + rng.normal(0, [100, 0.05, 0.1], (300, 3)))
+    assert (np.std(restored - clean, axis=0) < [130, 0.1, 0.13]).all()
+    assert made.get_feature_names_out().tolist() == ["x0", "x1", "x2"]
+
+
+def test_what_does_not_belong_together_is_refused(digits, fitted):
+    x = digits.x_train[:20]
+    made = ae_multi.Denoiser("simple", epochs=1)
+    with pytest.raises(ae_multi.InputError, match=r"clean sample for each of the 20 .*: 19"):
+        made.fit(x, x[:19])
+    with pytest.raises(ae_multi.InputError, match=r"shape \(28, 28, 1\), as in fit"):
+        made.fit(x, x.reshape(20, 1, 28, 28))
+    with pytest.raises(ValueError, match="is expecting 784 features"):
+        made.fit(x, x[:, :5])
+    with pytest.raises(ae_multi.InputError, match="clean samples alone, as at first"):
+        fitted.partial_fit(x, x)
+    for noise in (0, -1, "much"):
+        with pytest.raises(ae_multi.InputError, match="noise to be a number above 0"):
+            ae_multi.Denoiser(noise=noise).fit(x)

@@ -1,0 +1,225 @@
+"""Fitted estimators in one file: what comes back, and what is refused without running a thing."""
+
+import hashlib
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+import ae_multi
+from ae_multi.estimators import archive
+
+pytestmark = pytest.mark.backend
+
+IMAGES = np.random.default_rng(0).random((30, 6, 6), np.float32)
+
+
+def made():
+    small = {"epochs": 2, "latent_dim": 3}
+    own = ae_multi.SimpleAutoencoder(3, (6, 6), seed=5)
+    return {
+        "transformer": ae_multi.AutoencoderTransformer(own, random_state=np.int64(4), **small),
+        "detector": ae_multi.AnomalyDetector("conv", hidden=(2,), contamination=0.1, **small),
+        "denoiser": ae_multi.Denoiser(hidden=(4,), scale="standard", **small),
+        "segmenter": ae_multi.Segmenter(filters=(2, 3), epochs=2),
+    }
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    targets = {"segmenter": (IMAGES > 0.5,)}
+    return {name: each.fit(IMAGES, *targets.get(name, ())) for name, each in made().items()}
+
+
+ANSWERS = {
+    "transformer": "reconstruct",
+    "detector": "decision_function",
+    "denoiser": "transform",
+    "segmenter": "predict",
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_what_comes_back_is_what_was_saved(name, fitted, tmp_path):
+    path, saved = tmp_path / "one.ae", fitted[name]
+    saved.save(path)
+    for load in (ae_multi.load_estimator, type(saved).load):
+        loaded = load(path)
+        assert type(loaded) is type(saved)
+        for each in (ANSWERS[name],):
+            np.testing.assert_array_equal(
+                getattr(loaded, each)(IMAGES), getattr(saved, each)(IMAGES)
+            )
+        ours, theirs = loaded.get_params(), saved.get_params()
+        assert {**ours, "model": 0} == {**theirs, "model": 0}
+        assert loaded.loss_curve_ == saved.loss_curve_
+        assert loaded.provenance_ == saved.provenance_
+        assert loaded.sample_shape_ == (6, 6)
+        assert set(vars(loaded)) == set(vars(saved))
+    # It can be fitted anew, and goes on from where it was, optimizer included.
+    target = (IMAGES > 0.5,) if name == "segmenter" else ()
+    assert int(loaded.network_.optimizer.iterations) == int(saved.network_.optimizer.iterations)
+    loaded.partial_fit(IMAGES, *target)
+    assert loaded.n_iter_ == 3
+    again = load(path).fit(IMAGES, *target)
+    np.testing.assert_allclose(again.loss_curve_, saved.loss_curve_, rtol=1e-5)
+
+
+def test_names_of_features_come_along(tmp_path, fitted):
+    detector = fitted["detector"]
+    detector.feature_names_in_ = np.array(["a", "b"], dtype=object)
+    try:
+        detector.save(tmp_path / "named.ae")
+    finally:
+        del detector.feature_names_in_
+    loaded = ae_multi.load_estimator(tmp_path / "named.ae")
+    assert loaded.feature_names_in_.tolist() == ["a", "b"]
+    assert loaded.feature_names_in_.dtype == object
+
+
+@pytest.fixture
+def path(tmp_path, fitted):
+    fitted["detector"].save(tmp_path / "one.ae")
+    return tmp_path / "one.ae"
+
+
+def rewrite(path, manifest=None, parts=None, honest=True):
+    """The file again with another manifest or parts; ``honest`` recomputes every digest."""
+    with zipfile.ZipFile(path) as old:
+        held = {name: old.read(name) for name in old.namelist()}
+    held.update(parts or {})
+    told = json.loads(held["manifest.json"])
+    if honest:
+        told["parts"] = {
+            name: hashlib.sha256(content).hexdigest()
+            for name, content in held.items()
+            if not name.startswith("manifest.")
+        }
+    (manifest or (lambda told: None))(told)
+    if manifest or honest:
+        held["manifest.json"] = json.dumps(told).encode()
+    if honest:
+        held["manifest.sha256"] = hashlib.sha256(held["manifest.json"]).hexdigest().encode()
+    with zipfile.ZipFile(path, "w") as new:
+        for name, content in held.items():
+            new.writestr(name, content)
+
+
+def change(*keys, value):
+    def changed(manifest):
+        for key in keys[:-1]:
+            manifest = manifest[key]
+        manifest[keys[-1]] = value
+
+    return changed
+
+
+def test_a_file_that_is_only_written_anew_still_loads(path):
+    rewrite(path)
+    ae_multi.load_estimator(path)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "honest", "message"),
+    [
+        (change("format", value=2), True, "format 1 or older. Received: .* of format 2, .* newer"),
+        (change("class", value="Pipeline"), True, "Received: 'Pipeline', which .* does not know"),
+        (change("class", value="os.system"), True, "does not know"),
+        (change("fitted", "offset_", value=-9.0), False, "another manifest.json than its digest"),
+        (change("fitted", "__class__", value="x"), True, "'__class__' is no fitted attribute"),
+        (change("fitted", "fit", value="x"), True, "'fit' is no fitted attribute"),
+        (change("parameters", "depth", value=3), True, "cannot be read .*depth"),
+        (change("fitted", "network_", value={"python": "1 + 1"}), True, "no kind of value"),
+        (change("fitted", "network_", value={"model": "x.keras"}), True, "cannot be read .*KeyErr"),
+        (change("format", value="one"), True, "another manifest.json"),
+    ],
+    ids=["newer", "class", "code", "threshold", "magic", "method", "parameter", "kind", "part",
+         "format"],
+)  # fmt: skip
+def test_an_altered_manifest_is_refused(path, manifest, honest, message):
+    rewrite(path, manifest, honest=honest)
+    with pytest.raises(ae_multi.InputError, match=message):
+        ae_multi.load_estimator(path)
+
+
+class Bomb:
+    def __reduce__(self):
+        return (pytest.fail, ("a file has run code",))
+
+
+@pytest.mark.parametrize("honest", [True, False])
+def test_pickled_objects_are_never_loaded(path, honest, tmp_path):
+    np.save(tmp_path / "bomb.npy", np.array([Bomb()], dtype=object), allow_pickle=True)
+    with zipfile.ZipFile(path) as file:
+        array = next(name for name in file.namelist() if name.endswith(".npy"))
+    rewrite(path, parts={array: (tmp_path / "bomb.npy").read_bytes()}, honest=honest)
+    message = "allow_pickle=False" if honest else f"another {array} than its digest"
+    with pytest.raises(ae_multi.InputError, match=message):
+        ae_multi.load_estimator(path)
+
+
+def test_a_model_that_would_run_code_is_refused(path, keras, tmp_path):
+    inputs = keras.Input((6, 6))
+    model = keras.Model(inputs, keras.layers.Lambda(lambda x: x)(inputs))
+    model.save(tmp_path / "lambda.keras")
+    with zipfile.ZipFile(path) as file:
+        name = next(name for name in file.namelist() if name.endswith(".keras"))
+    rewrite(path, parts={name: (tmp_path / "lambda.keras").read_bytes()})
+    with pytest.raises(ae_multi.InputError, match=r"cannot be read .*[Ll]ambda"):
+        ae_multi.load_estimator(path)
+
+
+def test_every_byte_counts(path):
+    """Cut short anywhere, or with any byte another one: refused, or nothing that matters."""
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for length in rng.integers(0, len(whole), 20):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ae_multi.InputError):
+            ae_multi.load_estimator(path)
+    wanted = None
+    refused = 0
+    for place in rng.integers(0, len(whole), 40):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+        try:
+            loaded = ae_multi.load_estimator(path)
+        except ae_multi.InputError:
+            refused += 1
+            continue
+        # What zip keeps beside the content, times of day say, may differ.
+        wanted = wanted if wanted is not None else loaded.decision_function(IMAGES)
+        np.testing.assert_array_equal(loaded.decision_function(IMAGES), wanted)
+    assert refused > 30
+
+
+def test_other_files_are_refused(tmp_path, fitted):
+    with pytest.raises(ae_multi.InputError, match="which is no file"):
+        ae_multi.load_estimator(tmp_path / "none.ae")
+    with zipfile.ZipFile(tmp_path / "other.ae", "w") as file:
+        file.writestr("hello.txt", "hello")
+    with pytest.raises(ae_multi.InputError, match="another zip archive"):
+        ae_multi.load_estimator(tmp_path / "other.ae")
+    fitted["denoiser"].save(tmp_path / "denoiser.ae")
+    with pytest.raises(ae_multi.InputError, match=r"class AnomalyDetector\. Received: Denoiser"):
+        ae_multi.AnomalyDetector.load(tmp_path / "denoiser.ae")
+
+
+def test_what_a_file_cannot_name_is_not_saved(tmp_path, fitted):
+    class Mine(ae_multi.AnomalyDetector):
+        pass
+
+    with pytest.raises(ae_multi.InputError, match=r"which a file can name. Received: .*Mine"):
+        Mine("simple", epochs=1).fit(IMAGES).save(tmp_path / "mine.ae")
+    odd = ae_multi.AnomalyDetector("simple", epochs=1).fit(IMAGES).set_params(loss=print)
+    with pytest.raises(ae_multi.InputError, match="loss to be numbers, text or a Keras model"):
+        odd.save(tmp_path / "odd.ae")
+    with pytest.raises(ae_multi.InputError, match="is not a folder"):
+        fitted["detector"].save(tmp_path / "no" / "folder.ae")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_list_of_classes_is_that_of_the_package():
+    assert set(archive.CLASSES) == {
+        name for name in vars(ae_multi.estimators) if name[0].isupper()
+    }  # fmt: skip

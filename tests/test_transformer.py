@@ -1,0 +1,246 @@
+"""Codes by scikit-learn's face: in its tools, of any model, scaled and in chunks."""
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+import ae_multi
+from ae_multi.estimators import scaling
+from ae_multi.estimators.inputs import held_out
+
+pytestmark = pytest.mark.backend
+
+
+@pytest.fixture(scope="module")
+def table():
+    """400 rows of five features of very different sizes, on a curve, and a constant one."""
+    rng = np.random.default_rng(0)
+    t = rng.uniform(-1, 1, 400)
+    noise = rng.normal(0, 0.01, (5, 400))
+    features = np.stack([1e6 * t, t**2, 1e-5 * np.sin(3 * t), -t, t**3]) + noise * [
+        [1e6], [1], [1e-5], [1], [1]
+    ]  # fmt: skip
+    return np.column_stack([*features, np.full(400, 7.5)])
+
+
+@pytest.fixture(scope="module")
+def fitted(table):
+    return ae_multi.AutoencoderTransformer(latent_dim=1, epochs=150, batch_size=32).fit(table)
+
+
+def test_one_code_follows_a_curve_that_pca_cannot(table, fitted):
+    pca = PCA(1).fit(scaled := scaling.scale(table, fitted.input_offset_, fitted.input_span_))
+    floor = -np.mean((pca.inverse_transform(pca.transform(scaled)) - scaled) ** 2)
+    assert fitted.score(table) > floor / 3
+    assert fitted.transform(table).shape == (400, 1)
+    assert fitted.get_feature_names_out().tolist() == ["autoencodertransformer0"]
+
+
+def test_scaling_is_undone_and_a_constant_comes_back(table, fitted):
+    restored = fitted.reconstruct(table)
+    errors = abs(restored - table).mean(axis=0) / np.ptp(table, axis=0).clip(1e-300)
+    assert (errors[:5] < 0.1).all()
+    np.testing.assert_array_equal(restored[:, 5], 7.5)
+    again = fitted.inverse_transform(fitted.transform(table))
+    np.testing.assert_allclose(again, restored, rtol=1e-4, atol=1e-6)
+    # A reading that never was constant is strange, and its error says by how much.
+    odd = table[:1].copy()
+    odd[0, 5] += 3
+    assert fitted.score_samples(odd)[0] < fitted.score_samples(table).min() - 1
+
+
+def test_scores_are_the_negative_error_in_scaled_values(table, fitted):
+    restored = (fitted.reconstruct(table)[:, :5] - table[:, :5]) / np.ptp(table[:, :5], axis=0)
+    expected = -np.sum(restored**2, axis=1) / 6
+    # The constant's own small error is in the score, which sees what the network gave.
+    np.testing.assert_allclose(fitted.score_samples(table), expected, atol=2e-4)
+
+
+def test_standard_scaling_reaches_beyond_one(table):
+    made = ae_multi.AutoencoderTransformer(
+        latent_dim=1, scale="standard", epochs=100, batch_size=32
+    ).fit(table)
+    assert made.score(table) > -0.15
+    restored = made.reconstruct(table)
+    assert np.ptp(restored[:, 0]) > 1.5e6
+    np.testing.assert_array_equal(restored[:, 5], 7.5)
+
+
+def test_without_scaling_what_is_out_of_range_is_refused(digits):
+    made = ae_multi.AutoencoderTransformer(scale=None, epochs=1)
+    with pytest.raises(ae_multi.InputError, match=r"X within \[0, 1\].*Divide by 255"):
+        made.fit((digits.x_train[:50] * 255).astype(np.uint8))
+    made.fit(digits.x_train[:50])
+    with pytest.raises(ae_multi.InputError, match=r"X within \[0, 1\]"):
+        made.transform(digits.x_test + 1)
+
+
+def test_a_pipeline_and_a_search(digits):
+    x, y = digits.x_train[:400].reshape(400, -1), digits.y_train[:400]
+    pipe = make_pipeline(
+        ae_multi.AutoencoderTransformer(scale=None, epochs=5), LogisticRegression(max_iter=2000)
+    )
+    search = GridSearchCV(pipe, {"autoencodertransformer__latent_dim": [1, 12]}, cv=2).fit(x, y)
+    assert search.best_params_ == {"autoencodertransformer__latent_dim": 12}
+    assert search.score(digits.x_test.reshape(360, -1), digits.y_test) > 0.5
+
+
+def test_any_model_by_name_or_instance(keras, small):
+    given = ae_multi.ConvAutoencoder((4,), 3, (8, 8, 1), seed=4)
+    before = given.get_weights()
+    for model, parameters in (("simple", {}), ("conv", {"hidden": (4,)}), (given, {})):
+        made = ae_multi.AutoencoderTransformer(model, latent_dim=3, epochs=1, **parameters)
+        made.fit(small)
+        assert made.transform(small).shape == (70, 3)
+        assert made.reconstruct(small).shape == small.shape
+        # Rows of pixels, with the shape told, are the same images.
+        made.set_params(image_shape=(8, 8, 1)).fit(small.reshape(70, 64))
+        assert made.reconstruct(small.reshape(70, 64)).shape == (70, 64)
+    for a, b in zip(before, given.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert not given.compiled
+    with pytest.raises(ae_multi.InputError, match=r"of shape \(8, 8, 1\), as the model takes them"):
+        ae_multi.AutoencoderTransformer(given, epochs=1).fit(small.reshape(70, 64))
+    plain = keras.Sequential([keras.Input((64,)), keras.layers.Dense(64)])
+    with pytest.raises(ae_multi.InputError, match="an encoder and a decoder"):
+        ae_multi.AutoencoderTransformer(plain, epochs=1).fit(small.reshape(70, 64))
+
+
+@pytest.mark.parametrize("name", ["sparse", "contractive", "variational"])
+def test_families_of_models_by_name(name, small):
+    made = ae_multi.AutoencoderTransformer(name, latent_dim=3, hidden=(5,), epochs=1).fit(small)
+    assert type(made.network_).__name__.lower().startswith(name)
+    np.testing.assert_array_equal(made.transform(small), made.network_.encode(small))
+    assert made.transform(small).shape == (70, 3)
+
+
+def test_early_stopping_keeps_the_best_weights():
+    x = np.random.default_rng(0).random((60, 12))
+    made = ae_multi.AutoencoderTransformer(
+        latent_dim=8, epochs=400, batch_size=8, learning_rate=3e-3,
+        early_stopping=True, validation_fraction=0.25, patience=5,
+    ).fit(x)  # fmt: skip
+    curve = made.validation_loss_curve_
+    assert len(curve) == len(made.loss_curve_) == made.n_iter_ < 400
+    assert np.argmin(curve) == made.n_iter_ - 1 - 5
+    aside = held_out(made.seed_, "validation", 60, 0.25)[1]
+    assert len(aside) == 15
+    assert -made.score(x[aside]) == pytest.approx(min(curve), rel=1e-4)
+
+
+def test_the_seed_says_all(table):
+    def codes(seed):
+        made = ae_multi.AutoencoderTransformer("simple", epochs=2, random_state=seed)
+        return made.fit_transform(table)
+
+    np.testing.assert_array_equal(codes(1), codes(1))
+    assert not np.array_equal(codes(1), codes(2))
+    drawn = codes(np.random.RandomState(3))
+    np.testing.assert_array_equal(drawn, codes(np.random.RandomState(3)))
+
+
+def test_chunks_are_learned_from_as_a_whole(table):
+    """Scaling over chunks is exact, and each epoch goes through all of them."""
+    cuts = [table[:90], table[90:100], table[100:]]
+    parameters = {"latent_dim": 1, "epochs": 3, "batch_size": 32}
+    for scale in ("minmax", "standard"):
+        whole = scaling.Scaling(scale, each=True)
+        whole.update(table)
+        parts = scaling.Scaling(scale, each=True)
+        for cut in cuts:
+            parts.update(cut)
+        for a, b in zip(whole.learned(), parts.learned(), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-10)
+    made = ae_multi.AutoencoderTransformer(**parameters).fit_chunks(cuts)
+    assert made.n_samples_seen_ == 400
+    assert int(made.network_.optimizer.iterations) == 3 * (3 + 1 + 10)
+    assert made.loss_curve_[-1] < made.loss_curve_[0]
+    # A single chunk is `fit` itself.
+    one = ae_multi.AutoencoderTransformer(**parameters).fit_chunks(lambda: iter([table]))
+    whole = ae_multi.AutoencoderTransformer(**parameters).fit(table)
+    np.testing.assert_allclose(one.transform(table), whole.transform(table), atol=1e-6)
+    np.testing.assert_allclose(one.loss_curve_, whole.loss_curve_, rtol=1e-5)
+
+
+def test_chunks_stop_early_too(table):
+    made = ae_multi.AutoencoderTransformer(
+        "simple", latent_dim=1, epochs=30, learning_rate=0.3, early_stopping=True, patience=2
+    ).fit_chunks([table[:200], table[200:]])
+    best = int(np.argmin(made.validation_loss_curve_))
+    assert best == made.n_iter_ - 3
+    aside = [
+        cut[held_out(0, "validation", 200, 0.1, number)[1]]
+        for number, cut in enumerate((table[:200], table[200:]))
+    ]
+    loss = -made.score(np.concatenate(aside))
+    assert loss == pytest.approx(made.validation_loss_curve_[best], rel=1e-4)
+
+
+def test_chunks_that_come_but_once_are_refused(table):
+    made = ae_multi.AutoencoderTransformer(epochs=2)
+    for once in ((cut for cut in [table]), 3):
+        with pytest.raises(ae_multi.InputError, match="gone through once for each epoch"):
+            made.fit_chunks(once)
+    with pytest.raises(ae_multi.InputError, match="at least one chunk"):
+        made.fit_chunks([])
+
+
+def test_partial_fit_goes_on(table):
+    made = ae_multi.AutoencoderTransformer(latent_dim=1)
+    for _ in range(4):
+        made.partial_fit(table)
+    assert made.n_iter_ == len(made.loss_curve_) == 4
+    assert made.loss_curve_[-1] < made.loss_curve_[0]
+    whole = ae_multi.AutoencoderTransformer(latent_dim=1, epochs=4).fit(table)
+    np.testing.assert_allclose(made.loss_curve_, whole.loss_curve_, rtol=1e-4)
+    with pytest.raises(ValueError, match="X has 5 features"):
+        made.partial_fit(table[:, :5])
+
+
+def test_codes_of_another_width_are_refused(fitted):
+    with pytest.raises(ValueError, match=r"X has 2 features, .* is expecting 1 codes"):
+        fitted.inverse_transform(np.zeros((3, 2)))
+
+
+def test_progress_is_shown_when_asked_for(table, capsys):
+    made = ae_multi.AutoencoderTransformer("simple", epochs=2)
+    made.fit(table)
+    assert capsys.readouterr().out == ""
+    made.set_params(verbose=1).fit(table)
+    assert "Epoch 2/2" in capsys.readouterr().out
+    made.fit_chunks([table])
+    assert "epoch 2/2: loss 0." in capsys.readouterr().out
+
+
+def test_frames_bring_their_names():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(np.random.default_rng(0).random((20, 3)), columns=["a", "b", "c"])
+    made = ae_multi.AutoencoderTransformer("simple", epochs=1).fit(frame)
+    assert made.feature_names_in_.tolist() == ["a", "b", "c"]
+    with pytest.raises(ValueError, match="feature names should match"):
+        made.transform(frame[["b", "a", "c"]])
+
+
+def test_what_looks_like_a_table_is_one(table):
+    class Table:
+        shape = table.shape
+
+        def __array__(self, dtype=None, copy=None):
+            return np.asarray(table, dtype)
+
+        def __len__(self):
+            return len(table)
+
+    made = ae_multi.AutoencoderTransformer("simple", epochs=1).fit(Table())
+    np.testing.assert_array_equal(made.reconstruct(Table()), made.reconstruct(table))
+
+
+def test_values_beyond_measure_do_not_overflow(table, fitted):
+    far = np.where(table == 0, 0, 1e300 * np.sign(table))
+    with np.errstate(all="raise"):
+        scores = fitted.score_samples(far)
+    assert np.isfinite(scores).all()
+    assert (scores < -1e9).all()
