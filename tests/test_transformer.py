@@ -113,7 +113,6 @@ def test_any_model_by_name_or_instance(keras, small):
 def test_families_of_models_by_name(name, small):
     made = ae_multi.AutoencoderTransformer(name, latent_dim=3, hidden=(5,), epochs=1).fit(small)
     assert type(made.network_).__name__.lower().startswith(name)
-    np.testing.assert_array_equal(made.transform(small), made.network_.encode(small))
     assert made.transform(small).shape == (70, 3)
 
 
