@@ -18,6 +18,16 @@ nox.options.sessions = ["compare"]
 BACKENDS = ("torch", "tensorflow", "jax")
 # "core" holds no framework: the parent of the others, and what needs no backend, run there.
 CORE = "core"
+# Models of this package whose first steps are compared on MNIST.
+FAMILIES = (
+    "ConvAutoencoder",
+    "DenoisingAutoencoder",
+    "SparseAutoencoder",
+    "ContractiveAutoencoder",
+    "VariationalAutoencoder",
+    "VectorQuantizedAutoencoder",
+    "SegmentationNetwork",
+)
 FOLDER = Path(__file__).parent
 PROJECT = nox.project.load_toml(FOLDER / "pyproject.toml")
 
@@ -45,16 +55,28 @@ def tests(session, name):
 
 
 @nox.session
+@nox.parametrize("name", BACKENDS, ids=BACKENDS)
+def checks(session, name):
+    """Run all of scikit-learn's checks on each estimator, and all tests of them, on each backend."""
+    files = ("estimators", "transformer", "detector", "denoiser", "segmenter")
+    session.run(
+        environment(session, name), "-m", "pytest", *(f"tests/test_{file}.py" for file in files),
+        *session.posargs, env={"KERAS_BACKEND": name, "AE_MULTI_ALL_CHECKS": "1"}, external=True,
+    )  # fmt: skip
+
+
+@nox.session
 def parity(session):
-    """Climb the whole parity ladder with both models; ``-- MODULE:FUNCTION …`` with another."""
-    arguments = session.posargs
-    if not arguments:
-        results = FOLDER / "results"
-        results.mkdir(exist_ok=True)
-        arguments = ["--epoch", "--float64", "--training", "1"]
-        arguments += ["--json", results / "parity.json", "--figure", results / "parity.png"]
-        session.log(f"The report goes to {results}.")
-    run_in_core(session, "-m", "ae_multi", "parity", *interpreters(session), *arguments)
+    """Climb the ladder with this package's models; ``-- MODULE:FUNCTION …`` with another."""
+    ladder = ["-m", "ae_multi", "parity", *interpreters(session)]
+    if session.posargs:
+        run_in_core(session, *ladder, *session.posargs)
+        return
+    # The two models of the comparison to the top, the others as far as their first steps.
+    report = kept(session, "parity")
+    run_in_core(session, *ladder, "--epoch", "--float64", "--training", "1", *report)
+    others = [f"ae_multi.models:{name}" for name in FAMILIES]
+    run_in_core(session, *ladder, *others, "--data=auto", *kept(session, "families")[:1])
 
 
 @nox.session
@@ -86,16 +108,19 @@ def lint(session):
 @nox.session
 def bench(session):
     """Time training and whole arrays on every backend, beside loops by hand, Keras and peers."""
-    # Their environment takes minutes to build.
+    # The environment of the peers takes minutes to build.
     peers = [] if "--quick" in session.posargs else [f"--peers={environment(session, 'peers')}"]
-    arguments = [*interpreters(session), *peers, *session.posargs]
-    run_in_core(session, "-m", "benchmarks.throughput", *arguments)
+    run_in_core(
+        session, "-m", "benchmarks.throughput", *interpreters(session), *peers,
+        *(session.posargs or kept(session, "throughput")),
+    )  # fmt: skip
 
 
 @nox.session
 def scaling(session):
     """Time training as batch size, width, samples and processor cores grow, one by one."""
-    run_in_core(session, "-m", "benchmarks.scaling", *interpreters(session), *session.posargs)
+    arguments = session.posargs or kept(session, "scaling")
+    run_in_core(session, "-m", "benchmarks.scaling", *interpreters(session), *arguments)
 
 
 @nox.session
@@ -108,6 +133,14 @@ def figures(session):
 def run_in_core(session, *arguments):
     """Run Python where no framework is installed."""
     session.run(environment(session, CORE), *arguments, external=True)
+
+
+def kept(session, name):
+    """``--json`` and ``--figure`` options for results that nobody said where to put."""
+    results = FOLDER / "results"
+    results.mkdir(exist_ok=True)
+    session.log(f"What was found goes to {results}.")
+    return [f"--json={results / name}.json", f"--figure={results / name}.png"]
 
 
 def interpreters(session):

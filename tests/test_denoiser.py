@@ -6,7 +6,7 @@ import pytest
 import ae_multi
 from ae_multi.randomness import streams
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 
 @pytest.fixture(scope="module")

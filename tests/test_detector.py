@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 import ae_multi
 from ae_multi.estimators import thresholds
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 
 def readings(count, seed):

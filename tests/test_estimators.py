@@ -11,7 +11,7 @@ from sklearn.utils import estimator_checks
 
 import ae_multi
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 SMALL = {"model": "simple", "latent_dim": 2, "epochs": 2}
 
@@ -48,13 +48,12 @@ CLASSES = (ae_multi.AnomalyDetector, ae_multi.AutoencoderTransformer, CleanDenoi
 
 
 @pytest.mark.parametrize("cls", CLASSES)
-def test_every_check_of_scikit_learn_passes(cls, backend):
-    """In full for the class that most checks are for, where a fit is built soonest.
+def test_every_check_of_scikit_learn_passes(cls):
+    """In full for the class that most checks are for.
 
     Each takes more than a hundred fits; AE_MULTI_ALL_CHECKS=1 has them all, on every backend.
     """
-    chosen = backend == "torch" and cls is ae_multi.AnomalyDetector
-    if not chosen and not os.environ.get("AE_MULTI_ALL_CHECKS"):
+    if cls is not ae_multi.AnomalyDetector and not os.environ.get("AE_MULTI_ALL_CHECKS"):
         pytest.skip("AE_MULTI_ALL_CHECKS is not set")
     results = estimator_checks.check_estimator(
         cls(**SMALL),
@@ -94,9 +93,7 @@ def test_some_checks_pass_on_every_backend(check, cls):
     ],
 )
 @pytest.mark.parametrize("cls", CLASSES[1:])
-def test_transformers_pass_the_checks_for_transformers(check, cls, backend):
-    if backend != "torch":
-        pytest.skip("what they look at does not depend on the backend")
+def test_transformers_pass_the_checks_for_transformers(check, cls):
     getattr(estimator_checks, check)(cls.__name__, cls(**SMALL))
 
 

@@ -6,7 +6,7 @@ import pytest
 import ae_multi
 from ae_multi.estimators.masks import as_masks, mean_iou
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 
 def scenes(count, seed):

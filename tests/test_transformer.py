@@ -11,7 +11,7 @@ import ae_multi
 from ae_multi.estimators import scaling
 from ae_multi.estimators.inputs import held_out
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 
 @pytest.fixture(scope="module")

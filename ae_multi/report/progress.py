@@ -31,7 +31,7 @@ class BackendProgress:
             console=console,
             disable=not console.is_terminal,
         )
-        self._tasks = {}
+        self._tasks, self._noted = {}, set()
 
     def __enter__(self):
         self._bars.start()
@@ -46,7 +46,10 @@ class BackendProgress:
             self._tasks[backend] = self._bars.add_task("starting", total=None, backend=backend)
         task = self._tasks[backend]
         if event["event"] == "note":
-            self._console.print(event["message"], style="yellow", markup=False, soft_wrap=True)
+            # What every process has to say is said once.
+            if event["message"] not in self._noted:
+                self._noted.add(event["message"])
+                self._console.print(event["message"], style="yellow", markup=False, soft_wrap=True)
         elif event["event"] == "progress":
             done = event["done"] == event["total"]
             self._bars.update(
