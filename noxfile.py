@@ -57,7 +57,7 @@ def tests(session, name):
 @nox.session
 @nox.parametrize("name", BACKENDS, ids=BACKENDS)
 def checks(session, name):
-    """Run all of scikit-learn's checks on each estimator, and all tests of them, on each backend."""
+    """Run all of scikit-learn's checks, and all tests of the estimators, on each backend."""
     files = ("estimators", "transformer", "detector", "denoiser", "segmenter")
     session.run(
         environment(session, name), "-m", "pytest", *(f"tests/test_{file}.py" for file in files),

@@ -6,7 +6,6 @@ import pytest
 
 from ae_multi.data.digits import load_digits
 
-
 # Where a model's first step is compiled soonest.
 ONE_BACKEND = "torch"
 
