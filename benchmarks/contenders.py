@@ -63,6 +63,8 @@ class Contenders:
     def compare(self, names=("native", "ours", "keras.fit"), repeats=5, least=0.0):
         """Samples per second of each in training: medians over epochs taken in turns.
 
+        Another one begins each turn, so that none is always timed after the same.
+
         Args:
             names: contenders.
             repeats: turns of each.
@@ -74,8 +76,9 @@ class Contenders:
             once = self.train(name, 1)[0]
             epochs[name] = max(1, round(least / max(once, 1e-4)))
         found = {name: [] for name in names}
-        for _ in range(repeats):
-            for name in names:
+        for turn in range(repeats):
+            first = turn % len(names)
+            for name in (*names[first:], *names[:first]):
                 found[name] += self.train(name, epochs[name])
         return {name: len(self.x) / float(np.median(times)) for name, times in found.items()}
 

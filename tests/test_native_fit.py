@@ -184,8 +184,13 @@ def test_ctrl_c_leaves_whole_steps(keras, x):
 
                 patch.setattr(backends.current().Steps, "run", run)
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        ae_multi.fit(ours, x, x, 16, shuffle=False, verbose=0, callbacks=[Interrupt()])
+    # Where tests run in the background, Ctrl-C is ignored from the start.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            ae_multi.fit(ours, x, x, 16, shuffle=False, verbose=0, callbacks=[Interrupt()])
+    finally:
+        signal.signal(signal.SIGINT, before)
     ae_multi.fit(twin, x, x, 16, shuffle=False, steps_per_epoch=3, verbose=0)
     assert_same(ours.get_weights(), twin.get_weights(), rtol=1e-6, atol=1e-7)
     ours.evaluate(x, x, verbose=0)
