@@ -1,13 +1,23 @@
 import os
+import re
 import sys
 
 import numpy as np
 import pytest
 
 from ae_multi.data.digits import load_digits
+from ae_multi.selection import BACKENDS, installed
 
 # Where a model's first step is compiled soonest.
 ONE_BACKEND = "torch"
+
+
+def pytest_ignore_collect(collection_path):
+    """Where no backend is installed, do not even import what needs one throughout."""
+    if collection_path.suffix != ".py" or any(map(installed, BACKENDS)):
+        return None
+    marked = r"^pytestmark = \[?\s*pytest\.mark\.backend"
+    return True if re.search(marked, collection_path.read_text(), re.MULTILINE) else None
 
 
 def pytest_collection_modifyitems(config, items):
