@@ -28,6 +28,7 @@ FAMILIES = (
     "VectorQuantizedAutoencoder",
     "SegmentationNetwork",
 )
+TASKS = ("reduce", "denoise", "detect", "segment", "features")
 FOLDER = Path(__file__).parent
 PROJECT = nox.project.load_toml(FOLDER / "pyproject.toml")
 
@@ -103,6 +104,18 @@ def lint(session):
     run_in_core(session, "-m", "ruff", "check", *session.posargs, ".")
     check = [] if "--fix" in session.posargs else ["--check"]
     run_in_core(session, "-m", "ruff", "format", *check, ".")
+
+
+@nox.session
+def tasks(session):
+    """Run all tasks on JAX, or the backend of KERAS_BACKEND; ``-- detect …`` runs one as asked."""
+    name = os.environ.get("KERAS_BACKEND") or "jax"
+    runs = [[task, *kept(session, task)] for task in TASKS]
+    for arguments in [session.posargs] if session.posargs else runs:
+        session.run(
+            environment(session, name), "-m", "ae_multi", *arguments,
+            env={"KERAS_BACKEND": name}, external=True,
+        )  # fmt: skip
 
 
 @nox.session

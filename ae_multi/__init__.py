@@ -45,6 +45,7 @@ _SUBPACKAGES = (
     "randomness",
     "recipes",
     "report",
+    "tasks",
     "training",
 )
 

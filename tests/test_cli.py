@@ -11,6 +11,7 @@ import pytest
 from ae_multi.cli import main
 
 EMPTY = {"KERAS_BACKEND": ""}
+TASKS = ("reduce", "denoise", "detect", "segment", "features")
 
 
 def ae_multi(*arguments, **environment):
@@ -29,7 +30,7 @@ def test_help_names_the_commands(capsys):
         main(["--help"])
     assert ended.value.code == 0
     shown = capsys.readouterr().out
-    for command in ("compare", "train", "info"):
+    for command in ("compare", "train", "info", *TASKS):
         assert command in shown
 
 
@@ -38,7 +39,7 @@ def test_no_command_is_a_usage_error(capsys):
     assert "usage: ae-multi" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["compare", "train", "info"])
+@pytest.mark.parametrize("command", ["compare", "train", "info", *TASKS])
 def test_each_command_has_help(command, capsys):
     with pytest.raises(SystemExit) as ended:
         main([command, "--help"])
@@ -83,6 +84,41 @@ def test_arguments_that_cannot_be_read_are_usage_errors(arguments, capsys):
         main(["compare", *arguments])
     assert ended.value.code == 2
     assert "error: argument" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--epochs", "0"], "epochs to be an integer of at least 1. Received: 0"),
+        (["--samples", "1"], "samples to be an integer of at least 2. Received: 1"),
+        (["--samples", "-1"], "samples to be an integer of at least 1. Received: -1"),
+        (["--seed", "-1"], "seed to be an integer from 0"),
+        (["--json", "/nowhere/out.json"], "/nowhere is not a folder"),
+        (["--figure", "out.gif"], ".png, .svg or .pdf. Received: out.gif"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_task_finds_usage_errors_before_any_work(task, arguments, message, capsys):
+    assert main([task, *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"ae-multi {task}: Expected")
+    assert message in error
+    assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "t.csv"], "--label COLUMN together. Received: --data t.csv alone"),
+        (["--label", "y"], "together. Received: --data auto and --label y"),
+        (["--data", "t.csv", "--label", "y", "--data-path", "x"], "no --data-path with a table"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_detect_wants_a_table_and_its_label(arguments, message, capsys):
+    assert main(["detect", *arguments]) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_train_refuses_what_it_could_not_write(capsys, tmp_path):

@@ -67,6 +67,7 @@ def test_imports_point_down(source):
     floors = [
         "cli",
         "report",
+        "tasks",
         "parity",
         "recipes",
         "estimators",

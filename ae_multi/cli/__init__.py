@@ -11,6 +11,11 @@ _COMMANDS = {
     "compare": "train the same models on every backend and say whether they agree",
     "train": "train one model on the current backend and save it",
     "parity": "check, step by step, whether a Keras model is the same on every backend",
+    "reduce": "squeeze images through a short code, beside PCA",
+    "denoise": "take noise out of images, beside the best linear filter",
+    "detect": "find anomalies among images or in a table, beside PCA",
+    "segment": "mark digits on clutter, beside thresholds on brightness",
+    "features": "classify by codes, beside PCA's",
     "info": "show versions, devices and where the data would come from",
 }
 

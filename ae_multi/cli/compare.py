@@ -6,10 +6,10 @@ from ae_multi.cli.options import (
     add_backend_options,
     add_data_options,
     add_training_options,
+    check_figure,
     model_names,
     training_options,
 )
-from ae_multi.errors import InputError
 from ae_multi.files import check_writable
 from ae_multi.parity import Settings, compare
 from ae_multi.recipes.recipe import Recipe
@@ -44,7 +44,7 @@ def run(options):
     if options.json:
         check_writable(options.json, "the JSON")
     if options.figure:
-        _check_figure(options.figure)
+        check_figure(options.figure)
     settings = Settings(
         recipes=tuple(Recipe(model, **training_options(options)) for model in options.model),
         backends=options.backends,
@@ -63,9 +63,3 @@ def run(options):
 
         draw_comparison(comparison, options.figure)
     return 0 if comparison.agree else 1
-
-
-def _check_figure(path):
-    check_writable(path, "the figure")
-    if path.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise InputError(f"Expected a figure named .png, .svg or .pdf. Received: {path}.")

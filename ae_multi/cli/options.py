@@ -2,6 +2,8 @@
 
 import argparse
 
+from ae_multi.errors import InputError
+from ae_multi.files import check_writable
 from ae_multi.recipes.recipe import MODELS
 
 
@@ -84,3 +86,10 @@ def backend_python(text):
     if not found or not path:
         raise argparse.ArgumentTypeError(f"expected BACKEND=PATH, received {text!r}")
     return backend, path
+
+
+def check_figure(path):
+    """Raise `InputError` unless a figure could be written to ``path``."""
+    check_writable(path, "the figure")
+    if path.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise InputError(f"Expected a figure named .png, .svg or .pdf. Received: {path}.")

@@ -1,0 +1,14 @@
+"""``ae-multi reduce``: fewer numbers for each image."""
+
+from ae_multi.cli.tasks import add_task_options, run_task
+
+
+def add_options(parser):
+    """What can be asked for."""
+    parser.add_argument("--codes", type=int, default=9, metavar="N", help="code size (default: 9)")
+    add_task_options(parser)
+
+
+def run(options):
+    """Run the task; return 0."""
+    return run_task("reduce", options, codes=options.codes)

@@ -1,0 +1,10 @@
+"""``ae-multi segment``: digits found among clutter."""
+
+from ae_multi.cli.tasks import add_task_options, run_task
+
+add_options = add_task_options
+
+
+def run(options):
+    """Run the task; return 0."""
+    return run_task("segment", options)

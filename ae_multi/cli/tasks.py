@@ -1,0 +1,62 @@
+"""What the commands of the tasks have in common: options, and what becomes of a result."""
+
+import importlib
+from pathlib import Path
+
+from ae_multi.cli.options import add_data_options, check_figure
+from ae_multi.files import check_writable
+from ae_multi.report.json import write_json
+from ae_multi.report.machine import machine
+from ae_multi.report.tables import console
+from ae_multi.report.tasks import print_result
+from ae_multi.tasks.result import Options
+
+
+def add_task_options(parser):
+    """Options that every task has."""
+    add_data_options(parser)
+    parser.add_argument(
+        "--epochs", type=int, metavar="N", help="passes over the data (default: the task's own)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N",
+        help="weights, order, noise and clutter (default: 0)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--samples", type=int, metavar="N",
+        help="use the first N training and the first N test images (default: all)",
+    )  # fmt: skip
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="draw it (.png, .svg or .pdf)")
+
+
+def run_task(name, options, **own):
+    """Run a task on the current backend; print it, and write what was asked for; return 0.
+
+    Args:
+        name: "reduce", "denoise", "detect", "segment" or "features".
+        options: what the command line said.
+        own: the task's own keywords.
+    """
+    if options.json:
+        check_writable(options.json, "the JSON")
+    if options.figure:
+        check_figure(options.figure)
+    out = console()
+    asked = Options(
+        data=options.data,
+        path=options.data_path,
+        epochs=options.epochs,
+        seed=options.seed,
+        samples=options.samples,
+        verbose=out.is_terminal,
+    )
+    result = getattr(importlib.import_module(f"ae_multi.tasks.{name}"), name)(asked, **own)
+    print_result(out, result)
+    if options.json:
+        write_json(options.json, {**result.to_json(), "machine": machine()})
+    if options.figure:
+        from ae_multi.report.pictures import draw
+
+        draw(result, options.figure)
+    return 0

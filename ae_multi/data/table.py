@@ -1,0 +1,109 @@
+"""Tables of one's own: a .csv file of numbers with a column that says which rows are strange."""
+
+import csv
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ae_multi.data.digest import sha256
+from ae_multi.errors import InputError
+
+_TRUE, _FALSE = {"1", "1.0", "true", "yes"}, {"0", "0.0", "false", "no"}
+
+
+@dataclass(frozen=True)
+class LabelledTable:
+    """Rows of numbers.
+
+    Attributes:
+        x: float64 (rows, columns).
+        strange: booleans (rows,): which rows are anomalies.
+        columns: names of the columns of ``x``.
+        source: the file.
+    """
+
+    x: np.ndarray
+    strange: np.ndarray
+    columns: tuple
+    source: str
+
+    @property
+    def sha256(self):
+        """Digest of both arrays."""
+        return sha256((self.x, self.strange))
+
+
+def load_table(path, label):
+    """Read a .csv file with a line of names, commas between, and numbers below.
+
+    Args:
+        path: the file.
+        label: the column that is 1 or true for strange rows and 0 or false for normal ones.
+
+    Returns:
+        A `LabelledTable` of all other columns.
+
+    Raises:
+        InputError: a file that cannot be read, a missing column, text, NaN, or lines of another
+            length; the message names line and column.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            names, *lines = [*csv.reader(file)] or [[]]
+    except OSError as error:
+        raise InputError(
+            f"Expected to be able to read {path}. Received: {error.strerror}."
+        ) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"Expected a .csv file of text. Received: {path} ({error}).") from error
+    names = [name.strip() for name in names]
+    if names.count(label) != 1 or len(names) < 2:
+        raise InputError(
+            f"Expected {path} to have one column {label!r} and others beside it. "
+            f"Received: {', '.join(names) or 'an empty file'}."
+        )
+    place = names.index(label)
+    rows, strange = [], []
+    for number, line in enumerate(lines, start=2):
+        if not line:
+            continue
+        if len(line) != len(names):
+            raise InputError(
+                f"Expected {len(names)} values in line {number} of {path}, as many as names. "
+                f"Received: {len(line)}."
+            )
+        strange.append(_truth(line[place], path, number, label))
+        rows.append([
+            _number(text, path, number, name)
+            for column, (text, name) in enumerate(zip(line, names, strict=True))
+            if column != place
+        ])  # fmt: skip
+    if not rows:
+        raise InputError(f"Expected rows of numbers in {path}. Received: names alone.")
+    columns = tuple(name for column, name in enumerate(names) if column != place)
+    return LabelledTable(np.array(rows), np.array(strange), columns, Path(path).name)
+
+
+def _number(text, path, number, name):
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(
+            f"Expected a finite number in line {number}, column {name!r} of {path}. "
+            f"Received: {text!r}."
+        )
+    return value
+
+
+def _truth(text, path, number, name):
+    word = text.strip().lower()
+    if word not in _TRUE | _FALSE:
+        raise InputError(
+            f"Expected 1 or true for strange rows, 0 or false for normal ones, in line {number}, "
+            f"column {name!r} of {path}. Received: {text!r}."
+        )
+    return word in _TRUE

@@ -1,0 +1,75 @@
+"""Noise taken out of images, beside the best that a linear filter can do."""
+
+import time
+
+import numpy as np
+
+from ae_multi._keras import keras
+from ae_multi.estimators import Denoiser
+from ae_multi.estimators.parameters import check_number
+from ae_multi.models.losses import ssim
+from ae_multi.randomness import streams
+from ae_multi.recipes.quality import psnr, squared_errors
+from ae_multi.tasks.floors import LinearFilter, pca, pca_restored
+from ae_multi.tasks.result import Measure, Result, about
+
+_COMPONENTS = 64
+_SHOWN = 10
+
+
+def denoise(options, noise=0.4):
+    """Add Gaussian noise to images and take it out again.
+
+    Args:
+        options: `Options`.
+        noise: standard deviation of the noise; noisy values are clipped to [0, 1].
+
+    Returns:
+        A `Result`: PSNR and SSIM, means over the test images.
+    """
+    check_number("noise", noise, 0, np.inf)
+    data = options.load()
+    noisy = with_noise(data.x_test, noise, options.seed, "test")
+    denoiser = Denoiser(noise=noise, scale=None, **options.training())
+    begin = time.perf_counter()
+    denoiser.fit(data.x_train)
+    seconds = time.perf_counter() - begin
+    restored = {"denoising autoencoder": denoiser.transform(noisy)}
+    drawn = with_noise(data.x_train, noise, options.seed, "train")
+    restored["linear MMSE filter"] = LinearFilter(drawn, data.x_train)(noisy)
+    if min(len(data.x_train), np.prod(data.image_shape)) > _COMPONENTS:
+        found = pca_restored(pca(data.x_train, _COMPONENTS), noisy)
+        restored[f"PCA-{_COMPONENTS}"] = np.clip(found, 0, 1)
+    restored["the noisy image"] = noisy
+    return Result(
+        task="denoise",
+        title=f"Gaussian noise of σ = {noise:g} taken out",
+        measures=(
+            Measure("PSNR", ".2f", higher=True, unit="dB"),
+            Measure("SSIM", ".4f", higher=True),
+        ),
+        rows={name: _quality(data.x_test, images) for name, images in restored.items()},
+        data=about(data),
+        settings={"noise": noise, "epochs": denoiser.n_iter_, "seed": options.seed},
+        provenance=denoiser.provenance_,
+        seconds=seconds,
+        picture={
+            "clean": data.x_test[:_SHOWN],
+            "restored": {name: images[:_SHOWN] for name, images in restored.items()},
+        },
+    )
+
+
+def with_noise(images, noise, seed, purpose):
+    """Images with Gaussian noise, clipped to [0, 1]; the same for the same arguments."""
+    drawn = streams.normal(seed, f"denoise/{purpose}", images.shape)
+    return np.clip(images + noise * drawn, 0, 1).astype(np.float32)
+
+
+def _quality(clean, images):
+    """(PSNR, SSIM), each the mean over images."""
+    similar = []
+    for begin in range(0, len(clean), 1024):
+        part = slice(begin, begin + 1024)
+        similar.append(keras.ops.convert_to_numpy(ssim(clean[part], images[part])))
+    return psnr(squared_errors(clean, images)), float(np.concatenate(similar).mean(dtype=float))

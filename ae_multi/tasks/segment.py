@@ -1,0 +1,51 @@
+"""Digits found among clutter, pixel by pixel, beside thresholds on brightness."""
+
+import time
+
+import numpy as np
+
+from ae_multi.data.clutter import clutter
+from ae_multi.estimators import Segmenter
+from ae_multi.tasks.floors import best_threshold, iou, otsu
+from ae_multi.tasks.result import Measure, Result, about
+
+# As many images are gone through where nobody says how often.
+_IMAGES_SEEN, _FEWEST, _MOST = 40_000, 1, 25
+_SHOWN = 10
+
+
+def segment(options):
+    """Mark the digit in each image of digits on clutter.
+
+    Args:
+        options: `Options`.
+
+    Returns:
+        A `Result`: the digit's intersection over union with the truth, over all test pixels.
+    """
+    data = options.load()
+    x_train, m_train = clutter(data.x_train, options.seed, "train")
+    x_test, m_test = clutter(data.x_test, options.seed, "test")
+    epochs = min(max(_IMAGES_SEEN // len(x_train), _FEWEST), _MOST)
+    segmenter = Segmenter(scale=None, **options.training(epochs))
+    begin = time.perf_counter()
+    segmenter.fit(x_train, m_train)
+    seconds = time.perf_counter() - begin
+    masks = {"segmentation network": segmenter.predict(x_test)}
+    masks["Otsu's threshold"] = np.stack([x[..., 0] > otsu(x) for x in x_test])
+    masks["the best threshold"] = x_test[..., 0] > best_threshold(x_train[..., 0], m_train)
+    return Result(
+        task="segment",
+        title="Digits on clutter: which pixels are the digit's",
+        measures=(Measure("IoU", ".4f", higher=True),),
+        rows={name: (iou(found, m_test),) for name, found in masks.items()},
+        data=about(data),
+        settings={"epochs": segmenter.n_iter_, "seed": options.seed},
+        provenance=segmenter.provenance_,
+        seconds=seconds,
+        picture={
+            "images": x_test[:_SHOWN],
+            "truth": m_test[:_SHOWN],
+            "masks": {name: found[:_SHOWN] for name, found in masks.items()},
+        },
+    )
