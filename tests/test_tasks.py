@@ -28,6 +28,7 @@ def run(tmp_path, capsys, *arguments):
 def check_picture(picture):
     """Not blank, and not drawn over its edge."""
     grey = picture[..., :3].mean(axis=-1)
+    assert min(grey.shape) > 500
     assert 0.3 < grey.mean() < 0.99
     assert (grey < 0.5).mean() > 0.005
     assert (grey[:, 0] == 1).all()
@@ -299,3 +300,17 @@ def test_the_first_samples_are_used(digits):
 def test_what_makes_no_sense_to_a_task_is_a_usage_error(arguments, message, capsys):
     assert main(arguments) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_table_is_parted_by_the_seed_and_scaled_by_what_is_learned_from(tmp_path):
+    from ae_multi.tasks.detect import _table
+
+    rows = [[value, value**2, int(value % 5 == 0)] for value in range(50)]
+    path = write(tmp_path / "t.csv", ["a", "b", "y"], rows)
+    one, again, other = (_table(Options(seed=seed), path, "y") for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one.train, again.train)
+    assert not np.array_equal(one.train, other.train)
+    np.testing.assert_allclose(one.train.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(one.train.std(axis=0), 1)
+    assert len(np.unique(np.r_[one.train, one.test], axis=0)) == 50
+    assert (len(one.test), one.strange.sum()) == (20, 4)

@@ -4,6 +4,8 @@ A background of smooth noise and waves, strokes cut from other digits and as bri
 itself, the digit, and noise over all. Made from a set of images and a seed, and from nothing else.
 """
 
+from functools import partial
+
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
@@ -30,16 +32,14 @@ def clutter(images, seed, purpose="clutter"):
         raise InputError(f"Expected at least 2 images to cut from. Received: {len(images)}.")
     digits = images.mean(axis=-1)
 
-    def uniform(what, *shape):
-        return streams.uniform(seed, f"{purpose}/{what}", (len(images), *shape))
+    def drawn(numbers, what, *shape):
+        return numbers(seed, f"{purpose}/{what}", (len(images), *shape))
 
-    def normal(what):
-        return streams.normal(seed, f"{purpose}/{what}", digits.shape)
-
+    uniform, normal = partial(drawn, streams.uniform), partial(drawn, streams.normal)
     ink = np.maximum(digits, _strokes(digits, uniform("strokes", _STROKES, 5)))
     brightness = 0.7 + 0.3 * uniform("brightness", 1, 1)
-    ground = _background(digits.shape, uniform("waves", 4), normal("texture"))
-    scenes = ground * (1 - ink) + brightness * ink + _NOISE * normal("noise")
+    ground = _background(digits.shape, uniform("waves", 4), normal("texture", *digits.shape[1:]))
+    scenes = ground * (1 - ink) + brightness * ink + _NOISE * normal("noise", *digits.shape[1:])
     return np.clip(scenes, 0, 1).astype(np.float32)[..., np.newaxis], digits > 0.5
 
 

@@ -72,7 +72,7 @@ def otsu(values):
     low = np.arange(1, len(x))
     high, sums = len(x) - low, np.cumsum(x)[:-1]
     between = low * high * (sums / low - (x.sum() - sums) / high) ** 2
-    between[x[1:] == x[:-1]] = -1  # equal values cannot be parted
+    # Among equal values it is convex in where they are cut, so the largest is not within them.
     place = int(np.argmax(between))
     return (x[place] + x[place + 1]) / 2
 
