@@ -126,7 +126,8 @@ class Result:
                 if not measure.better(own, its):
                     relation = "better" if measure.better(its, own) else "as good"
                     sentences.append(
-                        f"{floor} is {relation} here: {measure.name} {measure.text(its)} "
+                        f"{floor[0].upper()}{floor[1:]} is {relation} here: "
+                        f"{measure.name} {measure.text(its)} "
                         f"against {measure.text(own)} of the {ours}."
                     )
         return sentences
