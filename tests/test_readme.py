@@ -99,3 +99,12 @@ def test_the_recorded_speeds_are_the_printed_ones():
             f"| {result['plan']['name']} |"
         )
         assert row in README
+        first = result["first"]
+        assert (
+            f"| {result['model']} | {result['backend']} | {rate['encode']:,.0f} "
+            f"| {rate['reconstruct']:,.0f} | {rate['keras.predict']:,.0f} "
+            f"| {first['ours']['first_epoch']:.1f} | {first['keras.fit']['two_epochs']:.1f} |"
+        ) in README
+    for peer in recorded["peers"]:
+        name, rate = peer["peer"].replace("_", "-"), peer["samples_per_second"]
+        assert f"| {peer['model']} | {name} {peer['version']} | {rate:,.0f} |" in README

@@ -138,11 +138,16 @@ class _Trial:
         steps = self._make(name)
         kept = steps.keep()
         count = int(np.clip(_TIMED / self.once, 1, len(self._indices)))
-        begin = time.perf_counter()
-        steps.run(self._indices[:count])
-        seconds = (time.perf_counter() - begin) / count
-        steps.restore(kept)
-        return seconds
+        while True:
+            begin = time.perf_counter()
+            steps.run(self._indices[:count])
+            seconds = time.perf_counter() - begin
+            # A run costs something whatever its length, so that one step tells too little.
+            longer = int(min(count * _TIMED / seconds, len(self._indices)))
+            if longer < 2 * count:
+                steps.restore(kept)
+                return seconds / count
+            count = longer
 
     def why(self, known):
         """What was measured, in words."""
