@@ -26,6 +26,9 @@ def shake_gradients(optimizer, terms, seed, run):
     def apply(grads, trainable_variables=None):
         shaken = []
         for place, gradient in enumerate(grads):
+            if gradient is None:  # the loss does not depend on this weight
+                shaken.append(None)
+                continue
             shape = tuple(int(size) for size in gradient.shape)
             coins = noise.bits(shape, seed, optimizer.iterations, f"shake/{run}/{place}")
             signs = ops.cast(ops.where(coins < 0, -1.0, 1.0), gradient.dtype)

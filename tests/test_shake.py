@@ -1,0 +1,23 @@
+"""Gradients shaken as rounding would shake them."""
+
+import numpy as np
+import pytest
+
+from ae_multi.parity.shake import shake_gradients
+
+pytestmark = pytest.mark.backend
+
+
+def test_gradients_move_by_rounding_and_those_that_are_none_stay(keras):
+    used, unused = keras.Variable(np.zeros(64, np.float32)), keras.Variable([3.0])
+    optimizer = keras.optimizers.SGD(1.0)
+    optimizer.build([used, unused])
+    shake_gradients(optimizer, 100, seed=0, run=1)
+    gradient = keras.ops.convert_to_tensor(np.linspace(0.5, 1, 64, dtype=np.float32))
+    with pytest.warns(UserWarning, match="Gradients do not exist"):
+        optimizer.apply([gradient, None], [used, unused])
+    moved = -keras.ops.convert_to_numpy(used) - np.linspace(0.5, 1, 64)
+    # The square root of 100 terms, half a unit in the last place of the largest, up or down.
+    np.testing.assert_allclose(abs(moved), 10 * 2.0**-24, rtol=0.2)
+    assert 10 < (moved > 0).sum() < 54
+    assert keras.ops.convert_to_numpy(unused).tolist() == [3.0]
