@@ -29,6 +29,17 @@ def check_shape(shape, name="input_shape"):
     return tuple(_check_integer(name, size) for size in shape)
 
 
+def check_image_shape(shape):
+    """Return the shape of one image as a tuple, with or without channels."""
+    shape = check_shape(shape)
+    if len(shape) not in (2, 3):
+        raise InputError(
+            "Expected input_shape to be an image's, (height, width) or (height, width, "
+            f"channels). Received: {shape}."
+        )
+    return shape
+
+
 def _check_integer(name, size):
     try:
         value = operator.index(size)

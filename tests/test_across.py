@@ -222,6 +222,26 @@ def test_an_interrupted_comparison_leaves_nothing_behind(pythons, tmp_path, how)
         assert {path.name for path in temporary.iterdir()} <= {f"torchinductor_{getpass.getuser()}"}
 
 
+@pytest.fixture
+def python(pythons, tmp_path, digits):
+    """A function that runs code on a backend, beside 150 images, and reads names and numbers."""
+    np.save(tmp_path / "x.npy", digits.x_train[:150])
+
+    def run(backend, code, argument):
+        done = subprocess.run(
+            [pythons[backend], "-c", code, argument],
+            env={**os.environ, "KERAS_BACKEND": backend},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return dict(line.split() for line in done.stdout.splitlines() if line)
+
+    return run
+
+
 SAVE = """
 import sys, numpy as np, ae_multi
 x = np.load("x.npy")
@@ -243,21 +263,7 @@ for saved in sys.argv[1].split(","):
 """
 
 
-def test_a_model_saved_on_one_backend_is_the_same_on_another(pythons, tmp_path, digits):
-    np.save(tmp_path / "x.npy", digits.x_train[:150])
-
-    def python(backend, code, argument):
-        done = subprocess.run(
-            [pythons[backend], "-c", code, argument],
-            env={**os.environ, "KERAS_BACKEND": backend},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return dict(line.split() for line in done.stdout.splitlines() if line)
-
+def test_a_model_saved_on_one_backend_is_the_same_on_another(python):
     for backend in BACKENDS:
         python(backend, SAVE, backend)
     for backend in BACKENDS:
@@ -290,21 +296,7 @@ for saved in sys.argv[1].split(","):
 """
 
 
-def test_an_estimator_saved_on_one_backend_decides_alike_on_another(pythons, tmp_path, digits):
-    np.save(tmp_path / "x.npy", digits.x_train[:150])
-
-    def python(backend, code, argument):
-        done = subprocess.run(
-            [pythons[backend], "-c", code, argument],
-            env={**os.environ, "KERAS_BACKEND": backend},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return dict(line.split() for line in done.stdout.splitlines() if line)
-
+def test_an_estimator_saved_on_one_backend_decides_alike_on_another(python):
     for backend in BACKENDS:
         python(backend, SAVE_ESTIMATOR, backend)
     for backend in BACKENDS:

@@ -3,10 +3,9 @@
 import math
 
 from ae_multi._keras import keras
-from ae_multi.errors import InputError
 from ae_multi.models.autoencoder import Autoencoder
 from ae_multi.randomness.initializers import Seeded
-from ae_multi.sizes import check_positive, check_shape
+from ae_multi.sizes import check_image_shape, check_positive, check_shape
 
 _KERNEL, _STRIDE = 3, 2
 
@@ -38,12 +37,7 @@ class ConvAutoencoder(Autoencoder):
         self, filters=(16, 32), latent_dim=32, input_shape=(28, 28, 1), seed=0, **kwargs
     ):  # fmt: skip
         check_positive(latent_dim=latent_dim)
-        filters, shape = check_shape(filters, "filters"), check_shape(input_shape)
-        if len(shape) not in (2, 3):
-            raise InputError(
-                "Expected input_shape to be an image's, (height, width) or (height, width, "
-                f"channels). Received: {shape}."
-            )
+        filters, shape = check_shape(filters, "filters"), check_image_shape(input_shape)
         encoder, decoder = _conv_parts(shape, filters, latent_dim, seed)
         super().__init__(encoder, decoder, seed=seed, value_range=(0, 1), **kwargs)
         self.filters = filters

@@ -12,7 +12,7 @@ from ae_multi.models.losses import PixelCrossEntropy
 from ae_multi.models.saving import Portable
 from ae_multi.randomness.initializers import Seeded
 from ae_multi.randomness.streams import check_seed
-from ae_multi.sizes import check_positive, check_shape
+from ae_multi.sizes import check_image_shape, check_positive, check_shape
 
 layers = keras.layers
 
@@ -55,12 +55,7 @@ class SegmentationNetwork(Portable):
         value_range=(0, 1), **kwargs,
     ):  # fmt: skip
         check_positive(classes=classes)
-        filters, shape = check_shape(filters, "filters"), check_shape(input_shape)
-        if len(shape) not in (2, 3):
-            raise InputError(
-                "Expected input_shape to be an image's, (height, width) or (height, width, "
-                f"channels). Received: {shape}."
-            )
+        filters, shape = check_shape(filters, "filters"), check_image_shape(input_shape)
         super().__init__(**kwargs)
         self.seed = check_seed(seed)
         self.filters, self.classes = filters, operator.index(classes)
