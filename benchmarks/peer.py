@@ -3,6 +3,8 @@
 import importlib
 from importlib import metadata
 
+from benchmarks.peers import available
+
 NAMES = ("lightning", "pyod", "pythae", "scikit_learn", "skorch")
 
 
@@ -17,11 +19,10 @@ def measure(peer, model, batch_size, samples):
     """
     from benchmarks.networks import images, network
 
-    module = importlib.import_module(f"benchmarks.peers.{peer}_fit")
-    try:
-        version = metadata.version(module.PACKAGE)
-    except metadata.PackageNotFoundError:
+    if f"{peer}_fit" not in available():
         return None
+    module = importlib.import_module(f"benchmarks.peers.{peer}_fit")
+    version = metadata.version(module.PACKAGE)
     x, _ = images(samples)
     made = network(model, x.shape[1:])
     dense = [layer for layer in [*made.encoder.layers, *made.decoder.layers] if layer.weights]
