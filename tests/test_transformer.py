@@ -193,7 +193,7 @@ def test_partial_fit_goes_on(table):
         made.partial_fit(table)
     assert made.n_iter_ == len(made.loss_curve_) == 4
     assert made.loss_curve_[-1] < made.loss_curve_[0]
-    whole = ae_multi.AutoencoderTransformer(latent_dim=1, epochs=4).fit(table)
+    whole = ae_multi.AutoencoderTransformer(latent_dim=1, epochs=4, schedule=None).fit(table)
     np.testing.assert_allclose(made.loss_curve_, whole.loss_curve_, rtol=1e-4)
     with pytest.raises(ValueError, match="X has 5 features"):
         made.partial_fit(table[:, :5])

@@ -9,7 +9,7 @@ from ae_multi.data.checks import check_array
 from ae_multi.errors import InputError
 from ae_multi.estimators import archive, packing
 from ae_multi.estimators.chunks import as_passes, parts_of
-from ae_multi.estimators.fitting import epochs_for, train_chunks, train_whole
+from ae_multi.estimators.fitting import epochs_for, learning_rates, train_chunks, train_whole
 from ae_multi.estimators.inputs import take
 from ae_multi.estimators.networks import build
 from ae_multi.estimators.parameters import check_parameters, seed_of
@@ -39,7 +39,9 @@ class NetworkEstimator(BaseEstimator):
         epochs: how often all samples are trained on, or "auto": for about 2,500 steps, at least
             10 and at most 1,000 epochs.
         batch_size: samples in a step.
-        learning_rate: of Adam.
+        learning_rate: of Adam, in the first epoch.
+        schedule: "cosine" lets the learning rate fall to nearly 0 by the last epoch, along half a
+            cosine; None keeps it. `partial_fit`, which knows no last epoch, keeps it, too.
         early_stopping: whether to keep samples aside, to end when their loss has not become
             smaller for ``patience`` epochs, and to put the best weights back.
         validation_fraction: the share of samples to keep aside.
@@ -73,6 +75,7 @@ class NetworkEstimator(BaseEstimator):
         epochs="auto",
         batch_size=128,
         learning_rate=1e-3,
+        schedule="cosine",
         early_stopping=False,
         validation_fraction=0.1,
         patience=10,
@@ -88,6 +91,7 @@ class NetworkEstimator(BaseEstimator):
         self.epochs = epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
+        self.schedule = schedule
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.patience = patience
@@ -134,7 +138,8 @@ class NetworkEstimator(BaseEstimator):
         taken = self._take(X, y, reset=not begun)
         if not begun:
             self._begin(lambda: iter([taken]), **known)
-        self._train(lambda: iter([taken]), self.n_iter_ + 1, whole=False)
+        rate = learning_rates(self, None)
+        self._train(lambda: iter([taken]), self.n_iter_ + 1, rate, whole=False)
         self._finish(lambda: iter([taken]))
         return self
 
@@ -175,7 +180,8 @@ class NetworkEstimator(BaseEstimator):
 
     def _fit(self, chunks, whole):
         self._begin(chunks)
-        self._train(chunks, epochs_for(self.epochs, self.n_samples_seen_, self.batch_size), whole)
+        epochs = epochs_for(self.epochs, self.n_samples_seen_, self.batch_size)
+        self._train(chunks, epochs, learning_rates(self, epochs), whole)
         self._finish(chunks)
         return self
 
@@ -216,16 +222,16 @@ class NetworkEstimator(BaseEstimator):
         optimizer = keras.optimizers.Adam(self.learning_rate)
         self.network_.compile(optimizer=optimizer, loss=self.loss)
 
-    def _train(self, chunks, epochs, whole):
-        """Train up to ``epochs`` and note the losses."""
+    def _train(self, chunks, epochs, rate, whole):
+        """Train up to ``epochs``, at ``rate`` of each, and note the losses."""
 
         def prepared():
             return (self._prepared(x, y) for x, y in chunks())
 
         if whole:
-            losses, aside = train_whole(self, *next(prepared()), epochs)
+            losses, aside = train_whole(self, *next(prepared()), epochs, rate)
         else:
-            losses, aside = train_chunks(self, prepared, epochs, begin=self.n_iter_)
+            losses, aside = train_chunks(self, prepared, epochs, rate, begin=self.n_iter_)
         self.loss_curve_ = self.loss_curve_ + losses
         self.n_iter_ += len(losses)
         if aside is not None:

@@ -52,6 +52,7 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
         epochs="auto",
         batch_size=128,
         learning_rate=1e-3,
+        schedule="cosine",
         early_stopping=False,
         validation_fraction=0.1,
         patience=10,
@@ -68,6 +69,7 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
             epochs=epochs,
             batch_size=batch_size,
             learning_rate=learning_rate,
+            schedule=schedule,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             patience=patience,
@@ -136,8 +138,8 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
             held = sum(len(x) for x, _ in self._part(chunks, 1)())
             thresholds.calibrated(np.zeros(held), self.false_alarm_rate)
 
-    def _train(self, chunks, epochs, whole):
-        super()._train(self._part(chunks, 0), epochs, whole)
+    def _train(self, chunks, epochs, rate, whole):
+        super()._train(self._part(chunks, 0), epochs, rate, whole)
 
     def _finish(self, chunks):
         errors = []

@@ -20,7 +20,23 @@ def epochs_for(epochs, samples, batch_size):
     return min(max(math.ceil(_STEPS / steps), _FEWEST), _MOST)
 
 
-def train_whole(estimator, inputs, targets, epochs):
+def learning_rates(estimator, epochs):
+    """Function of an epoch's number that gives its learning rate.
+
+    With ``schedule`` "cosine" it falls along half a cosine: Loshchilov & Hutter, "SGDR: stochastic
+    gradient descent with warm restarts", ICLR 2017, equation 5, of one run and a step an epoch.
+
+    Args:
+        estimator: its ``learning_rate`` and ``schedule`` are used.
+        epochs: how many there will be at most, or None where nobody knows: a constant rate.
+    """
+    first = float(estimator.learning_rate)
+    if estimator.schedule is None or epochs is None:
+        return lambda epoch: first
+    return lambda epoch: first * (1 + math.cos(math.pi * epoch / epochs)) / 2
+
+
+def train_whole(estimator, inputs, targets, epochs, rate):
     """Train on arrays that fit in memory, in one call.
 
     Args:
@@ -28,14 +44,15 @@ def train_whole(estimator, inputs, targets, epochs):
         inputs: float32 array of n samples.
         targets: the same array, or another of n samples.
         epochs: how many.
+        rate: function of an epoch's number that gives its learning rate.
 
     Returns:
         (losses, losses on what was kept aside or None), a float for each epoch.
     """
-    held, callbacks = None, []
+    held, callbacks = None, [keras.callbacks.LearningRateScheduler(rate)]
     if estimator.early_stopping:
         (inputs, targets), held = _split(estimator, inputs, targets)
-        callbacks = [_stopper(estimator)]
+        callbacks.append(_stopper(estimator))
     history = training.fit(
         estimator.network_,
         inputs,
@@ -50,13 +67,14 @@ def train_whole(estimator, inputs, targets, epochs):
     return _floats(history["loss"]), _floats(history["val_loss"]) if held else None
 
 
-def train_chunks(estimator, chunks, epochs, begin=0):
+def train_chunks(estimator, chunks, epochs, rate, begin=0):
     """Train on data that come in chunks, one after the other in every epoch.
 
     Args:
         estimator: as in `train_whole`.
         chunks: function without arguments that iterates over (inputs, targets), float32 arrays.
         epochs: the epoch to train up to.
+        rate: as in `train_whole`.
         begin: the epoch to begin with.
 
     Returns:
@@ -70,6 +88,7 @@ def train_chunks(estimator, chunks, epochs, begin=0):
     network.stop_training = False
     losses, aside = [], []
     for epoch in range(begin, epochs):
+        network.optimizer.learning_rate = rate(epoch)
         trained, checked = [], []
         for number, (inputs, targets) in enumerate(chunks()):
             if stopper is not None and len(inputs) > 1:

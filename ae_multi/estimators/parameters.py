@@ -30,6 +30,10 @@ def check_parameters(estimator):
         check_shape(sizes, "hidden")
     check_number("learning_rate", given["learning_rate"], 0, math.inf)
     check_number("validation_fraction", given["validation_fraction"], 0, 1)
+    if given["schedule"] not in (None, "cosine"):
+        raise InputError(
+            f"Expected schedule to be 'cosine' or None. Received: {given['schedule']!r}."
+        )
     if given["scale"] not in KINDS:
         raise InputError(
             f"Expected scale to be 'minmax', 'standard' or None. Received: {given['scale']!r}."

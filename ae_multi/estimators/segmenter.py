@@ -44,6 +44,7 @@ class Segmenter(NetworkEstimator):
         epochs=20,
         batch_size=32,
         learning_rate=1e-3,
+        schedule="cosine",
         early_stopping=False,
         validation_fraction=0.1,
         patience=10,
@@ -57,6 +58,7 @@ class Segmenter(NetworkEstimator):
         self.epochs = epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
+        self.schedule = schedule
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.patience = patience
