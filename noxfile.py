@@ -137,6 +137,13 @@ def scaling(session):
 
 
 @nox.session
+def quality(session):
+    """Measure what the tasks reach with their defaults, over seeds and backends: hours."""
+    arguments = session.posargs or kept(session, "quality")[:1]
+    run_in_core(session, "-m", "benchmarks.quality", *interpreters(session), *arguments)
+
+
+@nox.session
 def figures(session):
     """Draw the figures of the README anew."""
     python = environment(session, "jax")

@@ -70,9 +70,10 @@ class Contenders:
             repeats: turns of each.
             least: a turn takes at least about so many seconds.
         """
-        # One epoch of each to compile what is left, which tells how long one takes.
-        epochs = {}
-        for name in names:
+        # One epoch of each to compile what is left, which tells how long one takes. A single turn
+        # is for epochs so long that a fit's second one is all that is waited for.
+        epochs = dict.fromkeys(names, 1)
+        for name in names if repeats > 1 else ():
             once = self.train(name, 1)[0]
             epochs[name] = max(1, round(least / max(once, 1e-4)))
         found = {name: [] for name in names}

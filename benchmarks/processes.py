@@ -22,7 +22,8 @@ def run(python, backend, module, job, device=None, cores=None):
         module: a module here that has a function ``measure``.
         job: its keywords, plain values.
         device: "cpu" hides GPUs, "gpu" wants one, None takes what there is.
-        cores: the number of processor cores that it may use, or None for all.
+        cores: which of the processor cores that there are it may use, counted from 0, or None for
+            all.
 
     Returns:
         What ``measure`` returned, plain values.
@@ -52,7 +53,8 @@ def run(python, backend, module, job, device=None, cores=None):
 def _main(asked):
     if asked["cores"] is not None:
         # Before any framework is imported, so that each counts as many.
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: asked["cores"]])
+        there = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, [there[core] for core in asked["cores"]])
     if asked["device"] == "gpu":
         _check_gpu()
     module = importlib.import_module(f"benchmarks.{asked['module']}")

@@ -53,14 +53,10 @@ def test_the_projects_models_agree(pythons, model):
 
 @pytest.mark.parametrize("model", ["variational", "segmentation"])
 def test_models_that_draw_and_skip_agree(pythons, model):
-    report = check(
-        f"{MODELS}:{model}",
-        shape=(9, 6, 1),
-        backends=["torch", "tensorflow", "jax"],
-        pythons=pythons,
-        steps=3,
-    )
+    report = check(f"{MODELS}:{model}", shape=(9, 6, 1), pythons=pythons, steps=3)
     assert report.agree, str(report)
+    # Keras's NumPy backend cannot add two losses, which nobody asks it for.
+    assert list(report.backends) == ["torch", "tensorflow", "jax", "numpy"]
     largest = {rung.name: max(rung.largest.values()) for rung in report.rungs}
     assert 0 < largest["training forward"] < 2e-6
     assert 0 < largest["gradient"] < 5e-6

@@ -68,7 +68,7 @@ def test_the_error_of_each_feature_points_at_the_broken_one(detector):
 
 def test_images_have_error_maps(digits):
     images = digits.x_train[:300]
-    made = ae_multi.AnomalyDetector("conv", hidden=(4,), scale=None, epochs=5).fit(images)
+    made = ae_multi.AnomalyDetector("conv", hidden=(4,), scale=None, epochs=10).fit(images)
     marked = digits.x_test[:20].copy()
     marked[:, 2:6, 2:6] = 1  # where no digit has ink
     maps = made.feature_errors(marked)

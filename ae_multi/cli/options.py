@@ -75,6 +75,16 @@ def comma_separated(text):
     return names
 
 
+def sizes(text):
+    """``1000,500`` as (1000, 500)."""
+    try:
+        return tuple(int(part) for part in comma_separated(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected whole numbers with commas between, received {text!r}"
+        ) from None
+
+
 def model_names(text):
     """Names of models, with "all" for every one."""
     return tuple(MODELS) if text == "all" else comma_separated(text)

@@ -14,19 +14,22 @@ from ae_multi.tasks.result import Measure, Result, about
 _WALKS, _STEPS = 5, 9
 
 
-def reduce(options, codes=9):
+def reduce(options, codes=9, hidden="auto"):
     """Squeeze images through ``codes`` numbers, as PCA does with as many components.
 
     Args:
         options: `Options`.
         codes: size of the code.
+        hidden: sizes of the layers between pixels and code, or "auto".
 
     Returns:
         A `Result`, of mean squared errors on the test images.
     """
     check_positive(codes=codes)
     data = options.load()
-    reducer = AutoencoderTransformer(latent_dim=codes, scale=None, **options.training())
+    reducer = AutoencoderTransformer(
+        latent_dim=codes, hidden=hidden, scale=None, **options.training()
+    )
     begin = time.perf_counter()
     reducer.fit(data.x_train)
     seconds = time.perf_counter() - begin

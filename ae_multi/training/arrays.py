@@ -54,7 +54,13 @@ def length(data):
 
 def first(data, count):
     """The first ``count`` samples."""
-    return keras.tree.map_structure(lambda part: None if part is None else part[:count], data)
+    return rows(data, slice(count))
+
+
+def rows(data, some):
+    """The samples in a slice; what is one array in ``data`` is one array here."""
+    taken = {id(part): part[some] for part in keras.tree.flatten(data) if part is not None}
+    return keras.tree.map_structure(lambda part: None if part is None else taken[id(part)], data)
 
 
 def split(data, share):
@@ -66,8 +72,7 @@ def split(data, share):
             "Expected validation_split to be a share between 0 and 1 that leaves samples on both "
             f"sides. Received: {share!r} of {samples} samples."
         )
-    rest = keras.tree.map_structure(lambda part: None if part is None else part[count:], data)
-    return first(data, count), rest
+    return first(data, count), rows(data, slice(count, None))
 
 
 def _spread_weights(data):

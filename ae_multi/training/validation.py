@@ -18,16 +18,19 @@ def validator(model, data, callbacks, validation_freq, validation_steps, validat
             return_dict=True,
         )
 
-    def arrays():
+    def held():
         if not made:
             parts = keras.utils.unpack_x_y_sample_weight(data)
-            made.append(Evaluation(model, as_data(*parts), validation_batch_size, validation_steps))
+            arrays = as_data(*parts)
+            made.append(
+                Evaluation(model, arrays, validation_batch_size, validation_steps, again=True)
+            )
         callbacks.on_test_begin()
         logs = made[0].run()
         callbacks.on_test_end(logs)
         return logs
 
-    run = stream if data is not None and is_stream(data) else arrays
+    run = stream if data is not None and is_stream(data) else held
 
     def validate(epoch):
         if data is None or not model._should_eval(epoch, validation_freq):

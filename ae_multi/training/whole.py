@@ -7,14 +7,17 @@ import numpy as np
 from ae_multi import backends
 from ae_multi._keras import keras
 from ae_multi.sizes import check_positive
-from ae_multi.training.arrays import as_data, first, is_stream, length
+from ae_multi.training.arrays import as_data, first, is_stream, length, rows
 from ae_multi.training.callbacks import wants_test_batches
 from ae_multi.training.interrupt import held_back
 from ae_multi.training.progress import Progress
 from ae_multi.training.support import why_keras
 
-# Batches in one run of an evaluation; its programs keep room for as many logs.
+# Batches in one run of an evaluation, whose programs keep room for as many logs; and bytes that
+# go to the device at a time where no data stay there: few enough that an allocator, which gives
+# large blocks back to the system, keeps them for the next.
 _MOST = 64
+_AT_A_TIME = 2**24
 # What the widest layer gives for the samples that are computed at once should stay in the cache
 # of a processor, in bytes; and a batch should be large enough to be worth a call.
 _CACHE = 2**23
@@ -110,27 +113,29 @@ def evaluate(
 
 
 class Evaluation:
-    """An evaluation that can be run again and again: the data stay on the device."""
+    """An evaluation in runs of some batches.
 
-    def __init__(self, model, data, batch_size, steps=None):
+    Args:
+        model: a compiled `keras.Model`.
+        data: (x, y, sample_weight), as `as_data` makes it.
+        batch_size: samples in a batch.
+        steps: the most batches, or None for all.
+        again: whether it will run more than once: then all data stay on the device. Otherwise
+            they go there by and by, in parts so small that the same memory is used for each.
+    """
+
+    def __init__(self, model, data, batch_size, steps=None, again=False):
         model._symbolic_build(data_batch=first(data, batch_size))
-        backend = backends.current()
-        self.model = model
-        held, samples = backend.hold(data), length(data)
+        self.model, self._data, self._batch_size = model, data, batch_size
+        self._samples = length(data)
         if steps is not None:
-            samples = min(samples, steps * batch_size)
-        self.steps = -(-samples // batch_size)
-        full = samples // batch_size * batch_size
-        order = np.arange(samples, dtype=np.int32)
-        self._parts = [
-            *np.split(
-                order[:full].reshape(-1, batch_size), range(_MOST, full // batch_size, _MOST)
-            ),
-            order[full:].reshape(1, -1),
-        ]
-        # An evaluation is short, so that what is built soonest is fastest.
-        plan = min(backend.plans(model), key=lambda plan: plan[1])[0]
-        self._run = backend.Steps(model, held, plan, False, batch_size, _MOST).run
+            self._samples = min(self._samples, steps * batch_size)
+        self.steps = -(-self._samples // batch_size)
+        self._held = backends.current().hold(data) if again else None
+        self._most = _MOST
+        if not again:
+            size = sum(part[:1].nbytes for part in _unique(data)) * batch_size
+            self._most = int(np.clip(_AT_A_TIME // size, 1, _MOST))
 
     def run(self, progress=None):
         """Loss and metrics of the model as it is now: dict of name to number.
@@ -138,18 +143,41 @@ class Evaluation:
         Args:
             progress: a `Progress` that is told how far it is, or None.
         """
+        backend = backends.current()
+        # An evaluation is short, so that what is built soonest is fastest.
+        plan = min(backend.plans(self.model), key=lambda plan: plan[1])[0]
         self.model.reset_metrics()
         logs, done = {}, 0
-        for part in self._parts:
-            if part.size:
-                with held_back():
-                    logs = self._run(part)
-                logs = {name: values[-1] for name, values in logs.items()}
-                done += len(part)
-                if progress is not None:
-                    progress.advance(done, logs)
+        for held, indices in self._runs(backend):
+            steps = backend.Steps(self.model, held, plan, False, self._batch_size, self._most)
+            with held_back():
+                logs = steps.run(indices)
+            logs = {name: values[-1] for name, values in logs.items()}
+            done += len(indices)
+            if progress is not None:
+                progress.advance(done, logs)
         logs = self.model._get_metrics_result_or_logs(logs)
         return {name: _number(value) for name, value in logs.items()}
+
+    def _runs(self, backend):
+        """(data on the device, rows of them: int32 (steps, batch)) of each run."""
+        size = self._most * self._batch_size
+        held, start = self._held, 0
+        for begin in range(0, self._samples, size):
+            if self._held is None:
+                # All parts are of one length, so that one program serves them.
+                start = max(0, min(begin, self._samples - size))
+                held = backend.hold(rows(self._data, slice(start, start + size)))
+            order = np.arange(begin, min(begin + size, self._samples), dtype=np.int32) - start
+            full = len(order) // self._batch_size * self._batch_size
+            for part in (order[:full].reshape(-1, self._batch_size), order[full:].reshape(1, -1)):
+                if part.size:
+                    yield held, part
+
+
+def _unique(data):
+    """The arrays in ``data``, each once."""
+    return {id(part): part for part in keras.tree.flatten(data) if part is not None}.values()
 
 
 def _number(value):

@@ -1,0 +1,154 @@
+"""How good the tasks are with their defaults, beside their floors: ``nox -s quality``.
+
+Each row is one task on all of MNIST, or the detector on the tables of ODDS, with one set of
+defaults: over three seeds on one backend, and with one seed on each of the others. Every run is a
+process of its own. Where ``--json`` names a file that is there, runs that it has are not repeated,
+so that hours of work can be done by and by.
+
+    reduce     test MSE, or the squared error of an image in sum, after a code of so many numbers
+    denoise    PSNR in dB, Gaussian noise of so many standard deviations taken out
+    detect     AUROC, the mean over the ten digits: one is normal, or all but one are
+    odds       AUROC, the mean over the tables in the folder that AE_MULTI_ODDS names
+    features   test accuracy of a linear classifier on the codes
+    segment    intersection over union of digits on clutter
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from rich.table import Table
+
+from ae_multi.cli.options import add_backend_options, comma_separated
+from ae_multi.errors import BackendError, InputError, WorkerError
+from ae_multi.files import check_writable
+from ae_multi.parity import Settings
+from ae_multi.report.json import write_json
+from ae_multi.report.machine import machine
+from ae_multi.report.tables import console
+from ae_multi.sizes import check_positive
+from benchmarks.processes import run
+from benchmarks.rows import ROWS
+
+SEEDS = (0, 1, 2)
+
+
+def main(arguments=None):
+    """Do what is missing, print a table, and return the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        unknown = [name for name in options.rows if name not in ROWS]
+        if unknown:
+            raise InputError(f"Expected --rows among {', '.join(ROWS)}. Received: {unknown[0]!r}.")
+        check_positive(jobs=options.jobs)
+        if options.json:
+            check_writable(options.json, "the JSON")
+        return _measure_all(options)
+    except (BackendError, InputError, WorkerError) as error:
+        print(f"quality: {error}", file=sys.stderr)
+        return 2 if isinstance(error, InputError) else 1
+
+
+def _measure_all(options):
+    settings = Settings(backends=options.backends, pythons=dict(options.python))
+    backends = settings.available()[0]
+    main_backend = "jax" if "jax" in backends else backends[0]
+    recorded = {"machine": machine(), "runs": []}
+    if options.json and options.json.exists():
+        recorded["runs"] = json.loads(options.json.read_text())["runs"]
+    done = {_key(each) for each in recorded["runs"]}
+    wanted = [
+        {"row": row, "seed": seed, "backend": backend}
+        for row in options.rows
+        for backend in sorted(backends, key=lambda name: name != main_backend)
+        for seed in (SEEDS if backend == main_backend else SEEDS[:1])
+    ]
+    missing = [each for each in wanted if _key(each) not in done and _can_run(each["row"])]
+
+    # With several jobs each has cores of its own, or they would wait for each other.
+    free = [[core for core in range(len(os.sched_getaffinity(0))) if core % options.jobs == job]
+            for job in range(options.jobs)]  # fmt: skip
+
+    def measured(each):
+        cores = free.pop()
+        try:
+            job = {"row": each["row"], "seed": each["seed"]}
+            python = settings.python(each["backend"])
+            return {**each, **run(python, each["backend"], "rows", job, options.device, cores)}
+        finally:
+            free.append(cores)
+
+    with (
+        console(stderr=True).status("starting") as status,
+        ThreadPoolExecutor(options.jobs) as pool,
+    ):
+        for number, found in enumerate(pool.map(measured, missing), 1):
+            status.update(f"{number} of {len(missing)} runs done")
+            recorded["runs"].append(found)
+            if options.json:
+                write_json(options.json, recorded)
+    console().print(table(recorded["runs"]))
+    return 0
+
+
+def _can_run(row):
+    """Whether the row's data is there; only ODDS has to be named."""
+    return row != "odds" or bool(os.environ.get("AE_MULTI_ODDS"))
+
+
+def _key(each):
+    return each["row"], each["backend"], each["seed"]
+
+
+def table(runs):
+    """A line for each row that was run: mean and spread over seeds, the other backends, floors."""
+    made = Table("row", title="Quality with the tasks' defaults", title_justify="left")
+    for name in ("measure", "floor", "ours", "other backends", "wanted", "hoped for", "reached"):
+        made.add_column(name, justify="left" if name == "measure" else "right")
+    for name, row in ROWS.items():
+        here = [each for each in runs if each["row"] == name]
+        if not here:
+            continue
+        first = here[0]["backend"]
+        ours = [each["ours"] for each in here if each["backend"] == first]
+        spread = f" ± {row.text(statistics.stdev(ours))}" if len(ours) > 1 else ""
+        mean = statistics.fmean(ours)
+        floor, value = here[0]["floor"]
+        others = [f"{row.text(e['ours'])} {e['backend']}" for e in here if e["backend"] != first]
+        made.add_row(
+            name,
+            row.measure,
+            f"{row.text(value)} {floor}",
+            f"{row.text(mean)}{spread} {first} ({len(ours)})",
+            ", ".join(others),
+            "the floor" if row.wanted is None else row.text(row.wanted),
+            row.text(row.hoped),
+            row.reached(mean, value),
+        )
+    return made
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="quality", description=__doc__.partition("\n")[0])
+    add_backend_options(parser)
+    parser.add_argument(
+        "--rows", type=comma_separated, default=tuple(ROWS), metavar="NAMES",
+        help=f"some of {', '.join(ROWS)} (default: all)",
+    )  # fmt: skip
+    parser.add_argument("--device", choices=["cpu", "gpu"], help="default: what there is")
+    parser.add_argument(
+        "--jobs", type=int, default=1, metavar="N",
+        help="so many runs at once, each with cores of its own (default: 1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="read runs that are there, write all of them"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
