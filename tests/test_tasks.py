@@ -291,6 +291,7 @@ def test_the_first_samples_are_used(digits):
     ("arguments", "message"),
     [
         (["reduce", "--codes", "0"], "codes to be an integer of at least 1. Received: 0"),
+        (["reduce", "--hidden", "9,0"], "hidden"),
         (["features", "--codes", "-2"], "codes"),
         (["denoise", "--noise", "0"], "noise to be a number above 0. Received: 0"),
         (["denoise", "--noise", "nan"], "noise to be a number above 0"),

@@ -76,12 +76,14 @@ def comma_separated(text):
 
 
 def sizes(text):
-    """``1000,500`` as (1000, 500)."""
+    """``1000,500`` as (1000, 500); "auto" as it is."""
+    if text == "auto":
+        return text
     try:
         return tuple(int(part) for part in comma_separated(text))
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"expected whole numbers with commas between, received {text!r}"
+            f"expected auto or whole numbers with commas between, received {text!r}"
         ) from None
 
 
