@@ -14,10 +14,9 @@ from ae_multi.training.progress import Progress
 from ae_multi.training.support import why_keras
 
 # Batches in one run of an evaluation, whose programs keep room for as many logs; and bytes that
-# go to the device at a time where no data stay there: few enough that an allocator, which gives
-# large blocks back to the system, keeps them for the next.
+# go to the device at a time where no data stay there.
 _MOST = 64
-_AT_A_TIME = 2**24
+_AT_A_TIME = 2**26
 # What the widest layer gives for the samples that are computed at once should stay in the cache
 # of a processor, in bytes; and a batch should be large enough to be worth a call.
 _CACHE = 2**23
@@ -121,7 +120,7 @@ class Evaluation:
         batch_size: samples in a batch.
         steps: the most batches, or None for all.
         again: whether it will run more than once: then all data stay on the device. Otherwise
-            they go there by and by, in parts so small that the same memory is used for each.
+            they go there by and by, so that memory for a part of them is enough.
     """
 
     def __init__(self, model, data, batch_size, steps=None, again=False):
