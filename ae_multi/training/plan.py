@@ -20,9 +20,11 @@ from ae_multi.training import memory
 
 # A plan that has to be compiled is tried where that may take at most this share of the training.
 _SHARE = 0.25
-# Nothing is compared for a training that takes fewer seconds, and a timing takes about so many.
+# Nothing is compared for a training that takes fewer seconds. A timing takes so many of them, at
+# least and at most, and between them this part of the training: the longer, the surer.
 _WORTH = 1.0
-_TIMED = 0.1
+_TIMED = 0.1, 1.0
+_PART = 0.002
 
 _log = logging.getLogger("ae_multi")
 
@@ -83,9 +85,10 @@ def choose(make, model, held, indices, steps, wanted=None):
     trial.compare(best)
     for name in names:
         left = steps * trial.step[best]
-        cost = trial.build.get(name, known[name] + 6 * _TIMED)
+        seconds = float(np.clip(_PART * left, *_TIMED))
+        cost = trial.build.get(name, known[name] + 6 * seconds)
         if name not in trial.failed and cost < _SHARE * left and trial.works(name):
-            trial.compare(best, name)
+            trial.compare(best, name, seconds=seconds)
             gain = steps * (trial.step[best] - trial.step[name])
             best = name if gain > trial.build[name] else best
     facts = {"step": trial.step, "build": trial.build, "failed": sorted(trial.failed)}
@@ -125,25 +128,25 @@ class _Trial:
         self.build[name] = max(0.0, built - begin - self.once)
         return True
 
-    def compare(self, *names):
+    def compare(self, *names, seconds=_TIMED[0]):
         """Time plans that work, in turns, so that what else the machine does meets them alike."""
         if all(name in self.step for name in names):
             return
         for _ in range(3):
             for name in names:
-                self.step[name] = min(self._timed(name), self.step.get(name, np.inf))
+                self.step[name] = min(self._timed(name, seconds), self.step.get(name, np.inf))
 
-    def _timed(self, name):
-        """Seconds a step, of a run of about `_TIMED` seconds."""
+    def _timed(self, name, wanted):
+        """Seconds a step, of a run of about ``wanted`` seconds."""
         steps = self._make(name)
         kept = steps.keep()
-        count = int(np.clip(_TIMED / self.once, 1, len(self._indices)))
+        count = int(np.clip(wanted / self.once, 1, len(self._indices)))
         while True:
             begin = time.perf_counter()
             steps.run(self._indices[:count])
             seconds = time.perf_counter() - begin
             # A run costs something whatever its length, so that one step tells too little.
-            longer = int(min(count * _TIMED / seconds, len(self._indices)))
+            longer = int(min(count * wanted / seconds, len(self._indices)))
             if longer < 2 * count:
                 steps.restore(kept)
                 return seconds / count
