@@ -59,7 +59,9 @@ def tests(session, name):
 @nox.parametrize("name", BACKENDS, ids=BACKENDS)
 def checks(session, name):
     """Run all of scikit-learn's checks, and all tests of the estimators, on each backend."""
-    files = ("estimators", "transformer", "detector", "denoiser", "segmenter")
+    files = (
+        "estimators", "transformer", "detector", "manifold_score", "denoiser", "segmenter"
+    )  # fmt: skip
     session.run(
         environment(session, name), "-m", "pytest", *(f"tests/test_{file}.py" for file in files),
         *session.posargs, env={"KERAS_BACKEND": name, "AE_MULTI_ALL_CHECKS": "1"}, external=True,

@@ -6,6 +6,7 @@
     first         the first second: imports, first epochs, memory
     limits        what the arithmetic and the memory of the machine allow
     native/       loops written by hand, one for each framework
+    odds          outliers in eight tables, beside PCA and nearest neighbors
     peers/        other libraries' autoencoders
     results/      what was recorded
 

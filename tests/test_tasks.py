@@ -211,6 +211,26 @@ def test_detect(tmp_path, capsys, digits):
     assert "Received: 12." in capsys.readouterr().err
 
 
+def test_detect_the_only_strange_class(tmp_path, capsys, digits):
+    text, found, picture = run(
+        tmp_path, capsys, "detect", "--data", "digits", "--strange", 0, "--epochs", 40
+    )
+    check_picture(picture)
+    assert "Trained on all classes but 0" in text
+    assert f"Learned from {(digits.y_train != 0).sum():,} normal images" in text
+    assert found["settings"]["strange"] == 0
+    assert "normal" not in found["settings"]
+    assert found["results"]["autoencoder"]["AUROC"] > found["results"]["PCA-32"]["AUROC"]
+    assert main(["detect", *QUICK, "--strange", "12"]) == 2
+    assert "strange to be a class out of [0, 1, 2, 3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["normal", "strange"])
+def test_a_table_has_no_classes(name, tmp_path, capsys):
+    assert main(["detect", "--data", "t.csv", "--label", "y", f"--{name}", "1"]) == 2
+    assert f"no --{name} with a table" in capsys.readouterr().err
+
+
 def write(path, names, rows):
     with open(path, "w", newline="") as file:
         csv.writer(file).writerows([names, *rows])

@@ -6,9 +6,14 @@ from ae_multi.errors import InputError
 
 def add_options(parser):
     """What can be asked for."""
-    parser.add_argument(
-        "--normal", type=int, default=1, metavar="N",
-        help="the class of images that is normal (default: 1)",
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--normal", type=int, metavar="N",
+        help="the class of images that is normal, all others strange (default: 1)",
+    )  # fmt: skip
+    which.add_argument(
+        "--strange", type=int, metavar="N",
+        help="the class of images that is strange, all others normal",
     )  # fmt: skip
     parser.add_argument(
         "--label", metavar="COLUMN",
@@ -28,4 +33,16 @@ def run(options):
         )
     if table is not None and options.data_path is not None:
         raise InputError(f"Expected no --data-path with a table. Received: {options.data_path}.")
-    return run_task("detect", options, normal=options.normal, table=table, label=options.label)
+    for name in ("normal", "strange"):
+        if table is not None and getattr(options, name) is not None:
+            raise InputError(
+                f"Expected no --{name} with a table. Received: {getattr(options, name)}."
+            )
+    return run_task(
+        "detect",
+        options,
+        normal=options.normal,
+        strange=options.strange,
+        table=table,
+        label=options.label,
+    )

@@ -3,19 +3,32 @@
 import numpy as np
 from sklearn.base import OutlierMixin
 
+from ae_multi import training
 from ae_multi.errors import InputError
-from ae_multi.estimators import thresholds
+from ae_multi.estimators import neighbors, thresholds
 from ae_multi.estimators.base import NetworkEstimator
 from ae_multi.estimators.inputs import held_out
 from ae_multi.estimators.parameters import check_number
-from ae_multi.estimators.scores import negative_mse, squared_errors
+from ae_multi.estimators.scores import manifold_errors, mean, squared_errors
+from ae_multi.sizes import check_positive
 
 
 class AnomalyDetector(OutlierMixin, NetworkEstimator):
-    r"""Finds samples that an autoencoder of the data reconstructs badly.
+    r"""Finds samples that are unlike what an autoencoder has learned from its training data.
 
-    Takes the parameters of `NetworkEstimator` and has its attributes. The score is the mean
-    squared error in scaled values (Sakurada & Yairi, MLSDA 2014).
+    Takes the parameters of `NetworkEstimator` and has its attributes. With x̂ the reconstruction
+    of a sample x, in scaled values, the score is the mean over the values of
+
+        (x - x̂)² + meanₖ (x̂ - x̂ₖ)²,
+
+    over the reconstructions x̂ₖ of training samples that are nearest to x̂. The first term is the
+    way from the sample to the manifold that the network has learned (Sakurada & Yairi, MLSDA
+    2014). A network also reconstructs well what is in no training sample, between them and beyond,
+    and the second term is the way from there to those that are (the mean over neighbors: Angiulli
+    & Pizzuti, PKDD 2002; that reconstructions are made of normal ones: Gong et al., "Memorizing
+    normality to detect anomaly", ICCV 2019). Images are divided by the root of their mean square
+    before, and so are reconstructions: what counts is the angle between them, since in an image of
+    thin strokes all errors are small. Rows of pixels are images where ``image_shape`` says so.
 
     Args:
         contamination: where the line is drawn. A number, above 0 and at most 0.5: the share of
@@ -24,9 +37,15 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
             ``validation_fraction`` of the samples, all normal, is kept out of training, and the
             line drawn so that normal samples are called strange at ``false_alarm_rate``.
         false_alarm_rate: the rate for "held_out" and for `calibrate`, between 0 and 1.
+        score: "manifold", as above, or "mse", the mean of (x - x̂)² alone.
+        neighbors: over how many x̂ₖ the mean is taken, or "auto": ten for images; for tables a
+            tenth of those that are remembered, so that strange rows among the training samples
+            find too few of their own kind to pass for normal.
 
     Attributes:
         offset\_: the score below which a sample is strange.
+        codes\_: codes of the training samples that are remembered, at most 2,000; `partial_fit`
+            remembers those of its latest chunk. None with the score "mse".
 
     Example:
         >>> import numpy as np
@@ -44,6 +63,8 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
         *,
         contamination="auto",
         false_alarm_rate=0.05,
+        score="manifold",
+        neighbors="auto",
         latent_dim="auto",
         hidden="auto",
         image_shape=None,
@@ -78,6 +99,8 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
         )
         self.contamination = contamination
         self.false_alarm_rate = false_alarm_rate
+        self.score = score
+        self.neighbors = neighbors
 
     def calibrate(self, X, false_alarm_rate=None):  # noqa: N803
         """Draw the line anew by normal samples X that training has not seen.
@@ -93,13 +116,12 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
         return self
 
     def score_samples(self, X):  # noqa: N803
-        """How normal each sample is: its negative mean squared error, scaled; float64 (n,)."""
-        scaled = self._checked(X)
-        return negative_mse(scaled, self._outputs(scaled))
+        """How normal each sample is, 0 at best: the negative of `anomaly_score`; float64 (n,)."""
+        return -self.anomaly_score(X)
 
     def anomaly_score(self, X):  # noqa: N803
-        """How strange each sample is: its mean squared error, scaled; float64 (n,)."""
-        return -self.score_samples(X)
+        """How strange each sample is: the mean of its `feature_errors`; float64 (n,)."""
+        return self._means(self._checked(X))
 
     def decision_function(self, X):  # noqa: N803
         """`score_samples` less ``offset_``: below 0 for strange samples; float64 (n,)."""
@@ -110,18 +132,23 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def feature_errors(self, X):  # noqa: N803
-        r"""What an alarm comes from: squared error, scaled, of each value.
+        r"""What an alarm comes from: each value's share of the score, before the mean is taken.
 
         Returns:
             float32 of shape (n, features), whose mean over a row is `anomaly_score`; for images
             an error map for each, (n, \*image shape).
         """
-        scaled = self._checked(X)
-        return squared_errors(scaled, self._outputs(scaled))
+        return np.concatenate(list(self._errors(self._checked(X))))
 
     def _check_parameters(self):
         super()._check_parameters()
         check_number("false_alarm_rate", self.false_alarm_rate, 0, 1)
+        if self.score not in ("manifold", "mse"):
+            raise InputError(f"Expected score to be 'manifold' or 'mse'. Received: {self.score!r}.")
+        if self.neighbors is None:
+            raise InputError("Expected neighbors to be an integer or 'auto'. Received: None.")
+        if self.neighbors != "auto":
+            check_positive(neighbors=self.neighbors)
         if isinstance(self.contamination, str):
             if self.contamination not in ("auto", "held_out"):
                 raise InputError(
@@ -142,10 +169,12 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
         super()._train(self._part(chunks, 0), epochs, rate, whole)
 
     def _finish(self, chunks):
-        errors = []
-        for x, _ in self._part(chunks, 1)():
-            scaled = self._scaled(x)
-            errors.append(-negative_mse(scaled, self._outputs(scaled)))
+        self.codes_ = None
+        if self.score == "manifold":
+            learned = (self._scaled(x) for x, _ in self._part(chunks, 0)())
+            remembered = neighbors.some(learned, self.seed_)
+            self.codes_ = training.predict(self.network_.encoder, remembered)
+        errors = [self._means(self._scaled(x)) for x, _ in self._part(chunks, 1)()]
         errors = np.concatenate(errors)
         if self.contamination == "held_out":
             limit = thresholds.calibrated(errors, self.false_alarm_rate)
@@ -154,6 +183,21 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
         else:
             limit = thresholds.share(errors, self.contamination)
         self.offset_ = -limit
+
+    def _means(self, scaled):
+        return np.concatenate([mean(errors) for errors in self._errors(scaled)])
+
+    def _errors(self, scaled):
+        r"""What the score is the mean of, some samples at a time: float32 (n, \*sample shape)."""
+        outputs = self._outputs(scaled)
+        if self.codes_ is None:
+            yield squared_errors(scaled, outputs)
+            return
+        known = training.predict(self.network_.decoder, self.codes_)
+        images = len(self.sample_shape_) > 1
+        count = neighbors.number_of(self.neighbors, len(known), images)
+        for rows in neighbors.blocks(len(scaled), self.n_features_in_):
+            yield manifold_errors(scaled[rows], outputs[rows], known, count)
 
     def _part(self, chunks, which):
         """Chunks of what is trained on (0) or of what the line is drawn by (1)."""

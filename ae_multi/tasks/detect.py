@@ -1,4 +1,4 @@
-"""Anomalies by the error of an autoencoder, beside PCA's."""
+"""Anomalies by the score of an autoencoder, beside PCA's error."""
 
 import math
 import time
@@ -33,12 +33,15 @@ class Subject(NamedTuple):
     settings: dict
 
 
-def detect(options, normal=1, table=None, label=None):
+def detect(options, normal=None, strange=None, table=None, label=None):
     """Learn what is normal and find what is not.
 
     Args:
         options: `Options`.
-        normal: the class of images that is learned; all others are strange.
+        normal: the class of images that is learned; all others are strange. 1 where neither this
+            nor ``strange`` is given.
+        strange: the class of images that is strange, in place of ``normal``: all others are
+            learned.
         table: a .csv file in place of images, or None. Six in ten of its rows are learned from,
             whatever their labels, and the others tested.
         label: the table's column that is 1 for strange rows.
@@ -46,10 +49,11 @@ def detect(options, normal=1, table=None, label=None):
     Returns:
         A `Result`: the area under the ROC curve, and the average precision.
     """
-    subject = _images(options, normal) if table is None else _table(options, table, label)
-    train, test, strange = subject.train, subject.test, subject.strange
+    images = table is None
+    subject = _images(options, normal, strange) if images else _table(options, table, label)
+    train, test, odd = subject.train, subject.test, subject.strange
     # All that images teach is normal, so some can draw the line; of a table nobody knows that.
-    enough = table is None and round(_ASIDE * len(train)) >= math.ceil(1 / _RATE) - 1
+    enough = images and round(_ASIDE * len(train)) >= math.ceil(1 / _RATE) - 1
     detector = AnomalyDetector(
         scale=subject.scale,
         contamination="held_out" if enough else "auto",
@@ -75,7 +79,7 @@ def detect(options, normal=1, table=None, label=None):
             Measure("average precision", ".4f", higher=True),
         ),
         rows={
-            name: (roc_auc_score(strange, found), average_precision_score(strange, found))
+            name: (roc_auc_score(odd, found), average_precision_score(odd, found))
             for name, found in scores.items()
         },
         data=subject.data,
@@ -83,35 +87,45 @@ def detect(options, normal=1, table=None, label=None):
         provenance=detector.provenance_,
         seconds=seconds,
         notes=(
-            f"Learned from {len(train):,} {'rows' if table else 'normal images'}. "
-            f"The line at an error of {-detector.offset_:.4g} "
-            f"finds {called[strange].mean():.1%} of what is strange, and raises false alarms "
-            f"for {called[~strange].mean():.1%} of what is normal.",
+            f"Learned from {len(train):,} {'normal images' if images else 'rows'}. "
+            f"The line at a score of {-detector.offset_:.4g} "
+            f"finds {called[odd].mean():.1%} of what is strange, and raises false alarms "
+            f"for {called[~odd].mean():.1%} of what is normal.",
         ),
         picture={
-            "curves": {name: roc_curve(strange, found)[:2] for name, found in scores.items()},
-            "areas": {name: roc_auc_score(strange, found) for name, found in scores.items()},
+            "curves": {name: roc_curve(odd, found)[:2] for name, found in scores.items()},
+            "areas": {name: roc_auc_score(odd, found) for name, found in scores.items()},
             "scores": scores["autoencoder"],
-            "strange": strange,
+            "strange": odd,
             "line": -detector.offset_,
-            **_extremes(detector, test, strange, scores["autoencoder"], subject.data),
+            **_extremes(detector, test, odd, scores["autoencoder"], subject.data),
         },
     )
 
 
-def _images(options, normal):
-    """One class is learned, all are tested."""
+def _images(options, normal, strange):
+    """One class is learned, or all but one; all are tested."""
+    if normal is not None and strange is not None:
+        raise InputError(
+            "Expected a normal class or a strange one. "
+            f"Received: normal {normal!r} and strange {strange!r}."
+        )
     data = options.load()
-    train, strange = data.x_train[data.y_train == normal], data.y_test != normal
-    if len(train) < 2 or strange.all() or not strange.any():
+    if strange is None:
+        name, chosen = "normal", 1 if normal is None else normal
+        title = f"Trained on class {chosen} alone: all other classes are strange"
+        train, odd = data.x_train[data.y_train == chosen], data.y_test != chosen
+    else:
+        name, chosen = "strange", strange
+        title = f"Trained on all classes but {chosen}, which alone is strange"
+        train, odd = data.x_train[data.y_train != chosen], data.y_test == chosen
+    if len(train) < 2 or odd.all() or not odd.any():
         known = np.intersect1d(data.y_train, data.y_test).tolist()
         raise InputError(
-            f"Expected normal to be a class with at least 2 training images and a test image, "
-            f"out of {known}. Received: {normal!r}."
+            f"Expected {name} to be a class out of {known}, with at least 2 normal images to learn "
+            f"from and test images of both kinds. Received: {chosen!r}."
         )
-    settings = {"normal": int(normal)}
-    title = f"Trained on class {normal} alone: all other classes are strange"
-    return Subject(title, train, data.x_test, strange, 32, None, about(data), settings)
+    return Subject(title, train, data.x_test, odd, 32, None, about(data), {name: int(chosen)})
 
 
 def _table(options, path, label):

@@ -1,4 +1,4 @@
-"""ROC curves, errors with the line between normal and strange, and what lies at both ends."""
+"""ROC curves, scores with the line between normal and strange, and what lies at both ends."""
 
 import numpy as np
 from matplotlib.ticker import LogLocator, NullFormatter
@@ -49,9 +49,9 @@ def _histogram(axes, picture):
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:.3g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel("the autoencoder's error")
+    axes.set_xlabel("the autoencoder's score")
     axes.set_ylabel("share of its kind")
-    axes.set_title("errors of test samples", fontsize=10)
+    axes.set_title("scores of test samples", fontsize=10)
     axes.legend(frameon=False, fontsize=9)
     open_frame(axes)
 
@@ -71,7 +71,7 @@ def _images(figure, picture):
                 f"{score:.3g}\n{'strange' if odd else 'normal'}", ha="center", va="bottom",
                 fontsize=8, color=FLOORS[0] if odd else OURS,
             )  # fmt: skip
-        each.set_title(f"the {name}, by error", fontsize=10, pad=30)
+        each.set_title(f"the {name}, by score", fontsize=10, pad=30)
 
 
 def _rows(figure, picture):

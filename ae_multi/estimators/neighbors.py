@@ -1,0 +1,77 @@
+"""Training samples that are remembered, and how far from them others lie."""
+
+import numpy as np
+
+from ae_multi.randomness.streams import stream
+
+# As many are a fair picture of the data, and few enough to be compared with every sample.
+MOST = 2000
+_FEW, _SHARE = 10, 0.1
+_VALUES = 2**24  # float32 numbers that are handled at once: 64 MiB
+
+
+def some(chunks, seed):
+    r"""Up to `MOST` of all samples, drawn evenly from data that come in chunks.
+
+    Each sample draws a number and those of the smallest stay, so that none needs to know how many
+    will come (reservoir sampling by sorting: Efraimidis & Spirakis, "Weighted random sampling with
+    a reservoir", 2006, of equal weights).
+
+    Args:
+        chunks: iterable of arrays, (n, \*sample shape).
+        seed: integer that fixes the draw.
+    """
+    kept, drawn = None, np.empty(0, np.uint64)
+    for number, x in enumerate(chunks):
+        drawn = np.concatenate([drawn, stream(seed, "known", number).random_raw(len(x))])
+        kept = x if kept is None else np.concatenate([kept, x])
+        order = np.sort(np.argsort(drawn, kind="stable")[:MOST])
+        kept, drawn = kept[order], drawn[order]
+    return kept
+
+
+def number_of(neighbors, known, images):
+    """How many neighbors ``neighbors`` means, where so many samples are known.
+
+    "auto": ten for images, a tenth of what is known for tables. Strange rows in the training data
+    of a table come in groups, in which they are near each other; a group of less than a tenth of
+    the data has too few members to pass for normal.
+    """
+    if neighbors != "auto":
+        return neighbors
+    return _FEW if images else max(round(_SHARE * known), 1)
+
+
+def squared_differences(points, known, count):
+    """Mean squared difference of each value to those of the nearest known points.
+
+    Args:
+        points: float32 (n, values).
+        known: float32 (m, values).
+        count: how many are near: of m - 1, since the nearest one of all does not count. To a
+            training sample that is itself. A single known point counts, all the same.
+
+    Returns:
+        float32 (n, values), whose sum over a row is the mean squared distance.
+    """
+    first = min(1, len(known) - 1)
+    last = min(count, len(known) - 1)
+    centre = known.mean(axis=0)  # from there, lengths are hardly larger than the distances
+    near, result = known - centre, np.empty_like(points)
+    lengths = np.square(near).sum(axis=1)
+    for rows in blocks(len(points), len(known)):
+        # Squared distances, less what all of a row have in common.
+        distances = lengths - 2 * (points[rows] - centre) @ near.T
+        found = np.argpartition(distances, last, axis=1)[:, : last + 1]
+        order = np.argsort(np.take_along_axis(distances, found, axis=1), axis=1, kind="stable")
+        found = np.take_along_axis(found, order, axis=1)[:, first:]
+        for part in blocks(len(found), found.shape[1] * points.shape[1]):
+            differences = points[rows][part, np.newaxis] - known[found[part]]
+            result[rows][part] = np.square(differences).mean(axis=1)
+    return result
+
+
+def blocks(samples, values):
+    """Slices of so many samples that each has about `_VALUES` numbers."""
+    size = max(1, _VALUES // max(values, 1))
+    return [slice(begin, begin + size) for begin in range(0, samples, size)]

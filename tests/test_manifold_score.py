@@ -1,0 +1,138 @@
+"""The anomaly detector's score: what it adds up, by hand, and what that is good for."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+import ae_multi
+from ae_multi.estimators import neighbors, scores
+
+pytestmark = [pytest.mark.backend, pytest.mark.once]
+
+
+def by_hand(samples, outputs, known, count, images):
+    """The score's terms, one sample and one value after another, in float64."""
+
+    def flat(values):
+        rows = np.asarray(values, float).reshape(len(values), -1)
+        if images:
+            rows = rows / np.sqrt(np.mean(rows**2, axis=1, keepdims=True))
+        return rows
+
+    x, o, known = flat(samples), flat(outputs), flat(known)
+    errors = np.empty_like(x)
+    for row in range(len(x)):
+        order = np.argsort([np.sum((o[row] - each) ** 2) for each in known])
+        near = known[order[1 : count + 1]]
+        errors[row] = (x[row] - o[row]) ** 2 + np.mean((o[row] - near) ** 2, axis=0)
+    return errors.reshape(np.shape(samples))
+
+
+@pytest.mark.parametrize("shape", [(7,), (3, 4), (3, 4, 2)], ids=str)
+@pytest.mark.parametrize("values", [2**24, 50, 1])  # blocks of all rows, of a few, and of one
+def test_errors_by_hand(shape, values, monkeypatch):
+    monkeypatch.setattr(neighbors, "_VALUES", values)
+    rng = np.random.default_rng(0)
+    x, o, known = (rng.random((count, *shape), np.float32) for count in (9, 9, 12))
+    found = scores.manifold_errors(x, o, known, 4)
+    assert found.dtype == np.float32
+    expected = by_hand(x, o, known, 4, images=len(shape) > 1)
+    np.testing.assert_allclose(found, expected, rtol=2e-5, atol=1e-7)
+
+
+def test_distances_far_from_zero_are_exact():
+    known = np.float32(1e4) + np.arange(5, dtype=np.float32)[:, np.newaxis]
+    found = neighbors.squared_differences(known[:1], known, 2)
+    assert found.tolist() == [[(1 + 4) / 2]]
+
+
+def test_fewer_known_than_asked_for():
+    known = np.array([[0.0], [1], [3]], np.float32)
+    assert neighbors.squared_differences(known[:1], known, 10).tolist() == [[(1 + 9) / 2]]
+    assert neighbors.squared_differences(known[1:2], known[:1], 10).tolist() == [[1]]
+    assert neighbors.number_of("auto", 1000, images=False) == 100
+    assert neighbors.number_of("auto", 3, images=False) == 1
+    assert neighbors.number_of("auto", 1000, images=True) == 10
+    assert neighbors.number_of(7, 1000, images=True) == 7
+
+
+def test_what_is_remembered_is_drawn_evenly_from_all_chunks():
+    chunks = [np.arange(begin, begin + 1000) for begin in range(0, 8000, 1000)]
+    kept = neighbors.some(chunks, 0)
+    assert len(kept) == len(set(kept)) == neighbors.MOST
+    counts = np.bincount(kept // 1000, minlength=8)  # 250 ± 13
+    assert counts.min() > 190
+    assert counts.max() < 310
+    np.testing.assert_array_equal(kept, neighbors.some(chunks, 0))
+    assert not np.array_equal(kept, neighbors.some(chunks, 1))
+    np.testing.assert_array_equal(neighbors.some(chunks[:2], 0), np.arange(2000))
+
+
+def line(low, high, count, seed):
+    """Points of a line in space, and a little beside it."""
+    rng = np.random.default_rng(seed)
+    at = rng.uniform(low, high, (count, 1))
+    return np.hstack([at, 2 * at, -at]) + rng.normal(0, 0.01, (count, 3))
+
+
+def on_a_line(**parameters):
+    """A linear autoencoder of two pieces of a line, which reconstructs the rest as well."""
+    made = ae_multi.AnomalyDetector(
+        hidden=(), latent_dim=1, scale="standard", epochs=150, learning_rate=0.01, **parameters
+    )
+    return made.fit(np.vstack([line(-2, -1, 300, 0), line(1, 2, 300, 1)]))
+
+
+def test_what_is_reconstructed_well_but_was_never_seen_is_strange():
+    normal = np.vstack([line(-2, -1, 50, 2), line(1, 2, 50, 3)])
+    x = np.vstack([normal, line(-0.1, 0.1, 50, 4), line(6, 7, 50, 5)])
+    strange = np.repeat([0, 1], [100, 100])
+    plain, made = on_a_line(score="mse"), on_a_line()
+    assert roc_auc_score(strange[:150], plain.anomaly_score(x[:150])) < 0.8
+    assert roc_auc_score(strange, made.anomaly_score(x)) > 0.99
+    beside = normal + np.array([0.3, 0, 0.3])  # off the line, and as long
+    assert roc_auc_score(strange, made.anomaly_score(np.vstack([normal, beside]))) > 0.9
+
+
+def test_the_mean_squared_error_is_a_choice():
+    made = on_a_line(score="mse")
+    x = line(0, 1, 20, 6)
+    reducer = ae_multi.AutoencoderTransformer(
+        hidden=(), latent_dim=1, scale="standard", epochs=150, learning_rate=0.01
+    ).fit(np.vstack([line(-2, -1, 300, 0), line(1, 2, 300, 1)]))
+    np.testing.assert_array_equal(made.score_samples(x), reducer.score_samples(x))
+    assert made.codes_ is None
+
+
+def test_how_bright_an_image_is_makes_it_no_stranger():
+    rng = np.random.default_rng(0)
+    x, o, known = (rng.random((count, 3, 4), np.float32) for count in (5, 5, 12))
+    bright = scores.manifold_errors(x, o, known, 4)
+    dark = scores.manifold_errors(x * np.float32(0.2), o * np.float32(0.3), known, 4)
+    np.testing.assert_allclose(dark, bright, rtol=1e-4, atol=1e-6)
+    assert np.isfinite(scores.manifold_errors(np.zeros_like(x), o, known, 4)).all()
+    rows = [values.reshape(len(values), 12) for values in (x, o, known)]
+    bright = scores.manifold_errors(*rows, 4)
+    assert np.abs(scores.manifold_errors(rows[0] / 2, *rows[1:], 4) - bright).max() > 0.1
+
+
+def test_it_is_remembered_in_chunks_and_by_and_by(tmp_path):
+    x = line(-1, 1, 300, 0)
+    parameters = {"model": "simple", "latent_dim": 2, "epochs": 3}
+    whole = ae_multi.AnomalyDetector(**parameters).fit(x)
+    assert whole.codes_.shape == (300, 2)
+    chunked = ae_multi.AnomalyDetector(**parameters).fit_chunks([x[:200], x[200:]])
+    assert chunked.codes_.shape == (300, 2)
+    chunked.partial_fit(x[:40])
+    assert chunked.codes_.shape == (40, 2)
+    before = chunked.score_samples(x)
+    chunked.save(tmp_path / "line.ae")
+    loaded = ae_multi.load_estimator(tmp_path / "line.ae")
+    np.testing.assert_array_equal(loaded.score_samples(x), before)
+    assert np.isfinite(chunked.partial_fit(x[:1]).score_samples(x)).all()
+
+
+def test_what_is_held_out_is_not_remembered():
+    x = line(-1, 1, 300, 0)
+    made = ae_multi.AnomalyDetector("simple", contamination="held_out", epochs=2).fit(x)
+    assert len(made.codes_) == 270
