@@ -15,7 +15,7 @@ from ae_multi.estimators.parameters import check_number
 from ae_multi.estimators.scaling import scale
 from ae_multi.randomness import GaussianNoise, streams
 
-_FILTERS = (32, 64)  # of "unet"
+_FILTERS = (32, 64, 128)  # of "unet"
 
 
 class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
@@ -191,7 +191,7 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
             )
         return models.RestorationNetwork(
             _FILTERS if self.hidden == "auto" else self.hidden,
-            0 if self.pairs_ else self.noise,
+            0 if self.pairs_ else float(self.noise),
             self.sample_shape_,
             self.seed_,
             (0, 1) if self._bounded() else None,

@@ -48,7 +48,7 @@ class RestorationNetwork(Portable):
     """
 
     def __init__(
-        self, filters=(32, 64), noise=0.4, input_shape=(28, 28, 1), seed=0,
+        self, filters=(32, 64, 128), noise=0.4, input_shape=(28, 28, 1), seed=0,
         value_range=(0, 1), stride=2, depth=1, **kwargs,
     ):  # fmt: skip
         check_positive(stride=stride, depth=depth)
