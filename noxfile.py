@@ -26,6 +26,7 @@ FAMILIES = (
     "ContractiveAutoencoder",
     "VariationalAutoencoder",
     "VectorQuantizedAutoencoder",
+    "RestorationNetwork",
     "SegmentationNetwork",
 )
 TASKS = ("reduce", "denoise", "detect", "segment", "features")

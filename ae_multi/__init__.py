@@ -19,6 +19,7 @@ _HOME = {
     "ContractiveAutoencoder": "ae_multi.models",
     "VariationalAutoencoder": "ae_multi.models",
     "VectorQuantizedAutoencoder": "ae_multi.models",
+    "RestorationNetwork": "ae_multi.models",
     "SegmentationNetwork": "ae_multi.models",
     "StructuralSimilarity": "ae_multi.models",
     "load_model": "ae_multi.models",

@@ -22,11 +22,19 @@ def psnr(images, clean):
 @pytest.fixture(scope="module")
 def fitted(digits):
     return ae_multi.Denoiser(
-        noise=0.4, hidden=(256,), latent_dim=64, scale=None, epochs=25, batch_size=64
+        "deep", noise=0.4, hidden=(256,), latent_dim=64, scale=None, epochs=25, batch_size=64,
+        learning_rate=1e-3,
+    ).fit(digits.x_train)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def unet(digits):
+    return ae_multi.Denoiser(
+        noise=0.4, hidden=(8, 16, 32), scale=None, epochs=12, learning_rate=5e-3
     ).fit(digits.x_train)
 
 
-def test_it_beats_the_best_linear_filter(digits, noisy, fitted):
+def test_it_beats_the_best_linear_filter(digits, noisy, fitted, unet):
     """The floor: the linear map that is best on the training images with as much noise."""
     drawn = 0.4 * streams.normal(8, "test/noise", digits.x_train.shape)
     x = np.clip(digits.x_train + drawn, 0, 1).reshape(len(drawn), -1)
@@ -38,7 +46,35 @@ def test_it_beats_the_best_linear_filter(digits, noisy, fitted):
     )
     floor = psnr(filtered.reshape(noisy.shape).clip(0, 1), digits.x_test)
     assert psnr(fitted.transform(noisy), digits.x_test) > floor + 0.2
+    assert psnr(unet.transform(noisy), digits.x_test) > floor + 1
     assert floor > psnr(noisy, digits.x_test) + 5
+
+
+def test_images_get_a_unet_and_tables_a_dense_network(digits, unet):
+    assert isinstance(unet.network_, ae_multi.RestorationNetwork)
+    assert unet.network_.noise == 0.4
+    assert unet.network_.loss == "binary_crossentropy"
+    rows = digits.x_train[:40].reshape(40, -1)
+    dense = ae_multi.Denoiser(epochs=1, hidden=(4,), latent_dim=2).fit(rows)
+    assert isinstance(dense.network_, ae_multi.Autoencoder)
+    assert dense.network_.loss == "mse"
+    again = ae_multi.Denoiser(epochs=1, hidden=(2, 2), image_shape=(28, 28)).fit(rows)
+    assert again.transform(rows).shape == rows.shape
+    assert again.network_.filters == (2, 2)
+    with pytest.raises(ae_multi.InputError, match=r"images for the model 'unet'.*\(784,\)"):
+        ae_multi.Denoiser("unet").fit(rows)
+
+
+def test_images_in_units_of_their_own(digits):
+    """Of any size, where the scale has no ends: outputs are linear, and nothing is cut off."""
+    x = 1000 * digits.x_train[:400] - 300
+    made = ae_multi.Denoiser(
+        noise=0.5, hidden=(8, 16), scale="standard", epochs=15, learning_rate=5e-3
+    ).fit(x)
+    assert made.network_.loss == "mse"
+    spread = x.std()
+    noisy = x + 0.5 * spread * streams.normal(5, "test/noise", x.shape)
+    assert np.std(made.transform(noisy) - x) < 0.3 * spread
 
 
 def test_the_score_is_the_error_against_what_is_clean(digits, noisy, fitted):
@@ -62,7 +98,7 @@ def test_pairs_teach_a_noise_of_ones_own(digits):
     """Stripes, which no Gaussian noise would teach to remove."""
     striped = digits.x_train.copy()
     striped[:, ::4] = 1
-    made = ae_multi.Denoiser(hidden=(64,), scale=None, epochs=10, batch_size=64)
+    made = ae_multi.Denoiser("deep", hidden=(64,), scale=None, epochs=10, batch_size=64)
     made.fit(striped, digits.x_train)
     test = digits.x_test.copy()
     test[:, ::4] = 1

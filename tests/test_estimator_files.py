@@ -21,7 +21,8 @@ def made():
     return {
         "transformer": ae_multi.AutoencoderTransformer(own, random_state=np.int64(4), **small),
         "detector": ae_multi.AnomalyDetector("conv", hidden=(2,), contamination=0.1, **small),
-        "denoiser": ae_multi.Denoiser(hidden=(4,), scale="standard", **small),
+        "denoiser": ae_multi.Denoiser("deep", hidden=(4,), scale="standard", **small),
+        "unet": ae_multi.Denoiser(hidden=(2, 3), epochs=2),
         "segmenter": ae_multi.Segmenter(filters=(2, 3), epochs=2),
     }
 
@@ -36,6 +37,7 @@ ANSWERS = {
     "transformer": "reconstruct",
     "detector": "decision_function",
     "denoiser": "transform",
+    "unet": "transform",
     "segmenter": "predict",
 }
 

@@ -128,6 +128,7 @@ def fitted():
         "transformer": ae_multi.AutoencoderTransformer(**SMALL).fit(IMAGES),
         "detector": ae_multi.AnomalyDetector(**SMALL).fit(IMAGES),
         "denoiser": ae_multi.Denoiser(**SMALL).fit(IMAGES),
+        "unet": ae_multi.Denoiser(hidden=(2, 3), epochs=2).fit(IMAGES),
         "segmenter": ae_multi.Segmenter(filters=(2, 3), epochs=2).fit(IMAGES, MASKS),
     }
 
@@ -136,6 +137,7 @@ ANSWERS = {
     "transformer": "transform",
     "detector": "decision_function",
     "denoiser": "transform",
+    "unet": "transform",
     "segmenter": "predict_proba",
 }
 

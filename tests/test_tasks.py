@@ -69,7 +69,7 @@ def test_reduce(tmp_path, capsys, digits):
 def test_denoise(tmp_path, capsys, digits):
     from ae_multi.tasks.denoise import with_noise
 
-    text, found, picture = run(tmp_path, capsys, "denoise", *QUICK, "--epochs", 60)
+    text, found, picture = run(tmp_path, capsys, "denoise", *QUICK, "--epochs", 15)
     check_picture(picture)
     clean = digits.x_test[:200].astype(float)
     noisy = with_noise(digits.x_test[:200], 0.4, 0, "test")

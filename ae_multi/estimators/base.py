@@ -180,10 +180,13 @@ class NetworkEstimator(BaseEstimator):
 
     def _fit(self, chunks, whole):
         self._begin(chunks)
-        epochs = epochs_for(self.epochs, self.n_samples_seen_, self.batch_size)
+        epochs = self._epochs()
         self._train(chunks, epochs, learning_rates(self, epochs), whole)
         self._finish(chunks)
         return self
+
+    def _epochs(self):
+        return epochs_for(self.epochs, self.n_samples_seen_, self.batch_size)
 
     def _begin(self, chunks):
         """Learn what has to be known before training, and build the network."""

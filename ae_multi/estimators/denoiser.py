@@ -8,10 +8,14 @@ from ae_multi import models
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
 from ae_multi.estimators.base import NetworkEstimator
+from ae_multi.estimators.fitting import epochs_for
 from ae_multi.estimators.inputs import shape_of, take
+from ae_multi.estimators.networks import build
 from ae_multi.estimators.parameters import check_number
 from ae_multi.estimators.scaling import scale
 from ae_multi.randomness import GaussianNoise, streams
+
+_FILTERS = (32, 64, 128)  # of "unet"
 
 
 class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
@@ -22,10 +26,18 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
     "Extracting and composing robust features with denoising autoencoders", ICML 2008).
 
     Args:
+        model: "unet" (`ae_multi.RestorationNetwork`, for images), another as in
+            `NetworkEstimator`, or "auto": "unet" for images and "deep" for tables.
+        hidden: sizes of the layers between input and code, or "auto"; for "unet" channels at each
+            size, and the code's are the last.
+        latent_dim: size of the code, or "auto": 128; not used by "unet".
+        loss: Keras's name of the loss, or "auto": the cross-entropy for "unet" and values within
+            [0, 1], which is smallest where the mean squared error is, and "mse" otherwise.
         noise: σ, standard deviation of the noise that training adds to clean samples, in scaled
             values: for "minmax" and None a share of the range from 0 to 1. Noisy values are cut
             off there, as a camera's are, in training and in use. Not used where `fit` is given
             pairs.
+        epochs: as in `NetworkEstimator`; "auto" is at least 4 epochs of "unet".
 
     Attributes:
         pairs\_: whether it has learned from pairs.
@@ -40,17 +52,17 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
 
     def __init__(
         self,
-        model="deep",
+        model="auto",
         *,
         noise=0.4,
-        latent_dim=128,
-        hidden=(512,),
+        latent_dim="auto",
+        hidden="auto",
         image_shape=None,
         scale="minmax",
-        loss="mse",
+        loss="auto",
         epochs="auto",
-        batch_size=128,
-        learning_rate=1e-3,
+        batch_size=32,
+        learning_rate=2e-3,
         schedule="cosine",
         early_stopping=False,
         validation_fraction=0.1,
@@ -142,8 +154,25 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
     def _learn(self, scaling, x, y):
         scaling.update(x if y is None else y)
 
+    def _kind(self):
+        """The name of the model, or the caller's own."""
+        if self.model != "auto":
+            return self.model
+        return "unet" if len(self.sample_shape_) in (2, 3) else "deep"
+
+    def _epochs(self):
+        # Each sample has new noise in each epoch, so that of many images few epochs will do.
+        fewest = 4 if self._kind() == "unet" else 10
+        return epochs_for(self.epochs, self.n_samples_seen_, self.batch_size, fewest)
+
     def _build(self):
-        network = super()._build()
+        kind, hidden = self._kind(), self.hidden
+        if kind == "unet":
+            return self._unet()
+        if kind == "deep" and hidden == "auto":
+            hidden = (512,)
+        latent_dim = 128 if self.latent_dim == "auto" else self.latent_dim
+        network = build(kind, self.sample_shape_, latent_dim, hidden, self.seed_, self._bounded())
         if self.pairs_:
             return network
         front = [
@@ -152,6 +181,28 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
             *([keras.layers.ReLU(max_value=1.0)] if self._bounded() else []),
         ]
         return models.Autoencoder(keras.Sequential([*front, network.encoder]), network.decoder)
+
+    def _unet(self):
+        if len(self.sample_shape_) not in (2, 3):
+            raise InputError(
+                "Expected images for the model 'unet', (n, height, width) or (n, height, width, "
+                f"channels). Received: samples of shape {self.sample_shape_}; image_shape says "
+                "what shape rows have."
+            )
+        return models.RestorationNetwork(
+            _FILTERS if self.hidden == "auto" else self.hidden,
+            0 if self.pairs_ else float(self.noise),
+            self.sample_shape_,
+            self.seed_,
+            (0, 1) if self._bounded() else None,
+        )
+
+    def _compile(self):
+        loss = self.loss
+        if loss == "auto":
+            loss = getattr(self.network_, "default_loss", "mse")
+        optimizer = keras.optimizers.Adam(self.learning_rate)
+        self.network_.compile(optimizer=optimizer, loss=loss)
 
     def _prepared(self, x, y):
         if y is None:

@@ -12,12 +12,12 @@ from ae_multi.estimators.inputs import held_out
 _STEPS, _FEWEST, _MOST = 2500, 10, 1000
 
 
-def epochs_for(epochs, samples, batch_size):
-    """The number of epochs that ``epochs`` asks for."""
+def epochs_for(epochs, samples, batch_size, fewest=_FEWEST):
+    """The number of epochs that ``epochs`` asks for, at least ``fewest`` where it is "auto"."""
     if epochs != "auto":
         return epochs
     steps = -(-samples // batch_size)
-    return min(max(math.ceil(_STEPS / steps), _FEWEST), _MOST)
+    return min(max(math.ceil(_STEPS / steps), fewest), _MOST)
 
 
 def learning_rates(estimator, epochs):

@@ -4,6 +4,7 @@ import numpy as np
 
 from ae_multi.errors import InputError
 from ae_multi.estimators.base import NetworkEstimator
+from ae_multi.estimators.fitting import epochs_for
 from ae_multi.estimators.inputs import shape_of, take
 from ae_multi.estimators.masks import as_masks, as_places, mean_iou
 from ae_multi.estimators.networks import copy_of
@@ -21,6 +22,11 @@ class Segmenter(NetworkEstimator):
         model: "unet" (`ae_multi.SegmentationNetwork`), or an uncompiled Keras model from images
             to probabilities of shape (n, height, width, classes).
         filters: channels of "unet" at each size, the largest size first.
+        stride: 2 lets "unet" work at half of the image's size, in about a quarter of the time; 1
+            at full size, for details of single pixels.
+        depth: convolutions of "unet" at each size.
+        epochs: how often all samples are trained on, or "auto": for about 2,500 steps, at least 4
+            epochs.
 
     Attributes:
         classes\_: the classes in the masks, sorted.
@@ -38,10 +44,12 @@ class Segmenter(NetworkEstimator):
         self,
         model="unet",
         *,
-        filters=(16, 32, 64),
+        filters=(32, 64, 128),
+        stride=2,
+        depth=1,
         image_shape=None,
         scale="minmax",
-        epochs=20,
+        epochs="auto",
         batch_size=32,
         learning_rate=1e-3,
         schedule="cosine",
@@ -53,6 +61,8 @@ class Segmenter(NetworkEstimator):
     ):
         self.model = model
         self.filters = filters
+        self.stride = stride
+        self.depth = depth
         self.image_shape = image_shape
         self.scale = scale
         self.epochs = epochs
@@ -129,6 +139,9 @@ class Segmenter(NetworkEstimator):
             )
         return images, as_masks(y, len(images), self.sample_shape_)
 
+    def _epochs(self):
+        return epochs_for(self.epochs, self.n_samples_seen_, self.batch_size, fewest=4)
+
     def _begin(self, chunks, classes=()):
         self.classes_ = np.unique(classes)
         super()._begin(chunks)
@@ -150,8 +163,9 @@ class Segmenter(NetworkEstimator):
                     f"Expected model to be 'unet' or a Keras model. Received: {self.model!r}."
                 )
             return SegmentationNetwork(
-                self.filters, count, self.sample_shape_, self.seed_, value_range=None
-            )
+                self.filters, count, self.sample_shape_, self.seed_, value_range=None,
+                stride=self.stride, depth=self.depth,
+            )  # fmt: skip
         network = copy_of(self.model, self.sample_shape_)
         given = tuple(network.compute_output_shape((None, *self.sample_shape_)))[1:]
         if given != (*self.sample_shape_[:2], count):

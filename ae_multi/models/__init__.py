@@ -6,6 +6,7 @@ from ae_multi.models.conv import ConvAutoencoder
 from ae_multi.models.deep import DeepAutoencoder
 from ae_multi.models.denoising import DenoisingAutoencoder
 from ae_multi.models.losses import PixelCrossEntropy, StructuralSimilarity, ssim
+from ae_multi.models.restoration import RestorationNetwork
 from ae_multi.models.saving import load_model
 from ae_multi.models.segmentation import SegmentationNetwork
 from ae_multi.models.simple import SimpleAutoencoder
@@ -20,6 +21,7 @@ __all__ = [
     "DeepAutoencoder",
     "DenoisingAutoencoder",
     "PixelCrossEntropy",
+    "RestorationNetwork",
     "SegmentationNetwork",
     "SimpleAutoencoder",
     "SparseAutoencoder",

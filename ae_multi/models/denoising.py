@@ -81,10 +81,15 @@ class DenoisingAutoencoder(LayeredAutoencoder):
         """As `Autoencoder._check`; normal noise may have carried ``x`` out of its range."""
         if self.corruption != "gaussian" or self.value_range is None:
             return super()._check(x)
-        low, high = self.value_range
-        widened = (low - _BEYOND * self.level, high + _BEYOND * self.level)
+        widened = noisy_range(self.value_range, self.level)
         return as_samples(x, "x", sample_shape(self.encoder), widened)
 
     def get_config(self):
         """The arguments, for saving."""
         return {**super().get_config(), "corruption": self.corruption, "level": self.level}
+
+
+def noisy_range(value_range, level):
+    """(lowest, highest) value that normal noise of ``level`` may give to values of a range."""
+    low, high = value_range
+    return low - _BEYOND * level, high + _BEYOND * level

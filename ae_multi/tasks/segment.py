@@ -9,8 +9,6 @@ from ae_multi.estimators import Segmenter
 from ae_multi.tasks.floors import best_threshold, iou, otsu
 from ae_multi.tasks.result import Measure, Result, about
 
-# As many images are gone through where nobody says how often.
-_IMAGES_SEEN, _FEWEST, _MOST = 40_000, 1, 25
 _SHOWN = 10
 
 
@@ -26,8 +24,7 @@ def segment(options):
     data = options.load()
     x_train, m_train = clutter(data.x_train, options.seed, "train")
     x_test, m_test = clutter(data.x_test, options.seed, "test")
-    epochs = min(max(_IMAGES_SEEN // len(x_train), _FEWEST), _MOST)
-    segmenter = Segmenter(scale=None, **options.training(epochs))
+    segmenter = Segmenter(scale=None, **options.training())
     begin = time.perf_counter()
     segmenter.fit(x_train, m_train)
     seconds = time.perf_counter() - begin
