@@ -10,7 +10,7 @@ from ae_multi.errors import InputError
 from ae_multi.estimators.base import NetworkEstimator
 from ae_multi.estimators.fitting import epochs_for
 from ae_multi.estimators.inputs import shape_of, take
-from ae_multi.estimators.networks import build
+from ae_multi.estimators.networks import NETWORKS, build
 from ae_multi.estimators.parameters import check_number
 from ae_multi.estimators.scaling import scale
 from ae_multi.randomness import GaussianNoise, streams
@@ -156,7 +156,13 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
 
     def _kind(self):
         """The name of the model, or the caller's own."""
-        if self.model != "auto":
+        known = ("auto", "unet", *NETWORKS)
+        if isinstance(self.model, str) and self.model not in known:
+            raise InputError(
+                f"Expected model to be one of {', '.join(known)}, or a Keras model. "
+                f"Received: {self.model!r}."
+            )
+        if not isinstance(self.model, str) or self.model != "auto":
             return self.model
         return "unet" if len(self.sample_shape_) in (2, 3) else "deep"
 

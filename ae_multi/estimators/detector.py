@@ -190,7 +190,8 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
     def _errors(self, scaled):
         r"""What the score is the mean of, some samples at a time: float32 (n, \*sample shape)."""
         outputs = self._outputs(scaled)
-        if self.codes_ is None:
+        # A file of before there were codes has none, and a line drawn by the mean squared error.
+        if getattr(self, "codes_", None) is None:
             yield squared_errors(scaled, outputs)
             return
         known = training.predict(self.network_.decoder, self.codes_)

@@ -51,7 +51,7 @@ class Segmenter(NetworkEstimator):
         scale="minmax",
         epochs="auto",
         batch_size=32,
-        learning_rate=1e-3,
+        learning_rate=2e-3,
         schedule="cosine",
         early_stopping=False,
         validation_fraction=0.1,
