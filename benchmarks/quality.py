@@ -104,11 +104,8 @@ def _key(each):
     return each["row"], each["backend"], each["seed"]
 
 
-def table(runs):
-    """A line for each row that was run: mean and spread over seeds, the other backends, floors."""
-    made = Table("row", title="Quality with the tasks' defaults", title_justify="left")
-    for name in ("measure", "floor", "ours", "other backends", "wanted", "hoped for", "reached"):
-        made.add_column(name, justify="left" if name == "measure" else "right")
+def lines(runs):
+    """What the table says of each row that was run, as texts."""
     for name, row in ROWS.items():
         here = [each for each in runs if each["row"] == name]
         if not here:
@@ -119,7 +116,7 @@ def table(runs):
         mean = statistics.fmean(ours)
         floor, value = here[0]["floor"]
         others = [f"{row.text(e['ours'])} {e['backend']}" for e in here if e["backend"] != first]
-        made.add_row(
+        yield (
             name,
             row.measure,
             f"{row.text(value)} {floor}",
@@ -129,6 +126,15 @@ def table(runs):
             row.text(row.hoped),
             row.reached(mean, value),
         )
+
+
+def table(runs):
+    """A line for each row that was run: mean and spread over seeds, the other backends, floors."""
+    made = Table("row", title="Quality with the tasks' defaults", title_justify="left")
+    for name in ("measure", "floor", "ours", "other backends", "wanted", "hoped for", "reached"):
+        made.add_column(name, justify="left" if name == "measure" else "right")
+    for texts in lines(runs):
+        made.add_row(*texts)
     return made
 
 

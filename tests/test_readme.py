@@ -108,3 +108,13 @@ def test_the_recorded_speeds_are_the_printed_ones():
     for peer in recorded["peers"]:
         name, rate = peer["peer"].replace("_", "-"), peer["samples_per_second"]
         assert f"| {peer['model']} | {name} {peer['version']} | {rate:,.0f} |" in README
+
+
+def test_the_recorded_quality_is_the_printed_one():
+    import json
+
+    from benchmarks import quality
+
+    path = ROOT / "benchmarks" / "results" / "quality-cpu.json"
+    for texts in quality.lines(json.loads(path.read_text())["runs"]):
+        assert f"| {' | '.join(texts)} |" in README

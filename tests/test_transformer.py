@@ -243,3 +243,14 @@ def test_values_beyond_measure_do_not_overflow(table, fitted):
         scores = fitted.score_samples(far)
     assert np.isfinite(scores).all()
     assert (scores < -1e9).all()
+
+
+@pytest.mark.parametrize(
+    ("codes", "sizes"),
+    [(9, [512, 256, 128, 9]), (32, [512, 256, 32]), (100, [512, 100])],
+)
+def test_layers_are_as_wide_as_samples_and_codes_ask_for(codes, sizes):
+    wide = np.random.default_rng(0).random((4, 300), np.float32)
+    made = ae_multi.AutoencoderTransformer(latent_dim=codes, epochs=1).fit(wide)
+    dense = [layer for layer in made.network_.encoder.layers if layer.weights]
+    assert [layer.units for layer in dense] == sizes

@@ -214,8 +214,11 @@ class NetworkEstimator(BaseEstimator):
         if latent_dim == "auto":
             latent_dim = min(max(self.n_features_in_ // 4, 1), 16)
         return build(
-            self.model, self.sample_shape_, latent_dim, self.hidden, self.seed_, self._bounded()
+            self.model, self.sample_shape_, latent_dim, self._hidden(), self.seed_, self._bounded()
         )
+
+    def _hidden(self):
+        return self.hidden
 
     def _bounded(self):
         """Whether scaled values are within [0, 1]."""

@@ -8,8 +8,12 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from ae_multi import training
 from ae_multi.estimators.base import NetworkEstimator
+from ae_multi.estimators.fitting import epochs_for
 from ae_multi.estimators.inputs import shape_of, take
 from ae_multi.estimators.scores import negative_mse
+
+# From so many values on, layers of these sizes take a sample apart, and not one of 256.
+_WIDE, _PYRAMID = 256, (512, 256, 128)
 
 
 class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
@@ -19,6 +23,9 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     Args:
         latent_dim: size of the code, the number of columns that `transform` gives.
+        hidden: as in `NetworkEstimator`; "auto" for "deep" and samples of 256 values and more is
+            those of 512, 256 and 128 that are at least eight times as wide as the code.
+        epochs: as in `NetworkEstimator`; "auto" is at least 20 epochs.
 
     Example:
         >>> from sklearn.datasets import load_digits
@@ -110,6 +117,15 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         if reset:
             self.given_shape_ = shape_of(x) or samples.shape[1:]
         return samples, None
+
+    def _epochs(self):
+        return epochs_for(self.epochs, self.n_samples_seen_, self.batch_size, fewest=20)
+
+    def _hidden(self):
+        values = math.prod(self.sample_shape_)
+        if self.model != "deep" or self.hidden != "auto" or values < _WIDE:
+            return self.hidden
+        return tuple(s for s in _PYRAMID if s >= 8 * self.latent_dim) or _PYRAMID[:1]
 
     def _code_shape(self):
         return tuple(self.network_.encoder.output_shape[1:])
