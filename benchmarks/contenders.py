@@ -21,6 +21,9 @@ from ae_multi.backends.layers import has_convolutions
 from ae_multi.training.loop import Order
 from benchmarks.native.description import describe
 
+# A plan is chosen for a thousand epochs, of at most so many steps.
+_CHOSEN = 500
+
 
 class Contenders:
     """The contenders for one network.
@@ -29,6 +32,7 @@ class Contenders:
         make: function that returns the compiled `Autoencoder`, the same each time.
         x: samples.
         batch_size: samples in a step.
+        checked: over so many steps the losses have to be the same.
 
     Attributes:
         way: the way that the loop by hand runs.
@@ -37,7 +41,7 @@ class Contenders:
         plan: the `Plan` that a long training of ours chose.
     """
 
-    def __init__(self, make, x, batch_size):
+    def __init__(self, make, x, batch_size, checked=10):
         backends.current().full_precision()
         self.x, self.batch_size = x, batch_size
         self.ours, self.theirs = make(), plain(make())
@@ -45,8 +49,11 @@ class Contenders:
         self.way = fastest_way(make(), x, self._order)
         self._native = native(make(), x, self.way)
         self._fitting = {"batch_size": batch_size, "verbose": 0}
-        self._check_same()
-        self.plan = self.ours.fit(x, epochs=1000, callbacks=[_OneEpoch()], **self._fitting).plan
+        self._check_same(checked)
+        self.plan = self.ours.fit(
+            x, epochs=1000, steps_per_epoch=min(-(-len(x) // batch_size), _CHOSEN),
+            callbacks=[_OneEpoch()], **self._fitting,
+        ).plan  # fmt: skip
 
     def train(self, name, epochs):
         """Train so many epochs; return the seconds that each took."""
@@ -88,9 +95,9 @@ class Contenders:
             if rows.size:
                 self._native(rows)
 
-    def _check_same(self):
-        """Ten steps without shuffling: the same losses, or the timing means nothing."""
-        few = self.x[: 10 * self.batch_size]
+    def _check_same(self, steps):
+        """Some steps without shuffling: the same losses, or the timing means nothing."""
+        few = self.x[: steps * self.batch_size]
         losses = [
             self.ours.fit(few, shuffle=False, **self._fitting).history["loss"][0],
             self.theirs.fit(few, few, shuffle=False, **self._fitting).history["loss"][0],
