@@ -29,6 +29,8 @@ FAMILIES = (
     "RestorationNetwork",
     "SegmentationNetwork",
 )
+# Tests run in two processes, a file in one of them: small networks keep no more than a core busy.
+IN_TWO = ("--numprocesses=2", "--dist=loadfile")
 TASKS = ("reduce", "denoise", "detect", "segment", "features")
 FOLDER = Path(__file__).parent
 PROJECT = nox.project.load_toml(FOLDER / "pyproject.toml")
@@ -44,15 +46,14 @@ def compare(session):
 @nox.parametrize("name", [*BACKENDS, CORE], ids=[*BACKENDS, CORE])
 def tests(session, name):
     """Run the test suite on each backend, and once what needs none or needs all."""
-    arguments = session.posargs or ["tests"]
+    arguments = [*IN_TWO, *(session.posargs or ["tests"])]
     if name == CORE:
         os.environ["AE_MULTI_TEST_PYTHONS"] = pythons_for_tests(session)
         run_in_core(session, "-m", "pytest", "-m", "not backend", *arguments)
     else:
-        python = environment(session, name)
         session.run(
-            python, "-m", "pytest", "-m", "backend", *arguments,
-            env={"KERAS_BACKEND": name}, external=True,
+            environment(session, name), "-m", "pytest", "-m", "backend", *arguments,
+            env={"KERAS_BACKEND": name, "OMP_NUM_THREADS": "1"}, external=True,
         )  # fmt: skip
 
 
