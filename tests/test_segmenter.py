@@ -29,7 +29,9 @@ IMAGES, MASKS = scenes(200, 0)
 
 @pytest.fixture(scope="module")
 def fitted():
-    return ae_multi.Segmenter(filters=(6, 12), epochs=20, learning_rate=5e-3).fit(IMAGES, MASKS)
+    return ae_multi.Segmenter(
+        filters=(6, 12), stride=1, depth=2, epochs=20, learning_rate=5e-3
+    ).fit(IMAGES, MASKS)
 
 
 def test_it_tells_shapes_apart_on_new_images(fitted):
