@@ -1,6 +1,7 @@
 """Figures of throughput and of how it scales."""
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from ae_multi.files import written_whole
 
@@ -64,8 +65,11 @@ def draw_scaling(recorded, path):
             axes.set_xscale("log")
             axes.set_yscale("log")
             if len(here) < 6:
-                axes.set_xticks([p["value"] for p in here], [f"{p['value']:,}" for p in here])
+                axes.set_xticks([p["value"] for p in here], [_short(p["value"]) for p in here])
                 axes.xaxis.minorticks_off()
+            axes.yaxis.set_major_formatter(lambda value, _: _short(value))
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_minor_formatter(NullFormatter())
             axes.set_xlabel(_AXES[axis])
             axes.grid(alpha=0.25)
             axes.spines[["top", "right"]].set_visible(False)
@@ -75,6 +79,14 @@ def draw_scaling(recorded, path):
         row[0].set_ylabel("samples/s")
     grid[0][0].legend(frameon=False, fontsize=8)
     _save(figure, path)
+
+
+def _short(value):
+    """1000000 as 1M."""
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:g}{letter}"
+    return f"{value:g}"
 
 
 def _save(figure, path):
