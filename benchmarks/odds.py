@@ -64,7 +64,7 @@ def _one(path, seed):
     scaler = StandardScaler().fit(train)
     train, test = scaler.transform(train), scaler.transform(test)
     detector = AnomalyDetector(random_state=seed).fit(train)
-    plain = AnomalyDetector(score="mse", random_state=seed).fit(train)
+    plain = AnomalyDetector(criterion="mse", random_state=seed).fit(train)
     linear = PCA(max(train.shape[1] // 4, 1), random_state=0).fit(train)
     restored = linear.inverse_transform(linear.transform(test))
     many = max(len(train) // 10, _NEAR)

@@ -150,8 +150,8 @@ def test_outliers_in_tables_beside_floors_by_hand(tmp_path, monkeypatch):
     parts = np.linalg.svd(train)[2][:2]
     residual = np.square(test - test @ parts.T @ parts).sum(axis=1)
     assert found["PCA d/4"] == pytest.approx(roc_auc_score(strange, residual))
-    for name, score in (("autoencoder", "manifold"), ("autoencoder, MSE", "mse")):
-        ours = quick(score=score, random_state=0).fit(train).anomaly_score(test)
+    for name, kind in (("autoencoder", "manifold"), ("autoencoder, MSE", "mse")):
+        ours = quick(criterion=kind, random_state=0).fit(train).anomaly_score(test)
         assert found[name] == pytest.approx(roc_auc_score(strange, ours), abs=1e-3)
     with pytest.raises(ae_multi.InputError, match=r"the table .*pima.mat. Received: no such"):
         odds.measure(tmp_path / "none")

@@ -130,7 +130,7 @@ def test_the_lines_by_hand():
         ({"contamination": True}, "contamination .* Received: True"),
         ({"contamination": None}, "contamination .* Received: None"),
         ({"contamination": "some"}, "'auto', 'held_out' or a number. Received: 'some'"),
-        ({"score": "error"}, "score to be 'manifold' or 'mse'. Received: 'error'"),
+        ({"criterion": "error"}, "criterion to be 'manifold' or 'mse'. Received: 'error'"),
         ({"neighbors": 0}, "neighbors to be an integer of at least 1. Received: 0"),
         ({"neighbors": None}, "neighbors to be an integer or 'auto'. Received: None"),
         ({"false_alarm_rate": 1}, "false_alarm_rate .* above 0 and below 1. Received: 1"),

@@ -87,7 +87,7 @@ def test_what_is_reconstructed_well_but_was_never_seen_is_strange():
     normal = np.vstack([line(-2, -1, 50, 2), line(1, 2, 50, 3)])
     x = np.vstack([normal, line(-0.1, 0.1, 50, 4), line(6, 7, 50, 5)])
     strange = np.repeat([0, 1], [100, 100])
-    plain, made = on_a_line(score="mse"), on_a_line()
+    plain, made = on_a_line(criterion="mse"), on_a_line()
     assert roc_auc_score(strange[:150], plain.anomaly_score(x[:150])) < 0.8
     assert roc_auc_score(strange, made.anomaly_score(x)) > 0.99
     beside = normal + np.array([0.3, 0, 0.3])  # off the line, and as long
@@ -95,7 +95,7 @@ def test_what_is_reconstructed_well_but_was_never_seen_is_strange():
 
 
 def test_the_mean_squared_error_is_a_choice():
-    made = on_a_line(score="mse")
+    made = on_a_line(criterion="mse")
     x = line(0, 1, 20, 6)
     reducer = ae_multi.AutoencoderTransformer(
         hidden=(), latent_dim=1, scale="standard", epochs=150, learning_rate=0.01

@@ -37,7 +37,7 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
             ``validation_fraction`` of the samples, all normal, is kept out of training, and the
             line drawn so that normal samples are called strange at ``false_alarm_rate``.
         false_alarm_rate: the rate for "held_out" and for `calibrate`, between 0 and 1.
-        score: "manifold", as above, or "mse", the mean of (x - x̂)² alone.
+        criterion: "manifold", as above, or "mse", the mean of (x - x̂)² alone.
         neighbors: over how many x̂ₖ the mean is taken, or "auto": ten for images; for tables a
             tenth of those that are remembered, so that strange rows among the training samples
             find too few of their own kind to pass for normal.
@@ -45,7 +45,7 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
     Attributes:
         offset\_: the score below which a sample is strange.
         codes\_: codes of the training samples that are remembered, at most 2,000; `partial_fit`
-            remembers those of its latest chunk. None with the score "mse".
+            remembers those of its latest chunk. None with the criterion "mse".
 
     Example:
         >>> import numpy as np
@@ -63,7 +63,7 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
         *,
         contamination="auto",
         false_alarm_rate=0.05,
-        score="manifold",
+        criterion="manifold",
         neighbors="auto",
         latent_dim="auto",
         hidden="auto",
@@ -99,7 +99,7 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
         )
         self.contamination = contamination
         self.false_alarm_rate = false_alarm_rate
-        self.score = score
+        self.criterion = criterion
         self.neighbors = neighbors
 
     def calibrate(self, X, false_alarm_rate=None):  # noqa: N803
@@ -143,8 +143,10 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
     def _check_parameters(self):
         super()._check_parameters()
         check_number("false_alarm_rate", self.false_alarm_rate, 0, 1)
-        if self.score not in ("manifold", "mse"):
-            raise InputError(f"Expected score to be 'manifold' or 'mse'. Received: {self.score!r}.")
+        if self.criterion not in ("manifold", "mse"):
+            raise InputError(
+                f"Expected criterion to be 'manifold' or 'mse'. Received: {self.criterion!r}."
+            )
         if self.neighbors is None:
             raise InputError("Expected neighbors to be an integer or 'auto'. Received: None.")
         if self.neighbors != "auto":
@@ -170,7 +172,7 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
 
     def _finish(self, chunks):
         self.codes_ = None
-        if self.score == "manifold":
+        if self.criterion == "manifold":
             learned = (self._scaled(x) for x, _ in self._part(chunks, 0)())
             remembered = neighbors.some(learned, self.seed_)
             self.codes_ = training.predict(self.network_.encoder, remembered)
