@@ -1,4 +1,4 @@
-"""How fast the package is, beside loops written by hand, Keras's own `fit`, and peers.
+"""How fast the package is, and how good: beside loops by hand, Keras's own `fit`, peers and floors.
 
     throughput    samples per second in training, encoding and reconstructing; ``nox -s bench``
     scaling       training against batch size, width, samples and threads; ``nox -s scaling``
@@ -6,6 +6,8 @@
     first         the first second: imports, first epochs, memory
     limits        what the arithmetic and the memory of the machine allow
     native/       loops written by hand, one for each framework
+    quality       the tasks with their defaults, over seeds and backends; ``nox -s quality``
+    rows          what is measured there, and the marks to reach
     odds          outliers in eight tables, beside PCA and nearest neighbors
     peers/        other libraries' autoencoders
     results/      what was recorded
