@@ -174,17 +174,17 @@ def test_a_backend_whose_process_fails_is_told(pythons, tmp_path):
     assert not (tmp_path / "out.json").exists()
 
 
-def workers():
-    """Process ids of comparisons' children on this machine."""
+def workers(session):
+    """Process ids of a comparison's children: of its session, for other tests start some, too."""
     found = subprocess.run(
-        ["pgrep", "-f", "ae_multi.parity.worker"], capture_output=True, text=True, check=False
-    )
+        ["pgrep", "-s", str(session), "-f", "ae_multi.parity.worker"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
     return set(found.stdout.split())
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupted_comparison_leaves_nothing_behind(pythons, tmp_path, how):
-    before = workers()
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     parent = subprocess.Popen(
@@ -200,10 +200,10 @@ def test_an_interrupted_comparison_leaves_nothing_behind(pythons, tmp_path, how)
         start_new_session=True,  # Ctrl-C reaches the whole group, as at a terminal
     )
     end = time.monotonic() + 60
-    while not (workers() - before) and time.monotonic() < end:
+    while not workers(parent.pid) and time.monotonic() < end:
         time.sleep(0.1)
     time.sleep(6)  # into the training
-    assert workers() - before
+    assert workers(parent.pid)
     assert parent.poll() is None
     if how == signal.SIGINT:
         os.killpg(parent.pid, how)
@@ -211,9 +211,9 @@ def test_an_interrupted_comparison_leaves_nothing_behind(pythons, tmp_path, how)
         parent.send_signal(how)
     _, error = parent.communicate(timeout=30)
     end = time.monotonic() + 10
-    while workers() - before and time.monotonic() < end:
+    while workers(parent.pid) and time.monotonic() < end:
         time.sleep(0.1)
-    assert not workers() - before
+    assert not workers(parent.pid)
     assert not list(tmp_path.glob("*o.*"))
     if how != signal.SIGKILL:
         assert parent.returncode == 130
