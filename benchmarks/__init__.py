@@ -10,6 +10,7 @@
     rows          what is measured there, and the marks to reach
     odds          outliers in eight tables, beside PCA and nearest neighbors
     peers/        other libraries' autoencoders
+    command       what the commands that measure have in common
     results/      what was recorded
 
 A parent without a framework starts one process after another, so that nothing is timed while

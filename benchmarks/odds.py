@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from scipy.io import loadmat
-from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import NearestNeighbors
@@ -16,17 +15,9 @@ from sklearn.preprocessing import StandardScaler
 
 from ae_multi import AnomalyDetector
 from ae_multi.errors import InputError
+from ae_multi.tasks.floors import pca, pca_restored
 
-SETS = (
-    "cardio",
-    "ionosphere",
-    "letter",
-    "mnist",
-    "pendigits",
-    "pima",
-    "satellite",
-    "vowels",
-)
+SETS = ("cardio", "ionosphere", "letter", "mnist", "pendigits", "pima", "satellite", "vowels")
 _TESTED, _NEAR = 0.4, 5
 
 
@@ -65,8 +56,7 @@ def _one(path, seed):
     train, test = scaler.transform(train), scaler.transform(test)
     detector = AnomalyDetector(random_state=seed).fit(train)
     plain = AnomalyDetector(criterion="mse", random_state=seed).fit(train)
-    linear = PCA(max(train.shape[1] // 4, 1), random_state=0).fit(train)
-    restored = linear.inverse_transform(linear.transform(test))
+    restored = pca_restored(pca(train, max(train.shape[1] // 4, 1)), test)
     many = max(len(train) // 10, _NEAR)
     distances = NearestNeighbors(n_neighbors=many).fit(train).kneighbors(test)[0]
     scores = {

@@ -14,23 +14,26 @@ so that hours of work can be done by and by.
 """
 
 import argparse
-import json
 import os
 import statistics
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from rich.table import Table
 
-from ae_multi.cli.options import add_backend_options, comma_separated
-from ae_multi.errors import BackendError, InputError, WorkerError
-from ae_multi.files import check_writable
+from ae_multi.cli.options import comma_separated
 from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
 from ae_multi.report.machine import machine
 from ae_multi.report.tables import console
 from ae_multi.sizes import check_positive
+from benchmarks.command import (
+    add_run_options,
+    check_names,
+    check_paths,
+    recorded_before,
+    status_of,
+)
 from benchmarks.processes import run
 from benchmarks.rows import ROWS
 
@@ -40,26 +43,17 @@ SEEDS = (0, 1, 2)
 def main(arguments=None):
     """Do what is missing, print a table, and return the exit status."""
     options = _parser().parse_args(arguments)
-    try:
-        unknown = [name for name in options.rows if name not in ROWS]
-        if unknown:
-            raise InputError(f"Expected --rows among {', '.join(ROWS)}. Received: {unknown[0]!r}.")
-        check_positive(jobs=options.jobs)
-        if options.json:
-            check_writable(options.json, "the JSON")
-        return _measure_all(options)
-    except (BackendError, InputError, WorkerError) as error:
-        print(f"quality: {error}", file=sys.stderr)
-        return 2 if isinstance(error, InputError) else 1
+    return status_of("quality", lambda: _measure_all(options))
 
 
 def _measure_all(options):
+    check_names("--rows", options.rows, ROWS)
+    check_positive(jobs=options.jobs)
+    check_paths(options.json)
     settings = Settings(backends=options.backends, pythons=dict(options.python))
     backends = settings.available()[0]
     main_backend = "jax" if "jax" in backends else backends[0]
-    recorded = {"machine": machine(), "runs": []}
-    if options.json and options.json.exists():
-        recorded["runs"] = json.loads(options.json.read_text())["runs"]
+    recorded = {"machine": machine(), "runs": recorded_before(options.json, "runs")}
     done = {_key(each) for each in recorded["runs"]}
     wanted = [
         {"row": row, "seed": seed, "backend": backend}
@@ -140,19 +134,15 @@ def table(runs):
 
 def _parser():
     parser = argparse.ArgumentParser(prog="quality", description=__doc__.partition("\n")[0])
-    add_backend_options(parser)
+    add_run_options(parser, "read runs that are there, write all of them")
     parser.add_argument(
         "--rows", type=comma_separated, default=tuple(ROWS), metavar="NAMES",
         help=f"some of {', '.join(ROWS)} (default: all)",
     )  # fmt: skip
-    parser.add_argument("--device", choices=["cpu", "gpu"], help="default: what there is")
     parser.add_argument(
         "--jobs", type=int, default=1, metavar="N",
         help="so many runs at once, each with cores of its own (default: 1)",
     )  # fmt: skip
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="read runs that are there, write all of them"
-    )
     return parser
 
 

@@ -12,20 +12,24 @@ names a file that is there, points that it has are not measured again.
 """
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
 
 from rich.table import Table
 
-from ae_multi.cli.options import add_backend_options, comma_separated
-from ae_multi.errors import BackendError, InputError, WorkerError
-from ae_multi.files import check_writable
+from ae_multi.cli.options import comma_separated
 from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
 from ae_multi.report.machine import machine
 from ae_multi.report.tables import console
+from benchmarks.command import (
+    add_run_options,
+    check_names,
+    check_paths,
+    recorded_before,
+    status_of,
+)
 from benchmarks.processes import run
 
 AXES = {
@@ -42,24 +46,14 @@ _ONCE = 1_000_000
 def main(arguments=None):
     """Measure every point and print a table; return the exit status."""
     options = _parser().parse_args(arguments)
-    try:
-        unknown = [name for name in options.axes if name not in AXES]
-        if unknown:
-            raise InputError(f"Expected --axes among {', '.join(AXES)}. Received: {unknown[0]!r}.")
-        for path, what in ((options.json, "the JSON"), (options.figure, "the figure")):
-            if path:
-                check_writable(path, what)
-        return _measure_all(options)
-    except (BackendError, InputError, WorkerError) as error:
-        print(f"scaling: {error}", file=sys.stderr)
-        return 2 if isinstance(error, InputError) else 1
+    return status_of("scaling", lambda: _measure_all(options))
 
 
 def _measure_all(options):
+    check_names("--axes", options.axes, AXES)
+    check_paths(options.json, options.figure)
     settings = Settings(backends=options.backends, pythons=dict(options.python))
-    recorded = {"machine": machine(), "points": []}
-    if options.json and options.json.exists():
-        recorded["points"] = json.loads(options.json.read_text())["points"]
+    recorded = {"machine": machine(), "points": recorded_before(options.json, "points")}
     there = {(each["axis"], each["value"], each["backend"]) for each in recorded["points"]}
     with console(stderr=True).status("starting") as status:
         for axis in options.axes:
@@ -73,15 +67,19 @@ def _measure_all(options):
                     python = settings.python(backend)
                     found = run(python, backend, "scaling", job, options.device, cores)
                     recorded["points"].append({"axis": axis, "value": value, **found})
+                    recorded["points"].sort(key=_place)
                     if options.json:
                         write_json(options.json, recorded)
-    recorded["points"].sort(key=lambda each: (list(AXES).index(each["axis"]), each["value"]))
     console().print(table(recorded["points"]))
     if options.figure:
         from benchmarks.figures import draw_scaling
 
         draw_scaling(recorded, options.figure)
     return 0
+
+
+def _place(point):
+    return list(AXES).index(point["axis"]), point["value"]
 
 
 def measure(axis, value, quick):
@@ -150,12 +148,11 @@ def table(points):
 
 def _parser():
     parser = argparse.ArgumentParser(prog="scaling", description=__doc__.partition("\n")[0])
-    add_backend_options(parser)
+    add_run_options(parser, "read figures that are there, write all of them")
     parser.add_argument(
         "--axes", type=comma_separated, default=tuple(AXES), metavar="NAMES",
         help=f"some of {','.join(AXES)} (default: all)",
     )  # fmt: skip
-    parser.add_argument("--device", choices=["cpu", "gpu"], help="default: what there is")
     parser.add_argument("--quick", action="store_true", help="ten batches of each")
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="read figures that are there, write all"

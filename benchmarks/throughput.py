@@ -18,14 +18,13 @@ from pathlib import Path
 
 from rich.table import Table
 
-from ae_multi.cli.options import add_backend_options, comma_separated
-from ae_multi.errors import BackendError, InputError, WorkerError
-from ae_multi.files import check_writable
+from ae_multi.cli.options import comma_separated
 from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
 from ae_multi.report.machine import machine
 from ae_multi.report.tables import console
 from ae_multi.sizes import check_positive
+from benchmarks.command import add_run_options, check_names, check_paths, status_of
 from benchmarks.networks import NAMES
 from benchmarks.peer import NAMES as PEERS
 from benchmarks.processes import run
@@ -39,25 +38,13 @@ WHOLE = ("encode", "reconstruct", "keras.predict", "evaluate", "keras.evaluate")
 def main(arguments=None):
     """Measure every backend and print tables; return the exit status."""
     options = _parser().parse_args(arguments)
-    try:
-        _check(options)
-        return _measure_all(options)
-    except (BackendError, InputError, WorkerError) as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 2 if isinstance(error, InputError) else 1
-
-
-def _check(options):
-    check_positive(batch_size=options.batch_size, repeats=options.repeats)
-    unknown = [name for name in options.model if name not in NAMES]
-    if unknown:
-        raise InputError(f"Expected --model among {', '.join(NAMES)}. Received: {unknown[0]!r}.")
-    for path, what in ((options.json, "the JSON"), (options.figure, "the figure")):
-        if path:
-            check_writable(path, what)
+    return status_of("bench", lambda: _measure_all(options))
 
 
 def _measure_all(options):
+    check_positive(batch_size=options.batch_size, repeats=options.repeats)
+    check_names("--model", options.model, NAMES)
+    check_paths(options.json, options.figure)
     settings = Settings(backends=options.backends, pythons=dict(options.python))
     repeats = 2 if options.quick else options.repeats
     recorded = {"machine": machine(), "results": [], "peers": []}
@@ -235,19 +222,17 @@ def _first(contender, what):
 
 def _parser():
     parser = argparse.ArgumentParser(prog="bench", description=__doc__.partition("\n")[0])
-    add_backend_options(parser)
+    add_run_options(parser, "write the figures as JSON")
     parser.add_argument(
         "--model", type=comma_separated, default=NAMES, metavar="NAMES",
         help=f"some of {','.join(NAMES)} (default: all)",
     )  # fmt: skip
-    parser.add_argument("--device", choices=["cpu", "gpu"], help="default: what there is")
     parser.add_argument("--batch-size", type=int, default=128, metavar="N", help="default: 128")
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="default: 5")
     parser.add_argument("--quick", action="store_true", help="6,400 images, twice")
     parser.add_argument(
         "--peers", type=Path, metavar="PYTHON", help="time peers in this interpreter, too"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
     parser.add_argument("--figure", type=Path, metavar="FILE", help="draw them")
     return parser
 

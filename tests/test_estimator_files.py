@@ -117,9 +117,10 @@ def change(*keys, value):
     return changed
 
 
-def test_a_file_that_is_only_written_anew_still_loads(path):
+def test_a_file_that_is_only_written_anew_still_loads(path, fitted):
     rewrite(path)
-    ae_multi.load_estimator(path)
+    decided = ae_multi.load_estimator(path).decision_function(IMAGES)
+    np.testing.assert_array_equal(decided, fitted["detector"].decision_function(IMAGES))
 
 
 @pytest.mark.parametrize(

@@ -180,13 +180,10 @@ class NetworkEstimator(BaseEstimator):
 
     def _fit(self, chunks, whole):
         self._begin(chunks)
-        epochs = self._epochs()
+        epochs = epochs_for(self.epochs, self.n_samples_seen_, self.batch_size, self._fewest_epochs)
         self._train(chunks, epochs, learning_rates(self, epochs), whole)
         self._finish(chunks)
         return self
-
-    def _epochs(self):
-        return epochs_for(self.epochs, self.n_samples_seen_, self.batch_size)
 
     def _begin(self, chunks):
         """Learn what has to be known before training, and build the network."""
@@ -210,15 +207,28 @@ class NetworkEstimator(BaseEstimator):
         scaling.update(x)
 
     def _build(self):
-        latent_dim = self.latent_dim
-        if latent_dim == "auto":
-            latent_dim = min(max(self.n_features_in_ // 4, 1), 16)
         return build(
-            self.model, self.sample_shape_, latent_dim, self._hidden(), self.seed_, self._bounded()
-        )
+            self._kind(), self.sample_shape_, self._latent_dim(), self._hidden(), self.seed_,
+            self._bounded(),
+        )  # fmt: skip
+
+    # What "auto" means, for classes to say otherwise.
+
+    _fewest_epochs = 10
+
+    def _kind(self):
+        return self.model
+
+    def _latent_dim(self):
+        if self.latent_dim == "auto":
+            return min(max(self.n_features_in_ // 4, 1), 16)
+        return self.latent_dim
 
     def _hidden(self):
         return self.hidden
+
+    def _loss(self):
+        return self.loss
 
     def _bounded(self):
         """Whether scaled values are within [0, 1]."""
@@ -226,7 +236,7 @@ class NetworkEstimator(BaseEstimator):
 
     def _compile(self):
         optimizer = keras.optimizers.Adam(self.learning_rate)
-        self.network_.compile(optimizer=optimizer, loss=self.loss)
+        self.network_.compile(optimizer=optimizer, loss=self._loss())
 
     def _train(self, chunks, epochs, rate, whole):
         """Train up to ``epochs``, at ``rate`` of each, and note the losses."""

@@ -8,9 +8,8 @@ from ae_multi import models
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
 from ae_multi.estimators.base import NetworkEstimator
-from ae_multi.estimators.fitting import epochs_for
 from ae_multi.estimators.inputs import shape_of, take
-from ae_multi.estimators.networks import NETWORKS, build
+from ae_multi.estimators.networks import NETWORKS
 from ae_multi.estimators.parameters import check_number
 from ae_multi.estimators.scaling import scale
 from ae_multi.randomness import GaussianNoise, streams
@@ -166,19 +165,28 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
             return self.model
         return "unet" if len(self.sample_shape_) in (2, 3) else "deep"
 
-    def _epochs(self):
+    @property
+    def _fewest_epochs(self):
         # Each sample has new noise in each epoch, so that of many images few epochs will do.
-        fewest = 4 if self._kind() == "unet" else 10
-        return epochs_for(self.epochs, self.n_samples_seen_, self.batch_size, fewest)
+        return 4 if self._kind() == "unet" else 10
+
+    def _latent_dim(self):
+        return 128 if self.latent_dim == "auto" else self.latent_dim
+
+    def _hidden(self):
+        if self.hidden != "auto":
+            return self.hidden
+        return {"unet": _FILTERS, "deep": (512,)}.get(self._kind(), "auto")
+
+    def _loss(self):
+        if self.loss == "auto":
+            return getattr(self.network_, "default_loss", "mse")
+        return self.loss
 
     def _build(self):
-        kind, hidden = self._kind(), self.hidden
-        if kind == "unet":
+        if self._kind() == "unet":
             return self._unet()
-        if kind == "deep" and hidden == "auto":
-            hidden = (512,)
-        latent_dim = 128 if self.latent_dim == "auto" else self.latent_dim
-        network = build(kind, self.sample_shape_, latent_dim, hidden, self.seed_, self._bounded())
+        network = super()._build()
         if self.pairs_:
             return network
         front = [
@@ -196,19 +204,12 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
                 "what shape rows have."
             )
         return models.RestorationNetwork(
-            _FILTERS if self.hidden == "auto" else self.hidden,
+            self._hidden(),
             0 if self.pairs_ else float(self.noise),
             self.sample_shape_,
             self.seed_,
             (0, 1) if self._bounded() else None,
         )
-
-    def _compile(self):
-        loss = self.loss
-        if loss == "auto":
-            loss = getattr(self.network_, "default_loss", "mse")
-        optimizer = keras.optimizers.Adam(self.learning_rate)
-        self.network_.compile(optimizer=optimizer, loss=loss)
 
     def _prepared(self, x, y):
         if y is None:

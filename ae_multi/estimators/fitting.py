@@ -9,10 +9,10 @@ from ae_multi._keras import keras
 from ae_multi.estimators.inputs import held_out
 
 # "auto": as many epochs as make this many steps, within bounds.
-_STEPS, _FEWEST, _MOST = 2500, 10, 1000
+_STEPS, _MOST = 2500, 1000
 
 
-def epochs_for(epochs, samples, batch_size, fewest=_FEWEST):
+def epochs_for(epochs, samples, batch_size, fewest):
     """The number of epochs that ``epochs`` asks for, at least ``fewest`` where it is "auto"."""
     if epochs != "auto":
         return epochs

@@ -4,7 +4,6 @@ import numpy as np
 
 from ae_multi.errors import InputError
 from ae_multi.estimators.base import NetworkEstimator
-from ae_multi.estimators.fitting import epochs_for
 from ae_multi.estimators.inputs import shape_of, take
 from ae_multi.estimators.masks import as_masks, as_places, mean_iou
 from ae_multi.estimators.networks import copy_of
@@ -139,8 +138,7 @@ class Segmenter(NetworkEstimator):
             )
         return images, as_masks(y, len(images), self.sample_shape_)
 
-    def _epochs(self):
-        return epochs_for(self.epochs, self.n_samples_seen_, self.batch_size, fewest=4)
+    _fewest_epochs = 4
 
     def _begin(self, chunks, classes=()):
         self.classes_ = np.unique(classes)

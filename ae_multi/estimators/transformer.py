@@ -8,7 +8,6 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from ae_multi import training
 from ae_multi.estimators.base import NetworkEstimator
-from ae_multi.estimators.fitting import epochs_for
 from ae_multi.estimators.inputs import shape_of, take
 from ae_multi.estimators.scores import negative_mse
 
@@ -118,8 +117,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             self.given_shape_ = shape_of(x) or samples.shape[1:]
         return samples, None
 
-    def _epochs(self):
-        return epochs_for(self.epochs, self.n_samples_seen_, self.batch_size, fewest=20)
+    _fewest_epochs = 20
 
     def _hidden(self):
         values = math.prod(self.sample_shape_)

@@ -10,13 +10,13 @@ from ae_multi.models.inputs import (
     is_stream,
     sample_shape,
 )
-from ae_multi.models.saving import Portable
+from ae_multi.models.whole import WholeArrays
 from ae_multi.randomness.streams import check_seed
 from ae_multi.randomness.weights import redraw
 
 
 @keras.saving.register_keras_serializable("ae_multi")
-class Autoencoder(Portable):
+class Autoencoder(WholeArrays):
     r"""An encoder and a decoder, trained to give back what they were given.
 
     An ordinary `keras.Model` with three differences: the target of `fit` and `evaluate` is the
@@ -190,13 +190,6 @@ class Autoencoder(Portable):
         return training.evaluate(
             self, x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict
         )
-
-    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
-        """As `keras.Model.predict`."""
-        x = self._check(x)
-        if is_stream(x) or steps is not None or callbacks is not None:
-            return super().predict(x, batch_size, verbose, steps, callbacks)
-        return training.predict(self, x, batch_size, verbose)
 
     def summary(self, *args, expand_nested=True, **kwargs):
         """As `keras.Model.summary`, with the layers of both parts shown unless told otherwise."""

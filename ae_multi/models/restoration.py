@@ -6,8 +6,8 @@ from ae_multi import training
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
 from ae_multi.models.denoising import noisy_range
+from ae_multi.models.image_network import ImageNetwork
 from ae_multi.models.inputs import as_arrays, as_samples, as_validation, is_stream
-from ae_multi.models.saving import Portable
 from ae_multi.models.unet import unet
 from ae_multi.randomness.layers import GaussianNoise
 from ae_multi.randomness.streams import check_seed
@@ -15,7 +15,7 @@ from ae_multi.sizes import check_image_shape, check_positive, check_shape
 
 
 @keras.saving.register_keras_serializable("ae_multi")
-class RestorationNetwork(Portable):
+class RestorationNetwork(ImageNetwork):
     r"""Takes noise out of images, past whose code each size hands its details across.
 
     A denoising autoencoder (Vincent et al., ICML 2008) whose encoder and decoder are a U-Net's
@@ -47,6 +47,8 @@ class RestorationNetwork(Portable):
         >>> restored = model.restore(noisy)
     """
 
+    arguments = ("filters", "noise", "seed", "value_range", "stride", "depth")
+
     def __init__(
         self, filters=(32, 64, 128), noise=0.4, input_shape=(28, 28, 1), seed=0,
         value_range=(0, 1), stride=2, depth=1, **kwargs,
@@ -73,10 +75,6 @@ class RestorationNetwork(Portable):
             stride=self.stride, depth=self.depth, front=front,
         )  # fmt: skip
         self.build((None, *shape))
-
-    def build(self, input_shape):
-        """Nothing is left to make: the network has its weights."""
-        self.built = True
 
     def call(self, inputs, training=None):
         """Clean images, as a tensor."""
@@ -111,30 +109,9 @@ class RestorationNetwork(Portable):
             x, y = self._pairs(x, y)
         return training.fit(self, x, y, validation_data=validation_data, **kwargs)
 
-    def evaluate(self, x=None, y=None, *args, **kwargs):
-        """As `ae_multi.evaluate`, of images as `fit` takes them."""
-        if "_use_cached_eval_dataset" in kwargs:  # Keras's own `fit` asks like this
-            return super().evaluate(x, y, *args, **kwargs)
-        if not is_stream(x):
-            x, y = self._pairs(x, y)
-        return training.evaluate(self, x, y, *args, **kwargs)
-
-    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
-        """As `keras.Model.predict`: clean images, NumPy array of ``x``'s shape."""
-        x = self._check(x)
-        if is_stream(x) or steps is not None or callbacks is not None:
-            return super().predict(x, batch_size, verbose, steps, callbacks)
-        return training.predict(self, x, batch_size, verbose)
-
     def restore(self, x, batch_size=None):
         """Clean images for noisy ones: NumPy float32 array of their shape."""
         return training.predict(self, self._check(x), batch_size)
-
-    def get_config(self):
-        """The arguments, for saving."""
-        names = ("filters", "noise", "seed", "value_range", "stride", "depth")
-        config = {**keras.Model.get_config(self), "input_shape": self.network.input_shape[1:]}
-        return {**config, **{name: getattr(self, name) for name in names}}
 
     def _check(self, x):
         """Noise may have carried images out of their range; unknown noise, anywhere."""

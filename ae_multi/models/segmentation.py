@@ -7,16 +7,16 @@ import numpy as np
 from ae_multi import training
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
+from ae_multi.models.image_network import ImageNetwork
 from ae_multi.models.inputs import as_samples, is_stream
 from ae_multi.models.losses import PixelCrossEntropy
-from ae_multi.models.saving import Portable
 from ae_multi.models.unet import unet
 from ae_multi.randomness.streams import check_seed
 from ae_multi.sizes import check_image_shape, check_positive, check_shape
 
 
 @keras.saving.register_keras_serializable("ae_multi")
-class SegmentationNetwork(Portable):
+class SegmentationNetwork(ImageNetwork):
     r"""Convolutions down to a code and up again, past which each size hands its details across.
 
     Ronneberger, Fischer & Brox, "U-Net: convolutional networks for biomedical image
@@ -47,6 +47,8 @@ class SegmentationNetwork(Portable):
         >>> found = model.segment(images)
     """
 
+    arguments = ("filters", "classes", "seed", "value_range", "stride", "depth")
+
     def __init__(
         self, filters=(16, 32, 64), classes=1, input_shape=(28, 28, 1), seed=0,
         value_range=(0, 1), stride=1, depth=2, **kwargs,
@@ -63,10 +65,6 @@ class SegmentationNetwork(Portable):
             stride=self.stride, depth=self.depth, name="probabilities",
         )  # fmt: skip
         self.build((None, *shape))
-
-    def build(self, input_shape):
-        """Nothing is left to make: the network has its weights."""
-        self.built = True
 
     def call(self, inputs, training=None):
         """Probabilities (n, h, w, classes), as a tensor."""
@@ -88,28 +86,10 @@ class SegmentationNetwork(Portable):
         """
         if isinstance(validation_data, tuple | list) and not is_stream(validation_data[0]):
             images, masks, *weights = validation_data
-            images = self._check(images)
-            validation_data = (images, self._check_masks(masks, len(images)), *weights)
+            validation_data = (*self._pairs(images, masks), *weights)
         if not is_stream(x):
-            x = self._check(x)
-            y = self._check_masks(y, len(x))
+            x, y = self._pairs(x, y)
         return training.fit(self, x, y, validation_data=validation_data, **kwargs)
-
-    def evaluate(self, x=None, y=None, *args, **kwargs):
-        """As `ae_multi.evaluate`, of images and masks as `fit` takes them."""
-        if "_use_cached_eval_dataset" in kwargs:  # Keras's own `fit` asks like this
-            return super().evaluate(x, y, *args, **kwargs)
-        if not is_stream(x):
-            x = self._check(x)
-            y = self._check_masks(y, len(x))
-        return training.evaluate(self, x, y, *args, **kwargs)
-
-    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
-        """As `keras.Model.predict`: probabilities, NumPy array (n, h, w, classes)."""
-        x = self._check(x)
-        if is_stream(x) or steps is not None or callbacks is not None:
-            return super().predict(x, batch_size, verbose, steps, callbacks)
-        return training.predict(self, x, batch_size, verbose)
 
     def segment(self, x, batch_size=None):
         """The class of each pixel: NumPy int32 array (n, h, w).
@@ -120,14 +100,13 @@ class SegmentationNetwork(Portable):
         chosen = found[..., 0] >= 0.5 if self.classes == 1 else np.argmax(found, axis=-1)
         return chosen.astype(np.int32)
 
-    def get_config(self):
-        """The arguments, for saving."""
-        names = ("filters", "classes", "seed", "value_range", "stride", "depth")
-        config = {**keras.Model.get_config(self), "input_shape": self.network.input_shape[1:]}
-        return {**config, **{name: getattr(self, name) for name in names}}
-
     def _check(self, x):
         return as_samples(x, "x", self.network.input_shape[1:], self.value_range)
+
+    def _pairs(self, x, y):
+        """(images, masks)."""
+        x = self._check(x)
+        return x, self._check_masks(y, len(x))
 
     def _check_masks(self, masks, samples):
         """``masks`` as (n, h, w, 1), or an `InputError`."""

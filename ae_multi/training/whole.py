@@ -130,11 +130,14 @@ class Evaluation:
         if steps is not None:
             self._samples = min(self._samples, steps * batch_size)
         self.steps = -(-self._samples // batch_size)
-        self._held = backends.current().hold(data) if again else None
         self._most = _MOST
         if not again:
             size = sum(part[:1].nbytes for part in _unique(data)) * batch_size
             self._most = int(np.clip(_AT_A_TIME // size, 1, _MOST))
+        # An evaluation is short, so that what is built soonest is fastest.
+        plans = backends.current().plans(model)
+        self._plan = min(plans, key=lambda plan: plan[1])[0]
+        self._stay = self._steps(data) if again else None
 
     def run(self, progress=None):
         """Loss and metrics of the model as it is now: dict of name to number.
@@ -142,13 +145,9 @@ class Evaluation:
         Args:
             progress: a `Progress` that is told how far it is, or None.
         """
-        backend = backends.current()
-        # An evaluation is short, so that what is built soonest is fastest.
-        plan = min(backend.plans(self.model), key=lambda plan: plan[1])[0]
         self.model.reset_metrics()
         logs, done = {}, 0
-        for held, indices in self._runs(backend):
-            steps = backend.Steps(self.model, held, plan, False, self._batch_size, self._most)
+        for steps, indices in self._runs():
             with held_back():
                 logs = steps.run(indices)
             logs = {name: values[-1] for name, values in logs.items()}
@@ -158,20 +157,26 @@ class Evaluation:
         logs = self.model._get_metrics_result_or_logs(logs)
         return {name: _number(value) for name, value in logs.items()}
 
-    def _runs(self, backend):
-        """(data on the device, rows of them: int32 (steps, batch)) of each run."""
+    def _runs(self):
+        """(steps on data, rows of them: int32 (steps, batch)) of each run."""
         size = self._most * self._batch_size
-        held, start = self._held, 0
+        steps, start = self._stay, 0
         for begin in range(0, self._samples, size):
-            if self._held is None:
+            if self._stay is None:
                 # All parts are of one length, so that one program serves them.
                 start = max(0, min(begin, self._samples - size))
-                held = backend.hold(rows(self._data, slice(start, start + size)))
+                steps = self._steps(rows(self._data, slice(start, start + size)))
             order = np.arange(begin, min(begin + size, self._samples), dtype=np.int32) - start
             full = len(order) // self._batch_size * self._batch_size
             for part in (order[:full].reshape(-1, self._batch_size), order[full:].reshape(1, -1)):
                 if part.size:
-                    yield held, part
+                    yield steps, part
+
+    def _steps(self, data):
+        """Evaluation of ``data``, which goes to the device."""
+        backend = backends.current()
+        held = backend.hold(data)
+        return backend.Steps(self.model, held, self._plan, False, self._batch_size, self._most)
 
 
 def _unique(data):

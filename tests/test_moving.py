@@ -1,0 +1,95 @@
+"""What one backend has saved is the same on another, for each pair of them."""
+
+import os
+import subprocess
+
+import numpy as np
+import pytest
+
+BACKENDS = ("torch", "tensorflow", "jax")
+
+pytestmark = pytest.mark.across
+
+
+@pytest.fixture
+def python(pythons, tmp_path, digits):
+    """A function that runs code on a backend, beside 150 images, and reads names and numbers."""
+    np.save(tmp_path / "x.npy", digits.x_train[:150])
+
+    def run(backend, code, argument):
+        done = subprocess.run(
+            [pythons[backend], "-c", code, argument],
+            env={**os.environ, "KERAS_BACKEND": backend},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return dict(line.split() for line in done.stdout.splitlines() if line)
+
+    return run
+
+
+SAVE = """
+import sys, numpy as np, ae_multi
+x = np.load("x.npy")
+model = ae_multi.DeepAutoencoder((16, 8), 4, (28, 28, 1), seed=6)
+model.compile()
+model.fit(x, epochs=2, verbose=0)
+model.save(sys.argv[1] + ".keras")
+np.save(sys.argv[1] + ".npy", model.reconstruct(x))
+"""
+
+LOAD = """
+import sys, numpy as np, ae_multi
+x = np.load("x.npy")
+for saved in sys.argv[1].split(","):
+    model = ae_multi.load_model(saved + ".keras")
+    assert model.optimizer.iterations == 10, model.optimizer.iterations
+    difference = abs(model.reconstruct(x) - np.load(saved + ".npy")).max()
+    print(saved, difference)
+"""
+
+
+def test_a_model_saved_on_one_backend_is_the_same_on_another(python):
+    for backend in BACKENDS:
+        python(backend, SAVE, backend)
+    for backend in BACKENDS:
+        found = python(backend, LOAD, ",".join(BACKENDS))
+        assert {name: float(value) < 5e-7 for name, value in found.items()} == dict.fromkeys(
+            BACKENDS, True
+        )
+
+
+SAVE_ESTIMATOR = """
+import sys, numpy as np, ae_multi
+x = np.load("x.npy")
+detector = ae_multi.AnomalyDetector("simple", latent_dim=4, contamination=0.1, epochs=3).fit(x)
+detector.save(sys.argv[1] + ".ae")
+np.save(sys.argv[1] + ".npy", detector.decision_function(x))
+"""
+
+LOAD_ESTIMATOR = """
+import sys, numpy as np, ae_multi
+x = np.load("x.npy")
+for saved in sys.argv[1].split(","):
+    detector = ae_multi.load_estimator(saved + ".ae")
+    assert detector.provenance_["backend"].startswith(saved)
+    decided = np.load(saved + ".npy")
+    difference = abs(detector.decision_function(x) - decided).max() / abs(decided).max()
+    steps = int(detector.network_.optimizer.iterations)
+    detector.partial_fit(x)
+    assert int(detector.network_.optimizer.iterations) == steps + 2
+    print(saved, difference)
+"""
+
+
+def test_an_estimator_saved_on_one_backend_decides_alike_on_another(python):
+    for backend in BACKENDS:
+        python(backend, SAVE_ESTIMATOR, backend)
+    for backend in BACKENDS:
+        found = python(backend, LOAD_ESTIMATOR, ",".join(BACKENDS))
+        assert {name: float(value) < 1e-5 for name, value in found.items()} == dict.fromkeys(
+            BACKENDS, True
+        )
