@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -65,7 +66,8 @@ def test_every_check_of_scikit_learn_passes(cls):
     for each in results:
         names[each["status"]].add(each["check_name"])
         if each["status"] == "xfail":
-            assert "score_samples" in str(each["exception"])
+            # Whichever of the two rounds differently first; labels never may.
+            assert re.search("score_samples|decision_function", str(each["exception"]))
     assert len(names["passed"]) > 40
     assert names["skipped"] <= SKIPPED
     assert not names["failed"]
