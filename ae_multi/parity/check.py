@@ -5,19 +5,17 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from ae_multi.errors import BackendError, InputError, WorkerError
+from ae_multi.errors import BackendError
 from ae_multi.parity.curves import curves
 from ae_multi.parity.ladder import climb
 from ae_multi.parity.probes import Probes
+from ae_multi.parity.recordings import record_all
 from ae_multi.parity.reproduce import write_script
 from ae_multi.parity.reproduce_training import write_training_script
 from ae_multi.parity.settings import Settings
 from ae_multi.parity.subject import reference_to
 from ae_multi.parity.verdict import Report
 from ae_multi.selection import FORWARD_ONLY, installed
-
-# Of those that only run forward; OpenVINO computes in float32 whatever it is given.
-_FLOAT64_TOO = ("numpy",)
 
 
 def check(
@@ -84,37 +82,22 @@ def check(
             build_model, x, y, shape, seed, steps, batch_size, folder, python.get,
             epoch, training, data_path, on_event,
         )  # fmt: skip
-        traces, nudged, planted = {}, [], None
-        for name in names:
-            if name == reference and (epoch or training):
-                runs = spread_runs if training else 0
-                traces[name], nudged, planted = probes.witness(name, runs, planted=True)
-            else:
-                traces[name] = probes.trace(name)
-        oracle, shaken = probes.oracle(reference)
-        exact = {name: probes.exact(name) for name in names if float64 and name != reference}
-        for name, asked_for in witnesses.items():
-            try:
-                traces[name] = probes.trace(name)
-                if float64 and name in _FLOAT64_TOO:
-                    exact[name] = probes.exact(name)
-            except (WorkerError, InputError) as error:
-                if asked_for:
-                    raise
-                traces.pop(name, None)
-                left_out[name] = f"cannot run this model ({str(error).splitlines()[0]})"
+        nudged = (spread_runs if training else 0) if epoch or training else None
+        found = record_all(probes, names, reference, witnesses, nudged, float64)
         report = Report(
             model=reference_to(build_model),
-            rungs=climb(traces, oracle, shaken, exact, nudged),
-            backends={name: found.about for name, found in traces.items()},
+            rungs=climb(found.traces, found.oracle, found.shaken, found.exact, found.nudged),
+            backends={name: trace.about for name, trace in found.traces.items()},
             oracle=reference,
-            not_comparable=sorted({n for t in traces.values() for n in t.about["not_comparable"]}),
-            left_out=left_out,
-            curves=curves(traces, oracle, nudged, planted),
+            not_comparable=sorted(
+                {n for t in found.traces.values() for n in t.about["not_comparable"]}
+            ),
+            left_out={**left_out, **found.left_out},
+            curves=curves(found.traces, found.oracle, found.nudged, found.planted),
         )
         if script is None or report.agree:
             return report
-        return replace(report, unscripted=_write_script(Path(script), report, probes, oracle))
+        return replace(report, unscripted=_write_script(Path(script), report, probes, found.oracle))
 
 
 def _write_script(path, report, probes, oracle):

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from ae_multi.errors import WorkerError
 from ae_multi.parity.process import run
 from ae_multi.parity.samples import hand_over
 from ae_multi.parity.subject import reference_to
@@ -34,6 +35,7 @@ class Probes:
     ):  # fmt: skip
         check_positive(steps=steps, batch_size=batch_size, epochs=epochs + 1)
         self._folder, self._python, self._on_event = Path(folder), python, on_event
+        self._children, self._stopped = set(), False
         data = hand_over(x, y, shape, check_seed(seed), self._folder / "data.npz", data_path)
         self._job = {
             "task": "probe",
@@ -83,6 +85,12 @@ class Probes:
         self._record(backend, "excerpt", excerpt=place)
         return path
 
+    def stop(self):
+        """End what other threads are recording, and record nothing any more."""
+        self._stopped = True
+        for child in tuple(self._children):
+            child.kill()
+
     def _first(self, path):
         """The trace at ``path``; the first one starts those that follow."""
         self._job["start"] = self._job["start"] or path
@@ -94,7 +102,9 @@ class Probes:
     def _record(self, backend, name, python=None, **changes):
         path = str(self._folder / f"{name}.npz")
         job = {**self._job, "trace": path, **changes}
-        for event in run(python or self._python(backend), backend, job):
+        for event in run(python or self._python(backend), backend, job, self._children):
+            if self._stopped:
+                raise WorkerError("The comparison was ended.")
             if self._on_event is not None:
                 self._on_event(name, event)
         return path

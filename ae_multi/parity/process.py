@@ -14,7 +14,7 @@ _LOG_LINES = 12
 _WORKER = "ae_multi.parity.worker"
 
 
-def run(python, backend, job):
+def run(python, backend, job, children=None):
     """Run one job on one backend; yield its events as they come.
 
     The child is gone when this generator is, whether it ended, failed, was closed or was
@@ -24,6 +24,8 @@ def run(python, backend, job):
         python: the interpreter of an environment that holds the backend and this package.
         backend: the backend's name.
         job: dict of plain values, see `ae_multi.parity.record.record`.
+        children: a set that holds the child as long as it runs, for whoever has to end it from
+            another thread; or None.
 
     Raises:
         BackendError, InputError: as the child raised them. InputError also where this is a child
@@ -44,6 +46,8 @@ def run(python, backend, job):
             stderr=log,
             env=_environment(backend),
         )
+        children = set() if children is None else children
+        children.add(child)
         try:
             with contextlib.suppress(BrokenPipeError):  # told below, with the child's own words
                 child.stdin.write(json.dumps(job).encode() + b"\n")
@@ -60,6 +64,7 @@ def run(python, backend, job):
                 f"done. The end of what it printed:\n{_tail(log)}"
             )
         finally:
+            children.discard(child)
             _end(child)
 
 

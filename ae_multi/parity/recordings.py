@@ -1,0 +1,97 @@
+"""Have all the traces of a comparison recorded, two at a time where they need no GPU."""
+
+import shutil
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+from ae_multi.errors import InputError, WorkerError
+from ae_multi.parity.trace import Trace
+
+# Of those that only run forward; OpenVINO computes in float32 whatever it is given.
+_FLOAT64_TOO = ("numpy",)
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """What the ladder is climbed with.
+
+    Attributes:
+        traces: dict of backend to float32 `Trace`.
+        oracle: the float64 `Trace` of the reference.
+        shaken: traces of the oracle, shaken as rounding would.
+        exact: dict of other backends to float64 traces.
+        nudged: traces of the reference from weights one ulp off.
+        planted: a trace of the reference with a fault, or None.
+        left_out: dict of witness to the reason why it could not take part.
+    """
+
+    traces: dict
+    oracle: Trace
+    shaken: list
+    exact: dict
+    nudged: list
+    planted: Trace | None
+    left_out: dict
+
+
+def record_all(probes, names, reference, witnesses, nudged=None, float64=False):
+    """Record what a comparison needs.
+
+    Most of a recording is one thread's work (a framework is imported, a step compiled), so that
+    two processes take little more time than one. On a GPU the first would take all memory.
+
+    Args:
+        probes: the `Probes` of the model.
+        names: backends that train.
+        reference: the one among them whose float64 is the oracle.
+        witnesses: dict of backends that run forward to whether it is an error if one cannot.
+        nudged: how often the reference repeats its training one ulp off; None for no curves.
+        float64: whether to record the other backends in float64, too.
+
+    Raises:
+        InputError, BackendError, WorkerError: as `ae_multi.parity.process.run`.
+    """
+
+    def train(name):
+        if name == reference and nudged is not None:
+            return probes.witness(name, nudged, planted=True)
+        return probes.trace(name), [], None
+
+    def look(name):
+        try:
+            found = probes.trace(name)
+            return found, probes.exact(name) if float64 and name in _FLOAT64_TOO else None
+        except (WorkerError, InputError) as error:
+            if witnesses[name]:
+                raise
+            return f"cannot run this model ({str(error).splitlines()[0]})"
+
+    first = train(names[0])  # alone: its weights start the others
+    pool = ThreadPoolExecutor(1 if shutil.which("nvidia-smi") else 2)
+    try:
+        trained = {name: pool.submit(train, name) for name in names[1:]}
+        oracle = pool.submit(probes.oracle, reference)
+        others = [name for name in names if float64 and name != reference]
+        exact = {name: pool.submit(probes.exact, name) for name in others}
+        looks = {name: pool.submit(look, name) for name in witnesses}
+        # Whatever fails first is told at once, and not when those before it are done.
+        everybody = [*trained.values(), oracle, *exact.values(), *looks.values()]
+        for each in wait(everybody, return_when=FIRST_EXCEPTION).done:
+            each.result()
+        trained = {names[0]: first} | {name: each.result() for name, each in trained.items()}
+        traces = {name: found[0] for name, found in trained.items()}
+        exact = {name: each.result() for name, each in exact.items()}
+        left_out = {}
+        for name, each in looks.items():
+            if isinstance(each.result(), str):
+                left_out[name] = each.result()
+                continue
+            traces[name], in_float64 = each.result()
+            if in_float64 is not None:
+                exact[name] = in_float64
+        return Recordings(traces, *oracle.result(), exact, *trained[reference][1:], left_out)
+    except BaseException:
+        probes.stop()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
