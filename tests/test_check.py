@@ -51,6 +51,20 @@ def test_the_projects_models_agree(pythons, model):
     assert max(report.curves["epoch"]["jax"]) < 1e-6 < max(report.curves["epoch"]["planted fault"])
 
 
+def test_openvino_is_a_witness_of_the_forward_pass(pythons):
+    """Installed beside JAX; like NumPy it is asked for no gradient, and has no float64."""
+    report = check(
+        "ae_multi.models:DeepAutoencoder", "digits", backends=("jax", "numpy", "openvino"),
+        float64=True, pythons={**pythons, "openvino": pythons["jax"]}, steps=3,
+    )  # fmt: skip
+    assert report.agree, str(report)
+    rungs = {rung.name: rung for rung in report.rungs}
+    assert set(rungs["forward"].largest) == {"jax", "numpy", "openvino"}
+    assert 0 < rungs["forward"].largest["openvino"] < 1e-6
+    assert set(rungs["gradient"].largest) == {"jax"}
+    assert "openvino" not in rungs["float64"].largest
+
+
 @pytest.mark.parametrize("model", ["variational", "segmentation"])
 def test_models_that_draw_and_skip_agree(pythons, model):
     report = check(f"{MODELS}:{model}", shape=(9, 6, 1), pythons=pythons, steps=3)
