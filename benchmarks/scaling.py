@@ -154,9 +154,6 @@ def _parser():
         help=f"some of {','.join(AXES)} (default: all)",
     )  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="ten batches of each")
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="read figures that are there, write all"
-    )
     parser.add_argument("--figure", type=Path, metavar="FILE", help="draw them")
     return parser
 

@@ -31,6 +31,17 @@ def python(pythons, tmp_path, digits):
     return run
 
 
+def check_all_pairs(python, save, load, bound):
+    """Save on each backend and load on each: all differences are below ``bound``."""
+    for backend in BACKENDS:
+        python(backend, save, backend)
+    for backend in BACKENDS:
+        found = python(backend, load, ",".join(BACKENDS))
+        assert {name: float(value) < bound for name, value in found.items()} == dict.fromkeys(
+            BACKENDS, True
+        )
+
+
 SAVE = """
 import sys, numpy as np, ae_multi
 x = np.load("x.npy")
@@ -53,13 +64,7 @@ for saved in sys.argv[1].split(","):
 
 
 def test_a_model_saved_on_one_backend_is_the_same_on_another(python):
-    for backend in BACKENDS:
-        python(backend, SAVE, backend)
-    for backend in BACKENDS:
-        found = python(backend, LOAD, ",".join(BACKENDS))
-        assert {name: float(value) < 5e-7 for name, value in found.items()} == dict.fromkeys(
-            BACKENDS, True
-        )
+    check_all_pairs(python, SAVE, LOAD, 5e-7)
 
 
 SAVE_ESTIMATOR = """
@@ -86,10 +91,4 @@ for saved in sys.argv[1].split(","):
 
 
 def test_an_estimator_saved_on_one_backend_decides_alike_on_another(python):
-    for backend in BACKENDS:
-        python(backend, SAVE_ESTIMATOR, backend)
-    for backend in BACKENDS:
-        found = python(backend, LOAD_ESTIMATOR, ",".join(BACKENDS))
-        assert {name: float(value) < 1e-5 for name, value in found.items()} == dict.fromkeys(
-            BACKENDS, True
-        )
+    check_all_pairs(python, SAVE_ESTIMATOR, LOAD_ESTIMATOR, 1e-5)

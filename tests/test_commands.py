@@ -1,0 +1,50 @@
+"""The commands that measure: what they refuse before anything is timed."""
+
+import importlib
+import json
+
+import pytest
+
+from ae_multi.errors import WorkerError
+from benchmarks import command
+
+COMMANDS = {"throughput": "--model", "scaling": "--axes", "quality": "--rows"}
+
+
+def main(name, *arguments):
+    return importlib.import_module(f"benchmarks.{name}").main(arguments)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_names_the_options(name, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(name, "--help")
+    told = capsys.readouterr().out
+    assert all(option in told for option in ("--json", "--device", "--python", COMMANDS[name]))
+
+
+@pytest.mark.parametrize(("name", "option"), COMMANDS.items())
+def test_an_unknown_name_is_told(name, option, capsys):
+    assert main(name, option, "nobody") == 2
+    assert f"Expected {option} among" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_folder_that_is_not_there_is_told(name, tmp_path, capsys):
+    assert main(name, "--json", str(tmp_path / "missing" / "x.json")) == 2
+    assert "Expected the JSON to go into an existing folder" in capsys.readouterr().err
+
+
+def test_a_failure_is_no_usage_error(capsys):
+    def fail():
+        raise WorkerError("The torch process ended.")
+
+    assert command.status_of("bench", fail) == 1
+    assert capsys.readouterr().err == "bench: The torch process ended.\n"
+
+
+def test_only_a_file_that_is_there_is_gone_on_with(tmp_path):
+    path = tmp_path / "x.json"
+    assert command.recorded_before(None, "runs") == command.recorded_before(path, "runs") == []
+    path.write_text(json.dumps({"runs": [1]}))
+    assert command.recorded_before(path, "runs") == [1]
