@@ -14,10 +14,11 @@ import hashlib
 import json
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 
 from ae_multi.errors import InputError
-from ae_multi.files import read_whole, written_whole
+from ae_multi.files import written_whole
+from ae_multi.safe import json as safe_json
+from ae_multi.safe import zips
 
 _MANIFEST, _DIGEST = "manifest.json", "manifest.sha256"
 
@@ -61,40 +62,32 @@ class Kind:
             InputError: no such file, or one that is cut short, altered, of a newer format or of
                 another kind.
         """
-        path = Path(path)
-        if not path.is_file():
-            raise InputError(
-                f"Expected the file of {self.what}. Received: {path}, which is no file."
-            )
-        with read_whole(path, f"file of {self.what}"), zipfile.ZipFile(path) as archive:
-            # Stored as they are, parts take no more memory than the file has bytes.
-            packed = [entry.filename for entry in archive.infolist() if entry.compress_type]
-            names = [entry.filename for entry in archive.infolist()]
-            if packed or len(set(names)) != len(names) or not {_MANIFEST, _DIGEST} <= set(names):
+        # Stored as they are, parts take no more memory than the file has bytes.
+        with zips.opened(path, f"the file of {self.what}", stored=True) as archive:
+            if not {_MANIFEST, _DIGEST} <= set(archive.names):
                 raise InputError(
                     f"Expected {path} to be the file of {self.what}. Received: another zip archive."
                 )
-            parts = {name: archive.read(name) for name in names}
+            parts = {name: archive.read(name) for name in archive.names}
         text = parts.pop(_MANIFEST)
         if _sha256(text).encode() != parts.pop(_DIGEST):
             raise _altered(path, _MANIFEST)
-        try:
-            manifest = json.loads(text)
-            written = manifest["format"]
-            newer = written > self.format
-        except (ValueError, KeyError, TypeError) as error:
-            raise _altered(path, _MANIFEST) from error
+        manifest = safe_json.parse(text, f"the manifest of {path}")
+        if not isinstance(manifest, dict):
+            raise _altered(path, _MANIFEST)
         if manifest.get("what") != f"ae_multi {self.what.split()[-1]}":
             raise InputError(
                 f"Expected {path} to be the file of {self.what}. "
-                f"Received: one that says it is {manifest.get('what')!r}."
+                f"Received: one that says it is {manifest.get('what')!r:.80}."
             )
-        if newer:
+        written, stated = manifest.get("format"), manifest.get("parts", {})
+        if type(written) is not int or written < 1 or not isinstance(stated, dict):
+            raise _altered(path, _MANIFEST)
+        if written > self.format:
             raise InputError(
                 f"Expected a file of format {self.format} or older. Received: {path} of format "
                 f"{written}, which a newer version of ae_multi wrote."
             )
-        stated = manifest.get("parts", {})
         for name in sorted({*stated, *parts}):
             if name not in parts or stated.get(name) != _sha256(parts[name]):
                 raise _altered(path, name)

@@ -41,6 +41,17 @@ def check_writable(path, what):
     return path
 
 
+def check_file(path, what):
+    """Raise `InputError` unless ``path`` is a file: no folder, pipe or device, which may never end.
+
+    Args:
+        path: where it should be.
+        what: what it is, for the message ("the file of an estimator").
+    """
+    if not Path(path).is_file():
+        raise InputError(f"Expected {what}. Received: {path}, which is no file.")
+
+
 @contextlib.contextmanager
 def written_whole(path):
     """Give a temporary path beside ``path``; move it into place if the block ends well.

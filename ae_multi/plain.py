@@ -6,6 +6,9 @@ import math
 import numpy as np
 
 from ae_multi.errors import InputError
+from ae_multi.safe import npy
+
+_NO_NUMBERS = ("nan", "inf", "-inf")  # which JSON does not know
 
 
 class Writer:
@@ -73,24 +76,34 @@ class Reader:
         self.parts = parts
 
     def value(self, plain):
-        """The value behind ``plain``; a `ValueError` or `KeyError` where it is none."""
+        """The value behind ``plain``; a `ValueError` where it is none, as `InputError` is."""
         if isinstance(plain, list):
             return [self.value(each) for each in plain]
         if not isinstance(plain, dict):
             return plain
+        if len(plain) != 1:
+            raise ValueError(f"{sorted(plain)} is no kind of value")
         ((kind, held),) = plain.items()
         return self.kind(kind, held)
 
     def kind(self, kind, held):
         """The value of one kind that JSON does not know."""
-        if kind == "number":
+        if kind == "number" and held in _NO_NUMBERS:
             return float(held)
-        if kind == "tuple":
+        if kind == "tuple" and isinstance(held, list):
             return tuple(self.value(each) for each in held)
-        if kind == "dict":
+        if kind == "dict" and isinstance(held, dict):
             return {key: self.value(each) for key, each in held.items()}
-        if kind == "names":
-            return np.array(held, dtype=object)
+        if kind == "names" and isinstance(held, list):
+            names = np.array(held, dtype=object)
+            if all(isinstance(each, str) for each in names.flat):
+                return names
         if kind == "array":
-            return np.load(io.BytesIO(self.parts[held]), allow_pickle=False)
+            return npy.parse(self.held(held), f"the part {held}")
         raise ValueError(f"{kind!r} is no kind of value")
+
+    def held(self, part):
+        """The bytes of a part."""
+        if not isinstance(part, str) or part not in self.parts:
+            raise InputError(f"Expected the file to hold the part {part!r}. Received: it does not.")
+        return self.parts[part]

@@ -48,6 +48,7 @@ def test_what_was_written_is_read(idx, pack):
         (b"PK\3\4" + WHOLE[4:], "begins with 50 4b 03 04"),
         (b"\0\0\x0d\3" + WHOLE[4:], "begins with 00 00 0d 03"),
         (b"\0\0\x08\0" + WHOLE[4:], "begins with 00 00 08 00"),
+        (b"\0\0\x08\x41" + bytes(4 * 65), "at most 64 axes"),
         (WHOLE[:10], "ends within it"),
         (WHOLE[:-1], "Expected 60 bytes.*Received: 59"),
         (WHOLE + b"\0", "Expected 60 bytes.*Received: more"),
@@ -55,7 +56,7 @@ def test_what_was_written_is_read(idx, pack):
         (gzip.compress(WHOLE)[:20] + b"\xff" * 30, "damaged or cut short"),
         (b"\x1f\x8bnonsense", "damaged or cut short"),
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_a_damaged_idx_file_is_refused(idx, data, message):
     with pytest.raises(InputError, match=message):
@@ -74,8 +75,14 @@ def test_a_header_that_claims_gigabytes_takes_no_memory(idx):
         read_idx(idx(claim + b"abc"))
 
 
+def test_a_bomb_is_refused(idx):
+    bomb = gzip.compress(struct.pack(">HBB2I", 0, 8, 2, 2**17, 2**10) + bytes(2**27))
+    with pytest.raises(InputError, match="to unpack to at most 67,108,864 bytes"):
+        read_idx(idx(bomb))
+
+
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="which is no file"):
         read_idx(tmp_path / "nowhere")
 
 
@@ -114,7 +121,7 @@ def huge_header():
         (np.asfortranarray(IMAGES), "Fortran"),
         (np.array([IMAGES, None], object), "pickled Python objects"),
         (huge_header(), r"shape \(1099511627776,\)"),
-        (b"not an array", "to be a NumPy array"),
+        (b"not an array", "an array in NumPy's format"),
     ],
     ids=["shape", "type", "order", "pickle", "huge", "garbled"],
 )

@@ -12,9 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from ae_multi.errors import InputError
-from ae_multi.files import read_whole
+from ae_multi.files import check_file, read_whole
 
 _UNSIGNED_BYTE = 8
+_AXES = 64  # the most that a NumPy array has
+# What may be unpacked: this much from however few bytes, or so many times what the file holds.
+_SMALL, _RATIO = 1 << 26, 100
 
 
 def read_idx(path, shape=None):
@@ -31,6 +34,7 @@ def read_idx(path, shape=None):
         InputError: no IDX file, another type or shape, too short, too long, or damaged.
     """
     path = Path(path)
+    check_file(path, "an IDX file")
     with read_whole(path, "IDX file"), open(path, "rb") as raw:
         gzipped = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
@@ -52,6 +56,10 @@ def _read(file, path, shape):
             "Expected an IDX file of unsigned bytes, beginning with the bytes 00 00 08 and the "
             f"number of axes. Received: {path}, which begins with {magic.hex(' ') or 'nothing'}."
         )
+    if magic[3] > _AXES:
+        raise InputError(
+            f"Expected an IDX file of at most {_AXES} axes. Received: {path} of {magic[3]}."
+        )
     lengths = file.read(4 * magic[3])
     if len(lengths) < 4 * magic[3]:
         raise InputError(f"Expected a whole IDX header. Received: {path}, which ends within it.")
@@ -62,7 +70,12 @@ def _read(file, path, shape):
             f"Expected an IDX file of shape {tuple(shape)}. Received: {path} of shape {stated}."
         )
     size = math.prod(stated)
-    data = _read_at_most(file, size + 1)
+    most = max(_SMALL, _RATIO * path.stat().st_size)
+    data = _read_at_most(file, min(size, most) + 1)
+    if len(data) > most:
+        raise InputError(
+            f"Expected {path} to unpack to at most {most:,} bytes. Received: more than that."
+        )
     if len(data) != size:
         came = "more" if len(data) > size else f"{len(data):,}"
         raise InputError(
