@@ -71,6 +71,7 @@ def test_imports_point_down(source):
         "parity",
         "recipes",
         "estimators",
+        "moving",
         "models",
         "training",
         "backends",

@@ -21,14 +21,16 @@ What makes it fast, with Keras's own `train_step` as the one definition of a ste
     forward(model, x, batch_size, told=None)
                       the model's outputs in use for all of x, NumPy arrays in its structure;
                       told is called with the number of batches that are done
+
+Beside it a module ``plain`` makes the same network without Keras, on whichever backend Keras runs.
 """
 
 import importlib
 
 from ae_multi.errors import BackendError
-from ae_multi.selection import BACKENDS, FORWARD_ONLY, select_backend
+from ae_multi.selection import BACKENDS, FORWARD_ONLY, check_backend, select_backend
 
-__all__ = ["BACKENDS", "current", "get"]
+__all__ = ["BACKENDS", "current", "get", "get_plain"]
 
 
 def current():
@@ -46,3 +48,13 @@ def get(name):
         raise BackendError(f"Expected one of {', '.join(BACKENDS)}. Received: {name!r}.")
     module = name if name in BACKENDS else "forward_only"
     return importlib.import_module(f"ae_multi.backends.{module}")
+
+
+def get_plain(name):
+    """The module that makes networks of the plain framework ``name``.
+
+    Raises:
+        BackendError: it is not installed here.
+    """
+    check_backend(name, where=f"a network of plain {name}")
+    return importlib.import_module(f"ae_multi.backends.{name}.plain")
