@@ -9,6 +9,10 @@ class BackendError(ImportError):
     """The backend asked for is unknown or not installed; the message says which could be had."""
 
 
+class ExportError(RuntimeError):
+    """A model cannot be had in a format, or what was written is not the model; nothing is left."""
+
+
 class DivergenceError(ArithmeticError):
     """A training's loss is no number any more; the message says since which step."""
 

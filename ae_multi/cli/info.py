@@ -10,7 +10,7 @@ from ae_multi.cli.options import add_python_option
 from ae_multi.data.mnist import VARIABLE, whereabouts
 from ae_multi.errors import WorkerError
 from ae_multi.parity import Settings
-from ae_multi.parity.process import run as run_job
+from ae_multi.processes import run as run_job
 from ae_multi.report.tables import console
 from ae_multi.selection import BACKENDS, installed
 
@@ -46,8 +46,9 @@ def _describe(settings, backend):
     """(version, device) of one backend, asked in a process of its own."""
     if backend not in settings.pythons and not installed(backend):
         return "not installed", f"pip install 'ae-multi[{backend}]'"
+    job = {"run": "ae_multi.parity.record:tell"}
     try:
-        events = list(run_job(settings.python(backend), backend, {"task": "describe"}))
+        events = list(run_job(settings.python(backend), backend, job))
     except WorkerError as error:
         return "fails", str(error)
     return events[0]["versions"][backend], events[0]["device"]

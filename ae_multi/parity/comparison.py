@@ -12,7 +12,7 @@ import numpy as np
 
 from ae_multi.errors import InputError
 from ae_multi.parity.agreement import agreement
-from ae_multi.parity.process import run
+from ae_multi.processes import run
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def compare(settings, on_event=None):
     """
     backends, left_out = settings.available()
     job = {
-        "task": "record",
+        "run": "ae_multi.parity.record:record",
         "recipes": [recipe.to_json() for recipe in settings.recipes],
         "first_steps": settings.first_steps,
         "path": settings.path,

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import random
+import sys
 
 import numpy as np
 
@@ -29,9 +30,10 @@ def probe(job, emit):
     """Build the job's model, run it step by step, and save the trace.
 
     Args:
-        job: dict with ``build`` (a reference as `subject.find` takes it), ``data`` (what
-            `samples.hand_over` returned), ``seed``, ``batch_size``, ``steps``, ``epoch`` (whether
-            to train one of SGD), ``epochs`` (of the model's own optimizer; 0 for none),
+        job: dict with ``build`` (a reference as `subject.find` takes it), ``folder`` (where its
+            module is looked for), ``data`` (what `samples.hand_over` returned), ``seed``,
+            ``batch_size``, ``steps``, ``epoch`` (whether to train one of SGD), ``epochs`` (of the
+            model's own optimizer; 0 for none),
             ``float64`` (whether to compute in true float64), ``start`` (a trace whose initial
             weights to take, or None) and ``trace`` (where to save). Further traces go to the
             paths in ``shaken`` (each shaken as float32 rounding would shake it), ``nudged`` (from
@@ -40,6 +42,7 @@ def probe(job, emit):
             recorded, but what shows one entry saved.
         emit: called with one dict of plain values per event.
     """
+    sys.path.insert(0, job["folder"])
     backends.current().full_precision()
     if job["float64"]:
         float64.install()

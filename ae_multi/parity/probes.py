@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 from ae_multi.errors import WorkerError
-from ae_multi.parity.process import run
 from ae_multi.parity.samples import hand_over
 from ae_multi.parity.subject import reference_to
 from ae_multi.parity.trace import Trace
+from ae_multi.processes import run
 from ae_multi.randomness.streams import check_seed
 from ae_multi.sizes import check_positive
 
@@ -38,7 +38,7 @@ class Probes:
         self._children, self._stopped = set(), False
         data = hand_over(x, y, shape, check_seed(seed), self._folder / "data.npz", data_path)
         self._job = {
-            "task": "probe",
+            "run": "ae_multi.parity.probe:probe",
             "build": reference_to(build_model),
             "folder": os.getcwd(),
             "data": data,

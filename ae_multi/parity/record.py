@@ -33,6 +33,11 @@ def describe():
     }
 
 
+def tell(job, emit):
+    """Emit what `describe` says; the job asks for no more."""
+    emit({"event": "backend", **describe()})
+
+
 def record(job, emit):
     """Train the job's models one after another; emit what came of each.
 

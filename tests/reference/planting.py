@@ -2,7 +2,7 @@
 
 
 def altered(python, folder, code):
-    """A script that runs ``python``, and ``code`` once a worker has imported all that it needs.
+    """A script that runs ``python``, and ``code`` once a child has imported all that it needs.
 
     Args:
         python: the interpreter.
@@ -11,16 +11,15 @@ def altered(python, folder, code):
     """
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(
-        "import builtins, sys\n"
-        "real, done = builtins.__import__, []\n"
-        "def importing(name, *args, **kwargs):\n"
-        "    module = real(name, *args, **kwargs)\n"
-        "    caller = (args[0] if args else kwargs.get('globals') or {}).get('__name__')\n"
-        "    if not done and caller == '__main__' and 'ae_multi.parity.record' in sys.modules:\n"
+        "import importlib, sys\n"
+        "real, done = importlib.import_module, []\n"
+        "def importing(name, package=None):\n"
+        "    module = real(name, package)\n"
+        "    if not done and name.startswith('ae_multi.parity.'):\n"
         "        done.append(1)\n"
         f"        exec({code!r}, {{'keras': sys.modules['keras']}})\n"
         "    return module\n"
-        "builtins.__import__ = importing\n"
+        "importlib.import_module = importing\n"
     )
     script = folder / "python"
     script.write_text(f'#!/bin/sh\nPYTHONPATH="{folder}" exec "{python}" "$@"\n')

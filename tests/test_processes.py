@@ -10,14 +10,14 @@ from types import SimpleNamespace
 import pytest
 
 from ae_multi.errors import BackendError, InputError
-from ae_multi.parity.process import WorkerError, run
+from ae_multi.processes import WorkerError, run
 
-WORKER = "ae_multi.parity.worker"
+CHILD = "ae_multi.child"
 
 
 @pytest.fixture
 def child(tmp_path):
-    """A function that makes an interpreter which runs the given script in the worker's place."""
+    """A function that makes an interpreter which runs the given script in the child's place."""
 
     def make(script):
         (tmp_path / "script.py").write_text(script)
@@ -59,7 +59,7 @@ def test_errors_of_the_child_are_raised_here(child):
 
 
 def test_a_child_starts_no_children(child, monkeypatch):
-    monkeypatch.setattr(sys.modules["__main__"], "__spec__", SimpleNamespace(name=WORKER))
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", SimpleNamespace(name=CHILD))
     with pytest.raises(InputError, match="starts a comparison as it is imported"):
         list(run(child("raise SystemExit(3)"), "jax", {}))
 
@@ -69,7 +69,7 @@ def test_an_environment_without_the_package_is_told(tmp_path):
     bare.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S -E "$@"\n')
     bare.chmod(0o755)
     with pytest.raises(WorkerError, match="No module named"):
-        list(run(str(bare), "jax", {}))
+        list(run(str(bare), "jax", {"run": "ae_multi.parity.record:tell"}))
 
 
 def alive(pid):
@@ -103,25 +103,22 @@ def test_closing_the_generator_ends_the_child(child):
 
 PARENT = """
 import sys
-from ae_multi.parity.process import run
-for event in run(sys.argv[1], "numpy", {"task": "wait"}):
+from ae_multi.processes import run
+for event in run(sys.argv[1], "numpy", {"run": "busy:busy"}):
     print(event["pid"], flush=True)
 """
 
-# The worker itself, in the midst of work that listens to nobody.
+# The child itself, in the midst of work that listens to nobody.
 BUSY = """
 import os, sys, types
-from ae_multi.parity import worker
-record = types.ModuleType("ae_multi.parity.record")
+from ae_multi import child
 def busy(job, emit):
     emit({"event": "pid", "pid": os.getpid()})
     while True:
         sum(range(1000))
-record.record = busy
-sys.modules["ae_multi.parity.record"] = record
-import ae_multi.parity
-ae_multi.parity.record = record
-worker.main()
+sys.modules["busy"] = types.ModuleType("busy")
+sys.modules["busy"].busy = busy
+child.main()
 """
 
 
@@ -144,7 +141,7 @@ def test_a_child_never_outlives_its_parent(child, how):
 
 def test_a_child_ignores_ctrl_c_and_leaves_it_to_its_parent(child):
     python = child(BUSY)
-    events = run(python, "numpy", {"task": "wait"})
+    events = run(python, "numpy", {"run": "busy:busy"})
     pid = next(events)["pid"]
     os.kill(pid, signal.SIGINT)
     time.sleep(0.3)

@@ -7,11 +7,16 @@ import subprocess
 import sys
 import tempfile
 
-from ae_multi.errors import BackendError, InputError, WorkerError
+from ae_multi.errors import BackendError, ExportError, InputError, WorkerError
 
-_ERRORS = {"BackendError": BackendError, "InputError": InputError, "DownloadError": InputError}
+_ERRORS = {
+    "BackendError": BackendError,
+    "DownloadError": InputError,
+    "ExportError": ExportError,
+    "InputError": InputError,
+}
 _LOG_LINES = 12
-_WORKER = "ae_multi.parity.worker"
+_CHILD = "ae_multi.child"
 
 
 def run(python, backend, job, children=None):
@@ -23,12 +28,12 @@ def run(python, backend, job, children=None):
     Args:
         python: the interpreter of an environment that holds the backend and this package.
         backend: the backend's name.
-        job: dict of plain values, see `ae_multi.parity.record.record`.
+        job: dict of plain values; ``run`` names the function that takes it, see `ae_multi.child`.
         children: a set that holds the child as long as it runs, for whoever has to end it from
             another thread; or None.
 
     Raises:
-        BackendError, InputError: as the child raised them. InputError also where this is a child
+        BackendError, InputError, ExportError: as the child raised them. InputError also where this is a child
             itself: a file that starts a comparison while a child imports it would start a child
             that imports it, and so on.
         WorkerError: the child ended otherwise.
@@ -40,7 +45,7 @@ def run(python, backend, job, children=None):
         )
     with tempfile.TemporaryFile() as log:
         child = subprocess.Popen(
-            [python, "-m", _WORKER],
+            [python, "-m", _CHILD],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -70,7 +75,7 @@ def run(python, backend, job, children=None):
 
 def _here_is_a_child():
     specification = getattr(sys.modules["__main__"], "__spec__", None)
-    return specification is not None and specification.name == _WORKER
+    return specification is not None and specification.name == _CHILD
 
 
 def _environment(backend):

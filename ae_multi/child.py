@@ -1,10 +1,13 @@
 """The child process: one backend, one job, events out.
 
-The job arrives as one line of JSON on standard input, events leave as lines of JSON on standard
-output. Standard input then stays open for as long as the parent lives; when it closes, however
-the parent died, the child ends too.
+The job arrives as one line of JSON on standard input. Its ``run`` names a function,
+``ae_multi.module:function``, which is called with the job and with ``emit``, to which it gives
+events, dicts of plain values. They leave as lines of JSON on standard output. Standard input then
+stays open for as long as the parent lives; when it closes, however the parent died, the child
+ends too.
 """
 
+import importlib
 import json
 import logging
 import os
@@ -12,7 +15,7 @@ import signal
 import sys
 import threading
 
-from ae_multi.errors import BackendError, InputError
+from ae_multi.errors import BackendError, ExportError, InputError
 
 
 def main():
@@ -23,18 +26,9 @@ def main():
     threading.Thread(target=_end_with_parent, daemon=True).start()
     logging.getLogger("ae_multi").addHandler(_Notes(emit))
     try:
-        from ae_multi.parity import record
-
-        if job["task"] == "describe":
-            emit({"event": "backend", **record.describe()})
-        elif job["task"] == "probe":
-            from ae_multi.parity import probe
-
-            sys.path.insert(0, job["folder"])
-            probe.probe(job, emit)
-        else:
-            record.record(job, emit)
-    except (BackendError, InputError) as error:
+        module, function = job["run"].split(":")
+        getattr(importlib.import_module(module), function)(job, emit)
+    except (BackendError, ExportError, InputError) as error:
         emit({"event": "error", "kind": type(error).__name__, "message": str(error)})
         return 2
     emit({"event": "end"})
