@@ -40,6 +40,7 @@ _HOME = {
 }
 _SUBPACKAGES = (
     "backends",
+    "checkpoints",
     "data",
     "estimators",
     "models",

@@ -74,6 +74,7 @@ def test_imports_point_down(source):
         "moving",
         "models",
         "training",
+        "checkpoints",
         "backends",
         "data",
         "randomness",

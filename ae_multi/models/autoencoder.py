@@ -131,6 +131,10 @@ class Autoencoder(WholeArrays):
         validation_batch_size=None,
         validation_freq=1,
         plan=None,
+        checkpoint=None,
+        every="1 epoch",
+        keep=3,
+        resume=False,
     ):
         """As `keras.Model.fit`; ``y`` is ``x`` unless given, and ``validation_data`` may be ``x``.
 
@@ -139,6 +143,7 @@ class Autoencoder(WholeArrays):
         epoch's number, so that training that goes on with ``initial_epoch=5`` sees the batches
         of an unbroken one. ``steps_per_epoch`` takes that many batches of each epoch's order. Data
         sets, loaders and generators are handed to Keras as they are, in their own order.
+        ``checkpoint``, ``every``, ``keep`` and ``resume`` are those of `ae_multi.fit`, too.
 
         Raises:
             InputError: samples of another shape than the model's, not finite or out of its
@@ -168,6 +173,10 @@ class Autoencoder(WholeArrays):
             validation_batch_size=validation_batch_size,
             validation_freq=validation_freq,
             plan=plan,
+            checkpoint=checkpoint,
+            every=every,
+            keep=keep,
+            resume=resume,
         )
 
     def evaluate(

@@ -3,6 +3,7 @@
 import numpy as np
 from keras.src.trainers.data_adapters.data_adapter_utils import class_weight_to_sample_weights
 
+from ae_multi import backends
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
 
@@ -73,6 +74,24 @@ def split(data, share):
             f"sides. Received: {share!r} of {samples} samples."
         )
     return first(data, count), rows(data, slice(count, None))
+
+
+def hold(data):
+    """The data on the device, or an `InputError` that says how large they are."""
+    try:
+        return backends.current().hold(data)
+    except Exception as error:  # each framework has its own, and they share only the words
+        text = str(error).lower()
+        if not isinstance(error, MemoryError) and not any(
+            words in text for words in ("out of memory", "resource_exhausted", "oom")
+        ):
+            raise
+        unique = {id(part): part for part in keras.tree.flatten(data) if part is not None}
+        size = sum(part.nbytes for part in unique.values())
+        raise InputError(
+            f"Expected data that fit on the device. Received: {size / 2**30:.1f} GiB. Keep bytes "
+            "as uint8 and scale them in the model, or feed batches: a keras.utils.PyDataset."
+        ) from error
 
 
 def _spread_weights(data):

@@ -5,7 +5,8 @@ from ae_multi._keras import keras
 from ae_multi.data.batches import Batches, EpochTeller
 from ae_multi.errors import InputError
 from ae_multi.sizes import check_positive
-from ae_multi.training.arrays import as_data, first, is_stream, length, split
+from ae_multi.training.arrays import as_data, first, hold, is_stream, length, split
+from ae_multi.training.begin import Checkpoints, check_unsaved, saver_of
 from ae_multi.training.loop import MOST, Loop, Order, closing
 from ae_multi.training.plan import by_keras, choose
 from ae_multi.training.progress import Progress
@@ -33,6 +34,10 @@ def fit(
     validation_freq=1,
     seed=None,
     plan=None,
+    checkpoint=None,
+    every="1 epoch",
+    keep=3,
+    resume=False,
 ):
     """Train a compiled Keras model on arrays, many steps in one program of the framework.
 
@@ -65,17 +70,25 @@ def fit(
         seed: integer that fixes the order; None takes the model's own ``seed``, or 0.
         plan: how steps are run: a name among the backend's plans, "keras" for Keras's own `fit`,
             or None to choose by measurement (`ae_multi.training.plan`).
+        checkpoint: folder for checkpoints, from which a training that was broken off goes on, or
+            None; see docs/checkpoints.md.
+        every: from one to the next: "1 epoch", "500 steps", "5 minutes".
+        keep: how many stay, the newest.
+        resume: whether to go on from the newest one that is whole, where there is one.
 
     Returns:
-        A `keras.callbacks.History` whose ``plan`` says what ran and why.
+        A `keras.callbacks.History` whose ``plan`` says what ran and why, and whose
+        ``resumed_from`` is the `Place` of the checkpoint that it went on from, or None.
 
     Raises:
-        InputError: arrays that do not fit each other, sizes below 1, an unknown plan.
+        InputError: arrays that do not fit each other, sizes below 1, an unknown plan; a folder of
+            checkpoints that cannot be written, or that another training's are in.
         DivergenceError: a loss that is NaN or infinite; the model keeps its last good weights.
     """
     if not model.compiled:
         raise InputError("Expected a compiled model. Received: one without model.compile().")
     check_positive(epochs=epochs, batch_size=batch_size, steps_per_epoch=steps_per_epoch)
+    saved = Checkpoints.asked(checkpoint, every, keep, resume)
     passed_on = {"epochs": epochs, "verbose": verbose, "initial_epoch": initial_epoch}
     validation = {
         "validation_freq": validation_freq,
@@ -83,6 +96,7 @@ def fit(
         "validation_batch_size": validation_batch_size or batch_size,
     }
     if is_stream(x):
+        check_unsaved(saved, "the data feed themselves")
         history = keras.Model.fit(
             model,
             x,
@@ -108,6 +122,7 @@ def fit(
     order = Order(samples, batch_size, seed, steps_per_epoch)
     why = "plan='keras' asks for it" if plan == "keras" else why_keras(model)
     if why is not None:
+        check_unsaved(saved, why)
         batches = Batches(_without_none(data), batch_size, seed, steps_per_epoch)
         history = keras.Model.fit(
             model,
@@ -123,16 +138,12 @@ def fit(
 
     model._symbolic_build(data_batch=first(data, batch_size))
     _check_optimizer(model)
-    held = _hold(data)
+    held = hold(data)
     most = max(1, min(MOST, samples // batch_size))
 
     def make(name):
         return backends.current().Steps(model, held, name, True, batch_size, most)
 
-    full, rest = order.epoch(initial_epoch)
-    steps, chosen = choose(
-        make, model, held, full if len(full) else rest, order.steps * (epochs - initial_epoch), plan
-    )
     progress = None
     if not isinstance(callbacks, keras.callbacks.CallbackList):
         progress = Progress(batch_size) if verbose != 0 else None
@@ -144,10 +155,15 @@ def fit(
             epochs=epochs,
             steps=order.steps,
         )
-    validate = validator(model, validation_data, callbacks, **validation)
-    with closing(callbacks):
-        Loop(model, steps, order, callbacks, progress, validate).train(initial_epoch, epochs)
-    model.history.plan = chosen
+    training = model, data, validation_data, order, callbacks.callbacks
+    with closing(callbacks), saver_of(saved, *training, epochs, verbose) as saver:
+        full, rest = order.epoch(initial_epoch)
+        batches, count = full if len(full) else rest, order.steps * (epochs - initial_epoch)
+        steps, chosen = choose(make, model, held, batches, count, plan, saver.plan)
+        saver.plan = chosen.name
+        validate = validator(model, validation_data, callbacks, **validation)
+        Loop(model, steps, order, callbacks, progress, validate, saver).train(initial_epoch, epochs)
+    model.history.plan, model.history.resumed_from = chosen, saver.place
     return model.history
 
 
@@ -166,24 +182,6 @@ def _check_optimizer(model):
             "Expected an optimizer that holds state for this model's weights. Received: one that "
             "was built for others. Compile the model with a new optimizer."
         )
-
-
-def _hold(data):
-    """The data on the device, or an `InputError` that says how large they are."""
-    try:
-        return backends.current().hold(data)
-    except Exception as error:  # each framework has its own, and they share only the words
-        text = str(error).lower()
-        if not isinstance(error, MemoryError) and not any(
-            words in text for words in ("out of memory", "resource_exhausted", "oom")
-        ):
-            raise
-        unique = {id(part): part for part in keras.tree.flatten(data) if part is not None}
-        size = sum(part.nbytes for part in unique.values())
-        raise InputError(
-            f"Expected data that fit on the device. Received: {size / 2**30:.1f} GiB. Keep bytes "
-            "as uint8 and scale them in the model, or feed batches: a keras.utils.PyDataset."
-        ) from error
 
 
 def _without_none(data):

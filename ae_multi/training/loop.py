@@ -11,6 +11,7 @@ from ae_multi.errors import DivergenceError
 from ae_multi.randomness.streams import permutation
 from ae_multi.training.callbacks import wants_batches
 from ae_multi.training.interrupt import held_back
+from ae_multi.training.saving import Unsaved
 
 # A run ends after about so many seconds, for the progress bar and for Ctrl-C.
 _RUN = 0.5
@@ -56,10 +57,12 @@ class Loop:
         callbacks: a `keras.callbacks.CallbackList`.
         progress: the `Progress` among them, or None.
         validate: function of the epoch's number that returns the logs of its validation.
+        saver: the `Saver` that takes checkpoints, or None.
     """
 
-    def __init__(self, model, steps, order, callbacks, progress, validate):
+    def __init__(self, model, steps, order, callbacks, progress, validate, saver=None):
         self.model, self.steps, self.order = model, steps, order
+        self.saver = saver or Unsaved()
         self.callbacks, self.progress, self.validate = callbacks, progress, validate
         self._each = any(wants_batches(callback) for callback in callbacks.callbacks)
         # Who asks for Keras's own end at a loss that is no number gets that.
@@ -74,36 +77,50 @@ class Loop:
         model.stop_training = False
         logs = {}
         self.callbacks.on_train_begin()
-        for epoch in range(model._initial_epoch or initial_epoch, epochs):
+        first = self.saver.begin(model._initial_epoch or initial_epoch)
+        for epoch in range(first, first if self.saver.ended else epochs):
             model.reset_metrics()
             self.callbacks.on_epoch_begin(epoch)
-            last = self._epoch(epoch)
+            last = self._epoch(epoch, self.saver.enter(epoch))
             logs = dict(model._get_metrics_result_or_logs(last))
             logs.update(self.validate(epoch))
             self.callbacks.on_epoch_end(epoch, logs)
-            if model.stop_training:
+            ends = model.stop_training
+            self.saver.finished(epoch, last=ends or epoch + 1 == epochs, ended=ends)
+            if ends:
                 break
         if isinstance(model.optimizer, keras.optimizers.Optimizer):
             model.optimizer.finalize_variable_values(model.trainable_weights)
         self.callbacks.on_train_end(logs)
 
-    def _epoch(self, epoch):
-        done, logs = 0, {}
+    def _epoch(self, epoch, done):
+        """Take the steps of an epoch of which ``done`` are done; return the last one's logs."""
+        begin, logs = 0, {}
         for batches in self.order.epoch(epoch):
-            place = 0
-            while place < len(batches) and batches.size and not self.model.stop_training:
-                rows = batches[place : place + self._length]
-                if self._each:
-                    self.callbacks.on_train_batch_begin(done)
-                begin = time.perf_counter()
-                logs = self._run(epoch, done, rows)
-                self._pace(len(rows), time.perf_counter() - begin)
-                place, done = place + len(rows), done + len(rows)
-                if self._each:
-                    self.callbacks.on_train_batch_end(done - 1, logs)
-                if self.progress is not None:
-                    self.progress.advance(done, logs)
+            end = begin + (len(batches) if batches.size else 0)
+            while done < end and not self.model.stop_training:
+                most = self.saver.steps_left(epoch, done) or self._length
+                place = done - begin
+                rows = batches[place : place + min(self._length, most)]
+                done, logs = self._advance(epoch, done, rows)
+            begin = end
         return logs
+
+    def _advance(self, epoch, done, rows):
+        """Run the steps of ``rows``, and tell all who want to know; (steps done, logs)."""
+        if self._each:
+            self.callbacks.on_train_batch_begin(done)
+        begin = time.perf_counter()
+        logs = self._run(epoch, done, rows)
+        self._pace(len(rows), time.perf_counter() - begin)
+        done += len(rows)
+        if self._each:
+            self.callbacks.on_train_batch_end(done - 1, logs)
+        if self.progress is not None:
+            self.progress.advance(done, logs)
+        if not self.model.stop_training:  # or else the epoch ends here
+            self.saver.stepped(epoch, done)
+        return done, logs
 
     def _run(self, epoch, done, rows):
         """Take one step for each of ``rows``; return the logs after the last."""

@@ -46,7 +46,7 @@ class Plan:
     seconds_to_build: dict
 
 
-def choose(make, model, held, indices, steps, wanted=None):
+def choose(make, model, held, indices, steps, wanted=None, before=None):
     """The fastest way to take ``steps`` steps.
 
     Args:
@@ -56,6 +56,7 @@ def choose(make, model, held, indices, steps, wanted=None):
         indices: int32 (steps, batch), batches to try plans on.
         steps: the number of steps that the training will take.
         wanted: the name of a plan, or None to choose.
+        before: the name of the plan that this training was begun with, or None.
 
     Returns:
         (`Steps`, `Plan`)
@@ -70,6 +71,8 @@ def choose(make, model, held, indices, steps, wanted=None):
                 f"Expected plan to be one of {', '.join(known)}, or 'keras'. Received: {wanted!r}."
             )
         return make(wanted), Plan(wanted, "asked for", {}, {})
+    if before in known:
+        return make(before), Plan(before, "the training was begun with it", {}, {})
     key = _key(model, held, indices.shape[1])
     seen = memory.recall(key)
     trial = _Trial(make, indices, seen)

@@ -1,0 +1,180 @@
+"""A folder of checkpoints: damage, locks, full disks, and how often one is written."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from ae_multi.checkpoints import Every, Folder, Place
+from ae_multi.errors import InputError
+from ae_multi.plain import Reader, Writer
+
+PLACES = [Place(0, 5), Place(1, 0), Place(1, 2), Place(11, 0)]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with checkpoints at `PLACES`, each with an array of its own number."""
+    made = Folder(tmp_path / "some" / "checkpoints", keep=4)
+    for number, place in enumerate(PLACES):
+        write(made, place, number)
+    yield made
+    made.close()
+
+
+def write(folder, place, number):
+    writer = Writer()
+    told = writer.plain(np.full(1000, number), "numbers")
+    folder.write(place, {"numbers": told}, writer.parts)
+
+
+def newest(folder):
+    place, manifest, parts = folder.newest()
+    return place, Reader(parts).value(manifest["numbers"])[-1]
+
+
+def damage(folder, place, change):
+    path = folder.path / place.name
+    path.write_bytes(change(path.read_bytes()))
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "unit"),
+    [
+        ("1 epoch", 1, "epoch"),
+        ("3 epochs", 3, "epoch"),
+        ("500 steps", 500, "step"),
+        ("30 seconds", 30, "second"),
+        ("5 minutes", 300, "second"),
+        (" 1 hour ", 3600, "second"),
+    ],
+)
+def test_how_often_in_words(text, count, unit):
+    assert Every.parse(text) == (count, unit)
+
+
+@pytest.mark.parametrize("text", ["epoch", "0 epochs", "-1 steps", "1.5 hours", "5 days", 5, None])
+def test_other_words_are_told_which_there_are(text):
+    with pytest.raises(InputError, match=r"'500 steps'.*'5 minutes'\. Received: "):
+        Every.parse(text)
+
+
+def test_steps_left_to_the_next():
+    every = Every.parse("500 steps")
+    assert [every.steps_left(done) for done in (0, 1, 499, 500)] == [500, 499, 1, 500]
+    assert Every.parse("1 epoch").steps_left(7) is None
+
+
+def test_the_newest_is_found_and_old_ones_go(folder):
+    assert newest(folder) == ((11, 0), 3)
+    write(folder, Place(11, 1), 4)
+    assert newest(folder) == ((11, 1), 4)
+    assert folder.places() == [*PLACES[1:], (11, 1)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content[:-1],
+        lambda content: b"",
+        lambda content: content[:900] + bytes([content[900] ^ 1]) + content[901:],
+    ],
+    ids=["cut", "empty", "one bit"],
+)
+def test_a_damaged_one_is_passed_over_and_said(folder, caplog, change):
+    damage(folder, PLACES[3], change)
+    assert newest(folder) == (PLACES[2], 2)
+    assert PLACES[3].name in caplog.text
+    # What comes next in its place, and before it, is kept, and the damaged one goes.
+    write(folder, Place(1, 3), 5)
+    assert newest(folder) == ((1, 3), 5)
+    assert PLACES[3] not in folder.places()
+
+
+def test_where_none_is_whole_that_is_an_error(folder):
+    for place in PLACES:
+        damage(folder, place, lambda content: content[:100])
+    with pytest.raises(InputError, match=r"Expected a whole checkpoint .* Received: 4, none"):
+        folder.newest()
+
+
+def test_an_empty_folder_has_none(tmp_path):
+    folder = Folder(tmp_path)
+    assert folder.newest() is None
+    folder.close()
+
+
+def test_a_second_writer_is_refused(folder):
+    with pytest.raises(InputError, match=r"no other training writes to\. Received: .*this process"):
+        Folder(folder.path)
+    code = f"from ae_multi.checkpoints import Folder; Folder({str(folder.path)!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert f"process {os.getpid()} holds" in done.stderr
+    folder.close()
+    Folder(folder.path).close()
+
+
+def test_a_killed_writer_leaves_no_lock_and_nothing_half_written(folder):
+    folder.close()
+    half = folder.path / f".{PLACES[0].name[:-11]}-0123abcd.checkpoint"
+    code = (
+        "import time; from ae_multi.checkpoints import Folder\n"
+        f"Folder({str(folder.path)!r}); print('has it', flush=True); time.sleep(60)"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert child.stdout.readline() == b"has it\n"
+    half.write_bytes(b"half of it")
+    with pytest.raises(InputError, match=f"process {child.pid} holds"):
+        Folder(folder.path)
+    assert half.exists()
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    child.stdout.close()
+    again = Folder(folder.path)
+    assert not half.exists()
+    assert newest(again) == (PLACES[3], 3)
+    again.close()
+
+
+def test_a_full_disk_leaves_what_was_there(folder, monkeypatch):
+    def full(file):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = sorted(folder.path.iterdir())
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            write(folder, Place(12, 0), 5)
+    assert sorted(folder.path.iterdir()) == before
+    assert newest(folder) == (PLACES[3], 3)
+    write(folder, Place(12, 0), 5)
+    assert newest(folder) == ((12, 0), 5)
+
+
+def test_the_system_may_refuse_at_any_byte(folder):
+    """A limit on the size of files stands for a full disk: the system's own error."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for most in (0, 1, 4000, 8500):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+        try:
+            with pytest.raises(OSError, match="File too large"):
+                write(folder, Place(12, 0), 5)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert folder.places() == PLACES
+        assert not list(folder.path.glob(".epoch*"))
+
+
+def test_a_folder_that_cannot_be_is_refused(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    for path in (file, file / "within", "/proc/checkpoints"):
+        with pytest.raises(InputError, match="Expected a folder that checkpoints can be written"):
+            Folder(path)
+    with pytest.raises(InputError, match="Expected keep to be"):
+        Folder(tmp_path / "new", keep=0)

@@ -1,0 +1,355 @@
+"""Trainings that are broken off and gone on with: to the bit, or not at all."""
+
+import errno
+import logging
+import os
+import pathlib
+import re
+
+import numpy as np
+import pytest
+
+import ae_multi
+from ae_multi.checkpoints import Folder
+from ae_multi.errors import InputError
+
+pytestmark = pytest.mark.backend
+
+EPOCHS = 9
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """A cache of each test's own."""
+    monkeypatch.setenv("AE_MULTI_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def x():
+    return np.random.default_rng(0).random((70, 12), np.float32)
+
+
+@pytest.fixture(scope="module")
+def task(keras):
+    """A model that is built once, since compiling takes long, and its state at the beginning."""
+    made = network(keras)
+    made.optimizer.build(made.trainable_variables)
+    made._symbolic_build(data_batch=(np.zeros((16, 12)),) * 2)
+    return made, state(made)
+
+
+def network(keras, units=8, rate=1e-2, loss="mse", **adam):
+    layers = keras.layers
+    made = keras.Sequential(
+        [
+            keras.Input((12,)),
+            layers.Dense(units, activation="relu"),
+            layers.BatchNormalization(),
+            layers.Dropout(0.2, seed=1),
+            layers.Dense(12),
+        ]
+    )
+    made.compile(keras.optimizers.Adam(rate, **adam), loss, metrics=["mae"])
+    return made
+
+
+def variables(model):
+    return model.variables + model.optimizer.variables + model.metrics_variables
+
+
+def state(model):
+    from ae_multi._keras import keras
+
+    return [np.array(keras.ops.convert_to_numpy(each.value)) for each in variables(model)]
+
+
+class BrokenError(Exception):
+    """What ends a training where a test wants it."""
+
+
+@pytest.fixture
+def train(keras, task, x):
+    """A function that trains from the beginning, with state in every part, and returns all of it.
+
+    It breaks off in an epoch's end before a checkpoint is taken there, or before a step.
+    """
+    kinds = keras.callbacks
+
+    class Break(kinds.Callback):
+        def __init__(self, epoch):
+            super().__init__()
+            self.epoch = epoch
+
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == self.epoch:
+                raise BrokenError
+
+    def run(broken=None, patience=6, **options):
+        model, begin = task
+        for variable, value in zip(variables(model), begin, strict=True):
+            variable.assign(value)
+        callbacks = [
+            kinds.EarlyStopping(
+                "val_loss", patience=patience, min_delta=10.0, restore_best_weights=True
+            ),
+            kinds.ReduceLROnPlateau("val_loss", factor=0.5, patience=3, min_delta=10.0),
+            kinds.LearningRateScheduler(lambda epoch, rate: 0.95 * rate),
+            *options.pop("callbacks", []),
+        ]
+        if broken is not None:
+            with pytest.raises(BrokenError):
+                fit(model, callbacks=[*callbacks, Break(broken)], **options)
+            return None
+        history = fit(model, callbacks=callbacks, **options)
+        return {
+            "state": state(model),
+            "history": history.history,
+            "epochs": history.epoch,
+            "resumed": history.resumed_from,
+        }
+
+    def fit(model, **options):
+        given = {"batch_size": 16, "epochs": EPOCHS, "verbose": 0, "validation_data": (x, x)}
+        return ae_multi.fit(model, x, x, **{**given, **options})
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def unbroken():
+    """What trainings without a break ended with, kept for all tests."""
+    return {}
+
+
+@pytest.fixture
+def whole(train, unbroken):
+    if not unbroken:
+        unbroken.update(train())
+    return unbroken
+
+
+def assert_same(one, other):
+    assert one["epochs"] == other["epochs"]
+    assert one["history"] == other["history"]
+    for a, b in zip(one["state"], other["state"], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("every", "place"),
+    [("1 epoch", (4, 0)), ("3 epochs", (3, 0)), ("3 steps", (4, 4)), ("7 steps", (4, 1))],
+)
+def test_it_ends_as_if_it_had_never_been_broken_off(train, whole, tmp_path, every, place, capsys):
+    assert len(whole["epochs"]) == 7  # early stopping ended it
+    saved = {"checkpoint": tmp_path / "saved", "every": every}
+    train(broken=4, **saved)
+    again = train(**saved, resume=True, verbose=2)
+    assert again["resumed"] == place
+    assert f"Goes on after epoch {place[0]}" in capsys.readouterr().out
+    assert_same(again, whole)
+    # What has ended does not train again.
+    ended = train(**saved, resume=True, epochs=EPOCHS + 5)
+    assert ended["resumed"] == (7, 0)
+    assert_same(ended, whole)
+
+
+def test_by_the_clock(train, whole, tmp_path, monkeypatch):
+    from ae_multi.training import saving
+
+    clock = iter(range(0, 10_000, 20))  # each look is 20 seconds after the last
+    monkeypatch.setattr(saving.time, "monotonic", lambda: next(clock))
+    saved = {"checkpoint": tmp_path / "saved", "every": "1 minute"}
+    train(broken=4, **saved)
+    again = train(**saved, resume=True)
+    assert again["resumed"] is not None
+    assert_same(again, whole)
+
+
+def test_it_may_be_broken_off_again_and_again(train, whole, tmp_path):
+    saved = {"checkpoint": tmp_path, "every": "4 steps", "keep": 1, "resume": True}
+    for epoch in range(1, 6):
+        train(broken=epoch, **saved)
+        assert len(list(tmp_path.glob("*.checkpoint"))) == 1
+    assert_same(train(**saved), whole)
+
+
+def test_more_epochs_go_on_where_fewer_ended(train, whole, tmp_path):
+    train(epochs=3, checkpoint=tmp_path)
+    again = train(checkpoint=tmp_path, resume=True)
+    assert again["resumed"] == (3, 0)
+    assert_same(again, whole)
+    with pytest.raises(InputError, match=r"up to epoch 7 at least.*Received: epochs=2"):
+        train(epochs=2, checkpoint=tmp_path, resume=True)
+
+
+def test_without_a_checkpoint_it_begins_anew_and_says_so(train, whole, tmp_path, capsys):
+    begun = train(checkpoint=tmp_path, resume=True, verbose=2)
+    assert "Begins at the beginning" in capsys.readouterr().out
+    assert begun["resumed"] is None
+    assert_same(begun, whole)
+
+
+def test_a_damaged_checkpoint_is_passed_over(train, whole, tmp_path, caplog):
+    train(broken=4, checkpoint=tmp_path)
+    newest = max(tmp_path.glob("*.checkpoint"))
+    newest.write_bytes(newest.read_bytes()[:-500])
+    again = train(checkpoint=tmp_path, resume=True)
+    assert again["resumed"] == (3, 0)
+    assert newest.name in caplog.text
+    assert_same(again, whole)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"batch_size": 8}, "batch_size, 8 and not 16"),
+        ({"seed": 1}, "seed of the order, 1 and not 0"),
+        ({"shuffle": False}, "seed of the order, None and not 0"),
+        ({"steps_per_epoch": 2}, "steps_per_epoch, 2 and not 5"),
+        ({"patience": 7}, r"callbacks\[0\].patience, 7 and not 6"),
+        ({"sample_weight": np.ones(70)}, r"data \(sample_weight\)"),
+        ({"validation_data": (np.ones((4, 12)),) * 2}, "validation_data"),
+    ],
+)
+def test_another_setting_is_named(train, saved, options, named):
+    with pytest.raises(InputError, match=f"Received: another {named}"):
+        train(checkpoint=saved, resume=True, **options)
+
+
+@pytest.fixture(scope="module")
+def saved(keras, x, tmp_path_factory):
+    """A folder with a checkpoint of one epoch, without validation or callbacks of a caller's."""
+    return tmp_path_factory.mktemp("saved")
+
+
+@pytest.fixture(autouse=True)
+def _filled(request, train):
+    if "saved" in request.fixturenames:
+        folder = request.getfixturevalue("saved")
+        if not list(folder.glob("*.checkpoint")):
+            train(epochs=1, checkpoint=folder)
+
+
+def test_another_model_or_data_are_named(keras, saved, x):
+    def refused(model, data, named):
+        with pytest.raises(InputError, match=f"Received: another {named}"):
+            ae_multi.fit(
+                model, data, x, 16, verbose=0, checkpoint=saved, resume=True,
+                validation_data=(x, x),
+            )  # fmt: skip
+
+    changed = x.copy()
+    changed[-1, -1] += 1e-6
+    refused(network(keras, 9), x, r"model.config.layers\[1\].config.units, 9 and not 8")
+    refused(network(keras, loss="mae"), x, "loss, 'mae' and not 'mse'")
+    refused(network(keras, rate=1e-3), x, "learning_rate")
+    refused(network(keras, beta_1=0.8), x, "optimizer.config.beta_1, 0.8 and not 0.9")
+    refused(network(keras), changed, r"data \(x\)\.")
+    # Names that Keras counts up from model to model are no difference.
+    with pytest.raises(InputError, match=r"callbacks, EarlyStopping, .*Received: History\."):
+        ae_multi.fit(
+            network(keras), x, x, 16, verbose=0, checkpoint=saved, resume=True,
+            validation_data=(x, x),
+        )  # fmt: skip
+
+
+def test_callbacks_of_ones_own_may_keep_a_state(keras, train, whole, tmp_path):
+    class Counts(keras.callbacks.Callback):
+        def __init__(self):
+            super().__init__()
+            self.seen = []
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.seen.append(epoch)
+
+        def get_state(self):
+            return {"seen": self.seen}
+
+        def set_state(self, state):
+            self.seen = state["seen"]
+
+    train(broken=3, checkpoint=tmp_path, callbacks=[Counts()])
+    again = Counts()
+    assert_same(train(checkpoint=tmp_path, resume=True, callbacks=[again]), whole)
+    assert again.seen == list(range(7))
+
+
+def test_a_full_disk_does_not_end_a_training(train, whole, tmp_path, monkeypatch, caplog):
+    real, seen = os.fsync, []
+
+    def fsync(file):
+        seen.append(file)
+        if len(seen) > 8:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with caplog.at_level(logging.ERROR):
+        assert_same(train(checkpoint=tmp_path), whole)
+    assert "Expected to be able to write a checkpoint" in caplog.text
+    assert "No space left on device" in caplog.text
+    monkeypatch.setattr(os, "fsync", real)
+    again = train(checkpoint=tmp_path, resume=True)
+    assert (0, 0) < again["resumed"] < (7, 0)
+    assert_same(again, whole)
+
+
+def test_any_other_error_of_writing_is_an_error_of_the_training(train, tmp_path, monkeypatch):
+    def write(*arguments):
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(Folder, "write", write)
+    with pytest.raises(RuntimeError, match="a fault"):
+        train(checkpoint=tmp_path)
+    Folder(tmp_path).close()  # the lock is free
+
+
+def test_what_cannot_be_meant_is_told(keras, train, saved, x, tmp_path):
+    with pytest.raises(InputError, match=r"or resume=True to go on.*which holds 1"):
+        train(checkpoint=saved)
+    with pytest.raises(InputError, match="checkpoint with resume=True"):
+        train(resume=True)
+    with pytest.raises(InputError, match="such as '1 epoch'"):
+        train(checkpoint=tmp_path, every="now and then")
+    with pytest.raises(InputError, match="Expected keep"):
+        train(checkpoint=tmp_path, keep=0)
+    with pytest.raises(InputError, match="plan='keras' asks for it"):
+        train(checkpoint=tmp_path, plan="keras")
+    with pytest.raises(InputError, match="the data feed themselves"):
+        ae_multi.fit(network(keras), iter([(x, x)]), verbose=0, checkpoint=tmp_path)
+    with pytest.raises(InputError, match="Expected a folder that checkpoints"):
+        train(checkpoint="/proc/checkpoints")
+    assert not list(tmp_path.glob("*.checkpoint"))
+
+
+def test_an_autoencoder_with_noise_of_its_own_goes_on(small, tmp_path):
+    def train(checkpoint=None, resume=False, epochs=4, **options):
+        model = ae_multi.DenoisingAutoencoder(
+            latent_dim=3, hidden=(8,), input_shape=(8, 8, 1), seed=3
+        )
+        model.compile()
+        model.fit(
+            small, batch_size=16, epochs=epochs, verbose=0, checkpoint=checkpoint, resume=resume,
+            **options,
+        )  # fmt: skip
+        return state(model)
+
+    train(tmp_path, epochs=2)
+    again = train(tmp_path, resume=True)
+    for one, other in zip(train(), again, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_page_does_what_it_says(digits, tmp_path, monkeypatch, capsys):
+    page = (pathlib.Path(__file__).parent.parent / "docs" / "checkpoints.md").read_text()
+    (block,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    block = block.replace("epochs=20", "epochs=3")
+    ended = []
+    for _ in range(2):
+        names = {"ae_multi": ae_multi, "data": digits}
+        exec(compile(block, "checkpoints.md", "exec"), names)
+        ended.append(state(names["model"]))
+    assert "Goes on after epoch 3, from digits/" in capsys.readouterr().out
+    for one, other in zip(*ended, strict=True):
+        np.testing.assert_array_equal(one, other)
