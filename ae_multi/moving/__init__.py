@@ -1,5 +1,6 @@
 """Models moved to plain code of a framework, with their weights, and back."""
 
-from ae_multi.moving.torch import to_torch
+from ae_multi.moving.safetensors import load_safetensors, save_safetensors
+from ae_multi.moving.torch import from_torch, to_torch
 
-__all__ = ["to_torch"]
+__all__ = ["from_torch", "load_safetensors", "save_safetensors", "to_torch"]

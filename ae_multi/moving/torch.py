@@ -1,11 +1,12 @@
 """A model as a plain `torch.nn.Module`, and the weights of one in a model."""
 
-import numpy as np
+from collections.abc import Mapping
 
 from ae_multi import backends
-from ae_multi._keras import keras
+from ae_multi.errors import InputError
 from ae_multi.moving.network import read
 from ae_multi.moving.torch_form import parts_of, weights_of
+from ae_multi.moving.weights import put
 
 
 def to_torch(model):
@@ -37,11 +38,39 @@ def to_torch(model):
     return plain.module(parts_of(network), arrays_of(network))
 
 
+def from_torch(source, into):
+    r"""Give the Keras model ``into`` the weights of a PyTorch module; return it.
+
+    The module need not have come from `to_torch`: the weights of any that is made of the same
+    layers in the same order will do. `nn.Linear` keeps its weight transposed and `nn.Conv2d` its
+    axes in another order than Keras, which is taken care of. Keys that are `to_torch`'s decide
+    what goes where; of other keys the order does, the encoder's before the decoder's. What a
+    state dict does not know cannot be checked: activations, strides, and how a `Flatten` of
+    images orders their values, which `to_torch` does as Keras, channels last.
+
+    Args:
+        source: an `nn.Module`, or its state dict.
+        into: a model as `to_torch` takes it. An optimizer that it has keeps its state.
+
+    Raises:
+        InputError: too few or too many weights, or one of another shape: the message names its
+            key, what was expected and what came. The model is left as it was.
+
+    Example:
+        >>> module.load_state_dict(torch.load("weights.pt"))
+        >>> model = ae_multi.from_torch(module, ae_multi.DeepAutoencoder())
+    """
+    state = source.state_dict() if hasattr(source, "state_dict") else source
+    if not isinstance(state, Mapping) or not all(isinstance(key, str) for key in state):
+        raise InputError(
+            f"Expected a torch.nn.Module or a state dict. Received: {type(source).__name__}."
+        )
+    # How often a BatchNorm was called, which Keras does not count.
+    kept = {key: state[key] for key in state if not key.endswith("num_batches_tracked")}
+    put(weights_of(read(into)), kept, "the state dict")
+    return into
+
+
 def arrays_of(network):
     """Dict of keys of the state dict to float32 NumPy arrays, in PyTorch's layout."""
-    return {
-        weight.key: np.ascontiguousarray(
-            keras.ops.convert_to_numpy(weight.variable).transpose(weight.axes)
-        )
-        for weight in weights_of(network)
-    }
+    return {weight.key: weight.array for weight in weights_of(network)}

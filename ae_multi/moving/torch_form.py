@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from ae_multi.errors import InputError
 from ae_multi.moving.pads import around, beyond
+from ae_multi.moving.weights import Weight
 
 _IMAGE = (3, 2, 0, 1)  # both kinds of kernels of images turn in the same way
 _ACTIVATIONS = {
@@ -42,20 +43,6 @@ class Module:
     arguments: dict
     weights: dict = field(default_factory=dict)
     layer: object = None
-
-
-@dataclass(frozen=True)
-class Weight:
-    """One weight: its key in a state dict, the Keras variable, and the order of its axes."""
-
-    key: str
-    variable: object
-    axes: tuple
-
-    @property
-    def shape(self):
-        """In PyTorch."""
-        return tuple(self.variable.shape[axis] for axis in self.axes)
 
 
 def parts_of(network):
