@@ -6,13 +6,13 @@ without importing anything.
 """
 
 import importlib.util
-import json
 import logging
 import os
 import sys
 from pathlib import Path
 
-from ae_multi.errors import BackendError
+from ae_multi.errors import BackendError, InputError
+from ae_multi.safe import json
 
 BACKENDS = ("torch", "tensorflow", "jax")
 # Keras can run a model forward on these two, but not train it.
@@ -85,8 +85,8 @@ def check_backend(name, where):
 def _keras_default():
     """The backend that Keras takes by itself: that of ``keras.json``, else TensorFlow."""
     try:
-        settings = json.loads((keras_home() / "keras.json").read_text())
-    except (OSError, ValueError):
+        settings = json.read(keras_home() / "keras.json", "Keras's settings")
+    except (OSError, InputError):
         return "tensorflow"
     name = settings.get("backend", "tensorflow") if isinstance(settings, dict) else "tensorflow"
     if name not in BACKENDS + FORWARD_ONLY:

@@ -1,12 +1,12 @@
 """What the commands that measure have in common: options, errors told, figures gone on with."""
 
-import json
 import sys
 from pathlib import Path
 
 from ae_multi.cli.options import add_backend_options
 from ae_multi.errors import BackendError, InputError, WorkerError
 from ae_multi.files import check_writable
+from ae_multi.safe import json
 
 
 def add_run_options(parser, json_help):
@@ -41,4 +41,10 @@ def status_of(name, job):
 
 def recorded_before(path, what):
     """The list ``what`` in the JSON file ``path``; empty where there is none."""
-    return json.loads(path.read_text())[what] if path and path.exists() else []
+    if not path or not path.exists():
+        return []
+    before = json.read(path, "what was measured before")
+    found = before.get(what) if isinstance(before, dict) else None
+    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+        raise InputError(f"Expected {path} to hold the list {what}. Received: other JSON.")
+    return found

@@ -7,14 +7,13 @@ saying which, and the area under the ROC curve is measured on the others.
 from pathlib import Path
 
 import numpy as np
-from scipy.io import loadmat
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
 from ae_multi import AnomalyDetector
-from ae_multi.errors import InputError
+from ae_multi.data.mat import read_mat
 from ae_multi.tasks.floors import pca, pca_restored
 
 SETS = ("cardio", "ionosphere", "letter", "mnist", "pendigits", "pima", "satellite", "vowels")
@@ -44,12 +43,10 @@ def measure(folder, seed=0):
 
 
 def _one(path, seed):
-    if not path.is_file():
-        raise InputError(f"Expected the table {path}. Received: no such file.")
-    held = loadmat(path)
+    rows, marks = read_mat(path)
     # PyOD parts them so, with 0.
     train, test, _, strange = train_test_split(
-        held["X"].astype(float), held["y"].ravel().astype(int),
+        rows, marks,
         test_size=_TESTED, random_state=np.random.RandomState(seed),
     )  # fmt: skip
     scaler = StandardScaler().fit(train)

@@ -46,5 +46,5 @@ def test_a_failure_is_no_usage_error(capsys):
 def test_only_a_file_that_is_there_is_gone_on_with(tmp_path):
     path = tmp_path / "x.json"
     assert command.recorded_before(None, "runs") == command.recorded_before(path, "runs") == []
-    path.write_text(json.dumps({"runs": [1]}))
-    assert command.recorded_before(path, "runs") == [1]
+    path.write_text(json.dumps({"runs": [{"seed": 1}]}))
+    assert command.recorded_before(path, "runs") == [{"seed": 1}]

@@ -3,12 +3,10 @@
 import argparse
 from pathlib import Path
 
-import numpy as np
-
 from ae_multi.cli.options import add_backend_options
 from ae_multi.data.load import NAMES
 from ae_multi.errors import InputError
-from ae_multi.files import check_writable
+from ae_multi.files import check_file, check_writable, read_whole
 from ae_multi.parity.check import check
 from ae_multi.recipes import MODELS
 from ae_multi.report.drift import draw_curves
@@ -17,6 +15,7 @@ from ae_multi.report.ladder import print_report
 from ae_multi.report.machine import machine
 from ae_multi.report.progress import BackendProgress
 from ae_multi.report.tables import console
+from ae_multi.safe import npy
 from ae_multi.sizes import check_positive
 
 
@@ -151,10 +150,7 @@ def _load(paths):
         return None
     arrays = []
     for path in paths:
-        try:
-            arrays.append(np.load(path, allow_pickle=False))
-        except (OSError, ValueError, EOFError) as error:
-            raise InputError(
-                f"Expected an array in a whole .npy file. Received: {path} ({error})."
-            ) from error
+        check_file(path, "an array in a whole .npy file")
+        with read_whole(path, ".npy file"), open(path, "rb") as file:
+            arrays.append(npy.read(file, Path(path).stat().st_size, path))
     return arrays

@@ -9,6 +9,7 @@ import numpy as np
 
 from ae_multi.data.digest import sha256
 from ae_multi.errors import InputError
+from ae_multi.files import check_file
 
 _TRUE, _FALSE = {"1", "1.0", "true", "yes"}, {"0", "0.0", "false", "no"}
 
@@ -49,6 +50,7 @@ def load_table(path, label):
         InputError: a file that cannot be read, a missing column, text, NaN, or lines of another
             length; the message names line and column.
     """
+    check_file(path, "a .csv file")
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             names, *lines = [*csv.reader(file)] or [[]]

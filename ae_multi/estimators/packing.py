@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from ae_multi._keras import keras
+from ae_multi.models.reading import read_model
 from ae_multi.models.saving import use_public_optimizer
 
 
@@ -23,12 +24,14 @@ def to_bytes(model):
         return path.read_bytes()
 
 
-def from_bytes(content, safe_mode=True):
-    """The model behind `to_bytes`; with ``safe_mode`` nothing that it holds is run."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"
-        path.write_bytes(content)
-        return keras.saving.load_model(path, safe_mode=safe_mode)
+def from_bytes(content):
+    """The model behind `to_bytes`; nothing that it holds is run.
+
+    Raises:
+        InputError: bytes of no whole model, or of one that names what may not be built.
+    """
+    with _as_file(content) as path:
+        return read_model(path)
 
 
 def packed(state):
@@ -42,9 +45,22 @@ def packed(state):
 def unpacked(state):
     """The way back. A pickle can run anything already, so that it may hold a user's lambda."""
     return {
-        name: from_bytes(value.content, safe_mode=False) if isinstance(value, Packed) else value
+        name: _trusted(value.content) if isinstance(value, Packed) else value
         for name, value in state.items()
     }
+
+
+def _trusted(content):
+    with _as_file(content) as path:
+        return keras.saving.load_model(path, safe_mode=False)
+
+
+@contextlib.contextmanager
+def _as_file(content):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        path.write_bytes(content)
+        yield path
 
 
 @contextlib.contextmanager

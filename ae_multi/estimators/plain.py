@@ -22,4 +22,4 @@ class Reader(plain.Reader):
 
     def kind(self, kind, held):
         """The value of one kind that JSON does not know."""
-        return from_bytes(self.parts[held]) if kind == "model" else super().kind(kind, held)
+        return from_bytes(self.held(held)) if kind == "model" else super().kind(kind, held)

@@ -1,10 +1,9 @@
 """Models to disk in words that every backend understands, and back."""
 
-from pathlib import Path
-
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
 from ae_multi.files import check_writable, written_whole
+from ae_multi.models.reading import read_model
 
 
 class Portable(keras.Model):
@@ -48,19 +47,10 @@ def use_public_optimizer(compile_config):
 def load_model(path):
     """Load a model that `Autoencoder.save` wrote, on whichever backend runs now.
 
-    Nothing in the file is run: Keras's safe mode refuses lambdas, and the project's own classes
-    are known by name.
+    Nothing in the file is run: it may name Keras's layers that compute and no more, this package's
+    classes, and those of your own that you have registered with Keras; see docs/files.md.
 
     Raises:
         InputError: no such file, or no whole ``.keras`` file of a model.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"Expected a .keras file. Received: {path}, which is no file.")
-    try:
-        return keras.saving.load_model(path, safe_mode=True)
-    except Exception as error:  # a damaged file may break any part of Keras's reading
-        raise InputError(
-            f"Expected a whole .keras file of a model. Received: {path}, which Keras cannot load "
-            f"({type(error).__name__}: {error})."
-        ) from error
+    return read_model(path)

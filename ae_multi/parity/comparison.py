@@ -8,11 +8,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from ae_multi.errors import InputError
 from ae_multi.parity.agreement import agreement
 from ae_multi.processes import run
+from ae_multi.safe import npz
 
 
 @dataclass(frozen=True)
@@ -138,5 +137,5 @@ def _notes(result, floors):
 
 
 def _pictures(folder, model):
-    with np.load(Path(folder) / f"{model}.npz", allow_pickle=False) as file:
-        return {name: file[name] for name in ("originals", "reconstructions")}
+    with npz.opened(Path(folder) / f"{model}.npz") as file:
+        return {name: file.read(name) for name in ("originals", "reconstructions")}

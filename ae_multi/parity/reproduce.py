@@ -3,6 +3,7 @@
 import numpy as np
 
 from ae_multi.files import written_whole
+from ae_multi.safe import npz
 
 _SCRIPT = '''\
 """{name} ({layer}) differs between Keras's backends. Needs Keras and NumPy alone:
@@ -39,8 +40,8 @@ def write_script(path, divergence, excerpt, exact):
         excerpt: path of the .npz that `Probes.excerpt` had written.
         exact: the output that the oracle computed.
     """
-    with np.load(excerpt, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
+    with npz.opened(excerpt) as file:
+        arrays = file.all()
     text = _SCRIPT.format(
         name=divergence.name,
         layer=divergence.layer,

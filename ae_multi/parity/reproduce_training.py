@@ -2,9 +2,8 @@
 
 import os
 
-import numpy as np
-
 from ae_multi.parity.reproduce import save_script, to_compare
+from ae_multi.safe import npz
 
 _SCRIPT = '''\
 """{rung}: {name} differs between Keras's backends. Needs {needs}:
@@ -86,8 +85,8 @@ def write_training_script(path, divergence, excerpt, exact):
     Returns:
         Why nothing was written, or None where a script was.
     """
-    with np.load(excerpt, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
+    with npz.opened(excerpt) as file:
+        arrays = file.all()
     if "reason" in arrays:
         return str(arrays["reason"])
     folder, reference = map(str, arrays.pop("build"))

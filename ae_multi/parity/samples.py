@@ -10,6 +10,7 @@ from ae_multi.data.checks import check_array
 from ae_multi.data.load import NAMES, load_data
 from ae_multi.errors import InputError
 from ae_multi.randomness.streams import uniform
+from ae_multi.safe import npz
 from ae_multi.sizes import check_shape
 
 _DRAWN = 256
@@ -95,11 +96,13 @@ def receive(place, floatx):
             [],
             about,
         )
-    with np.load(Path(place["file"]), allow_pickle=False) as file:
+    with npz.opened(Path(place["file"])) as arrays:
         parts = [
-            [file[f"{kind}{i}"] for i in range(sum(n.startswith(kind) for n in file.files))]
+            [arrays.read(f"{kind}{i}") for i in range(sum(n[0:1] == kind for n in arrays.names))]
             for kind in "xy"
         ]
+    if not parts[0] or any(not array.ndim for arrays in parts for array in arrays):
+        raise InputError(f"Expected arrays of samples. Received: {place['file']} without them.")
     xs, ys = (
         [a.astype(floatx, copy=False) if a.dtype.kind == "f" else a for a in arrays]
         for arrays in parts

@@ -1,13 +1,14 @@
 """A trace: what one backend computed, step by step, in a file without pickle."""
 
 import json
-import zipfile
 from dataclasses import dataclass
 
 import numpy as np
 
 from ae_multi.errors import InputError
 from ae_multi.files import written_whole
+from ae_multi.safe import json as safe_json
+from ae_multi.safe import npz
 
 FORMAT = 1
 
@@ -51,23 +52,38 @@ class Trace:
         Raises:
             InputError: a file that is no trace, of another format, or cut short.
         """
-        try:
-            with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-                head = json.loads(file["head"].tobytes())
-                if head["format"] != FORMAT:
-                    raise InputError(
-                        f"Expected a trace of format {FORMAT}. Received: {path} of format "
-                        f"{head['format']}."
-                    )
-                stages = {
-                    stage: [{**entry, "values": file[entry["values"]]} for entry in entries]
-                    for stage, entries in head["stages"].items()
-                }
-        except InputError:
-            raise
-        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-            raise InputError(
-                f"Expected a whole trace. Received: {path}, which is damaged, cut short or no "
-                f"trace ({type(error).__name__}: {error})."
-            ) from error
-        return cls(head["about"], stages)
+        with npz.opened(path, "the trace") as arrays:
+            told = arrays.read("head", kinds="u").tobytes()
+            head = safe_json.parse(told, f"the head of {path}")
+            if not isinstance(head, dict) or head.get("format") != FORMAT:
+                stated = head.get("format") if isinstance(head, dict) else None
+                raise InputError(
+                    f"Expected a trace of format {FORMAT}. Received: {path} of format "
+                    f"{stated!r:.80}."
+                )
+            about, stages = head.get("about"), head.get("stages")
+            if not isinstance(about, dict) or not _are_stages(stages):
+                raise InputError(
+                    f"Expected a trace, stages of named arrays. Received: {path}, whose head tells "
+                    "of something else."
+                )
+            read = {
+                stage: [{**entry, "values": arrays.read(entry["values"])} for entry in entries]
+                for stage, entries in stages.items()
+            }
+        return cls(about, read)
+
+
+_ENTRY = {"name": str, "layer": str, "terms": int | float, "values": str}
+
+
+def _are_stages(stages):
+    return isinstance(stages, dict) and all(
+        isinstance(entries, list) and all(map(_is_entry, entries)) for entries in stages.values()
+    )
+
+
+def _is_entry(entry):
+    return isinstance(entry, dict) and all(
+        isinstance(entry.get(key), kind) for key, kind in _ENTRY.items()
+    )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ae_multi.errors import InputError
 from ae_multi.files import written_whole
+from ae_multi.safe import json as safe_json
 
 _here = {}
 
@@ -51,8 +52,8 @@ def place():
 
 def _read():
     try:
-        known = json.loads(place().read_text())
-    except (OSError, ValueError):
+        known = safe_json.read(place(), "what was measured of plans")
+    except (OSError, InputError):
         return {}
     return known if isinstance(known, dict) else {}
 
