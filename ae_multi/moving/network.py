@@ -17,7 +17,7 @@ class Layer:
 
     Attributes:
         kind: what it does ("dense", "convolution", "activation"); see `ae_multi.moving.layers`.
-        name: that of the Keras layer it comes from.
+        name: that of the Keras layer it comes from; unique among those with weights.
         inputs: the values that it takes, by number: 0 is what the part was given, i what the
             i-th of its layers gave.
         settings: dict of what else the kind needs.
@@ -171,10 +171,18 @@ class _Reader:
         for kind, settings, roles, gives in steps_of(layer, [self.shapes[i] for i in inputs]):
             variables = {role: getattr(layer, role) for role in roles}
             takes = self.shapes[inputs[0]]
-            self.layers.append(Layer(kind, layer.name, inputs, settings, takes, gives, variables))
+            name = self._unique(layer.name) if variables else layer.name
+            self.layers.append(Layer(kind, name, inputs, settings, takes, gives, variables))
             self.shapes.append(gives)
             inputs = (len(self.layers),)
         return inputs[0]
+
+    def _unique(self, name):
+        """A name that no other layer with weights has; Keras has them so in one model alone."""
+        name = name.replace(".", "_")
+        taken = {layer.name for layer in self.layers if layer.variables}
+        names = [name, *(f"{name}_{i}" for i in range(1, len(taken) + 1))]
+        return next(each for each in names if each not in taken)
 
     def _graph(self, model, inputs):
         """The number of the value that a functional model gives."""

@@ -8,11 +8,13 @@ import numpy as np
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
 
-# The order in which a module of PyTorch has its weights, and a layer of Keras its own.
+# The order in which a layer has its weights, by the names that they go by.
 _ORDER = (
-    "weight", "kernel", "gamma", "bias", "beta", "running_mean", "moving_mean", "running_var",
-    "moving_variance",
-)  # fmt: skip
+    ("weight", "kernel", "gamma", "scale", "w", "W"),
+    ("bias", "beta", "b"),
+    ("running_mean", "moving_mean", "mean"),
+    ("running_var", "moving_variance", "var"),
+)
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ def _some(names, most=12):
 
 def _rank(key):
     name = key.rpartition(".")[2]
-    return _ORDER.index(name) if name in _ORDER else len(_ORDER)
+    return next((rank for rank, names in enumerate(_ORDER) if name in names), len(_ORDER))
 
 
 def _side(name):
