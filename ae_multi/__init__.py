@@ -35,12 +35,14 @@ _HOME = {
     "to_jax": "ae_multi.moving",
     "to_torch": "ae_multi.moving",
     "evaluate": "ae_multi.training",
+    "export": "ae_multi.exporting",
     "fit": "ae_multi.training",
     "predict": "ae_multi.training",
     "Dataset": "ae_multi.data",
     "load_data": "ae_multi.data",
     "BackendError": "ae_multi.errors",
     "DivergenceError": "ae_multi.errors",
+    "ExportError": "ae_multi.errors",
     "InputError": "ae_multi.errors",
 }
 _SUBPACKAGES = (
@@ -48,6 +50,7 @@ _SUBPACKAGES = (
     "checkpoints",
     "data",
     "estimators",
+    "exporting",
     "models",
     "moving",
     "parity",

@@ -33,9 +33,9 @@ def run(python, backend, job, children=None):
             another thread; or None.
 
     Raises:
-        BackendError, InputError, ExportError: as the child raised them. InputError also where this is a child
-            itself: a file that starts a comparison while a child imports it would start a child
-            that imports it, and so on.
+        BackendError, InputError, ExportError: as the child raised them. InputError also where
+            this is a child itself: a file that starts a comparison while a child imports it would
+            start a child that imports it, and so on.
         WorkerError: the child ended otherwise.
     """
     if _here_is_a_child():

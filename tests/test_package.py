@@ -73,6 +73,7 @@ def test_imports_point_down(source):
         "estimators",
         "moving",
         "models",
+        "exporting",
         "training",
         "checkpoints",
         "backends",

@@ -5,7 +5,13 @@ import importlib
 import signal
 import sys
 
-from ae_multi.errors import BackendError, DivergenceError, InputError, WorkerError
+from ae_multi.errors import (
+    BackendError,
+    DivergenceError,
+    ExportError,
+    InputError,
+    WorkerError,
+)
 
 _COMMANDS = {
     "compare": "train the same models on every backend and say whether they agree",
@@ -16,6 +22,7 @@ _COMMANDS = {
     "detect": "find anomalies among images or in a table, beside PCA",
     "segment": "mark digits on clutter, beside thresholds on brightness",
     "features": "classify by codes, beside PCA's",
+    "export": "write a model or an estimator in a format that others run, and try it",
     "info": "show versions, devices and where the data would come from",
 }
 
@@ -39,7 +46,7 @@ def main(arguments=None):
     except (BackendError, InputError) as error:
         print(f"ae-multi {options.command}: {error}", file=sys.stderr)
         return 2
-    except (DivergenceError, WorkerError) as error:
+    except (DivergenceError, ExportError, WorkerError) as error:
         print(f"ae-multi {options.command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

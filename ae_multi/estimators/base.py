@@ -8,6 +8,7 @@ from ae_multi._keras import keras
 from ae_multi.data.checks import check_array
 from ae_multi.errors import InputError
 from ae_multi.estimators import archive, packing
+from ae_multi.estimators import graph as graphs
 from ae_multi.estimators.chunks import as_passes, parts_of
 from ae_multi.estimators.fitting import epochs_for, learning_rates, train_chunks, train_whole
 from ae_multi.estimators.inputs import take
@@ -15,6 +16,7 @@ from ae_multi.estimators.networks import build
 from ae_multi.estimators.parameters import check_parameters, seed_of
 from ae_multi.estimators.provenance import provenance
 from ae_multi.estimators.scaling import Scaling, scale, unscale
+from ae_multi.exporting.export import export_graph
 
 
 class NetworkEstimator(BaseEstimator):
@@ -153,6 +155,34 @@ class NetworkEstimator(BaseEstimator):
         check_is_fitted(self)
         archive.save(self, path)
 
+    def export(self, path, format=None, *, part="model", data=None, pythons=None):
+        """Write all that the fitted estimator does as one graph, in a format that others run.
+
+        Its input is a batch of samples as `fit` took them, as float32 of shape
+        (n, *sample_shape_) and not checked any more; its outputs have names: "reconstruction",
+        "score" and "label" for a detector, "probabilities" and "label" for a segmenter, and
+        "reconstruction" for others.
+
+        Args:
+            path: where it goes; see `ae_multi.export`.
+            format: "onnx", "torch", "savedmodel", "litert", "openvino" or "stablehlo".
+            part: "model"; "encoder", from samples to their "codes"; "decoder", from there on.
+            data: samples to compare the file with the estimator on.
+            pythons: dict of backend to an interpreter that has it.
+
+        Returns:
+            An `ae_multi.exporting.Export`.
+
+        Raises:
+            NotFittedError: before `fit`.
+            InputError, ExportError: as `ae_multi.export`.
+        """
+        check_is_fitted(self)
+        if data is not None:
+            data = take(self, data, reset=False)
+        graph = graphs.graph_of(self, part)
+        return export_graph(graph, path, format, part=part, data=data, pythons=pythons)
+
     @classmethod
     def load(cls, path):
         """Read an estimator of this class that `save` wrote, on whichever backend runs now.
@@ -161,6 +191,14 @@ class NetworkEstimator(BaseEstimator):
             InputError: a file that is cut short, altered, newer, or of another class.
         """
         return archive.load(path, cls)
+
+    def _graph_outputs(self, scaled, outputs):
+        """The outputs of an exported graph, a dict, from scaled samples and the network's."""
+        return {"reconstruction": graphs.unscaled_by(self, outputs)}
+
+    def _decided(self, expected, rounding):
+        """Which integers of a graph's outputs rounding leaves as they are: dict of masks."""
+        return {}
 
     def __sklearn_is_fitted__(self):
         return bool(getattr(self, "loss_curve_", ()))

@@ -7,9 +7,10 @@ from ae_multi import training
 from ae_multi.errors import InputError
 from ae_multi.estimators import neighbors, thresholds
 from ae_multi.estimators.base import NetworkEstimator
+from ae_multi.estimators.graph_layers import Label, ManifoldScore, Score
 from ae_multi.estimators.inputs import held_out
 from ae_multi.estimators.parameters import check_number
-from ae_multi.estimators.scores import manifold_errors, mean, squared_errors
+from ae_multi.estimators.scores import as_rows, manifold_errors, mean, squared_errors
 from ae_multi.sizes import check_positive
 
 
@@ -201,6 +202,25 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
         count = neighbors.number_of(self.neighbors, len(known), images)
         for rows in neighbors.blocks(len(scaled), self.n_features_in_):
             yield manifold_errors(scaled[rows], outputs[rows], known, count)
+
+    def _graph_outputs(self, scaled, outputs):
+        score = self._graph_score([scaled, outputs])
+        label = Label.of(limit=-self.offset_)(score)
+        return {**super()._graph_outputs(scaled, outputs), "score": score, "label": label}
+
+    def _graph_score(self, pair):
+        if getattr(self, "codes_", None) is None:
+            return Score()(pair)
+        images = len(self.sample_shape_) > 1
+        known = as_rows(training.predict(self.network_.decoder, self.codes_))
+        count = neighbors.number_of(self.neighbors, len(known), images)
+        first, last = neighbors.places(count, len(known))
+        centre = known.mean(axis=0)
+        return ManifoldScore.of(first, last, images, known=known - centre, centre=centre)(pair)
+
+    def _decided(self, expected, rounding):
+        score = expected["score"]
+        return {"label": abs(score + self.offset_) > rounding * np.max(abs(score))}
 
     def _part(self, chunks, which):
         """Chunks of what is trained on (0) or of what the line is drawn by (1)."""

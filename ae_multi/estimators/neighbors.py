@@ -54,8 +54,7 @@ def squared_differences(points, known, count):
     Returns:
         float32 (n, values), whose sum over a row is the mean squared distance.
     """
-    first = min(1, len(known) - 1)
-    last = min(count, len(known) - 1)
+    first, last = places(count, len(known))
     centre = known.mean(axis=0)  # from there, lengths are hardly larger than the distances
     near, result = known - centre, np.empty_like(points)
     lengths = np.square(near).sum(axis=1)
@@ -69,6 +68,11 @@ def squared_differences(points, known, count):
             differences = points[rows][part, np.newaxis] - known[found[part]]
             result[rows][part] = np.square(differences).mean(axis=1)
     return result
+
+
+def places(count, known):
+    """The places of the nearest and the farthest neighbor that count, where so many are known."""
+    return min(1, known - 1), min(count, known - 1)
 
 
 def blocks(samples, values):

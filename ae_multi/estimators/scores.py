@@ -29,7 +29,7 @@ def manifold_errors(scaled, outputs, known, neighbors):
         their angles, as if all had a mean square of 1: in a thin or a dark one everything is
         smaller, errors too.
     """
-    rows = [_rows(values) for values in (scaled, outputs, known)]
+    rows = [as_rows(values) for values in (scaled, outputs, known)]
     errors = squared_errors(*rows[:2]) + squared_differences(*rows[1:], neighbors)
     return errors.reshape(scaled.shape)
 
@@ -39,7 +39,7 @@ def mean(errors):
     return errors.reshape(len(errors), -1).mean(axis=1, dtype=np.float64)
 
 
-def _rows(values):
+def as_rows(values):
     """(n, values), images each divided by the root of its mean square."""
     rows = values.reshape(len(values), -1)
     if values.ndim == 2:

@@ -4,6 +4,7 @@ import numpy as np
 
 from ae_multi.errors import InputError
 from ae_multi.estimators.base import NetworkEstimator
+from ae_multi.estimators.graph_layers import Classes
 from ae_multi.estimators.inputs import shape_of, take
 from ae_multi.estimators.masks import as_masks, as_places, mean_iou
 from ae_multi.estimators.networks import copy_of
@@ -177,6 +178,13 @@ class Segmenter(NetworkEstimator):
     def loss(self):
         """The loss of a network that gives probabilities of classes."""
         return PixelCrossEntropy()
+
+    def _graph_outputs(self, scaled, outputs):
+        return {"probabilities": outputs, "label": Classes(self.classes_)(outputs)}
+
+    def _decided(self, expected, rounding):
+        best = np.sort(expected["probabilities"], axis=-1)
+        return {"label": best[..., -1] - best[..., -2] > rounding}
 
     def _prepared(self, x, y):
         return self._scaled(x), as_places(y, self.classes_)[..., np.newaxis]

@@ -2,6 +2,7 @@
 
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
+from ae_multi.exporting.export import export
 from ae_multi.files import check_writable, written_whole
 from ae_multi.models.reading import read_model
 
@@ -20,6 +21,13 @@ class Portable(keras.Model):
         self.compile(**keras.saving.deserialize_keras_object(config))
         if self.built:
             self.optimizer.build(self.trainable_variables)
+
+    def export(self, filepath, format=None, *, part="model", data=None, pythons=None):
+        """Write the model, or its "encoder" or "decoder", in a format that others run.
+
+        See `ae_multi.export`, which takes any Keras model; this takes the place of Keras's own.
+        """
+        return export(self, filepath, format, part=part, data=data, pythons=pythons)
 
     def save(self, filepath, overwrite=True, **kwargs):
         """As `keras.Model.save`, but the file is written whole or not at all."""

@@ -1,0 +1,79 @@
+"""A fitted estimator as one Keras graph: samples in the caller's units in, findings out.
+
+Every number is a float32, as it is for the estimator itself where it is given float32.
+"""
+
+import math
+
+import numpy as np
+
+from ae_multi._keras import keras
+from ae_multi.errors import InputError
+from ae_multi.estimators.graph_layers import Scale, Unscale
+from ae_multi.exporting.graph import Graph, called, check_part, functional
+
+
+def graph_of(estimator, part):
+    """The `Graph` of a fitted estimator, of what comes before its codes, or of what comes behind.
+
+    Codes are rows, as those of `AutoencoderTransformer.transform`.
+
+    Raises:
+        InputError: an unknown part, or one that the estimator's network does not have.
+    """
+    check_part(part)
+    network, shape = estimator.network_, estimator.sample_shape_
+    if part != "model" and not hasattr(network, part):
+        raise InputError(
+            f"Expected part='model' for a {type(network).__name__}, which is one whole. "
+            f"Received: {part!r}."
+        )
+
+    def outputs(x):
+        scaled = scaled_by(estimator, x)
+        return estimator._graph_outputs(scaled, called(network, scaled))
+
+    if part == "model":
+        return Graph(functional(shape, outputs), bounds_of(estimator), None, estimator._decided)
+    encoder = functional(
+        shape, lambda x: {"codes": _flat(called(network.encoder, scaled_by(estimator, x)))}
+    )
+    if part == "encoder":
+        return Graph(encoder, bounds_of(estimator))
+    codes = tuple(network.encoder.output_shape[1:])
+
+    def restored(x):
+        if len(codes) > 1:
+            x = keras.layers.Reshape(codes)(x)
+        return {"reconstruction": unscaled_by(estimator, called(network.decoder, x))}
+
+    return Graph(functional((math.prod(codes),), restored), bounds_of(estimator), encoder)
+
+
+def scaled_by(estimator, x):
+    """Samples ``x`` as the estimator's network takes them, symbolically."""
+    if estimator.input_offset_ is None:
+        return x
+    span = estimator.input_span_
+    return Scale.of(offset=estimator.input_offset_, span=np.where(span == 0, 1, span))(x)
+
+
+def unscaled_by(estimator, x):
+    """The network's outputs in the caller's units, symbolically."""
+    if estimator.input_offset_ is None:
+        return x
+    return Unscale.of(offset=estimator.input_offset_, span=estimator.input_span_)(x)
+
+
+def bounds_of(estimator):
+    """(lowest, highest) value of likely samples, in the caller's units; None for any."""
+    offset, span = estimator.input_offset_, estimator.input_span_
+    if offset is None:
+        return getattr(estimator.network_, "value_range", None)
+    if estimator.scale == "standard":
+        return offset - 2 * span, offset + 2 * span
+    return offset, offset + span
+
+
+def _flat(codes):
+    return keras.layers.Flatten()(codes)

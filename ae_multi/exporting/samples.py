@@ -1,0 +1,41 @@
+"""What an exported file is tried on where nobody said."""
+
+import numpy as np
+
+from ae_multi import training
+from ae_multi.data.checks import check_array
+from ae_multi.data.digits import load_digits
+from ae_multi.randomness.streams import stream
+
+_COUNT = 256
+
+
+def batches_for(graph, data=None):
+    """Two batches of different sizes: all samples, and the first alone.
+
+    Args:
+        graph: the `Graph`.
+        data: samples, or None for the embedded digits where they fit, and else for numbers drawn
+            evenly within the bounds of the graph's inputs.
+
+    Raises:
+        InputError: data that do not fit the graph.
+    """
+    shape = graph.first.input_shape[1:] if graph.first else graph.shape
+    x = _drawn(graph.bounds, shape) if data is None else data
+    x = check_array(x, "data", shape)
+    if graph.first:
+        x = training.predict(graph.first, x).reshape(len(x), *graph.shape)
+    return [x, x[:1]]
+
+
+def _drawn(bounds, shape):
+    if bounds is not None and np.ndim(bounds[0]) == 0 and tuple(bounds) == (0, 1):
+        digits = load_digits()
+        if digits.image_shape == tuple(shape):
+            return digits.x_test
+    random = np.random.Generator(stream(0, "exporting/samples"))
+    if bounds is None:
+        return random.standard_normal((_COUNT, *shape)).astype(np.float32)
+    low, high = bounds
+    return (low + (high - low) * random.random((_COUNT, *shape))).astype(np.float32)

@@ -1,0 +1,347 @@
+"""Exported files: what their own runtimes make of them is what the model makes of it."""
+
+import os
+import sys
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+import ae_multi
+from ae_multi.errors import ExportError, InputError
+from ae_multi.exporting import formats
+
+pytestmark = pytest.mark.backend
+
+# The formats that each backend's environment of the tests can make and run.
+NATIVE = {
+    "torch": ["torch"],
+    "tensorflow": ["savedmodel", "litert"],
+    "jax": ["stablehlo", "openvino"],
+}
+NAMES = {
+    "torch": "m.pt2", "savedmodel": "m", "litert": "m.tflite", "openvino": "m.xml",
+    "stablehlo": "m.stablehlo", "onnx": "m.onnx",
+}  # fmt: skip
+
+
+def run_torch(path, x):
+    import torch
+
+    outputs = torch.export.load(path).module()(torch.from_numpy(x))
+    return {name: value.detach().numpy() for name, value in outputs.items()}
+
+
+def run_savedmodel(path, x):
+    import tensorflow
+
+    serve = tensorflow.saved_model.load(str(path)).signatures["serving_default"]
+    return {name: value.numpy() for name, value in serve(input=tensorflow.constant(x)).items()}
+
+
+def run_litert(path, x):
+    import tensorflow
+
+    with pytest.warns(UserWarning, match="tf.lite.Interpreter is deprecated"):
+        interpreter = tensorflow.lite.Interpreter(str(path))
+    return interpreter.get_signature_runner("serving_default")(input=x)
+
+
+def run_stablehlo(path, x):
+    import jax.export
+
+    return jax.export.deserialize(bytearray(path.read_bytes())).call(x)
+
+
+def run_openvino(path, x):
+    sys.modules.setdefault("openvino_telemetry", None)  # it forks, of which JAX warns
+    import openvino
+
+    compiled = openvino.compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    found = compiled({"input": x})
+    return {output.get_any_name(): found[output] for output in compiled.outputs}
+
+
+def loaded(name, path, x):
+    """What the runtime itself makes of ``x``, with none of the package's code."""
+    outputs = globals()[f"run_{name}"](path, x)
+    return {output: np.asarray(value) for output, value in outputs.items()}
+
+
+@pytest.fixture(scope="module")
+def detector(digits):
+    """A detector of digits in the caller's units, 0 to 255."""
+    x, y = digits.x_train * 255, digits.y_train
+    return ae_multi.AnomalyDetector(
+        "simple", contamination="held_out", validation_fraction=0.3, epochs=20, neighbors=5
+    ).fit(x[y == 0])
+
+
+@pytest.mark.parametrize("part", ["model", "encoder", "decoder"])
+def test_files_give_what_the_model_gives(tmp_path, backend, digits, part):
+    model = ae_multi.ConvAutoencoder(filters=(4, 8), latent_dim=5)
+    codes = model.encode(digits.x_test)
+    inputs, wanted = {
+        "model": (digits.x_test, model.reconstruct(digits.x_test)),
+        "encoder": (digits.x_test, codes),
+        "decoder": (codes, model.decode(codes)),
+    }[part]
+    for name in NATIVE[backend] if part == "model" else NATIVE[backend][:1]:
+        path = tmp_path / NAMES[name]
+        made = model.export(path, part=part)
+        assert made.format == name
+        assert made.difference <= 1e-6
+        assert made.samples == len(digits.x_test)
+        output = "codes" if part == "encoder" else "reconstruction"
+        assert made.outputs == (output,)
+        for size in (1, 2, 37):
+            found = loaded(name, path, inputs[:size])
+            assert list(found) == [output]
+            largest = np.abs(wanted[:size]).max()
+            np.testing.assert_allclose(found[output], wanted[:size], rtol=0, atol=1e-6 * largest)
+        files = [file for file in tmp_path.rglob("*") if file.is_file()]
+        assert made.size == sum(file.stat().st_size for file in files)
+        for file in files:
+            assert b"ae_multi/" not in file.read_bytes(), "a file names paths of this machine"
+            file.unlink()
+
+
+def test_an_exported_detector_gives_the_detectors_labels(tmp_path, backend, digits, detector):
+    x = digits.x_test * 255
+    scores, labels = detector.anomaly_score(x), detector.predict(x)
+    assert 0 < np.mean(labels == 1) < 1
+    for name in NATIVE[backend]:
+        made = detector.export(tmp_path / NAMES[name], name, data=x)
+        found = loaded(name, made.path, x)
+        assert set(found) == {"label", "score", "reconstruction"}
+        np.testing.assert_array_equal(found["label"], labels)
+        np.testing.assert_allclose(found["score"], scores, rtol=0, atol=1e-6 * scores.max())
+        strange = digits.y_test != 0
+        assert roc_auc_score(strange, found["score"]) == roc_auc_score(strange, scores)
+
+
+def graph_outputs(estimator, x, part="model"):
+    """What the graph of an estimator gives, as Keras runs it."""
+    from ae_multi.estimators.graph import graph_of
+
+    return ae_multi.predict(graph_of(estimator, part).model, np.asarray(x, np.float32))
+
+
+def table(samples=160):
+    """Rows along a curve, in units of their own, with a constant column and some strange rows."""
+    random = np.random.default_rng(3)
+    t = random.uniform(-1, 1, (samples, 1))
+    x = np.hstack([1000 + 50 * t, t**2, np.full_like(t, 7), -3 * t])
+    x[:, [0, 1, 3]] += random.normal(0, 0.05, (samples, 3))
+    x[:8, 1] += random.uniform(2, 4, 8)
+    return x.astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"scale": "standard", "criterion": "mse"},
+        {"scale": "standard", "neighbors": 500},
+        {"neighbors": 1},
+    ],
+    ids=str,
+)
+def test_the_graph_of_a_table_scores_and_labels_as_its_detector(options):
+    x = table()
+    detector = ae_multi.AnomalyDetector(
+        epochs=3, latent_dim=1, hidden=(8,), contamination=0.1, **options
+    ).fit(x)
+    found, scores = graph_outputs(detector, x), detector.anomaly_score(x)
+    np.testing.assert_allclose(found["score"], scores, rtol=2e-5)
+    np.testing.assert_array_equal(found["label"], detector.predict(x))
+    assert (found["label"] == -1).sum() == 16
+    assert found["reconstruction"].shape == x.shape
+    np.testing.assert_array_equal(found["reconstruction"][:, 2], 7)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_the_graph_remembers_as_few_as_the_detector(digits, size):
+    detector = ae_multi.AnomalyDetector("simple", epochs=1, scale=None).fit(digits.x_train[:20])
+    detector.codes_ = detector.codes_[:size]
+    scores = detector.anomaly_score(digits.x_test)
+    found = graph_outputs(detector, digits.x_test)["score"]
+    np.testing.assert_allclose(found, scores, rtol=1e-5)
+
+
+@pytest.mark.once
+def test_the_graphs_of_other_estimators_do_what_they_do(small):
+    x = small * 9 - 3
+    reducer = ae_multi.AutoencoderTransformer("conv", latent_dim=3, epochs=1).fit(x)
+    codes = reducer.transform(x)
+    near = {"rtol": 0, "atol": 2e-6 * 9}
+    found = graph_outputs(reducer, x)["reconstruction"]
+    np.testing.assert_allclose(found, reducer.reconstruct(x), **near)
+    np.testing.assert_allclose(graph_outputs(reducer, x, "encoder")["codes"], codes, **near)
+    found = graph_outputs(reducer, codes, "decoder")["reconstruction"]
+    np.testing.assert_allclose(found, reducer.inverse_transform(codes), **near)
+
+    denoiser = ae_multi.Denoiser(latent_dim=3, hidden=(4, 4), epochs=1).fit(x)
+    found = graph_outputs(denoiser, x)["reconstruction"]
+    np.testing.assert_allclose(found, denoiser.transform(x), **near)
+    with pytest.raises(InputError, match="part='model' for a RestorationNetwork"):
+        graph_outputs(denoiser, x, "encoder")
+
+    segmenter = ae_multi.Segmenter(filters=(2, 2), epochs=1).fit(x, 3 + 4 * (x[..., 0] > 1))
+    found = graph_outputs(segmenter, x)
+    np.testing.assert_allclose(found["probabilities"], segmenter.predict_proba(x), rtol=1e-5)
+    np.testing.assert_array_equal(found["label"], segmenter.predict(x))
+    assert set(np.unique(found["label"])) <= {3, 7}
+
+
+def test_any_keras_model_of_one_input_can_leave(tmp_path, backend, keras):
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(2), keras.layers.Softmax()])
+    name = NATIVE[backend][0]
+    made = ae_multi.export(model, tmp_path / NAMES[name], name)
+    assert made.outputs == ("output",)
+    x = np.random.default_rng(0).random((5, 6), np.float32)
+    found = loaded(name, made.path, x)["output"]
+    np.testing.assert_allclose(found, model.predict(x, verbose=0), rtol=1e-6)
+    with pytest.raises(InputError, match="Expected a model with an encoder"):
+        ae_multi.export(model, tmp_path / NAMES[name], name, part="encoder")
+
+
+@pytest.fixture
+def model():
+    return ae_multi.SimpleAutoencoder(latent_dim=2, input_shape=(6,))
+
+
+@pytest.mark.parametrize(
+    ("path", "format", "options", "message"),
+    [
+        ("m.what", None, {}, "Expected a file named .onnx"),
+        ("m.pt2", "onnx", {}, "Expected a file named .onnx for the format 'onnx'"),
+        ("m.pt2", "savedmodel", {}, "Expected a folder, whose name has no suffix"),
+        ("m.pt2", "mp3", {}, "Expected a format among onnx, torch"),
+        ("missing/m.pt2", None, {}, "an existing folder"),
+        ("there", "savedmodel", {}, "Expected a new folder, or one of a SavedModel"),
+        ("m.pt2", None, {"part": "middle"}, "Expected a part among model, encoder, decoder"),
+        ("m.pt2", None, {"pythons": {"theano": "python"}}, "Received: 'theano'"),
+        ("m.pt2", None, {"data": np.zeros((3, 5))}, "Expected data of shape"),
+        ("m.pt2", None, {"data": np.full((3, 6), np.nan)}, "Expected data to be finite"),
+    ],
+)
+def test_what_cannot_be_meant_is_told_and_leaves_nothing(
+    tmp_path, monkeypatch, model, path, format, options, message
+):
+    monkeypatch.setattr(formats, "find_spec", lambda name: name)
+    (tmp_path / "there").mkdir()
+    with pytest.raises(InputError, match=message):
+        model.export(tmp_path / path, format, **options)
+    assert os.listdir(tmp_path) == ["there"]
+    assert not os.listdir(tmp_path / "there")
+
+
+def test_no_model_is_told(tmp_path):
+    with pytest.raises(InputError, match="Expected a Keras model or an estimator"):
+        ae_multi.export("m.keras", tmp_path / "m.onnx", pythons={"torch": "python"})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_extra_that_is_missing_is_named(tmp_path, monkeypatch, model, name):
+    monkeypatch.setattr(formats, "find_spec", lambda name: None)
+    extra = {"savedmodel": "tensorflow"}.get(name, name)
+    with pytest.raises(ExportError, match=rf"pip install 'ae-multi\[{extra}\]', or name another"):
+        model.export(tmp_path / NAMES[name], name)
+    assert not os.listdir(tmp_path)
+
+
+def maker(backend):
+    """The module that writes and runs a format on this backend, and the format."""
+    import importlib
+
+    return importlib.import_module(f"ae_multi.backends.{backend}.export"), NATIVE[backend][0]
+
+
+def test_a_file_that_is_off_is_not_left(tmp_path, monkeypatch, backend, model):
+    module, name = maker(backend)
+    real, path = module.write, tmp_path / NAMES[name]
+
+    def off(model, format, path):
+        weights = model.get_weights()
+        model.set_weights([weight * np.float32(1.0001) for weight in weights])
+        real(model, format, path)
+        model.set_weights(weights)
+
+    monkeypatch.setattr(module, "write", off)
+    with pytest.raises(ExportError, match=r"reconstruction within 1e-05 .* a difference of \d"):
+        model.export(path, name)
+    assert not os.listdir(tmp_path)
+    monkeypatch.undo()
+    before = model.export(path, name)
+    monkeypatch.setattr(module, "write", off)
+    with pytest.raises(ExportError, match="no file was left"):
+        model.export(path, name)
+    # What was there before is there still, and whole.
+    x = np.random.default_rng(0).random((5, 6), np.float32)
+    assert sum(f.stat().st_size for f in [path, *path.rglob("*")] if f.is_file()) == before.size
+    np.testing.assert_allclose(
+        loaded(name, path, x)["reconstruction"], model.reconstruct(x), rtol=0, atol=1e-6
+    )
+    monkeypatch.undo()
+    model.export(path, name)
+    assert os.listdir(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ({"score": np.array([0.5, np.nan, 2], np.float32)}, "score within 1e-05"),
+        ({"score": np.array([0.5, 1.0001, 2], np.float32)}, "a difference of 5.0e-05 .3 samples"),
+        ({"score": np.array([[0.5], [1], [2]], np.float32)}, "score of shape .3,."),
+        ({"scores": np.zeros(3)}, "outputs label, score. Received: label, score, scores"),
+        ({"label": np.array([1, 1, -1])}, "label as the model gives it. Received: 2 others"),
+    ],
+)
+def test_every_kind_of_difference_is_an_error(fault, message, detector):
+    from ae_multi.estimators.graph import graph_of
+    from ae_multi.exporting.check import difference
+
+    graph = graph_of(detector, "model")
+    ours = {"score": np.array([0.5, 1, 2], np.float32), "label": np.array([1, -1, 1])}
+    assert difference(graph, [ours], [ours]) == 0
+    with pytest.raises(ExportError, match=message):
+        difference(graph, [ours], [{**ours, **fault}])
+
+
+def test_a_label_on_the_line_may_fall_on_either_side(digits):
+    from ae_multi.estimators.graph import graph_of
+
+    detector = ae_multi.AnomalyDetector("simple", epochs=1).fit(digits.x_train[:60])
+    score = np.array([-detector.offset_, -detector.offset_ * 1.001, 3 * -detector.offset_])
+    decided = graph_of(detector, "model").decided({"score": score}, 1e-5)["label"]
+    np.testing.assert_array_equal(decided, [False, True, True])
+
+
+def test_a_model_that_a_format_cannot_hold_is_told(tmp_path, backend, keras, monkeypatch):
+    module, name = maker(backend)
+    monkeypatch.setattr(module, "write", lambda *arguments: 1 / 0)
+    model = ae_multi.SimpleAutoencoder(latent_dim=2, input_shape=(6,))
+    with pytest.raises(ExportError, match=r"at which its tools fail \(ZeroDivisionError"):
+        model.export(tmp_path / NAMES[name], name)
+    assert not os.listdir(tmp_path)
+
+
+def test_the_command_writes_what_was_saved(tmp_path, backend, digits, detector, capsys):
+    from ae_multi.cli import main
+
+    name = NATIVE[backend][0]
+    detector.save(tmp_path / "zeros.ae")
+    x = digits.x_test * 255
+    np.save(tmp_path / "x.npy", x)
+    out = tmp_path / NAMES[name]
+    arguments = [
+        "export", str(tmp_path / "zeros.ae"), "--out", str(out), "--format", name, "--data",
+        str(tmp_path / "x.npy"), "--json", str(tmp_path / "made.json"),
+    ]  # fmt: skip
+    assert main(arguments) == 0
+    told = capsys.readouterr().out
+    assert "of the model on 360 samples" in told
+    np.testing.assert_array_equal(loaded(name, out, x)["label"], detector.predict(x))
+    assert main([*arguments[:4], "--format", "mp3"]) == 2
+    assert "Expected a format among" in capsys.readouterr().err

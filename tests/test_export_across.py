@@ -1,0 +1,57 @@
+"""From the environment of each backend, every format that another one makes."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+pytestmark = pytest.mark.across
+
+# A format of each other backend, so that each hands over to each.
+ELSEWHERE = {
+    "torch": ["savedmodel", "stablehlo"],
+    "tensorflow": ["torch", "stablehlo"],
+    "jax": ["torch", "litert"],
+}
+SCRIPT = """
+import json, os, sys
+import numpy as np
+import ae_multi
+
+folder, wanted, pythons = sys.argv[1], sys.argv[2].split(","), json.loads(sys.argv[3])
+digits = ae_multi.load_data("digits")
+x = digits.x_train[digits.y_train == 0] * 255
+detector = ae_multi.AnomalyDetector("simple", epochs=2).fit(x)
+suffixes = {"torch": ".pt2", "litert": ".tflite", "stablehlo": ".stablehlo"}
+made = [
+    detector.export(
+        os.path.join(folder, "m" + suffixes.get(name, "")), name, data=digits.x_test * 255,
+        pythons=pythons,
+    ).to_json()
+    for name in wanted
+]
+print(json.dumps(made))
+"""
+
+
+@pytest.mark.parametrize("backend", ELSEWHERE)
+def test_formats_of_other_backends_are_reached_by_handing_over(pythons, tmp_path, backend):
+    others = {name: path for name, path in pythons.items() if name != backend}
+    done = subprocess.run(
+        [
+            pythons[backend], "-c", SCRIPT, str(tmp_path), ",".join(ELSEWHERE[backend]),
+            json.dumps(others),
+        ],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    made = json.loads(done.stdout.splitlines()[-1])
+    assert [each["format"] for each in made] == ELSEWHERE[backend]
+    for each in made:
+        assert each["outputs"] == ["label", "reconstruction", "score"]
+        assert 0 < each["difference"] <= 1e-6
+        assert each["samples"] == 360
+        assert backend not in each["versions"]
+    assert all(not name.startswith(".") for name in os.listdir(tmp_path))
