@@ -97,6 +97,13 @@ def alarms(session):
 
 
 @nox.session
+def kills(session):
+    """Kill trainings at 200 random moments on each backend, and go on from their checkpoints."""
+    arguments = session.posargs or kept(session, "kills")[:1]
+    run_in_core(session, "-m", "tests.kills", *interpreters(session), *arguments)
+
+
+@nox.session
 def sweep(session):
     """Compare all Keras layers between backends, in random configurations."""
     run_in_core(session, "-m", "tests.sweep", *interpreters(session), *session.posargs)

@@ -157,6 +157,23 @@ def test_train_trains_and_saves(tmp_path, backend, digits):
 
 
 @pytest.mark.backend
+@pytest.mark.once
+def test_train_goes_on_from_a_checkpoint(tmp_path, digits):
+    small = ("train", "--data=digits", "--model=simple", "--checkpoint", tmp_path / "saved")
+    begun = ae_multi(*small, "--epochs=2", "--every=5 steps", "--keep=2")
+    assert begun.returncode == 0, begun.stderr
+    assert len(list((tmp_path / "saved").glob("*.checkpoint"))) == 2
+    again = ae_multi(*small, "--epochs=3")
+    assert again.returncode == 2
+    assert "or resume=True to go on" in again.stderr
+    again = ae_multi(*small, "--epochs=3", "--resume")
+    assert "Goes on after epoch 2" in again.stdout, again.stderr
+    ended = ae_multi(*small, "--epochs=3", "--resume")
+    assert "Goes on after epoch 3" in ended.stdout, ended.stderr
+    assert "samples/s" not in ended.stdout
+
+
+@pytest.mark.backend
 def test_a_training_that_diverges_is_told_of_in_a_line(tmp_path):
     wild = ("--data", "digits", "--model", "deep", "--epochs", 2, "--learning-rate", 1e38)
     done = ae_multi("train", *wild, "--out", tmp_path / "model.keras")

@@ -200,6 +200,29 @@ def test_a_damaged_checkpoint_is_passed_over(train, whole, tmp_path, caplog):
 
 
 @pytest.mark.parametrize(
+    "change",
+    [
+        lambda manifest: manifest.pop("state"),
+        lambda manifest: manifest.update(facts=[]),
+        lambda manifest: manifest.update(versions="new"),
+        lambda manifest: manifest["state"]["dict"].pop("variables"),
+        lambda manifest: manifest["state"]["dict"]["variables"]["dict"]["weights"].append(1),
+        lambda manifest: manifest["state"]["dict"]["callbacks"].append([1, 2]),
+    ],
+)
+def test_a_file_with_good_digests_and_other_contents_is_refused(train, saved, tmp_path, change):
+    from ae_multi.checkpoints.folder import KIND
+
+    (path,) = saved.glob("*.checkpoint")
+    manifest, parts = KIND.read(path)
+    del manifest["parts"]
+    change(manifest)
+    KIND.write(tmp_path / path.name, manifest, parts)
+    with pytest.raises(InputError, match="Expected a whole checkpoint"):
+        train(checkpoint=tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
     ("options", "named"),
     [
         ({"batch_size": 8}, "batch_size, 8 and not 16"),
@@ -322,15 +345,16 @@ def test_what_cannot_be_meant_is_told(keras, train, saved, x, tmp_path):
     assert not list(tmp_path.glob("*.checkpoint"))
 
 
-def test_an_autoencoder_with_noise_of_its_own_goes_on(small, tmp_path):
-    def train(checkpoint=None, resume=False, epochs=4, **options):
+def test_an_autoencoder_with_noise_of_its_own_goes_on(keras, small, tmp_path):
+    def train(checkpoint=None, resume=False, epochs=4):
         model = ae_multi.DenoisingAutoencoder(
             latent_dim=3, hidden=(8,), input_shape=(8, 8, 1), seed=3
         )
         model.compile()
+        best = keras.callbacks.EarlyStopping("loss", patience=9, restore_best_weights=True)
         model.fit(
-            small, batch_size=16, epochs=epochs, verbose=0, checkpoint=checkpoint, resume=resume,
-            **options,
+            small, batch_size=16, epochs=epochs, verbose=0, callbacks=[best],
+            checkpoint=checkpoint, resume=resume,
         )  # fmt: skip
         return state(model)
 

@@ -5,6 +5,7 @@ a file names code.
 """
 
 import importlib
+import os
 import re
 
 from ae_multi.archives import Kind
@@ -34,6 +35,8 @@ def save(estimator, path):
     parameters = estimator.get_params(deep=False)
     if parameters["random_state"] is not None:
         parameters["random_state"] = estimator.seed_  # a RandomState stands for what it drew
+    if parameters["checkpoint"] is not None:
+        parameters["checkpoint"] = os.fspath(parameters["checkpoint"])
     fitted = {key: value for key, value in vars(estimator).items() if _is_fitted(key)}
     manifest = {
         "class": name,

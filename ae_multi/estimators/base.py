@@ -13,7 +13,7 @@ from ae_multi.estimators.chunks import as_passes, parts_of
 from ae_multi.estimators.fitting import epochs_for, learning_rates, train_chunks, train_whole
 from ae_multi.estimators.inputs import take
 from ae_multi.estimators.networks import build
-from ae_multi.estimators.parameters import check_parameters, seed_of
+from ae_multi.estimators.parameters import check_no_checkpoint, check_parameters, seed_of
 from ae_multi.estimators.provenance import provenance
 from ae_multi.estimators.scaling import Scaling, scale, unscale
 from ae_multi.exporting.export import export_graph
@@ -50,6 +50,12 @@ class NetworkEstimator(BaseEstimator):
         patience: epochs, as above.
         random_state: integer that fixes weights, order, noise and what is kept aside, the same
             on every backend; a `numpy.random.RandomState` or None draws one.
+        checkpoint: folder for checkpoints, or None. A `fit` that was killed goes on where it
+            stopped when it is called again with the same parameters and data, and ends as it
+            would have; one that had ended gives its result without training. Fits that differ, as
+            those of a grid search do, share the folder, each in a folder of its own in it; what
+            is no longer needed there is the caller's to remove.
+        checkpoint_every: from one to the next: "1 epoch", "500 steps", "5 minutes".
         verbose: whether to show progress.
 
     Attributes:
@@ -82,6 +88,8 @@ class NetworkEstimator(BaseEstimator):
         validation_fraction=0.1,
         patience=10,
         random_state=0,
+        checkpoint=None,
+        checkpoint_every="1 epoch",
         verbose=0,
     ):
         self.model = model
@@ -98,6 +106,8 @@ class NetworkEstimator(BaseEstimator):
         self.validation_fraction = validation_fraction
         self.patience = patience
         self.random_state = random_state
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
         self.verbose = verbose
 
     def fit(self, X, y=None):  # noqa: N803
@@ -124,6 +134,7 @@ class NetworkEstimator(BaseEstimator):
                 returns an iterator; of arrays X, or of tuples (X, y).
         """
         self._check_parameters()
+        check_no_checkpoint(self, "fit_chunks")
         passes = as_passes(chunks)
 
         def taken():
@@ -134,6 +145,7 @@ class NetworkEstimator(BaseEstimator):
 
     def partial_fit(self, X, y=None, **known):  # noqa: N803
         """Train for one epoch on X; the first call learns the scaling, which later calls keep."""
+        check_no_checkpoint(self, "partial_fit")
         begun = hasattr(self, "network_")
         if not begun:
             self._check_parameters()

@@ -67,6 +67,8 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         validation_fraction=0.1,
         patience=10,
         random_state=0,
+        checkpoint=None,
+        checkpoint_every="1 epoch",
         verbose=0,
     ):
         super().__init__(
@@ -84,6 +86,8 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
             validation_fraction=validation_fraction,
             patience=patience,
             random_state=random_state,
+            checkpoint=checkpoint,
+            checkpoint_every=checkpoint_every,
             verbose=verbose,
         )
         self.noise = noise

@@ -6,7 +6,9 @@ import numpy as np
 
 from ae_multi import training
 from ae_multi._keras import keras
+from ae_multi.data.digest import sha256
 from ae_multi.estimators.inputs import held_out
+from ae_multi.training.begin import Checkpoints
 
 # "auto": as many epochs as make this many steps, within bounds.
 _STEPS, _MOST = 2500, 1000
@@ -63,6 +65,7 @@ def train_whole(estimator, inputs, targets, epochs, rate):
         callbacks=callbacks,
         validation_data=held,
         seed=estimator.seed_,
+        checkpoint=_checkpoints(estimator, epochs),
     ).history
     return _floats(history["loss"]), _floats(history["val_loss"]) if held else None
 
@@ -123,6 +126,23 @@ def train_chunks(estimator, chunks, epochs, rate, begin=0):
     if stopper is not None:
         stopper.on_train_end()
     return losses, aside if stopper is not None else None
+
+
+def _checkpoints(estimator, epochs):
+    """Where to go on from and to keep checkpoints, each fit apart from others; or None."""
+    if estimator.checkpoint is None:
+        return None
+    facts = {
+        "estimator": type(estimator).__name__,
+        # The rate of each epoch depends on how many there will be.
+        "epochs": epochs,
+        "schedule": estimator.schedule,
+        "initial weights": sha256(estimator.network_.get_weights()),
+    }
+    return Checkpoints(
+        estimator.checkpoint, estimator.checkpoint_every, keep=2, resume=True, apart=True,
+        facts=facts,
+    )  # fmt: skip
 
 
 def _stopper(estimator):

@@ -2,10 +2,12 @@
 
 import math
 import numbers
+import os
 
 import numpy as np
 from sklearn.utils import check_random_state
 
+from ae_multi.checkpoints import Every
 from ae_multi.errors import InputError
 from ae_multi.estimators.scaling import KINDS
 from ae_multi.randomness.streams import check_seed
@@ -37,6 +39,30 @@ def check_parameters(estimator):
     if given["scale"] not in KINDS:
         raise InputError(
             f"Expected scale to be 'minmax', 'standard' or None. Received: {given['scale']!r}."
+        )
+    _check_checkpoints(given)
+
+
+def check_no_checkpoint(estimator, method):
+    """Raise `InputError` where checkpoints are asked for of a method that takes none."""
+    if estimator.checkpoint is not None:
+        raise InputError(
+            f"Expected checkpoint=None with {method}, which takes no checkpoints. "
+            f"Received: {estimator.checkpoint!r}."
+        )
+
+
+def _check_checkpoints(given):
+    folder = given["checkpoint"]
+    if folder is None:
+        return
+    if not isinstance(folder, str | os.PathLike):
+        raise InputError(f"Expected checkpoint to be a folder or None. Received: {folder!r}.")
+    Every.parse(given["checkpoint_every"])
+    if given["random_state"] is None:
+        raise InputError(
+            "Expected a random_state with checkpoint, for a fit that draws another seed each time "
+            "is never gone on with. Received: None."
         )
 
 

@@ -57,6 +57,8 @@ class Segmenter(NetworkEstimator):
         validation_fraction=0.1,
         patience=10,
         random_state=0,
+        checkpoint=None,
+        checkpoint_every="1 epoch",
         verbose=0,
     ):
         self.model = model
@@ -73,6 +75,8 @@ class Segmenter(NetworkEstimator):
         self.validation_fraction = validation_fraction
         self.patience = patience
         self.random_state = random_state
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
         self.verbose = verbose
 
     def fit(self, X, y):  # noqa: N803

@@ -53,6 +53,8 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         validation_fraction=0.1,
         patience=10,
         random_state=0,
+        checkpoint=None,
+        checkpoint_every="1 epoch",
         verbose=0,
     ):
         super().__init__(
@@ -70,6 +72,8 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             validation_fraction=validation_fraction,
             patience=patience,
             random_state=random_state,
+            checkpoint=checkpoint,
+            checkpoint_every=checkpoint_every,
             verbose=verbose,
         )
 

@@ -1,5 +1,6 @@
 """Build the model of a recipe, train it, and time it."""
 
+import math
 import statistics
 import time
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ class Training:
         seconds: wall time of the whole training, compiling included.
         first_epoch_seconds: wall time of the first epoch, in which backends compile.
         samples_per_second: training samples over the median time of the later epochs; of the
-            only one, where there is but one.
+            only one, where there is but one. Both times are NaN where a checkpoint left none.
     """
 
     losses: list
@@ -35,7 +36,7 @@ def build(recipe, input_shape):
     return model
 
 
-def train(model, x, recipe, on_epoch=None, verbose=0, callbacks=()):
+def train(model, x, recipe, on_epoch=None, verbose=0, callbacks=(), checkpoints=None):
     r"""Fit ``model`` to ``x`` as the recipe says.
 
     Args:
@@ -45,6 +46,8 @@ def train(model, x, recipe, on_epoch=None, verbose=0, callbacks=()):
         on_epoch: called after each epoch with (epochs done, epochs in all, loss).
         verbose: Keras's verbosity.
         callbacks: further Keras callbacks.
+        checkpoints: dict of ``checkpoint``, ``every``, ``keep`` and ``resume`` as `fit` takes
+            them, or None.
 
     Returns:
         A `Training`.
@@ -58,13 +61,15 @@ def train(model, x, recipe, on_epoch=None, verbose=0, callbacks=()):
         epochs=epochs,
         verbose=verbose,
         callbacks=[*callbacks, clock],
+        **(checkpoints or {}),
     )
     seconds = time.perf_counter() - begin
-    steady = statistics.median(clock.seconds[1:] or clock.seconds)
+    times = clock.seconds or [math.nan]
+    steady = statistics.median(times[1:] or times)
     return Training(
         losses=[float(loss) for loss in history.history["loss"]],
         seconds=seconds,
-        first_epoch_seconds=clock.seconds[0],
+        first_epoch_seconds=times[0],
         samples_per_second=len(x) / steady,
     )
 

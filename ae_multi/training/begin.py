@@ -7,6 +7,7 @@ from pathlib import Path
 from ae_multi.checkpoints import Every, Folder
 from ae_multi.errors import InputError
 from ae_multi.sizes import check_positive
+from ae_multi.training.found import Found
 from ae_multi.training.sameness import check_same, facts_of, key_of
 from ae_multi.training.saving import Saver, Unsaved
 
@@ -68,22 +69,23 @@ class Checkpoints:
         path = Path(self.folder) / key_of(facts) if self.apart else Path(self.folder)
         folder = Folder(path, self.keep)
         try:
-            found = folder.newest() if self.resume else None
+            newest = folder.newest() if self.resume else None
             if not self.resume and folder.places():
                 raise InputError(
                     "Expected an empty folder for a new training's checkpoints, or resume=True to "
                     f"go on from them. Received: {path}, which holds {len(folder.places())}."
                 )
+            found = newest and Found.read(path / newest[0].name, *newest)
             if found is not None:
-                _check_found(found, facts, epochs, path)
+                _check_found(found, facts, epochs)
             saver = Saver(folder, every, found, model, callbacks, steps, facts)
         except BaseException:
             folder.close()
             raise
         if found is not None:
-            place = found[0]
+            place = found.place
             step = f", step {place.step}" if place.step else ""
-            say(f"Goes on after epoch {place.epoch}{step}, from {path / place.name}.")
+            say(f"Goes on after epoch {place.epoch}{step}, from {found.path}.")
         elif self.resume:
             say(f"Begins at the beginning: there is no checkpoint in {path}.")
         return saver
@@ -112,11 +114,10 @@ def check_unsaved(saved, why):
         )
 
 
-def _check_found(found, facts, epochs, path):
-    place, manifest, _ = found
-    check_same(facts, manifest.get("facts", {}), path / place.name)
-    if place > (epochs, 0):
+def _check_found(found, facts, epochs):
+    check_same(facts, found.facts, found.path)
+    if found.place > (epochs, 0):
         raise InputError(
-            f"Expected to train up to epoch {place.epoch} at least, which the newest checkpoint in "
-            f"{path} has reached. Received: epochs={epochs}."
+            f"Expected to train up to epoch {found.place.epoch} at least, as {found.path} did. "
+            f"Received: epochs={epochs}."
         )

@@ -11,8 +11,7 @@ import ae_multi
 from ae_multi import backends
 from ae_multi._keras import keras
 from ae_multi.checkpoints import Place
-from ae_multi.errors import InputError
-from ae_multi.plain import Reader, Writer
+from ae_multi.plain import Writer
 from ae_multi.training.state import gather, put_back
 
 _log = logging.getLogger("ae_multi")
@@ -26,7 +25,7 @@ class Saver:
     Args:
         folder: a `Folder`, closed by `close`.
         every: an `Every`.
-        found: (place, manifest, parts) to go on from, or None.
+        found: the `Found` to go on from, or None.
         model: a compiled and built Keras model.
         callbacks: list of Keras callbacks.
         steps: steps of an epoch.
@@ -47,10 +46,9 @@ class Saver:
         self._since = time.monotonic()
         self._state, self.place, self.ended = None, None, False
         if found is not None:
-            self.place, manifest, parts = found
-            self._state, self.ended = read_state(manifest, parts, folder.path / self.place.name)
-            if manifest["versions"]["backend"] == keras.config.backend():
-                self.plan = manifest["plan"]
+            self.place, self.ended, self._state = found.place, found.ended, found.state
+            if found.backend == keras.config.backend():
+                self.plan = found.plan
 
     def begin(self, epoch):
         """The epoch to begin with, once callbacks have begun, instead of ``epoch``."""
@@ -164,21 +162,6 @@ class Unsaved:
 
     def finished(self, epoch, last, ended):
         """See `Saver.finished`."""
-
-
-def read_state(manifest, parts, path):
-    """(what `gather` returned, whether a callback had ended the training).
-
-    Raises:
-        InputError: a manifest that tells of no such state.
-    """
-    try:
-        return Reader(parts).value(manifest["state"]), bool(manifest["ended"])
-    except Exception as error:  # an altered file may break reading anywhere
-        raise InputError(
-            f"Expected a whole checkpoint. Received: {path}, which cannot be read "
-            f"({type(error).__name__}: {error})."
-        ) from error
 
 
 def versions():

@@ -133,17 +133,22 @@ def _attributes(callback):
 def _state_of(callback):
     if _has_hooks(callback):
         return callback.get_state()
-    return {
-        name: getattr(callback, name) for name in _attributes(callback) if hasattr(callback, name)
-    }
+    there = [name for name in _attributes(callback) if hasattr(callback, name)]
+    state = {name: getattr(callback, name) for name in there}
+    if state.get("best_weights") is not None:
+        # Keras asks weights for their shapes; TensorFlow's single numbers come without an array.
+        state["best_weights"] = [np.array(weight) for weight in state["best_weights"]]
+    return state
 
 
 def _plain(value):
-    """``value`` in copies; a number that comes as an array or tensor is a number."""
+    """``value`` in copies; a number that comes as a tensor is a number."""
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return type(value)(_plain(each) for each in value)
+    if isinstance(value, np.ndarray):
+        return value.copy()
     if isinstance(value, np.generic) or not hasattr(value, "__array__"):
         return value.item() if isinstance(value, np.generic) else value
     array = np.array(keras.ops.convert_to_numpy(value))

@@ -1,0 +1,82 @@
+"""Processes that cost no imports: copies of one that has made them and computed nothing yet."""
+
+import contextlib
+import json
+import os
+import signal
+import time
+import traceback
+import zipfile
+
+
+def in_fork(function, wait=None):
+    """Run ``function`` in a copy of this process, and kill that if asked.
+
+    Args:
+        function: called with ``told``, a function that says from when on to count; returns plain
+            values.
+        wait: seconds from there after which it is killed, or None.
+
+    Returns:
+        (what ``function`` returned, or None where the copy was killed; seconds from there to its
+        end)
+
+    Raises:
+        RuntimeError: ``function`` raised; with what.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(reading)
+        try:
+            result = {"result": function(lambda: os.write(writing, b"begun\n"))}
+        except BaseException:
+            result = {"error": traceback.format_exc()}
+        with contextlib.suppress(BaseException):
+            os.write(writing, json.dumps(result).encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        first = pipe.readline()  # that it counts from here, or the result
+        begun = time.perf_counter()
+        if wait is not None:
+            time.sleep(wait)
+            os.kill(child, signal.SIGKILL)
+        text = pipe.read() if first == b"begun\n" else first
+    seconds = time.perf_counter() - begun
+    os.waitpid(child, 0)
+    result = json.loads(text) if text else {"result": None}
+    if "error" in result:
+        raise RuntimeError(result["error"])
+    return result["result"], seconds
+
+
+class Calls:
+    """Counts what writing a checkpoint does, call by call, and may kill this process at one.
+
+    Args:
+        last: the number of the call at which this process is killed, or None.
+        after: whether the call is made first.
+    """
+
+    def __init__(self, last=None, after=False):
+        self.count = 0
+        self._last, self._after = last, after
+        for owner, name in (
+            (os, "fsync"), (os, "replace"), (os, "unlink"), (os, "open"),
+            (zipfile.ZipFile, "writestr"),
+        ):  # fmt: skip
+            setattr(owner, name, self._watched(getattr(owner, name)))
+
+    def _watched(self, real):
+        def call(*arguments, **keywords):
+            here = self.count == self._last
+            self.count += 1
+            if here and not self._after:
+                os.kill(os.getpid(), signal.SIGKILL)
+            result = real(*arguments, **keywords)
+            if here:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+
+        return call

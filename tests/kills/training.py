@@ -1,0 +1,68 @@
+"""The training that is killed: small, with state in every part of it."""
+
+import hashlib
+
+import numpy as np
+
+EPOCHS, SAMPLES, BATCH = 8, 200, 8
+# Whole epochs, and places within them: an epoch has 25 steps.
+EVERY = ("1 epoch", "7 steps")
+
+
+def train(folder=None, every=None, resume=False, told=None):
+    """Train from the beginning or a checkpoint.
+
+    Args:
+        folder: of checkpoints, or None for none.
+        every: how often one is taken.
+        resume: whether to go on.
+        told: function that is called once, after the first epoch: what takes longest before is
+            compiling.
+
+    Returns:
+        Dict of ``digest``, which stands for every bit of the end, and ``resumed``: the place that
+        it went on from, or None.
+    """
+    import ae_multi
+    from ae_multi._keras import keras
+
+    class Begun(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if told is not None and epoch == 0:
+                told()
+
+    x = np.random.default_rng(0).random((SAMPLES, 12), np.float32)
+    model = _model(keras, ae_multi)
+    kinds = keras.callbacks
+    history = ae_multi.fit(
+        model, x, x, batch_size=BATCH, epochs=EPOCHS, verbose=0, validation_data=(x[:20],) * 2,
+        callbacks=[
+            Begun(),
+            kinds.EarlyStopping(patience=EPOCHS, min_delta=10.0, restore_best_weights=True),
+            kinds.ReduceLROnPlateau(factor=0.5, patience=3, min_delta=10.0),
+        ],
+        checkpoint=folder, every=every or "1 epoch", keep=2, resume=resume,
+    )  # fmt: skip
+    digest = hashlib.sha256(repr((history.history, history.epoch)).encode())
+    for variable in model.variables + model.optimizer.variables + model.metrics_variables:
+        digest.update(np.asarray(keras.ops.convert_to_numpy(variable.value)).tobytes())
+    return {"digest": digest.hexdigest(), "resumed": history.resumed_from}
+
+
+def _model(keras, ae_multi):
+    from ae_multi.randomness.layers import GaussianNoise
+
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((12,)),
+            GaussianNoise(0.1, seed=5),
+            layers.Dense(8, activation="relu", kernel_initializer="ones"),
+            layers.BatchNormalization(),
+            layers.Dense(12, kernel_initializer="zeros"),
+        ]
+    )
+    for weight in model.trainable_variables:
+        weight.assign(np.random.default_rng(len(weight.shape)).normal(0, 0.3, weight.shape))
+    model.compile(keras.optimizers.Adam(1e-2), "mse", metrics=["mae"])
+    return model

@@ -1,0 +1,32 @@
+"""Trainings that are killed at random moments; `nox -s kills` does so for longer."""
+
+import sys
+
+import pytest
+
+from ae_multi.processes import run
+from tests.kills.pairs import BOUND, compare
+
+MOMENTS = 20
+
+
+@pytest.mark.backend
+def test_nothing_is_lost_but_time(backend, tmp_path, monkeypatch):
+    monkeypatch.setenv("AE_MULTI_CACHE", str(tmp_path))
+    # A killed training and the one that goes on from it compile the same programs.
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "jax"))
+    monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    job = {"run": "tests.kills.cases:run", "seed": 0, "first": 0, "moments": MOMENTS, "at_once": 2}
+    found = [event for event in run(sys.executable, backend, job) if event["event"] == "moment"]
+    assert len(found) == MOMENTS
+    assert not [case for case in found if case["fault"]]
+    # The moments are spread over the training.
+    assert len({tuple(case["resumed"] or ()) for case in found}) > 5
+
+
+@pytest.mark.across
+def test_what_one_backend_began_another_goes_on_with(pythons, tmp_path):
+    apart = compare(pythons, tmp_path)
+    assert len(apart) == 6
+    # Backends do differ by rounding, or else this would have compared one with itself.
+    assert all(0 < error <= BOUND for error in apart.values()), apart
