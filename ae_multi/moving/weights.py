@@ -109,19 +109,19 @@ def _in_order(keys, where):
     for key in keys:
         groups.setdefault(key.rpartition(".")[0], []).append(key)
     lost = any(group != sorted(group, key=_rank) for group in groups.values())
-    names = sorted(groups, key=_side)
+    names = sorted(groups, key=side)
     if lost:
-        stems = {(_side(name), re.sub(r"\d+", "#", name)) for name in names}
-        if len(stems) > len({_side(name) for name in names}):
+        stems = {(side(name), re.sub(r"\d+", "#", name)) for name in names}
+        if len(stems) > len({side(name) for name in names}):
             raise InputError(
                 f"Expected {where} to have its weights in the order of the layers, or keys with "
                 f"the layers' numbers. Received: sorted keys, {_some(keys)}."
             )
-        names.sort(key=lambda name: (_side(name), _natural(name)))
+        names.sort(key=lambda name: (side(name), natural(name)))
     return [key for name in names for key in sorted(groups[name], key=_rank)]
 
 
-def _natural(name):
+def natural(name):
     """What sorts names with numbers in them by these: layer_2 before layer_10."""
     parts = re.split(r"(\d+)", name)
     return [(part.isdigit(), int(part) if part.isdigit() else part) for part in parts]
@@ -154,5 +154,6 @@ def _rank(key):
     return next((rank for rank, names in enumerate(_ORDER) if name in names), len(_ORDER))
 
 
-def _side(name):
+def side(name):
+    """Whether a name is a decoder's; False sorts before True."""
     return "decoder" in re.split(r"[._/]", name)
