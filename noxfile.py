@@ -155,6 +155,15 @@ def quality(session):
 
 
 @nox.session
+def exports(session):
+    """Export models from every backend to every format, and measure how far the files are off."""
+    # What formats need beside a framework lives in environments of its own.
+    pythons = [f"--python={name}={environment(session, f'{name}-export')}" for name in BACKENDS]
+    arguments = session.posargs or kept(session, "exports")[:1]
+    run_in_core(session, "-m", "benchmarks.exports", *pythons, *arguments)
+
+
+@nox.session
 def figures(session):
     """Draw the figures of the README anew."""
     python = environment(session, "jax")

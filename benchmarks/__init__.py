@@ -9,6 +9,8 @@
     quality       the tasks with their defaults, over seeds and backends; ``nox -s quality``
     rows          what is measured there, and the marks to reach
     odds          outliers in eight tables, beside PCA and nearest neighbors
+    exports       every format from every backend, and how far off; ``nox -s exports``
+    exported      what is exported there
     peers/        other libraries' autoencoders
     command       what the commands that measure have in common
     results/      what was recorded

@@ -8,7 +8,7 @@ import pytest
 from ae_multi.errors import WorkerError
 from benchmarks import command
 
-COMMANDS = {"throughput": "--model", "scaling": "--axes", "quality": "--rows"}
+COMMANDS = {"throughput": "--model", "scaling": "--axes", "quality": "--rows", "exports": "--model"}
 
 
 def main(name, *arguments):

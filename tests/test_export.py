@@ -1,6 +1,8 @@
 """Exported files: what their own runtimes make of them is what the model makes of it."""
 
 import os
+import pathlib
+import re
 import sys
 
 import numpy as np
@@ -10,12 +12,13 @@ from sklearn.metrics import roc_auc_score
 import ae_multi
 from ae_multi.errors import ExportError, InputError
 from ae_multi.exporting import formats
+from ae_multi.selection import installed
 
 pytestmark = pytest.mark.backend
 
 # The formats that each backend's environment of the tests can make and run.
 NATIVE = {
-    "torch": ["torch"],
+    "torch": ["torch", "onnx"] if installed("onnxruntime") else ["torch"],
     "tensorflow": ["savedmodel", "litert"],
     "jax": ["stablehlo", "openvino"],
 }
@@ -25,47 +28,28 @@ NAMES = {
 }  # fmt: skip
 
 
-def run_torch(path, x):
-    import torch
-
-    outputs = torch.export.load(path).module()(torch.from_numpy(x))
-    return {name: value.detach().numpy() for name, value in outputs.items()}
-
-
-def run_savedmodel(path, x):
-    import tensorflow
-
-    serve = tensorflow.saved_model.load(str(path)).signatures["serving_default"]
-    return {name: value.numpy() for name, value in serve(input=tensorflow.constant(x)).items()}
-
-
-def run_litert(path, x):
-    import tensorflow
-
-    with pytest.warns(UserWarning, match="tf.lite.Interpreter is deprecated"):
-        interpreter = tensorflow.lite.Interpreter(str(path))
-    return interpreter.get_signature_runner("serving_default")(input=x)
-
-
-def run_stablehlo(path, x):
-    import jax.export
-
-    return jax.export.deserialize(bytearray(path.read_bytes())).call(x)
-
-
-def run_openvino(path, x):
-    sys.modules.setdefault("openvino_telemetry", None)  # it forks, of which JAX warns
-    import openvino
-
-    compiled = openvino.compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    found = compiled({"input": x})
-    return {output.get_any_name(): found[output] for output in compiled.outputs}
+DOCS = (pathlib.Path(__file__).parent.parent / "docs" / "export.md").read_text()
+FIRST, *LOADERS = re.findall(r"^```python\n(.*?)^```", DOCS, re.MULTILINE | re.DOTALL)
+LOADERS = {block.split()[1]: block for block in LOADERS}
 
 
 def loaded(name, path, x):
-    """What the runtime itself makes of ``x``, with none of the package's code."""
-    outputs = globals()[f"run_{name}"](path, x)
-    return {output: np.asarray(value) for output, value in outputs.items()}
+    """What the runtime makes of ``x``, by the lines of the documentation."""
+    names = {"x": x}
+    if name == "openvino":
+        sys.modules.setdefault("openvino_telemetry", None)  # it forks, of which JAX warns
+    code = LOADERS[name].replace(f'"zeros{path.suffix}"', f'"{path}"')
+    assert str(path) in code
+    if name == "litert" and not installed("ai_edge_litert"):
+        with pytest.warns(UserWarning, match="tf.lite.Interpreter is deprecated"):
+            exec(code.replace("from ai_edge_litert.interpreter", "from tensorflow.lite"), names)
+    else:
+        exec(code, names)
+    return {output: _array(value) for output, value in names["outputs"].items()}
+
+
+def _array(value):
+    return value.detach().numpy() if hasattr(value, "detach") else np.asarray(value)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +77,7 @@ def test_files_give_what_the_model_gives(tmp_path, backend, digits, part):
         assert made.difference <= 1e-6
         assert made.samples == len(digits.x_test)
         output = "codes" if part == "encoder" else "reconstruction"
-        assert made.outputs == (output,)
+        assert list(made.outputs) == [output]
         for size in (1, 2, 37):
             found = loaded(name, path, inputs[:size])
             assert list(found) == [output]
@@ -118,6 +102,18 @@ def test_an_exported_detector_gives_the_detectors_labels(tmp_path, backend, digi
         np.testing.assert_allclose(found["score"], scores, rtol=0, atol=1e-6 * scores.max())
         strange = digits.y_test != 0
         assert roc_auc_score(strange, found["score"]) == roc_auc_score(strange, scores)
+
+
+def test_the_documentations_first_lines_do_what_they_say(tmp_path, monkeypatch, backend, digits):
+    monkeypatch.chdir(tmp_path)
+    name = NATIVE[backend][0]
+    names = {"suffix": pathlib.Path(NAMES[name]).suffix}
+    exec(FIRST, names)
+    path = tmp_path / f"zeros{names['suffix']}"
+    x = digits.x_test * 255
+    np.testing.assert_array_equal(loaded(name, path, x)["label"], names["detector"].predict(x))
+    codes = loaded(name, tmp_path / f"encoder{names['suffix']}", digits.x_test)
+    assert codes["codes"].shape == (360, 32)
 
 
 def graph_outputs(estimator, x, part="model"):
@@ -198,11 +194,11 @@ def test_any_keras_model_of_one_input_can_leave(tmp_path, backend, keras):
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(2), keras.layers.Softmax()])
     name = NATIVE[backend][0]
     made = ae_multi.export(model, tmp_path / NAMES[name], name)
-    assert made.outputs == ("output",)
+    assert list(made.outputs) == ["output"]
     x = np.random.default_rng(0).random((5, 6), np.float32)
     found = loaded(name, made.path, x)["output"]
     np.testing.assert_allclose(found, model.predict(x, verbose=0), rtol=1e-6)
-    with pytest.raises(InputError, match="Expected a model with an encoder"):
+    with pytest.raises(InputError, match="part='model' for a Sequential, which has no encoder"):
         ae_multi.export(model, tmp_path / NAMES[name], name, part="encoder")
 
 
@@ -222,6 +218,7 @@ def model():
         ("there", "savedmodel", {}, "Expected a new folder, or one of a SavedModel"),
         ("m.pt2", None, {"part": "middle"}, "Expected a part among model, encoder, decoder"),
         ("m.pt2", None, {"pythons": {"theano": "python"}}, "Received: 'theano'"),
+        ("m.pt2", None, {"pythons": {"torch": "/nowhere/python"}}, "an interpreter that can be"),
         ("m.pt2", None, {"data": np.zeros((3, 5))}, "Expected data of shape"),
         ("m.pt2", None, {"data": np.full((3, 6), np.nan)}, "Expected data to be finite"),
     ],

@@ -48,7 +48,7 @@ def run(options):
     )  # fmt: skip
     versions = ", ".join(f"{name} {version}" for name, version in made.versions.items())
     console().print(
-        f"{made.path}: {FORMATS[made.format].title}, {', '.join(made.outputs)}; "
+        f"{made.path}: {FORMATS[made.format].title}, {', '.join(sorted(made.outputs))}; "
         f"{made.size:,} bytes\nWithin {made.difference:.1e} of the model on {made.samples} "
         f"samples (bound {made.bound:g}), by {versions}",
         soft_wrap=True,

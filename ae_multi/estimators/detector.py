@@ -134,7 +134,7 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
 
     def predict(self, X):  # noqa: N803
         """1 for normal samples and -1 for strange ones: integers (n,)."""
-        return np.where(self.decision_function(X) < 0, -1, 1)
+        return self._labels(self.anomaly_score(X))
 
     def feature_errors(self, X):  # noqa: N803
         r"""What an alarm comes from: each value's share of the score, before the mean is taken.
@@ -191,6 +191,9 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
             limit = thresholds.share(errors, self.contamination)
         self.offset_ = -limit
 
+    def _labels(self, scores):
+        return np.where(-scores - self.offset_ < 0, -1, 1)
+
     def _means(self, scaled):
         return np.concatenate([mean(errors) for errors in self._errors(scaled)])
 
@@ -211,6 +214,10 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
         score = self._graph_score([scaled, outputs])
         label = Label.of(limit=-self.offset_)(score)
         return {**super()._graph_outputs(scaled, outputs), "score": score, "label": label}
+
+    def _told(self, scaled):
+        score = self._means(scaled)
+        return {**super()._told(scaled), "score": score, "label": self._labels(score)}
 
     def _graph_score(self, pair):
         if getattr(self, "codes_", None) is None:

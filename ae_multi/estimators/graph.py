@@ -7,9 +7,11 @@ import math
 
 import numpy as np
 
+from ae_multi import training
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
 from ae_multi.estimators.graph_layers import Scale, Unscale
+from ae_multi.estimators.scaling import scale
 from ae_multi.exporting.graph import Graph, called, check_part, functional
 
 
@@ -33,13 +35,25 @@ def graph_of(estimator, part):
         scaled = scaled_by(estimator, x)
         return estimator._graph_outputs(scaled, called(network, scaled))
 
+    def scaled(x):
+        return scale(x, estimator.input_offset_, estimator.input_span_)
+
     if part == "model":
-        return Graph(functional(shape, outputs), bounds_of(estimator), None, estimator._decided)
+        return Graph(
+            functional(shape, outputs),
+            bounds_of(estimator),
+            outputs=lambda x: estimator._told(scaled(x)),
+            decided=estimator._decided,
+        )
     encoder = functional(
         shape, lambda x: {"codes": _flat(called(network.encoder, scaled_by(estimator, x)))}
     )
     if part == "encoder":
-        return Graph(encoder, bounds_of(estimator))
+        return Graph(
+            encoder,
+            bounds_of(estimator),
+            outputs=lambda x: {"codes": _rows(training.predict(network.encoder, scaled(x)))},
+        )
     codes = tuple(network.encoder.output_shape[1:])
 
     def restored(x):
@@ -47,7 +61,17 @@ def graph_of(estimator, part):
             x = keras.layers.Reshape(codes)(x)
         return {"reconstruction": unscaled_by(estimator, called(network.decoder, x))}
 
-    return Graph(functional((math.prod(codes),), restored), bounds_of(estimator), encoder)
+    def reconstructed(x):
+        outputs = training.predict(network.decoder, x.reshape(len(x), *codes))
+        return {"reconstruction": estimator._unscaled(outputs)}
+
+    first = keras.Model(encoder.inputs, encoder.outputs[0])
+    return Graph(
+        functional((math.prod(codes),), restored),
+        bounds_of(estimator),
+        first=first,
+        outputs=reconstructed,
+    )
 
 
 def scaled_by(estimator, x):
@@ -77,3 +101,7 @@ def bounds_of(estimator):
 
 def _flat(codes):
     return keras.layers.Flatten()(codes)
+
+
+def _rows(codes):
+    return codes.reshape(len(codes), -1)

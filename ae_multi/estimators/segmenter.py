@@ -110,7 +110,7 @@ class Segmenter(NetworkEstimator):
 
         For rows of pixels the masks are rows as well.
         """
-        masks = self.classes_[np.argmax(self.predict_proba(X), axis=-1)]
+        masks = self._likeliest(self.predict_proba(X))
         return masks.reshape(len(masks), -1) if len(shape_of(X) or ()) == 1 else masks
 
     def score(self, X, y):  # noqa: N803
@@ -185,6 +185,13 @@ class Segmenter(NetworkEstimator):
 
     def _graph_outputs(self, scaled, outputs):
         return {"probabilities": outputs, "label": Classes(self.classes_)(outputs)}
+
+    def _told(self, scaled):
+        probabilities = self._outputs(scaled)
+        return {"probabilities": probabilities, "label": self._likeliest(probabilities)}
+
+    def _likeliest(self, probabilities):
+        return self.classes_[np.argmax(probabilities, axis=-1)]
 
     def _decided(self, expected, rounding):
         best = np.sort(expected["probabilities"], axis=-1)

@@ -1,6 +1,6 @@
 """Whether a file gives what the model gives, and how far it is off."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ class Export:
         path: the file, or the folder.
         format: the format's name.
         part: "model", "encoder" or "decoder".
-        outputs: names of the outputs.
+        outputs: dict of the outputs' names to what the file made of the samples, arrays.
         difference: the largest difference between the file's outputs and the model's, by its own
             runtime, relative to the largest value of the output.
         bound: what it had to be below.
@@ -31,7 +31,7 @@ class Export:
     path: Path
     format: str
     part: str
-    outputs: tuple
+    outputs: dict
     difference: float
     bound: float
     samples: int
@@ -39,10 +39,9 @@ class Export:
     versions: dict
 
     def to_json(self):
-        """All of it but the path, as plain values."""
-        values = {**asdict(self), "outputs": list(self.outputs)}
-        del values["path"]
-        return values
+        """All of it but the path and the arrays, as plain values."""
+        names = [field.name for field in fields(self) if field.name not in ("path", "outputs")]
+        return {**{name: getattr(self, name) for name in names}, "outputs": sorted(self.outputs)}
 
 
 def difference(graph, expected, found):

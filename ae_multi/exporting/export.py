@@ -2,10 +2,10 @@
 
 import contextlib
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
-from ae_multi import training
 from ae_multi._keras import keras
 from ae_multi.errors import ExportError, InputError
 from ae_multi.exporting.check import BOUND, Export, difference
@@ -62,12 +62,12 @@ def export_graph(graph, path, format=None, *, part="model", data=None, pythons=N
             found, versions = make(graph.model, name, made, batches)
         else:
             found, versions = hand_over(graph.model, name, made, batches, python)
-        whole = training.predict(graph.model, batches[0])
+        whole = graph.expected(batches[0])
         expected = [{key: of[: len(batch)] for key, of in whole.items()} for batch in batches]
         off = difference(graph, expected, found)
         size = sum(file.stat().st_size for file in made.parent.rglob("*") if file.is_file())
         _place(made.parent, path.parent, Path(folder) / "replaced")
-    return Export(path, name, part, tuple(graph.names), off, BOUND, len(batches[0]), size, versions)
+    return Export(path, name, part, found[0], off, BOUND, len(batches[0]), size, versions)
 
 
 def check_place(path, name):
@@ -90,8 +90,11 @@ def _python(name, pythons):
             "Expected interpreters of torch, tensorflow, jax or openvino. "
             f"Received: {unknown[0]!r}."
         )
-    if FORMATS[name].backend in pythons:
-        return str(pythons[FORMATS[name].backend])
+    python = pythons.get(FORMATS[name].backend)
+    if python is not None:
+        if shutil.which(python) is None:
+            raise InputError(f"Expected an interpreter that can be run. Received: {python}.")
+        return str(python)
     check_made_here(name)
     return None
 
@@ -102,6 +105,10 @@ def _place(source, target, replaced):
     # ".bin" before ".xml": who finds the graph finds its weights.
     for made in sorted(source.iterdir()):
         place = target / made.name
+        for file in [made, *made.rglob("*")]:
+            if file.is_file():
+                with open(file, "r+b") as written:
+                    os.fsync(written.fileno())
         if made.is_dir() and place.exists():
             os.rename(place, replaced / made.name)
         try:

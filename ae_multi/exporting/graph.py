@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ae_multi import training
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
 
@@ -19,6 +20,8 @@ class Graph:
         model: functional Keras model from one input, named "input", to a dict of outputs.
         bounds: (lowest, highest) value of inputs, numbers or arrays; None for any.
         first: Keras model that makes inputs of samples (the encoder, before a decoder), or None.
+        outputs: function of inputs that gives what the file has to give, a dict of arrays; None
+            for what ``model`` gives.
         decided: function of the expected outputs and of the relative size of rounding. Returns a
             dict of integer outputs' names to masks of what rounding leaves as it is.
     """
@@ -26,12 +29,12 @@ class Graph:
     model: keras.Model
     bounds: tuple | None = None
     first: keras.Model | None = None
+    outputs: Callable | None = None
     decided: Callable = lambda expected, rounding: {}
 
-    @property
-    def names(self):
-        """Names of the outputs, sorted."""
-        return names_of(self.model)
+    def expected(self, x):
+        """What the file has to give for ``x``: dict of arrays."""
+        return self.outputs(x) if self.outputs else training.predict(self.model, x)
 
     @property
     def shape(self):
@@ -58,9 +61,8 @@ def graph_of(model, part):
         )
     if part != "model" and not isinstance(getattr(model, part, None), keras.Model):
         raise InputError(
-            f"Expected a model with an {part}. Received: {type(model).__name__} without one."
-            if part == "encoder"
-            else f"Expected a model with a {part}. Received: {type(model).__name__} without one."
+            f"Expected part='model' for a {type(model).__name__}, which has no {part}. "
+            f"Received: {part!r}."
         )
     chosen = model if part == "model" else getattr(model, part)
     whole = hasattr(model, "encoder")
@@ -68,9 +70,10 @@ def graph_of(model, part):
     value_range = getattr(model, "value_range", None)
     bounds = None if value_range is None else tuple(map(np.float32, value_range))
     return Graph(
-        functional(shape_of(chosen), lambda x: {name: called(chosen, x)}),
+        functional(shape_of(chosen), lambda x: _named(called(chosen, x), name)),
         bounds=bounds,
         first=model.encoder if part == "decoder" else None,
+        outputs=lambda x: _named(training.predict(chosen, x), name),
     )
 
 
@@ -80,14 +83,21 @@ def functional(shape, outputs):
     return keras.Model(inputs, outputs(inputs))
 
 
-def names_of(model):
-    """Names of a functional model's outputs, sorted."""
-    return sorted(model.compute_output_shape(model.input_shape))
-
-
 def called(model, x):
     """What ``model`` makes of ``x`` in use."""
     return model(x, training=False) if model._call_has_training_arg else model(x)
+
+
+def _named(outputs, name):
+    """A dict of outputs: those that have names, or the one that there is as ``name``."""
+    if isinstance(outputs, dict):
+        return outputs
+    if isinstance(outputs, list | tuple):
+        raise InputError(
+            "Expected a model of one output, or of outputs in a dict, whose names the file can "
+            f"have. Received: one that gives {len(outputs)} without names."
+        )
+    return {name: outputs}
 
 
 def shape_of(model):
