@@ -40,9 +40,11 @@ def loaded(name, path, x):
         sys.modules.setdefault("openvino_telemetry", None)  # it forks, of which JAX warns
     code = LOADERS[name].replace(f'"zeros{path.suffix}"', f'"{path}"')
     assert str(path) in code
-    if name == "litert" and not installed("ai_edge_litert"):
+    if name == "litert" and not installed("ai_edge_litert"):  # as TensorFlow's own has it, too
+        ours = "from ai_edge_litert.interpreter import Interpreter"
+        code = code.replace(ours, "import tensorflow\nInterpreter = tensorflow.lite.Interpreter")
         with pytest.warns(UserWarning, match="tf.lite.Interpreter is deprecated"):
-            exec(code.replace("from ai_edge_litert.interpreter", "from tensorflow.lite"), names)
+            exec(code, names)
     else:
         exec(code, names)
     return {output: _array(value) for output, value in names["outputs"].items()}
