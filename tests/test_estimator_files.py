@@ -12,6 +12,7 @@ from ae_multi.estimators import archive
 
 pytestmark = pytest.mark.backend
 
+NAMES = [f"pixel {number}" for number in range(36)]
 IMAGES = np.random.default_rng(0).random((30, 6, 6), np.float32)
 
 
@@ -70,13 +71,13 @@ def test_what_comes_back_is_what_was_saved(name, fitted, tmp_path):
 
 def test_names_of_features_come_along(tmp_path, fitted):
     detector = fitted["detector"]
-    detector.feature_names_in_ = np.array(["a", "b"], dtype=object)
+    detector.feature_names_in_ = np.array(NAMES, dtype=object)
     try:
         detector.save(tmp_path / "named.ae")
     finally:
         del detector.feature_names_in_
     loaded = ae_multi.load_estimator(tmp_path / "named.ae")
-    assert loaded.feature_names_in_.tolist() == ["a", "b"]
+    assert loaded.feature_names_in_.tolist() == NAMES
     assert loaded.feature_names_in_.dtype == object
 
 
@@ -129,6 +130,12 @@ def test_a_file_that_is_only_written_anew_still_loads(path, fitted):
         (change("format", value=2), True, "format 1 or older. Received: .* of format 2, .* newer"),
         (change("class", value="Pipeline"), True, "Received: 'Pipeline', which .* does not know"),
         (change("class", value="os.system"), True, "does not know"),
+        (change("class", value={}), True, "does not know"),
+        (change("fitted", "sample_shape_", value={"tuple": [5]}), True, "sample_shape_ to be what"),
+        (change("fitted", "input_offset_", value=None), True, "input_offset_ to be what"),
+        (change("fitted", "loss_curve_", value=[]), True, "loss_curve_ to be what"),
+        (change("fitted", "offset_", value={"number": "nan"}), True, "offset_ to be what"),
+        (change("parameters", "scale", value="log"), True, "Expected scale to be"),
         (change("fitted", "offset_", value=-9.0), False, "another manifest.json than its digest"),
         (change("fitted", "__class__", value="x"), True, "'__class__' is no fitted attribute"),
         (change("fitted", "fit", value="x"), True, "'fit' is no fitted attribute"),
@@ -137,7 +144,8 @@ def test_a_file_that_is_only_written_anew_still_loads(path, fitted):
         (change("fitted", "network_", value={"model": "x.keras"}), True, "the part 'x.keras'"),
         (change("format", value="one"), True, "another manifest.json"),
     ],
-    ids=["newer", "class", "code", "threshold", "magic", "method", "parameter", "kind", "part",
+    ids=["newer", "class", "code", "dict", "shape", "scale", "curve", "nan", "choice",
+         "threshold", "magic", "method", "parameter", "kind", "part",
          "format"],
 )  # fmt: skip
 def test_an_altered_manifest_is_refused(path, manifest, honest, message):

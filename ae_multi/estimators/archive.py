@@ -10,6 +10,7 @@ import re
 
 from ae_multi.archives import Kind
 from ae_multi.errors import InputError
+from ae_multi.estimators.fitted import check_fitted
 from ae_multi.estimators.plain import Reader, Writer
 from ae_multi.files import check_writable
 
@@ -50,10 +51,10 @@ def load(path, cls):
     """The estimator in the file ``path``, of the class ``cls`` or one that inherits from it."""
     manifest, parts = KIND.read(path)
     name = manifest.get("class")
-    if name not in CLASSES:
+    if not isinstance(name, str) or name not in CLASSES:
         raise InputError(
-            f"Expected {path} to hold one of {', '.join(CLASSES)}. Received: {name!r}, which this "
-            "version of ae_multi does not know."
+            f"Expected {path} to hold one of {', '.join(CLASSES)}. Received: {name!r:.80}, which "
+            "this version of ae_multi does not know."
         )
     if not issubclass(_class(name), cls):
         raise InputError(
@@ -67,12 +68,14 @@ def load(path, cls):
         if strange:
             raise ValueError(f"{strange[0]!r} is no fitted attribute")
         estimator = _class(name)(**parameters)
+        estimator._check_parameters()
+        vars(estimator).update(fitted)
+        check_fitted(estimator)
     except Exception as error:  # an altered file may break reading anywhere, in Keras too
         raise InputError(
             f"Expected a whole file of an estimator. Received: {path}, which cannot be read "
             f"({type(error).__name__}: {error})."
         ) from error
-    vars(estimator).update(fitted)
     return estimator
 
 

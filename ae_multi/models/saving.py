@@ -34,6 +34,8 @@ class Portable(keras.Model):
         path = check_writable(filepath, "the model")
         if path.exists() and not overwrite:
             raise InputError(f"Expected a new file, as overwrite=False. Received: {path} exists.")
+        if self.compiled and self.built and not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)  # as it will be when it is loaded
         with written_whole(path) as temporary:
             super().save(temporary, **kwargs)
 

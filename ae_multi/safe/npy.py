@@ -32,7 +32,7 @@ def read(file, size, what, kinds=NUMBERS + TEXT):
         kinds: which kinds of NumPy's types it may have.
 
     Returns:
-        A writable array.
+        A writable array, in this machine's order of bytes.
 
     Raises:
         InputError: no .npy file, objects or another type, a shape for more or fewer bytes than
@@ -52,7 +52,7 @@ def read(file, size, what, kinds=NUMBERS + TEXT):
         raise _strange(what, f"an array of shape {shape} and type {dtype} ({error})") from error
     _fill(file, flat, what)
     _check_values(array, flat, what)
-    return array
+    return array.astype(dtype.newbyteorder("="), copy=False)
 
 
 def read_header(file, what, kinds=NUMBERS + TEXT):

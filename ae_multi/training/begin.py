@@ -115,7 +115,15 @@ def check_unsaved(saved, why):
 
 
 def _check_found(found, facts, epochs):
-    check_same(facts, found.facts, found.path)
+    try:
+        check_same(facts, found.facts, found.path)
+    except InputError:
+        raise
+    except Exception as error:  # an altered file may tell anything in place of facts
+        raise InputError(
+            f"Expected a whole checkpoint. Received: {found.path}, whose facts cannot be read "
+            f"({type(error).__name__}: {error})."
+        ) from error
     if found.place > (epochs, 0):
         raise InputError(
             f"Expected to train up to epoch {found.place.epoch} at least, as {found.path} did. "

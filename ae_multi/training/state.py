@@ -45,6 +45,19 @@ def gather(model, callbacks):
     }
 
 
+def _is_remembered(name, value):
+    """Whether one of Keras's callbacks can go on with a value under this name."""
+    if name == "history":
+        return isinstance(value, dict) and all(isinstance(each, list) for each in value.values())
+    if name == "epoch":
+        return isinstance(value, list)
+    if name == "best_weights":
+        return value is None or (
+            isinstance(value, list) and all(isinstance(each, np.ndarray) for each in value)
+        )
+    return value is None or isinstance(value, bool | int | float)
+
+
 def put_back(state, model, callbacks):
     """Give a model and its callbacks the state that `gather` returned, on any backend.
 
@@ -63,8 +76,14 @@ def put_back(state, model, callbacks):
     for (_, callback), (_, remembered) in zip(mine, state["callbacks"], strict=True):
         if _has_hooks(callback):
             callback.set_state(remembered)
-        else:
-            vars(callback).update(remembered)
+            continue
+        for name, value in remembered.items():
+            if name not in _attributes(callback) or not _is_remembered(name, value):
+                raise InputError(
+                    f"Expected what a {type(callback).__name__} remembers. "
+                    f"Received: {name}={value!r:.80}."
+                )
+        vars(callback).update(remembered)
         if isinstance(callback, keras.callbacks.History):
             model.history = callback
 

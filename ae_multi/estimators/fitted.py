@@ -1,0 +1,116 @@
+"""Whether the fitted values that a file holds belong together, so that what loads also predicts."""
+
+import math
+import numbers
+
+import numpy as np
+
+from ae_multi._keras import keras
+from ae_multi.errors import InputError
+from ae_multi.models.inputs import sample_shape
+
+
+def check_fitted(estimator):
+    """Raise `InputError` where a fitted value of an estimator is missing or cannot be meant."""
+    held = vars(estimator)
+    for name in _NEEDED:
+        if name not in held:
+            raise InputError(f"Expected the fitted value {name}. Received: none.")
+    for name, is_sound in _SOUND.items():
+        if name in held and not is_sound(held[name], estimator):
+            raise InputError(
+                f"Expected {name} to be what `fit` sets. Received: {_described(held[name])}."
+            )
+
+
+_NEEDED = ("sample_shape_", "n_features_in_", "network_", "loss_curve_", "input_offset_",
+           "input_span_")  # fmt: skip
+
+
+def _is_count(value, _=None):
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_number(value, _=None):
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def _is_shape(value, estimator):
+    sizes = isinstance(value, tuple) and value and all(map(_is_count, value))
+    return bool(sizes) and math.prod(value) == estimator.n_features_in_ > 0
+
+
+def _is_curve(value, _):
+    return isinstance(value, list) and all(map(_is_number, value))
+
+
+def _are_names(value, estimator):
+    shape = (estimator.n_features_in_,)
+    return isinstance(value, np.ndarray) and value.dtype == object and value.shape == shape
+
+
+def _is_scale(value, estimator):
+    """One number for each column of a table, one for all pixels of images."""
+    if estimator.scale is None or value is None:
+        return estimator.scale is None and value is None
+    shape = estimator.sample_shape_ if len(estimator.sample_shape_) == 1 else ()
+    sound = isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.shape == shape
+    return sound and bool(np.isfinite(value).all())
+
+
+def _is_span(value, estimator):
+    return _is_scale(value, estimator) and (value is None or bool((value >= 0).all()))
+
+
+def _is_network(value, estimator):
+    """A model from samples to reconstructions, or to a probability for each pixel and class."""
+    if not isinstance(value, keras.Model):
+        return False
+    shape = estimator.sample_shape_
+    if sample_shape(getattr(value, "encoder", value)) not in (None, shape):
+        return False
+    classes = getattr(estimator, "classes_", None)
+    wanted = shape if classes is None else (*shape[:2], len(classes))
+    outputs = value.compute_output_spec(keras.KerasTensor((None, *shape), "float32"))
+    return tuple(outputs.shape[1:]) == wanted
+
+
+def _are_codes(value, estimator):
+    if value is None:
+        return True
+    shape = tuple(estimator.network_.encoder.output_shape[1:])
+    sound = isinstance(value, np.ndarray) and value.dtype == np.float32 and len(value) > 0
+    return sound and value.shape[1:] == shape and bool(np.isfinite(value).all())
+
+
+def _are_classes(value, _):
+    sound = isinstance(value, np.ndarray) and value.ndim == 1 and len(value) > 1
+    return sound and len(np.unique(value)) == len(value)
+
+
+# In this order: later ones look at earlier ones.
+_SOUND = {
+    "n_features_in_": _is_count,
+    "sample_shape_": _is_shape,
+    "classes_": _are_classes,
+    "network_": _is_network,
+    "input_offset_": _is_scale,
+    "input_span_": _is_span,
+    "loss_curve_": lambda value, estimator: _is_curve(value, estimator) and bool(value),
+    "validation_loss_curve_": lambda value, estimator: value is None or _is_curve(value, estimator),
+    "n_iter_": _is_count,
+    "n_samples_seen_": _is_count,
+    "seed_": _is_count,
+    "feature_names_in_": _are_names,
+    "given_shape_": _is_shape,
+    "pairs_": lambda value, _: isinstance(value, bool),
+    "offset_": lambda value, _: _is_number(value) and not math.isnan(value),
+    "codes_": _are_codes,
+    "provenance_": lambda value, _: isinstance(value, dict),
+}
+
+
+def _described(value):
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape} and type {value.dtype}"
+    return f"{type(value).__name__} {value!r:.80}"
