@@ -104,6 +104,13 @@ def kills(session):
 
 
 @nox.session
+def fuzz(session):
+    """Give every loader damaged and forged files, 1,000 a backend; ``-- --files 10000`` more."""
+    arguments = session.posargs or ["--files=1000", *kept(session, "fuzz")[:1]]
+    run_in_core(session, "-m", "tests.fuzz", *interpreters(session), *arguments)
+
+
+@nox.session
 def sweep(session):
     """Compare all Keras layers between backends, in random configurations."""
     run_in_core(session, "-m", "tests.sweep", *interpreters(session), *session.posargs)

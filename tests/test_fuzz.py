@@ -1,0 +1,129 @@
+"""The fuzzing finds what it should, and every loader holds against some hundreds of files."""
+
+import random
+import shutil
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.fuzz.__main__ import FAULTS, main
+from tests.fuzz.loaders import LOADERS
+from tests.fuzz.mutations import mutate
+from tests.fuzz.plan import made, shares
+from tests.fuzz.resident import Resident
+from tests.fuzz.values import MARK
+
+PLANTED = "tests.fuzz.planted"
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    """A process with loaders that each have one fault."""
+    from tests.fuzz.planted import LOADERS as FAULTY
+
+    seeds = tmp_path_factory.mktemp("planted") / "seeds"
+    with Resident(sys.executable, None, seeds, FAULTY, PLANTED, timeout=5) as resident:
+        yield resident
+
+
+@pytest.mark.parametrize(
+    ("loader", "outcome", "detail"),
+    [
+        ("sound", "valid", ""),
+        ("refuses", "refused", "Expected more. Received: less."),
+        ("unpickles", "code", "pickle.find_class"),
+        ("evaluates", "code", "compile '<string>'"),
+        ("runs", "code", "os.system"),
+        ("starts", "code", "subprocess.Popen"),
+        ("writes", "code", "to write"),
+        ("reads elsewhere", "code", "no part of the file"),
+        ("imports", "code", "import antigravity"),
+        ("key error", "error", "KeyError at planted.py"),
+        ("interrupts", "error", "SystemExit"),
+        ("eats memory", "memory", "bytes for a file of"),
+        ("asks for memory", "memory", "MemoryError"),
+        ("swallows", "memory", "MemoryError"),
+        ("hangs", "hang", "more than 5 s"),
+        ("crashes", "crash", "status -11"),
+        ("sound again", "valid", ""),
+    ],
+)
+def test_a_planted_fault_is_found(planted, tmp_path, loader, outcome, detail):
+    if loader == "asks for memory" and sys.platform != "linux":
+        pytest.skip("addresses are limited on Linux alone")
+    (tmp_path / "file").write_bytes(b"content")
+    found = planted.load(loader, tmp_path / "file")
+    assert (found["outcome"], detail in found["detail"]) == (outcome, True), found
+
+
+def test_the_same_number_gives_the_same_file(tmp_path):
+    seeds = tmp_path / "seeds"
+    for name in ("idx", "npz", "plans"):
+        (seeds / name).mkdir(parents=True)
+        for seed, write in LOADERS[name].seeds().items():
+            write(seeds / name / f"{seed}{LOADERS[name].suffix}")
+        ones, others = (
+            [made(3, name, number, seeds) for number in range(20)] for _ in range(2)
+        )  # fmt: skip
+        assert ones == others
+        assert len({content for _, _, content in ones}) > 10
+
+
+def test_every_loader_gets_its_share():
+    counts = shares(LOADERS, 1000)
+    assert sum(counts.values()) == 1000
+    assert min(counts.values()) > 20
+    assert counts["models"] > 2 * counts["idx"]
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.integers(0, 2**64), st.binary(max_size=200), st.binary(max_size=50))
+def test_anything_can_be_changed(seed, content, other):
+    done, changed = mutate(random.Random(seed), content, other)
+    assert isinstance(done, str)
+    assert isinstance(changed, bytes)
+
+
+def test_a_loader_of_another_name_is_refused(capsys):
+    assert main(["--loaders", "nonsense"]) == 2
+    assert "Expected one of models" in capsys.readouterr().err
+
+
+# All loaders.
+
+
+@pytest.fixture(scope="module")
+def resident(tmp_path_factory):
+    """A process that loads files on this backend, beside whole ones."""
+    from ae_multi._keras import keras
+
+    seeds = tmp_path_factory.mktemp("fuzz") / "seeds"
+    with Resident(sys.executable, keras.config.backend(), seeds, LOADERS, timeout=60) as resident:
+        yield resident, seeds
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("loader", LOADERS)
+def test_no_file_does_more_than_load_or_be_refused(resident, loader, tmp_path):
+    process, seeds = resident
+
+    @settings(max_examples=25, deadline=None, derandomize=True, database=None)
+    @given(st.integers(0, 2**32))
+    def check(number):
+        done, file, content = made("test", loader, number, seeds)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / file).write_bytes(content)
+        found = process.load(loader, folder / file)
+        shutil.rmtree(folder)
+        assert found["outcome"] not in FAULTS, (done, found)
+
+    check()
+
+
+def teardown_module():
+    from pathlib import Path
+
+    assert not Path(MARK).exists()
