@@ -3,7 +3,9 @@
 import io
 import json
 import os
+import pathlib
 import pickle
+import re
 import tracemalloc
 import zipfile
 
@@ -139,18 +141,18 @@ def test_every_layer_of_keras_is_on_one_of_the_lists(keras):
 
 
 def test_a_class_of_ones_own_loads_once_it_is_registered(keras, tmp_path):
-    @keras.saving.register_keras_serializable("test_safe_models")
-    class Twice(keras.layers.Layer):
-        def call(self, inputs):
-            return 2 * inputs
-
+    words = (pathlib.Path(__file__).parents[1] / "docs" / "files.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", words, re.DOTALL)
+    named = {"keras": keras}
+    exec(code, named)
+    Twice = named["Twice"]  # noqa: N806
     encoder = keras.Sequential([keras.Input((5,)), keras.layers.Dense(2), Twice()])
     decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(5)])
     model, x = ae_multi.Autoencoder(encoder, decoder, seed=0), np.ones((2, 5), np.float32)
     model.save(tmp_path / "model.keras")
     again = ae_multi.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(again.encode(x), model.encode(x), rtol=1e-6)
-    del keras.saving.get_custom_objects()["test_safe_models>Twice"]
+    del keras.saving.get_custom_objects()["mine>Twice"]
     with pytest.raises(InputError, match=r"registered classes\. Received: the class .*Twice"):
         ae_multi.load_model(tmp_path / "model.keras")
 
