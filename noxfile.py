@@ -155,6 +155,13 @@ def scaling(session):
 
 
 @nox.session
+def checkpoints(session):
+    """Time what a checkpoint after each epoch costs, and what going on from one takes."""
+    arguments = session.posargs or kept(session, "checkpoints")[:1]
+    run_in_core(session, "-m", "benchmarks.checkpoints", *interpreters(session), *arguments)
+
+
+@nox.session
 def quality(session):
     """Measure what the tasks reach with their defaults, over seeds and backends: hours."""
     arguments = session.posargs or kept(session, "quality")[:1]

@@ -2,6 +2,7 @@
 
     throughput    samples per second in training, encoding and reconstructing; ``nox -s bench``
     scaling       training against batch size, width, samples and threads; ``nox -s scaling``
+    checkpoints   what checkpoints cost a training; ``nox -s checkpoints``
     contenders    who is timed, and the check that all compute the same
     first         the first second: imports, first epochs, memory
     limits        what the arithmetic and the memory of the machine allow

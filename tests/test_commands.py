@@ -9,18 +9,20 @@ from ae_multi.errors import WorkerError
 from benchmarks import command
 
 COMMANDS = {"throughput": "--model", "scaling": "--axes", "quality": "--rows", "exports": "--model"}
+ALL = [*COMMANDS, "checkpoints"]
 
 
 def main(name, *arguments):
     return importlib.import_module(f"benchmarks.{name}").main(arguments)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", ALL)
 def test_help_names_the_options(name, capsys):
     with pytest.raises(SystemExit, match="0"):
         main(name, "--help")
     told = capsys.readouterr().out
-    assert all(option in told for option in ("--json", "--device", "--python", COMMANDS[name]))
+    own = COMMANDS.get(name, "--pairs")
+    assert all(option in told for option in ("--json", "--device", "--python", own))
 
 
 @pytest.mark.parametrize(("name", "option"), COMMANDS.items())
@@ -29,7 +31,7 @@ def test_an_unknown_name_is_told(name, option, capsys):
     assert f"Expected {option} among" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", ALL)
 def test_a_folder_that_is_not_there_is_told(name, tmp_path, capsys):
     assert main(name, "--json", str(tmp_path / "missing" / "x.json")) == 2
     assert "Expected the JSON to go into an existing folder" in capsys.readouterr().err

@@ -1,0 +1,144 @@
+"""What checkpoints cost: ``nox -s checkpoints``.
+
+DeepAutoencoder on MNIST in batches of 128, at native speed, on each backend. One training takes a
+checkpoint after every other epoch, so that epochs with one and epochs without alternate, and what
+else the machine does meets both alike. An epoch is counted from the end of the one before: the
+copy of the state, and the thread that writes it while training goes on, fall within it.
+
+    share      how much longer an epoch with a checkpoint takes: the median over pairs
+    copy       seconds that training waits for the copy of its state
+    write      seconds until a checkpoint is on the disk
+    restore    seconds of a `fit` that finds its training ended: build, data to the device and
+               their digest, checkpoint read and put back, everything but imports
+"""
+
+import argparse
+
+from ae_multi.parity import Settings
+from ae_multi.report.json import write_json
+from ae_multi.report.machine import machine
+from ae_multi.report.tables import console, plain_table
+from benchmarks.command import add_run_options, check_paths, status_of
+from benchmarks.processes import run
+
+_COLUMNS = {
+    "epoch_seconds": ("epoch, s", ".3f"),
+    "share": ("share", ".2%"),
+    "copy_seconds": ("copy, s", ".4f"),
+    "write_seconds": ("write, s", ".4f"),
+    "restore_seconds": ("restore, s", ".2f"),
+}
+
+
+def main(arguments=None):
+    """Measure every backend and print a table; return the exit status."""
+    parser = argparse.ArgumentParser(prog="checkpoints", description=__doc__.partition("\n")[0])
+    add_run_options(parser, "write all of it as JSON")
+    parser.add_argument("--pairs", type=int, default=20, metavar="N", help="default: 20")
+    options = parser.parse_args(arguments)
+    return status_of("checkpoints", lambda: _measure_all(options))
+
+
+def _measure_all(options):
+    check_paths(options.json)
+    settings = Settings(backends=options.backends, pythons=dict(options.python))
+    recorded = {"machine": machine(), "results": []}
+    with console(stderr=True).status("starting") as status:
+        for backend in settings.available()[0]:
+            status.update(backend)
+            job, python = {"pairs": options.pairs}, settings.python(backend)
+            found = run(python, backend, "checkpoints", job, options.device)
+            recorded["results"].append(found)
+            if options.json:
+                write_json(options.json, recorded)
+    console().print(_table(recorded["results"]))
+    return 0
+
+
+def measure(pairs):
+    """What checkpoints cost on this process's backend, as plain values."""
+    import itertools
+    import statistics
+    import tempfile
+    import time
+    from pathlib import Path
+
+    from ae_multi._keras import keras
+    from ae_multi.checkpoints import Folder
+    from ae_multi.parity.record import describe
+    from ae_multi.training import state
+    from benchmarks.networks import images, network
+
+    x, data = images()
+    x = x.copy()
+    stamps, writes, real = [], [], Folder.write
+
+    class Stamps(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            stamps.append(time.perf_counter())
+
+    def timed(*arguments):
+        begin = time.perf_counter()
+        real(*arguments)
+        writes.append(time.perf_counter() - begin)
+
+    def fit(folder):
+        model = network("deep", x.shape[1:])
+        begin = time.perf_counter()
+        history = model.fit(
+            x, batch_size=128, epochs=2 * pairs + 2, verbose=0, callbacks=[Stamps()],
+            checkpoint=folder, every="2 epochs", resume=True,
+        )  # fmt: skip
+        return model, history, time.perf_counter() - begin
+
+    Folder.write = timed
+    with tempfile.TemporaryDirectory() as root:
+        model, history, _ = fit(Path(root) / "saved")
+        size = max(path.stat().st_size for path in Path(root).rglob("*.checkpoint"))
+        restores = [fit(Path(root) / "saved")[2] for _ in range(3)]
+    # After epochs 2, 4, ... one is taken: the epochs after these have its cost. The first epoch
+    # compiles and has no stamp before it.
+    epochs = [after - before for before, after in itertools.pairwise(stamps)]
+    without, with_one = epochs[0:-1:2], epochs[1::2]
+    both = list(zip(with_one, without, strict=False))
+    return {
+        "backend": keras.config.backend(),
+        **describe(),
+        "data": data,
+        "plan": history.plan.name,
+        "epoch_seconds": statistics.median(without),
+        "share": statistics.median(one / other for one, other in both) - 1,
+        "share_of_least": min(with_one) / min(without) - 1,
+        "pairs": both,
+        "bytes": size,
+        "copy_seconds": _median(lambda: state.gather(model, [history])),
+        "write_seconds": statistics.median(writes),
+        "restore_seconds": statistics.median(restores),
+    }
+
+
+def _median(function):
+    import statistics
+    import time
+
+    seconds = []
+    for _ in range(20):
+        begin = time.perf_counter()
+        function()
+        seconds.append(time.perf_counter() - begin)
+    return statistics.median(seconds)
+
+
+def _table(results):
+    table = plain_table("What a checkpoint after each epoch costs")
+    table.add_column("backend")
+    for name, _ in _COLUMNS.values():
+        table.add_column(name, justify="right")
+    for result in results:
+        numbers = [format(result[key], form) for key, (_, form) in _COLUMNS.items()]
+        table.add_row(result["backend"], *numbers)
+    return table
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
