@@ -153,6 +153,23 @@ def test_it_ends_as_if_it_had_never_been_broken_off(train, whole, tmp_path, ever
     assert_same(ended, whole)
 
 
+def test_what_is_gathered_is_a_copy(keras, task):
+    from ae_multi.training.state import gather
+
+    model = task[0]
+    best = keras.callbacks.EarlyStopping()
+    best.best_weights = [weight.copy() for weight in model.get_weights()]
+    gathered = gather(model, [best])
+    before = [value.copy() for _, value in gathered["variables"]["weights"]]
+    kept = gathered["callbacks"][0][1]["best_weights"]
+    for variable, weight in zip(model.weights, best.best_weights, strict=True):
+        variable.assign(keras.ops.full(variable.shape, 7, dtype=variable.dtype))
+        weight[...] = 7
+    for (_, value), old in zip(gathered["variables"]["weights"], before, strict=True):
+        np.testing.assert_array_equal(value, old)
+    assert not all((weight == 7).all() for weight in kept)
+
+
 def test_by_the_clock(train, whole, tmp_path, monkeypatch):
     from ae_multi.training import saving
 

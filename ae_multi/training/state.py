@@ -134,7 +134,7 @@ def _end(path):
 
 
 def _copied(variable):
-    value = np.array(keras.ops.convert_to_numpy(variable.value))
+    value = keras.ops.convert_to_numpy(variable.value)  # which copies, as a test watches
     # NumPy has no bfloat16 of its own; float32 holds its numbers exactly.
     return value if value.dtype.kind in "biuf" else value.astype(np.float32)
 
