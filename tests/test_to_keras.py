@@ -159,6 +159,23 @@ def test_a_whole_model_in_hdf5_loads(keras, tmp_path):
         np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.once
+def test_an_encoder_and_a_decoder_of_other_layers_are_told_apart(keras, tmp_path):
+    kl = keras.layers
+
+    def build(seed):
+        encoder = keras.Sequential([keras.Input((6,)), kl.Dense(6)])
+        inner = [kl.Dense(6), kl.BatchNormalization(), kl.Dense(6)]
+        decoder = keras.Sequential([keras.Input((6,)), *inner])
+        return stirred(ae_multi.Autoencoder(encoder, decoder), seed)
+
+    model, into = build(1), build(2)
+    model.save_weights(tmp_path / "saved.weights.h5")
+    ae_multi.from_keras(tmp_path / "saved.weights.h5", into)
+    for found, expected in zip(into.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
 def old_file(path, sizes, head=None):
     """A file as tf.keras 2 wrote it, by hand; returns the weights."""
     rng = np.random.default_rng(0)
