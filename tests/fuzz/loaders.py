@@ -190,6 +190,39 @@ def _load_safetensors(path):
     assert model.encode(np.zeros((2, 5), np.float32)).shape == (2, 3)
 
 
+def _hdf5():
+    import h5py
+
+    def old(path):
+        kernels = {"dense": (5, 3), "dense_1": (3, 5)}
+        with h5py.File(path, "w") as file:
+            file.attrs["layer_names"] = np.array(list(kernels), "S")
+            for layer, shape in kernels.items():
+                names = [f"{layer}/kernel:0", f"{layer}/bias:0"]
+                file.create_group(layer).attrs["weight_names"] = np.array(names, "S")
+                file[layer][names[0]] = RNG.random(shape, np.float32)
+                file[layer][names[1]] = RNG.random(shape[1], np.float32)
+
+    def weights(path):
+        named = path.with_name("seed.weights.h5")
+        _training().save_weights(named)
+        named.rename(path)
+
+    def model(path):
+        named = path.with_name("seed.keras")
+        _training().save(named)
+        named.rename(path)
+
+    return {"weights": weights, "old": old, "model": model}
+
+
+def _load_hdf5(path):
+    import ae_multi
+
+    model = ae_multi.from_keras(path, _training())
+    assert model.encode(np.zeros((2, 5), np.float32)).shape == (2, 3)
+
+
 # Data.
 
 
@@ -378,6 +411,7 @@ LOADERS = {
     "estimators": Loader(".ae", _estimators, _load_estimator, backend=True, share=3),
     "checkpoints": Loader(".checkpoint", _checkpoints, _load_checkpoint, backend=True, share=1.5),
     "safetensors": Loader(".safetensors", _safetensors, _load_safetensors, backend=True),
+    "weights": Loader(".h5", _hdf5, _load_hdf5, backend=True),
     "idx": Loader(".idx", _idx, _load_idx),
     "npz": Loader(".npz", _npz, _load_npz),
     "npy": Loader(".npy", _npy, _load_npy),
