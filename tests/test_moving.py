@@ -92,3 +92,40 @@ for saved in sys.argv[1].split(","):
 
 def test_an_estimator_saved_on_one_backend_decides_alike_on_another(python):
     check_all_pairs(python, SAVE_ESTIMATOR, LOAD_ESTIMATOR, 1e-5)
+
+
+TRAIN_ON_IN_PYTORCH = """
+import sys
+sys.path.append(sys.argv[1])  # of the environment that has PyTorch, behind this one's own
+import numpy as np, torch, ae_multi
+x = np.load("x.npy")
+model = ae_multi.DeepAutoencoder((16, 8), 4, (28, 28, 1), seed=6)
+model.compile()
+model.fit(x, epochs=2, verbose=0)
+module = ae_multi.to_torch(model)
+images = torch.from_numpy(x)
+with torch.no_grad():
+    print("out", abs(module(images).numpy() - model.reconstruct(x)).max())
+optimizer = torch.optim.Adam(module.parameters(), 1e-3)
+for _ in range(20):
+    optimizer.zero_grad()
+    loss = torch.nn.functional.mse_loss(module(images), images)
+    loss.backward()
+    optimizer.step()
+before = ((model.reconstruct(x) - x) ** 2).mean()
+ae_multi.from_torch(module, model)
+with torch.no_grad():
+    print("back", abs(module(images).numpy() - model.reconstruct(x)).max())
+print("gain", ((model.reconstruct(x) - x) ** 2).mean() / before)
+import keras
+assert keras.config.backend() == "jax"
+"""
+
+
+def test_a_model_of_jaxs_trains_on_in_plain_pytorch_and_comes_back(python):
+    where = "import site; print('where', site.getsitepackages()[0])"
+    packages = python("torch", where, "")["where"]
+    found = python("jax", TRAIN_ON_IN_PYTORCH, packages)
+    assert float(found["out"]) < 1e-6
+    assert float(found["back"]) < 1e-6
+    assert float(found["gain"]) < 0.99

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from ae_multi import backends
 from ae_multi.moving import pads
-from ae_multi.moving.network import read
+from ae_multi.moving.reading import read
 from ae_multi.moving.weights import Weight, put
 
 

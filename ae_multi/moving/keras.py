@@ -8,7 +8,7 @@ from ae_multi import backends
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
 from ae_multi.moving import keras_files, plain_keras
-from ae_multi.moving.network import read
+from ae_multi.moving.reading import read
 from ae_multi.moving.weights import Weight, natural, put, side
 
 # What Keras calls, in names, the layers that have weights.

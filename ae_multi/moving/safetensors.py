@@ -11,7 +11,7 @@ import ae_multi
 from ae_multi._keras import keras
 from ae_multi.errors import BackendError, InputError
 from ae_multi.files import check_file, check_writable, read_whole, written_whole
-from ae_multi.moving.network import read
+from ae_multi.moving.reading import read
 from ae_multi.moving.torch_form import weights_of
 from ae_multi.moving.weights import pair, put
 
