@@ -76,7 +76,7 @@ def test_files_give_what_the_model_gives(tmp_path, backend, digits, part):
         path = tmp_path / NAMES[name]
         made = model.export(path, part=part)
         assert made.format == name
-        assert made.difference <= 1e-6
+        assert made.difference <= 3e-6
         assert made.samples == len(digits.x_test)
         output = "codes" if part == "encoder" else "reconstruction"
         assert list(made.outputs) == [output]
@@ -84,7 +84,7 @@ def test_files_give_what_the_model_gives(tmp_path, backend, digits, part):
             found = loaded(name, path, inputs[:size])
             assert list(found) == [output]
             largest = np.abs(wanted[:size]).max()
-            np.testing.assert_allclose(found[output], wanted[:size], rtol=0, atol=1e-6 * largest)
+            np.testing.assert_allclose(found[output], wanted[:size], rtol=0, atol=3e-6 * largest)
         files = [file for file in tmp_path.rglob("*") if file.is_file()]
         assert made.size == sum(file.stat().st_size for file in files)
         for file in files:
@@ -101,7 +101,7 @@ def test_an_exported_detector_gives_the_detectors_labels(tmp_path, backend, digi
         found = loaded(name, made.path, x)
         assert set(found) == {"label", "score", "reconstruction"}
         np.testing.assert_array_equal(found["label"], labels)
-        np.testing.assert_allclose(found["score"], scores, rtol=0, atol=1e-6 * scores.max())
+        np.testing.assert_allclose(found["score"], scores, rtol=0, atol=3e-6 * scores.max())
         strange = digits.y_test != 0
         assert roc_auc_score(strange, found["score"]) == roc_auc_score(strange, scores)
 
@@ -247,6 +247,29 @@ def test_the_extra_that_is_missing_is_named(tmp_path, monkeypatch, model, name):
     extra = {"savedmodel": "tensorflow"}.get(name, name)
     with pytest.raises(ExportError, match=rf"pip install 'ae-multi\[{extra}\]', or name another"):
         model.export(tmp_path / NAMES[name], name)
+    assert not os.listdir(tmp_path)
+
+
+def test_a_model_that_cannot_be_handed_over_is_told(tmp_path, keras):
+    class Kept(keras.layers.Layer):
+        def __init__(self, array):
+            super().__init__()
+            self.array = array
+
+        def call(self, x):
+            return x + 1
+
+        def get_config(self):
+            return {"array": self.array}
+
+    model = keras.Sequential([keras.Input((2,)), Kept(object())])
+    other = "onnx" if keras.config.backend() == "tensorflow" else "savedmodel"
+    with pytest.raises(InputError, match="handed over to another process, of layers with a get_"):
+        ae_multi.export(
+            model,
+            tmp_path / NAMES[other],
+            pythons=dict.fromkeys(["torch", "tensorflow"], sys.executable),
+        )
     assert not os.listdir(tmp_path)
 
 

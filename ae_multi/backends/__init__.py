@@ -22,6 +22,14 @@ What makes it fast, with Keras's own `train_step` as the one definition of a ste
                       the model's outputs in use for all of x, NumPy arrays in its structure;
                       told is called with the number of batches that are done
 
+And a module ``export`` for `ae_multi.exporting`, imported when asked for (OpenVINO has one, too):
+
+    write(model, format, path)
+                      write a functional Keras model, from "input" to a dict of outputs
+    run(format, path, batches)
+                      what the file's own runtime makes of each batch: list of dicts of arrays
+    versions(format)  of what writes and runs it: dict
+
 Beside it a module ``plain`` makes the same network without Keras, on whichever backend Keras runs.
 """
 

@@ -5,6 +5,7 @@ back is the file, and what its own runtime makes of the samples.
 """
 
 import importlib
+import json
 import os
 import sys
 from pathlib import Path
@@ -31,8 +32,7 @@ def hand_over(model, name, path, batches, python):
     Returns:
         (list of the outputs' dicts, one for each batch; dict of versions).
     """
-    config = keras.saving.serialize_keras_object(model)
-    _drop_training(config)
+    config = _config(model)
     folder = path.parent.parent
     np.savez(folder / "weights.npz", *model.get_weights())
     np.savez(folder / "batches.npz", *batches)
@@ -94,6 +94,20 @@ def receive(job, emit):
         **{f"{i}/{name}": value for i, each in enumerate(outputs) for name, value in each.items()},
     )
     emit({"event": "exported", "names": sorted(outputs[0]), "versions": versions})
+
+
+def _config(model):
+    """The configuration of ``model`` as JSON knows it, or an `InputError`."""
+    try:
+        config = keras.saving.serialize_keras_object(model)
+        _drop_training(config)
+        json.dumps(config)
+    except (NotImplementedError, TypeError, ValueError) as error:
+        raise InputError(
+            "Expected a model that can be handed over to another process, of layers with a "
+            f"get_config. Received: {type(error).__name__}: {error}"
+        ) from error
+    return config
 
 
 def _drop_training(config):
