@@ -35,7 +35,8 @@ def _export_all(options):
     backends = settings.available()[0]
     recorded = {"machine": machine(), "exports": recorded_before(options.json, "exports")}
     done = {(each["backend"], each["model"]) for each in recorded["exports"]}
-    pythons = {name: settings.python(name) for name in backends}
+    # Those who export, and those who are handed models over.
+    pythons = {name: settings.python(name) for name in (*backends, *settings.pythons)}
     with console(stderr=True).status("starting") as status:
         for backend, model in ((b, m) for b in backends for m in options.model):
             if (backend, model) in done:

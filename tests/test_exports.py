@@ -1,0 +1,35 @@
+"""The table of exported files: in step with what was recorded, and its conditions met."""
+
+import json
+import pathlib
+
+from ae_multi.exporting.check import BOUND
+from ae_multi.exporting.formats import FORMATS
+from benchmarks import exports
+from benchmarks.exported import MODELS
+
+ROOT = pathlib.Path(__file__).parent.parent
+RECORDED = json.loads((ROOT / "benchmarks" / "results" / "exports-cpu.json").read_text())["exports"]
+
+
+def test_the_recorded_exports_are_the_printed_ones():
+    docs = (ROOT / "docs" / "export.md").read_text()
+    rows = [f"| {' | '.join(texts)} |" for texts in exports.lines(RECORDED)]
+    assert len(rows) == len(FORMATS) * len(MODELS)
+    for row in [f"| {' | '.join(exports.COLUMNS)} |", *rows]:
+        assert row in docs
+    for text in exports.judged(RECORDED):
+        assert text in docs
+
+
+def test_every_format_was_reached_from_every_backend_and_gives_the_same():
+    seen = {(each["backend"], each["format"], each["model"]) for each in RECORDED}
+    assert len(seen) == len(RECORDED) == 3 * len(FORMATS) * len(MODELS)
+    for each in RECORDED:
+        assert each["difference"] <= each["bound"] == BOUND
+        assert (each["data"], each["samples"]) == ("mnist", 1000)
+        if each["model"] == "AnomalyDetector":
+            assert each["labels_that_differ"] == 0
+            assert each["labels"]["1"] > 50
+            assert each["labels"]["-1"] > 500
+            assert abs(each["auroc"] - each["auroc_of_the_file"]) < 1e-6
