@@ -37,7 +37,7 @@ _HOME = {
     "to_keras": "ae_multi.moving",
     "to_torch": "ae_multi.moving",
     "evaluate": "ae_multi.training",
-    "export": "ae_multi.exporting",
+    "export": "ae_multi.exporting.export",
     "fit": "ae_multi.training",
     "predict": "ae_multi.training",
     "Dataset": "ae_multi.data",

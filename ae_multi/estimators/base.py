@@ -183,7 +183,7 @@ class NetworkEstimator(BaseEstimator):
             pythons: dict of backend to an interpreter that has it.
 
         Returns:
-            An `ae_multi.exporting.Export`.
+            An `ae_multi.exporting.check.Export`.
 
         Raises:
             NotFittedError: before `fit`.

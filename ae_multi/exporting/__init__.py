@@ -8,8 +8,3 @@ handover   made and run by another backend, in a process of its own
 samples    what a file is tried on
 check      whether it gives what the model gives
 """
-
-from ae_multi.exporting.check import Export
-from ae_multi.exporting.export import export
-
-__all__ = ["Export", "export"]
