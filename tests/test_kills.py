@@ -11,11 +11,7 @@ MOMENTS = 20
 
 
 @pytest.mark.backend
-def test_nothing_is_lost_but_time(backend, tmp_path, monkeypatch):
-    monkeypatch.setenv("AE_MULTI_CACHE", str(tmp_path))
-    # A killed training and the one that goes on from it compile the same programs.
-    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "jax"))
-    monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+def test_nothing_is_lost_but_time(backend):
     job = {"run": "tests.kills.cases:run", "seed": 0, "first": 0, "moments": MOMENTS, "at_once": 2}
     found = [event for event in run(sys.executable, backend, job) if event["event"] == "moment"]
     assert len(found) == MOMENTS

@@ -19,6 +19,7 @@ def main():
     options = _options()
     pythons = {name: path for name, path in options.python if name in (options.backends or (name,))}
     to, cases = console(), {}
+    recorded = {"machine": machine(), "seed": options.seed, "cases": cases, "pairs": []}
     with _progress() as bars:
         for backend, python in pythons.items():
             bar = bars.add_task(backend, total=options.moments)
@@ -31,15 +32,16 @@ def main():
                 if event.pop("event") == "moment":
                     cases[backend].append(event)
                     bars.advance(bar)
+            if options.json:
+                write_json(options.json, recorded)
     with tempfile.TemporaryDirectory() as root:
         apart = compare(pythons, Path(root)) if len(pythons) > 1 else {}
     _print(to, cases, apart)
+    recorded["pairs"] = [
+        {"from": one, "to": other, "largest": error} for (one, other), error in apart.items()
+    ]
     if options.json:
-        told = [{"from": one, "to": other, "largest": e} for (one, other), e in apart.items()]
-        write_json(
-            options.json,
-            {"machine": machine(), "seed": options.seed, "cases": cases, "pairs": told},
-        )
+        write_json(options.json, recorded)
     faulty = [case for found in cases.values() for case in found if case["fault"]]
     return 1 if faulty or any(error > BOUND for error in apart.values()) else 0
 

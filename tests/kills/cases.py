@@ -13,8 +13,15 @@ from tests.kills.training import EVERY, train
 
 def run(job, emit):
     """Kill at ``job["moments"]`` moments, ``job["at_once"]`` of them side by side."""
-    _import_all()
     with tempfile.TemporaryDirectory() as root:
+        # Plans are chosen afresh; a training and the one that goes on from it compile the same
+        # programs, which JAX keeps for the second where it is told before it is imported.
+        os.environ |= {
+            "AE_MULTI_CACHE": root,
+            "JAX_COMPILATION_CACHE_DIR": str(Path(root) / "jax"),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        }
+        _import_all()
         whole = in_fork(lambda told: train())[0]["digest"]
         lengths = {every: _measured(root, every, whole) for every in EVERY}
         emit({"event": "ready"})
