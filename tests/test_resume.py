@@ -334,6 +334,15 @@ def test_a_full_disk_does_not_end_a_training(train, whole, tmp_path, monkeypatch
     assert_same(again, whole)
 
 
+def test_a_second_writer_is_refused_before_anything_is_trained(task, train, tmp_path):
+    held = Folder(tmp_path)
+    with pytest.raises(InputError, match=r"no other training writes to\. Received: .*this process"):
+        train(checkpoint=tmp_path, resume=True)
+    held.close()
+    for one, other in zip(state(task[0]), task[1], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_any_other_error_of_writing_is_an_error_of_the_training(train, tmp_path, monkeypatch):
     def write(*arguments):
         raise RuntimeError("a fault")
