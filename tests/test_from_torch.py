@@ -9,6 +9,7 @@ import ae_multi
 from ae_multi.selection import installed
 from tests.reference import numpy_dense
 from tests.reference.movable_models import MODELS, images_for, ours, stirred
+from tests.reference.pt_files import write_pt
 
 pytestmark = pytest.mark.backend
 
@@ -95,6 +96,15 @@ def test_what_went_out_comes_back_changed(name):
         assert abs(other.predict(x, verbose=0) - expected).max() > 1e-5
         assert ae_multi.from_torch(source, other) is other
         np.testing.assert_allclose(other.predict(x, verbose=0), expected, rtol=0, atol=1e-6)
+
+
+def test_a_file_loads_without_pytorch(tmp_path):
+    state, plain = state_dict(DEEP[0], TUTORIALS["sub-Sequentials"])
+    write_pt(tmp_path / "state.pt", state, within="model_state_dict")
+    model = ae_multi.from_torch(tmp_path / "state.pt", ae_multi.DeepAutoencoder())
+    assert_equals_numpy(model, plain, DEEP[1])
+    with pytest.raises(ae_multi.InputError, match=r"'encoder.0.weight' in .*state.pt"):
+        ae_multi.from_torch(str(tmp_path / "state.pt"), ae_multi.DeepAutoencoder((64, 32, 16, 8)))
 
 
 @here

@@ -1,5 +1,6 @@
 """A model as a plain `torch.nn.Module`, and the weights of one in a model."""
 
+import os
 from collections.abc import Mapping
 
 from ae_multi import backends
@@ -7,6 +8,7 @@ from ae_multi.errors import InputError
 from ae_multi.moving.reading import read
 from ae_multi.moving.torch_form import parts_of, weights_of
 from ae_multi.moving.weights import put
+from ae_multi.safe import pt
 
 
 def to_torch(model):
@@ -49,25 +51,31 @@ def from_torch(source, into):
     images orders their values, which `to_torch` does as Keras, channels last.
 
     Args:
-        source: an `nn.Module`, or its state dict.
+        source: an `nn.Module`, its state dict, or a file of `torch.save` with one, which is read
+            without PyTorch and without running the pickle in it.
         into: a model as `to_torch` takes it. An optimizer that it has keeps its state.
 
     Raises:
-        InputError: too few or too many weights, or one of another shape: the message names its
-            key, what was expected and what came. The model is left as it was.
+        InputError: no such file or no sound one; too few or too many weights, or one of another
+            shape: the message names its key, what was expected and what came. The model is left
+            as it was.
 
     Example:
-        >>> module.load_state_dict(torch.load("weights.pt"))
-        >>> model = ae_multi.from_torch(module, ae_multi.DeepAutoencoder())
+        >>> model = ae_multi.from_torch("weights.pt", ae_multi.DeepAutoencoder())
     """
-    state = source.state_dict() if hasattr(source, "state_dict") else source
+    where = "the state dict"
+    if isinstance(source, str | os.PathLike):
+        where, state = str(source), pt.read(source)
+    else:
+        state = source.state_dict() if hasattr(source, "state_dict") else source
     if not isinstance(state, Mapping) or not all(isinstance(key, str) for key in state):
         raise InputError(
-            f"Expected a torch.nn.Module or a state dict. Received: {type(source).__name__}."
+            "Expected a torch.nn.Module, a state dict or the path of one. "
+            f"Received: {type(source).__name__}."
         )
     # How often a BatchNorm was called, which Keras does not count.
     kept = {key: state[key] for key in state if not key.endswith("num_batches_tracked")}
-    put(weights_of(read(into)), kept, "the state dict")
+    put(weights_of(read(into)), kept, where)
     return into
 
 

@@ -223,6 +223,27 @@ def _load_hdf5(path):
     assert model.encode(np.zeros((2, 5), np.float32)).shape == (2, 3)
 
 
+def _pt():
+    from tests.reference.pt_files import write_pt
+
+    state = {
+        f"{part}.0.{name}": RNG.random(shape, np.float32)
+        for part, size in (("encoder", (3, 5)), ("decoder", (5, 3)))
+        for name, shape in (("weight", size), ("bias", size[:1]))
+    }
+    return {
+        "state": lambda path: write_pt(path, state),
+        "checkpoint": lambda path: write_pt(path, state, "state_dict"),
+    }
+
+
+def _load_pt(path):
+    import ae_multi
+
+    model = ae_multi.from_torch(path, _training())
+    assert model.encode(np.zeros((2, 5), np.float32)).shape == (2, 3)
+
+
 # Data.
 
 
@@ -412,6 +433,7 @@ LOADERS = {
     "checkpoints": Loader(".checkpoint", _checkpoints, _load_checkpoint, backend=True, share=1.5),
     "safetensors": Loader(".safetensors", _safetensors, _load_safetensors, backend=True),
     "weights": Loader(".h5", _hdf5, _load_hdf5, backend=True),
+    "pytorch": Loader(".pt", _pt, _load_pt, backend=True),
     "idx": Loader(".idx", _idx, _load_idx),
     "npz": Loader(".npz", _npz, _load_npz),
     "npy": Loader(".npy", _npy, _load_npy),
