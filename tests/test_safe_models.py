@@ -133,6 +133,16 @@ def test_safe_mode_turned_off_for_all_of_keras_changes_nothing(load, keras):
 
 
 @once
+def test_keras_is_asked_for_its_own_safe_mode_as_well(load, keras, monkeypatch):
+    monkeypatch.setattr(configuration, "check", lambda *_: None)
+    source = object_of("builtins", "f", {"value": "4wEAAAA="}, "__lambda__")
+    dense = object_of("keras.layers", "Dense", {"units": 5, "activation": source})
+    with pytest.raises(InputError, match="Keras cannot load") as refused:
+        load(config=sequential(dense))
+    assert "arbitrary code execution" in str(refused.value.__cause__)
+
+
+@once
 def test_every_layer_of_keras_is_on_one_of_the_lists(keras):
     """A layer that a newer Keras brings has to be looked at before files may name it."""
     layers = {name for name in dir(keras.layers) if isinstance(getattr(keras.layers, name), type)}
