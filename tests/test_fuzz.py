@@ -13,7 +13,6 @@ from tests.fuzz.loaders import LOADERS
 from tests.fuzz.mutations import mutate
 from tests.fuzz.plan import made, shares
 from tests.fuzz.resident import Resident
-from tests.fuzz.values import MARK
 
 PLANTED = "tests.fuzz.planted"
 
@@ -121,9 +120,3 @@ def test_no_file_does_more_than_load_or_be_refused(resident, loader, tmp_path):
         assert found["outcome"] not in FAULTS, (done, found)
 
     check()
-
-
-def teardown_module():
-    from pathlib import Path
-
-    assert not Path(MARK).exists()

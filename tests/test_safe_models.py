@@ -6,6 +6,7 @@ import os
 import pathlib
 import pickle
 import re
+import struct
 import tracemalloc
 import zipfile
 
@@ -298,6 +299,19 @@ def twice(h5py, root, name, array):
 def test_weights_that_are_not_all_in_the_file_are_refused(load, whole, change, message):
     with pytest.raises(InputError, match=message):
         load(weights=altered(whole, change))
+
+
+@once
+def test_a_list_that_leads_back_to_itself_is_refused(load, whole):
+    """HDF5's library would follow it for ever."""
+    content = bytearray(whole["model.weights.h5"])
+    heap = content.index(b"HEAP\0")
+    size, _, data = struct.unpack("<3Q", content[heap + 8 : heap + 32])
+    block = size - 32
+    content[heap + 16 : heap + 24] = struct.pack("<Q", block)
+    content[data + block : data + block + 16] = struct.pack("<2Q", block, 16)
+    with pytest.raises(InputError, match="free blocks in a circle"):
+        load(weights=bytes(content))
 
 
 @once

@@ -4,6 +4,8 @@ An HDF5 file can point at other files, compute one dataset from others, and ask 
 are loaded as libraries. What Keras writes does none of it.
 """
 
+import re
+import struct
 from dataclasses import dataclass
 
 import h5py
@@ -13,6 +15,7 @@ from ae_multi.errors import InputError
 _KINDS = "biuf"
 _BFLOAT16 = "V2"  # h5py's type for what Keras marks as bfloat16
 _MOST_OBJECTS = 1_000_000
+_NO_BLOCK = 1
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,9 @@ def check(file, size, what):
         InputError: no HDF5 file; links of any kind, data elsewhere or computed, compressed or in
             pieces; types that are no numbers; shapes for more bytes than the file has.
     """
+    file.seek(0)
+    _check_heaps(file.read(), what)
+    file.seek(0)
     try:
         with h5py.File(file, "r") as root:
             return _Walk(what, size).through(root)
@@ -47,6 +53,28 @@ def check(file, size, what):
         raise
     except Exception as error:  # h5py lets through whatever its library says, in many ways
         raise _refused(what, f"a damaged one ({type(error).__name__}: {error!s:.80})") from error
+
+
+def _check_heaps(content, what):
+    """See that no list of free blocks leads back to itself, where the library would go for ever.
+
+    A local heap, which holds the names in a group: "HEAP", version, three bytes; then, of eight
+    bytes each, the size of its data, the first free block, 1 for none, and where the data are. A
+    free block begins with the next one's place (HDF5 File Format Specification, III.D).
+    """
+    for found in re.finditer(b"HEAP\0", content):
+        head = content[found.start() + 8 : found.start() + 32]
+        if len(head) < 24:
+            continue
+        size, block, data = struct.unpack("<3Q", head)
+        if data + size > len(content):
+            continue  # the library refuses it
+        left = size // 16 + 1  # a free block has at least sixteen bytes
+        while block != _NO_BLOCK and block + 16 <= size and left >= 0:
+            (block,) = struct.unpack("<Q", content[data + block : data + block + 8])
+            left -= 1
+        if left < 0:
+            raise _refused(what, "free blocks in a circle")
 
 
 class _Walk:

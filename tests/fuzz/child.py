@@ -30,14 +30,16 @@ def main(catalogue):
     warnings.simplefilter("ignore")
     module = importlib.import_module(catalogue)
     watching = watch.Watch()
-    for line in sys.stdin:
-        job = json.loads(line)
-        if "seeds" in job:
-            answer = _begin(module, **job)
-        else:
-            answer = _load(module.LOADERS[job["loader"]].load, Path(job["path"]), watching)
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)  # what code leaves behind, it leaves here
+        for line in sys.stdin:
+            job = json.loads(line)
+            if "seeds" in job:
+                answer = _begin(module, **job)
+            else:
+                answer = _load(module.LOADERS[job["loader"]].load, Path(job["path"]), watching)
+            answers.write(json.dumps(answer) + "\n")
+            answers.flush()
 
 
 def _begin(module, seeds, loaders):

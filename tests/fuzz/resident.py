@@ -10,6 +10,7 @@ import threading
 STARTING = 600  # seconds, for frameworks to come and seeds to be written
 # Frameworks keep what they have compiled.
 _TURNS = 1500
+_ENDING = 60  # seconds, for a process whose output has ended to end
 _WORDS = 1000  # of what a process said before it ended
 
 
@@ -81,8 +82,12 @@ class Resident:
             self._process.stdin.write(json.dumps(job) + "\n")
             self._process.stdin.flush()
             line = self._answers.get(timeout=seconds)
-        except (OSError, queue.Empty):
+        except queue.Empty:
             return None
+        except OSError:  # it has ended before it was asked
+            line = ""
+        if not line:
+            self._process.wait(_ENDING)
         return json.loads(line) if line else None
 
     def _stop(self):

@@ -1,12 +1,12 @@
 """Values that nobody expects where they stand, and those that would run code if anybody let them.
 
-`MARK` is what such code would leave behind.
+`MARK` is what such code would leave behind, in the folder that the process works in.
 """
 
 import json
 import os
 
-MARK = "/tmp/ae_multi-fuzz-has-run-code"
+MARK = "ae_multi-fuzz-has-run-code"
 SECRET = "/tmp/ae_multi-fuzz-secret.txt"
 
 
