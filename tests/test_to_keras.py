@@ -209,6 +209,21 @@ def test_files_of_tf_keras_load(head, tmp_path):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.once
+def test_files_between_tf_keras_and_keras_3_load(tmp_path):
+    """As tf.keras 2.12 to 2.15 wrote `.weights.h5`: no names, and metrics beside the layers."""
+    expected = ours("simple").get_weights()
+    with h5py.File(tmp_path / "old.weights.h5", "w") as file:
+        for part, name in enumerate(("sequential", "sequential_1")):
+            for place, array in enumerate(expected[2 * part : 2 * part + 2]):
+                file[f"layers/{name}/layers/dense/vars/{place}"] = array
+                file[f"optimizer/vars/{part}{place}"] = array
+        file["metrics/mean/vars/0"] = np.float32(3)
+    into = ae_multi.from_keras(tmp_path / "old.weights.h5", ae_multi.SimpleAutoencoder())
+    for found, weight in zip(into.get_weights(), expected, strict=True):
+        np.testing.assert_array_equal(found, weight)
+
+
 @pytest.mark.parametrize("name", ["conv", "square dense", "square images", "branches"])
 def test_what_went_out_comes_back_changed(name, tmp_path):
     model = MODELS[name]()

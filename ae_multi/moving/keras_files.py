@@ -14,6 +14,8 @@ from ae_multi.files import check_file, read_whole
 from ae_multi.safe import hdf5, zips
 
 _WEIGHTS = "model.weights.h5"
+# What a whole model's file has beside its layers.
+_BESIDE = ("optimizer", "metrics")
 # What Keras calls, in names, the layers with weights that can be moved.
 KINDS = {
     "dense", "conv2d", "conv2d_transpose", "batch_normalization", "layer_normalization",
@@ -93,7 +95,7 @@ def _entries(group, path):
     """(path, the layer's own name, arrays) of all layers below; the arrays are in "vars"."""
     for name in sorted(group, key=_number):
         inner = group[name]
-        if not isinstance(inner, h5py.Group) or (not path and name == "optimizer"):
+        if not isinstance(inner, h5py.Group) or (not path and name in _BESIDE):
             continue
         if name == "vars":
             arrays = [inner[key][()] for key in sorted(inner, key=_number)]
