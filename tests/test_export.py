@@ -1,5 +1,6 @@
 """Exported files: what their own runtimes make of them is what the model makes of it."""
 
+import dataclasses
 import os
 import pathlib
 import re
@@ -192,6 +193,35 @@ def test_the_graphs_of_other_estimators_do_what_they_do(small):
     assert set(np.unique(found["label"])) <= {3, 7}
 
 
+def test_a_score_may_be_off_by_what_rounding_of_reconstructions_makes_of_it(digits):
+    from ae_multi.estimators.graph import graph_of
+    from ae_multi.exporting.check import difference
+
+    x = digits.x_test[:50]
+    detector = ae_multi.AnomalyDetector("simple", criterion="mse", epochs=1).fit(x)
+    graph = graph_of(detector, "model")
+    ours = {"reconstruction": x, "score": np.full(50, 1e-8), "label": np.ones(50, int)}
+    # Reconstructions off by 1e-6 of the values, of samples that were off by 1e-4 of them.
+    off = {**ours, "score": np.full(50, (1e-4 + 1e-6) ** 2)}
+    assert difference(graph, [ours], [off]) == pytest.approx(0.02, rel=0.01)
+    with pytest.raises(ExportError, match="score within 1e-05"):
+        difference(graph, [ours], [{**ours, "score": np.full(50, (1e-4 + 3e-5) ** 2)}])
+
+
+def test_classes_are_chosen_alike_in_every_format(tmp_path, backend, keras):
+    from ae_multi.estimators.graph_layers import Classes
+
+    layers = [keras.layers.Conv2D(3, 1, activation="softmax"), Classes([3, 7, 900])]
+    model = keras.Sequential([keras.Input((4, 5, 2)), *layers])
+    x = np.random.default_rng(0).normal(size=(70, 4, 5, 2)).astype(np.float32)
+    places = np.argmax(keras.ops.convert_to_numpy(layers[0](x[:9])), axis=-1)
+    for name in NATIVE[backend]:
+        made = ae_multi.export(model, tmp_path / NAMES[name], name, data=x)
+        found = loaded(name, made.path, x[:9])["output"]
+        np.testing.assert_array_equal(found, np.array([3, 7, 900])[places])
+        assert set(np.unique(made.outputs["output"])) == {3, 7, 900}
+
+
 def test_any_keras_model_of_one_input_can_leave(tmp_path, backend, keras):
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(2), keras.layers.Softmax()])
     name = NATIVE[backend][0]
@@ -325,6 +355,7 @@ def test_every_kind_of_difference_is_an_error(fault, message, detector):
     from ae_multi.exporting.check import difference
 
     graph = graph_of(detector, "model")
+    graph = dataclasses.replace(graph, sizes=lambda expected: {}, decided=lambda *of: {})
     ours = {"score": np.array([0.5, 1, 2], np.float32), "label": np.array([1, -1, 1])}
     assert difference(graph, [ours], [ours]) == 0
     with pytest.raises(ExportError, match=message):
@@ -336,7 +367,8 @@ def test_a_label_on_the_line_may_fall_on_either_side(digits):
 
     detector = ae_multi.AnomalyDetector("simple", epochs=1).fit(digits.x_train[:60])
     score = np.array([-detector.offset_, -detector.offset_ * 1.001, 3 * -detector.offset_])
-    decided = graph_of(detector, "model").decided({"score": score}, 1e-5)["label"]
+    near = {"score": score, "reconstruction": digits.x_test[:3]}
+    decided = graph_of(detector, "model").decided(near, 1e-5)["label"]
     np.testing.assert_array_equal(decided, [False, True, True])
 
 

@@ -212,6 +212,10 @@ class NetworkEstimator(BaseEstimator):
         """The same of scaled samples by the estimator itself, a dict of arrays."""
         return {"reconstruction": self._unscaled(self._outputs(scaled))}
 
+    def _sizes(self, expected):
+        """What differences of a graph's outputs are measured by, where not by their largest."""
+        return {}
+
     def _decided(self, expected, rounding):
         """Which integers of a graph's outputs rounding leaves as they are: dict of masks."""
         return {}

@@ -10,6 +10,7 @@ from ae_multi.estimators.base import NetworkEstimator
 from ae_multi.estimators.graph_layers import Label, ManifoldScore, Score
 from ae_multi.estimators.inputs import held_out
 from ae_multi.estimators.parameters import check_number
+from ae_multi.estimators.scaling import scale
 from ae_multi.estimators.scores import as_rows, manifold_errors, mean, squared_errors
 from ae_multi.sizes import check_positive
 
@@ -229,9 +230,18 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
         centre = known.mean(axis=0)
         return ManifoldScore.of(first, last, images, known=known - centre, centre=centre)(pair)
 
+    def _sizes(self, expected):
+        # A reconstruction that is off by d moves the mean of the squares r² by up to 2 r d,
+        # which is much where r is small beside the values themselves.
+        known = scale(expected["reconstruction"], self.input_offset_, self.input_span_)
+        if getattr(self, "codes_", None) is not None:
+            known = as_rows(known)
+        score = np.max(expected["score"])
+        return {"score": max(score, 2 * np.sqrt(score) * np.max(abs(known)))}
+
     def _decided(self, expected, rounding):
-        score = expected["score"]
-        return {"label": abs(score + self.offset_) > rounding * np.max(abs(score))}
+        limit = rounding * self._sizes(expected)["score"]
+        return {"label": abs(expected["score"] + self.offset_) > limit}
 
     def _part(self, chunks, which):
         """Chunks of what is trained on (0) or of what the line is drawn by (1)."""

@@ -43,6 +43,7 @@ def graph_of(estimator, part):
             functional(shape, outputs),
             bounds_of(estimator),
             outputs=lambda x: estimator._told(scaled(x)),
+            sizes=estimator._sizes,
             decided=estimator._decided,
         )
     encoder = functional(

@@ -134,8 +134,11 @@ class Classes(keras.layers.Layer):
 
     def call(self, probabilities):
         """The likeliest classes."""
-        places = ops.argmax(probabilities, axis=-1)
-        return ops.take(ops.convert_to_tensor(self.classes, "int32"), places, axis=0)
+        # LiteRT lacks what Keras makes of argmax, and ONNX what it makes of a look-up.
+        _, place = ops.top_k(probabilities, 1)  # (..., 1)
+        chosen = ops.equal(place, ops.arange(len(self.classes), dtype=place.dtype))
+        classes = ops.convert_to_tensor(self.classes, "int32")
+        return ops.cast(ops.sum(ops.where(chosen, classes, 0), axis=-1), "int32")
 
     def get_config(self):
         """The classes."""

@@ -55,7 +55,7 @@ def difference(graph, expected, found):
     for ours, theirs in zip(expected, found, strict=True):
         if sorted(ours) != sorted(theirs):
             raise _error(f"outputs {', '.join(sorted(ours))}", ", ".join(sorted(theirs)))
-        decided = graph.decided(ours, BOUND)
+        decided, sizes = graph.decided(ours, BOUND), graph.sizes(ours)
         for name, array in ours.items():
             other = theirs[name]
             if other.shape != array.shape:
@@ -66,9 +66,9 @@ def difference(graph, expected, found):
                     raise _error(f"{name} as the model gives it", f"{wrong.sum()} others")
                 continue
             largest = float(np.max(np.abs(array))) or 1.0
-            # Written so that NaN is too far, too.
             off = float(np.max(np.abs(array - other))) / largest
-            if not off <= BOUND:
+            # Written so that NaN is too far, too.
+            if not off <= BOUND * max(sizes.get(name, largest) / largest, 1):
                 raise _error(
                     f"{name} within {BOUND:g} of the model's, relative to the largest value",
                     f"a difference of {off:.1e} ({len(array)} samples)",

@@ -22,6 +22,8 @@ class Graph:
         first: Keras model that makes inputs of samples (the encoder, before a decoder), or None.
         outputs: function of inputs that gives what the file has to give, a dict of arrays; None
             for what ``model`` gives.
+        sizes: function of the expected outputs that gives a dict of names to what differences
+            are measured by, for outputs whose largest value is not that.
         decided: function of the expected outputs and of the relative size of rounding. Returns a
             dict of integer outputs' names to masks of what rounding leaves as it is.
     """
@@ -30,6 +32,7 @@ class Graph:
     bounds: tuple | None = None
     first: keras.Model | None = None
     outputs: Callable | None = None
+    sizes: Callable = lambda expected: {}
     decided: Callable = lambda expected, rounding: {}
 
     def expected(self, x):
