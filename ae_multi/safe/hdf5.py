@@ -4,6 +4,7 @@ An HDF5 file can point at other files, compute one dataset from others, and ask 
 are loaded as libraries. What Keras writes does none of it.
 """
 
+import io
 import re
 import struct
 from dataclasses import dataclass
@@ -44,7 +45,8 @@ def check(file, size, what):
             pieces; types that are no numbers; shapes for more bytes than the file has.
     """
     file.seek(0)
-    _check_heaps(file.read(), what)
+    # Of what is in memory already no copy is made.
+    _check_heaps(file.getbuffer() if isinstance(file, io.BytesIO) else file.read(), what)
     file.seek(0)
     try:
         with h5py.File(file, "r") as root:
