@@ -1,8 +1,10 @@
 """The fuzzing finds what it should, and every loader holds against some hundreds of files."""
 
+import json
 import random
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -120,3 +122,25 @@ def test_no_file_does_more_than_load_or_be_refused(resident, loader, tmp_path):
         assert found["outcome"] not in FAULTS, (done, found)
 
     check()
+
+
+def test_the_recorded_counts_are_the_printed_ones():
+    root = Path(__file__).parents[1]
+    words = (root / "docs" / "files.md").read_text()
+    names = ("fuzz", "fuzz-tensorflow", "fuzz-jax")
+    runs = [
+        json.loads((root / "benchmarks" / "results" / f"{name}.json").read_text()) for name in names
+    ]
+    assert [run["files"] for run in runs] == [10_000, 2500, 2500]
+    assert not any(run["faults"] for run in runs)
+    for name in {row["loader"] for run in runs for row in run["loaders"]}:
+        assert name in LOADERS
+        cells = [
+            next((_cell(row) for row in run["loaders"] if row["loader"] == name), "")
+            for run in runs
+        ]
+        assert f"| {name} | {' | '.join(cells)} |" in words
+
+
+def _cell(row):
+    return f"{row['files']:,} / {row['valid']:,}"
