@@ -6,6 +6,7 @@ else the machine does meets both alike. An epoch is counted from the end of the 
 copy of the state, and the thread that writes it while training goes on, fall within it.
 
     share      how much longer an epoch with a checkpoint takes: the median over pairs
+    cpu        how much more of the processor it takes, likewise; other work delays it less
     copy       seconds that training waits for the copy of its state
     write      seconds until a checkpoint is on the disk
     restore    seconds of a `fit` that finds its training ended: build, data to the device and
@@ -24,6 +25,7 @@ from benchmarks.processes import run
 _COLUMNS = {
     "epoch_seconds": ("epoch, s", ".3f"),
     "share": ("share", ".2%"),
+    "cpu_share": ("cpu", ".2%"),
     "copy_seconds": ("copy, s", ".4f"),
     "write_seconds": ("write, s", ".4f"),
     "restore_seconds": ("restore, s", ".2f"),
@@ -63,6 +65,8 @@ def measure(pairs):
     import time
     from pathlib import Path
 
+    import numpy as np
+
     from ae_multi._keras import keras
     from ae_multi.checkpoints import Folder
     from ae_multi.parity.record import describe
@@ -75,7 +79,7 @@ def measure(pairs):
 
     class Stamps(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
-            stamps.append(time.perf_counter())
+            stamps.append((time.perf_counter(), time.process_time()))
 
     def timed(*arguments):
         begin = time.perf_counter()
@@ -98,18 +102,19 @@ def measure(pairs):
         restores = [fit(Path(root) / "saved")[2] for _ in range(3)]
     # After epochs 2, 4, ... one is taken: the epochs after these have its cost. The first epoch
     # compiles and has no stamp before it.
-    epochs = [after - before for before, after in itertools.pairwise(stamps)]
-    without, with_one = epochs[0:-1:2], epochs[1::2]
-    both = list(zip(with_one, without, strict=False))
+    lasted = [np.subtract(after, before) for before, after in itertools.pairwise(stamps)]
+    both = np.stack([lasted[1::2], lasted[0:-1:2]])  # (with and without, pairs, clock and cpu)
+    share, cpu_share = np.median(both[0] / both[1], axis=0) - 1
     return {
         "backend": keras.config.backend(),
         **describe(),
         "data": data,
         "plan": history.plan.name,
-        "epoch_seconds": statistics.median(without),
-        "share": statistics.median(one / other for one, other in both) - 1,
-        "share_of_least": min(with_one) / min(without) - 1,
-        "pairs": both,
+        "epoch_seconds": float(np.median(both[1, :, 0])),
+        "share": float(share),
+        "cpu_share": float(cpu_share),
+        "pairs": both[..., 0].T.tolist(),
+        "cpu_pairs": both[..., 1].T.tolist(),
         "bytes": size,
         "copy_seconds": _median(lambda: state.gather(model, [history])),
         "write_seconds": statistics.median(writes),
