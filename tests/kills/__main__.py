@@ -69,13 +69,22 @@ def _progress():
 def _print(to, cases, apart):
     table = plain_table("Killed at random moments, and gone on with")
     table.add_column("backend")
-    for name in ("moments", "by the clock", "while writing", "from the beginning", "faults"):
+    columns = (
+        "moments",
+        "by the clock",
+        "while writing",
+        "had ended",
+        "from the beginning",
+        "faults",
+    )
+    for name in columns:
         table.add_column(name, justify="right")
     for backend, found in cases.items():
         numbers = (
             len(found),
             sum(case["kind"] == "by the clock" for case in found),
             sum(case["kind"] == "while writing" for case in found),
+            sum(case["ended_before"] for case in found),
             sum(case["resumed"] is None for case in found),
             sum(case["fault"] is not None for case in found),
         )

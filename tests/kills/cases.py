@@ -65,8 +65,9 @@ def _case(root, seed, number, lengths, whole):
     """Kill one training at a moment of its own, and go on from what it left.
 
     Returns:
-        Dict of plain values: ``kind``, ``at``, ``written`` and ``resumed`` (places, or None), and
-        ``fault``: what is wrong, or None.
+        Dict of plain values: ``kind``, ``every``, ``at``, ``written`` and ``resumed`` (places, or
+        None), ``ended_before``: whether there was nothing left to kill, and ``fault``: what is
+        wrong, or None.
     """
     random = np.random.default_rng([seed, number])
     every = EVERY[number // 2 % 2]
