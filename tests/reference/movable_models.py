@@ -103,6 +103,13 @@ def images_for(model, n=6):
     return np.random.default_rng(1).random((n, *part.input_shape[1:]), np.float32)
 
 
+def given(model, x):
+    """What a model in use gives, without compiling a program that is run once."""
+    from ae_multi._keras import keras
+
+    return keras.ops.convert_to_numpy(keras.ops.stop_gradient(model(x, training=False)))
+
+
 MODELS = {
     **{name: lambda name=name: ours(name) for name in OURS},
     "square dense": square_dense,
