@@ -1,10 +1,12 @@
 """Trainings that are broken off and gone on with: to the bit, or not at all."""
 
 import errno
+import itertools
 import logging
 import os
 import pathlib
 import re
+import types
 
 import numpy as np
 import pytest
@@ -173,8 +175,9 @@ def test_what_is_gathered_is_a_copy(keras, task):
 def test_by_the_clock(train, whole, tmp_path, monkeypatch):
     from ae_multi.training import saving
 
-    clock = iter(range(0, 10_000, 20))  # each look is 20 seconds after the last
-    monkeypatch.setattr(saving.time, "monotonic", lambda: next(clock))
+    looks = itertools.count(0, 20)  # each is 20 seconds after the last
+    clock = types.SimpleNamespace(monotonic=lambda: next(looks))
+    monkeypatch.setattr(saving, "time", clock)
     saved = {"checkpoint": tmp_path / "saved", "every": "1 minute"}
     train(broken=4, **saved)
     again = train(**saved, resume=True)
