@@ -69,6 +69,7 @@ def check_made_here(name):
     if missing:
         raise ExportError(
             f"Expected {', '.join(missing)} to be installed, since {FORMATS[name].title} is made "
-            f"with it. Received: an environment without; pip install 'ae-multi"
-            f"[{FORMATS[name].extra}]', or name another by python={FORMATS[name].backend}=PATH."
+            "and run by them. Received: an environment without; pip install 'ae-multi"
+            f"[{FORMATS[name].extra}]', or name another's interpreter: --python "
+            f"{FORMATS[name].backend}=PATH, pythons={{'{FORMATS[name].backend}': PATH}}."
         )
