@@ -224,7 +224,7 @@ def test_damaged_data_is_one_clear_error(tmp_path):
     path.write_bytes(b"nonsense")
     done = ae_multi("compare", "--data-path", path, "--json", tmp_path / "out.json")
     assert done.returncode == 2
-    assert "Expected a whole .npz file" in done.stderr
+    assert "Expected the .npz file" in done.stderr
     assert sorted(tmp_path.iterdir()) == [path]
 
 

@@ -60,7 +60,7 @@ def _hdf5(path):
     """The HDF5 file at ``path``, or in the archive there, after a look at all of it."""
     with read_whole(path, "file of Keras"):
         if zipfile.is_zipfile(path):
-            with zips.opened(path, ".keras file") as archive:
+            with zips.opened(path, "the .keras file") as archive:
                 content = io.BytesIO(archive.read(_WEIGHTS))
         else:
             content = io.BytesIO(path.read_bytes())

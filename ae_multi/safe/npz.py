@@ -42,7 +42,7 @@ class Arrays:
 
 
 @contextlib.contextmanager
-def opened(path, what=".npz file"):
+def opened(path, what="the .npz file"):
     """The `Arrays` in the file ``path``, open as long as the block; see `zips.opened`."""
     with zips.opened(path, what) as archive:
         yield Arrays(archive, path)

@@ -52,7 +52,7 @@ def read(path):
             is code; or what does not fit itself.
     """
     what = f"the state dict in {path}"
-    with zips.opened(path, "file of PyTorch", stored=True) as archive:
+    with zips.opened(path, "the file of PyTorch", stored=True) as archive:
         heads = [name for name in archive.names if name.endswith("/data.pkl")]
         if len(heads) != 1:
             raise InputError(
