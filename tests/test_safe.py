@@ -29,10 +29,11 @@ PLAIN = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
     max_leaves=20,
 )
-HELD = arrays.arrays(
-    st.sampled_from(["?", "u1", "<i8", ">i4", "<f4", ">f8", "<f2", "c8", "<U3"]),
-    arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5),
-)
+SHAPES = arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5)
+NUMBERS = st.sampled_from(["?", "u1", "<i8", ">i4", "<f4", ">f8", "<f2", "c8"])
+# NumPy's text has no zeros at its end.
+WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=3)
+HELD = arrays.arrays(NUMBERS, SHAPES) | arrays.arrays("<U3", SHAPES, elements=WORDS)
 
 
 def outcome(read, *arguments):
