@@ -17,6 +17,7 @@ from ae_multi.errors import BackendError, ExportError, InputError, WorkerError
 from ae_multi.exporting.formats import FORMATS, check_made_here
 from ae_multi.exporting.native import make
 from ae_multi.processes import run
+from ae_multi.safe import npz
 
 
 def hand_over(model, name, path, batches, python):
@@ -55,8 +56,8 @@ def hand_over(model, name, path, batches, python):
         raise ExportError(
             f"Expected the {backend} process to make {FORMATS[name].title}. Received: {error}"
         ) from error
-    with np.load(folder / "outputs.npz", allow_pickle=False) as file:
-        arrays = {key: file[key] for key in file.files}
+    with npz.opened(folder / "outputs.npz") as file:
+        arrays = file.all()
     outputs = [
         {output: arrays[f"{place}/{output}"] for output in event["names"]}
         for place in range(len(batches))
@@ -84,16 +85,20 @@ def receive(job, emit):
             "Expected a model of layers that another process can build. Received: "
             f"{type(error).__name__}: {error}"
         ) from error
-    with np.load(folder / "weights.npz", allow_pickle=False) as file:
-        model.set_weights([file[f"arr_{place}"] for place in range(len(file.files))])
-    with np.load(folder / "batches.npz", allow_pickle=False) as file:
-        batches = [file[f"arr_{place}"] for place in range(len(file.files))]
+    model.set_weights(_arrays(folder / "weights.npz"))
+    batches = _arrays(folder / "batches.npz")
     outputs, versions = make(model, job["format"], path, batches)
     np.savez(
         folder / "outputs.npz",
         **{f"{i}/{name}": value for i, each in enumerate(outputs) for name, value in each.items()},
     )
     emit({"event": "exported", "names": sorted(outputs[0]), "versions": versions})
+
+
+def _arrays(path):
+    """The arrays that were saved without names, in their order."""
+    with npz.opened(path) as file:
+        return [file.read(f"arr_{place}") for place in range(len(file.names))]
 
 
 def _config(model):
