@@ -136,7 +136,8 @@ def test_adam_alone_is_fused(name, keras):
 
 def test_the_fused_adam_is_keras_adam(torch, keras):
     """Against NumPy in float64, with a gradient that lies in memory in another order."""
-    from ae_multi.backends.torch.updates import fused, updating
+    from ae_multi.backends.torch.updates import fused
+    from ae_multi.backends.updating import updating
 
     rng = np.random.default_rng(0)
     w, rate, beta1, beta2, epsilon = rng.random((4, 3)), 0.01, 0.8, 0.97, 1e-3

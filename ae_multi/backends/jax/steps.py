@@ -11,17 +11,28 @@ is added is the loop around it and the data beside it.
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend import core
 
 from ae_multi.backends.held import Held, cached
+from ae_multi.backends.jax.convolutions import as_products
 from ae_multi.backends.layers import has_convolutions
+
+# A last, smaller batch is a program of its own. Where it is one step in a hundred or more, that
+# had better be compiled soon than well.
+_RARE = 100
+_SOON = {"xla_backend_optimization_level": 0}
 
 
 def plans(model):
     """Plans for ``model`` as (name, seconds that building one may take), the first to be tried."""
     known = [("scan", 2.0), ("step", 2.0)]
-    if jax.devices()[0].platform == "cpu" and has_convolutions(model):
+    if _on_cpu() and has_convolutions(model):
         known.reverse()
     return known
+
+
+def _on_cpu():
+    return jax.devices()[0].platform == "cpu"
 
 
 def hold(data):
@@ -50,10 +61,17 @@ class Steps:
             model.metrics_variables,
         ]
         self._run = {"scan": self._scan, "step": self._each}[plan]
-        make = {"scan": _many, "step": _one}[plan]
-        key = (plan, training, held.signature)
-        step = model.train_step if training else model.test_step
-        self._program = cached(model, key, lambda: jax.jit(make(step, held.assemble)))
+
+        def program(options):
+            step = _one(model.train_step if training else model.test_step, held.assemble)
+            # What is only evaluated has no gradients, and XLA is good at the rest.
+            if training and _on_cpu() and has_convolutions(model):
+                step = as_products(step)
+            return jax.jit(_many(step) if plan == "scan" else step, compiler_options=options)
+
+        key, soon = (plan, training, held.signature), _on_cpu() and most >= _RARE
+        self._full = cached(model, key, lambda: program(None))
+        self._rest = cached(model, (*key, "rest"), lambda: program(_SOON)) if soon else self._full
 
     def run(self, indices):
         """One step for each row of ``indices``, int32 (steps, batch).
@@ -78,17 +96,22 @@ class Steps:
 
     def _scan(self, state, indices):
         # Runs of any length are one program: the rows are filled up and the steps counted.
-        rows = max(self._most, len(indices)) if indices.shape[1] == self._batch_size else 1
-        filled = np.zeros((rows, indices.shape[1]), np.int32)
+        size = indices.shape[1]
+        rows = max(self._most, len(indices)) if size == self._batch_size else 1
+        filled = np.zeros((rows, size), np.int32)
         filled[: len(indices)] = indices
-        return self._program(state, self._held.arrays, filled, len(indices))
+        return self._of(size)(state, self._held.arrays, filled, len(indices))
 
     def _each(self, state, indices):
-        collected = []
+        program, collected = self._of(indices.shape[1]), []
         for row in indices:
-            state, logs = self._program(state, self._held.arrays, row)
+            state, logs = program(state, self._held.arrays, row)
             collected.append(logs)
         return state, {name: np.stack([logs[name] for logs in collected]) for name in collected[0]}
+
+    def _of(self, size):
+        """The program for batches of ``size`` samples."""
+        return self._full if size == self._batch_size else self._rest
 
 
 def _one(step, assemble):
@@ -101,18 +124,20 @@ def _one(step, assemble):
     return program
 
 
-def _many(step, assemble):
-    one = _one(step, assemble)
-
+def _many(one):
     def program(state, arrays, indices, count):
+        # Tracing a step of Keras's takes longer than any other part: once has to do.
+        traced, shapes = jax.make_jaxpr(one, return_shape=True)(state, arrays, indices[0])
+        again = core.jaxpr_as_fun(traced)
+
         def body(place, carried):
             state, kept = carried
-            state, logs = one(state, arrays, indices[place])
+            found = again(*jax.tree.leaves((state, arrays, indices[place])))
+            state, logs = jax.tree.unflatten(jax.tree.structure(shapes), found)
             return state, {name: kept[name].at[place].set(logs[name]) for name in kept}
 
-        _, logs = jax.eval_shape(one, state, arrays, indices[0])
         rows = len(indices)
-        kept = {name: jnp.zeros((rows, *log.shape), log.dtype) for name, log in logs.items()}
+        kept = {name: jnp.zeros((rows, *log.shape), log.dtype) for name, log in shapes[1].items()}
         return jax.lax.fori_loop(0, count, body, (state, kept))
 
     return program

@@ -9,7 +9,8 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from ae_multi._keras import keras
 from ae_multi.backends.torch.simplify import simplified
-from ae_multi.backends.torch.updates import fused, one_by_one, updating
+from ae_multi.backends.torch.updates import fused, one_by_one
+from ae_multi.backends.updating import updating
 
 
 def record(model, compute, variables, state, *inputs, fuse=False):

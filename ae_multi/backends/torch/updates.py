@@ -1,10 +1,9 @@
 """An optimizer's update as a recording wants it: of all weights in one pass, or one by one."""
 
-import contextlib
-
 import torch
 
 from ae_multi._keras import keras
+from ae_multi.backends.updating import is_adam
 
 ops = keras.ops
 
@@ -16,10 +15,7 @@ def fused(optimizer):
     w ← w - rate / (1 - β₁ᵗ) · m / (√v / √(1 - β₂ᵗ) + ε). Given α for the rate and an endless t,
     the second is the first.
     """
-    adam = keras.optimizers.Adam
-    if not isinstance(optimizer, adam) or type(optimizer).update_step is not adam.update_step:
-        return None
-    if optimizer.amsgrad:
+    if not is_adam(optimizer):
         return None
 
     def update(gradients, variables, learning_rate):
@@ -57,16 +53,3 @@ def one_by_one(optimizer):
             optimizer.update_step(gradient, variable, learning_rate)
 
     return update
-
-
-@contextlib.contextmanager
-def updating(optimizer, update):
-    """Let ``optimizer`` update by the function ``update``; as it does by itself for None."""
-    if optimizer is None or update is None:
-        yield
-        return
-    vars(optimizer)["_backend_update_step"] = update
-    try:
-        yield
-    finally:
-        del vars(optimizer)["_backend_update_step"]
