@@ -135,6 +135,7 @@ def closed_port():
 
 def test_without_network_auto_takes_the_digits_and_says_so(small, monkeypatch, caplog):
     monkeypatch.setattr(mnist, "URL", f"http://127.0.0.1:{closed_port()}/mnist.npz")
+    load_data("digits")  # imports scikit-learn, which takes as long as it takes
     begin = time.perf_counter()
     with caplog.at_level(logging.WARNING, "ae_multi"):
         data = load_data("auto")

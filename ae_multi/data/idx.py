@@ -13,11 +13,10 @@ import numpy as np
 
 from ae_multi.errors import InputError
 from ae_multi.files import check_file, read_whole
+from ae_multi.safe.unpacking import most_from
 
 _UNSIGNED_BYTE = 8
 _AXES = 64  # the most that a NumPy array has
-# What may be unpacked: this much from however few bytes, or so many times what the file holds.
-_SMALL, _RATIO = 1 << 26, 100
 
 
 def read_idx(path, shape=None):
@@ -70,7 +69,7 @@ def _read(file, path, shape):
             f"Expected an IDX file of shape {tuple(shape)}. Received: {path} of shape {stated}."
         )
     size = math.prod(stated)
-    most = max(_SMALL, _RATIO * path.stat().st_size)
+    most = most_from(path.stat().st_size)
     data = _read_at_most(file, min(size, most) + 1)
     if len(data) > most:
         raise InputError(

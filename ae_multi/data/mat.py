@@ -14,14 +14,13 @@ import numpy as np
 
 from ae_multi.errors import InputError
 from ae_multi.files import check_file
+from ae_multi.safe.unpacking import most_from
 
 _HEADER, _VERSION = 128, 0x0100
 _MATRIX, _PACKED = 14, 15  # types of elements
 _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8",
             13: "u8"}  # fmt: skip
 _CLASSES, _COMPLEX = range(6, 16), 0x0800  # of matrices of numbers, and a flag beside
-# What may be unpacked: so many bytes from however few, or so many times what the file holds.
-_SMALL, _RATIO = 1 << 26, 100
 
 
 def read_mat(path):
@@ -36,7 +35,7 @@ def read_mat(path):
     check_file(path, "the table")
     content = Path(path).read_bytes()
     try:
-        held = dict(_matrices(content, max(_SMALL, _RATIO * len(content))))
+        held = dict(_matrices(content, most_from(len(content))))
         rows, marks = held["X"].astype(float), held["y"].ravel().astype(float)
         if rows.ndim != 2 or not rows.size or marks.shape != rows.shape[:1]:
             raise ValueError(f"X of shape {rows.shape} and y of shape {held['y'].shape}")

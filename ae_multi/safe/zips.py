@@ -9,11 +9,10 @@ import zlib
 
 from ae_multi.errors import InputError
 from ae_multi.files import check_file
+from ae_multi.safe.unpacking import most_from
 
 _PACKINGS = {zipfile.ZIP_STORED: "stored", zipfile.ZIP_DEFLATED: "deflated"}
 _MOST_ENTRIES = 100_000
-_SMALL = 1 << 26  # what may be unpacked from however few bytes
-_RATIO = 100  # beyond that, so many times what the file holds; 1,032 is the most deflate can do
 _ENCRYPTED = 1
 _LOCAL_HEADER = 30  # bytes before the name
 # What `zipfile` raises over bytes that are no sound archive.
@@ -119,7 +118,7 @@ def _check(archive, where, stored):
         if entry.header_offset < 0 or begin + entry.compress_size > end:
             raise _refused(where, f"{entry.filename[:80]!r}, which overlaps with what follows")
     unpacked, held = sum(entry.file_size for entry in entries), archive.start_dir
-    if unpacked > max(_SMALL, _RATIO * held):
+    if unpacked > most_from(held):
         raise _refused(where, f"{held:,} bytes that would unpack to {unpacked:,}")
 
 
