@@ -169,6 +169,13 @@ def quality(session):
 
 
 @nox.session
+def choices(session):
+    """Compare settings of the detector's score on a part of the training data."""
+    arguments = session.posargs or kept(session, "choices")[:1]
+    run_in_core(session, "-m", "benchmarks.choices", *interpreters(session), *arguments)
+
+
+@nox.session
 def exports(session):
     """Export models from every backend to every format, and measure how far the files are off."""
     # What formats need beside a framework lives in environments of its own.

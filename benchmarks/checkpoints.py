@@ -15,11 +15,12 @@ copy of the state, and the thread that writes it while training goes on, fall wi
 
 import argparse
 
+from ae_multi.cli.status import status_of
 from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
 from ae_multi.report.machine import machine
 from ae_multi.report.tables import console, plain_table
-from benchmarks.command import add_run_options, check_paths, status_of
+from benchmarks.command import add_run_options, check_paths
 from benchmarks.processes import run
 
 _COLUMNS = {

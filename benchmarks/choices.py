@@ -19,12 +19,13 @@ import sys
 import numpy as np
 from rich.table import Table
 
-from ae_multi.cli.options import comma_separated
+from ae_multi.cli.options import check_names, comma_separated
+from ae_multi.cli.status import status_of
 from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
 from ae_multi.report.machine import machine
 from ae_multi.report.tables import console
-from benchmarks.command import add_run_options, check_names, check_paths, status_of
+from benchmarks.command import add_run_options, check_paths
 from benchmarks.processes import run
 
 ROWS = ("detect-one", "detect-nine", "odds")
@@ -101,7 +102,7 @@ def areas(scale, train, rows, strange, counts):
     from ae_multi.estimators.scores import as_rows, mean, squared_errors
 
     detector = AnomalyDetector(scale=scale).fit(train)
-    scaled = detector._scaled(detector._checked(rows))
+    scaled = detector._checked(rows)
     outputs = as_rows(detector._outputs(scaled))
     known = as_rows(training.predict(detector.network_.decoder, detector.codes_))
     errors, found = mean(squared_errors(as_rows(scaled), outputs)), {}

@@ -21,19 +21,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 from rich.table import Table
 
-from ae_multi.cli.options import comma_separated
+from ae_multi.cli.options import check_names, comma_separated
+from ae_multi.cli.status import status_of
 from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
 from ae_multi.report.machine import machine
 from ae_multi.report.tables import console
 from ae_multi.sizes import check_positive
-from benchmarks.command import (
-    add_run_options,
-    check_names,
-    check_paths,
-    recorded_before,
-    status_of,
-)
+from benchmarks.command import add_run_options, check_paths, recorded_before
 from benchmarks.processes import run
 from benchmarks.rows import ROWS
 

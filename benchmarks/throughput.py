@@ -18,13 +18,14 @@ from pathlib import Path
 
 from rich.table import Table
 
-from ae_multi.cli.options import comma_separated
+from ae_multi.cli.options import check_names, comma_separated
+from ae_multi.cli.status import status_of
 from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
 from ae_multi.report.machine import machine
 from ae_multi.report.tables import console
 from ae_multi.sizes import check_positive
-from benchmarks.command import add_run_options, check_names, check_paths, status_of
+from benchmarks.command import add_run_options, check_paths
 from benchmarks.networks import NAMES
 from benchmarks.peer import NAMES as PEERS
 from benchmarks.processes import run

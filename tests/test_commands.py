@@ -5,10 +5,17 @@ import json
 
 import pytest
 
+from ae_multi.cli.status import status_of
 from ae_multi.errors import WorkerError
 from benchmarks import command
 
-COMMANDS = {"throughput": "--model", "scaling": "--axes", "quality": "--rows", "exports": "--model"}
+COMMANDS = {
+    "throughput": "--model",
+    "scaling": "--axes",
+    "quality": "--rows",
+    "exports": "--model",
+    "choices": "--rows",
+}
 ALL = [*COMMANDS, "checkpoints"]
 
 
@@ -41,7 +48,7 @@ def test_a_failure_is_no_usage_error(capsys):
     def fail():
         raise WorkerError("The torch process ended.")
 
-    assert command.status_of("bench", fail) == 1
+    assert status_of("bench", fail) == 1
     assert capsys.readouterr().err == "bench: The torch process ended.\n"
 
 

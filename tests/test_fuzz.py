@@ -89,7 +89,7 @@ def test_anything_can_be_changed(seed, content, other):
 
 def test_a_loader_of_another_name_is_refused(capsys):
     assert main(["--loaders", "nonsense"]) == 2
-    assert "Expected one of models" in capsys.readouterr().err
+    assert "Expected --loaders among models" in capsys.readouterr().err
 
 
 # All loaders.

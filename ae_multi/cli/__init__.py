@@ -5,13 +5,7 @@ import importlib
 import signal
 import sys
 
-from ae_multi.errors import (
-    BackendError,
-    DivergenceError,
-    ExportError,
-    InputError,
-    WorkerError,
-)
+from ae_multi.cli.status import status_of
 
 _COMMANDS = {
     "compare": "train the same models on every backend and say whether they agree",
@@ -41,17 +35,7 @@ def main(arguments=None):
         return 2
     # SIGTERM, too, is to end children and remove temporary files on its way out.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        return options.run(options)
-    except (BackendError, InputError) as error:
-        print(f"ae-multi {options.command}: {error}", file=sys.stderr)
-        return 2
-    except (DivergenceError, ExportError, WorkerError) as error:
-        print(f"ae-multi {options.command}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"ae-multi {options.command}: interrupted", file=sys.stderr)
-        return 130
+    return status_of(f"ae-multi {options.command}", lambda: options.run(options))
 
 
 def _parser(chosen):

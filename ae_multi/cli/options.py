@@ -100,6 +100,13 @@ def backend_python(text):
     return backend, path
 
 
+def check_names(option, names, known):
+    """Raise `InputError` that names the first of ``names`` which nobody knows."""
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise InputError(f"Expected {option} among {', '.join(known)}. Received: {unknown[0]!r}.")
+
+
 def check_figure(path):
     """Raise `InputError` unless a figure could be written to ``path``."""
     check_writable(path, "the figure")

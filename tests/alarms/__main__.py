@@ -5,7 +5,6 @@ every rung held in every run, 1 if one did not, 2 for a usage error.
 """
 
 import argparse
-import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +12,8 @@ from pathlib import Path
 from rich.text import Text
 
 from ae_multi.cli.options import add_backend_options
-from ae_multi.errors import BackendError, InputError, WorkerError
+from ae_multi.cli.status import status_of
+from ae_multi.errors import InputError, WorkerError
 from ae_multi.files import check_writable
 from ae_multi.parity import Settings, check
 from ae_multi.report.json import write_json
@@ -26,14 +26,7 @@ from tests.alarms.cases import CASES
 def main(arguments=None):
     """Run as a program; return the exit status."""
     options = _parser().parse_args(arguments)
-    try:
-        check_positive(runs=options.runs, first=options.first + 1)
-        if options.json:
-            check_writable(options.json, "the JSON")
-        return _run(options)
-    except (BackendError, InputError) as error:
-        print(f"alarms: {error}", file=sys.stderr)
-        return 2
+    return status_of("alarms", lambda: _run(options))
 
 
 def _parser():
@@ -46,6 +39,9 @@ def _parser():
 
 
 def _run(options):
+    check_positive(runs=options.runs, first=options.first + 1)
+    if options.json:
+        check_writable(options.json, "the JSON")
     runs, out = [], console()
     Settings(backends=options.backends, pythons=dict(options.python)).available()  # or not at all
     with console(stderr=True).status("starting") as status:

@@ -6,15 +6,14 @@ nothing was found where there was no fault; 1 otherwise; 2 for a usage error.
 
 import argparse
 import itertools
-import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 from rich.text import Text
 
-from ae_multi.cli.options import add_backend_options, comma_separated
-from ae_multi.errors import BackendError, InputError
+from ae_multi.cli.options import add_backend_options, check_names, comma_separated
+from ae_multi.cli.status import status_of
 from ae_multi.files import check_writable
 from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
@@ -28,16 +27,7 @@ from tests.faults.hunt import Hunt
 def main(arguments=None):
     """Run as a program; return the exit status."""
     options = _parser().parse_args(arguments)
-    try:
-        for name in options.faults:
-            if name not in FAULTS:
-                raise InputError(f"Expected one of {', '.join(FAULTS)}. Received: {name!r}.")
-        if options.json:
-            check_writable(options.json, "the JSON")
-        return _run(options)
-    except (BackendError, InputError) as error:
-        print(f"faults: {error}", file=sys.stderr)
-        return 2
+    return status_of("faults", lambda: _run(options))
 
 
 def _parser():
@@ -52,6 +42,9 @@ def _parser():
 
 
 def _run(options):
+    check_names("--faults", options.faults, FAULTS)
+    if options.json:
+        check_writable(options.json, "the JSON")
     settings = Settings(backends=options.backends, pythons=dict(options.python))
     backends, _ = settings.available()
     pythons = {backend: settings.python(backend) for backend in backends}

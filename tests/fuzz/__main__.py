@@ -5,7 +5,6 @@ memory or code run. Status 0 if so, 1 if not, 2 for a usage error.
 """
 
 import argparse
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -13,8 +12,8 @@ from pathlib import Path
 
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ae_multi.cli.options import add_backend_options, comma_separated
-from ae_multi.errors import BackendError, InputError
+from ae_multi.cli.options import add_backend_options, check_names, comma_separated
+from ae_multi.cli.status import status_of
 from ae_multi.files import check_writable
 from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
@@ -30,16 +29,7 @@ FAULTS = ("error", "crash", "hang", "memory", "code")
 def main(arguments=None):
     """Run as a program; return the exit status."""
     options = _parser().parse_args(arguments)
-    try:
-        for name in options.loaders:
-            if name not in LOADERS:
-                raise InputError(f"Expected one of {', '.join(LOADERS)}. Received: {name!r}.")
-        if options.json:
-            check_writable(options.json, "the JSON")
-        return _run(options)
-    except (BackendError, InputError) as error:
-        print(f"fuzz: {error}", file=sys.stderr)
-        return 2
+    return status_of("fuzz", lambda: _run(options))
 
 
 def _parser():
@@ -58,6 +48,9 @@ def _parser():
 
 
 def _run(options):
+    check_names("--loaders", options.loaders, LOADERS)
+    if options.json:
+        check_writable(options.json, "the JSON")
     settings = Settings(backends=options.backends, pythons=dict(options.python))
     backends, _ = settings.available()
     loaders = {name: LOADERS[name] for name in options.loaders}
