@@ -1,5 +1,8 @@
 """The choice of the detector's score: what is compared, and on which samples."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
@@ -61,3 +64,26 @@ def test_the_table_says_what_was_best_and_what_is_the_default():
     made = choices.table(found)
     assert made.row_count == len(choices.WEIGHTS)
     assert made.caption == "best 0.9000, default 0.8000"
+
+
+def test_the_readme_says_what_was_recorded():
+    root = Path(__file__).parent.parent
+    recorded = json.loads((root / "benchmarks/results/choices-cpu.json").read_text())
+    by = {
+        (found["row"], c["weight"], c["neighbors"]): f"{c['auroc']:.4f}".lstrip("0")
+        for found in recorded["rows"]
+        for c in found["choices"]
+    }
+    said = (root / "README.md").read_text()
+    said = said[said.index("nox -s choices") :].partition("\n")[0]
+    for key in (
+        ("odds", 1.0, 0.1),
+        ("detect-one", 1.0, 3),
+        ("detect-one", 1.0, 10),
+        ("detect-nine", 1.0, 3),
+        ("detect-nine", 1.0, 10),
+        ("detect-nine", 2.0, 3),
+    ):
+        assert by[key] in said  # fmt: skip
+    tables = {key: value for key, value in by.items() if key[0] == "odds"}
+    assert max(tables, key=tables.get) == ("odds", 1.0, 0.1)
