@@ -25,7 +25,7 @@ def in_chunks(run, x, size, told=None):
             part = keras.tree.map_structure(lambda a, b=begin: a[b : b + size], x)
             outputs = run(part)
         if before is not None:
-            pieces = [keras.ops.convert_to_numpy(piece) for piece in keras.tree.flatten(before)]
+            pieces = [_as_numpy(piece) for piece in keras.tree.flatten(before)]
             if whole is None:
                 structure = before
                 whole = [np.empty((samples, *piece.shape[1:]), piece.dtype) for piece in pieces]
@@ -35,3 +35,16 @@ def in_chunks(run, x, size, told=None):
                 told(place)
         before = outputs
     return keras.tree.pack_sequence_as(structure, whole)
+
+
+def _as_numpy(tensor):
+    """A tensor's numbers for NumPy, where they lie if it can look at them there.
+
+    Keras's own always copies them, into memory that is fresh each time.
+    """
+    if hasattr(tensor, "__array__"):
+        try:
+            return np.asarray(tensor)
+        except TypeError:  # PyTorch's, on another device or of a type that NumPy has not
+            pass
+    return keras.ops.convert_to_numpy(tensor)
