@@ -1,5 +1,6 @@
 import os
 import re
+import subprocess
 import sys
 
 import numpy as np
@@ -75,9 +76,28 @@ def backend(keras):
 
 
 @pytest.fixture
+def run_on(pythons, tmp_path):
+    """A function that runs code on a backend, in a folder of the test's, and returns its output."""
+
+    def run(backend, code, *arguments):
+        done = subprocess.run(
+            [pythons[backend], "-c", code, *arguments],
+            env={**os.environ, "KERAS_BACKEND": backend},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
 def fresh_python(tmp_path):
     """A function that runs code in a fresh interpreter, outside the project's folder."""
-    import subprocess
 
     def run(code, **environment):
         merged = {**os.environ, **environment}

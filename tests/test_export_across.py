@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 
 import pytest
 
@@ -56,19 +55,11 @@ class Doubled(keras.layers.Layer):
 
 
 @pytest.mark.parametrize("backend", ELSEWHERE)
-def test_formats_of_other_backends_are_reached_by_handing_over(pythons, tmp_path, backend):
+def test_formats_of_other_backends_are_reached_by_handing_over(pythons, run_on, tmp_path, backend):
     (tmp_path / "own_layers.py").write_text(OWN)
     others = {name: path for name, path in pythons.items() if name != backend}
-    done = subprocess.run(
-        [
-            pythons[backend], "-c", SCRIPT, str(tmp_path), ",".join(ELSEWHERE[backend]),
-            json.dumps(others),
-        ],
-        env={**os.environ, "KERAS_BACKEND": backend}, cwd=tmp_path,
-        capture_output=True, text=True, check=False, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    made = json.loads(done.stdout.splitlines()[-1])
+    told = run_on(backend, SCRIPT, str(tmp_path), ",".join(ELSEWHERE[backend]), json.dumps(others))
+    made = json.loads(told.splitlines()[-1])
     assert [each["format"] for each in made] == ELSEWHERE[backend]
     for each in made:
         assert each["outputs"] == ["label", "reconstruction", "score"]

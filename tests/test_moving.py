@@ -1,8 +1,5 @@
 """What one backend has saved is the same on another, for each pair of them."""
 
-import os
-import subprocess
-
 import numpy as np
 import pytest
 
@@ -12,21 +9,13 @@ pytestmark = pytest.mark.across
 
 
 @pytest.fixture
-def python(pythons, tmp_path, digits):
+def python(run_on, tmp_path, digits):
     """A function that runs code on a backend, beside 150 images, and reads names and numbers."""
     np.save(tmp_path / "x.npy", digits.x_train[:150])
 
     def run(backend, code, argument):
-        done = subprocess.run(
-            [pythons[backend], "-c", code, argument],
-            env={**os.environ, "KERAS_BACKEND": backend},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return dict(line.split() for line in done.stdout.splitlines() if line)
+        told = run_on(backend, code, argument)
+        return dict(line.split() for line in told.splitlines() if line)
 
     return run
 

@@ -1,8 +1,6 @@
 """Weights in safetensors files, from and for any framework."""
 
 import json
-import os
-import subprocess
 import sys
 
 import numpy as np
@@ -203,15 +201,7 @@ assert ((there - x) ** 2).mean() < 0.99 * ((np.load("jax.npy") - x) ** 2).mean()
 
 
 @pytest.mark.across
-def test_trained_on_jax_then_in_plain_pytorch_and_back_on_jax(pythons, tmp_path, digits):
+def test_trained_on_jax_then_in_plain_pytorch_and_back_on_jax(run_on, tmp_path, digits):
     np.save(tmp_path / "x.npy", digits.x_train[:150])
     for name, code in (("jax", JAX_TRAINS), ("torch", TORCH_TRAINS_ON), ("jax", JAX_TAKES_BACK)):
-        done = subprocess.run(
-            [pythons[name], "-c", code],
-            env={**os.environ, "KERAS_BACKEND": name},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+        run_on(name, code)
