@@ -2,11 +2,11 @@
 
 There XLA computes the gradient of a kernel as a convolution with a kernel as large as an image.
 With a stride that image has zeros in it, or gaps, and takes several times as long as the product
-of matrices that it is. So a function is traced, and
-the equations of the trace are computed anew, with another meaning of convolution. Patches of
-images, as a matrix, times the kernel are a convolution (Chellapilla et al., "High performance
-convolutional neural networks for document processing", IWFHR 2006); the same matrix, transposed,
-times the gradient of the output is the kernel's gradient, so that both share it.
+of matrices that it is. So a function is traced, and the equations of the trace are computed anew,
+with another meaning of convolution. Patches of images, as a matrix, times the kernel are a
+convolution (Chellapilla et al., "High performance convolutional neural networks for document
+processing", IWFHR 2006); the same matrix, transposed, times the gradient of the output is the
+kernel's gradient, so that both share it.
 
 A place p of the output, one k of the kernel and one l of the input meet, along each axis, where
 
@@ -97,10 +97,8 @@ def _product(lhs, rhs, shape, given):
     """
     numbers = given["dimension_numbers"]
     space, window = "xyz"[: len(shape) - 2], "uvw"[: len(shape) - 2]
-    left, right = (
-        _lettered("nc" + space, numbers.lhs_spec),
-        _lettered("oc" + window, numbers.rhs_spec),
-    )
+    left = _lettered("nc" + space, numbers.lhs_spec)
+    right = _lettered("oc" + window, numbers.rhs_spec)
     out = _lettered("no" + space, numbers.out_spec)
     inputs, kernel = _sizes(lhs.shape, left, space), _sizes(rhs.shape, right, window)
     outputs = _sizes(shape, out, space)

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from ae_multi._keras import keras
-from ae_multi.backends.updating import is_adam
+from ae_multi.backends.updating import adam_state, is_adam
 
 ops = keras.ops
 
@@ -20,23 +20,15 @@ def fused(optimizer):
         return None
 
     def update(gradients, variables, learning_rate):
-        variables = [getattr(variable, "value", variable) for variable in variables]
-        if not all(map(_fits, gradients, variables)):
+        weights = [variable.value for variable in variables]
+        if not all(map(_fits, gradients, weights)):
             type(optimizer)._backend_update_step(optimizer, gradients, variables, learning_rate)
             return
-        step = ops.cast(optimizer.iterations + 1, "float32")
-        powers = [
-            ops.power(ops.cast(beta, "float32"), step)
-            for beta in (optimizer.beta_1, optimizer.beta_2)
-        ]
+        first, second, powers = adam_state(optimizer, variables)
         rate = ops.cast(learning_rate, "float32")
-        for gradient, variable in zip(gradients, variables, strict=True):
-            place = optimizer._get_variable_index(variable)
-            first, second = (
-                group[place].value for group in (optimizer._momentums, optimizer._velocities)
-            )
+        for gradient, w, m, v in zip(gradients, weights, first, second, strict=True):
             tf.raw_ops.ResourceApplyAdam(
-                var=variable.handle, m=first.handle, v=second.handle, beta1_power=powers[0],
+                var=w.handle, m=m.handle, v=v.handle, beta1_power=powers[0],
                 beta2_power=powers[1], lr=rate, beta1=optimizer.beta_1, beta2=optimizer.beta_2,
                 epsilon=optimizer.epsilon, grad=gradient,
             )  # fmt: skip
@@ -44,6 +36,6 @@ def fused(optimizer):
     return update
 
 
-def _fits(gradient, variable):
+def _fits(gradient, weight):
     # Rows of an embedding have gradients of their own kind.
-    return isinstance(gradient, tf.Tensor) and gradient.dtype == variable.dtype == tf.float32
+    return isinstance(gradient, tf.Tensor) and gradient.dtype == weight.dtype == tf.float32

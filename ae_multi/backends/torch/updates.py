@@ -3,7 +3,7 @@
 import torch
 
 from ae_multi._keras import keras
-from ae_multi.backends.updating import is_adam
+from ae_multi.backends.updating import adam_state, is_adam
 
 ops = keras.ops
 
@@ -22,14 +22,7 @@ def fused(optimizer):
         weights = [variable.value for variable in variables]
         if {tensor.dtype for tensor in (*weights, *gradients)} != {torch.float32}:
             raise RuntimeError("Expected float32 weights and gradients.")
-        places = [optimizer._get_variable_index(variable) for variable in variables]
-        first = [optimizer._momentums[place].value for place in places]
-        second = [optimizer._velocities[place].value for place in places]
-        step = ops.cast(optimizer.iterations + 1, "float32")
-        powers = [
-            ops.power(ops.cast(beta, "float32"), step)
-            for beta in (optimizer.beta_1, optimizer.beta_2)
-        ]
+        first, second, powers = adam_state(optimizer, variables)
         # The kernel goes through memory as it lies.
         if not all(tensor.is_contiguous() for tensor in (*weights, *first, *second)):
             raise RuntimeError("Expected weights that lie in memory in order.")
