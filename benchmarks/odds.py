@@ -42,13 +42,21 @@ def measure(folder, seed=0):
     return {name: _one(Path(folder) / f"{name}.mat", seed) for name in SETS}
 
 
+def parted(rows, marks, seed=0, **how):
+    """Rows to learn from and to test on, and the marks of both, as PyOD's benchmark parts them.
+
+    Args:
+        rows: (n, features).
+        marks: (n,), of outliers.
+        seed: integer; PyOD's is 0.
+        how: more for scikit-learn's `train_test_split`.
+    """
+    state = np.random.RandomState(seed)
+    return train_test_split(rows, marks, test_size=_TESTED, random_state=state, **how)
+
+
 def _one(path, seed):
-    rows, marks = read_mat(path)
-    # PyOD parts them so, with 0.
-    train, test, _, strange = train_test_split(
-        rows, marks,
-        test_size=_TESTED, random_state=np.random.RandomState(seed),
-    )  # fmt: skip
+    train, test, _, strange = parted(*read_mat(path), seed)
     scaler = StandardScaler().fit(train)
     train, test = scaler.transform(train), scaler.transform(test)
     detector = AnomalyDetector(random_state=seed).fit(train)

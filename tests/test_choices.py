@@ -84,6 +84,6 @@ def test_the_readme_says_what_was_recorded():
         ("detect-nine", 1.0, 10),
         ("detect-nine", 2.0, 3),
     ):
-        assert by[key] in said  # fmt: skip
+        assert by[key] in said
     tables = {key: value for key, value in by.items() if key[0] == "odds"}
     assert max(tables, key=tables.get) == ("odds", 1.0, 0.1)
