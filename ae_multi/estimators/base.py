@@ -1,4 +1,4 @@
-"""What all estimators have in common: parameters, training, and ways to another process."""
+"""What all estimators have in common: parameters and training."""
 
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
@@ -7,19 +7,17 @@ from ae_multi import training
 from ae_multi._keras import keras
 from ae_multi.data.checks import check_array
 from ae_multi.errors import InputError
-from ae_multi.estimators import archive, packing
-from ae_multi.estimators import graph as graphs
 from ae_multi.estimators.chunks import as_passes, parts_of
 from ae_multi.estimators.fitting import epochs_for, learning_rates, train_chunks, train_whole
 from ae_multi.estimators.inputs import take
 from ae_multi.estimators.networks import build
 from ae_multi.estimators.parameters import check_no_checkpoint, check_parameters, seed_of
+from ae_multi.estimators.portable import Portable
 from ae_multi.estimators.provenance import provenance
 from ae_multi.estimators.scaling import Scaling, scale, unscale
-from ae_multi.exporting.export import export_graph
 
 
-class NetworkEstimator(BaseEstimator):
+class NetworkEstimator(Portable, BaseEstimator):
     r"""A network behind scikit-learn's face; the backend is what ``KERAS_BACKEND`` says.
 
     X may be an array or data frame of shape (n, features), images of shape (n, height, width) or
@@ -157,77 +155,8 @@ class NetworkEstimator(BaseEstimator):
         self._finish(lambda: iter([taken]))
         return self
 
-    def save(self, path):
-        """Write the fitted estimator to one file, without pickle, for any backend.
-
-        Raises:
-            NotFittedError: before `fit`.
-            InputError: a path that cannot be written, or parameters that are no plain values.
-        """
-        check_is_fitted(self)
-        archive.save(self, path)
-
-    def export(self, path, format=None, *, part="model", data=None, pythons=None):
-        """Write all that the fitted estimator does as one graph, in a format that others run.
-
-        Its input is a batch of samples as `fit` took them, as float32 of shape
-        (n, *sample_shape_) and not checked any more; its outputs have names: "reconstruction",
-        "score" and "label" for a detector, "probabilities" and "label" for a segmenter, and
-        "reconstruction" for others.
-
-        Args:
-            path: where it goes; see `ae_multi.export`.
-            format: "onnx", "torch", "savedmodel", "litert", "openvino" or "stablehlo".
-            part: "model"; "encoder", from samples to their "codes"; "decoder", from there on.
-            data: samples to compare the file with the estimator on.
-            pythons: dict of backend to an interpreter that has it.
-
-        Returns:
-            An `ae_multi.exporting.check.Export`.
-
-        Raises:
-            NotFittedError: before `fit`.
-            InputError, ExportError: as `ae_multi.export`.
-        """
-        check_is_fitted(self)
-        if data is not None:
-            data = take(self, data, reset=False)
-        graph = graphs.graph_of(self, part)
-        return export_graph(graph, path, format, part=part, data=data, pythons=pythons)
-
-    @classmethod
-    def load(cls, path):
-        """Read an estimator of this class that `save` wrote, on whichever backend runs now.
-
-        Raises:
-            InputError: a file that is cut short, altered, newer, or of another class.
-        """
-        return archive.load(path, cls)
-
-    def _graph_outputs(self, scaled, outputs):
-        """The outputs of an exported graph, a dict, from scaled samples and the network's."""
-        return {"reconstruction": graphs.unscaled_by(self, outputs)}
-
-    def _told(self, scaled):
-        """The same of scaled samples by the estimator itself, a dict of arrays."""
-        return {"reconstruction": self._unscaled(self._outputs(scaled))}
-
-    def _sizes(self, expected):
-        """What differences of a graph's outputs are measured by, where not by their largest."""
-        return {}
-
-    def _decided(self, expected, rounding):
-        """Which integers of a graph's outputs rounding leaves as they are: dict of masks."""
-        return {}
-
     def __sklearn_is_fitted__(self):
         return bool(getattr(self, "loss_curve_", ()))
-
-    def __getstate__(self):
-        return packing.packed(super().__getstate__())
-
-    def __setstate__(self, state):
-        super().__setstate__(packing.unpacked(state))
 
     def _check_parameters(self):
         check_parameters(self)
