@@ -1,8 +1,9 @@
 """How the detector's score was chosen, on training data alone: ``nox -s choices``.
 
 The score is the error of a reconstruction plus its way to the nearest reconstructions of training
-samples. How many of those are nearest, and what their term weighs, is chosen here: one part of
-the training data is learned from, another is scored, and no test sample is looked at. Labels of
+samples. How many of those are remembered, how many are nearest, and what their term weighs, is
+chosen here: one part of the training data is learned from, another is scored, and no test sample
+is looked at. Labels of
 the part that is scored tell what is strange in it, as they would in an afternoon of trying out.
 
     detect-one    one digit is normal: the first five sixths of MNIST's training images are
@@ -12,6 +13,8 @@ the part that is scored tell what is strange in it, as they would in an afternoo
 """
 
 import argparse
+import itertools
+import math
 import os
 import statistics
 import sys
@@ -29,10 +32,10 @@ from benchmarks.command import add_run_options, check_paths
 from benchmarks.processes import run
 
 ROWS = ("detect-one", "detect-nine", "odds")
+REMEMBERED = (2000, 8000)
+CHOSEN = ("remembered", "weight", "neighbors")
 WEIGHTS = (0.0, 0.5, 1.0, 2.0, 4.0)
-# Of up to 2,000 samples that are remembered.
-IMAGES, TABLES = (1, 3, 10, 30, 100), (0.01, 0.03, 0.1, 0.3)
-DEFAULTS = {"detect-one": (1.0, 10), "detect-nine": (1.0, 10), "odds": (1.0, 0.1)}
+IMAGES, TABLES = (1, 3, 10, 30), (0.01, 0.03, 0.1, 0.3)
 _LEARNED = 5 / 6
 
 
@@ -66,26 +69,33 @@ def measure(row):
     """The mean area under the ROC curve of each choice, over the digits or the tables of a row.
 
     Returns:
-        Dict of ``row`` and ``choices``, a list of dicts of ``weight``, ``neighbors`` (a number,
-        or for tables a share of what is remembered), ``auroc`` and ``parts``, what it is the
-        mean of.
+        Dict of ``row``, ``default`` and ``choices``, a list of dicts of ``remembered`` (at most),
+        ``weight``, ``neighbors`` (a number, or for tables a share of what is remembered),
+        ``auroc`` and ``parts``, what it is the mean of. ``default`` has the first three.
     """
-    counts = TABLES if row == "odds" else IMAGES
-    parts = [areas(*part, counts) for part in (_tables() if row == "odds" else _digits(row))]
+    from ae_multi.estimators import neighbors
+
+    images = row != "odds"
+    counts = IMAGES if images else TABLES
+    parts = [areas(*part, counts) for part in (_digits(row) if images else _tables())]
+    chosen = (
+        neighbors.MOST,
+        neighbors.weight_of("auto", images),
+        neighbors.FEW if images else neighbors.SHARE,
+    )
     choices = [
         {
-            "weight": weight,
-            "neighbors": count,
-            "auroc": statistics.fmean(part[weight, count] for part in parts),
-            "parts": [part[weight, count] for part in parts],
+            **dict(zip(CHOSEN, choice, strict=True)),
+            "auroc": statistics.fmean(part[choice] for part in parts),
+            "parts": [part[choice] for part in parts],
         }
-        for weight, count in parts[0]
+        for choice in parts[0]
     ]
-    return {"row": row, "choices": choices}
+    return {"row": row, "default": dict(zip(CHOSEN, chosen, strict=True)), "choices": choices}
 
 
 def areas(scale, train, rows, strange, counts):
-    """The area under the ROC curve of each (weight, count), of a detector fitted once.
+    """The area under the ROC curve of each choice, as in `CHOSEN`, of a detector fitted once.
 
     Args:
         scale: the detector's parameter.
@@ -105,11 +115,14 @@ def areas(scale, train, rows, strange, counts):
     outputs = as_rows(detector._outputs(scaled))
     known = as_rows(training.predict(detector.network_.decoder, detector.codes_))
     errors, found = mean(squared_errors(as_rows(scaled), outputs)), {}
-    for count in counts:
-        near = max(round(count * len(known)), 1) if count < 1 else count
-        away = mean(squared_differences(outputs, known, near))
-        for weight in WEIGHTS:
-            found[weight, count] = float(roc_auc_score(strange, errors + weight * away))
+    for most in REMEMBERED:
+        fewer = known[:: math.ceil(len(known) / most)]
+        for count in counts:
+            near = max(round(count * len(fewer)), 1) if count < 1 else count
+            away = mean(squared_differences(outputs, fewer, near))
+            for weight in WEIGHTS:
+                area = float(roc_auc_score(strange, errors + weight * away))
+                found[most, weight, count] = area
     return found
 
 
@@ -144,18 +157,18 @@ def _tables():
 
 def best(found):
     """The choice of the largest area, and the one that is the default."""
-    choices = found["choices"]
-    weight, count = DEFAULTS[found["row"]]
-    default = next(c for c in choices if (c["weight"], c["neighbors"]) == (weight, count))
+    choices, default = found["choices"], found["default"].items()
+    default = next(choice for choice in choices if default <= choice.items())
     return max(choices, key=lambda choice: choice["auroc"]), default
 
 
 def table(found):
-    """A line for each weight and a column for each number of neighbors."""
-    by = {(c["weight"], c["neighbors"]): c["auroc"] for c in found["choices"]}
-    weights, counts = (sorted(set(column)) for column in zip(*by, strict=True))
+    """A line for what is remembered and each weight, a column for each number of neighbors."""
+    by = {tuple(c[name] for name in CHOSEN): c["auroc"] for c in found["choices"]}
+    remembered, weights, counts = (sorted(set(column)) for column in zip(*by, strict=True))
     first, default = best(found)
     made = Table(
+        "remembered",
         "weight",
         title=f"{found['row']}: mean AUROC on a part of the training data, by the number of "
         "neighbors and the weight of their term",
@@ -164,8 +177,9 @@ def table(found):
     )
     for count in counts:
         made.add_column(f"{count:.0%}" if count < 1 else str(count), justify="right")
-    for weight in weights:
-        made.add_row(f"{weight:g}", *(f"{by[weight, count]:.4f}" for count in counts))
+    for most, weight in itertools.product(remembered, weights):
+        areas_of = (by[most, weight, count] for count in counts)
+        made.add_row(f"{most:,}", f"{weight:g}", *(f"{area:.4f}" for area in areas_of))
     return made
 
 

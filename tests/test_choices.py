@@ -1,5 +1,6 @@
 """The choice of the detector's score: what is compared, and on which samples."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from benchmarks import choices
 
 
 @pytest.mark.backend
-def test_the_default_is_among_what_is_compared(keras):
+def test_the_default_is_among_what_is_compared(keras, monkeypatch):
     import ae_multi
 
     rng = np.random.default_rng(0)
@@ -19,13 +20,21 @@ def test_the_default_is_among_what_is_compared(keras):
     train[:, 3] = train[:, 0]
     strange = np.arange(60) < 20
     rows[~strange, 3] = rows[~strange, 0]
-    found = choices.areas("minmax", train, rows, strange, (3, 0.1))
-    assert found.keys() == {(w, n) for w in choices.WEIGHTS for n in (3, 0.1)}
+    monkeypatch.setattr(choices, "_tables", lambda: [("minmax", train, rows, strange)] * 2)
+    monkeypatch.setattr(choices, "TABLES", (0.03, 0.1))
+    monkeypatch.setattr(choices, "REMEMBERED", (50, 8000))
+    found = choices.measure("odds")
+    names = [tuple(c[name] for name in choices.CHOSEN) for c in found["choices"]]
+    assert names == [(r, w, n) for r in (50, 8000) for n in (0.03, 0.1) for w in choices.WEIGHTS]
     detector = ae_multi.AnomalyDetector().fit(train)
     area = roc_auc_score(strange, detector.anomaly_score(rows))
-    assert found[choices.DEFAULTS["odds"]] == pytest.approx(area, abs=1e-3)
+    default = choices.best(found)[1]
+    assert default["auroc"] == pytest.approx(area, abs=1e-3)
+    assert default["parts"] == [default["auroc"]] * 2
+    by = {name: c["auroc"] for name, c in zip(names, found["choices"], strict=True)}
     # Without weight there is nothing to ask neighbors for.
-    assert found[0.0, 3] == found[0.0, 0.1]
+    assert by[50, 0.0, 0.03] == by[8000, 0.0, 0.1]
+    assert by[50, 1.0, 0.1] != by[8000, 1.0, 0.1]
 
 
 def test_digits_that_are_tested_on_are_not_looked_at(monkeypatch):
@@ -50,19 +59,21 @@ def test_digits_that_are_tested_on_are_not_looked_at(monkeypatch):
 
 
 def test_the_table_says_what_was_best_and_what_is_the_default():
-    grid = [(w, n) for w in choices.WEIGHTS for n in choices.IMAGES]
+    grid = list(itertools.product(choices.REMEMBERED, choices.WEIGHTS, choices.IMAGES))
     found = {
         "row": "detect-one",
+        "default": {"remembered": 8000, "weight": 2.0, "neighbors": 3},
         "choices": [
-            {"weight": w, "neighbors": n, "auroc": 0.9 if (w, n) == (2.0, 3) else 0.8, "parts": []}
-            for w, n in grid
+            {**dict(zip(choices.CHOSEN, choice, strict=True)), "auroc": 0.8, "parts": []}
+            for choice in grid
         ],
     }
+    found["choices"][grid.index((2000, 1.0, 10))]["auroc"] = 0.9
     first, default = choices.best(found)
-    assert (first["weight"], first["neighbors"]) == (2.0, 3)
-    assert (default["weight"], default["neighbors"]) == choices.DEFAULTS["detect-one"]
+    assert [first[name] for name in choices.CHOSEN] == [2000, 1.0, 10]
+    assert default.items() >= found["default"].items()
     made = choices.table(found)
-    assert made.row_count == len(choices.WEIGHTS)
+    assert made.row_count == len(choices.REMEMBERED) * len(choices.WEIGHTS)
     assert made.caption == "best 0.9000, default 0.8000"
 
 
@@ -70,20 +81,23 @@ def test_the_readme_says_what_was_recorded():
     root = Path(__file__).parent.parent
     recorded = json.loads((root / "benchmarks/results/choices-cpu.json").read_text())
     by = {
-        (found["row"], c["weight"], c["neighbors"]): f"{c['auroc']:.4f}".lstrip("0")
+        (found["row"], *(c[name] for name in choices.CHOSEN)): c["auroc"]
         for found in recorded["rows"]
         for c in found["choices"]
     }
     said = (root / "README.md").read_text()
     said = said[said.index("nox -s choices") :].partition("\n")[0]
-    for key in (
-        ("odds", 1.0, 0.1),
-        ("detect-one", 1.0, 3),
-        ("detect-one", 1.0, 10),
-        ("detect-nine", 1.0, 3),
-        ("detect-nine", 1.0, 10),
-        ("detect-nine", 2.0, 3),
-    ):
-        assert by[key] in said
+    defaults = {found["row"]: found["default"] for found in recorded["rows"]}
+    assert defaults["odds"] == {"remembered": 8000, "weight": 1.0, "neighbors": 0.1}
+    images = {"remembered": 8000, "weight": 2.0, "neighbors": 3}
+    assert defaults["detect-one"] == defaults["detect-nine"] == images
     tables = {key: value for key, value in by.items() if key[0] == "odds"}
-    assert max(tables, key=tables.get) == ("odds", 1.0, 0.1)
+    assert max(tables, key=tables.get) == ("odds", 8000, 1.0, 0.1)
+    told = [tables["odds", 8000, 1.0, 0.1]]
+    for row in ("detect-one", "detect-nine"):
+        told += [by[row, 8000, weight, 3] for weight in (1.0, 2.0, 4.0)]
+        for (name, most, weight, count), area in by.items():
+            if (name, most) == (row, 2000) and weight:
+                assert area < by[row, 8000, weight, count]
+    for area in told:
+        assert f"{area:.4f}".lstrip("0") in said

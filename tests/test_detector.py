@@ -132,6 +132,8 @@ def test_the_lines_by_hand():
         ({"contamination": "some"}, "'auto', 'held_out' or a number. Received: 'some'"),
         ({"criterion": "error"}, "criterion to be 'manifold' or 'mse'. Received: 'error'"),
         ({"neighbors": 0}, "neighbors to be an integer of at least 1. Received: 0"),
+        ({"weight": 0}, "weight to be a number above 0. Received: 0"),
+        ({"weight": "some"}, "weight to be a number above 0. Received: 'some'"),
         ({"neighbors": None}, "neighbors to be an integer or 'auto'. Received: None"),
         ({"false_alarm_rate": 1}, "false_alarm_rate .* above 0 and below 1. Received: 1"),
         ({"contamination": "held_out", "false_alarm_rate": 0.01}, "at least 99 held-out samples"),

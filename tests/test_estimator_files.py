@@ -135,6 +135,8 @@ def test_a_file_that_is_only_written_anew_still_loads(path, fitted):
         (change("fitted", "input_offset_", value=None), True, "input_offset_ to be what"),
         (change("fitted", "loss_curve_", value=[]), True, "loss_curve_ to be what"),
         (change("fitted", "offset_", value={"number": "nan"}), True, "offset_ to be what"),
+        (change("fitted", "neighbors_", value=0), True, "neighbors_ to be what"),
+        (change("fitted", "weight_", value=None), True, "weight_ to be what"),
         (change("parameters", "scale", value="log"), True, "Expected scale to be"),
         (change("fitted", "offset_", value=-9.0), False, "another manifest.json than its digest"),
         (change("fitted", "__class__", value="x"), True, "'__class__' is no fitted attribute"),
@@ -144,7 +146,8 @@ def test_a_file_that_is_only_written_anew_still_loads(path, fitted):
         (change("fitted", "network_", value={"model": "x.keras"}), True, "the part 'x.keras'"),
         (change("format", value="one"), True, "another manifest.json"),
     ],
-    ids=["newer", "class", "code", "dict", "shape", "scale", "curve", "nan", "choice",
+    ids=["newer", "class", "code", "dict", "shape", "scale", "curve", "nan", "neighbors", "weight",
+         "choice",
          "threshold", "magic", "method", "parameter", "kind", "part",
          "format"],
 )  # fmt: skip

@@ -142,7 +142,7 @@ def table(samples=160):
         {},
         {"scale": "standard", "criterion": "mse"},
         {"scale": "standard", "neighbors": 500},
-        {"neighbors": 1},
+        {"neighbors": 1, "weight": 3},
     ],
     ids=str,
 )

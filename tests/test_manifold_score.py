@@ -10,7 +10,7 @@ from ae_multi.estimators import neighbors, scores
 pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 
-def by_hand(samples, outputs, known, count, images):
+def by_hand(samples, outputs, known, count, weight, images):
     """The score's terms, one sample and one value after another, in float64."""
 
     def flat(values):
@@ -24,7 +24,8 @@ def by_hand(samples, outputs, known, count, images):
     for row in range(len(x)):
         order = np.argsort([np.sum((o[row] - each) ** 2) for each in known])
         near = known[order[1 : count + 1]]
-        errors[row] = (x[row] - o[row]) ** 2 + np.mean((o[row] - near) ** 2, axis=0)
+        along = np.mean((o[row] - near) ** 2, axis=0)
+        errors[row] = (x[row] - o[row]) ** 2 + weight * along
     return errors.reshape(np.shape(samples))
 
 
@@ -34,9 +35,9 @@ def test_errors_by_hand(shape, values, monkeypatch):
     monkeypatch.setattr(neighbors, "_VALUES", values)
     rng = np.random.default_rng(0)
     x, o, known = (rng.random((count, *shape), np.float32) for count in (9, 9, 12))
-    found = scores.manifold_errors(x, o, known, 4)
+    found = scores.manifold_errors(x, o, known, 4, 1.5)
     assert found.dtype == np.float32
-    expected = by_hand(x, o, known, 4, images=len(shape) > 1)
+    expected = by_hand(x, o, known, 4, 1.5, images=len(shape) > 1)
     np.testing.assert_allclose(found, expected, rtol=2e-5, atol=1e-7)
 
 
@@ -52,15 +53,15 @@ def test_fewer_known_than_asked_for():
     assert neighbors.squared_differences(known[1:2], known[:1], 10).tolist() == [[1]]
     assert neighbors.number_of("auto", 1000, images=False) == 100
     assert neighbors.number_of("auto", 3, images=False) == 1
-    assert neighbors.number_of("auto", 1000, images=True) == 10
+    assert neighbors.number_of("auto", 1000, images=True) == 3
     assert neighbors.number_of(7, 1000, images=True) == 7
 
 
 def test_what_is_remembered_is_drawn_evenly_from_all_chunks():
-    chunks = [np.arange(begin, begin + 1000) for begin in range(0, 8000, 1000)]
+    chunks = [np.arange(begin, begin + 1000) for begin in range(0, 32000, 1000)]
     kept = neighbors.some(chunks, 0)
     assert len(kept) == len(set(kept)) == neighbors.MOST
-    counts = np.bincount(kept // 1000, minlength=8)  # 250 ± 13
+    counts = np.bincount(kept // 1000, minlength=32)  # 250 ± 13
     assert counts.min() > 190
     assert counts.max() < 310
     np.testing.assert_array_equal(kept, neighbors.some(chunks, 0))
@@ -130,6 +131,29 @@ def test_it_is_remembered_in_chunks_and_by_and_by(tmp_path):
     loaded = ae_multi.load_estimator(tmp_path / "line.ae")
     np.testing.assert_array_equal(loaded.score_samples(x), before)
     assert np.isfinite(chunked.partial_fit(x[:1]).score_samples(x)).all()
+
+
+def test_images_and_tables_ask_as_they_are_told():
+    x = np.random.default_rng(0).random((40, 3, 4), np.float32)
+    rows = x.reshape(40, 12)
+    parameters = {"model": "simple", "epochs": 1}
+    for given, asked in ((x, (3, 2.0)), (rows, (4, 1.0))):
+        made = ae_multi.AnomalyDetector(**parameters).fit(given)
+        assert (made.neighbors_, made.weight_) == asked
+        assert made.feature_errors(given) == approx_by_hand(made, given, *asked)
+    made = ae_multi.AnomalyDetector(**parameters, neighbors=5, weight=0.5).fit(x)
+    assert (made.neighbors_, made.weight_) == (5, 0.5)
+    assert made.feature_errors(x) == approx_by_hand(made, x, 5, 0.5)
+    # As a file of before these were kept was made: its line fits no other score.
+    del made.neighbors_, made.weight_
+    assert made.set_params(neighbors="auto").feature_errors(x) == approx_by_hand(made, x, 10, 1)
+
+
+def approx_by_hand(made, x, count, weight):
+    scaled, network = made._checked(x), made.network_
+    outputs, known = network.predict(scaled, verbose=0), network.decoder.predict(made.codes_)
+    expected = by_hand(scaled, outputs, known, count, weight, images=x.ndim > 2)
+    return pytest.approx(expected, rel=1e-3, abs=1e-6)
 
 
 def test_what_is_held_out_is_not_remembered():

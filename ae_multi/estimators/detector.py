@@ -1,5 +1,7 @@
 """What is unlike the data that it learned from: anomalies, by the error of an autoencoder."""
 
+import math
+
 import numpy as np
 from sklearn.base import OutlierMixin
 
@@ -21,7 +23,7 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
     Takes the parameters of `NetworkEstimator` and has its attributes. With x̂ the reconstruction
     of a sample x, in scaled values, the score is the mean over the values of
 
-        (x - x̂)² + meanₖ (x̂ - x̂ₖ)²,
+        (x - x̂)² + w meanₖ (x̂ - x̂ₖ)²,
 
     over the reconstructions x̂ₖ of training samples that are nearest to x̂. The first term is the
     way from the sample to the manifold that the network has learned (Sakurada & Yairi, MLSDA
@@ -40,14 +42,17 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
             line drawn so that normal samples are called strange at ``false_alarm_rate``.
         false_alarm_rate: the rate for "held_out" and for `calibrate`, between 0 and 1.
         criterion: "manifold", as above, or "mse", the mean of (x - x̂)² alone.
-        neighbors: over how many x̂ₖ the mean is taken, or "auto": ten for images; for tables a
+        neighbors: over how many x̂ₖ the mean is taken, or "auto": three for images; for tables a
             tenth of those that are remembered, so that strange rows among the training samples
             find too few of their own kind to pass for normal.
+        weight: w, above 0, or "auto": 2 for images, 1 for tables.
 
     Attributes:
         offset\_: the score below which a sample is strange.
-        codes\_: codes of the training samples that are remembered, at most 2,000; `partial_fit`
+        codes\_: codes of the training samples that are remembered, at most 8,000; `partial_fit`
             remembers those of its latest chunk. None with the criterion "mse".
+        neighbors\_: the number of x̂ₖ.
+        weight\_: w.
 
     Example:
         >>> import numpy as np
@@ -67,6 +72,7 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
         false_alarm_rate=0.05,
         criterion="manifold",
         neighbors="auto",
+        weight="auto",
         latent_dim="auto",
         hidden="auto",
         image_shape=None,
@@ -107,6 +113,7 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
         self.false_alarm_rate = false_alarm_rate
         self.criterion = criterion
         self.neighbors = neighbors
+        self.weight = weight
 
     def calibrate(self, X, false_alarm_rate=None):  # noqa: N803
         """Draw the line anew by normal samples X that training has not seen.
@@ -157,6 +164,8 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
             raise InputError("Expected neighbors to be an integer or 'auto'. Received: None.")
         if self.neighbors != "auto":
             check_positive(neighbors=self.neighbors)
+        if self.weight != "auto":
+            check_number("weight", self.weight, 0, math.inf)
         if isinstance(self.contamination, str):
             if self.contamination not in ("auto", "held_out"):
                 raise InputError(
@@ -177,11 +186,14 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
         super()._train(self._part(chunks, 0), epochs, rate, whole)
 
     def _finish(self, chunks):
-        self.codes_ = None
+        self.codes_ = self.neighbors_ = self.weight_ = None
         if self.criterion == "manifold":
             learned = (self._scaled(x) for x, _ in self._part(chunks, 0)())
             remembered = neighbors.some(learned, self.seed_)
             self.codes_ = training.predict(self.network_.encoder, remembered)
+            images = len(self.sample_shape_) > 1
+            self.neighbors_ = neighbors.number_of(self.neighbors, len(remembered), images)
+            self.weight_ = neighbors.weight_of(self.weight, images)
         errors = [self._means(self._scaled(x)) for x, _ in self._part(chunks, 1)()]
         errors = np.concatenate(errors)
         if self.contamination == "held_out":
@@ -206,10 +218,17 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
             yield squared_errors(scaled, outputs)
             return
         known = training.predict(self.network_.decoder, self.codes_)
-        images = len(self.sample_shape_) > 1
-        count = neighbors.number_of(self.neighbors, len(known), images)
+        count, weight = self._asked()
         for rows in neighbors.blocks(len(scaled), self.n_features_in_):
-            yield manifold_errors(scaled[rows], outputs[rows], known, count)
+            yield manifold_errors(scaled[rows], outputs[rows], known, count, weight)
+
+    def _asked(self):
+        """How many neighbors are asked, and what the way to them weighs."""
+        if hasattr(self, "neighbors_"):
+            return self.neighbors_, self.weight_
+        # A file of before these were kept, whose line was drawn by ten neighbors of an image.
+        few = 10 if self.neighbors == "auto" and len(self.sample_shape_) > 1 else self.neighbors
+        return neighbors.number_of(few, len(self.codes_), images=False), 1.0
 
     def _graph_outputs(self, scaled, outputs):
         score = self._graph_score([scaled, outputs])
@@ -225,19 +244,21 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
             return Score()(pair)
         images = len(self.sample_shape_) > 1
         known = as_rows(training.predict(self.network_.decoder, self.codes_))
-        count = neighbors.number_of(self.neighbors, len(known), images)
+        count, weight = self._asked()
         first, last = neighbors.places(count, len(known))
         centre = known.mean(axis=0)
-        return ManifoldScore.of(first, last, images, known=known - centre, centre=centre)(pair)
+        made = ManifoldScore.of(first, last, weight, images, known=known - centre, centre=centre)
+        return made(pair)
 
     def _sizes(self, expected):
         # A reconstruction that is off by d moves the mean of the squares r² by up to 2 r d,
         # which is much where r is small beside the values themselves.
         known = scale(expected["reconstruction"], self.input_offset_, self.input_span_)
+        score = square = np.max(expected["score"])
         if getattr(self, "codes_", None) is not None:
             known = as_rows(known)
-        score = np.max(expected["score"])
-        return {"score": max(score, 2 * np.sqrt(score) * np.max(abs(known)))}
+            square = score * max(self._asked()[1], 1)  # of w r², as w² r² is what then counts
+        return {"score": max(score, 2 * np.sqrt(square) * np.max(abs(known)))}
 
     def _decided(self, expected, rounding):
         limit = rounding * self._sizes(expected)["score"]

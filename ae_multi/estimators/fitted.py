@@ -83,6 +83,10 @@ def _are_codes(value, estimator):
     return sound and value.shape[1:] == shape and bool(np.isfinite(value).all())
 
 
+def _goes_with_codes(value, estimator, is_sound):
+    return value is None if getattr(estimator, "codes_", None) is None else is_sound
+
+
 def _are_classes(value, _):
     sound = isinstance(value, np.ndarray) and value.ndim == 1 and len(value) > 1
     return sound and len(np.unique(value)) == len(value)
@@ -106,6 +110,12 @@ _SOUND = {
     "pairs_": lambda value, _: isinstance(value, bool),
     "offset_": lambda value, _: _is_number(value) and not math.isnan(value),
     "codes_": _are_codes,
+    "neighbors_": lambda value, estimator: _goes_with_codes(
+        value, estimator, _is_count(value) and value > 0
+    ),
+    "weight_": lambda value, estimator: _goes_with_codes(
+        value, estimator, _is_number(value) and 0 < value < math.inf
+    ),
     "provenance_": lambda value, _: isinstance(value, dict),
 }
 

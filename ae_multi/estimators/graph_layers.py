@@ -71,7 +71,7 @@ class Score(keras.layers.Layer):
 
 @_register
 class ManifoldScore(Learned):
-    r"""The mean over a sample's values of (x - x̂)² + meanₖ (x̂ - x̂ₖ)²; see `AnomalyDetector`.
+    r"""The mean over a sample's values of (x - x̂)² + w meanₖ (x̂ - x̂ₖ)²; see `AnomalyDetector`.
 
     Of the remembered reconstructions it holds the way from their centre, once: of them distances
     are taken, and differences too.
@@ -79,13 +79,14 @@ class ManifoldScore(Learned):
     Args:
         first: the place of the nearest neighbor that counts.
         last: the place of the farthest.
+        weight: w.
         images: whether samples are divided by the root of their mean square.
         shapes: of ``known`` (m, values) and ``centre`` (values,).
     """
 
-    def __init__(self, first, last, images, shapes, **kwargs):
+    def __init__(self, first, last, weight, images, shapes, **kwargs):
         super().__init__(shapes, **kwargs)
-        self.first, self.last, self.images = first, last, images
+        self.first, self.last, self.weight, self.images = first, last, weight, images
 
     def call(self, pair):
         """The score of (samples, reconstructions): (n,)."""
@@ -97,12 +98,12 @@ class ManifoldScore(Learned):
         _, near = ops.top_k(nearness, self.last + 1)  # (n, last + 1), the nearest first
         differences = points[:, None] - ops.take(known, near[:, self.first :], axis=0)
         along = ops.mean(ops.square(differences), axis=1)  # (n, values)
-        return ops.mean(ops.square(scaled - outputs) + along, axis=1)
+        return ops.mean(ops.square(scaled - outputs) + self.weight * along, axis=1)
 
     def get_config(self):
-        """Which neighbors count, and the shapes of the constants."""
-        own = {"first": self.first, "last": self.last, "images": self.images}
-        return {**super().get_config(), **own}
+        """Which neighbors count and how much, and the shapes of the constants."""
+        own = ("first", "last", "weight", "images")
+        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 
     def _compared(self, rows):
         if not self.images:

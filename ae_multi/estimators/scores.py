@@ -15,14 +15,15 @@ def negative_mse(scaled, outputs):
     return -mean(squared_errors(scaled, outputs))
 
 
-def manifold_errors(scaled, outputs, known, neighbors):
-    r"""(x - x̂)² + meanₖ (x̂ - x̂ₖ)² of each value: the way to the manifold, and along it.
+def manifold_errors(scaled, outputs, known, neighbors, weight=1.0):
+    r"""(x - x̂)² + w meanₖ (x̂ - x̂ₖ)² of each value: the way to the manifold, and along it.
 
     Args:
         scaled: samples x, float32 of shape (n, \*sample shape).
         outputs: their reconstructions x̂.
         known: reconstructions of training samples, of which the x̂ₖ are nearest to x̂.
         neighbors: how many are nearest.
+        weight: w, what the way along the manifold weighs.
 
     Returns:
         float32 of shape (n, \*sample shape). Images, of which the shape tells, are compared by
@@ -30,7 +31,8 @@ def manifold_errors(scaled, outputs, known, neighbors):
         smaller, errors too.
     """
     rows = [as_rows(values) for values in (scaled, outputs, known)]
-    errors = squared_errors(*rows[:2]) + squared_differences(*rows[1:], neighbors)
+    along = squared_differences(*rows[1:], neighbors)
+    errors = squared_errors(*rows[:2]) + np.float32(weight) * along
     return errors.reshape(scaled.shape)
 
 
