@@ -97,6 +97,20 @@ def test_the_first_bad_value_is_the_one_named():
         check_array(x, "x")
 
 
+@pytest.mark.parametrize("values", [1, 7, 12, 1000])
+def test_a_bad_value_is_found_wherever_it_is(values, monkeypatch):
+    monkeypatch.setattr("ae_multi.data.checks._VALUES", values)
+    good = np.full((5, 2, 3), 0.5, np.float32)
+    assert check_array(good, "x", value_range=(0.5, 0.5)) is good
+    for place in np.ndindex(good.shape):
+        for value, message in ((np.nan, "nan at"), (-0.1, "from -0.1 to 0.5"), (1.5, "to 1.5")):
+            x = good.copy()
+            x[place] = value
+            for given in (x, np.asfortranarray(x)):
+                with pytest.raises(InputError, match=message):
+                    check_array(given, "x", value_range=(0.0, 1.0))
+
+
 def test_good_arrays_come_back_as_float32_without_a_copy():
     x = np.zeros((2, 3), np.float32)
     assert check_array(x, "x") is x

@@ -15,17 +15,25 @@ def forward(model, x, batch_size, told=None):
     )
     call = {"training": False} if model._call_has_training_arg else {}
 
-    # Samples go in as rows of numbers: XLA may lay out arrays of more axes anew before a product.
+    # Samples go in and come out as rows of numbers: XLA may lay out arrays of more axes anew.
     shapes = [array.shape[1:] for array in keras.tree.flatten(x)]
 
-    def program(state, rows):
-        parts = [
-            row.reshape(-1, *shape)
-            for row, shape in zip(keras.tree.flatten(rows), shapes, strict=True)
-        ]
-        batch = keras.tree.pack_sequence_as(rows, parts)
-        return model.stateless_call(*state, batch, **call)[0]
+    def make():
+        given = []  # the shapes of outputs, known once the program is traced
 
-    compiled = cached(model, ("forward", repr(shapes)), lambda: jax.jit(program))
+        def program(state, rows):
+            batch = keras.tree.pack_sequence_as(rows, _shaped(keras.tree.flatten(rows), shapes))
+            outputs = model.stateless_call(*state, batch, **call)[0]
+            given[:] = [output.shape[1:] for output in keras.tree.flatten(outputs)]
+            return keras.tree.map_structure(as_rows, outputs)
+
+        return jax.jit(program), given
+
+    compiled, given = cached(model, ("forward", repr(shapes)), make)
     rows = keras.tree.map_structure(as_rows, x)
-    return in_chunks(lambda part: compiled(state, part), rows, batch_size, told)
+    outputs = in_chunks(lambda part: compiled(state, part), rows, batch_size, told)
+    return keras.tree.pack_sequence_as(outputs, _shaped(keras.tree.flatten(outputs), given))
+
+
+def _shaped(rows, shapes):
+    return [row.reshape(-1, *shape) for row, shape in zip(rows, shapes, strict=True)]
