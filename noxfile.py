@@ -186,9 +186,10 @@ def exports(session):
 
 @nox.session
 def figures(session):
-    """Draw the figures of the README anew."""
+    """Draw the README's figures anew, and write what is recorded into the documents' tables."""
     python = environment(session, "jax")
     session.run(python, "docs/figures.py", env={"KERAS_BACKEND": "jax"}, external=True)
+    run_in_core(session, "-m", "benchmarks.documents")
 
 
 def run_in_core(session, *arguments):

