@@ -12,6 +12,7 @@ from benchmarks import choices
 
 
 @pytest.mark.backend
+@pytest.mark.once
 def test_the_default_is_among_what_is_compared(keras, monkeypatch):
     import ae_multi
 

@@ -192,8 +192,9 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
             remembered = neighbors.some(learned, self.seed_)
             self.codes_ = training.predict(self.network_.encoder, remembered)
             images = len(self.sample_shape_) > 1
-            self.neighbors_ = neighbors.number_of(self.neighbors, len(remembered), images)
-            self.weight_ = neighbors.weight_of(self.weight, images)
+            count = neighbors.number_of(self.neighbors, len(remembered), images)
+            self.neighbors_ = int(count)
+            self.weight_ = float(neighbors.weight_of(self.weight, images))
         errors = [self._means(self._scaled(x)) for x, _ in self._part(chunks, 1)()]
         errors = np.concatenate(errors)
         if self.contamination == "held_out":
