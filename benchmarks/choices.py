@@ -3,8 +3,8 @@
 The score is the error of a reconstruction plus its way to the nearest reconstructions of training
 samples. How many of those are remembered, how many are nearest, and what their term weighs, is
 chosen here: one part of the training data is learned from, another is scored, and no test sample
-is looked at. Labels of
-the part that is scored tell what is strange in it, as they would in an afternoon of trying out.
+is looked at. Labels of the part that is scored tell what is strange in it, as they would in an
+afternoon of trying out.
 
     detect-one    one digit is normal: the first five sixths of MNIST's training images are
                   learned from, the others scored

@@ -6,7 +6,9 @@ A table is known by its first line. What stands below it is replaced, and nothin
 import json
 from pathlib import Path
 
+from ae_multi.files import written_whole
 from benchmarks import exports, quality
+from benchmarks.throughput import beside_peers, first, rate, ratio
 
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
@@ -14,45 +16,34 @@ RESULTS = Path(__file__).parent / "results"
 
 def trainings(recorded):
     """How fast each backend trains."""
-    for result in recorded["results"]:
-        rate = result["samples_per_second"]
-        yield (
-            result["model"],
-            result["backend"],
-            *(f"{rate[name]:,.0f}" for name in ("native", "keras.fit", "ours")),
-            f"{rate['ours'] / rate['native']:.2f}",
-            f"{rate['ours'] / rate['keras.fit']:.2f}",
-            result["plan"]["name"],
-        )
+    return _rows(
+        recorded, rate("native"), rate("keras.fit"), rate("ours"), ratio("ours", "native"),
+        ratio("ours", "keras.fit"), lambda result: result["plan"]["name"],
+    )  # fmt: skip
 
 
 def whole_arrays(recorded):
     """How fast whole arrays go through, and how soon a training is under way."""
     names = ("encode", "reconstruct", "keras.predict", "keras.predict as it comes")
+    return _rows(
+        recorded, *map(rate, names), first("ours", "first_epoch"),
+        first("keras.fit", "two_epochs"),
+    )  # fmt: skip
+
+
+def _rows(recorded, *columns):
     for result in recorded["results"]:
-        rate, first = result["samples_per_second"], result["first"]
-        yield (
-            result["model"],
-            result["backend"],
-            *(f"{rate[name]:,.0f}" for name in names),
-            f"{first['ours']['first_epoch']:.1f}",
-            f"{first['keras.fit']['two_epochs']:.1f}",
-        )
+        yield result["model"], result["backend"], *(column(result) for column in columns)
 
 
 def peers(recorded):
     """How fast other libraries train, and how many times that each backend reaches here."""
-    ours = {
-        (result["model"], result["backend"]): result["samples_per_second"]["ours"]
-        for result in recorded["results"]
-    }
-    for peer in recorded["peers"]:
-        model, rate = peer["model"], peer["samples_per_second"]
+    for peer, multiples in beside_peers(recorded):
         yield (
-            model,
+            peer["model"],
             f"{peer['peer'].replace('_', '-')} {peer['version']}",
-            f"{rate:,.0f}",
-            *(f"{ours[model, name] / rate:.1f} ×" for name in ("torch", "tensorflow", "jax")),
+            f"{peer['samples_per_second']:,.0f}",
+            *(f"{multiples[name]:.1f} ×" for name in ("torch", "tensorflow", "jax")),
         )
 
 
@@ -97,4 +88,5 @@ def documents():
 
 if __name__ == "__main__":
     for path, text in documents().items():
-        path.write_text(text)
+        with written_whole(path) as whole:
+            whole.write_text(text)

@@ -143,9 +143,9 @@ def tables(recorded):
         "Training, samples per second",
         results,
         {
-            **{name: _rate(name) for name in TRAINING},
-            "ours / native": _ratio("ours", "native"),
-            "ours / keras.fit": _ratio("ours", "keras.fit"),
+            **{name: rate(name) for name in TRAINING},
+            "ours / native": ratio("ours", "native"),
+            "ours / keras.fit": ratio("ours", "keras.fit"),
             "limit": lambda r: f"{r['limits']['training']['samples_per_second']:,.0f}",
             "plan": lambda r: r["plan"]["name"],
         },
@@ -154,10 +154,10 @@ def tables(recorded):
         "Whole arrays, samples per second",
         results,
         {
-            **{name: _rate(name) for name in WHOLE},
-            "reconstruct / predict": _ratio("reconstruct", "keras.predict"),
-            "/ as it comes": _ratio("reconstruct", "keras.predict as it comes"),
-            "evaluate / Keras's": _ratio("evaluate", "keras.evaluate"),
+            **{name: rate(name) for name in WHOLE},
+            "reconstruct / predict": ratio("reconstruct", "keras.predict"),
+            "/ as it comes": ratio("reconstruct", "keras.predict as it comes"),
+            "evaluate / Keras's": ratio("evaluate", "keras.evaluate"),
             "limit of reconstruct": lambda r: (
                 f"{r['limits']['reconstruct']['samples_per_second']:,.0f}"
             ),
@@ -168,10 +168,10 @@ def tables(recorded):
         results,
         {
             "import s": lambda r: f"{r['first']['ours']['import_seconds']:.1f}",
-            "ours, 1 epoch s": _first("ours", "first_epoch"),
-            "native, 1 epoch s": _first("native", "first_epoch"),
-            "Keras, 1 epoch s": _first("keras.fit", "first_epoch"),
-            "Keras, 2 epochs s": _first("keras.fit", "two_epochs"),
+            "ours, 1 epoch s": first("ours", "first_epoch"),
+            "native, 1 epoch s": first("native", "first_epoch"),
+            "Keras, 1 epoch s": first("keras.fit", "first_epoch"),
+            "Keras, 2 epochs s": first("keras.fit", "two_epochs"),
             "data MiB": lambda r: f"{r['first']['ours']['data_bytes'] / 2**20:,.0f}",
             **{
                 f"{name} MiB": lambda r, name=name: f"{r['first'][name]['peak_bytes'] / 2**20:,.0f}"
@@ -189,15 +189,27 @@ def peers_table(recorded):
     made = Table("model", "peer", title="Peers, samples per second", title_justify="left")
     for name in ("samples/s", *(f"ours on {backend}" for backend in backends)):
         made.add_column(name, justify="right")
-    ours = {
-        (result["model"], result["backend"]): result["samples_per_second"]["ours"]
-        for result in recorded["results"]
-    }
-    for peer in recorded["peers"]:
-        rate = peer["samples_per_second"]
-        multiples = [f"{ours[peer['model'], backend] / rate:.2f} x" for backend in backends]
-        made.add_row(peer["model"], f"{peer['peer']} {peer['version']}", f"{rate:,.0f}", *multiples)
+    for peer, multiples in beside_peers(recorded):
+        made.add_row(
+            peer["model"],
+            f"{peer['peer']} {peer['version']}",
+            f"{peer['samples_per_second']:,.0f}",
+            *(f"{multiples[backend]:.2f} x" for backend in backends),
+        )
     return made
+
+
+def beside_peers(recorded):
+    """Each peer, and how many times as fast ours is on each backend: pairs of dicts."""
+    for peer in recorded["peers"]:
+        yield (
+            peer,
+            {
+                result["backend"]: result["samples_per_second"]["ours"] / peer["samples_per_second"]
+                for result in recorded["results"]
+                if result["model"] == peer["model"]
+            },
+        )
 
 
 def _table(title, results, columns):
@@ -214,19 +226,23 @@ def _table(title, results, columns):
     return made
 
 
-def _rate(name):
+def rate(name):
+    """What writes a result's samples per second in a job."""
     return lambda result: f"{result['samples_per_second'][name]:,.0f}"
 
 
-def _ratio(one, other):
-    def ratio(result):
+def ratio(one, other):
+    """What writes how many times as fast as another a result's job is."""
+
+    def written(result):
         rates = result["samples_per_second"]
         return f"{rates[one] / rates[other]:.2f}"
 
-    return ratio
+    return written
 
 
-def _first(contender, what):
+def first(contender, what):
+    """What writes the seconds of a result's beginning."""
     return lambda result: f"{result['first'][contender][what]:.1f}"
 
 

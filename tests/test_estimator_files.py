@@ -147,9 +147,7 @@ def test_a_file_that_is_only_written_anew_still_loads(path, fitted):
         (change("format", value="one"), True, "another manifest.json"),
     ],
     ids=["newer", "class", "code", "dict", "shape", "scale", "curve", "nan", "neighbors", "weight",
-         "choice",
-         "threshold", "magic", "method", "parameter", "kind", "part",
-         "format"],
+         "choice", "threshold", "magic", "method", "parameter", "kind", "part", "format"],
 )  # fmt: skip
 def test_an_altered_manifest_is_refused(path, manifest, honest, message):
     rewrite(path, manifest, honest=honest)

@@ -85,6 +85,32 @@ def test_the_recorded_figures_are_the_printed_ones():
             assert figure in line
 
 
+def test_the_recorded_speeds_are_the_printed_ones():
+    import json
+
+    recorded = json.loads((ROOT / "benchmarks" / "results" / "throughput-cpu.json").read_text())
+    assert len(recorded["results"]) == 9
+    for result in recorded["results"]:
+        rate = result["samples_per_second"]
+        row = (
+            f"| {result['model']} | {result['backend']} | {rate['native']:,.0f} "
+            f"| {rate['keras.fit']:,.0f} | {rate['ours']:,.0f} "
+            f"| {rate['ours'] / rate['native']:.2f} | {rate['ours'] / rate['keras.fit']:.2f} "
+            f"| {result['plan']['name']} |"
+        )
+        assert row in README
+        first = result["first"]
+        assert (
+            f"| {result['model']} | {result['backend']} | {rate['encode']:,.0f} "
+            f"| {rate['reconstruct']:,.0f} | {rate['keras.predict']:,.0f} "
+            f"| {rate['keras.predict as it comes']:,.0f} "
+            f"| {first['ours']['first_epoch']:.1f} | {first['keras.fit']['two_epochs']:.1f} |"
+        ) in README
+    for peer in recorded["peers"]:
+        name, rate = peer["peer"].replace("_", "-"), peer["samples_per_second"]
+        assert f"| {peer['model']} | {name} {peer['version']} | {rate:,.0f} |" in README
+
+
 def test_the_documents_tables_say_what_was_recorded():
     from benchmarks.documents import documents
 

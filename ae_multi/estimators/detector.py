@@ -191,10 +191,10 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
             learned = (self._scaled(x) for x, _ in self._part(chunks, 0)())
             remembered = neighbors.some(learned, self.seed_)
             self.codes_ = training.predict(self.network_.encoder, remembered)
-            images = len(self.sample_shape_) > 1
-            count = neighbors.number_of(self.neighbors, len(remembered), images)
+            of_images = self._of_images()
+            count = neighbors.number_of(self.neighbors, len(remembered), of_images)
             self.neighbors_ = int(count)
-            self.weight_ = float(neighbors.weight_of(self.weight, images))
+            self.weight_ = float(neighbors.weight_of(self.weight, of_images))
         errors = [self._means(self._scaled(x)) for x, _ in self._part(chunks, 1)()]
         errors = np.concatenate(errors)
         if self.contamination == "held_out":
@@ -223,12 +223,15 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
         for rows in neighbors.blocks(len(scaled), self.n_features_in_):
             yield manifold_errors(scaled[rows], outputs[rows], known, count, weight)
 
+    def _of_images(self):
+        return len(self.sample_shape_) > 1
+
     def _asked(self):
         """How many neighbors are asked, and what the way to them weighs."""
         if hasattr(self, "neighbors_"):
             return self.neighbors_, self.weight_
         # A file of before these were kept, whose line was drawn by ten neighbors of an image.
-        few = 10 if self.neighbors == "auto" and len(self.sample_shape_) > 1 else self.neighbors
+        few = 10 if self.neighbors == "auto" and self._of_images() else self.neighbors
         return neighbors.number_of(few, len(self.codes_), images=False), 1.0
 
     def _graph_outputs(self, scaled, outputs):
@@ -243,13 +246,12 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
     def _graph_score(self, pair):
         if getattr(self, "codes_", None) is None:
             return Score()(pair)
-        images = len(self.sample_shape_) > 1
         known = as_rows(training.predict(self.network_.decoder, self.codes_))
         count, weight = self._asked()
         first, last = neighbors.places(count, len(known))
         centre = known.mean(axis=0)
-        made = ManifoldScore.of(first, last, weight, images, known=known - centre, centre=centre)
-        return made(pair)
+        asked = (first, last, weight, self._of_images())
+        return ManifoldScore.of(*asked, known=known - centre, centre=centre)(pair)
 
     def _sizes(self, expected):
         # A reconstruction that is off by d moves the mean of the squares r² by up to 2 r d,

@@ -22,8 +22,7 @@ def forward(model, x, batch_size, told=None):
         given = []  # the shapes of outputs, known once the program is traced
 
         def program(state, rows):
-            batch = keras.tree.pack_sequence_as(rows, _shaped(keras.tree.flatten(rows), shapes))
-            outputs = model.stateless_call(*state, batch, **call)[0]
+            outputs = model.stateless_call(*state, _shaped(rows, shapes), **call)[0]
             given[:] = [output.shape[1:] for output in keras.tree.flatten(outputs)]
             return keras.tree.map_structure(as_rows, outputs)
 
@@ -31,9 +30,10 @@ def forward(model, x, batch_size, told=None):
 
     compiled, given = cached(model, ("forward", repr(shapes)), make)
     rows = keras.tree.map_structure(as_rows, x)
-    outputs = in_chunks(lambda part: compiled(state, part), rows, batch_size, told)
-    return keras.tree.pack_sequence_as(outputs, _shaped(keras.tree.flatten(outputs), given))
+    return _shaped(in_chunks(lambda part: compiled(state, part), rows, batch_size, told), given)
 
 
 def _shaped(rows, shapes):
-    return [row.reshape(-1, *shape) for row, shape in zip(rows, shapes, strict=True)]
+    """Nested rows of numbers as samples of these shapes."""
+    pairs = zip(keras.tree.flatten(rows), shapes, strict=True)
+    return keras.tree.pack_sequence_as(rows, [row.reshape(-1, *shape) for row, shape in pairs])
