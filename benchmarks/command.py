@@ -15,6 +15,14 @@ def add_run_options(parser, json_help):
     parser.add_argument("--json", type=Path, metavar="FILE", help=json_help)
 
 
+def add_jobs_option(parser):
+    """How many processes at once."""
+    parser.add_argument(
+        "--jobs", type=int, default=1, metavar="N",
+        help="so many runs at once, each with cores of its own (default: 1)",
+    )  # fmt: skip
+
+
 def check_paths(json_path=None, figure=None):
     """Raise `InputError` where what was measured could not be written."""
     for path, what in ((json_path, "the JSON"), (figure, "the figure")):

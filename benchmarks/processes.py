@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ae_multi.errors import WorkerError
@@ -48,6 +49,25 @@ def run(python, backend, module, job, device=None, cores=None):
     if done.returncode:
         raise WorkerError(f"{backend}, benchmarks.{module}: {done.stderr.strip()[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def with_cores(work, items, at_once):
+    """``work(item, cores)`` of each item in turn, so many at once, results in the items' order.
+
+    Those that run at once have cores of their own, or they would wait for each other.
+    """
+    there = range(len(os.sched_getaffinity(0)))
+    free = [[core for core in there if core % at_once == job] for job in range(at_once)]
+
+    def one(item):
+        cores = free.pop()
+        try:
+            return work(item, cores)
+        finally:
+            free.append(cores)
+
+    with ThreadPoolExecutor(at_once) as pool:
+        yield from pool.map(one, items)
 
 
 def _main(asked):

@@ -17,7 +17,6 @@ import argparse
 import os
 import statistics
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 from rich.table import Table
 
@@ -28,8 +27,8 @@ from ae_multi.report.json import write_json
 from ae_multi.report.machine import machine
 from ae_multi.report.tables import console
 from ae_multi.sizes import check_positive
-from benchmarks.command import add_run_options, check_paths, recorded_before
-from benchmarks.processes import run
+from benchmarks.command import add_jobs_option, add_run_options, check_paths, recorded_before
+from benchmarks.processes import run, with_cores
 from benchmarks.rows import ROWS
 
 SEEDS = (0, 1, 2)
@@ -58,24 +57,13 @@ def _measure_all(options):
     ]
     missing = [each for each in wanted if _key(each) not in done and _can_run(each["row"])]
 
-    # With several jobs each has cores of its own, or they would wait for each other.
-    free = [[core for core in range(len(os.sched_getaffinity(0))) if core % options.jobs == job]
-            for job in range(options.jobs)]  # fmt: skip
+    def measured(each, cores):
+        job = {"row": each["row"], "seed": each["seed"]}
+        python = settings.python(each["backend"])
+        return {**each, **run(python, each["backend"], "rows", job, options.device, cores)}
 
-    def measured(each):
-        cores = free.pop()
-        try:
-            job = {"row": each["row"], "seed": each["seed"]}
-            python = settings.python(each["backend"])
-            return {**each, **run(python, each["backend"], "rows", job, options.device, cores)}
-        finally:
-            free.append(cores)
-
-    with (
-        console(stderr=True).status("starting") as status,
-        ThreadPoolExecutor(options.jobs) as pool,
-    ):
-        for number, found in enumerate(pool.map(measured, missing), 1):
+    with console(stderr=True).status("starting") as status:
+        for number, found in enumerate(with_cores(measured, missing, options.jobs), 1):
             status.update(f"{number} of {len(missing)} runs done")
             recorded["runs"].append(found)
             if options.json:
@@ -134,10 +122,7 @@ def _parser():
         "--rows", type=comma_separated, default=tuple(ROWS), metavar="NAMES",
         help=f"some of {', '.join(ROWS)} (default: all)",
     )  # fmt: skip
-    parser.add_argument(
-        "--jobs", type=int, default=1, metavar="N",
-        help="so many runs at once, each with cores of its own (default: 1)",
-    )  # fmt: skip
+    add_jobs_option(parser)
     return parser
 
 

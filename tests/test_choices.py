@@ -1,5 +1,7 @@
-"""The choice of the detector's score: what is compared, and on which samples."""
+"""How defaults were chosen: what is compared, on which samples, and what is told of it."""
 
+import importlib
+import inspect
 import itertools
 import json
 from pathlib import Path
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from benchmarks import choices
+from benchmarks import choices, rows, score, trials
 
 
 @pytest.mark.backend
@@ -21,15 +23,15 @@ def test_the_default_is_among_what_is_compared(keras, monkeypatch):
     train[:, 3] = train[:, 0]
     strange = np.arange(60) < 20
     rows[~strange, 3] = rows[~strange, 0]
-    monkeypatch.setattr(choices, "_tables", lambda: [("minmax", train, rows, strange)] * 2)
-    monkeypatch.setattr(choices, "TABLES", (0.03, 0.1))
-    monkeypatch.setattr(choices, "REMEMBERED", (50, 8000))
-    found = choices.measure("odds")
-    names = [tuple(c[name] for name in choices.CHOSEN) for c in found["choices"]]
-    assert names == [(r, w, n) for r in (50, 8000) for n in (0.03, 0.1) for w in choices.WEIGHTS]
+    monkeypatch.setattr(score, "_tables", lambda: [("minmax", train, rows, strange)] * 2)
+    monkeypatch.setattr(score, "TABLES", (0.03, 0.1))
+    monkeypatch.setattr(score, "REMEMBERED", (50, 8000))
+    found = score.measure("odds")
+    names = [tuple(c[name] for name in score.CHOSEN) for c in found["choices"]]
+    assert names == [(r, w, n) for r in (50, 8000) for n in (0.03, 0.1) for w in score.WEIGHTS]
     detector = ae_multi.AnomalyDetector().fit(train)
     area = roc_auc_score(strange, detector.anomaly_score(rows))
-    default = choices.best(found)[1]
+    default = score.best(found)[1]
     assert default["auroc"] == pytest.approx(area, abs=1e-3)
     assert default["parts"] == [default["auroc"]] * 2
     by = {name: c["auroc"] for name, c in zip(names, found["choices"], strict=True)}
@@ -38,57 +40,146 @@ def test_the_default_is_among_what_is_compared(keras, monkeypatch):
     assert by[50, 1.0, 0.1] != by[8000, 1.0, 0.1]
 
 
+class Data:
+    """Images of which those to test on may not be asked for."""
+
+    name, source = "few", "memory"
+    x_train = np.arange(120, dtype=np.float32).reshape(60, 1, 2, 1) / 120
+    y_train = np.arange(60) % 10
+
+    @property
+    def x_test(self):
+        raise AssertionError("test images were asked for")
+
+    y_test = x_test
+
+
 def test_digits_that_are_tested_on_are_not_looked_at(monkeypatch):
-    class Data:
-        x_train = np.arange(120, dtype=np.float32).reshape(60, 1, 2)
-        y_train = np.arange(60) % 10
-
-        @property
-        def x_test(self):
-            raise AssertionError("test images were asked for")
-
-        y_test = x_test
-
     monkeypatch.setattr("ae_multi.data.load_data", lambda name: Data())
     for row, count in (("detect-one", 5), ("detect-nine", 45)):
-        parts = list(choices._digits(row))
+        parts = list(score._digits(row))
         assert len(parts) == 10
-        for digit, (_, train, rows, strange) in enumerate(parts):
+        for digit, (_, train, others, strange) in enumerate(parts):
             assert len(train) == count
-            assert not set(train.ravel()) & set(rows.ravel())
+            assert not set(train.ravel()) & set(others.ravel())
             assert strange.tolist() == [(d == digit) == (row == "detect-nine") for d in range(10)]
 
 
+@pytest.mark.backend
+@pytest.mark.once
+def test_a_trial_is_the_task_with_other_parameters_on_training_images(keras, monkeypatch):
+    from ae_multi.tasks import reduce
+    from ae_multi.tasks.result import Measure, Result
+    from benchmarks import trial
+
+    def task(options, codes=9, hidden="auto"):
+        data = options.load()
+        np.testing.assert_array_equal(data.x_train, Data.x_train[:50])
+        np.testing.assert_array_equal(data.x_test, Data.x_train[50:])
+        np.testing.assert_array_equal(data.y_test, Data.y_train[50:])
+        training = {"random_state": 3, "verbose": 0, "epochs": 7, "learning_rate": 0.5}
+        assert options.training() == training
+        assert (codes, hidden) == (30, [5])
+        rows = {"autoencoder": (0.25,), "PCA": (0.5,)}
+        return Result(
+            "reduce", "", (Measure("test MSE", ".5f", False),), rows, {}, {"epochs": 7}, {}, 2.0
+        )
+
+    monkeypatch.setattr("ae_multi.tasks.result.load_data", lambda data, path: Data())
+    monkeypatch.setattr(reduce, "reduce", task)
+    parameters = {"hidden": [5], "epochs": 7, "learning_rate": 0.5}
+    found = trial.measure("reduce-30", parameters, seed=3)
+    assert found == {"value": 0.25 * 784, "epochs": 7, "seconds": 2.0, "provenance": {}}
+
+
+@pytest.mark.backend
+@pytest.mark.once
+def test_the_defaults_are_tried_first_and_the_others_can_be(keras):
+    import ae_multi
+    from ae_multi import tasks
+
+    estimators = {
+        "denoise": ae_multi.Denoiser,
+        "detect": ae_multi.AnomalyDetector,
+        "segment": ae_multi.Segmenter,
+    }
+    for row, tried in trials.TRIALS.items():
+        assert tried[0] == {}, row
+        assert len({json.dumps(parameters) for parameters in tried}) == len(tried)
+        name = rows.ROWS[row].task
+        task = getattr(importlib.import_module(f"{tasks.__name__}.{name}"), name)
+        known = {*inspect.signature(task).parameters}
+        known |= {*estimators.get(name, ae_multi.AutoencoderTransformer)().get_params()}
+        assert {key for parameters in tried for key in parameters} <= known
+
+
+def test_what_is_there_is_not_measured_again(monkeypatch, tmp_path, capsys):
+    asked = []
+
+    def run(python, backend, module, job, device, cores):
+        asked.append((module, job))
+        if module == "score":
+            return {"default": {}, "choices": []}
+        return {"value": 20 + job["parameters"]["rate"], "epochs": 4, "seconds": 61.7}
+
+    class Settings:
+        def __init__(self, backends, pythons):
+            pass
+
+        def available(self):
+            return ("torch", "jax"), {}
+
+        def python(self, backend):
+            return "python"
+
+    tried = ({"rate": 0}, {"rate": 1.5, "hidden": [8, 4]})
+    monkeypatch.setattr(trials, "TRIALS", {"denoise-0.4": tried})
+    monkeypatch.setattr(choices, "run", run)
+    monkeypatch.setattr(choices, "Settings", Settings)
+    monkeypatch.setattr(score, "table", lambda found: "")
+    path = tmp_path / "choices.json"
+    assert choices.main(["--rows", "denoise-0.4", "--json", str(path)]) == 0
+    told = capsys.readouterr().out
+    assert "rate 1.5, hidden 8-4" in told
+    assert "21.50" in told
+    assert trials.words({}) == "the defaults"
+    assert choices.main(["--rows", "detect-one,denoise-0.4", "--json", str(path)]) == 0
+    trial_jobs = [("trial", {"row": "denoise-0.4", "parameters": each}) for each in tried]
+    assert asked == [*trial_jobs, ("score", {"row": "detect-one"})]
+    recorded = json.loads(path.read_text())
+    assert [each["backend"] for each in recorded["trials"] + recorded["scores"]] == ["jax"] * 3
+
+
 def test_the_table_says_what_was_best_and_what_is_the_default():
-    grid = list(itertools.product(choices.REMEMBERED, choices.WEIGHTS, choices.IMAGES))
+    grid = list(itertools.product(score.REMEMBERED, score.WEIGHTS, score.IMAGES))
     found = {
         "row": "detect-one",
         "default": {"remembered": 8000, "weight": 2.0, "neighbors": 3},
         "choices": [
-            {**dict(zip(choices.CHOSEN, choice, strict=True)), "auroc": 0.8, "parts": []}
+            {**dict(zip(score.CHOSEN, choice, strict=True)), "auroc": 0.8, "parts": []}
             for choice in grid
         ],
     }
     found["choices"][grid.index((2000, 1.0, 10))]["auroc"] = 0.9
-    first, default = choices.best(found)
-    assert [first[name] for name in choices.CHOSEN] == [2000, 1.0, 10]
+    first, default = score.best(found)
+    assert [first[name] for name in score.CHOSEN] == [2000, 1.0, 10]
     assert default.items() >= found["default"].items()
-    made = choices.table(found)
-    assert made.row_count == len(choices.REMEMBERED) * len(choices.WEIGHTS)
+    made = score.table(found)
+    assert made.row_count == len(score.REMEMBERED) * len(score.WEIGHTS)
     assert made.caption == "best 0.9000, default 0.8000"
 
 
-def test_the_readme_says_what_was_recorded():
+def test_the_document_says_what_was_recorded():
     root = Path(__file__).parent.parent
     recorded = json.loads((root / "benchmarks/results/choices-cpu.json").read_text())
     by = {
-        (found["row"], *(c[name] for name in choices.CHOSEN)): c["auroc"]
-        for found in recorded["rows"]
+        (found["row"], *(c[name] for name in score.CHOSEN)): c["auroc"]
+        for found in recorded["scores"]
         for c in found["choices"]
     }
-    said = (root / "README.md").read_text()
-    said = said[said.index("nox -s choices") :].partition("\n")[0]
-    defaults = {found["row"]: found["default"] for found in recorded["rows"]}
+    said = (root / "docs" / "choices.md").read_text()
+    said = said[said.index("For tables a tenth") :].partition("\n")[0]
+    defaults = {found["row"]: found["default"] for found in recorded["scores"]}
     assert defaults["odds"] == {"remembered": 8000, "weight": 1.0, "neighbors": 0.1}
     images = {"remembered": 8000, "weight": 2.0, "neighbors": 3}
     assert defaults["detect-one"] == defaults["detect-nine"] == images

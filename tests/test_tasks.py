@@ -1,12 +1,14 @@
 """Tasks: results beside their floors, the floors against other ways to get them, the pictures."""
 
 import csv
+import importlib
 import json
 
 import matplotlib.image
 import numpy as np
 import pytest
 
+import ae_multi
 from ae_multi.cli import main
 from ae_multi.data.clutter import clutter
 from ae_multi.data.table import load_table
@@ -188,6 +190,38 @@ def test_features(tmp_path, capsys, digits):
     assert 0.6 < results["PCA-32"] < 0.95
     assert 0.6 < results["autoencoder"] < 0.95
     assert ("PCA-32 is better" in text) == (results["PCA-32"] > results["autoencoder"])
+    assert found["settings"] == {
+        "codes": 32, "masked": 0.75, "hidden": [1000, 500, 250], "epochs": 40, "seed": 0
+    }  # fmt: skip
+    asked = ["--epochs", "1", "--masked", "0", "--hidden", "20,10", "--codes", "3"]
+    whole = run(tmp_path, capsys, "features", *QUICK, *asked)[1]
+    assert whole["settings"].items() >= {"masked": 0.0, "hidden": [20, 10], "codes": 3}.items()
+    for share in ("1", "-0.1", "nan"):
+        assert main(["features", *QUICK, "--masked", share]) == 2
+        assert "Expected masked to be at least 0 and below 1." in capsys.readouterr().err
+
+
+def test_features_hide_pixels_in_training(monkeypatch):
+    module, seen = importlib.import_module("ae_multi.tasks.features"), []
+
+    class Seen(ae_multi.AutoencoderTransformer):
+        def fit(self, x):
+            seen.append(self)
+            if self.epochs > 1:
+                raise RuntimeError(f"{self.epochs} epochs")
+            return super().fit(x)
+
+    monkeypatch.setattr(module, "AutoencoderTransformer", Seen)
+    options = Options("digits", samples=50, epochs=1)
+    module.features(options, 4, hidden=(8,))
+    module.features(options, 4, masked=0, hidden=(8,))
+    hidden, plain = (each.network_ for each in seen)
+    assert (hidden.corruption, hidden.level) == ("masking", 0.75)
+    assert type(plain) is ae_multi.DeepAutoencoder
+    assert [each.learning_rate for each in seen] == [2e-3] * 2
+    # A step an epoch, and 1,000 epochs at most.
+    with pytest.raises(RuntimeError, match="1000 epochs"):
+        module.features(Options("digits", samples=128), 4)
 
 
 def test_detect(tmp_path, capsys, digits):

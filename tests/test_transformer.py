@@ -111,11 +111,23 @@ def test_any_model_by_name_or_instance(keras, small):
         ae_multi.AutoencoderTransformer(plain, epochs=1).fit(small.reshape(70, 64))
 
 
-@pytest.mark.parametrize("name", ["sparse", "contractive", "variational"])
+@pytest.mark.parametrize("name", ["denoising", "sparse", "contractive", "variational"])
 def test_families_of_models_by_name(name, small):
     made = ae_multi.AutoencoderTransformer(name, latent_dim=3, hidden=(5,), epochs=1).fit(small)
     assert type(made.network_).__name__.lower().startswith(name)
     assert made.transform(small).shape == (70, 3)
+
+
+@pytest.mark.parametrize(("codes", "words"), [(8, (2, 4)), (6, (3, 2)), (3, (3, 1))])
+def test_codes_of_words(codes, words, small):
+    made = ae_multi.AutoencoderTransformer("vector_quantized", latent_dim=codes, epochs=1)
+    found = made.fit_transform(small)
+    assert found.shape == (70, codes)
+    assert made.network_.encoder.output_shape[1:] == words
+    assert len(np.unique(found.reshape(-1, words[1]), axis=0)) <= made.network_.codebook_size
+    np.testing.assert_allclose(
+        made.inverse_transform(found), made.reconstruct(small), rtol=0, atol=1e-6
+    )
 
 
 def test_early_stopping_keeps_the_best_weights():

@@ -1,5 +1,6 @@
 """``ae-multi features``: codes as features of a classifier."""
 
+from ae_multi.cli.options import sizes
 from ae_multi.cli.tasks import add_task_options, run_task
 
 
@@ -8,9 +9,19 @@ def add_options(parser):
     parser.add_argument(
         "--codes", type=int, default=32, metavar="N", help="code size (default: 32)"
     )
+    parser.add_argument(
+        "--masked", type=float, default=0.75, metavar="X",
+        help="the share of pixels that training sets to 0 (default: 0.75)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--hidden", type=sizes, default="auto", metavar="SIZES",
+        help="layers between pixels and code (default: 1000,500,250)",
+    )  # fmt: skip
     add_task_options(parser)
 
 
 def run(options):
     """Run the task; return 0."""
-    return run_task("features", options, codes=options.codes)
+    return run_task(
+        "features", options, codes=options.codes, masked=options.masked, hidden=options.hidden
+    )

@@ -24,10 +24,10 @@ class NetworkEstimator(Portable, BaseEstimator):
     (n, height, width, channels), or rows of pixels with ``image_shape``.
 
     Args:
-        model: "simple", "deep", "conv", "sparse", "contractive", "variational", or an
-            uncompiled Keras model from inputs to reconstructions with ``encoder`` and
-            ``decoder``, such as `Autoencoder`. `fit` trains a copy and begins with the weights
-            that the model has.
+        model: "simple", "deep", "conv", "denoising", "sparse", "contractive", "variational",
+            "vector_quantized", or an uncompiled Keras model from inputs to reconstructions with
+            ``encoder`` and ``decoder``, such as `Autoencoder`. `fit` trains a copy and begins
+            with the weights that the model has.
         latent_dim: size of the code, or "auto": a quarter of the values, from 1 to 16.
         hidden: sizes of the layers between input and code (filters, for "conv"), or "auto".
         image_shape: shape of the image that a row of X holds, or None.

@@ -36,7 +36,7 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
             values: for "minmax" and None a share of the range from 0 to 1. Noisy values are cut
             off there, as a camera's are, in training and in use. Not used where `fit` is given
             pairs.
-        epochs: as in `NetworkEstimator`; "auto" is at least 4 epochs of "unet".
+        epochs: as in `NetworkEstimator`; "auto" is at least 8 epochs of "unet".
 
     Attributes:
         pairs\_: whether it has learned from pairs.
@@ -159,7 +159,8 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
 
     def _kind(self):
         """The name of the model, or the caller's own."""
-        known = ("auto", "unet", *NETWORKS)
+        # "denoising" has noise of its own.
+        known = ("auto", "unet", *(name for name in NETWORKS if name != "denoising"))
         if isinstance(self.model, str) and self.model not in known:
             raise InputError(
                 f"Expected model to be one of {', '.join(known)}, or a Keras model. "
@@ -172,7 +173,7 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
     @property
     def _fewest_epochs(self):
         # Each sample has new noise in each epoch, so that of many images few epochs will do.
-        return 4 if self._kind() == "unet" else 10
+        return 8 if self._kind() == "unet" else 10
 
     def _latent_dim(self):
         return 128 if self.latent_dim == "auto" else self.latent_dim

@@ -1,5 +1,6 @@
 """Which network an estimator trains: by name, or one of the caller's own."""
 
+import math
 from typing import NamedTuple
 
 from ae_multi import models
@@ -52,13 +53,24 @@ def _family(kind, hidden):
     return make
 
 
+def _quantized(latent_dim, shape, seed, sizes):
+    """Words of 4 numbers, or of 2 or 1 where the code's size asks for it."""
+    word = math.gcd(latent_dim, 4)
+    return models.VectorQuantizedAutoencoder(
+        hidden=(256,) if sizes == "auto" else sizes, code_dim=word, codes=latent_dim // word,
+        input_shape=shape, seed=seed,
+    )  # fmt: skip
+
+
 NETWORKS = {
     "simple": Network(_simple, _linear_simple),
     "deep": Network(_deep, _linear_deep),
     "conv": Network(_conv),
+    "denoising": Network(_family(models.DenoisingAutoencoder, (256,))),
     "sparse": Network(_family(models.SparseAutoencoder, ())),
     "contractive": Network(_family(models.ContractiveAutoencoder, ())),
     "variational": Network(_family(models.VariationalAutoencoder, (256,))),
+    "vector_quantized": Network(_quantized),
 }
 
 

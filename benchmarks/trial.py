@@ -1,0 +1,59 @@
+"""One trial: a task with other parameters than its own, on the training images alone."""
+
+import importlib
+import inspect
+import statistics
+from dataclasses import dataclass, field
+
+from ae_multi.tasks.result import Options
+from benchmarks.parts import without_test_images
+from benchmarks.rows import ROWS
+
+
+@dataclass(frozen=True)
+class Trial(Options):
+    """What a task is asked in a trial: other data to score, other parameters.
+
+    Attributes:
+        parameters: of the task's estimator, by name.
+    """
+
+    parameters: dict = field(default_factory=dict)
+
+    def load(self):
+        """The training images in two parts, of which the second stands for the test images."""
+        return without_test_images(super().load())
+
+    def training(self, epochs="auto"):
+        """As `Options.training`, and what is tried."""
+        return {**super().training(epochs), **self.parameters}
+
+
+def measure(row, parameters, seed=0):
+    """One trial on this process's backend.
+
+    Args:
+        row: a name of `benchmarks.rows.ROWS` that a task is measured for.
+        parameters: what differs from the defaults: the task's own keywords, and its estimator's.
+        seed: of weights, order, noise and clutter.
+
+    Returns:
+        Dict of ``value``, the row's measure on the part that was not learned from, ``epochs``,
+        ``seconds`` of training, and ``provenance``.
+    """
+    asked = ROWS[row]
+    task = getattr(importlib.import_module(f"ae_multi.tasks.{asked.task}"), asked.task)
+    known = inspect.signature(task).parameters
+    own = {name: value for name, value in parameters.items() if name in known}
+    others = {name: value for name, value in parameters.items() if name not in known}
+    results = [
+        task(Trial(seed=seed, parameters=others), **{**keywords, **own})
+        for keywords in asked.keywords
+    ]
+    values = [float(next(iter(result.rows.values()))[0]) for result in results]
+    return {
+        "value": asked.factor * statistics.fmean(values),
+        "epochs": results[0].settings["epochs"],
+        "seconds": sum(result.seconds for result in results),
+        "provenance": results[0].provenance,
+    }
