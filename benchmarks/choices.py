@@ -63,13 +63,17 @@ def _measure_all(options):
 
 def _jobs(row):
     """What has to be measured for a row, each with what its ``measure`` is given."""
-    jobs = [{"row": row, "parameters": each} for each in trials.TRIALS.get(row, ())]
+    seeds = trials.SEEDS.get(row, 1)
+    jobs = [
+        {"row": row, "parameters": parameters, "seeds": seeds}
+        for parameters in trials.TRIALS.get(row, ())
+    ]
     there = row != "odds" or os.environ.get("AE_MULTI_ODDS")
     return [*([{"row": row}] if row in score.ROWS and there else []), *jobs]
 
 
 def _job(found):
-    return {name: found[name] for name in ("row", "parameters") if name in found}
+    return {name: found[name] for name in ("row", "parameters", "seeds") if name in found}
 
 
 def _parser():

@@ -29,30 +29,34 @@ class Trial(Options):
         return {**super().training(epochs), **self.parameters}
 
 
-def measure(row, parameters, seed=0):
+def measure(row, parameters, seeds=1):
     """One trial on this process's backend.
 
     Args:
         row: a name of `benchmarks.rows.ROWS` that a task is measured for.
         parameters: what differs from the defaults: the task's own keywords, and its estimator's.
-        seed: of weights, order, noise and clutter.
+        seeds: how many, from 0 on; of weights, order, noise and clutter.
 
     Returns:
-        Dict of ``value``, the row's measure on the part that was not learned from, ``epochs``,
-        ``seconds`` of training, and ``provenance``.
+        Dict of ``value``, the row's measure on the part that was not learned from, its mean over
+        ``values`` of each seed; ``epochs``, ``seconds`` of one training, and ``provenance``.
     """
     asked = ROWS[row]
     task = getattr(importlib.import_module(f"ae_multi.tasks.{asked.task}"), asked.task)
     known = inspect.signature(task).parameters
     own = {name: value for name, value in parameters.items() if name in known}
     others = {name: value for name, value in parameters.items() if name not in known}
-    results = [
-        task(Trial(seed=seed, parameters=others), **{**keywords, **own})
-        for keywords in asked.keywords
-    ]
-    values = [float(next(iter(result.rows.values()))[0]) for result in results]
+    values = []
+    for seed in range(seeds):
+        results = [
+            task(Trial(seed=seed, parameters=others), **{**keywords, **own})
+            for keywords in asked.keywords
+        ]
+        found = (float(next(iter(result.rows.values()))[0]) for result in results)
+        values.append(asked.factor * statistics.fmean(found))
     return {
-        "value": asked.factor * statistics.fmean(values),
+        "value": statistics.fmean(values),
+        "values": values,
         "epochs": results[0].settings["epochs"],
         "seconds": sum(result.seconds for result in results),
         "provenance": results[0].provenance,

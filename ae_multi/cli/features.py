@@ -10,12 +10,12 @@ def add_options(parser):
         "--codes", type=int, default=32, metavar="N", help="code size (default: 32)"
     )
     parser.add_argument(
-        "--masked", type=float, default=0.75, metavar="X",
-        help="the share of pixels that training sets to 0 (default: 0.75)",
+        "--masked", type=_share, default="auto", metavar="X",
+        help="the share of pixels that training sets to 0 (default: 0.75 from 16 codes on)",
     )  # fmt: skip
     parser.add_argument(
         "--hidden", type=sizes, default="auto", metavar="SIZES",
-        help="layers between pixels and code (default: 1000,500,250)",
+        help="layers between pixels and code (default: by the code's size)",
     )  # fmt: skip
     add_task_options(parser)
 
@@ -25,3 +25,7 @@ def run(options):
     return run_task(
         "features", options, codes=options.codes, masked=options.masked, hidden=options.hidden
     )
+
+
+def _share(text):
+    return text if text == "auto" else float(text)

@@ -11,49 +11,45 @@ from sklearn.preprocessing import StandardScaler
 from ae_multi.errors import InputError
 from ae_multi.estimators import AutoencoderTransformer
 from ae_multi.estimators.fitting import epochs_for
-from ae_multi.models import DeepAutoencoder, DenoisingAutoencoder
+from ae_multi.models import DenoisingAutoencoder
 from ae_multi.sizes import check_positive
 from ae_multi.tasks.floors import flat, pca
 from ae_multi.tasks.result import Measure, Result, about
 
-# Of what `nox -s choices` compares, the best on a part of the training images.
-_MASKED, _HIDDEN = 0.75, (1000, 500, 250)
-_RATE, _BATCH, _FEWEST_EPOCHS = 2e-3, 128, 10
+# What `nox -s choices` finds best on a part of the training images: for codes of so many numbers,
+# training that hides so many pixels, and a network and a rate for it.
+_ROOMY, _MASKED = 16, 0.75
+_HIDDEN, _RATE, _BATCH, _FEWEST_EPOCHS = (1000, 500, 250), 2e-3, 128, 10
 
 
-def features(options, codes=32, masked=_MASKED, hidden="auto"):
+def features(options, codes=32, masked="auto", hidden="auto"):
     """Train an autoencoder without labels and a logistic regression on its codes with them.
 
-    The autoencoder sees images of which most pixels are set to 0 and has to give back all of them.
-    A code that the strokes can be told from, where most of them are hidden, says what kind of
-    thing an image shows rather than which pixels it has (Vincent et al., "Stacked denoising
-    autoencoders", JMLR 11, 2010).
+    Few codes have to be about what an image shows. Where there is room for more, an autoencoder
+    spends it on which pixels it has, so this one sees images most of whose pixels are set to 0 and
+    has to give back all of them: what the others can be guessed from is the kind of thing that is
+    drawn (Vincent et al., "Stacked denoising autoencoders", JMLR 11, 2010).
 
     Args:
         options: `Options`.
         codes: size of the code.
-        masked: the share of pixels that training sets to 0, below 1; with 0 it sets none.
-        hidden: sizes of the layers between pixels and code, or "auto": 1000, 500 and 250.
+        masked: the share of pixels that training sets to 0, below 1, or "auto": three quarters
+            from 16 codes on, and none of fewer.
+        hidden: sizes of the layers between pixels and code, or "auto": 1000, 500 and 250 where
+            pixels are masked, and as in `reduce` where none are.
 
     Returns:
         A `Result`: the share of test images that are put into their class.
     """
     check_positive(codes=codes)
+    if masked == "auto":
+        masked = _MASKED if codes >= _ROOMY else 0
     if not 0 <= masked < 1:
         raise InputError(f"Expected masked to be at least 0 and below 1. Received: {masked!r}.")
     data = options.load()
     if len(np.unique(data.y_train)) < 2:
         raise InputError("Expected training images of at least 2 classes. Received: one.")
-    hidden = _HIDDEN if hidden == "auto" else tuple(hidden)
-    network = {"latent_dim": codes, "input_shape": data.image_shape, "seed": options.seed}
-    model = (
-        DenoisingAutoencoder("masking", masked, hidden, **network)
-        if masked
-        else DeepAutoencoder(hidden, **network)
-    )
-    epochs = epochs_for("auto", len(data.x_train), _BATCH, _FEWEST_EPOCHS)
-    training = {"learning_rate": _RATE, "batch_size": _BATCH, **options.training(epochs)}
-    reducer = AutoencoderTransformer(model, scale=None, **training)
+    reducer = _reducer(options, data, codes, masked, hidden)
     begin = time.perf_counter()
     reducer.fit(data.x_train)
     seconds = time.perf_counter() - begin
@@ -75,7 +71,6 @@ def features(options, codes=32, masked=_MASKED, hidden="auto"):
         settings={
             "codes": codes,
             "masked": masked,
-            "hidden": list(hidden),
             "epochs": reducer.n_iter_,
             "seed": options.seed,
         },
@@ -86,6 +81,21 @@ def features(options, codes=32, masked=_MASKED, hidden="auto"):
             "confusion": confusion_matrix(data.y_test, predicted["autoencoder"], labels=known),
         },
     )
+
+
+def _reducer(options, data, codes, masked, hidden):
+    """What learns codes of images: from images with masked pixels, or from whole ones."""
+    if not masked:
+        return AutoencoderTransformer(
+            latent_dim=codes, hidden=hidden, scale=None, **options.training()
+        )
+    sizes = _HIDDEN if hidden == "auto" else hidden
+    model = DenoisingAutoencoder(
+        "masking", masked, sizes, codes, data.image_shape, seed=options.seed
+    )
+    epochs = epochs_for("auto", len(data.x_train), _BATCH, _FEWEST_EPOCHS)
+    training = {"learning_rate": _RATE, "batch_size": _BATCH, **options.training(epochs)}
+    return AutoencoderTransformer(model, scale=None, **training)
 
 
 def _probe(encode, data):
