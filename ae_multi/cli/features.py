@@ -10,7 +10,7 @@ def add_options(parser):
         "--codes", type=int, default=32, metavar="N", help="code size (default: 32)"
     )
     parser.add_argument(
-        "--masked", type=_share, default="auto", metavar="X",
+        "--masked", type=share, default="auto", metavar="X",
         help="the share of pixels that training sets to 0 (default: 0.75 from 16 codes on)",
     )  # fmt: skip
     parser.add_argument(
@@ -27,5 +27,6 @@ def run(options):
     )
 
 
-def _share(text):
+def share(text):
+    """``0.5`` as a number; "auto" as it is."""
     return text if text == "auto" else float(text)
