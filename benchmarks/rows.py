@@ -98,11 +98,16 @@ def _provenance():
     return provenance()
 
 
+def task_of(asked):
+    """The function of `ae_multi.tasks` that a `Row` asks for."""
+    return getattr(importlib.import_module(f"ae_multi.tasks.{asked.task}"), asked.task)
+
+
 def _results(asked, seed):
     """The task's first measure by each method, for each of the keywords."""
     from ae_multi.tasks.result import Options
 
-    task = getattr(importlib.import_module(f"ae_multi.tasks.{asked.task}"), asked.task)
+    task = task_of(asked)
     for keywords in asked.keywords:
         rows = task(Options(seed=seed), **keywords).rows
         yield {name: asked.factor * float(values[0]) for name, values in rows.items()}

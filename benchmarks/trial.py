@@ -1,13 +1,12 @@
 """One trial: a task with other parameters than its own, on the training images alone."""
 
-import importlib
 import inspect
 import statistics
 from dataclasses import dataclass, field
 
 from ae_multi.tasks.result import Options
 from benchmarks.parts import without_test_images
-from benchmarks.rows import ROWS
+from benchmarks.rows import ROWS, task_of
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ def measure(row, parameters, seeds=1):
         ``values`` of each seed; ``epochs``, ``seconds`` of one training, and ``provenance``.
     """
     asked = ROWS[row]
-    task = getattr(importlib.import_module(f"ae_multi.tasks.{asked.task}"), asked.task)
+    task = task_of(asked)
     known = inspect.signature(task).parameters
     own = {name: value for name, value in parameters.items() if name in known}
     others = {name: value for name, value in parameters.items() if name not in known}

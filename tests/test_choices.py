@@ -1,6 +1,5 @@
 """How defaults were chosen: what is compared, on which samples, and what is told of it."""
 
-import importlib
 import inspect
 import itertools
 import json
@@ -99,7 +98,6 @@ def test_a_trial_is_the_task_with_other_parameters_on_training_images(keras, mon
 @pytest.mark.once
 def test_the_defaults_are_tried_first_and_the_others_can_be(keras):
     import ae_multi
-    from ae_multi import tasks
 
     estimators = {
         "denoise": ae_multi.Denoiser,
@@ -110,8 +108,7 @@ def test_the_defaults_are_tried_first_and_the_others_can_be(keras):
         assert tried[0] == {}, row
         assert len({json.dumps(parameters) for parameters in tried}) == len(tried)
         name = rows.ROWS[row].task
-        task = getattr(importlib.import_module(f"{tasks.__name__}.{name}"), name)
-        known = {*inspect.signature(task).parameters}
+        known = {*inspect.signature(rows.task_of(rows.ROWS[row])).parameters}
         known |= {*estimators.get(name, ae_multi.AutoencoderTransformer)().get_params()}
         assert {key for parameters in tried for key in parameters} <= known
 
