@@ -1,5 +1,7 @@
 """Whole arrays through a model: what Keras's own `predict` and `evaluate` give, and its errors."""
 
+import logging
+
 import numpy as np
 import pytest
 
@@ -35,6 +37,24 @@ def test_parts_of_a_model_that_were_never_compiled_are_run_too(small):
     np.testing.assert_allclose(codes, model.encoder.predict(small, verbose=0), rtol=0, atol=1e-6)
     restored = model.decode(codes, batch_size=4)
     np.testing.assert_allclose(restored, model.predict(small, verbose=0), rtol=0, atol=1e-6)
+
+
+def test_many_models_in_one_process_are_no_matter_of_concern(small, backend):
+    told = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: told.append(record.getMessage())
+    logger = logging.getLogger(backend)
+    logger.addHandler(handler)
+    try:
+        for seed in range(10):
+            model = ae_multi.SimpleAutoencoder(4, (8, 8, 1), seed)
+            model.compile("adam", "mse")
+            model.fit(small, batch_size=32, epochs=1, verbose=0)
+            model.evaluate(small, verbose=0)
+            model.reconstruct(small)
+    finally:
+        logger.removeHandler(handler)
+    assert not told
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -5,6 +5,7 @@ import tensorflow as tf
 from ae_multi._keras import keras
 from ae_multi.backends.chunks import in_chunks
 from ae_multi.backends.held import cached
+from ae_multi.backends.tensorflow.compiled import compiled
 
 
 def forward(model, x, batch_size, told=None):
@@ -15,11 +16,11 @@ def forward(model, x, batch_size, told=None):
         def program(batch):
             return model(batch, **call)
 
-        return tf.function(program, autograph=False, reduce_retracing=True)
+        return compiled(program, reduce_retracing=True)
 
-    compiled = cached(model, "forward", make)
+    outputs = cached(model, "forward", make)
 
     def run(part):
-        return compiled(keras.tree.map_structure(tf.constant, part))
+        return outputs(keras.tree.map_structure(tf.constant, part))
 
     return in_chunks(run, x, batch_size, told)

@@ -13,18 +13,19 @@ import tensorflow as tf
 
 from ae_multi.backends.held import Held, cached
 from ae_multi.backends.layers import draws, has_convolutions
+from ae_multi.backends.tensorflow.compiled import compiled
 from ae_multi.backends.tensorflow.updates import fused
 from ae_multi.backends.updating import updating
 
 
 def plans(model):
     """Plans for ``model`` as (name, seconds that building one may take), the first to be tried."""
-    compiled, plain = [("loop-xla", 10.0)], [("loop", 2.0), ("step", 1.0)]
+    by_xla, plain = [("loop-xla", 10.0)], [("loop", 2.0), ("step", 1.0)]
     if draws(model):
         # XLA draws other numbers from the same seeds; Keras's `fit` says which are meant.
-        return compiled if model.jit_compile else plain
+        return by_xla if model.jit_compile else plain
     if model.jit_compile:
-        return compiled + plain
+        return by_xla + plain
     if has_convolutions(model) or not all(layer.supports_jit for layer in model._flatten_layers()):
         return [*plain, ("loop-xla", np.inf)]
     return [plain[0], ("loop-xla", 5.0), plain[1]]
@@ -97,7 +98,7 @@ def _one(step, held):
         return step(held.assemble([tf.gather(array, row) for array in arrays]))
 
     specs = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in held.arrays]
-    traced = tf.function(one, autograph=False)
+    traced = compiled(one)
     return traced.get_concrete_function(specs, tf.TensorSpec((None,), tf.int32))
 
 
@@ -119,7 +120,7 @@ def _many(step, held, jit_compile=None):
         _, kept = tf.while_loop(lambda place, kept: place < count, body, (0, kept))
         return {name: values.stack() for name, values in kept.items()}
 
-    return tf.function(many, autograph=False, jit_compile=jit_compile)
+    return compiled(many, jit_compile=jit_compile)
 
 
 def _compiled(step, held):
