@@ -12,9 +12,7 @@ chosen here.
 
 import itertools
 import math
-import os
 import statistics
-from pathlib import Path
 
 from rich.table import Table
 
@@ -98,18 +96,10 @@ def _digits(row):
 
 
 def _tables():
-    from sklearn.preprocessing import StandardScaler
+    from benchmarks.parts import tables_without_test_rows
 
-    from ae_multi.data.mat import read_mat
-    from benchmarks.odds import SETS, parted
-
-    for name in SETS:
-        rows, marks = read_mat(Path(os.environ["AE_MULTI_ODDS"]) / f"{name}.mat")
-        # As the benchmark parts them, whose test rows are left alone; and once more.
-        rows, _, marks, _ = parted(rows, marks)
-        train, scored, _, strange = parted(rows, marks, stratify=marks)
-        scaler = StandardScaler().fit(train)
-        yield "minmax", scaler.transform(train), scaler.transform(scored), strange.astype(bool)
+    for part in tables_without_test_rows():
+        yield "minmax", *part
 
 
 def best(found):

@@ -9,6 +9,9 @@ from benchmarks.rows import ROWS
 
 # The network and the training that go with masked pixels.
 _WIDE = {"hidden": [1000, 500, 250], "learning_rate": 2e-3, "epochs": 10}
+_DETECTORS = (
+    {}, {"learning_rate": 2e-3}, {"hidden": [512, 128]}, {"latent_dim": 8}, {"latent_dim": 32},
+)  # fmt: skip
 # What differs from the defaults, which are tried first.
 TRIALS = {
     "reduce-9": ({}, {"hidden": [256]}, {"hidden": [512, 256]}),
@@ -21,6 +24,9 @@ TRIALS = {
         {}, {"epochs": 4}, {"epochs": 4, "learning_rate": 1e-3},
         {"epochs": 4, "learning_rate": 4e-3}, {"epochs": 4, "hidden": [16, 32, 64]},
     ),
+    "detect-one": _DETECTORS,
+    "detect-nine": _DETECTORS,
+    "odds": ({}, {"learning_rate": 2e-3}, {"hidden": [64]}, {"latent_dim": 4}, {"epochs": 30}),
     "features-9": ({}, {"masked": 0.75}),
     "features-32": (
         {}, {"masked": 0}, {"masked": 0, **_WIDE}, {"masked": 0.5}, {"masked": 0.9},
@@ -28,6 +34,7 @@ TRIALS = {
     ),
     "segment": (
         {}, {"learning_rate": 4e-3}, {"filters": [16, 32, 64]},
+        {"filters": [16, 32, 64], "stride": 1},
     ),
 }  # fmt: skip
 # Where one seed does not tell one from the other.

@@ -39,6 +39,19 @@ def test_parts_of_a_model_that_were_never_compiled_are_run_too(small):
     np.testing.assert_allclose(restored, model.predict(small, verbose=0), rtol=0, atol=1e-6)
 
 
+def test_an_array_that_is_looked_at_where_it_lies_stays_as_it_is(keras):
+    """At an address that every framework can read from, and to a model that could work in place."""
+    room = np.empty(64 * 12 * 4 + 64, np.uint8)
+    x = room[-room.ctypes.data % 64 :][: 64 * 12 * 4].view(np.float32).reshape(64, 12)
+    x[:] = np.random.default_rng(0).normal(size=x.shape)
+    before = x.copy()
+    model = keras.Sequential([keras.Input((12,)), keras.layers.ReLU(), keras.layers.ReLU()])
+    found = ae_multi.predict(model, x, 16)
+    np.testing.assert_array_equal(x, before)
+    x[:] = 7
+    np.testing.assert_array_equal(found, np.maximum(before, 0))
+
+
 def test_many_models_in_one_process_are_no_matter_of_concern(small, backend):
     told = []
     handler = logging.Handler(logging.WARNING)
