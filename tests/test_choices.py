@@ -96,19 +96,72 @@ def test_a_trial_is_the_task_with_other_parameters_on_training_images(keras, mon
 
 @pytest.mark.backend
 @pytest.mark.once
+def test_rows_that_are_tested_on_are_not_looked_at(keras, monkeypatch):
+    from benchmarks import odds, parts
+
+    rows, marks = np.arange(400.0).reshape(100, 4), np.arange(100) % 10 == 0
+    monkeypatch.setattr("ae_multi.data.mat.read_mat", lambda path: (rows, marks.astype(int)))
+    monkeypatch.setenv("AE_MULTI_ODDS", "tables")
+    learned, tested, learned_marks, _ = odds.parted(rows, marks)
+    for train, others, strange in parts.tables_without_test_rows():
+        assert (len(train), len(others), strange.dtype) == (36, 24, bool)
+        np.testing.assert_allclose(train.mean(axis=0), 0, atol=1e-12)
+        # All columns differ by constants, so that one tells which row it was.
+        known = np.interp(
+            np.r_[train[:, 0], others[:, 0]],
+            np.sort(np.r_[train[:, 0], others[:, 0]]),
+            np.sort(learned[:, 0]),
+        )
+        assert not set(np.round(known)) & set(tested[:, 0])
+        by_row = dict(zip(learned[:, 0], learned_marks, strict=True))
+        assert [by_row[value] for value in np.round(known[36:])] == strange.tolist()
+
+
+@pytest.mark.backend
+@pytest.mark.once
+def test_a_trial_of_tables_is_the_detector_on_each(keras, monkeypatch):
+    import ae_multi
+    from benchmarks import trial
+
+    rng = np.random.default_rng(0)
+    made = []
+    for _ in range(2):
+        train, others = rng.normal(size=(60, 4)), rng.normal(size=(40, 4))
+        train[:, 3], strange = train[:, 0], np.arange(40) < 15
+        others[~strange, 3] = others[~strange, 0]
+        made.append((train, others, strange))
+    monkeypatch.setattr(trial, "tables_without_test_rows", lambda: iter(made))
+    found = trial.measure("odds", {"epochs": 3, "hidden": [5]}, seeds=2)
+    expected = []
+    for seed in range(2):
+        for train, others, strange in made:
+            detector = ae_multi.AnomalyDetector(epochs=3, hidden=[5], random_state=seed)
+            scores = detector.fit(train).anomaly_score(others)
+            expected.append(roc_auc_score(strange, scores))
+    assert found["values"] == pytest.approx([np.mean(expected[:2]), np.mean(expected[2:])])
+    assert found["value"] == pytest.approx(np.mean(expected))
+    assert found["epochs"] == 3
+    assert found["provenance"]["backend"].startswith(keras.config.backend())
+
+
+@pytest.mark.backend
+@pytest.mark.once
 def test_the_defaults_are_tried_first_and_the_others_can_be(keras):
     import ae_multi
 
     estimators = {
         "denoise": ae_multi.Denoiser,
         "detect": ae_multi.AnomalyDetector,
+        "odds": ae_multi.AnomalyDetector,
         "segment": ae_multi.Segmenter,
     }
     for row, tried in trials.TRIALS.items():
         assert tried[0] == {}, row
         assert len({json.dumps(parameters) for parameters in tried}) == len(tried)
         name = rows.ROWS[row].task
-        known = {*inspect.signature(rows.task_of(rows.ROWS[row])).parameters}
+        known = set()
+        if name != "odds":
+            known |= {*inspect.signature(rows.task_of(rows.ROWS[row])).parameters}
         known |= {*estimators.get(name, ae_multi.AutoencoderTransformer)().get_params()}
         assert {key for parameters in tried for key in parameters} <= known
 

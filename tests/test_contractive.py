@@ -12,6 +12,7 @@ ACTIVATIONS = {
     "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
     "tanh": np.tanh,
     "relu": lambda z: np.maximum(z, 0),
+    "elu": lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
     "linear": lambda z: z,
 }
 
@@ -54,7 +55,7 @@ def own(keras, sizes, activations):
 
 @pytest.mark.parametrize(
     "activations",
-    [("sigmoid",), ("tanh", "linear"), ("tanh", "relu", "sigmoid", "tanh")],
+    [("sigmoid",), ("elu", "linear"), ("tanh", "relu", "sigmoid", "tanh")],
 )
 def test_the_jacobian_equals_numerical_differentiation(keras, activations):
     x = np.random.default_rng(0).normal(0, 1, (9, 3, 4)).astype(np.float32)

@@ -63,6 +63,8 @@ def test_images_get_a_unet_and_tables_a_dense_network(digits, unet):
     assert again.network_.filters == (2, 2)
     with pytest.raises(ae_multi.InputError, match=r"images for the model 'unet'.*\(784,\)"):
         ae_multi.Denoiser("unet").fit(rows)
+    with pytest.raises(ae_multi.InputError, match="activation='auto' for the model 'unet'"):
+        ae_multi.Denoiser("unet", activation="elu").fit(digits.x_train[:4])
 
 
 def test_images_in_units_of_their_own(digits):

@@ -193,6 +193,8 @@ def test_a_pickle_answers_alike_and_trains_on_alike(name, fitted):
         ({"model": "conv", "scale": "standard"}, "scale='minmax' or None for the model 'conv'"),
         ({"hidden": "wide"}, "hidden to be sizes or 'auto'"),
         ({"hidden": (3, 0)}, "hidden .* Received: 0"),
+        ({"model": "deep", "activation": "wavy"}, "activation to be .*Received: 'wavy'"),
+        ({"model": "conv", "activation": "elu"}, "activation='auto' for the model 'conv'"),
         ({"latent_dim": -1}, "latent_dim .* Received: -1"),
         ({"random_state": -1}, "seed"),
         ({"image_shape": (5, 5)}, r"image_shape \(5, 5\), 25 values each. Received: 36 values"),

@@ -67,6 +67,21 @@ def test_trained_on_the_fast_path_saved_and_loaded(name, small, tmp_path):
     assert again.loss == model.loss
 
 
+@pytest.mark.parametrize("name", CLASSES)
+def test_hidden_layers_bend_as_asked(name, small):
+    model = make(name, activation="elu")
+    assert {**model.get_config()}["activation"] == "elu"
+    bent = [
+        layer.activation.__name__
+        for part in (model.encoder, model.decoder)
+        for layer in part.layers
+        if layer.name in ("down_1", "code", "up_1", "pixels")
+    ]
+    code = {"l1": "relu", "contractive": "sigmoid"}.get(name, "linear")
+    assert bent == ["elu", code, "elu", "sigmoid"]
+    assert make(name).activation == "relu"
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_clone_starts_as_the_model_did(name, small):
     model = make(name)
@@ -113,11 +128,12 @@ def test_own_parts_keep_their_weights_without_a_seed(keras):
         ({"hidden": (8, 0)}, "hidden .*Received: 0"),
         ({"input_shape": ()}, "input_shape .*sizes of one sample"),
         ({"seed": -1}, "seed"),
+        ({"activation": "wavy"}, "activation to be .*Received: 'wavy'"),
         ({"encoder": "a"}, "encoder and decoder together, or neither. Received: encoder alone"),
         ({"decoder": "a"}, "Received: decoder alone"),
         ({"encoder": "a", "decoder": "b"}, "encoder to be a .*Received: str"),
     ],
-    ids=range(7),
+    ids=range(8),
 )
 def test_bad_arguments_are_refused(name, arguments, message):
     with pytest.raises(InputError, match=message):

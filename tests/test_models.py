@@ -120,6 +120,18 @@ def test_parts_without_an_input_are_built_when_data_comes(keras):
         ae_multi.Autoencoder(keras.Sequential([keras.layers.Dense(3)]), decoder, seed=1)
 
 
+def test_hidden_layers_bend_as_asked(small):
+    model = ae_multi.DeepAutoencoder((6, 5), 2, (8, 8, 1), activation="elu")
+    x, kernels = small.reshape(70, 64).astype(np.float64), model.get_weights()
+    for number, kernel in enumerate(kernels[::2]):
+        x = x @ kernel + kernels[2 * number + 1]
+        if number not in (2, 5):  # the code and the pixels
+            x = np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
+    expected = 1 / (1 + np.exp(-x))
+    np.testing.assert_allclose(model.reconstruct(small).reshape(70, 64), expected, atol=1e-6)
+    assert type(model).from_config(model.get_config()).activation == "elu"
+
+
 def test_the_summary_shows_both_parts(capsys):
     ae_multi.DeepAutoencoder().summary()
     shown = capsys.readouterr().out
@@ -201,9 +213,11 @@ def test_a_lambda_in_a_file_never_runs(keras, tmp_path):
         (lambda: ae_multi.SimpleAutoencoder(2, seed=-1), "seed"),
         (lambda: ae_multi.DeepAutoencoder((8, 0)), "hidden .*Received: 0"),
         (lambda: ae_multi.DeepAutoencoder(8), "hidden to be a sequence"),
+        (lambda: ae_multi.DeepAutoencoder(activation="wavy"), "activation .*Received: 'wavy'"),
+        (lambda: ae_multi.DeepAutoencoder(activation=None), "activation .*Received: None"),
         (lambda: ae_multi.Autoencoder("a", "b"), "encoder to be a Keras model. Received: str"),
     ],
-    ids=range(10),
+    ids=range(12),
 )
 def test_bad_sizes_are_refused(make, message):
     with pytest.raises(InputError, match=message):

@@ -115,7 +115,19 @@ def test_any_model_by_name_or_instance(keras, small):
 def test_families_of_models_by_name(name, small):
     made = ae_multi.AutoencoderTransformer(name, latent_dim=3, hidden=(5,), epochs=1).fit(small)
     assert type(made.network_).__name__.lower().startswith(name)
+    assert made.network_.activation == "relu"
     assert made.transform(small).shape == (70, 3)
+    made.set_params(activation="elu").fit(small)
+    assert made.network_.activation == "elu"
+
+
+def test_deep_networks_bend_below_zero_too(small):
+    asked = {"latent_dim": 3, "hidden": (5,), "epochs": 1}
+    assert ae_multi.AutoencoderTransformer(**asked).fit(small).network_.activation == "elu"
+    asked["activation"] = "tanh"
+    assert ae_multi.AutoencoderTransformer(**asked).fit(small).network_.activation == "tanh"
+    network = ae_multi.AutoencoderTransformer(scale="standard", **asked).fit(small).network_
+    assert network.encoder.layers[1].activation.__name__ == "tanh"
 
 
 @pytest.mark.parametrize(("codes", "words"), [(8, (2, 4)), (6, (3, 2)), (3, (3, 1))])

@@ -30,6 +30,8 @@ class NetworkEstimator(Portable, BaseEstimator):
             with the weights that the model has.
         latent_dim: size of the code, or "auto": a quarter of the values, from 1 to 16.
         hidden: sizes of the layers between input and code (filters, for "conv"), or "auto".
+        activation: Keras's name of those layers' activation, or "auto": the model's own, which is
+            "relu". "simple" and "conv" take no other, and a caller's model keeps what it has.
         image_shape: shape of the image that a row of X holds, or None.
         scale: "minmax" brings what `fit` is given to [0, 1], "standard" to mean 0 and standard
             deviation 1, for each feature of a table and for all pixels of images together; None
@@ -75,6 +77,7 @@ class NetworkEstimator(Portable, BaseEstimator):
         *,
         latent_dim="auto",
         hidden="auto",
+        activation="auto",
         image_shape=None,
         scale="minmax",
         loss="mse",
@@ -93,6 +96,7 @@ class NetworkEstimator(Portable, BaseEstimator):
         self.model = model
         self.latent_dim = latent_dim
         self.hidden = hidden
+        self.activation = activation
         self.image_shape = image_shape
         self.scale = scale
         self.loss = loss
@@ -195,8 +199,8 @@ class NetworkEstimator(Portable, BaseEstimator):
 
     def _build(self):
         return build(
-            self._kind(), self.sample_shape_, self._latent_dim(), self._hidden(), self.seed_,
-            self._bounded(),
+            self._kind(), self.sample_shape_, self._latent_dim(), self._hidden(),
+            self._activation(), self.seed_, self._bounded(),
         )  # fmt: skip
 
     # What "auto" means, for classes to say otherwise.
@@ -213,6 +217,9 @@ class NetworkEstimator(Portable, BaseEstimator):
 
     def _hidden(self):
         return self.hidden
+
+    def _activation(self):
+        return self.activation
 
     def _loss(self):
         return self.loss

@@ -56,6 +56,7 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         noise=0.4,
         latent_dim="auto",
         hidden="auto",
+        activation="auto",
         image_shape=None,
         scale="minmax",
         loss="auto",
@@ -75,6 +76,7 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
             model,
             latent_dim=latent_dim,
             hidden=hidden,
+            activation=activation,
             image_shape=image_shape,
             scale=scale,
             loss=loss,
@@ -207,6 +209,11 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
                 "Expected images for the model 'unet', (n, height, width) or (n, height, width, "
                 f"channels). Received: samples of shape {self.sample_shape_}; image_shape says "
                 "what shape rows have."
+            )
+        if self.activation != "auto":
+            raise InputError(
+                "Expected activation='auto' for the model 'unet', which has its own. "
+                f"Received: {self.activation!r}."
             )
         return models.RestorationNetwork(
             self._hidden(),

@@ -14,20 +14,24 @@ class Network(NamedTuple):
     """How a model is made by name.
 
     Attributes:
-        make: function of (latent_dim, shape, seed, sizes) that returns an `Autoencoder`.
+        make: function of (latent_dim, shape, seed, sizes) that returns an `Autoencoder`, and takes
+            ``activation`` where the network has dense hidden layers.
         unbounded: as ``make``, for values of any size; None where outputs are within [0, 1].
+        takes_activation: whether it does.
     """
 
     make: callable
     unbounded: callable = None
+    takes_activation: bool = True
 
 
 def _simple(latent_dim, shape, seed, sizes):
     return models.SimpleAutoencoder(latent_dim, shape, seed)
 
 
-def _deep(latent_dim, shape, seed, sizes):
-    return models.DeepAutoencoder((256,) if sizes == "auto" else sizes, latent_dim, shape, seed)
+def _deep(latent_dim, shape, seed, sizes, **how):
+    sizes = (256,) if sizes == "auto" else sizes
+    return models.DeepAutoencoder(sizes, latent_dim, shape, seed, **how)
 
 
 def _conv(latent_dim, shape, seed, sizes):
@@ -38,34 +42,35 @@ def _linear_simple(latent_dim, shape, seed, sizes):
     return models.Autoencoder(*dense_parts(shape, (), latent_dim, "relu", seed, None), seed=seed)
 
 
-def _linear_deep(latent_dim, shape, seed, sizes):
+def _linear_deep(latent_dim, shape, seed, sizes, **how):
     sizes = (256,) if sizes == "auto" else sizes
-    return models.Autoencoder(*dense_parts(shape, sizes, latent_dim, None, seed, None), seed=seed)
+    parts = dense_parts(shape, sizes, latent_dim, None, seed, None, **how)
+    return models.Autoencoder(*parts, seed=seed)
 
 
 def _family(kind, hidden):
     """``make`` for a family of models with dense parts."""
 
-    def make(latent_dim, shape, seed, sizes):
+    def make(latent_dim, shape, seed, sizes, **how):
         sizes = hidden if sizes == "auto" else sizes
-        return kind(hidden=sizes, latent_dim=latent_dim, input_shape=shape, seed=seed)
+        return kind(hidden=sizes, latent_dim=latent_dim, input_shape=shape, seed=seed, **how)
 
     return make
 
 
-def _quantized(latent_dim, shape, seed, sizes):
+def _quantized(latent_dim, shape, seed, sizes, **how):
     """Words of 4 numbers, or of 2 or 1 where the code's size asks for it."""
     word = math.gcd(latent_dim, 4)
     return models.VectorQuantizedAutoencoder(
         hidden=(256,) if sizes == "auto" else sizes, code_dim=word, codes=latent_dim // word,
-        input_shape=shape, seed=seed,
+        input_shape=shape, seed=seed, **how,
     )  # fmt: skip
 
 
 NETWORKS = {
-    "simple": Network(_simple, _linear_simple),
+    "simple": Network(_simple, _linear_simple, takes_activation=False),
     "deep": Network(_deep, _linear_deep),
-    "conv": Network(_conv),
+    "conv": Network(_conv, takes_activation=False),
     "denoising": Network(_family(models.DenoisingAutoencoder, (256,))),
     "sparse": Network(_family(models.SparseAutoencoder, ())),
     "contractive": Network(_family(models.ContractiveAutoencoder, ())),
@@ -74,7 +79,7 @@ NETWORKS = {
 }
 
 
-def build(model, shape, latent_dim, hidden, seed, bounded):
+def build(model, shape, latent_dim, hidden, activation, seed, bounded):
     r"""A network of one's own for an estimator, uncompiled, from inputs to reconstructions.
 
     Args:
@@ -83,11 +88,14 @@ def build(model, shape, latent_dim, hidden, seed, bounded):
         shape: shape of one sample.
         latent_dim: size of the code; for models by name.
         hidden: sizes of the layers between (filters for "conv"), or "auto"; for models by name.
+        activation: name of the hidden layers' activation, or "auto" for the model's own; for
+            models by name.
         seed: integer that draws the weights; for models by name.
         bounded: whether values are within [0, 1].
 
     Raises:
-        InputError: an unknown name, a model that is none, or that takes other samples.
+        InputError: an unknown name, a model that is none, or that takes other samples or no
+            activation.
     """
     if isinstance(model, str):
         if model not in NETWORKS:
@@ -101,7 +109,14 @@ def build(model, shape, latent_dim, hidden, seed, bounded):
                 f"Expected scale='minmax' or None for the model {model!r}, whose outputs are "
                 "within [0, 1]. Received: scale='standard'."
             )
-        return made(latent_dim, shape, seed, hidden)
+        if activation == "auto":
+            return made(latent_dim, shape, seed, hidden)
+        if not NETWORKS[model].takes_activation:
+            raise InputError(
+                f"Expected activation='auto' for the model {model!r}, which has its own. "
+                f"Received: {activation!r}."
+            )
+        return made(latent_dim, shape, seed, hidden, activation=activation)
     network = copy_of(model, shape)
     if not (hasattr(network, "encoder") and hasattr(network, "decoder")):
         raise InputError(

@@ -6,7 +6,7 @@ import numpy as np
 
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
-from ae_multi.models.layered import LayeredAutoencoder, check_weight
+from ae_multi.models.layered import LayeredAutoencoder, check_choice, check_weight
 
 ops = keras.ops
 
@@ -15,6 +15,7 @@ _SLOPES = {
     "sigmoid": lambda h: h * (1 - h),
     "tanh": lambda h: 1 - h * h,
     "relu": lambda h: ops.cast(h > 0, h.dtype),
+    "elu": lambda h: 1 + ops.minimum(h, 0),
     "linear": ops.ones_like,
 }
 _SHAPING = (keras.layers.InputLayer, keras.layers.Flatten, keras.layers.Reshape)
@@ -44,10 +45,11 @@ class ContractiveAutoencoder(LayeredAutoencoder):
         seed: integer that fixes initial weights and batch order on every backend; None keeps the
             weights of own parts as they come.
         encoder: own encoder in place of the dense one: a `keras.Sequential` of a `keras.Input`,
-            Flatten, Reshape and Dense layers with sigmoid, tanh, relu or linear activations. Of
-            other layers the Jacobian is not known here.
+            Flatten, Reshape and Dense layers with sigmoid, tanh, relu, elu or linear activations.
+            Of other layers the Jacobian is not known here.
         decoder: own decoder, with it, of any layers.
         value_range: (lowest, highest) value that inputs of own parts may have, or None for any.
+        activation: name of the hidden layers' activation, one of those, where parts are not own.
 
     Inputs:
         values in [0, 1] of shape (n, \*input_shape), or what the own encoder takes. Outputs have
@@ -60,14 +62,15 @@ class ContractiveAutoencoder(LayeredAutoencoder):
 
     def __init__(
         self, strength=0.1, hidden=(), latent_dim=64, input_shape=(28, 28, 1), seed=0,
-        encoder=None, decoder=None, value_range=None, **kwargs,
+        encoder=None, decoder=None, value_range=None, activation="relu", **kwargs,
     ):  # fmt: skip
         strength = check_weight("strength", strength)
+        check_choice("activation", activation, tuple(_SLOPES))
         if encoder is not None and decoder is not None:
             _check_layers(encoder)
         super().__init__(
             hidden, latent_dim, input_shape, seed, encoder, decoder, value_range,
-            activation="sigmoid", **kwargs,
+            activation=activation, code_activation="sigmoid", **kwargs,
         )  # fmt: skip
         self.strength = strength
 

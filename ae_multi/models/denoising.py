@@ -39,6 +39,7 @@ class DenoisingAutoencoder(LayeredAutoencoder):
         decoder: own decoder, with it.
         value_range: (lowest, highest) value that inputs of own parts may have, or None for any;
             salt and pepper are these two, or 0 and 1.
+        activation: name of the hidden layers' activation, where parts are not own.
 
     Inputs:
         values in [0, 1] of shape (n, \*input_shape), or what the own encoder takes; with
@@ -57,7 +58,8 @@ class DenoisingAutoencoder(LayeredAutoencoder):
 
     def __init__(
         self, corruption="gaussian", level=0.4, hidden=(256,), latent_dim=64,
-        input_shape=(28, 28, 1), seed=0, encoder=None, decoder=None, value_range=None, **kwargs,
+        input_shape=(28, 28, 1), seed=0, encoder=None, decoder=None, value_range=None,
+        activation="relu", **kwargs,
     ):  # fmt: skip
         check_choice("corruption", corruption, CORRUPTIONS)
         if not isinstance(level, int | float) or not level > 0:
@@ -73,7 +75,7 @@ class DenoisingAutoencoder(LayeredAutoencoder):
 
         super().__init__(
             hidden, latent_dim, input_shape, seed, encoder, decoder, value_range,
-            before=corrupt, **kwargs,
+            before=corrupt, activation=activation, **kwargs,
         )  # fmt: skip
         self.corruption, self.level = corruption, float(level)
 

@@ -9,11 +9,12 @@ from ae_multi.sizes import check_shape
 
 
 def dense_parts(
-    shape, hidden, latent_dim, code_activation, seed, output_activation="sigmoid", units=None
-):
+    shape, hidden, latent_dim, code_activation, seed, output_activation="sigmoid", units=None,
+    activation="relu",
+):  # fmt: skip
     """An encoder of dense layers and the decoder that mirrors it.
 
-    Hidden layers are rectified. Initial weights are Glorot uniform, biases 0.
+    Initial weights are Glorot uniform, biases 0.
 
     Args:
         shape: shape of one sample.
@@ -23,10 +24,15 @@ def dense_parts(
         seed: integer that fixes the initial weights.
         output_activation: name of the output's activation, or None for values of any size.
         units: outputs of the encoder where they are not the ``latent_dim`` inputs of the decoder.
+        activation: name of the hidden layers' activation.
 
     Returns:
         (encoder, decoder), two `keras.Sequential`.
+
+    Raises:
+        InputError: a hidden activation that is none of Keras's names.
     """
+    check_activation(activation)
 
     def dense(units, activation, name):
         return keras.layers.Dense(
@@ -37,7 +43,7 @@ def dense_parts(
         [
             keras.Input(shape),  # (n, *shape)
             keras.layers.Flatten(),  # (n, pixels)
-            *(dense(units, "relu", f"down_{i}") for i, units in enumerate(hidden, 1)),
+            *(dense(units, activation, f"down_{i}") for i, units in enumerate(hidden, 1)),
             dense(units or latent_dim, code_activation, "code"),  # (n, units or latent_dim)
         ],
         name="encoder",
@@ -45,13 +51,26 @@ def dense_parts(
     decoder = keras.Sequential(
         [
             keras.Input((latent_dim,)),  # (n, latent_dim)
-            *(dense(units, "relu", f"up_{i}") for i, units in enumerate(reversed(hidden), 1)),
+            *(dense(units, activation, f"up_{i}") for i, units in enumerate(reversed(hidden), 1)),
             dense(math.prod(shape), output_activation, "pixels"),  # (n, pixels)
             keras.layers.Reshape(shape),  # (n, *shape)
         ],
         name="decoder",
     )
     return encoder, decoder
+
+
+def check_activation(name):
+    """Raise `InputError` unless ``name`` is that of one of Keras's activations."""
+    try:
+        known = isinstance(name, str) and bool(keras.activations.get(name))
+    except ValueError:
+        known = False
+    if not known:
+        raise InputError(
+            "Expected activation to be the name of one of Keras's, as 'relu' and 'elu' are. "
+            f"Received: {name!r}."
+        )
 
 
 def check_hidden(hidden):

@@ -25,7 +25,8 @@ class LayeredAutoencoder(Autoencoder):
         value_range: (lowest, highest) value that inputs of own parts may have, or None for any.
         before: function of the sample's shape that gives the layer in front, or None.
         behind: function of the sample's shape that gives the layer at the end, or None.
-        activation: name of the dense code's activation, or None for a linear code.
+        activation: name of the dense hidden layers' activation.
+        code_activation: name of the dense code's activation, or None for a linear code.
         units: what the dense encoder gives to the layer at the end, by default ``latent_dim``.
         code_shape: shape of the dense code where it is no vector.
 
@@ -35,7 +36,8 @@ class LayeredAutoencoder(Autoencoder):
 
     def __init__(
         self, hidden, latent_dim, input_shape, seed, encoder, decoder, value_range, *,
-        before=None, behind=None, activation=None, units=None, code_shape=None, **kwargs,
+        before=None, behind=None, activation="relu", code_activation=None, units=None,
+        code_shape=None, **kwargs,
     ):  # fmt: skip
         own = encoder is not None
         if own != (decoder is not None):
@@ -48,7 +50,10 @@ class LayeredAutoencoder(Autoencoder):
         else:
             check_positive(latent_dim=latent_dim)
             hidden, shape, value_range = check_hidden(hidden), check_shape(input_shape), (0, 1)
-            dense = dense_parts(shape, hidden, latent_dim, activation, seed or 0, units=units)
+            dense = dense_parts(
+                shape, hidden, latent_dim, code_activation, seed or 0, units=units,
+                activation=activation,
+            )  # fmt: skip
             layers, decoder = dense[0].layers, dense[1]
             if code_shape is not None:
                 layers = [*layers, keras.layers.Reshape(code_shape)]
@@ -62,6 +67,7 @@ class LayeredAutoencoder(Autoencoder):
         super().__init__(encoder, decoder, seed=seed, value_range=value_range, **kwargs)
         self.hidden = None if own else hidden
         self.latent_dim = None if own else latent_dim
+        self.activation = None if own else activation
         self._own = len(front) if own else None  # the place of the own encoder among the layers
 
     def get_config(self):
@@ -69,8 +75,8 @@ class LayeredAutoencoder(Autoencoder):
         config = {**keras.Model.get_config(self), "seed": self.seed}
         if self._own is None:
             shape = self.encoder.input_shape[1:]
-            sizes = {"hidden": self.hidden, "latent_dim": self.latent_dim, "input_shape": shape}
-            return {**config, **sizes}
+            names = ("hidden", "latent_dim", "activation")
+            return {**config, **{n: getattr(self, n) for n in names}, "input_shape": shape}
         return {
             **config,
             "encoder": keras.saving.serialize_keras_object(self.encoder.layers[self._own]),

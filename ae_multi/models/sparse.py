@@ -44,6 +44,7 @@ class SparseAutoencoder(LayeredAutoencoder):
             its codes have to be in [0, 1].
         decoder: own decoder, with it.
         value_range: (lowest, highest) value that inputs of own parts may have, or None for any.
+        activation: name of the hidden layers' activation, where parts are not own.
 
     Inputs:
         values in [0, 1] of shape (n, \*input_shape), or what the own encoder takes. Outputs have
@@ -56,7 +57,8 @@ class SparseAutoencoder(LayeredAutoencoder):
 
     def __init__(
         self, sparsity="l1", strength=None, target=0.05, k=16, hidden=(), latent_dim=128,
-        input_shape=(28, 28, 1), seed=0, encoder=None, decoder=None, value_range=None, **kwargs,
+        input_shape=(28, 28, 1), seed=0, encoder=None, decoder=None, value_range=None,
+        activation="relu", **kwargs,
     ):  # fmt: skip
         check_choice("sparsity", sparsity, tuple(_ACTIVATIONS))
         strength = check_weight("strength", _STRENGTHS[sparsity] if strength is None else strength)
@@ -71,7 +73,8 @@ class SparseAutoencoder(LayeredAutoencoder):
 
         super().__init__(
             hidden, latent_dim, input_shape, seed, encoder, decoder, value_range,
-            behind=sparse, activation=_ACTIVATIONS[sparsity], **kwargs,
+            behind=sparse, activation=activation,
+            code_activation=_ACTIVATIONS[sparsity], **kwargs,
         )  # fmt: skip
         self.sparsity, self.strength, self.target, self.k = sparsity, strength, target, k
 

@@ -41,6 +41,7 @@ class VariationalAutoencoder(LayeredAutoencoder):
             axis of what it gives holds the means and then as many log variances.
         decoder: own decoder, with it, from codes half as wide.
         value_range: (lowest, highest) value that inputs of own parts may have, or None for any.
+        activation: name of the hidden layers' activation, where parts are not own.
 
     Inputs:
         values in [0, 1] of shape (n, \*input_shape), or what the own encoder takes. Outputs have
@@ -53,7 +54,7 @@ class VariationalAutoencoder(LayeredAutoencoder):
 
     def __init__(
         self, beta=1.0, hidden=(256,), latent_dim=16, input_shape=(28, 28, 1), seed=0,
-        encoder=None, decoder=None, value_range=None, **kwargs,
+        encoder=None, decoder=None, value_range=None, activation="relu", **kwargs,
     ):  # fmt: skip
         check_positive(latent_dim=latent_dim)
         beta = check_weight("beta", beta)
@@ -63,7 +64,7 @@ class VariationalAutoencoder(LayeredAutoencoder):
 
         super().__init__(
             hidden, latent_dim, input_shape, seed, encoder, decoder, value_range,
-            behind=draw, units=2 * latent_dim, **kwargs,
+            behind=draw, units=2 * latent_dim, activation=activation, **kwargs,
         )  # fmt: skip
         self.beta = beta
 

@@ -40,6 +40,7 @@ class VectorQuantizedAutoencoder(LayeredAutoencoder):
             gives, (n, ..., code_dim), a map of convolutions say, is quantised along the last axis.
         decoder: own decoder, with it, from the same shape.
         value_range: (lowest, highest) value that inputs of own parts may have, or None for any.
+        activation: name of the hidden layers' activation, where parts are not own.
 
     Inputs:
         values in [0, 1] of shape (n, \*input_shape), or what the own encoder takes. Outputs have
@@ -52,7 +53,8 @@ class VectorQuantizedAutoencoder(LayeredAutoencoder):
 
     def __init__(
         self, codebook_size=64, code_dim=4, codes=16, commitment=0.25, hidden=(256,),
-        input_shape=(28, 28, 1), seed=0, encoder=None, decoder=None, value_range=None, **kwargs,
+        input_shape=(28, 28, 1), seed=0, encoder=None, decoder=None, value_range=None,
+        activation="relu", **kwargs,
     ):  # fmt: skip
         check_positive(codebook_size=codebook_size, code_dim=code_dim, codes=codes)
         commitment = check_weight("commitment", commitment)
@@ -64,7 +66,7 @@ class VectorQuantizedAutoencoder(LayeredAutoencoder):
 
         super().__init__(
             hidden, codes * code_dim, input_shape, seed, encoder, decoder, value_range,
-            behind=quantise, code_shape=(codes, code_dim), **kwargs,
+            behind=quantise, code_shape=(codes, code_dim), activation=activation, **kwargs,
         )  # fmt: skip
         self.codebook_size, self.code_dim, self.codes = codebook_size, code_dim, codes
         self.commitment = commitment

@@ -22,7 +22,7 @@ _ROOMY, _MASKED = 16, 0.75
 _HIDDEN, _RATE, _BATCH, _FEWEST_EPOCHS = (1000, 500, 250), 2e-3, 128, 10
 
 
-def features(options, codes=32, masked="auto", hidden="auto"):
+def features(options, codes=32, masked="auto", hidden="auto", activation="auto"):
     """Train an autoencoder without labels and a logistic regression on its codes with them.
 
     Few codes have to be about what an image shows. Where there is room for more, an autoencoder
@@ -37,6 +37,8 @@ def features(options, codes=32, masked="auto", hidden="auto"):
             from 16 codes on, and none of fewer.
         hidden: sizes of the layers between pixels and code, or "auto": 1000, 500 and 250 where
             pixels are masked, and as in `reduce` where none are.
+        activation: name of those layers' activation, or "auto": "relu" where pixels are masked,
+            and as in `reduce` where none are.
 
     Returns:
         A `Result`: the share of test images that are put into their class.
@@ -49,7 +51,7 @@ def features(options, codes=32, masked="auto", hidden="auto"):
     data = options.load()
     if len(np.unique(data.y_train)) < 2:
         raise InputError("Expected training images of at least 2 classes. Received: one.")
-    reducer = _reducer(options, data, codes, masked, hidden)
+    reducer = _reducer(options, data, codes, masked, hidden, activation)
     begin = time.perf_counter()
     reducer.fit(data.x_train)
     seconds = time.perf_counter() - begin
@@ -83,16 +85,18 @@ def features(options, codes=32, masked="auto", hidden="auto"):
     )
 
 
-def _reducer(options, data, codes, masked, hidden):
+def _reducer(options, data, codes, masked, hidden, activation):
     """What learns codes of images: from images with masked pixels, or from whole ones."""
     if not masked:
         return AutoencoderTransformer(
-            latent_dim=codes, hidden=hidden, scale=None, **options.training()
-        )
+            latent_dim=codes, hidden=hidden, activation=activation, scale=None,
+            **options.training(),
+        )  # fmt: skip
     sizes = _HIDDEN if hidden == "auto" else hidden
     model = DenoisingAutoencoder(
-        "masking", masked, sizes, codes, data.image_shape, seed=options.seed
-    )
+        "masking", masked, sizes, codes, data.image_shape, seed=options.seed,
+        activation="relu" if activation == "auto" else activation,
+    )  # fmt: skip
     epochs = epochs_for("auto", len(data.x_train), _BATCH, _FEWEST_EPOCHS)
     training = {"learning_rate": _RATE, "batch_size": _BATCH, **options.training(epochs)}
     return AutoencoderTransformer(model, scale=None, **training)
