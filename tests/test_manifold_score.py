@@ -99,7 +99,7 @@ def test_the_mean_squared_error_is_a_choice():
     made = on_a_line(criterion="mse")
     x = line(0, 1, 20, 6)
     reducer = ae_multi.AutoencoderTransformer(
-        hidden=(), latent_dim=1, scale="standard", epochs=150, learning_rate=0.01
+        hidden=(), latent_dim=1, scale="standard", epochs=150, batch_size=128, learning_rate=0.01
     ).fit(np.vstack([line(-2, -1, 300, 0), line(1, 2, 300, 1)]))
     np.testing.assert_array_equal(made.score_samples(x), reducer.score_samples(x))
     assert made.codes_ is None
