@@ -203,6 +203,16 @@ def test_what_is_there_is_not_measured_again(monkeypatch, tmp_path, capsys):
     assert [each["backend"] for each in recorded["trials"] + recorded["scores"]] == ["jax"] * 3
 
 
+def test_tables_that_are_not_there_are_left_out(monkeypatch):
+    monkeypatch.delenv("AE_MULTI_ODDS", raising=False)
+    assert choices._jobs("odds") == []
+    assert choices._jobs("detect-one")[0] == {"row": "detect-one"}
+    monkeypatch.setenv("AE_MULTI_ODDS", "tables")
+    first, *others = choices._jobs("odds")
+    assert first == {"row": "odds"}
+    assert [job["parameters"] for job in others] == list(trials.TRIALS["odds"])
+
+
 def test_the_table_says_what_was_best_and_what_is_the_default():
     grid = list(itertools.product(score.REMEMBERED, score.WEIGHTS, score.IMAGES))
     found = {

@@ -9,7 +9,7 @@ from ae_multi._keras import keras
 from ae_multi.errors import InputError
 from ae_multi.estimators.base import NetworkEstimator
 from ae_multi.estimators.inputs import shape_of, take
-from ae_multi.estimators.networks import NETWORKS
+from ae_multi.estimators.networks import NETWORKS, check_no_activation
 from ae_multi.estimators.parameters import check_number
 from ae_multi.estimators.scaling import scale
 from ae_multi.randomness import GaussianNoise, streams
@@ -210,11 +210,7 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
                 f"channels). Received: samples of shape {self.sample_shape_}; image_shape says "
                 "what shape rows have."
             )
-        if self.activation != "auto":
-            raise InputError(
-                "Expected activation='auto' for the model 'unet', which has its own. "
-                f"Received: {self.activation!r}."
-            )
+        check_no_activation("unet", self.activation)
         return models.RestorationNetwork(
             self._hidden(),
             0 if self.pairs_ else float(self.noise),

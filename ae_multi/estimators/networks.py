@@ -109,13 +109,10 @@ def build(model, shape, latent_dim, hidden, activation, seed, bounded):
                 f"Expected scale='minmax' or None for the model {model!r}, whose outputs are "
                 "within [0, 1]. Received: scale='standard'."
             )
+        if not NETWORKS[model].takes_activation:
+            check_no_activation(model, activation)
         if activation == "auto":
             return made(latent_dim, shape, seed, hidden)
-        if not NETWORKS[model].takes_activation:
-            raise InputError(
-                f"Expected activation='auto' for the model {model!r}, which has its own. "
-                f"Received: {activation!r}."
-            )
         return made(latent_dim, shape, seed, hidden, activation=activation)
     network = copy_of(model, shape)
     if not (hasattr(network, "encoder") and hasattr(network, "decoder")):
@@ -129,6 +126,15 @@ def build(model, shape, latent_dim, hidden, activation, seed, bounded):
             "Received: scale='standard'."
         )
     return network
+
+
+def check_no_activation(model, activation):
+    """Raise `InputError` where an activation is asked of a model by name that has its own."""
+    if activation != "auto":
+        raise InputError(
+            f"Expected activation='auto' for the model {model!r}, which has its own. "
+            f"Received: {activation!r}."
+        )
 
 
 def copy_of(model, shape):
