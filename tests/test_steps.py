@@ -105,3 +105,26 @@ def test_each_plan_computes_keras_own_steps(keras, kind, optimizer):
             np.testing.assert_allclose(a, b, rtol=1e-5, atol=2e-6, err_msg=plan)
         tried += 1
     assert tried
+
+
+@pytest.mark.parametrize("kind", ["dense", "conv"])
+def test_a_kept_state_is_the_one_before_whatever_steps_follow(keras, kind):
+    from ae_multi import backends
+
+    module = backends.current()
+    first, then = rows(kind)[:2]
+    for plan in plans_of(keras, kind):
+        if plan == "inductor":
+            continue
+        model, data = task(keras, kind, optimizers(keras)["adam"]())
+        model._symbolic_build(data_batch=batch(keras, data, first[0]))
+        steps = module.Steps(model, module.hold(data), plan, True, BATCH, STEPS)
+        steps.run(first)
+        before, kept = state(model), steps.keep()
+        logs = steps.run(then)
+        assert any((a != b).any() for a, b in zip(state(model), before, strict=True)), plan
+        steps.restore(kept)
+        for a, b in zip(state(model), before, strict=True):
+            np.testing.assert_array_equal(a, b, err_msg=plan)
+        for name, values in steps.run(then).items():
+            np.testing.assert_array_equal(values, logs[name], err_msg=f"{plan} {name}")

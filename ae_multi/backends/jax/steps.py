@@ -86,13 +86,15 @@ class Steps:
 
     def keep(self):
         """The state as it is, for `restore`."""
-        return tuple([variable.value for variable in group] for group in self._groups)
+        # Past `value` and `assign`, which look at each variable's state and at what it is given;
+        # for all variables together that takes as long as some steps of a small network.
+        return tuple([variable._value for variable in group] for group in self._groups)
 
     def restore(self, kept):
         """Set the model's variables to a state."""
         for group, values in zip(self._groups, kept, strict=True):
             for variable, value in zip(group, values, strict=True):
-                variable.assign(value)
+                variable._direct_assign(value)
 
     def _scan(self, state, indices):
         # Runs of any length are one program: the rows are filled up and the steps counted.
