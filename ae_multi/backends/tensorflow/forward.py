@@ -1,11 +1,10 @@
 """A model's outputs for a whole array, on TensorFlow."""
 
-import tensorflow as tf
-
 from ae_multi._keras import keras
 from ae_multi.backends.chunks import in_chunks
 from ae_multi.backends.held import cached
 from ae_multi.backends.tensorflow.compiled import compiled
+from ae_multi.backends.tensorflow.lent import lent
 
 
 def forward(model, x, batch_size, told=None):
@@ -21,20 +20,6 @@ def forward(model, x, batch_size, told=None):
     outputs = cached(model, "forward", make)
 
     def run(part):
-        return outputs(keras.tree.map_structure(lambda array: tf.constant(_Lent(array)), part))
+        return outputs(keras.tree.map_structure(lent, part))
 
     return in_chunks(run, x, batch_size, told)
-
-
-class _Lent:
-    """An array for TensorFlow to look at where it lies, or to copy once where it has to.
-
-    `tf.constant` makes a copy of an array of NumPy's first, lest somebody change that later. These
-    are the caller's for as long as they are looked at, and TensorFlow does not write there.
-    """
-
-    def __init__(self, array):
-        self.array = array
-
-    def __array__(self, dtype=None, copy=None):
-        return self.array

@@ -14,6 +14,7 @@ import tensorflow as tf
 from ae_multi.backends.held import Held, cached
 from ae_multi.backends.layers import draws, has_convolutions
 from ae_multi.backends.tensorflow.compiled import compiled
+from ae_multi.backends.tensorflow.lent import lent
 from ae_multi.backends.tensorflow.updates import fused
 from ae_multi.backends.updating import updating
 
@@ -33,7 +34,7 @@ def plans(model):
 
 def hold(data):
     """Nested arrays as `Held` on the device, as they are stored."""
-    return Held(data, tf.convert_to_tensor)
+    return Held(data, lent)
 
 
 class Steps:
