@@ -11,6 +11,16 @@ import operator
 import torch
 from torch.fx.node import map_arg
 
+from ae_multi.backends.torch.convolutions import laid_out
+from ae_multi.backends.torch.nodes import (
+    is_changing,
+    replace,
+    root,
+    roots_of_changes,
+    sums,
+    tensor_of,
+)
+
 aten = torch.ops.aten
 _LARGEST = 2**16  # elements of a constant that is computed once and kept
 _VIEWS = {aten.expand.default, aten.view.default, aten.unsqueeze.default, aten.squeeze.dims}
@@ -27,52 +37,23 @@ def simplified(module):
         if node.target is aten.detach.default:
             node.replace_all_uses_with(node.args[0])
             graph.erase_node(node)
-    changed = _roots_of_changes(graph)
+    changed = roots_of_changes(graph)
     for node in list(graph.nodes):
         same = _same(node)
-        if same is not None and _root(same) not in changed:
-            _replace(node, same)
+        if same is not None and root(same) not in changed:
+            replace(node, same)
     _fold_constants(module, changed)
     _join_bias(graph)
     _join_factors(graph, changed)
+    laid_out(graph, changed)
     graph.eliminate_dead_code()
     module.recompile()
     return module
 
 
-def _is_changing(node):
-    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
-
-
-def _root(node):
-    """The node whose memory ``node`` is a view of, or itself."""
-    while isinstance(node.target, torch._ops.OpOverload) and node.args:
-        first = node.target._schema.arguments[0]
-        if first.alias_info is None or not isinstance(node.args[0], torch.fx.Node):
-            return node
-        node = node.args[0]
-    return node
-
-
-def _roots_of_changes(graph):
-    """Nodes whose memory some operation changes in place."""
-    changed = set()
-    for node in filter(_is_changing, graph.nodes):
-        for argument, value in zip(node.target._schema.arguments, node.args, strict=False):
-            if argument.alias_info is not None and argument.alias_info.is_write:
-                map_arg(value, lambda found: changed.add(_root(found)))
-    return changed
-
-
-def _value(node):
-    """What a node gives, as far as shape and type go, or None."""
-    value = node.meta.get("val") if isinstance(node, torch.fx.Node) else None
-    return value if isinstance(value, torch.Tensor) else None
-
-
 def _same(node):
     """The node or the view that gives what ``node`` computes, or None."""
-    made, given = _value(node), _value(node.args[0]) if node.args else None
+    made, given = tensor_of(node), tensor_of(node.args[0]) if node.args else None
     if made is None or given is None or made.dtype != given.dtype:
         return None
     by_one = {aten.pow.Tensor_Scalar, aten.mul.Scalar, aten.mul.Tensor, aten.div.Scalar,
@@ -89,18 +70,11 @@ def _same(node):
     return None
 
 
-def _replace(node, other):
-    if "val" not in other.meta:
-        other.meta.update(node.meta)
-    node.replace_all_uses_with(other)
-    node.graph.erase_node(node)
-
-
 def _fold_constants(module, changed):
     """Compute once what depends on no argument."""
     graph, known = module.graph, {}
     for node in graph.nodes:
-        if _root(node) in changed:
+        if root(node) in changed:
             continue
         if node.op == "get_attr" and isinstance(getattr(module, node.target), torch.Tensor):
             known[node] = getattr(module, node.target)
@@ -114,7 +88,7 @@ def _fold_constants(module, changed):
             name = f"_folded_{node.name}"
             module.register_buffer(name, value)
             with graph.inserting_before(node):
-                _replace(node, graph.get_attr(name))
+                replace(node, graph.get_attr(name))
 
 
 def _is_constant(node):
@@ -123,7 +97,7 @@ def _is_constant(node):
         return True
     return (
         isinstance(node.target, torch._ops.OpOverload)
-        and not _is_changing(node)
+        and not is_changing(node)
         and torch.Tag.nondeterministic_seeded not in node.target.tags
         and "empty" not in node.target.name()
     )
@@ -131,19 +105,12 @@ def _is_constant(node):
 
 def _join_bias(graph):
     """A product and the bias added to it as one operation."""
-    places = {node: place for place, node in enumerate(graph.nodes)}
-    changes = [place for node, place in places.items() if _is_changing(node)]
-    for node in list(graph.nodes):
-        if node.target is not aten.add.Tensor or node.kwargs:
-            continue
-        product, bias = node.args
-        if getattr(product, "target", None) is not aten.mm.default or len(product.users) != 1:
-            continue
-        added, made = _value(bias), _value(node)
-        fits = added is not None and added.shape == made.shape[1:] and added.dtype == made.dtype
-        if fits and not any(places[product] < change < places[node] for change in changes):
+    for product, node in sums(graph, aten.mm.default):
+        bias = node.args[1]
+        added, made = tensor_of(bias), tensor_of(node)
+        if added is not None and added.shape == made.shape[1:] and added.dtype == made.dtype:
             with graph.inserting_before(node):
-                _replace(node, graph.call_function(aten.addmm.default, (bias, *product.args)))
+                replace(node, graph.call_function(aten.addmm.default, (bias, *product.args)))
 
 
 def _join_factors(graph, changed):
@@ -155,7 +122,7 @@ def _join_factors(graph, changed):
         while (found := _factor(base)) and (base is node or len(base.users) == 1):
             base = found[0]
             factors.append(found[1])
-        if len(factors) < 2 or _root(base) in changed:
+        if len(factors) < 2 or root(base) in changed:
             continue
         number, tensors = 1.0, []
         for factor in factors:
@@ -172,12 +139,12 @@ def _join_factors(graph, changed):
                 made = graph.call_function(aten.mul.Tensor, (base, whole))
             else:
                 made = graph.call_function(aten.mul.Scalar, (base, number))
-        _replace(node, made)
+        replace(node, made)
 
 
 def _factor(node):
     """(array, number or scalar node) whose product ``node`` is, or None."""
-    made = _value(node)
+    made = tensor_of(node)
     if made is None or made.ndim == 0 or not made.is_floating_point():
         return None
     pairs = []
@@ -190,9 +157,9 @@ def _factor(node):
         divisor = _scalar(node.args[1])
         pairs = [(node.args[0], 1 / divisor)] if isinstance(divisor, float) else []
     for array, factor in pairs:
-        given, scalar = _value(array), _scalar(factor)
+        given, scalar = tensor_of(array), _scalar(factor)
         if given is not None and given.shape == made.shape and given.dtype == made.dtype:
-            if isinstance(scalar, torch.fx.Node) and _value(scalar).dtype != made.dtype:
+            if isinstance(scalar, torch.fx.Node) and tensor_of(scalar).dtype != made.dtype:
                 continue
             if scalar is not None:
                 return array, scalar
@@ -204,6 +171,6 @@ def _scalar(factor):
     if isinstance(factor, torch.fx.Node):
         while factor.target in _VIEWS:
             factor = factor.args[0]
-        value = _value(factor)
+        value = tensor_of(factor)
         return factor if value is not None and value.ndim == 0 else None
     return float(factor) if type(factor) in (int, float) else None

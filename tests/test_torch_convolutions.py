@@ -1,0 +1,163 @@
+"""Recorded convolutions run without Keras's passes around them, and give the same (PyTorch)."""
+
+import numpy as np
+import pytest
+
+import ae_multi
+from tests.test_simplify import recorded
+
+pytestmark = pytest.mark.backend
+
+
+@pytest.fixture(autouse=True)
+def torch(backend):
+    if backend != "torch":
+        pytest.skip("graphs are recorded on PyTorch alone")
+    import torch
+
+    torch.manual_seed(0)
+    return torch
+
+
+def last(x):
+    """What Keras does before a convolution: channels first, in this order in memory."""
+    return x.permute(0, 3, 1, 2).contiguous()
+
+
+def on_fresh_inputs(function, *shapes):
+    """What the simplified recording and the function give, which change their inputs."""
+    import torch
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    from ae_multi.backends.torch.simplify import simplified
+
+    inputs = [torch.rand(shape) for shape in shapes]
+    made = simplified(make_fx(function)(*(each.clone() for each in inputs)))
+    return [run(*(each.clone() for each in inputs)) for run in (made, function)]
+
+
+def test_bias_is_added_by_the_convolution(torch):
+    def function(x, kernel, bias):
+        made = torch.conv2d(x.permute(0, 3, 1, 2), kernel, stride=2).permute(0, 2, 3, 1)
+        return made + bias.view(1, 1, 1, 5)
+
+    inputs = torch.rand(2, 9, 9, 3), torch.rand(5, 3, 3, 3), torch.rand(5)
+    expected, found, names = recorded(function, *inputs)
+    torch.testing.assert_close(found, expected)
+    assert names == ["permute", "convolution", "permute"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [((1, 1, 5, 1), (0, 2, 3, 1)), ((1, 5, 1, 1), (0, 2, 3, 1)), ((1, 1, 1, 5), (0, 1, 2, 3))],
+)
+def test_what_is_added_along_another_axis_is_no_bias(torch, shape, axes):
+    def function(x, kernel, bias):
+        return torch.conv2d(x, kernel).permute(axes) + bias.view(shape)
+
+    inputs = torch.rand(2, 3, 7, 7), torch.rand(5, 3, 3, 3), torch.rand(5)
+    expected, found, names = recorded(function, *inputs)
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    assert "add.Tensor" in names
+
+
+def test_bias_that_is_changed_meanwhile_is_added_as_it_is_then(torch):
+    def function(x, kernel, bias):
+        made = torch.conv2d(x, kernel)
+        bias.add_(1)
+        return made + bias.view(1, 5, 1, 1)
+
+    found, expected = on_fresh_inputs(function, (2, 3, 7, 7), (5, 3, 3, 3), (5,))
+    torch.testing.assert_close(found, expected)
+
+
+def test_images_are_convolved_as_they_lie(torch):
+    def function(x, kernel):
+        x = last(x).contiguous(memory_format=torch.channels_last)  # there and back
+        return torch.conv_transpose2d(last(x.permute(0, 2, 3, 1)), kernel, stride=2)
+
+    inputs = torch.rand(2, 5, 5, 3), torch.rand(3, 4, 3, 3)
+    expected, found, names = recorded(function, *inputs)
+    torch.testing.assert_close(found, expected)
+    assert "clone" not in names
+
+
+def test_a_view_of_what_lies_otherwise_now_is_a_copy(torch):
+    def function(x, kernel):
+        return torch.conv_transpose2d(last(x), kernel).view(2, -1)
+
+    inputs = torch.rand(2, 5, 5, 3), torch.rand(3, 4, 3, 3)
+    expected, found, names = recorded(function, *inputs)
+    torch.testing.assert_close(found, expected)
+    assert "clone" not in names
+
+
+def test_a_copy_of_what_changes_stays(torch):
+    def function(x, kernel):
+        images = x.permute(0, 3, 1, 2)
+        kept = images.clone(memory_format=torch.channels_last)
+        x.add_(1)
+        return torch.conv2d(kept, kernel), torch.conv2d(images, kernel)
+
+    found, expected = on_fresh_inputs(function, (2, 5, 5, 3), (4, 3, 3, 3))
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_one_channel_is_a_product_of_matrices(torch, size, stride, padding):
+    extra = {"stride": stride, "padding": padding, "output_padding": max(0, stride - 2)}
+
+    def function(x, kernel):
+        return torch.conv_transpose2d(x, kernel, **extra)
+
+    inputs = torch.rand(2, 6, 5, 4), torch.rand(6, 1, size, size)
+    expected, found, names = recorded(function, *inputs)
+    torch.testing.assert_close(found, expected)
+    assert "convolution" not in names
+    _, _, names = recorded(function, inputs[0], torch.rand(6, 2, size, size))
+    assert "convolution" in names
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("padding", [0, 1])
+def test_a_kernel_of_one_channel_has_its_gradient(torch, stride, padding):
+    def function(x, kernel):
+        kernel = kernel.detach().requires_grad_()
+        made = torch.conv2d(x, kernel, stride=stride, padding=padding, dilation=(1, 2))
+        return torch.autograd.grad((made**2).sum(), kernel)[0]
+
+    inputs = torch.rand(2, 1, 8, 9), torch.rand(4, 1, 2, 3)
+    expected, found, names = recorded(function, *inputs)
+    torch.testing.assert_close(found, expected)
+    assert "convolution_backward" not in names
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape"),
+    [
+        ("ConvAutoencoder", (12, 12, 1)),
+        ("ConvAutoencoder", (12, 12, 3)),
+        ("ConvAutoencoder", (11, 13, 1)),
+        ("RestorationNetwork", (12, 12, 1)),
+    ],
+    ids=["gray", "color", "odd", "unet"],
+)
+def test_recorded_training_is_keras_own(torch, kind, shape):
+    x = np.random.default_rng(0).random((32, *shape), np.float32)
+
+    def trained(plan):
+        model = getattr(ae_multi, kind)((8, 12), input_shape=shape, seed=0)
+        model.compile("adam")
+        history = model.fit(x, batch_size=16, epochs=4, shuffle=False, verbose=0, plan=plan)
+        return history.history["loss"], model.get_weights(), model
+
+    losses, weights, model = trained("eager")
+    found = trained("graph")
+    np.testing.assert_allclose(found[0], losses, rtol=2e-6)
+    for one, other in zip(found[1], weights, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=5e-6)
+    # Eight parts are recorded, one is not.
+    outputs = [ae_multi.predict(model, x, batch_size=size) for size in (4, 32)]
+    np.testing.assert_allclose(*outputs, rtol=0, atol=2e-6)
