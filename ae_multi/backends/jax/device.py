@@ -19,6 +19,11 @@ def device():
     return first.device_kind
 
 
+def on_cpu():
+    """Whether that is the processor."""
+    return jax.devices()[0].platform == "cpu"
+
+
 def full_precision():
     """Turn TF32 off; JAX's default precision allows it."""
     jax.config.update("jax_default_matmul_precision", "highest")

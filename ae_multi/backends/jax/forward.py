@@ -5,6 +5,7 @@ import jax
 from ae_multi._keras import keras
 from ae_multi.backends.chunks import in_chunks
 from ae_multi.backends.held import as_rows, cached
+from ae_multi.backends.jax.convolutions import suited
 
 
 def forward(model, x, batch_size, told=None):
@@ -26,7 +27,7 @@ def forward(model, x, batch_size, told=None):
             given[:] = [output.shape[1:] for output in keras.tree.flatten(outputs)]
             return keras.tree.map_structure(as_rows, outputs)
 
-        return jax.jit(program), given
+        return jax.jit(suited(program, model)), given
 
     compiled, given = cached(model, ("forward", repr(shapes)), make)
     rows = keras.tree.map_structure(as_rows, x)

@@ -14,7 +14,8 @@ import numpy as np
 from jax.extend import core
 
 from ae_multi.backends.held import Held, cached
-from ae_multi.backends.jax.convolutions import as_products
+from ae_multi.backends.jax.convolutions import suited
+from ae_multi.backends.jax.device import on_cpu
 from ae_multi.backends.layers import has_convolutions
 
 # A last, smaller batch is a program of its own. Where it is one step in a hundred or more, that
@@ -26,13 +27,9 @@ _SOON = {"xla_backend_optimization_level": 0}
 def plans(model):
     """Plans for ``model`` as (name, seconds that building one may take), the first to be tried."""
     known = [("scan", 2.0), ("step", 2.0)]
-    if _on_cpu() and has_convolutions(model):
+    if on_cpu() and has_convolutions(model):
         known.reverse()
     return known
-
-
-def _on_cpu():
-    return jax.devices()[0].platform == "cpu"
 
 
 def hold(data):
@@ -64,12 +61,10 @@ class Steps:
 
         def program(options):
             step = _one(model.train_step if training else model.test_step, held.assemble)
-            # What is only evaluated has no gradients, and XLA is good at the rest.
-            if training and _on_cpu() and has_convolutions(model):
-                step = as_products(step)
+            step = suited(step, model)
             return jax.jit(_many(step) if plan == "scan" else step, compiler_options=options)
 
-        key, soon = (plan, training, held.signature), _on_cpu() and most >= _RARE
+        key, soon = (plan, training, held.signature), on_cpu() and most >= _RARE
         self._full = cached(model, key, lambda: program(None))
         self._rest = cached(model, (*key, "rest"), lambda: program(_SOON)) if soon else self._full
 
