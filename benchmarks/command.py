@@ -30,12 +30,18 @@ def check_paths(json_path=None, figure=None):
             check_writable(path, what)
 
 
-def recorded_before(path, what):
-    """The list ``what`` in the JSON file ``path``; empty where there is none."""
+def recorded_before(path, what, missing=None):
+    """The list ``what`` in the JSON file ``path``; empty where there is no such file.
+
+    Args:
+        path: a file, or None.
+        what: a name.
+        missing: what stands for a list that the file does not have, if it may be without.
+    """
     if not path or not path.exists():
         return []
     before = json.read(path, "what was measured before")
-    found = before.get(what) if isinstance(before, dict) else None
+    found = before.get(what, missing) if isinstance(before, dict) else None
     if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
         raise InputError(f"Expected {path} to hold the list {what}. Received: other JSON.")
     return found

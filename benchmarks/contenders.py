@@ -50,10 +50,7 @@ class Contenders:
         self._native = native(make(), x, self.way)
         self._fitting = {"batch_size": batch_size, "verbose": 0}
         self._check_same(checked)
-        self.plan = self.ours.fit(
-            x, epochs=1000, steps_per_epoch=min(-(-len(x) // batch_size), _CHOSEN),
-            callbacks=[_OneEpoch()], **self._fitting,
-        ).plan  # fmt: skip
+        self.plan = chosen(self.ours, x, batch_size)
 
     def train(self, name, epochs):
         """Train so many epochs; return the seconds that each took."""
@@ -110,6 +107,13 @@ class Contenders:
         sizes, means = zip(*by_hand, strict=True)
         losses.append(np.average(means, weights=sizes))
         np.testing.assert_allclose(losses, losses[0], rtol=1e-5)
+
+
+def chosen(model, x, batch_size):
+    """The `Plan` that a long training of an `Autoencoder` chooses; it is trained for a while."""
+    steps = min(-(-len(x) // batch_size), _CHOSEN)
+    fitting = {"batch_size": batch_size, "steps_per_epoch": steps, "verbose": 0}
+    return model.fit(x, epochs=1000, callbacks=[_OneEpoch()], **fitting).plan
 
 
 def plain(model):

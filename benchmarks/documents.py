@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from ae_multi.files import written_whole
-from benchmarks import exports, quality, trials
+from benchmarks import exports, growth, quality, trials
 from benchmarks.throughput import beside_peers, first, rate, ratio
 
 ROOT = Path(__file__).parent.parent
@@ -53,6 +53,10 @@ TABLES = (
     ("README.md", "| model | backend | `encode` |", "throughput-cpu", whole_arrays),
     ("README.md", "| model | library |", "throughput-cpu", peers),
     ("README.md", "| row | measure |", "quality-cpu", lambda found: quality.lines(found["runs"])),
+    (
+        "docs/speed.md", "| backend | plan | 60,000 samples |", "scaling-cpu",
+        lambda found: growth.lines(found["growth"]),
+    ),
     (
         "docs/choices.md", "| task | tried |", "choices-cpu",
         lambda found: trials.lines(found["trials"]),

@@ -7,8 +7,9 @@
 
 Every point is a process of its own that times a loop by hand, ours and Keras's own `fit` in
 turns. Nobody waits for what takes long: an epoch is about as many samples as the slowest of them
-trains in a few seconds, and 10 million samples are left out for Keras's `fit`. Where ``--json``
-names a file that is there, points that it has are not measured again.
+trains in a few seconds, and 10 million samples are left out for Keras's `fit`. With the samples
+goes what one of them costs, measured for all sizes in one process: `benchmarks.growth`. Where
+``--json`` names a file that is there, points that it has are not measured again.
 """
 
 import argparse
@@ -24,6 +25,8 @@ from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
 from ae_multi.report.machine import machine
 from ae_multi.report.tables import console
+from ae_multi.selection import BACKENDS
+from benchmarks import growth
 from benchmarks.command import add_run_options, check_paths, recorded_before
 from benchmarks.processes import run
 
@@ -48,7 +51,11 @@ def _measure_all(options):
     check_names("--axes", options.axes, AXES)
     check_paths(options.json, options.figure)
     settings = Settings(backends=options.backends, pythons=dict(options.python))
-    recorded = {"machine": machine(), "points": recorded_before(options.json, "points")}
+    recorded = {
+        "machine": machine(),
+        "points": recorded_before(options.json, "points"),
+        "growth": recorded_before(options.json, "growth", missing=[]),
+    }
     there = {(each["axis"], each["value"], each["backend"]) for each in recorded["points"]}
     with console(stderr=True).status("starting") as status:
         for axis in options.axes:
@@ -65,7 +72,19 @@ def _measure_all(options):
                     recorded["points"].sort(key=_place)
                     if options.json:
                         write_json(options.json, recorded)
+        known = {each["backend"] for each in recorded["growth"]}
+        for backend in settings.available()[0] if "samples" in options.axes else ():
+            if backend in known:
+                continue
+            status.update(f"cost of a sample: {backend}")
+            job = {"sizes": [1_000, 10_000], "turns": 2} if options.quick else {}
+            found = run(settings.python(backend), backend, "growth", job, options.device)
+            recorded["growth"].append(found)
+            if options.json:
+                write_json(options.json, recorded)
     console().print(table(recorded["points"]))
+    if recorded["growth"]:
+        console().print(growth.table(recorded["growth"]))
     if options.figure:
         from benchmarks.figures import draw_scaling
 
@@ -74,20 +93,18 @@ def _measure_all(options):
 
 
 def _place(point):
-    return list(AXES).index(point["axis"]), point["value"]
+    return list(AXES).index(point["axis"]), point["value"], BACKENDS.index(point["backend"])
 
 
 def measure(axis, value, quick):
     """Samples per second of each contender at one point on this process's backend."""
-    import numpy as np
-
     from ae_multi.parity.record import describe
     from benchmarks.contenders import Contenders
     from benchmarks.networks import images, network
 
-    batch_size, width, names = 128, 1, ["native", "ours", "keras.fit"]
+    batch_size, width, names = growth.BATCH, 1, ["native", "ours", "keras.fit"]
     if axis == "samples":
-        x = np.random.default_rng(0).random((value, 32), np.float32)
+        x = growth.numbers(value)
         names = names[: 2 if value > _ONCE else 3]
     else:
         batch_size = value if axis == "batch" else batch_size
