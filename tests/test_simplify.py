@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from tests.reference.recorded import recorded
+
 pytestmark = pytest.mark.backend
 
 
@@ -13,21 +15,6 @@ def torch(backend):
     import torch
 
     return torch
-
-
-def recorded(function, *inputs):
-    """(what ``function`` gives, what its simplified recording gives, names of its operations)."""
-    from torch.fx.experimental.proxy_tensor import make_fx
-
-    from ae_multi.backends.torch.simplify import simplified
-
-    made = simplified(make_fx(function)(*inputs))
-    names = [
-        node.target.name().removeprefix("aten::")
-        for node in made.graph.nodes
-        if node.op == "call_function"
-    ]
-    return function(*inputs), made(*inputs), names
 
 
 def test_passes_that_change_nothing_go(torch):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import ae_multi
-from tests.test_simplify import recorded
+from tests.reference.recorded import on_fresh_inputs, recorded
 
 pytestmark = pytest.mark.backend
 
@@ -22,18 +22,6 @@ def torch(backend):
 def last(x):
     """What Keras does before a convolution: channels first, in this order in memory."""
     return x.permute(0, 3, 1, 2).contiguous()
-
-
-def on_fresh_inputs(function, *shapes):
-    """What the simplified recording and the function give, which change their inputs."""
-    import torch
-    from torch.fx.experimental.proxy_tensor import make_fx
-
-    from ae_multi.backends.torch.simplify import simplified
-
-    inputs = [torch.rand(shape) for shape in shapes]
-    made = simplified(make_fx(function)(*(each.clone() for each in inputs)))
-    return [run(*(each.clone() for each in inputs)) for run in (made, function)]
 
 
 def test_bias_is_added_by_the_convolution(torch):
@@ -118,6 +106,22 @@ def test_one_channel_is_a_product_of_matrices(torch, size, stride, padding):
     assert "convolution" not in names
     _, _, names = recorded(function, inputs[0], torch.rand(6, 2, size, size))
     assert "convolution" in names
+
+
+def test_patches_that_take_much_memory_are_not_made(torch, monkeypatch):
+    from ae_multi.backends.torch import convolutions
+
+    def function(x, wide, narrow):
+        wide = wide.detach().requires_grad_()
+        made = torch.conv2d(x, wide)
+        return torch.autograd.grad(made.sum(), wide)[0], torch.conv_transpose2d(made, narrow)
+
+    inputs = torch.rand(2, 1, 6, 5), torch.rand(4, 1, 3, 3), torch.rand(4, 1, 3, 3)
+    for most, left in ((2**26, 0), (4 * 2 * 4 * 3 * 9, 0), (4 * 2 * 4 * 3 * 9 - 1, 2)):
+        monkeypatch.setattr(convolutions, "_MOST", most)
+        expected, found, names = recorded(function, *inputs)
+        torch.testing.assert_close(found, expected)
+        assert sum("convolution" in name for name in names) == 1 + left
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3])

@@ -5,6 +5,8 @@ and both may lie in memory as either. On a CPU a convolution takes them as they 
 asks for copies in one layout and then the other, and adds bias in a pass of its own.
 """
 
+import math
+
 import torch
 
 from ae_multi.backends.torch.nodes import replace, root, sums, tensor_of
@@ -14,6 +16,9 @@ _CONVOLUTION, _BACKWARD = aten.convolution.default, aten.convolution_backward.de
 _CLONE, _PERMUTE = aten.clone.default, aten.permute.default
 _VIEWS = {aten.view.default, aten._unsafe_view.default}
 _TRANSPOSED = 6  # the place of that argument of a convolution
+# Matrices of patches are as many times as large as images as a kernel has places. Past so many
+# bytes a convolution stays.
+_MOST = 2**26
 
 
 def laid_out(graph, changed):
@@ -141,7 +146,7 @@ def _to_one_channel(graph):
         given, weight, made = tensor_of(x), tensor_of(kernel), tensor_of(node)
         if bias is not None or groups != 1 or given.ndim != 4 or made.shape[1] != 1:
             continue
-        if given.device.type != "cpu":
+        if given.device.type != "cpu" or _is_large(given.shape, weight):
             continue
         samples, channels = given.shape[:2]
         with graph.inserting_before(node):
@@ -169,7 +174,7 @@ def _kernel_of_one_channel(graph):
         if given.ndim != 4 or given.shape[1] != 1 or given.device.type != "cpu":
             continue
         users = [user for user in node.users if user.users and user.args[1] == 1]
-        if len(users) != 1:
+        if len(users) != 1 or _is_large(tensor_of(gradient).shape, weight):
             continue
         user = users[0]  # what takes the kernel's out of the three
         samples, channels = tensor_of(gradient).shape[:2]
@@ -184,3 +189,9 @@ def _kernel_of_one_channel(graph):
             summed = graph.call_function(aten.t.default, (summed,))
             made = graph.call_function(aten.reshape.default, (summed, [channels, 1, *size]))
             replace(user, made)
+
+
+def _is_large(shape, kernel):
+    """Whether the patches at the places of images of this shape take too much memory."""
+    places = shape[0] * math.prod(shape[2:]) * math.prod(kernel.shape[2:])
+    return places * kernel.element_size() > _MOST

@@ -1,0 +1,29 @@
+"""What functions of PyTorch give, and what their simplified recordings give."""
+
+
+def recorded(function, *inputs):
+    """(what ``function`` gives, what its simplified recording gives, names of its operations)."""
+    made = _simplified(function, inputs)
+    names = [
+        node.target.name().removeprefix("aten::")
+        for node in made.graph.nodes
+        if node.op == "call_function" and hasattr(node.target, "name")  # not Python's `getitem`
+    ]
+    return function(*inputs), made(*inputs), names
+
+
+def on_fresh_inputs(function, *shapes):
+    """What the simplified recording and the function give, which change their inputs."""
+    import torch
+
+    inputs = [torch.rand(shape) for shape in shapes]
+    made = _simplified(function, [each.clone() for each in inputs])
+    return [run(*(each.clone() for each in inputs)) for run in (made, function)]
+
+
+def _simplified(function, inputs):
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    from ae_multi.backends.torch.simplify import simplified
+
+    return simplified(make_fx(function)(*inputs))
