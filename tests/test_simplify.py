@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.reference.recorded import recorded
+from tests.reference.recorded import on_fresh_inputs, recorded
 
 pytestmark = pytest.mark.backend
 
@@ -38,6 +38,16 @@ def test_bias_is_added_by_the_product(torch):
     expected, found, names = recorded(lambda x, w, b: x @ w + b, *inputs)
     torch.testing.assert_close(found, expected)
     assert names == ["addmm"]
+
+
+def test_what_is_changed_before_bias_is_added_was_multiplied_before(torch):
+    def function(x, w, b):
+        made = x @ w
+        x.add_(1)
+        return made + b
+
+    found, expected = on_fresh_inputs(function, (5, 3), (3, 4), (4,))
+    torch.testing.assert_close(found, expected)
 
 
 def test_a_sum_of_other_shape_is_no_bias(torch):

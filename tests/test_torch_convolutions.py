@@ -49,10 +49,10 @@ def test_what_is_added_along_another_axis_is_no_bias(torch, shape, axes):
     assert "add.Tensor" in names
 
 
-def test_bias_that_is_changed_meanwhile_is_added_as_it_is_then(torch):
+def test_what_is_changed_before_bias_is_added_was_convolved_before(torch):
     def function(x, kernel, bias):
         made = torch.conv2d(x, kernel)
-        bias.add_(1)
+        x.add_(1)
         return made + bias.view(1, 5, 1, 1)
 
     found, expected = on_fresh_inputs(function, (2, 3, 7, 7), (5, 3, 3, 3), (5,))
