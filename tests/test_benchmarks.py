@@ -159,6 +159,7 @@ def test_outliers_in_tables_beside_floors_by_hand(tmp_path, monkeypatch):
         odds.measure(tmp_path / "none")
 
 
+@pytest.mark.once
 def test_what_a_sample_costs_is_timed_in_turns(monkeypatch):
     from benchmarks import contenders, growth
 
