@@ -32,12 +32,11 @@ def measure(sizes=SIZES, turns=_TURNS):
     from benchmarks.contenders import chosen, seconds
     from benchmarks.networks import network
 
-    whole, plan = numbers(max(sizes)), None
+    whole = numbers(max(sizes))
+    plan = chosen(network("deep", whole.shape[1:], 1), whole[: min(sizes)], BATCH)
     costs, runs = [], []
     for size in sizes:
         x, model = whole[:size], network("deep", whole.shape[1:], 1)
-        if plan is None:
-            plan = chosen(model, x, BATCH)
         data = as_data(x, x)
         model._symbolic_build(data_batch=first(data, BATCH))
         begin = time.perf_counter()
@@ -58,7 +57,7 @@ def measure(sizes=SIZES, turns=_TURNS):
     for turn in range(turns):
         for steps, order, times in runs:
             # Another part of the order each time: where a sample lies must not matter.
-            place = turn * (len(order) - min(_STEPS, len(order))) // turns
+            place = turn * max(0, len(order) - _STEPS) // turns
             rows = order[place : place + _STEPS]
             times.append(seconds(partial(steps.run, rows)) / rows.size * 1e9)
     for cost, (_, _, times) in zip(costs, runs, strict=True):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.reference.recorded import on_fresh_inputs, recorded
+from tests.reference.recorded import on_fresh_inputs, recorded, simplified_recording
 
 pytestmark = pytest.mark.backend
 
@@ -86,16 +86,12 @@ def test_constants_are_computed_once(torch):
 
 
 def test_memory_that_is_changed_in_place_is_no_constant(torch):
-    from torch.fx.experimental.proxy_tensor import make_fx
-
-    from ae_multi.backends.torch.simplify import simplified
-
     def function(x):
         sums = torch.zeros(3)
         sums.view(3).add_(x)
         return sums * 1
 
-    made = simplified(make_fx(function)(torch.ones(3)))
+    made = simplified_recording(function, torch.ones(3))
     for _ in range(2):  # a constant would have grown by the second time
         assert made(torch.ones(3)).tolist() == [1, 1, 1]
 
@@ -106,11 +102,7 @@ def test_a_value_before_a_change_in_place_is_kept(torch):
         w.add_(1)
         return before, w
 
-    from torch.fx.experimental.proxy_tensor import make_fx
-
-    from ae_multi.backends.torch.simplify import simplified
-
-    made = simplified(make_fx(function)(torch.zeros(2)))
+    made = simplified_recording(function, torch.zeros(2))
     before, after = made(torch.zeros(2))
     assert before.tolist() == [0, 0]
     assert after.tolist() == [1, 1]

@@ -1,9 +1,18 @@
 """What functions of PyTorch give, and what their simplified recordings give."""
 
 
+def simplified_recording(function, *inputs):
+    """The simplified recording of ``function``."""
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    from ae_multi.backends.torch.simplify import simplified
+
+    return simplified(make_fx(function)(*inputs))
+
+
 def recorded(function, *inputs):
     """(what ``function`` gives, what its simplified recording gives, names of its operations)."""
-    made = _simplified(function, inputs)
+    made = simplified_recording(function, *inputs)
     names = [
         node.target.name().removeprefix("aten::")
         for node in made.graph.nodes
@@ -17,13 +26,5 @@ def on_fresh_inputs(function, *shapes):
     import torch
 
     inputs = [torch.rand(shape) for shape in shapes]
-    made = _simplified(function, [each.clone() for each in inputs])
+    made = simplified_recording(function, *(each.clone() for each in inputs))
     return [run(*(each.clone() for each in inputs)) for run in (made, function)]
-
-
-def _simplified(function, inputs):
-    from torch.fx.experimental.proxy_tensor import make_fx
-
-    from ae_multi.backends.torch.simplify import simplified
-
-    return simplified(make_fx(function)(*inputs))

@@ -30,10 +30,18 @@ def laid_out(graph, changed):
         changed: nodes whose memory some operation changes in place.
     """
     _drop_copies(graph, changed)
+    if not _is_on_cpu(graph):
+        return
     _join_bias(graph)
     _take_as_it_lies(graph, changed)
     _to_one_channel(graph)
     _kernel_of_one_channel(graph)
+
+
+def _is_on_cpu(graph):
+    """Whether what is written below of PyTorch's speed holds: it was measured there."""
+    given = [tensor_of(node) for node in graph.nodes if node.op == "placeholder"]
+    return all(tensor is None or tensor.device.type == "cpu" for tensor in given)
 
 
 def _drop_copies(graph, changed):
@@ -62,7 +70,7 @@ def _join_bias(graph):
     for made, node in sums(graph, _CONVOLUTION, through={_PERMUTE}):
         moved, bias = node.args
         array = tensor_of(made)
-        if made.args[2] is not None or made.args[_TRANSPOSED] or array.device.type != "cpu":
+        if made.args[2] is not None or made.args[_TRANSPOSED]:
             continue
         bias = _channels(bias, moved, made)
         if bias is None or tensor_of(bias).dtype != array.dtype:
@@ -87,11 +95,12 @@ def _channels(bias, moved, convolution):
     added, array = tensor_of(bias), tensor_of(convolution)
     if added is None or getattr(bias, "target", None) is not aten.view.default:
         return None
-    axes = list(range(array.ndim))
-    if moved is not convolution:
-        if moved.args[0] is not convolution:
-            return None
-        axes = list(moved.args[1])
+    if moved is convolution:
+        axes = range(array.ndim)
+    elif moved.args[0] is convolution:
+        axes = moved.args[1]
+    else:
+        return None
     shape = [array.shape[1] if axis == 1 else 1 for axis in axes]
     source = bias.args[0]
     given = tensor_of(source)
@@ -111,7 +120,7 @@ def _take_as_it_lies(graph, changed):
         if node.target is not _CLONE or not _is_only_convolved(node):
             continue
         given = tensor_of(node.args[0])
-        if given is None or given.ndim != 4 or given.device.type != "cpu":
+        if given is None or given.ndim != 4:
             continue
         last = given.is_contiguous(memory_format=torch.channels_last)
         if last and not {root(node), root(node.args[0])} & changed:
@@ -146,7 +155,7 @@ def _to_one_channel(graph):
         given, weight, made = tensor_of(x), tensor_of(kernel), tensor_of(node)
         if bias is not None or groups != 1 or given.ndim != 4 or made.shape[1] != 1:
             continue
-        if given.device.type != "cpu" or _is_large(given.shape, weight):
+        if _is_large(given.shape, weight):
             continue
         samples, channels = given.shape[:2]
         with graph.inserting_before(node):
@@ -171,7 +180,7 @@ def _kernel_of_one_channel(graph):
         given, weight = tensor_of(x), tensor_of(kernel)
         if transposed or groups != 1 or list(wanted) != [False, True, False]:
             continue
-        if given.ndim != 4 or given.shape[1] != 1 or given.device.type != "cpu":
+        if given.ndim != 4 or given.shape[1] != 1:
             continue
         users = [user for user in node.users if user.users and user.args[1] == 1]
         if len(users) != 1 or _is_large(tensor_of(gradient).shape, weight):
