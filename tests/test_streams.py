@@ -5,7 +5,14 @@ import pytest
 from scipy import stats
 
 from ae_multi.errors import InputError
-from ae_multi.randomness.streams import check_seed, normal, permutation, stream, uniform
+from ae_multi.randomness.streams import (
+    _places_in_order,
+    check_seed,
+    normal,
+    permutation,
+    stream,
+    uniform,
+)
 
 
 def test_streams_never_change():
@@ -55,6 +62,21 @@ def test_a_permutation_holds_every_sample_once():
     assert (order == permutation(0, 5, 60_000)).all()
     assert (order != permutation(0, 6, 60_000)).mean() > 0.999
     assert (order != permutation(1, 5, 60_000)).mean() > 0.999
+
+
+@pytest.mark.parametrize("samples", [0, 1, 2, 1000, 2**18, 2**18 + 1])
+def test_a_permutation_sorts_the_stream(samples):
+    expected = np.argsort(stream(3, "order", 2).random_raw(samples), kind="stable")
+    found = permutation(3, 2, samples)
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("shift", [0, 10, 18, 30])
+def test_numbers_that_are_close_or_equal_are_sorted_as_well(shift):
+    numbers = np.random.default_rng(0).integers(0, 50, 200).astype(np.uint64) << np.uint64(shift)
+    numbers[::3] += np.uint64(2**60)
+    np.testing.assert_array_equal(_places_in_order(numbers), np.argsort(numbers, kind="stable"))
 
 
 def test_permutations_are_fair():

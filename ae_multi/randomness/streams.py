@@ -18,6 +18,10 @@ from scipy.special import ndtr, ndtri
 
 from ae_multi.errors import InputError
 
+# So many places at most are sorted together with the numbers that order them: at this many, two
+# numbers share the bits that are left of them once in 2,000 times.
+_PACKED = 2**18
+
 
 def stream(seed, purpose, step=0):
     """The bit generator of one purpose.
@@ -62,7 +66,20 @@ def permutation(seed, epoch, n):
     an unbroken training would have seen.
     """
     bits = stream(seed, "order", epoch).random_raw(n)
-    return np.argsort(bits, kind="stable")
+    return _places_in_order(bits) if n <= _PACKED else np.argsort(bits, kind="stable")
+
+
+def _places_in_order(numbers):
+    """``np.argsort(numbers, kind="stable")`` of uint64, a few times as fast for up to `_PACKED`.
+
+    Numbers sort faster than places by numbers, so a place takes the room of the last bits.
+    """
+    last = np.uint64(_PACKED - 1)
+    packed = np.sort((numbers & ~last) | np.arange(len(numbers), dtype=np.uint64))
+    first = packed & ~last
+    if (first[1:] == first[:-1]).any():  # then the bits that are left out count
+        return np.argsort(numbers, kind="stable")
+    return (packed & last).astype(np.int64)
 
 
 def check_seed(seed):
