@@ -1,13 +1,16 @@
-"""A recorded step as a CUDA graph: the whole step is one launch."""
+"""Recorded steps as CUDA graphs: many steps are one launch."""
 
 import torch
 
+# Between two graphs the device stands idle for some microseconds, which a small step feels.
+_TOGETHER = 16
 
-class CudaGraph:
-    """Captures ``step`` at its first call and replays it at each later one.
+
+class CudaGraphs:
+    """Captures ``step``, alone and several times over, and replays what was captured.
 
     A CUDA graph works on fixed addresses. The state's tensors are the model's own and stay where
-    they are; the batch's indices are copied to where the graph reads them.
+    they are; indices are copied to where a graph reads them, and logs from where it leaves them.
 
     Args:
         step: function of (state, arrays, row) that changes the state in place and returns logs.
@@ -15,29 +18,58 @@ class CudaGraph:
 
     def __init__(self, step):
         self._step = step
-        self._graph = None
+        self._addresses, self._captured = None, {}
 
-    def __call__(self, state, arrays, row):
-        """One step; the logs are copies that later steps leave alone."""
+    def __call__(self, state, arrays, rows):
+        """One step for each of ``rows``; dict of name to the logs after each, on the device."""
         addresses = [tensor.data_ptr() for tensor in (*state, *arrays)]
-        if self._graph is None or addresses != self._addresses:
-            self._capture(state, arrays, row)
-            self._addresses = addresses
-        self._row.copy_(row)
-        self._graph.replay()
-        return {name: value.clone() for name, value in self._logs.items()}
+        if addresses != self._addresses:
+            self._addresses, self._captured = addresses, {}
+        together = len(rows) // _TOGETHER * _TOGETHER
+        taken = [
+            *self._replayed(_TOGETHER, state, arrays, rows[:together]),
+            *self._replayed(1, state, arrays, rows[together:]),
+        ]
+        return {name: torch.cat([logs[name] for logs in taken]) for name in taken[0]}
 
-    def _capture(self, state, arrays, row):
-        self._row = row.clone()
+    def _replayed(self, steps, state, arrays, rows):
+        """Logs of so many steps at a time, from the graph that takes so many."""
+        for part in rows.split(steps) if len(rows) else ():
+            if steps not in self._captured:
+                self._captured[steps] = _Captured(self._step, state, arrays, part)
+            yield self._captured[steps](part)
+
+
+class _Captured:
+    """As many steps as ``rows`` has, in one graph."""
+
+    def __init__(self, step, state, arrays, rows):
+        self._rows = rows.clone()
         before = [tensor.clone() for tensor in state]
         # PyTorch asks for a few runs on a side stream first, in which libraries set themselves up.
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(3):
-                self._step(state, arrays, self._row)
-        torch.cuda.current_stream().wait_stream(side)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
-            self._logs = self._step(state, arrays, self._row)
-        torch._foreach_copy_(state, before)
+        try:
+            with torch.cuda.stream(side):
+                for _ in range(3):
+                    step(state, arrays, self._rows[0])
+            torch.cuda.current_stream().wait_stream(side)
+            self._graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self._graph):
+                collected = [step(state, arrays, row) for row in self._rows]
+                self._logs = stacked(collected)
+        finally:
+            torch._foreach_copy_(state, before)
+
+    def __call__(self, rows):
+        self._rows.copy_(rows)
+        self._graph.replay()
+        return {name: values.clone() for name, values in self._logs.items()}
+
+
+def stacked(collected):
+    """The logs of some steps, each a dict, as a dict of tensors (steps, ...)."""
+    return {
+        name: torch.stack([torch.as_tensor(logs[name]) for logs in collected])
+        for name in collected[0]
+    }

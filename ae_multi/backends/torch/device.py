@@ -23,6 +23,12 @@ def full_precision():
     torch.backends.cudnn.allow_tf32 = False
 
 
+def allow_tf32():
+    """Turn TF32 on, for matrix products and convolutions."""
+    torch.backends.cuda.matmul.allow_tf32 = True
+    torch.backends.cudnn.allow_tf32 = True
+
+
 def wait():
     """Return when the device has finished."""
     if torch.cuda.is_available():

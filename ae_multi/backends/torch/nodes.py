@@ -19,10 +19,10 @@ def root(node):
     return node
 
 
-def roots_of_changes(graph):
-    """Nodes whose memory some operation changes in place."""
+def roots_of_changes(nodes):
+    """Nodes whose memory some of the operations ``nodes`` change in place."""
     changed = set()
-    for node in filter(is_changing, graph.nodes):
+    for node in filter(is_changing, nodes):
         for argument, value in zip(node.target._schema.arguments, node.args, strict=False):
             if argument.alias_info is not None and argument.alias_info.is_write:
                 map_arg(value, lambda found: changed.add(root(found)))

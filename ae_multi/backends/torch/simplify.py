@@ -37,7 +37,7 @@ def simplified(module):
         if node.target is aten.detach.default:
             node.replace_all_uses_with(node.args[0])
             graph.erase_node(node)
-    changed = roots_of_changes(graph)
+    changed = roots_of_changes(graph.nodes)
     for node in list(graph.nodes):
         same = _same(node)
         if same is not None and root(same) not in changed:

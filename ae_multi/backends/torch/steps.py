@@ -2,11 +2,12 @@
 
 graph      the whole step (forward, gradients, optimizer, metrics) recorded once as a flat
 list of ATen operations that changes the state in place
-cuda       the graph captured as a CUDA graph: one launch a step
-inductor   the graph compiled by Inductor; faster after seconds of compiling
+cuda       the graph captured as a CUDA graph: many steps are one launch
+inductor   the graph compiled by Inductor, and captured on a GPU; faster after seconds of compiling
 eager      Keras's own `train_step`, for models whose step cannot be recorded
 """
 
+import importlib.util
 import os
 import shutil
 
@@ -14,7 +15,8 @@ import torch
 
 from ae_multi._keras import keras
 from ae_multi.backends.held import Held, cached
-from ae_multi.backends.torch.capture import CudaGraph
+from ae_multi.backends.torch.beside import gradients_beside
+from ae_multi.backends.torch.capture import CudaGraphs, stacked
 from ae_multi.backends.torch.compiled import inducted, scripted
 from ae_multi.backends.torch.record import record, step_of, wraps_modules
 
@@ -26,7 +28,8 @@ def plans(model):
     if not _can_be_recorded(model):
         return [("eager", 0.0)]
     if torch.cuda.is_available():
-        return [("cuda", 3.0), ("inductor", 60.0), ("graph", 2.0), ("eager", 0.0)]
+        compiling = 15.0 if importlib.util.find_spec("triton") else float("inf")
+        return [("cuda", 3.0), ("inductor", compiling), ("graph", 2.0), ("eager", 0.0)]
     compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("c++")
     return [("graph", 2.0), ("inductor", 20.0 if compiler else float("inf")), ("eager", 0.0)]
 
@@ -60,11 +63,7 @@ class Steps:
         """One step for each row; see JAX's `Steps.run`."""
         rows = keras.ops.convert_to_tensor(indices).long()
         run = self._eager if self._plan == "eager" else self._recorded
-        collected = run(rows)
-        return {
-            name: torch.stack([torch.as_tensor(logs[name]) for logs in collected]).cpu().numpy()
-            for name in collected[0]
-        }
+        return {name: values.cpu().numpy() for name, values in run(rows).items()}
 
     def keep(self):
         """The state as it is, for `restore`."""
@@ -85,7 +84,7 @@ class Steps:
         step = model.train_step if self._training else model.test_step
         try:
             with torch.set_grad_enabled(self._training):
-                return [_copied(step(self._batch(row))) for row in rows]
+                return stacked([_copied(step(self._batch(row))) for row in rows])
         finally:
             model.eval()
 
@@ -95,6 +94,7 @@ class Steps:
     def _recorded(self, rows):
         state, arrays = self._state(), self._held.arrays
         key = (self._plan, self._training, self._held.signature, rows.shape[1])
+        captured = torch.cuda.is_available() and self._plan != "graph"
 
         def make():
             compute = step_of(self._model, self._held, self._training)
@@ -102,13 +102,20 @@ class Steps:
                 self._model, compute, self._variables, state, arrays, rows[0],
                 fuse=self._plan != "inductor",
             )  # fmt: skip
+            if captured and self._training:
+                step = gradients_beside(step)
             if self._plan in _MAKE:
                 step = _MAKE[self._plan](step, state, arrays, rows[0])
-            return CudaGraph(step) if self._plan == "cuda" else step
+            return CudaGraphs(step) if captured else _each(step)
 
         program = cached(self._model, key, make)
         with torch.no_grad():
-            return [program(state, arrays, row) for row in rows]
+            return program(state, arrays, rows)
+
+
+def _each(step):
+    """A step as `CudaGraphs` are: a function of (state, arrays, rows), but one row at a time."""
+    return lambda state, arrays, rows: stacked([step(state, arrays, row) for row in rows])
 
 
 def _copied(logs):

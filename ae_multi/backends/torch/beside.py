@@ -1,0 +1,138 @@
+"""Gradients of weights computed beside the way back through the layers, on a GPU.
+
+A product of a small network keeps a fraction of a GPU busy, and the way back through the layers is
+one product after another. For the products that make the weights' gradients nobody waits but the
+optimizer; on streams of their own they cost next to no time.
+"""
+
+import itertools
+import operator
+
+import torch
+
+from ae_multi.backends.torch.nodes import is_changing, root, roots_of_changes
+
+aten = torch.ops.aten
+_PRODUCTS = {
+    aten.mm.default, aten.addmm.default, aten.bmm.default, aten.convolution.default,
+    aten.convolution_backward.default,
+}  # fmt: skip
+# One stream keeps up with the way back; the second lets a large product take its time.
+_STREAMS = 2
+
+
+def gradients_beside(module):
+    """The recording of a training step, with weights' gradients on streams of their own.
+
+    Args:
+        module: a `torch.fx.GraphModule` of ATen operations; it is changed. What it computes stays
+            the same, and on a processor also how.
+    """
+    graph = module.graph
+    places = {node: place for place, node in enumerate(graph.nodes)}
+    products = _last_products(graph)
+    if len(products) < 2:
+        return module
+    factors = dict.fromkeys(factor for product in products for factor in product.args)
+    first = min((use for product in products for use in _uses(product)), key=places.get)
+    meanwhile = [*places][places[products[0]] : places[first]]
+    if not {*products} <= {*meanwhile} or roots_of_changes(meanwhile) & {*map(root, factors)}:
+        return module
+    gradients = {}  # products and views of them: by whom each is used, once all are multiplied
+    for product in products:
+        for seen in (product, *_views(product)):
+            late = [user for user in seen.users if places[user] >= places[first]]
+            if places[seen] < places[first] and late:
+                gradients[seen] = late
+    for product in products:
+        product.target = torch.ops.ae_multi.product_beside.default
+    with graph.inserting_before(first):
+        # The factors are named as well, so that their memory is theirs until all are multiplied.
+        zero = graph.call_function(
+            torch.ops.ae_multi.zero_after.default, ([*products, *factors],)
+        )  # fmt: skip
+        ready = graph.call_function(aten._foreach_add.Tensor, ([*gradients], zero))
+        for place, (gradient, late) in enumerate(gradients.items()):
+            made = graph.call_function(operator.getitem, (ready, place))
+            made.meta.update(gradient.meta)
+            gradient.replace_all_uses_with(made, delete_user_cb=late.__contains__)
+    module.recompile()
+    return module
+
+
+def _last_products(graph):
+    """Products of matrices from which no other product follows."""
+    leads, found = set(), []
+    for node in reversed(graph.nodes):
+        if any(user in leads or user.target in _PRODUCTS for user in node.users):
+            leads.add(node)
+        elif node.target is aten.mm.default:
+            found.append(node)
+    return found[::-1]
+
+
+def _views(node):
+    """Views of what a node gives, and views of these."""
+    for user in node.users:
+        if root(user) is not user and not is_changing(user):
+            yield user
+            yield from _views(user)
+
+
+def _uses(node):
+    """Operations that use what a node gives, or a view of it, for more than another view."""
+    views = {*_views(node)}
+    return {user for seen in (node, *views) for user in seen.users} - views
+
+
+class _Side:
+    """Streams beside the current one."""
+
+    def __init__(self):
+        self._streams, self._busy = None, []
+
+    def next(self):
+        """A stream that has waited for what is done so far."""
+        if self._streams is None:
+            self._streams = itertools.cycle([torch.cuda.Stream() for _ in range(_STREAMS)])
+        stream = next(self._streams)
+        stream.wait_stream(torch.cuda.current_stream())
+        self._busy.append(stream)
+        return stream
+
+    def join(self):
+        """Let the current stream wait for those that were given out."""
+        # A stream that a capture has not seen must not be waited for in it.
+        for stream in dict.fromkeys(self._busy):
+            torch.cuda.current_stream().wait_stream(stream)
+        self._busy.clear()
+
+
+_side = _Side()
+
+
+@torch.library.custom_op("ae_multi::product_beside", mutates_args=())
+def _product_beside(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """The product of two matrices; not to be used before `zero_after` has it."""
+    if not one.is_cuda:
+        return torch.mm(one, other)
+    with torch.cuda.stream(_side.next()):
+        return torch.mm(one, other)
+
+
+@_product_beside.register_fake
+def _(one, other):
+    return one.new_empty(one.shape[0], other.shape[1])
+
+
+@torch.library.custom_op("ae_multi::zero_after", mutates_args=())
+def _zero_after(tensors: list[torch.Tensor]) -> torch.Tensor:
+    """Zero, once all that is computed beside is there; what is added to it is, too."""
+    if tensors[0].is_cuda:
+        _side.join()
+    return tensors[0].new_zeros(())
+
+
+@_zero_after.register_fake
+def _(tensors):
+    return tensors[0].new_empty(())
