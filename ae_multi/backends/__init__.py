@@ -6,6 +6,7 @@ names:
     version()         the framework's version, a string
     device()          the device that computes, a string for people: "cpu (2 threads)", "NVIDIA …"
     full_precision()  make float32 mean float32: no TF32 in matrix products or convolutions
+    allow_tf32()      the opposite, where the device has TF32
     wait()            return when the device has finished all work that was given to it
     allow_float64()   what the framework itself needs before float64 means float64
     gradients(f, vs)  the value of f() and its gradient for each Keras variable in vs, in NumPy

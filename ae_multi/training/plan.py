@@ -168,7 +168,7 @@ class _Trial:
 def _key(model, held, batch_size):
     """What a plan's times depend on, as a digest."""
     backend = backends.current()
-    layers = [type(layer).__name__ for layer in model._flatten_layers()]
+    layers = [(type(layer).__name__, layer.compute_dtype) for layer in model._flatten_layers()]
     shapes = [tuple(variable.shape) for variable in model.variables]
     facts = (
         keras.config.backend(), backend.version(), keras.__version__, backend.device(), layers,

@@ -2,6 +2,7 @@
 
 from ae_multi.backends.jax.device import (
     allow_float64,
+    allow_tf32,
     device,
     full_precision,
     gradients,
@@ -14,6 +15,7 @@ from ae_multi.backends.jax.steps import Steps, hold, plans
 __all__ = [
     "Steps",
     "allow_float64",
+    "allow_tf32",
     "device",
     "forward",
     "full_precision",

@@ -1,6 +1,7 @@
 """JAX: the device and its settings, and gradients."""
 
 import os
+from functools import cache
 
 import jax
 import numpy as np
@@ -24,9 +25,39 @@ def on_cpu():
     return jax.devices()[0].platform == "cpu"
 
 
+# On a GPU a loop as one CUDA graph, what does not depend on each other in it side by side.
+_LOOPS = {
+    "xla_gpu_enable_command_buffer": (
+        "FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,CUDNN,DYNAMIC_SLICE_FUSION,WHILE,CONDITIONAL"
+    ),
+    "xla_gpu_command_buffer_scheduling_mode": "CONCURRENT",
+}
+
+
+@cache
+def options_for_loops():
+    """What the compiler should be told of a program that loops over steps, or None.
+
+    By default XLA goes back to the processor after each step, and a step's kernels wait for each
+    other. Versions of JAX that do not know these options compile by their defaults.
+    """
+    if jax.devices()[0].platform not in ("gpu", "cuda"):
+        return None
+    try:
+        jax.jit(lambda x: x + 1, compiler_options=_LOOPS)(0).block_until_ready()
+    except Exception:  # its type differs from version to version
+        return None
+    return _LOOPS
+
+
 def full_precision():
     """Turn TF32 off; JAX's default precision allows it."""
     jax.config.update("jax_default_matmul_precision", "highest")
+
+
+def allow_tf32():
+    """Turn TF32 on, by leaving the precision to JAX."""
+    jax.config.update("jax_default_matmul_precision", None)
 
 
 def wait():

@@ -15,7 +15,7 @@ from jax.extend import core
 
 from ae_multi.backends.held import Held, cached
 from ae_multi.backends.jax.convolutions import suited
-from ae_multi.backends.jax.device import on_cpu
+from ae_multi.backends.jax.device import on_cpu, options_for_loops
 from ae_multi.backends.layers import has_convolutions
 
 # A last, smaller batch is a program of its own. Where it is one step in a hundred or more, that
@@ -62,7 +62,9 @@ class Steps:
         def program(options):
             step = _one(model.train_step if training else model.test_step, held.assemble)
             step = suited(step, model)
-            return jax.jit(_many(step) if plan == "scan" else step, compiler_options=options)
+            if plan == "scan":
+                return jax.jit(_many(step), compiler_options=options or options_for_loops())
+            return jax.jit(step, compiler_options=options)
 
         key, soon = (plan, training, held.signature), on_cpu() and most >= _RARE
         self._full = cached(model, key, lambda: program(None))

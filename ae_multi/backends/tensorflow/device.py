@@ -24,6 +24,11 @@ def full_precision():
     tf.config.experimental.enable_tensor_float_32_execution(False)
 
 
+def allow_tf32():
+    """Turn TF32 on."""
+    tf.config.experimental.enable_tensor_float_32_execution(True)
+
+
 def wait():
     """Return when the device has finished."""
     if tf.config.list_physical_devices("GPU"):
