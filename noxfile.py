@@ -148,6 +148,20 @@ def bench(session):
 
 
 @nox.session
+def steps(session):
+    """Time a training step by each plan and by hand; what a GPU is needed for least long."""
+    arguments = session.posargs or kept(session, "steps")[:1]
+    run_in_core(session, "-m", "benchmarks.steps", *interpreters(session), *arguments)
+
+
+@nox.session
+def precision(session):
+    """What TF32 and bfloat16 buy and cost beside float32."""
+    arguments = session.posargs or kept(session, "precision")[:1]
+    run_in_core(session, "-m", "benchmarks.precision", *interpreters(session), *arguments)
+
+
+@nox.session
 def scaling(session):
     """Time training as batch size, width, samples and processor cores grow, one by one."""
     arguments = session.posargs or kept(session, "scaling")

@@ -56,7 +56,7 @@ class Contenders:
         """Train so many epochs; return the seconds that each took."""
         if name == "native":
             return [seconds(self._native_epoch) for _ in range(epochs)]
-        clock = _Clock()
+        clock = Clock()
         fitting = {**self._fitting, "epochs": epochs + 1, "callbacks": [clock]}
         if name == "ours":
             self.ours.fit(self.x, plan=self.plan.name, **fitting)
@@ -137,20 +137,25 @@ def native(model, x, way=None):
     return module.train(layers, x, 1e-3, way or module.WAYS[0])
 
 
+def ways(model):
+    """Names of the ways in which the loop by hand can run."""
+    return [way for way in _loop().WAYS if not (way == "xla" and _never_compiles(model))]
+
+
 def fastest_way(model, x, order):
     """The way in which the loop by hand is fastest, timed over a second or so of steps."""
-    ways = [way for way in _loop().WAYS if not (way == "xla" and _never_compiles(model))]
+    known = ways(model)
     full, rest = order.epoch(0)
     rows = full if len(full) else rest
     times = {}
-    for way in ways if len(ways) > 1 else ():
+    for way in known if len(known) > 1 else ():
         epoch = native(model, x, way)
         epoch(rows[:1])
         once = max(seconds(partial(epoch, rows[:1])), 1e-5)
         some = rows[: int(np.clip(0.5 / once, 1, len(rows)))]
         epoch(some)
         times[way] = min(seconds(partial(epoch, some)) / len(some) for _ in range(3))
-    return min(times, key=times.get, default=ways[0])
+    return min(times, key=times.get, default=known[0])
 
 
 def _never_compiles(model):
@@ -175,14 +180,18 @@ class _OneEpoch(keras.callbacks.Callback):
         self.model.stop_training = True
 
 
-class _Clock(keras.callbacks.Callback):
+class Clock(keras.callbacks.Callback):
+    """Notes the seconds that each epoch takes, to the end of the device's work."""
+
     def __init__(self):
         super().__init__()
         self.seconds = []
 
     def on_epoch_begin(self, epoch, logs=None):
+        """Begin."""
         self._begin = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
+        """Note how long it took."""
         backends.current().wait()
         self.seconds.append(time.perf_counter() - self._begin)

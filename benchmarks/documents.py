@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from ae_multi.files import written_whole
-from benchmarks import exports, growth, quality, trials
+from benchmarks import exports, growth, precision, quality, steps, trials
 from benchmarks.throughput import beside_peers, first, rate, ratio
 
 ROOT = Path(__file__).parent.parent
@@ -57,6 +57,8 @@ TABLES = (
         "docs/speed.md", "| backend | plan | 60,000 samples |", "scaling-cpu",
         lambda found: growth.lines(found["growth"]),
     ),
+    ("docs/speed.md", "| model | backend | device | way |", "steps-gpu", steps.lines),
+    ("docs/speed.md", "| model | backend | precision |", "precision-cpu", precision.lines),
     (
         "docs/choices.md", "| task | tried |", "choices-cpu",
         lambda found: trials.lines(found["trials"]),

@@ -59,7 +59,7 @@ def _measure_all(options):
         for backend in settings.available()[0]:
             for model in options.model:
                 job = {"model": model, "batch_size": options.batch_size}
-                job["samples"] = 6_400 if options.quick else SAMPLES.get(model)
+                job["samples"] = 6_400 if options.quick else samples_of(model, options.device)
 
                 def measured(module, backend=backend, job=job, **more):
                     python = settings.python(backend)
@@ -92,6 +92,11 @@ def _measure_all(options):
 
         draw_throughput(recorded, options.figure)
     return 0
+
+
+def samples_of(model, device):
+    """How many images are trained on, or None for all."""
+    return None if device == "gpu" else SAMPLES.get(model)
 
 
 def measure(model, batch_size, samples, repeats):

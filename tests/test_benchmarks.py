@@ -52,6 +52,21 @@ def test_loops_by_hand_train_as_keras_does(name, keras, backend):
             np.testing.assert_allclose(losses, expected, rtol=3e-6, err_msg=way)
 
 
+def test_captured_loops_by_hand_train_as_others_do(keras, backend, monkeypatch):
+    if backend != "torch":
+        pytest.skip("CUDA graphs are PyTorch's to be made by hand")
+    from benchmarks.contenders import native
+    from tests.reference import cuda_graphs
+
+    make, x = networks()["dense"]
+    order = np.arange(60, dtype=np.int32).reshape(30, 2)
+    expected = native(make(), x, "eager")(order)
+    cuda_graphs.pretend(monkeypatch)
+    losses = native(make(), x, "graph")(order)
+    np.testing.assert_allclose(losses, expected, rtol=3e-6)
+    assert cuda_graphs.Graph.replays == 1 + 14  # sixteen steps, and those that are left
+
+
 def test_what_no_loop_by_hand_knows_is_refused(keras):
     from benchmarks.native.description import describe
 
@@ -184,3 +199,38 @@ def test_what_a_sample_costs_is_timed_in_turns(monkeypatch):
     backend, plan, *cells = line
     assert (backend, plan) == (found["backend"], found["plan"])
     assert cells == ["3,906,252", "5,859,377 (1.50 ×)", "5"]
+
+
+@pytest.mark.once
+def test_a_step_is_timed_by_each_plan_and_by_hand(monkeypatch):
+    from benchmarks import contenders, steps
+
+    monkeypatch.setattr(steps, "plans", lambda model: ["graph", "eager"])
+    monkeypatch.setattr(contenders, "ways", lambda model: ["eager"])
+    found = steps.measure("deep", steps=3, repeats=2)
+    assert [*found["plans"]] == ["graph", "eager"]
+    assert [*found["by_hand"]] == ["eager"]
+    for measured in (*found["plans"].values(), *found["by_hand"].values()):
+        assert measured["microseconds"] > 0
+        assert measured["seconds_to_build"] >= 0
+    found["plans"]["graph"] = {"microseconds": 1234.5, "seconds_to_build": 2.345}
+    found["by_hand"]["eager"] = {"microseconds": 12.5}
+    first, _, last = steps.lines({"results": [found]})
+    assert first[3:] == ("plan: graph", "1,234", "2.3")
+    assert last[3:] == ("by hand: eager", "12", "")
+
+
+def test_each_precision_is_held_against_float64(monkeypatch, keras):
+    from ae_multi import backends
+    from benchmarks import contenders, precision
+
+    monkeypatch.setattr(contenders, "_CHOSEN", 1)
+    before = keras.config.dtype_policy().name
+    found = precision.measure("simple", batch_size=64, samples=128, repeats=1)["precisions"]
+    assert keras.config.dtype_policy().name == before
+    assert ("TF32" in found) is not backends.current().device().startswith("cpu")
+    assert found["float32"]["rms"] < 1e-6
+    assert 1e-4 < found["bfloat16"]["rms"] < found["bfloat16"]["largest"] < 0.1
+    for measured in found.values():
+        assert measured["samples_per_second"] > 0
+        assert measured["mse"] == pytest.approx(found["float32"]["mse"], rel=0.01)

@@ -15,6 +15,8 @@ COMMANDS = {
     "quality": "--rows",
     "exports": "--model",
     "choices": "--rows",
+    "steps": "--model",
+    "precision": "--model",
 }
 ALL = [*COMMANDS, "checkpoints"]
 

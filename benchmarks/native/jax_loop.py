@@ -2,6 +2,7 @@
 
 scan   `lax.scan` over the epoch
 step   one compiled step after another; inside a scan a CPU runs convolutions on one thread
+graph  the scan as one CUDA graph, what does not depend on each other in it side by side
 """
 
 from functools import partial
@@ -10,7 +11,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-WAYS = ("scan", "step")
+WAYS = ("scan", "step") if jax.devices()[0].platform == "cpu" else ("scan", "graph")
+_GRAPH = {
+    "xla_gpu_enable_command_buffer": (
+        "FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,CUDNN,DYNAMIC_SLICE_FUSION,WHILE,CONDITIONAL"
+    ),
+    "xla_gpu_command_buffer_scheduling_mode": "CONCURRENT",
+}
 ACTIVATIONS = {"relu": jax.nn.relu, "sigmoid": jax.nn.sigmoid, "linear": lambda x: x}
 _IMAGES = ("NHWC", "HWIO", "NHWC")
 
@@ -44,7 +51,7 @@ def train(layers, x, rate, way):
         )
         return (weights, first, second, count), loss
 
-    @jax.jit
+    @partial(jax.jit, compiler_options=_GRAPH if way == "graph" else None)
     def scan(state, data, order):
         return jax.lax.scan(partial(step, data), state, order)
 
@@ -52,7 +59,7 @@ def train(layers, x, rate, way):
 
     def epoch(order):
         made = tuple(state)
-        if way == "scan":
+        if way != "step":
             made, losses = scan(made, data, order)
         else:
             losses = []

@@ -1,0 +1,190 @@
+"""What rounding more buys and costs: TF32 and bfloat16 beside float32, on each backend.
+
+``nox -s precision``. TF32 rounds what goes into matrix products to ten bits of mantissa, on GPUs
+that have it; bfloat16 is Keras's policy ``mixed_bfloat16``: layers compute with seven bits, weights
+stay float32. Each trains from the same start, epochs in turns, and each reconstructs by the same
+weights, whose exact reconstruction NumPy computes in float64.
+"""
+
+import argparse
+import statistics
+import sys
+
+import numpy as np
+from rich.table import Table
+
+from ae_multi.cli.options import check_names, comma_separated
+from ae_multi.cli.status import status_of
+from ae_multi.parity import Settings
+from ae_multi.report.json import write_json
+from ae_multi.report.machine import machine
+from ae_multi.report.tables import console
+from ae_multi.sizes import check_positive
+from benchmarks.command import add_run_options, check_paths
+from benchmarks.processes import run
+
+MODELS = ("simple", "deep")  # whose layers NumPy computes in a line
+POLICIES = {"float32": "float32", "TF32": "float32", "bfloat16": "mixed_bfloat16"}
+_JUDGED = 10_000  # images that are reconstructed
+_EPOCHS = 3  # in a turn, of which the first is not timed
+
+
+def main(arguments=None):
+    """Measure every backend and print a table; return the exit status."""
+    options = _parser().parse_args(arguments)
+    return status_of("precision", lambda: _measure_all(options))
+
+
+def _measure_all(options):
+    check_positive(batch_size=options.batch_size, repeats=options.repeats)
+    check_names("--model", options.model, MODELS)
+    check_paths(options.json)
+    settings = Settings(backends=options.backends, pythons=dict(options.python))
+    recorded = {"machine": machine(), "results": []}
+    with console(stderr=True).status("starting") as status:
+        for backend in settings.available()[0]:
+            for model in options.model:
+                status.update(f"{backend}: {model}")
+                job = {"model": model, "batch_size": options.batch_size}
+                job |= {"samples": options.samples, "repeats": options.repeats}
+                python = settings.python(backend)
+                result = run(python, backend, "precision", job, options.device)
+                recorded["results"].append({**result, "date": recorded["machine"]["date"]})
+                if options.json:
+                    write_json(options.json, recorded)
+    console().print(table(recorded))
+    return 0
+
+
+def measure(model, batch_size, samples, repeats):
+    """Speed and error at each precision on this process's backend.
+
+    Returns:
+        Dict of what was measured on what, and ``precisions``: name to dict of
+        ``samples_per_second`` in training, ``mse`` of the training images after one epoch, ``rms``
+        and ``largest`` error of a pixel that is reconstructed, and the ``plan``.
+    """
+    from ae_multi.parity.record import describe
+    from benchmarks.contenders import Clock, chosen
+    from benchmarks.networks import images
+
+    x, data = images(samples)
+    about = describe()
+    known = [name for name in POLICIES if name != "TF32" or not about["device"].startswith("cpu")]
+    trained = {name: _network(name, model, x) for name in known}
+    found, fitting = {}, {"batch_size": batch_size, "verbose": 0}
+    for name, network in trained.items():
+        _set(name)
+        history = network.fit(x, **fitting)
+        found[name] = {"mse": float(history.history["loss"][-1]), "seconds": []}
+    weights = trained["float32"].get_weights()
+    some = x[:_JUDGED]
+    exact = _exactly(trained["float32"], some)
+    for name, network in trained.items():
+        _set(name)
+        network.set_weights(weights)
+        errors = network.reconstruct(some).astype(np.float64).reshape(exact.shape) - exact
+        found[name] |= {"rms": float(np.sqrt(np.mean(errors**2)))}
+        found[name] |= {"largest": float(np.abs(errors).max())}
+        found[name]["plan"] = chosen(network, x, batch_size).name
+    for _ in range(repeats):
+        for name, network in trained.items():
+            _set(name)
+            clock, plan = Clock(), found[name]["plan"]
+            network.fit(x, epochs=_EPOCHS, plan=plan, callbacks=[clock], **fitting)
+            found[name]["seconds"] += clock.seconds[1:]
+    for measured in found.values():
+        measured["samples_per_second"] = len(x) / statistics.median(measured.pop("seconds"))
+    return {
+        **about,
+        "model": model,
+        "data": data,
+        "samples": len(x),
+        "batch_size": batch_size,
+        "precisions": found,
+    }
+
+
+def _network(precision, model, x):
+    """The compiled network as ``precision`` has it."""
+    from ae_multi._keras import keras
+    from benchmarks.networks import network
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(POLICIES[precision])
+    try:
+        return network(model, x.shape[1:])
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _set(precision):
+    """Turn TF32 on or off."""
+    from ae_multi import backends
+
+    backend = backends.current()
+    backend.allow_tf32() if precision == "TF32" else backend.full_precision()
+
+
+def _exactly(model, x):
+    """What ``model`` reconstructs, in float64 by NumPy; an array (n, pixels)."""
+    from benchmarks.native.description import describe
+
+    made = x.reshape(len(x), -1).astype(np.float64)
+    for layer in describe([*model.encoder.layers, *model.decoder.layers]):
+        if layer.kernel is not None:
+            made = made @ layer.kernel.astype(np.float64) + layer.bias
+            made = {
+                "relu": lambda h: np.maximum(h, 0),
+                "sigmoid": lambda h: 1 / (1 + np.exp(-h)),
+                "linear": lambda h: h,
+            }[layer.activation](made)
+    return made
+
+
+def lines(recorded):
+    """Cells of each precision of each result: strings."""
+    for result in recorded["results"]:
+        precisions = result["precisions"]
+        rate = precisions["float32"]["samples_per_second"]
+        for name, measured in precisions.items():
+            yield (
+                result["model"],
+                f"{result['backend']} {result['versions'][result['backend']]}",
+                name,
+                f"{measured['samples_per_second']:,.0f}",
+                f"{measured['samples_per_second'] / rate:.2f}",
+                f"{measured['rms']:.1e}",
+                f"{measured['largest']:.1e}",
+                f"{measured['mse']:.5f}",
+            )
+
+
+def table(recorded):
+    """A row for each precision of each model on each backend."""
+    made = Table(
+        "model", "backend", "precision",
+        title="Training, and the error of a reconstructed pixel", title_justify="left",
+    )  # fmt: skip
+    for name in ("samples/s", "beside float32", "rms error", "largest", "MSE after an epoch"):
+        made.add_column(name, justify="right")
+    for cells in lines(recorded):
+        made.add_row(*cells)
+    return made
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="precision", description=__doc__.partition("\n")[0])
+    add_run_options(parser, "write the figures as JSON")
+    parser.add_argument(
+        "--model", type=comma_separated, default=MODELS, metavar="NAMES",
+        help=f"some of {','.join(MODELS)} (default: all)",
+    )  # fmt: skip
+    parser.add_argument("--batch-size", type=int, default=128, metavar="N", help="default: 128")
+    parser.add_argument("--samples", type=int, metavar="N", help="images (default: all)")
+    parser.add_argument("--repeats", type=int, default=3, metavar="N", help="default: 3")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,168 @@
+"""What one training step takes by each plan, and by hand: ``nox -s steps``.
+
+Of all benchmarks the one that a GPU is needed for least long. Data and weights are on the device
+and all is compiled before a run of steps is timed, from the call to the last loss in NumPy; each
+has its turns. What a training does between runs is not in it: `benchmarks.throughput` has all.
+"""
+
+import argparse
+import statistics
+import sys
+import time
+from functools import partial
+
+import numpy as np
+from rich.table import Table
+
+from ae_multi.cli.options import check_names, comma_separated
+from ae_multi.cli.status import status_of
+from ae_multi.parity import Settings
+from ae_multi.report.json import write_json
+from ae_multi.report.machine import machine
+from ae_multi.report.tables import console
+from ae_multi.sizes import check_positive
+from benchmarks.command import add_run_options, check_paths
+from benchmarks.networks import NAMES
+from benchmarks.processes import run
+
+BATCH = 128
+_STEPS = 468  # in a run: the full batches of MNIST's training images
+_LONG = 1.0  # seconds that a run takes at most, where one step alone is slow
+
+
+def main(arguments=None):
+    """Measure every backend and print a table; return the exit status."""
+    options = _parser().parse_args(arguments)
+    return status_of("steps", lambda: _measure_all(options))
+
+
+def _measure_all(options):
+    check_positive(steps=options.steps, repeats=options.repeats)
+    check_names("--model", options.model, NAMES)
+    check_paths(options.json)
+    settings = Settings(backends=options.backends, pythons=dict(options.python))
+    recorded = {"machine": machine(), "results": []}
+    with console(stderr=True).status("starting") as status:
+        for backend in settings.available()[0]:
+            for model in options.model:
+                status.update(f"{backend}: {model}")
+                job = {"model": model, "steps": options.steps, "repeats": options.repeats}
+                found = run(settings.python(backend), backend, "steps", job, options.device)
+                recorded["results"].append({**found, "date": recorded["machine"]["date"]})
+                if options.json:
+                    write_json(options.json, recorded)
+    console().print(table(recorded))
+    return 0
+
+
+def measure(model, steps, repeats):
+    """Microseconds a step on this process's backend.
+
+    Returns:
+        Dict of what was measured on what, and ``plans`` and ``by_hand``: name to dict of
+        ``microseconds`` and, with compiling, ``seconds_to_build``.
+    """
+    from ae_multi import backends
+    from ae_multi.parity.record import describe
+    from benchmarks.contenders import native, ways
+    from benchmarks.networks import images, network
+
+    backend = backends.current()
+    backend.full_precision()
+    x, data = images(steps * BATCH)
+    order = np.random.default_rng(0).permutation(len(x)).astype(np.int32).reshape(steps, BATCH)
+
+    def by_plan(plan):
+        made = network(model, x.shape[1:])
+        made._symbolic_build(data_batch=(x[:BATCH], x[:BATCH], None))
+        return backend.Steps(made, backend.hold((x, x, None)), plan, True, BATCH, steps).run
+
+    def by_hand(way):
+        return native(network(model, x.shape[1:]), x, way)
+
+    asked = {("plans", name): by_plan for name in plans(network(model, x.shape[1:]))}
+    asked |= {("by_hand", way): by_hand for way in ways(network(model, x.shape[1:]))}
+    found, runs = {"plans": {}, "by_hand": {}}, {}
+    for (kind, name), make in asked.items():
+        begin = time.perf_counter()
+        go = make(name)
+        go(order[:1])
+        built = time.perf_counter()
+        go(order[:1])
+        once = time.perf_counter() - built
+        some = order[: int(np.clip(_LONG / once, 1, steps))]
+        go(some)  # a length of its own may be compiled, too
+        runs[kind, name] = partial(go, some), len(some), []
+        found[kind][name] = {"seconds_to_build": max(0.0, built - begin - once)}
+    for _ in range(repeats):
+        for go, _, times in runs.values():
+            begin = time.perf_counter()
+            go()
+            times.append(time.perf_counter() - begin)
+    for (kind, name), (_, count, times) in runs.items():
+        found[kind][name]["microseconds"] = statistics.median(times) / count * 1e6
+    return {
+        **describe(),
+        "precision": "float32, TF32 off",
+        "model": model,
+        "data": data,
+        "batch_size": BATCH,
+        "steps": steps,
+        "repeats": repeats,
+        **found,
+    }
+
+
+def plans(model):
+    """Names of the plans that can be built here."""
+    from ae_multi import backends
+
+    known = backends.current().plans(model)
+    return [name for name, seconds in known if seconds < float("inf")]
+
+
+def lines(recorded):
+    """Cells of each way of each result: strings."""
+    for result in recorded["results"]:
+        backend = f"{result['backend']} {result['versions'][result['backend']]}"
+        for kind, what in (("plans", "plan"), ("by_hand", "by hand")):
+            for name, measured in result[kind].items():
+                built = measured.get("seconds_to_build")
+                yield (
+                    result["model"],
+                    backend,
+                    result["device"],
+                    f"{what}: {name}",
+                    f"{measured['microseconds']:,.0f}",
+                    "" if built is None else f"{built:.1f}",
+                )
+
+
+def table(recorded):
+    """A row for each plan and each way by hand."""
+    made = Table(
+        "model", "backend", "device", "way", title="One training step", title_justify="left",
+    )  # fmt: skip
+    for name in ("µs a step", "s to build"):
+        made.add_column(name, justify="right")
+    for cells in lines(recorded):
+        made.add_row(*cells)
+    return made
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="steps", description=__doc__.partition(":")[0])
+    add_run_options(parser, "write the figures as JSON")
+    parser.add_argument(
+        "--model", type=comma_separated, default=("deep",), metavar="NAMES",
+        help=f"some of {','.join(NAMES)} (default: deep)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--steps", type=int, default=_STEPS, metavar="N", help=f"in a run (default: {_STEPS})"
+    )
+    parser.add_argument("--repeats", type=int, default=7, metavar="N", help="default: 7")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
