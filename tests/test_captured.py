@@ -117,6 +117,10 @@ def test_weights_gradients_are_computed_beside(torch):
     join = found.index("ae_multi.zero_after.default")
     assert "aten.mm.default" not in found[join:]
     assert not {"aten.sub_.Tensor", "aten.mul.Tensor"} & set(found[:join])
+    # What is multiplied keeps its memory until then, and what is made is waited for.
+    products = [node for node in made.graph.nodes if "product_beside" in str(node.target)]
+    (zero,) = (node for node in made.graph.nodes if "zero_after" in str(node.target))
+    assert {*zero.args[0]} == {*products, *(factor for node in products for factor in node.args)}
     ours, theirs = [each.clone() for each in inputs], [each.clone() for each in inputs]
     torch.testing.assert_close(made(*ours), update(*theirs))
     torch.testing.assert_close(ours, theirs)
