@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from tests.reference.cuda_graphs import Graph, pretend
 from tests.reference.recorded import simplified_recording
 from tests.reference.step_models import optimizers, task
 
@@ -18,6 +17,15 @@ def torch(backend):
     import torch
 
     return torch
+
+
+@pytest.fixture
+def pretended(torch, monkeypatch):
+    """The module of CUDA graphs on a processor, which PyTorch takes for its own."""
+    from tests.reference import cuda_graphs
+
+    cuda_graphs.pretend(monkeypatch)
+    return cuda_graphs
 
 
 def rows(steps):
@@ -43,10 +51,11 @@ def trained(keras, kind, optimizer, plan, runs):
 @pytest.mark.parametrize(
     ("kind", "optimizer"), [("dense", "adam"), ("dense", "ema"), ("conv", "adam")]
 )
-def test_captured_steps_are_those_of_the_recording(keras, torch, monkeypatch, kind, optimizer):
+def test_captured_steps_are_those_of_the_recording(
+    keras, torch, pretended, monkeypatch, kind, optimizer
+):  # fmt: skip
     runs = [rows(3), rows(37)[3:], rows(20)]
     expected, end = trained(keras, kind, optimizer, "graph", runs)
-    pretend(monkeypatch)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     found, state = trained(keras, kind, optimizer, "cuda", runs)
     for one, other in zip(found, expected, strict=True):
@@ -54,13 +63,11 @@ def test_captured_steps_are_those_of_the_recording(keras, torch, monkeypatch, ki
     for one, other in zip(state, end, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=2e-6)
     # 3 alone; 2 times 16 and 2 alone; 16 and 4 alone.
-    assert Graph.replays == 3 + (2 + 2) + (1 + 4)
+    assert pretended.Graph.replays == 3 + (2 + 2) + (1 + 4)
 
 
-def test_a_state_elsewhere_is_captured_anew(torch, monkeypatch):
+def test_a_state_elsewhere_is_captured_anew(torch, pretended):
     from ae_multi.backends.torch.capture import CudaGraphs
-
-    pretend(monkeypatch)
 
     def step(state, arrays, row):
         state[0].add_(arrays[0].index_select(0, row).sum())
@@ -78,10 +85,8 @@ def test_a_state_elsewhere_is_captured_anew(torch, monkeypatch):
             torch.testing.assert_close(state[0], torch.tensor(begin + 28.0))
 
 
-def test_a_step_that_fails_in_a_capture_leaves_the_state(torch, monkeypatch):
+def test_a_step_that_fails_in_a_capture_leaves_the_state(torch, pretended):
     from ae_multi.backends.torch.capture import CudaGraphs
-
-    pretend(monkeypatch)
 
     def step(state, arrays, row):
         state[0].add_(1)
@@ -160,11 +165,10 @@ def test_products_of_what_is_changed_meanwhile_stay_where_they_are(torch):
     assert operations(made).count("aten.mm.default") == 2
 
 
-def test_the_current_stream_waits_for_those_beside_once_they_have_work(torch, monkeypatch):
+def test_the_current_stream_waits_for_those_beside_once_they_have_work(torch, pretended):
     from ae_multi.backends.torch.beside import _Side
 
-    current = pretend(monkeypatch)
-    side = _Side()
+    current, side = torch.cuda.current_stream(), _Side()
     side.join()
     assert current.waited_for == []  # in a capture, waiting for what it has not seen is an error
     given = [side.next() for _ in range(3)]

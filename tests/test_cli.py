@@ -136,6 +136,7 @@ def test_a_backend_asked_for_by_name_must_be_there(backend, capsys):
 
 
 @pytest.mark.backend
+@pytest.mark.once
 def test_an_unknown_keras_backend_is_one_clear_error():
     done = ae_multi("train", "--data", "digits", KERAS_BACKEND="theano")
     assert done.returncode == 2
@@ -174,6 +175,7 @@ def test_train_goes_on_from_a_checkpoint(tmp_path, digits):
 
 
 @pytest.mark.backend
+@pytest.mark.once
 def test_a_training_that_diverges_is_told_of_in_a_line(tmp_path):
     wild = ("--data", "digits", "--model", "deep", "--epochs", 2, "--learning-rate", 1e38)
     done = ae_multi("train", *wild, "--out", tmp_path / "model.keras")
@@ -219,6 +221,7 @@ def test_compare_with_the_one_backend_that_is_here(backend, tmp_path):
 
 
 @pytest.mark.backend
+@pytest.mark.once
 def test_damaged_data_is_one_clear_error(tmp_path):
     path = tmp_path / "mnist.npz"
     path.write_bytes(b"nonsense")

@@ -7,6 +7,8 @@ import pytest
 
 import ae_multi
 from ae_multi.errors import InputError
+from ae_multi.training import whole
+from ae_multi.training.arrays import as_data
 from tests.reference.step_models import task
 
 pytestmark = pytest.mark.backend
@@ -104,6 +106,42 @@ def test_many_batches_are_evaluated_as_keras_does(keras):
     given = {"batch_size": 2, "verbose": 0}
     ours = ae_multi.evaluate(model, x, y, **given)
     assert ours == pytest.approx(keras.Model.evaluate(model, x, y, **given), rel=2e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_plan_that_takes_longer_to_build_evaluates_as_keras_does(keras, monkeypatch, kind):
+    monkeypatch.setattr(whole, "_MANY", 1)
+    model, (x, y, weights) = task(keras, kind, "sgd")
+    given = {"sample_weight": weights, "batch_size": 16, "verbose": 0}
+    for _ in range(2):  # nothing of the first is in the second
+        ours = ae_multi.evaluate(model, x, y, **given)
+        assert ours == pytest.approx(keras.Model.evaluate(model, x, y, **given), rel=2e-6)
+
+
+def test_many_batches_are_worth_building_a_plan(keras, backend):
+    model, (x, y, weights) = task(keras, "dense", "sgd")
+    data = as_data(x, y, weights)
+    once = whole.Evaluation(model, data, 2)._plan
+    often = whole.Evaluation(model, data, 2, again=True)._plan
+    assert (once, often) == {
+        "torch": ("eager", "graph"), "tensorflow": ("step", "loop"), "jax": ("scan", "scan"),
+    }[backend]  # fmt: skip
+
+
+def test_what_cannot_be_recorded_is_evaluated_many_times_all_the_same(keras, backend):
+    if backend != "torch":
+        pytest.skip("Keras itself traces what it evaluates on other backends")
+
+    def doubled_if_large(y, y_pred):
+        error = keras.ops.mean((y - y_pred) ** 2)
+        return error * 2 if float(error) > 1e-9 else error
+
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)])
+    model.compile("sgd", doubled_if_large)
+    x = np.random.default_rng(0).random((60, 3), np.float32)
+    history = ae_multi.fit(model, x, x, validation_data=(x, x), batch_size=2, verbose=0)
+    expected = keras.Model.evaluate(model, x, x, batch_size=2, verbose=0)
+    assert history.history["val_loss"][-1] == pytest.approx(expected, rel=2e-6)
 
 
 def test_callbacks_see_an_evaluation(keras):

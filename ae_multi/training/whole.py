@@ -21,6 +21,10 @@ _AT_A_TIME = 2**26
 # of a processor, in bytes; and a batch should be large enough to be worth a call.
 _CACHE = 2**23
 _FEWEST, _LARGEST = 32, 4096
+# From so many batches on, an evaluation is worth a plan that is built in so many seconds; one that
+# is done again and again counts so many times, for a training of however many epochs: going on
+# from a checkpoint gives what an unbroken training gives.
+_MANY, _SOON, _AGAIN = 256, 3.0, 10
 
 
 def predict(model, x, batch_size=None, verbose=0):
@@ -134,10 +138,25 @@ class Evaluation:
         if not again:
             size = sum(part[:1].nbytes for part in _unique(data)) * batch_size
             self._most = int(np.clip(_AT_A_TIME // size, 1, _MOST))
-        # An evaluation is short, so that what is built soonest is fastest.
-        plans = backends.current().plans(model)
-        self._plan = min(plans, key=lambda plan: plan[1])[0]
+        self._plan = self._worth_building(self.steps * (_AGAIN if again else 1))
         self._stay = self._steps(data) if again else None
+
+    def _worth_building(self, batches):
+        """The plan that so many batches are run by."""
+        known = backends.current().plans(self.model)
+        soonest = min(known, key=lambda plan: plan[1])[0]
+        better = next((name for name, seconds in known if seconds <= _SOON), soonest)
+        if batches < _MANY or better == soonest:
+            return soonest
+        steps = self._steps(rows(self._data, slice(0, self._batch_size)), better)
+        kept = steps.keep()
+        try:
+            steps.run(np.arange(min(self._batch_size, self._samples), dtype=np.int32)[None])
+        except Exception:  # whatever a compiler says to a model that it cannot take
+            return soonest
+        finally:
+            steps.restore(kept)
+        return better
 
     def run(self, progress=None):
         """Loss and metrics of the model as it is now: dict of name to number.
@@ -172,11 +191,11 @@ class Evaluation:
                 if part.size:
                     yield steps, part
 
-    def _steps(self, data):
+    def _steps(self, data, plan=None):
         """Evaluation of ``data``, which goes to the device."""
-        backend = backends.current()
+        backend, plan = backends.current(), plan or self._plan
         held = backend.hold(data)
-        return backend.Steps(self.model, held, self._plan, False, self._batch_size, self._most)
+        return backend.Steps(self.model, held, plan, False, self._batch_size, self._most)
 
 
 def _unique(data):

@@ -47,7 +47,7 @@ class Stream:
 
 
 def pretend(monkeypatch):
-    """Let PyTorch capture graphs on a processor; what stands for the current stream."""
+    """Let PyTorch capture graphs on a processor."""
     current = Stream()
     monkeypatch.setattr(Graph, "replays", 0)
     monkeypatch.setattr(torch.cuda, "Stream", Stream)
@@ -55,4 +55,3 @@ def pretend(monkeypatch):
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: contextlib.nullcontext())
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
     monkeypatch.setattr(torch.cuda, "graph", lambda graph: _Noting(graph.calls))
-    return current
