@@ -2,7 +2,8 @@
 
 A product of a small network keeps a fraction of a GPU busy, and the way back through the layers is
 one product after another. For the products that make the weights' gradients nobody waits but the
-optimizer; on streams of their own they cost next to no time.
+optimizer; on streams of their own they take half as long as in the row (27 of some 60 µs in a step
+of a DeepAutoencoder on 128 samples, on an H200).
 """
 
 import itertools
