@@ -5,7 +5,12 @@ from pathlib import Path
 from ae_multi.cli.options import add_backend_options
 from ae_multi.errors import InputError
 from ae_multi.files import check_writable
+from ae_multi.parity import Settings
+from ae_multi.report.json import write_json
+from ae_multi.report.machine import machine
+from ae_multi.report.tables import console
 from ae_multi.safe import json
+from benchmarks.processes import run
 
 
 def add_run_options(parser, json_help):
@@ -45,3 +50,28 @@ def recorded_before(path, what, missing=None):
     if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
         raise InputError(f"Expected {path} to hold the list {what}. Received: other JSON.")
     return found
+
+
+def measure_models(options, module, job):
+    """``measure`` of ``benchmarks.MODULE`` for each backend and model that was asked for.
+
+    Args:
+        options: what was asked for, with ``model`` beside what `add_run_options` adds.
+        module: its name.
+        job: keywords of ``measure`` besides ``model``.
+
+    Returns:
+        Dict of ``machine`` and ``results``; the JSON that was asked for is written after each.
+    """
+    settings = Settings(backends=options.backends, pythons=dict(options.python))
+    recorded = {"machine": machine(), "results": []}
+    with console(stderr=True).status("starting") as status:
+        for backend in settings.available()[0]:
+            for model in options.model:
+                status.update(f"{backend}: {model}")
+                asked = {"model": model, **job}
+                found = run(settings.python(backend), backend, module, asked, options.device)
+                recorded["results"].append({**found, "date": recorded["machine"]["date"]})
+                if options.json:
+                    write_json(options.json, recorded)
+    return recorded

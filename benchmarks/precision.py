@@ -15,13 +15,9 @@ from rich.table import Table
 
 from ae_multi.cli.options import check_names, comma_separated
 from ae_multi.cli.status import status_of
-from ae_multi.parity import Settings
-from ae_multi.report.json import write_json
-from ae_multi.report.machine import machine
 from ae_multi.report.tables import console
 from ae_multi.sizes import check_positive
-from benchmarks.command import add_run_options, check_paths
-from benchmarks.processes import run
+from benchmarks.command import add_run_options, check_paths, measure_models
 
 MODELS = ("simple", "deep")  # whose layers NumPy computes in a line
 POLICIES = {"float32": "float32", "TF32": "float32", "bfloat16": "mixed_bfloat16"}
@@ -39,19 +35,8 @@ def _measure_all(options):
     check_positive(batch_size=options.batch_size, repeats=options.repeats)
     check_names("--model", options.model, MODELS)
     check_paths(options.json)
-    settings = Settings(backends=options.backends, pythons=dict(options.python))
-    recorded = {"machine": machine(), "results": []}
-    with console(stderr=True).status("starting") as status:
-        for backend in settings.available()[0]:
-            for model in options.model:
-                status.update(f"{backend}: {model}")
-                job = {"model": model, "batch_size": options.batch_size}
-                job |= {"samples": options.samples, "repeats": options.repeats}
-                python = settings.python(backend)
-                result = run(python, backend, "precision", job, options.device)
-                recorded["results"].append({**result, "date": recorded["machine"]["date"]})
-                if options.json:
-                    write_json(options.json, recorded)
+    job = {name: getattr(options, name) for name in ("batch_size", "samples", "repeats")}
+    recorded = measure_models(options, "precision", job)
     console().print(table(recorded))
     return 0
 

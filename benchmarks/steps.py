@@ -16,14 +16,10 @@ from rich.table import Table
 
 from ae_multi.cli.options import check_names, comma_separated
 from ae_multi.cli.status import status_of
-from ae_multi.parity import Settings
-from ae_multi.report.json import write_json
-from ae_multi.report.machine import machine
 from ae_multi.report.tables import console
 from ae_multi.sizes import check_positive
-from benchmarks.command import add_run_options, check_paths
+from benchmarks.command import add_run_options, check_paths, measure_models
 from benchmarks.networks import NAMES
-from benchmarks.processes import run
 
 BATCH = 128
 _STEPS = 468  # in a run: the full batches of MNIST's training images
@@ -40,17 +36,8 @@ def _measure_all(options):
     check_positive(steps=options.steps, repeats=options.repeats)
     check_names("--model", options.model, NAMES)
     check_paths(options.json)
-    settings = Settings(backends=options.backends, pythons=dict(options.python))
-    recorded = {"machine": machine(), "results": []}
-    with console(stderr=True).status("starting") as status:
-        for backend in settings.available()[0]:
-            for model in options.model:
-                status.update(f"{backend}: {model}")
-                job = {"model": model, "steps": options.steps, "repeats": options.repeats}
-                found = run(settings.python(backend), backend, "steps", job, options.device)
-                recorded["results"].append({**found, "date": recorded["machine"]["date"]})
-                if options.json:
-                    write_json(options.json, recorded)
+    job = {name: getattr(options, name) for name in ("steps", "repeats")}
+    recorded = measure_models(options, "steps", job)
     console().print(table(recorded))
     return 0
 

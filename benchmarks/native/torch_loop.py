@@ -106,7 +106,7 @@ class _Graphs:
 
     def __call__(self, rows):
         many = len(rows) // 16 * 16
-        parts = [*rows[:many].split(16), *rows[many:].split(1)] if many else rows.split(1)
+        parts = [*rows[:many].split(16), *rows[many:].split(1)]
         return torch.cat([self._replay(part) for part in parts if len(part)])
 
     def _replay(self, rows):
