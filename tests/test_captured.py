@@ -85,6 +85,17 @@ def test_a_state_elsewhere_is_captured_anew(torch, pretended):
             torch.testing.assert_close(state[0], torch.tensor(begin + 28.0))
 
 
+def test_more_data_in_the_same_place_are_captured_anew(torch, pretended):
+    from ae_multi.backends.torch.capture import CudaGraphs
+
+    def step(state, arrays, row):
+        return {"number": torch.full((), float(len(arrays[0])))}
+
+    graphs, state, data = CudaGraphs(step), [torch.zeros(1)], torch.arange(8.0)
+    for count in (2, 8):
+        assert graphs(state, [data[:count]], torch.arange(2)[None])["number"] == count
+
+
 def test_a_step_that_fails_in_a_capture_leaves_the_state(torch, pretended):
     from ae_multi.backends.torch.capture import CudaGraphs
 

@@ -25,29 +25,41 @@ def on_cpu():
     return jax.devices()[0].platform == "cpu"
 
 
-# On a GPU a loop as one CUDA graph, what does not depend on each other in it side by side.
+# On a GPU a loop as one CUDA graph, what does not depend on each other in it side by side. By
+# default XLA goes back to the processor after each step, and a step's kernels wait for each other.
 _LOOPS = {
     "xla_gpu_enable_command_buffer": (
         "FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,CUDNN,DYNAMIC_SLICE_FUSION,WHILE,CONDITIONAL"
     ),
     "xla_gpu_command_buffer_scheduling_mode": "CONCURRENT",
 }
+# What had better be compiled soon than well: on a GPU XLA tries out each product for seconds.
+_SOON = {"cpu": {"xla_backend_optimization_level": 0}, "gpu": {"xla_gpu_autotune_level": 0}}
+
+
+def compiler_options(loop=False, soon=False):
+    """What the compiler should be told of a program: a dict.
+
+    Versions of JAX that do not know an option compile by their defaults.
+
+    Args:
+        loop: whether the program loops over steps.
+        soon: whether it is to be compiled soon rather than well.
+    """
+    platform = "cpu" if on_cpu() else "gpu"
+    wanted = dict(_LOOPS) if loop and platform == "gpu" else {}
+    if soon:
+        wanted |= _SOON[platform]
+    return wanted if not wanted or _are_known(*wanted.items()) else {}
 
 
 @cache
-def options_for_loops():
-    """What the compiler should be told of a program that loops over steps, or None.
-
-    By default XLA goes back to the processor after each step, and a step's kernels wait for each
-    other. Versions of JAX that do not know these options compile by their defaults.
-    """
-    if jax.devices()[0].platform not in ("gpu", "cuda"):
-        return None
+def _are_known(*options):
     try:
-        jax.jit(lambda x: x + 1, compiler_options=_LOOPS)(0).block_until_ready()
+        jax.jit(lambda x: x + 1, compiler_options=dict(options))(0).block_until_ready()
     except Exception:  # its type differs from version to version
-        return None
-    return _LOOPS
+        return False
+    return True
 
 
 def full_precision():

@@ -15,13 +15,12 @@ from jax.extend import core
 
 from ae_multi.backends.held import Held, cached
 from ae_multi.backends.jax.convolutions import suited
-from ae_multi.backends.jax.device import on_cpu, options_for_loops
+from ae_multi.backends.jax.device import compiler_options, on_cpu
 from ae_multi.backends.layers import has_convolutions
 
 # A last, smaller batch is a program of its own. Where it is one step in a hundred or more, that
 # had better be compiled soon than well.
 _RARE = 100
-_SOON = {"xla_backend_optimization_level": 0}
 
 
 def plans(model):
@@ -58,17 +57,22 @@ class Steps:
             model.metrics_variables,
         ]
         self._run = {"scan": self._scan, "step": self._each}[plan]
+        # A state that a program may write over stays where it is: then neither is it copied first,
+        # nor has a GPU's recording of the program to be changed for another place.
+        self._given_away = training and not on_cpu()
 
-        def program(options):
+        def program(soon):
             step = _one(model.train_step if training else model.test_step, held.assemble)
-            step = suited(step, model)
-            if plan == "scan":
-                return jax.jit(_many(step), compiler_options=options or options_for_loops())
-            return jax.jit(step, compiler_options=options)
+            step, loop = suited(step, model), plan == "scan"
+            return jax.jit(
+                _many(step) if loop else step,
+                compiler_options=compiler_options(loop, soon),
+                donate_argnums=0 if self._given_away else None,
+            )
 
-        key, soon = (plan, training, held.signature), on_cpu() and most >= _RARE
-        self._full = cached(model, key, lambda: program(None))
-        self._rest = cached(model, (*key, "rest"), lambda: program(_SOON)) if soon else self._full
+        key, soon = (plan, training, held.signature), most >= _RARE
+        self._full = cached(model, key, lambda: program(False))
+        self._rest = cached(model, (*key, "rest"), lambda: program(True)) if soon else self._full
 
     def run(self, indices):
         """One step for each row of ``indices``, int32 (steps, batch).
@@ -76,20 +80,29 @@ class Steps:
         Returns:
             Dict of name to the logs after each step, NumPy arrays of shape (steps, ...).
         """
-        state, logs = self._run(self.keep(), indices)
+        state = self._state()
+        if self._given_away and _is_shared(state):
+            state = _copied(state)  # what two variables have cannot be given away twice
+        state, logs = self._run(state, indices)
         logs = {name: np.asarray(values)[: len(indices)] for name, values in logs.items()}
-        self.restore(state)
+        self._assign(state)
         return logs
 
     def keep(self):
         """The state as it is, for `restore`."""
+        return _copied(self._state()) if self._given_away else self._state()
+
+    def restore(self, kept):
+        """Set the model's variables to a state."""
+        self._assign(_copied(kept) if self._given_away else kept)
+
+    def _state(self):
         # Past `value` and `assign`, which look at each variable's state and at what it is given;
         # for all variables together that takes as long as some steps of a small network.
         return tuple([variable._value for variable in group] for group in self._groups)
 
-    def restore(self, kept):
-        """Set the model's variables to a state."""
-        for group, values in zip(self._groups, kept, strict=True):
+    def _assign(self, state):
+        for group, values in zip(self._groups, state, strict=True):
             for variable, value in zip(group, values, strict=True):
                 variable._direct_assign(value)
 
@@ -111,6 +124,17 @@ class Steps:
     def _of(self, size):
         """The program for batches of ``size`` samples."""
         return self._full if size == self._batch_size else self._rest
+
+
+@jax.jit
+def _copied(state):
+    return jax.tree.map(jnp.copy, state)
+
+
+def _is_shared(state):
+    """Whether two variables have one array."""
+    arrays = jax.tree.leaves(state)
+    return len({*map(id, arrays)}) < len(arrays)
 
 
 def _one(step, assemble):

@@ -18,13 +18,14 @@ class CudaGraphs:
 
     def __init__(self, step):
         self._step = step
-        self._addresses, self._captured = None, {}
+        self._places, self._captured = None, {}
 
     def __call__(self, state, arrays, rows):
         """One step for each of ``rows``; dict of name to the logs after each, on the device."""
-        addresses = [tensor.data_ptr() for tensor in (*state, *arrays)]
-        if addresses != self._addresses:
-            self._addresses, self._captured = addresses, {}
+        # Other data may have been given the memory of those that a graph was captured on.
+        places = [(tensor.data_ptr(), tensor.shape) for tensor in (*state, *arrays)]
+        if places != self._places:
+            self._places, self._captured = places, {}
         together = len(rows) // _TOGETHER * _TOGETHER
         taken = [
             *self._replayed(_TOGETHER, state, arrays, rows[:together]),

@@ -47,9 +47,7 @@ def sums(graph, target, through=()):
         List of (node of ``target``, node of the sum, whose first argument leads to the other).
         What is in between changes nothing in place.
     """
-    places = {node: place for place, node in enumerate(graph.nodes)}
-    changes = [place for node, place in places.items() if is_changing(node)]
-    found = []
+    quiet, found = quiet_between(graph), []
     for node in graph.nodes:
         if node.target is not torch.ops.aten.add.Tensor or node.kwargs:
             continue
@@ -58,9 +56,16 @@ def sums(graph, target, through=()):
             made = made.args[0]
         if getattr(made, "target", None) is not target or len(made.users) != 1:
             continue
-        if not any(places[made] < change < places[node] for change in changes):
+        if quiet(made, node):
             found.append((made, node))
     return found
+
+
+def quiet_between(graph):
+    """Function of two nodes that says whether nothing between them changes anything in place."""
+    places = {node: place for place, node in enumerate(graph.nodes)}
+    changes = [place for node, place in places.items() if is_changing(node)]
+    return lambda one, other: not any(places[one] < at < places[other] for at in changes)
 
 
 def replace(node, other):
