@@ -28,8 +28,8 @@ def train(layers, x, rate, way):
         None if layer.kernel is None else (jnp.asarray(layer.kernel), jnp.asarray(layer.bias))
         for layer in layers
     ]
-    first, second = (jax.tree.map(jnp.zeros_like, weights) for _ in range(2))
-    state = [weights, first, second, jnp.zeros((), jnp.int32)]
+    zeros = jax.tree.map(jnp.zeros_like, weights)
+    state = [weights, zeros, zeros, jnp.zeros((), jnp.int32)]
     data = jnp.asarray(x.reshape(len(x), -1))
 
     def loss_of(weights, batch):
@@ -51,10 +51,7 @@ def train(layers, x, rate, way):
         )
         return (weights, first, second, count), loss
 
-    # A state that may be written over is not copied first.
-    given = {"compiler_options": _GRAPH, "donate_argnums": 0} if way == "graph" else {}
-
-    @partial(jax.jit, **given)
+    @partial(jax.jit, compiler_options=_GRAPH if way == "graph" else None)
     def scan(state, data, order):
         return jax.lax.scan(partial(step, data), state, order)
 
