@@ -47,7 +47,8 @@ def peers(recorded):
         )
 
 
-# The document, the first cells of the table, what is recorded, and the rows made of it.
+# The document, the first cells of the table, what is recorded (in one file or more), and the rows
+# made of each.
 TABLES = (
     ("README.md", "| model | backend | by hand |", "throughput-cpu", trainings),
     ("README.md", "| model | backend | `encode` |", "throughput-cpu", whole_arrays),
@@ -58,7 +59,10 @@ TABLES = (
         lambda found: growth.lines(found["growth"]),
     ),
     ("docs/speed.md", "| model | backend | device | way |", "steps-gpu", steps.lines),
-    ("docs/speed.md", "| model | backend | precision |", "precision-cpu", precision.lines),
+    (
+        "docs/speed.md", "| model | backend | device | precision |", "precision-cpu precision-gpu",
+        precision.lines,
+    ),
     (
         "docs/choices.md", "| task | tried |", "choices-cpu",
         lambda found: trials.lines(found["trials"]),
@@ -91,8 +95,10 @@ def documents():
     texts = {}
     for name, begin, recorded, rows in TABLES:
         path = ROOT / name
-        found = json.loads((RESULTS / f"{recorded}.json").read_text())
-        texts[path] = filled(texts.get(path) or path.read_text(), begin, rows(found))
+        made = []
+        for file in recorded.split():
+            made += rows(json.loads((RESULTS / f"{file}.json").read_text()))
+        texts[path] = filled(texts.get(path) or path.read_text(), begin, made)
     return texts
 
 

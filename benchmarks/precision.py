@@ -136,6 +136,7 @@ def lines(recorded):
             yield (
                 result["model"],
                 f"{result['backend']} {result['versions'][result['backend']]}",
+                result["device"],
                 name,
                 f"{measured['samples_per_second']:,.0f}",
                 f"{measured['samples_per_second'] / rate:.2f}",
@@ -148,7 +149,7 @@ def lines(recorded):
 def table(recorded):
     """A row for each precision of each model on each backend."""
     made = Table(
-        "model", "backend", "precision",
+        "model", "backend", "device", "precision",
         title="Training, and the error of a reconstructed pixel", title_justify="left",
     )  # fmt: skip
     for name in ("samples/s", "beside float32", "rms error", "largest", "MSE after an epoch"):

@@ -153,6 +153,18 @@ def test_what_a_library_does_sooner_is_left_to_it(torch, rows, inner, dtype):
     assert found == ["aten.mm.default", "aten.relu.default"]
 
 
+def test_tensor_cores_are_left_to_a_library(torch):
+    def layer(x, weight):
+        return torch.relu(x @ weight)
+
+    torch.set_float32_matmul_precision("high")
+    try:
+        _, found = joined(layer, torch.zeros(4, 3), torch.zeros(3, 8))
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    assert found == ["aten.mm.default", "aten.relu.default"]
+
+
 def test_another_threshold_is_not_taken_for_zero(torch):
     def layer(x, weight, kept):
         return torch.ops.aten.threshold_backward(x @ weight, kept, 0.5)

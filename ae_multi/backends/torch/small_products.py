@@ -60,9 +60,7 @@ def product(one, other, bias=None, kept=None, relu=False):
         kept: (rows, columns); where this is not above zero, the product is made zero.
         relu: whether the product is rectified.
     """
-    # With TF32 allowed cuBLAS has the tensor cores, which the kernel leaves alone.
-    exact = torch.get_float32_matmul_precision() == "highest"
-    if one.is_cuda and exact and _is_small(one, other) and importlib.util.find_spec("triton"):
+    if one.is_cuda and _is_small(one, other) and importlib.util.find_spec("triton"):
         from ae_multi.backends.torch.kernels import multiply
 
         return multiply(one, other, bias, kept, relu)
@@ -75,6 +73,8 @@ def product(one, other, bias=None, kept=None, relu=False):
 def _is_small(one, other):
     if one.dtype != torch.float32 or other.dtype != torch.float32:
         return False
+    if torch.get_float32_matmul_precision() != "highest":
+        return False  # with TF32 cuBLAS has the tensor cores, which the kernel leaves alone
     (rows, inner), columns = one.shape, other.shape[1]
     return inner <= _LONGEST and rows * inner * columns <= _MOST
 
