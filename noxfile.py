@@ -29,11 +29,18 @@ FAMILIES = (
     "RestorationNetwork",
     "SegmentationNetwork",
 )
-# Tests run in two processes, a file in one of them: small networks keep no more than a core busy.
-IN_TWO = ("--numprocesses=2", "--dist=loadfile")
-TASKS = ("reduce", "denoise", "detect", "segment", "features")
 FOLDER = Path(__file__).parent
 PROJECT = nox.project.load_toml(FOLDER / "pyproject.toml")
+# Tests run in two processes, a file in one of them: small networks keep no more than a core busy.
+IN_TWO = ("--numprocesses=2", "--dist=loadfile")
+# What JAX has compiled in one of the tests' many processes the others find on the disk; programs
+# are so small that compiling them takes most of the time.
+COMPILED_ONCE = {
+    "JAX_COMPILATION_CACHE_DIR": str(FOLDER / ".nox" / "compiled"),
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+}
+TASKS = ("reduce", "denoise", "detect", "segment", "features")
 
 
 @nox.session
@@ -47,6 +54,7 @@ def compare(session):
 def tests(session, name):
     """Run the test suite on each backend, and once what needs none or needs all."""
     arguments = [*IN_TWO, *(session.posargs or ["tests"])]
+    os.environ |= COMPILED_ONCE
     if name == CORE:
         os.environ["AE_MULTI_TEST_PYTHONS"] = pythons_for_tests(session)
         run_in_core(session, "-m", "pytest", "-m", "not backend", *arguments)
