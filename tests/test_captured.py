@@ -57,6 +57,7 @@ def test_captured_steps_are_those_of_the_recording(
     runs = [rows(3), rows(37)[3:], rows(20)]
     expected, end = trained(keras, kind, optimizer, "graph", runs)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("ae_multi.backends.torch.small_products.kernel", lambda: True)
     found, state = trained(keras, kind, optimizer, "cuda", runs)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=2e-6)
@@ -137,6 +138,28 @@ def test_weights_gradients_are_computed_beside(torch):
     products = [node for node in made.graph.nodes if "product_beside" in str(node.target)]
     (zero,) = (node for node in made.graph.nodes if "zero_after" in str(node.target))
     assert {*zero.args[0]} == {*products, *(factor for node in products for factor in node.args)}
+    ours, theirs = [each.clone() for each in inputs], [each.clone() for each in inputs]
+    torch.testing.assert_close(made(*ours), update(*theirs))
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_biases_gradients_are_summed_beside(torch):
+    from ae_multi.backends.torch.beside import gradients_beside
+
+    def update(x, kernel, bias, other):
+        hidden = x @ kernel + bias
+        back = (hidden @ other) @ other.t()
+        gradients = [x.t() @ back, back.sum(0, keepdim=True), hidden.t() @ (hidden @ other)]
+        kernel.sub_(gradients[0])
+        bias.sub_(gradients[1].view(-1))
+        other.sub_(gradients[2])
+        return hidden.sum(0, keepdim=True)
+
+    inputs = [torch.rand(5, 4), torch.rand(4, 3), torch.rand(3), torch.rand(3, 4)]
+    made = gradients_beside(simplified_recording(update, *(each.clone() for each in inputs)))
+    found = operations(made)
+    assert found.count("ae_multi.sum_beside.default") == 1
+    assert found.count("aten.sum.dim_IntList") == 1  # of what no gradient is made of
     ours, theirs = [each.clone() for each in inputs], [each.clone() for each in inputs]
     torch.testing.assert_close(made(*ours), update(*theirs))
     torch.testing.assert_close(ours, theirs)

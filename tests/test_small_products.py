@@ -85,6 +85,12 @@ def test_the_kernel_multiplies(multiplied, name):
     np.testing.assert_allclose(multiplied[name], expected, rtol=2e-6, atol=2e-5)
 
 
+def test_where_no_kernel_can_be_made_there_is_none(torch):
+    from ae_multi.backends.torch.small_products import kernel
+
+    assert (kernel() is None) == (not torch.cuda.is_available())
+
+
 def two_layers(x, one, bias, other, target):
     """Outputs, and gradients as autograd records them."""
     import torch

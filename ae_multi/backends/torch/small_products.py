@@ -5,6 +5,7 @@ is how many kernels that makes and how soon each is done, not how many numbers a
 """
 
 import importlib.util
+from functools import cache
 
 import torch
 
@@ -50,6 +51,21 @@ def with_small_products(module):
     return module
 
 
+@cache
+def kernel():
+    """`kernels.multiply`, or None where it cannot be had: no Triton, no compiler, an old GPU."""
+    if not importlib.util.find_spec("triton"):
+        return None
+    try:
+        from ae_multi.backends.torch.kernels import multiply
+
+        one = torch.ones(1, 1, device="cuda")
+        multiply(one, one)
+    except Exception:  # whatever Triton, its compiler and the driver say
+        return None
+    return multiply
+
+
 def product(one, other, bias=None, kept=None, relu=False):
     """The product of two matrices and what is done with it, in one kernel where that is sooner.
 
@@ -60,10 +76,8 @@ def product(one, other, bias=None, kept=None, relu=False):
         kept: (rows, columns); where this is not above zero, the product is made zero.
         relu: whether the product is rectified.
     """
-    if one.is_cuda and _is_small(one, other) and importlib.util.find_spec("triton"):
-        from ae_multi.backends.torch.kernels import multiply
-
-        return multiply(one, other, bias, kept, relu)
+    if one.is_cuda and _is_small(one, other) and kernel():
+        return kernel()(one, other, bias, kept, relu)
     made = torch.mm(one, other) if bias is None else torch.addmm(bias, one, other)
     if kept is not None:
         made = aten.threshold_backward(made, kept, 0)
@@ -71,6 +85,8 @@ def product(one, other, bias=None, kept=None, relu=False):
 
 
 def _is_small(one, other):
+    if one is None or other is None:
+        return False
     if one.dtype != torch.float32 or other.dtype != torch.float32:
         return False
     if torch.get_float32_matmul_precision() != "highest":

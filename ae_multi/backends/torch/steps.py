@@ -15,11 +15,11 @@ import torch
 
 from ae_multi._keras import keras
 from ae_multi.backends.held import Held, cached
+from ae_multi.backends.torch import small_products
 from ae_multi.backends.torch.beside import gradients_beside
 from ae_multi.backends.torch.capture import CudaGraphs, stacked
 from ae_multi.backends.torch.compiled import inducted, scripted
 from ae_multi.backends.torch.record import record, step_of, wraps_modules
-from ae_multi.backends.torch.small_products import with_small_products
 
 _MAKE = {"graph": scripted, "inductor": inducted}
 
@@ -107,8 +107,8 @@ class Steps:
             )  # fmt: skip
             if captured and self._training:
                 step = gradients_beside(step)
-            if captured:
-                step = with_small_products(step)
+            if captured and small_products.kernel():
+                step = small_products.with_small_products(step)
             if self._plan in _MAKE:
                 step = _MAKE[self._plan](step, state, arrays, rows[0])
             return CudaGraphs(step) if captured else _each(step)
