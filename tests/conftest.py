@@ -79,6 +79,16 @@ def backend(keras):
 
 
 @pytest.fixture
+def torch(backend):
+    """PyTorch, for tests of what its backend alone has."""
+    if backend != "torch":
+        pytest.skip("only PyTorch's backend has this")
+    import torch
+
+    return torch
+
+
+@pytest.fixture
 def run_on(pythons, tmp_path):
     """A function that runs code on a backend, in a folder of the test's, and returns its output."""
 

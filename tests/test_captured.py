@@ -3,20 +3,11 @@
 import numpy as np
 import pytest
 
-from tests.reference.recorded import simplified_recording
+from tests.reference.recorded import operations, simplified_recording
 from tests.reference.step_models import optimizers, task
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("torch")]
 BATCH = 16
-
-
-@pytest.fixture(autouse=True)
-def torch(backend):
-    if backend != "torch":
-        pytest.skip("CUDA graphs are PyTorch's")
-    import torch
-
-    return torch
 
 
 @pytest.fixture
@@ -118,10 +109,6 @@ def update(x, one, other):
     one.sub_(gradients[0] * 0.1)
     other.sub_(gradients[1].t() * 0.1)
     return hidden.sum()
-
-
-def operations(module):
-    return [str(node.target) for node in module.graph.nodes if node.op == "call_function"]
 
 
 def test_weights_gradients_are_computed_beside(torch):

@@ -5,16 +5,7 @@ import pytest
 
 from tests.reference.recorded import on_fresh_inputs, recorded, simplified_recording
 
-pytestmark = pytest.mark.backend
-
-
-@pytest.fixture(autouse=True)
-def torch(backend):
-    if backend != "torch":
-        pytest.skip("graphs are recorded on PyTorch alone")
-    import torch
-
-    return torch
+pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("torch")]
 
 
 def test_passes_that_change_nothing_go(torch):

@@ -8,18 +8,9 @@ import sys
 import numpy as np
 import pytest
 
-from tests.reference.recorded import simplified_recording
+from tests.reference.recorded import operations, simplified_recording
 
-pytestmark = pytest.mark.backend
-
-
-@pytest.fixture(autouse=True)
-def torch(backend):
-    if backend != "torch":
-        pytest.skip("the products are PyTorch's")
-    import torch
-
-    return torch
+pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("torch")]
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +98,7 @@ def joined(function, *inputs):
     from ae_multi.backends.torch.small_products import with_small_products
 
     made = with_small_products(simplified_recording(function, *inputs))
-    return made, [str(node.target) for node in made.graph.nodes if node.op == "call_function"]
+    return made, operations(made)
 
 
 def test_layers_and_their_gradients_are_one_operation_each(torch):
@@ -145,13 +136,14 @@ def test_a_change_between_product_and_activation_keeps_them_apart(torch):
     torch.testing.assert_close(made(*inputs), expected)
 
 
+def layer(x, weight):
+    return (x @ weight).relu()
+
+
 @pytest.mark.parametrize(
     ("rows", "inner", "dtype"), [(4, 300, "float32"), (2**17, 64, "float32"), (4, 3, "float64")]
 )
 def test_what_a_library_does_sooner_is_left_to_it(torch, rows, inner, dtype):
-    def layer(x, weight):
-        return torch.relu(x @ weight)
-
     dtype = getattr(torch, dtype)
     _, found = joined(
         layer, torch.zeros(rows, inner, dtype=dtype), torch.zeros(inner, 8, dtype=dtype)
@@ -160,9 +152,6 @@ def test_what_a_library_does_sooner_is_left_to_it(torch, rows, inner, dtype):
 
 
 def test_tensor_cores_are_left_to_a_library(torch):
-    def layer(x, weight):
-        return torch.relu(x @ weight)
-
     torch.set_float32_matmul_precision("high")
     try:
         _, found = joined(layer, torch.zeros(4, 3), torch.zeros(3, 8))
@@ -172,10 +161,10 @@ def test_tensor_cores_are_left_to_a_library(torch):
 
 
 def test_another_threshold_is_not_taken_for_zero(torch):
-    def layer(x, weight, kept):
+    def thresholded(x, weight, kept):
         return torch.ops.aten.threshold_backward(x @ weight, kept, 0.5)
 
     inputs = [torch.randn(3, 4), torch.randn(4, 2), torch.rand(3, 2)]
-    made, found = joined(layer, *inputs)
+    made, found = joined(thresholded, *inputs)
     assert "aten.threshold_backward.default" in found
-    torch.testing.assert_close(made(*inputs), layer(*inputs))
+    torch.testing.assert_close(made(*inputs), thresholded(*inputs))

@@ -8,17 +8,12 @@ import pytest
 import ae_multi
 from tests.reference.recorded import on_fresh_inputs, recorded
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("torch")]
 
 
 @pytest.fixture(autouse=True)
-def torch(backend):
-    if backend != "torch":
-        pytest.skip("graphs are recorded on PyTorch alone")
-    import torch
-
+def seeded(torch):
     torch.manual_seed(0)
-    return torch
 
 
 def last(x):

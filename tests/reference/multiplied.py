@@ -34,10 +34,9 @@ def main(given, wanted):
         case, _, part = name.rpartition(".")
         cases.setdefault(case, {})[part] = array
     for name, case in cases.items():
-        turned = case.pop("turned")
+        turned = dict(zip(("one", "other"), case.pop("turned"), strict=True))
         for part, array in case.items():
-            after = {"one": turned[0], "other": turned[1]}.get(part, False)
-            case[part] = bool(array) if part == "relu" else placed(array, after)
+            case[part] = bool(array) if part == "relu" else placed(array, turned.get(part, False))
         made[name] = multiply(case.pop("one"), case.pop("other"), **case).cpu().numpy()
     np.savez(wanted, **made)
 

@@ -10,6 +10,11 @@ def simplified_recording(function, *inputs):
     return simplified(make_fx(function)(*inputs))
 
 
+def operations(module):
+    """Names of the operations of a recording, those of other libraries than ATen among them."""
+    return [str(node.target) for node in module.graph.nodes if node.op == "call_function"]
+
+
 def recorded(function, *inputs):
     """(what ``function`` gives, what its simplified recording gives, names of its operations)."""
     made = simplified_recording(function, *inputs)

@@ -32,11 +32,15 @@ def gradients_beside(module):
     """
     graph = module.graph
     places = {node: place for place, node in enumerate(graph.nodes)}
-    products = _last_products(graph)
+    leads = _leading(graph)
+    products = [
+        node for node in graph.nodes if node.target is aten.mm.default and node not in leads
+    ]
     if len(products) < 2:
         return module
     factors = dict.fromkeys(factor for product in products for factor in product.args)
-    products = sorted([*products, *_last_sums(graph, factors)], key=places.get)
+    sums = [node for node in _sums_over_batch(factors) if node not in leads]
+    products = sorted([*products, *sums], key=places.get)
     first = min((use for product in products for use in _uses(product)), key=places.get)
     meanwhile = [*places][places[products[0]] : places[first]]
     if not {*products} <= {*meanwhile} or roots_of_changes(meanwhile) & {*map(root, factors)}:
@@ -63,20 +67,12 @@ def gradients_beside(module):
     return module
 
 
-def _last_products(graph):
-    """Products of matrices from which no other product follows."""
-    leads = _leading(graph)
-    return [node for node in graph.nodes if node.target is aten.mm.default and node not in leads]
-
-
-def _last_sums(graph, factors):
-    """Sums of such products' factors over the batch, as a bias's gradient is."""
-    leads = _leading(graph)
-    return [
-        node for factor in factors for node in factor.users
-        if node.target is aten.sum.dim_IntList and node.args[1:] == ([0], True)
-        and node not in leads
-    ]  # fmt: skip
+def _sums_over_batch(factors):
+    """Sums of what is multiplied, as a bias's gradient is one."""
+    for factor in factors:
+        for node in factor.users:
+            if node.target is aten.sum.dim_IntList and node.args[1:] == ([0], True):
+                yield node
 
 
 def _leading(graph):
