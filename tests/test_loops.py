@@ -1,12 +1,14 @@
 """What the compiler is told of programs (JAX)."""
 
-import importlib
+from importlib import import_module
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 pytestmark = pytest.mark.backend
+
+DEVICE = "ae_multi.backends.jax.device"
 
 
 @pytest.fixture(autouse=True)
@@ -21,11 +23,11 @@ def jax(backend):
 @pytest.fixture
 def device(jax, monkeypatch):
     """The module, as it would be beside a GPU; programs run on the processor all the same."""
-    device = importlib.import_module("ae_multi.backends.jax.device")
+    device = import_module(DEVICE)
     monkeypatch.setattr(device.jax, "devices", lambda: [SimpleNamespace(platform="gpu")])
-    device._are_known.cache_clear()
+    device._is_known.cache_clear()
     yield device
-    device._are_known.cache_clear()
+    device._is_known.cache_clear()
 
 
 def test_a_loop_is_one_cuda_graph(jax, device):
@@ -43,12 +45,48 @@ def test_what_is_compiled_soon_is_not_tried_out(device):
     assert device.compiler_options(loop=True, soon=True) == {**loop, **soon}
 
 
-def test_a_version_that_does_not_know_the_options_does_without(device, monkeypatch):
+def test_a_version_that_does_not_know_an_option_does_without(device, monkeypatch):
+    known = device.compiler_options(loop=True)
     monkeypatch.setitem(device._LOOPS, "xla_gpu_no_such_option", "1")
-    assert device.compiler_options(loop=True) == {}
+    assert device.compiler_options(loop=True) == known
 
 
 def test_a_processor_is_not_told_of_gpus(device, monkeypatch):
     monkeypatch.setattr(device.jax, "devices", lambda: [SimpleNamespace(platform="cpu")])
     assert device.compiler_options(loop=True) == {}
     assert not any("gpu" in name for name in device.compiler_options(loop=True, soon=True))
+
+
+def test_matrices_are_multiplied_by_eigen_where_a_program_asks_for_it(jax):
+    device = import_module(DEVICE)
+    x = np.ones((64, 64), np.float32)
+    compiled = {
+        eigen: jax.jit(lambda x: x @ x, compiler_options=device.compiler_options(eigen=eigen))
+        .lower(x)
+        .compile()
+        for eigen in (False, True)
+    }
+    assert device.has_eigen()
+    assert "ynn_fusion" in compiled[False].as_text()
+    assert "ynn_fusion" not in compiled[True].as_text()
+    np.testing.assert_array_equal(compiled[True](x), compiled[False](x))
+
+
+def test_nothing_asks_for_eigen_beside_a_gpu(device):
+    assert not device.has_eigen()
+    assert device.compiler_options(eigen=True) == {}
+
+
+def test_where_there_is_no_choice_no_plan_offers_one(keras, monkeypatch):
+    device, steps = map(import_module, (DEVICE, "ae_multi.backends.jax.steps"))
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)])
+    images = keras.Sequential([keras.Input((3, 3, 1)), keras.layers.Conv2D(2, 2)])
+
+    def names(model):
+        return [name for name, _ in steps.plans(model)]
+
+    assert names(model) == ["scan", "scan-eigen", "step"]
+    assert names(images) == ["step", "scan", "scan-eigen"]
+    monkeypatch.setattr(device, "_EIGEN", {"xla_cpu_no_such_option": "1"})
+    assert names(model) == ["scan", "step"]
+    assert device.compiler_options(eigen=True) == {}

@@ -1,5 +1,7 @@
 """A whole array through a program that takes a part at a time."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 from ae_multi._keras import keras
@@ -18,11 +20,19 @@ def as_numpy(tensor):
     return keras.ops.convert_to_numpy(tensor)
 
 
-def in_chunks(run, x, size, told=None, fetch=as_numpy):
+def two_threads(begin=None):
+    """A pool of two threads for `in_chunks`, each of which calls ``begin()`` first.
+
+    On a processor a framework does a part of the work by one thread, copies and conversions among
+    it. Two parts at once keep a second core busy meanwhile.
+    """
+    return ThreadPoolExecutor(2, "ae_multi", begin)
+
+
+def in_chunks(run, x, size, told=None, fetch=as_numpy, pool=None):
     """Outputs of ``run`` for all of ``x``, as NumPy arrays in the structure of its outputs.
 
-    They are written into arrays made once, so that memory is touched once; the next part is
-    handed over before the one before is fetched, so that a device has work meanwhile.
+    They are written into arrays made once, so that memory is touched once.
 
     Args:
         run: function of a part of ``x`` that returns tensors, perhaps before they are computed.
@@ -30,22 +40,44 @@ def in_chunks(run, x, size, told=None, fetch=as_numpy):
         size: samples in a part; the last may be smaller.
         told: function that is called with the number of parts that are done, after each.
         fetch: function of a tensor that returns its numbers for NumPy, good until the next call.
+        pool: None, or a `concurrent.futures.Executor` whose threads compute, fetch and write
+            parts each on its own: all but the first, for which ``run`` may have to be compiled,
+            and a smaller last one.
     """
     samples = len(keras.tree.flatten(x)[0])
-    whole, before = [], None
-    for place, begin in enumerate(range(0, samples + size, size)):
-        outputs = None
-        if begin < samples:
-            part = keras.tree.map_structure(lambda a, b=begin: a[b : b + size], x)
-            outputs = run(part)
+    whole = []
+
+    def started(begin):
+        return run(keras.tree.map_structure(lambda a: a[begin : begin + size], x))
+
+    def written(begin, outputs):
+        for output, tensor in enumerate(keras.tree.flatten(outputs)):
+            piece = fetch(tensor)
+            if output == len(whole):
+                whole.append(np.empty((samples, *piece.shape[1:]), piece.dtype))
+            whole[output][begin : begin + len(piece)] = piece
+        return outputs
+
+    def one_by_one(begins):
+        before = None
+        for begin in begins:
+            # The next is handed over before the one before is fetched: a device has work then.
+            handed = begin, started(begin)
+            if before is not None:
+                yield written(*before)
+            before = handed
         if before is not None:
-            for output, tensor in enumerate(keras.tree.flatten(before)):
-                piece = fetch(tensor)
-                if output == len(whole):
-                    whole.append(np.empty((samples, *piece.shape[1:]), piece.dtype))
-                whole[output][begin - size : begin - size + len(piece)] = piece
-            structure = before
-            if told is not None:
-                told(place)
-        before = outputs
+            yield written(*before)
+
+    def side_by_side(begins):
+        last = max(1, samples // size)
+        yield from one_by_one(begins[:1])
+        yield from pool.map(lambda begin: written(begin, started(begin)), begins[1:last])
+        yield from one_by_one(begins[last:])
+
+    parts = one_by_one if pool is None else side_by_side
+    for count, outputs in enumerate(parts(range(0, samples, size)), 1):
+        structure = outputs
+        if told is not None:
+            told(count)
     return keras.tree.pack_sequence_as(structure, whole)

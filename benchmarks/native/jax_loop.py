@@ -1,6 +1,7 @@
 """JAX by hand: data on the device, Adam written out.
 
 scan   `lax.scan` over the epoch
+eigen  the scan, with Eigen's products of matrices in the place of YNNPACK's
 step   one compiled step after another; inside a scan a CPU runs convolutions on one thread
 graph  the scan as one CUDA graph, what does not depend on each other in it side by side
 """
@@ -11,7 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-WAYS = ("scan", "step") if jax.devices()[0].platform == "cpu" else ("scan", "graph")
+WAYS = ("scan", "eigen", "step") if jax.devices()[0].platform == "cpu" else ("scan", "graph")
+_EIGEN = {"xla_cpu_experimental_ynn_fusion_type": ""}
 _GRAPH = {
     "xla_gpu_enable_command_buffer": (
         "FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,CUDNN,DYNAMIC_SLICE_FUSION,WHILE,CONDITIONAL"
@@ -51,7 +53,7 @@ def train(layers, x, rate, way):
         )
         return (weights, first, second, count), loss
 
-    @partial(jax.jit, compiler_options=_GRAPH if way == "graph" else None)
+    @partial(jax.jit, compiler_options={"graph": _GRAPH, "eigen": _EIGEN}.get(way))
     def scan(state, data, order):
         return jax.lax.scan(partial(step, data), state, order)
 

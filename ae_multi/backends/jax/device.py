@@ -35,28 +35,39 @@ _LOOPS = {
 }
 # What had better be compiled soon than well: on a GPU XLA tries out each product for seconds.
 _SOON = {"cpu": {"xla_backend_optimization_level": 0}, "gpu": {"xla_gpu_autotune_level": 0}}
+# On a processor XLA multiplies matrices by YNNPACK, unless it is told that nothing is fused to
+# go there: then by Eigen, as it did before.
+_EIGEN = {"xla_cpu_experimental_ynn_fusion_type": ""}
 
 
-def compiler_options(loop=False, soon=False):
+def compiler_options(loop=False, soon=False, eigen=False):
     """What the compiler should be told of a program: a dict.
 
-    Versions of JAX that do not know an option compile by their defaults.
+    Versions of JAX that do not know an option compile by their default.
 
     Args:
         loop: whether the program loops over steps.
         soon: whether it is to be compiled soon rather than well.
+        eigen: whether a processor is to multiply matrices by Eigen.
     """
     platform = "cpu" if on_cpu() else "gpu"
     wanted = dict(_LOOPS) if loop and platform == "gpu" else {}
     if soon:
         wanted |= _SOON[platform]
-    return wanted if not wanted or _are_known(*wanted.items()) else {}
+    if eigen and platform == "cpu":
+        wanted |= _EIGEN
+    return {name: value for name, value in wanted.items() if _is_known(name, value)}
+
+
+def has_eigen():
+    """Whether there is a choice of what multiplies matrices."""
+    return on_cpu() and all(_is_known(*option) for option in _EIGEN.items())
 
 
 @cache
-def _are_known(*options):
+def _is_known(name, value):
     try:
-        jax.jit(lambda x: x + 1, compiler_options=dict(options))(0).block_until_ready()
+        jax.jit(lambda x: x + 1, compiler_options={name: value})(0).block_until_ready()
     except Exception:  # its type differs from version to version
         return False
     return True

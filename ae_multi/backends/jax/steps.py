@@ -3,9 +3,11 @@
 Keras's `train_step` on JAX is a pure function of (state, batch) to (logs, state) already; what
 is added is the loop around it and the data beside it.
 
-    scan   a loop inside one program: Python is asked once for many steps
-    step   one program a step. Convolutions want it on a CPU: inside a loop XLA runs them on one
-           thread and several times slower
+    scan         a loop inside one program: Python is asked once for many steps
+    scan-eigen   the same on a CPU with Eigen's products of matrices in the place of YNNPACK's:
+                 ahead where layers are narrow, behind where they are few or batches large
+    step         one program a step. Convolutions want it on a CPU: inside a loop XLA runs them on
+                 one thread and several times slower
 """
 
 import jax
@@ -15,7 +17,7 @@ from jax.extend import core
 
 from ae_multi.backends.held import Held, cached
 from ae_multi.backends.jax.convolutions import suited
-from ae_multi.backends.jax.device import compiler_options, on_cpu
+from ae_multi.backends.jax.device import compiler_options, has_eigen, on_cpu
 from ae_multi.backends.layers import has_convolutions
 
 # A last, smaller batch is a program of its own. Where it is one step in a hundred or more, that
@@ -25,10 +27,10 @@ _RARE = 100
 
 def plans(model):
     """Plans for ``model`` as (name, seconds that building one may take), the first to be tried."""
-    known = [("scan", 2.0), ("step", 2.0)]
-    if on_cpu() and has_convolutions(model):
-        known.reverse()
-    return known
+    loops = [("scan", 2.0), *([("scan-eigen", 2.0)] if has_eigen() else [])]
+    step = ("step", 2.0)
+    first = on_cpu() and has_convolutions(model)
+    return [step, *loops] if first else [*loops, step]
 
 
 def hold(data):
@@ -56,14 +58,17 @@ class Steps:
             *([model.optimizer.variables] if training else []),
             model.metrics_variables,
         ]
-        self._run = {"scan": self._scan, "step": self._each}[plan]
+        loop = plan != "step"
+        self._run = self._scan if loop else self._each
+        # Forward alone Eigen is ahead, or a few per cent behind.
+        eigen = plan == "scan-eigen" or not training
 
         def program(soon):
             step = _one(model.train_step if training else model.test_step, held.assemble)
-            step, loop = suited(step, model), plan == "scan"
+            step = suited(step, model)
             # The state is not donated, though it could be: on a GPU a loop that may write over it
             # is several times slower (480 µs instead of 84 for a step of a DeepAutoencoder).
-            options = compiler_options(loop, soon)
+            options = compiler_options(loop, soon, eigen)
             return jax.jit(_many(step) if loop else step, compiler_options=options)
 
         key, soon = (plan, training, held.signature), most >= _RARE

@@ -15,8 +15,17 @@ def device():
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
-    threads = tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count()
-    return f"cpu ({threads} threads)"
+    return f"cpu ({threads()} threads)"
+
+
+def on_cpu():
+    """Whether that is the processor."""
+    return not tf.config.list_physical_devices("GPU")
+
+
+def threads():
+    """How many threads TensorFlow gives an operation on the processor."""
+    return tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count()
 
 
 def full_precision():

@@ -1,10 +1,16 @@
 """A model's outputs for a whole array, on TensorFlow."""
 
+from contextlib import nullcontext
+
 from ae_multi._keras import keras
-from ae_multi.backends.chunks import in_chunks
+from ae_multi.backends.chunks import in_chunks, two_threads
 from ae_multi.backends.held import cached
 from ae_multi.backends.tensorflow.compiled import compiled
+from ae_multi.backends.tensorflow.device import on_cpu, threads
 from ae_multi.backends.tensorflow.lent import lent
+
+# For fewer parts no threads are begun.
+_WORTH = 4
 
 
 def forward(model, x, batch_size, told=None):
@@ -22,4 +28,13 @@ def forward(model, x, batch_size, told=None):
     def run(part):
         return outputs(keras.tree.map_structure(lent, part))
 
-    return in_chunks(run, x, batch_size, told)
+    many = len(keras.tree.flatten(x)[0]) >= _WORTH * batch_size and on_cpu() and threads() > 1
+    full = keras.tree.map_structure(lambda array: lent(array[:batch_size]), x) if many else None
+    with two_threads() if many and _only_reads(outputs, full) else nullcontext() as pool:
+        return in_chunks(run, x, batch_size, told, pool=pool)
+
+
+def _only_reads(function, inputs):
+    """Whether a `tf.function` changes nothing, so that it may run twice at once."""
+    effects = function.get_concrete_function(inputs).graph.control_outputs
+    return all(operation.type == "ReadVariableOp" for operation in effects)

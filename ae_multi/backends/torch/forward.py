@@ -1,10 +1,13 @@
 """A model's outputs for a whole array, on PyTorch."""
 
+from contextlib import contextmanager
+
 import torch
 
 from ae_multi._keras import keras
-from ae_multi.backends.chunks import as_numpy, in_chunks
+from ae_multi.backends.chunks import as_numpy, in_chunks, two_threads
 from ae_multi.backends.held import cached, signature
+from ae_multi.backends.torch.nodes import roots_of_changes
 from ae_multi.backends.torch.record import record, wraps_modules
 
 # Recording a pass takes about as long as so many passes.
@@ -27,17 +30,49 @@ def forward(model, x, batch_size, told=None):
         try:
             return record(model, lambda _, part: plain(part), variables, state, part)
         except RuntimeError:  # what depends on values cannot be recorded, but can be run
-            return lambda _, part: plain(part)
-
-    def run(part):
-        part = keras.tree.map_structure(keras.ops.convert_to_tensor, part)
-        if many and len(keras.tree.flatten(part)[0]) == size:
-            return cached(model, ("forward", signature(full)), make)(state, part)
-        return plain(part)
+            return None
 
     many = len(keras.tree.flatten(x)[0]) >= _WORTH * batch_size and not wraps_modules(model)
     with torch.no_grad():
-        return in_chunks(run, x, batch_size, told, _Fetch())
+        program = cached(model, ("forward", signature(full)), make) if many else None
+
+    def run(part):
+        part = keras.tree.map_structure(keras.ops.convert_to_tensor, part)
+        with torch.no_grad():
+            if program is not None and len(keras.tree.flatten(part)[0]) == size:
+                return program(state, part)
+            return plain(part)
+
+    with _threads(program, state) as pool:
+        return in_chunks(run, x, batch_size, told, _Fetch(), pool)
+
+
+@contextmanager
+def _threads(program, state):
+    """Two threads for parts of an array, with half of PyTorch's own for each; None if not of use.
+
+    A recorded program that leaves the state alone looks at nothing but its inputs. What a model's
+    own code does in two threads nobody knows.
+    """
+    most = torch.get_num_threads()
+    on_cpu = all(tensor.device.type == "cpu" for tensor in state)
+    if program is None or most < 2 or not on_cpu or _changes_inputs(program):
+        yield None
+        return
+
+    def begin():
+        torch.get_num_threads()  # or else the number is set anew when the thread first computes
+        torch.set_num_threads(most // 2)
+
+    try:
+        with two_threads(begin) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(most)  # what one thread sets is what new ones begin with
+
+
+def _changes_inputs(program):
+    return any(node.op == "placeholder" for node in roots_of_changes(program.graph.nodes))
 
 
 class _Fetch:
