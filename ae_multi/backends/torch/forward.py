@@ -56,7 +56,7 @@ def _threads(program, state):
     """
     most = torch.get_num_threads()
     on_cpu = all(tensor.device.type == "cpu" for tensor in state)
-    if program is None or most < 2 or not on_cpu or _changes_inputs(program):
+    if program is None or most < 2 or not on_cpu or _leaves_traces(program):
         yield None
         return
 
@@ -71,8 +71,10 @@ def _threads(program, state):
         torch.set_num_threads(most)  # what one thread sets is what new ones begin with
 
 
-def _changes_inputs(program):
-    return any(node.op == "placeholder" for node in roots_of_changes(program.graph.nodes))
+def _leaves_traces(program):
+    """Whether a recorded program changes what it has not made itself: inputs or constants."""
+    changed = roots_of_changes(program.graph.nodes)
+    return any(node.op in ("placeholder", "get_attr") for node in changed)
 
 
 class _Fetch:
