@@ -61,7 +61,7 @@ def compiler_options(loop=False, soon=False, eigen=False):
 
 def has_eigen():
     """Whether there is a choice of what multiplies matrices."""
-    return on_cpu() and all(_is_known(*option) for option in _EIGEN.items())
+    return bool(compiler_options(eigen=True))
 
 
 @cache

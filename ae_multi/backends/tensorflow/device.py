@@ -40,7 +40,7 @@ def allow_tf32():
 
 def wait():
     """Return when the device has finished."""
-    if tf.config.list_physical_devices("GPU"):
+    if not on_cpu():
         tf.test.experimental.sync_devices()
 
 

@@ -9,7 +9,7 @@ import math
 
 import torch
 
-from ae_multi.backends.torch.nodes import replace, root, sums, tensor_of
+from ae_multi.backends.torch.nodes import is_on_cpu, replace, root, sums, tensor_of
 
 aten = torch.ops.aten
 _CONVOLUTION, _BACKWARD = aten.convolution.default, aten.convolution_backward.default
@@ -30,18 +30,12 @@ def laid_out(graph, changed):
         changed: nodes whose memory some operation changes in place.
     """
     _drop_copies(graph, changed)
-    if not _is_on_cpu(graph):
+    if not is_on_cpu(graph):  # what follows was measured there alone
         return
     _join_bias(graph)
     _take_as_it_lies(graph, changed)
     _to_one_channel(graph)
     _kernel_of_one_channel(graph)
-
-
-def _is_on_cpu(graph):
-    """Whether what is written below of PyTorch's speed holds: it was measured there."""
-    given = [tensor_of(node) for node in graph.nodes if node.op == "placeholder"]
-    return all(tensor is None or tensor.device.type == "cpu" for tensor in given)
 
 
 def _drop_copies(graph, changed):

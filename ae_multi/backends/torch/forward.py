@@ -7,7 +7,7 @@ import torch
 from ae_multi._keras import keras
 from ae_multi.backends.chunks import as_numpy, in_chunks, two_threads
 from ae_multi.backends.held import cached, signature
-from ae_multi.backends.torch.nodes import roots_of_changes
+from ae_multi.backends.torch.nodes import is_on_cpu, roots_of_changes
 from ae_multi.backends.torch.record import record, wraps_modules
 
 # Recording a pass takes about as long as so many passes.
@@ -33,8 +33,7 @@ def forward(model, x, batch_size, told=None):
             return None
 
     many = len(keras.tree.flatten(x)[0]) >= _WORTH * batch_size and not wraps_modules(model)
-    with torch.no_grad():
-        program = cached(model, ("forward", signature(full)), make) if many else None
+    program = cached(model, ("forward", signature(full)), make) if many else None
 
     def run(part):
         part = keras.tree.map_structure(keras.ops.convert_to_tensor, part)
@@ -43,20 +42,19 @@ def forward(model, x, batch_size, told=None):
                 return program(state, part)
             return plain(part)
 
-    with _threads(program, state) as pool:
+    with _threads(program) as pool:
         return in_chunks(run, x, batch_size, told, _Fetch(), pool)
 
 
 @contextmanager
-def _threads(program, state):
+def _threads(program):
     """Two threads for parts of an array, with half of PyTorch's own for each; None if not of use.
 
     A recorded program that leaves the state alone looks at nothing but its inputs. What a model's
     own code does in two threads nobody knows.
     """
     most = torch.get_num_threads()
-    on_cpu = all(tensor.device.type == "cpu" for tensor in state)
-    if program is None or most < 2 or not on_cpu or _leaves_traces(program):
+    if program is None or most < 2 or not is_on_cpu(program.graph) or _leaves_traces(program):
         yield None
         return
 

@@ -35,6 +35,12 @@ def tensor_of(node):
     return value if isinstance(value, torch.Tensor) else None
 
 
+def is_on_cpu(graph):
+    """Whether all that a recording is given lies in a processor's memory."""
+    given = [tensor_of(node) for node in graph.nodes if node.op == "placeholder"]
+    return all(tensor is None or tensor.device.type == "cpu" for tensor in given)
+
+
 def sums(graph, target, through=()):
     """Where to the result of an operation something is added, and nothing else is done with it.
 
