@@ -10,6 +10,7 @@ import pytest
 
 import ae_multi
 from ae_multi.backends.chunks import in_chunks, two_threads
+from tests.reference.recorded import simplified_recording
 from tests.reference.step_models import task
 
 pytestmark = pytest.mark.backend
@@ -97,6 +98,13 @@ def test_pytorch_keeps_its_number_of_threads(keras, forward, pools, backend):
     later.start()
     later.join()
     assert found == [2, 2]
+
+
+@pytest.mark.parametrize(("where", "pooled"), [("cpu", True), ("meta", False)])
+def test_data_elsewhere_than_in_a_processors_memory_is_run_in_order(torch, forward, where, pooled):
+    program = simplified_recording(lambda x: x.relu(), torch.zeros(3, device=where))
+    with forward._threads(program) as pool:
+        assert (pool is not None) is pooled
 
 
 def test_one_thread_stays_one(keras, forward, pools, backend, monkeypatch):

@@ -2,6 +2,8 @@
 
 from contextlib import nullcontext
 
+import tensorflow as tf
+
 from ae_multi._keras import keras
 from ae_multi.backends.chunks import in_chunks, two_threads
 from ae_multi.backends.held import cached
@@ -29,7 +31,11 @@ def forward(model, x, batch_size, told=None):
         return outputs(keras.tree.map_structure(lent, part))
 
     many = len(keras.tree.flatten(x)[0]) >= _WORTH * batch_size and on_cpu() and threads() > 1
-    full = keras.tree.map_structure(lambda array: lent(array[:batch_size]), x) if many else None
+
+    def described(array):
+        return tf.TensorSpec((batch_size, *array.shape[1:]), array.dtype)
+
+    full = keras.tree.map_structure(described, x)
     with two_threads() if many and _only_reads(outputs, full) else nullcontext() as pool:
         return in_chunks(run, x, batch_size, told, pool=pool)
 
