@@ -1,10 +1,17 @@
 """Shake a training as float32 rounding would shake it."""
 
+import math
+
+import numpy as np
+
 from ae_multi._keras import keras
 from ae_multi.parity.bounds import UNIT_ROUNDOFF
 from ae_multi.randomness import noise
 
 ops = keras.ops
+
+# More than a run has, so that each step of each run has coins of its own.
+_STEPS = 2**24
 
 
 def shake_gradients(optimizer, terms, seed, run):
@@ -22,18 +29,24 @@ def shake_gradients(optimizer, terms, seed, run):
     """
     amplitude = UNIT_ROUNDOFF * terms**0.5
     real = optimizer.apply
+    # Among the optimizer's state, the number of the run makes no other program of its steps.
+    number = optimizer.add_variable(
+        (), initializer=keras.initializers.Constant(run), dtype="int32", name="shake_run"
+    )
 
     def apply(grads, trainable_variables=None):
-        shaken = []
-        for place, gradient in enumerate(grads):
+        counts = [0 if g is None else math.prod(int(n) for n in g.shape) for g in grads]
+        moment = ops.cast(optimizer.iterations, "int32") + _STEPS * number
+        # In one go: a draw for each gradient would be most of what there is to compile.
+        coins = ops.where(noise.bits((sum(counts),), seed, moment, "shake") < 0, -1.0, 1.0)
+        shaken, ends = [], np.cumsum(counts)
+        for gradient, count, end in zip(grads, counts, ends, strict=True):
             if gradient is None:  # the loss does not depend on this weight
                 shaken.append(None)
                 continue
-            shape = tuple(int(size) for size in gradient.shape)
-            coins = noise.bits(shape, seed, optimizer.iterations, f"shake/{run}/{place}")
-            signs = ops.cast(ops.where(coins < 0, -1.0, 1.0), gradient.dtype)
+            signs = ops.reshape(coins[end - count : end], gradient.shape)
             size = amplitude * ops.max(ops.abs(gradient)) if gradient.shape else amplitude
-            shaken.append(gradient + size * signs)
+            shaken.append(gradient + size * ops.cast(signs, gradient.dtype))
         return real(shaken, trainable_variables)
 
     optimizer.apply = apply
