@@ -57,11 +57,21 @@ def weights(excerpt):
         return [file[f"weight{i}"] for i in range(4)]
 
 
+# Runs the scripts, and sees that PyTorch compiled none of them.
+RUN = """
+import runpy, sys
+for path in sys.argv[1:]:
+    runpy.run_path(path)
+if "torch" in sys.modules:
+    import torch
+    assert not torch._dynamo.utils.counters["frames"], torch._dynamo.utils.counters
+"""
+
+
 def shown(python, backend, *scripts):
     """The error that each script prints."""
     done = subprocess.run(
-        [python, "-c", "import runpy, sys; [runpy.run_path(path) for path in sys.argv[1:]]"]
-        + [str(script) for script in scripts],
+        [python, "-c", RUN, *map(str, scripts)],
         env={**os.environ, "KERAS_BACKEND": backend}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

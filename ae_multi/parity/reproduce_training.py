@@ -30,7 +30,7 @@ def numpy(tensor, like):
 
 
 {build}
-model.run_eagerly = True  # nothing hides in a compiled program
+model.run_eagerly, model.jit_compile = True, False  # nothing hides in a compiled program
 model(batch(0)[0])  # makes the weights, where a layer waits for its inputs
 model.set_weights([data[f"weight{{i}}"] for i in range({weights})])
 
