@@ -164,6 +164,16 @@ def test_saved_and_loaded(model, small, tmp_path):
         model.save(tmp_path / "model.keras", overwrite=False)
 
 
+def test_a_file_leaves_the_compiler_to_the_backend_unless_told(model, small, tmp_path):
+    chosen = model.jit_compile
+    for asked, written, loaded in (("auto", "auto", chosen), (not chosen, not chosen, not chosen)):
+        model.compile(jit_compile=asked)
+        assert model.get_compile_config()["jit_compile"] == written
+        assert model.jit_compile == loaded
+        model.save(tmp_path / "model.keras")
+        assert ae_multi.load_model(tmp_path / "model.keras").jit_compile == loaded
+
+
 def test_an_interrupted_save_leaves_the_old_model(keras, small, tmp_path, monkeypatch):
     model = ae_multi.SimpleAutoencoder(4, (8, 8, 1))
     path = tmp_path / "model.keras"

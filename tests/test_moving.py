@@ -44,8 +44,11 @@ np.save(sys.argv[1] + ".npy", model.reconstruct(x))
 LOAD = """
 import sys, numpy as np, ae_multi
 x = np.load("x.npy")
+fresh = ae_multi.DeepAutoencoder((16, 8), 4, (28, 28, 1), seed=6)
+fresh.compile()
 for saved in sys.argv[1].split(","):
     model = ae_multi.load_model(saved + ".keras")
+    assert model.jit_compile == fresh.jit_compile
     assert model.optimizer.iterations == 10, model.optimizer.iterations
     difference = abs(model.reconstruct(x) - np.load(saved + ".npy")).max()
     print(saved, difference)
@@ -67,9 +70,12 @@ np.save(sys.argv[1] + ".npy", detector.decision_function(x))
 LOAD_ESTIMATOR = """
 import sys, numpy as np, ae_multi
 x = np.load("x.npy")
+fresh = ae_multi.SimpleAutoencoder(4, (28, 28, 1))
+fresh.compile()
 for saved in sys.argv[1].split(","):
     detector = ae_multi.load_estimator(saved + ".ae")
     assert detector.provenance_["backend"].startswith(saved)
+    assert detector.network_.jit_compile == fresh.jit_compile
     decided = np.load(saved + ".npy")
     difference = abs(detector.decision_function(x) - decided).max() / abs(decided).max()
     steps = int(detector.network_.optimizer.iterations)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ae_multi._keras import keras
 from ae_multi.models.reading import read_model
-from ae_multi.models.saving import use_public_optimizer
+from ae_multi.models.saving import without_backend
 
 
 class Packed:
@@ -18,7 +18,7 @@ class Packed:
 
 def to_bytes(model):
     """The bytes of a model's ``.keras`` file: configuration, weights, optimizer."""
-    with tempfile.TemporaryDirectory() as folder, _public_optimizer(model):
+    with tempfile.TemporaryDirectory() as folder, _without_backend(model):
         path = Path(folder) / "model.keras"
         keras.saving.save_model(model, path)
         return path.read_bytes()
@@ -64,16 +64,16 @@ def _as_file(content):
 
 
 @contextlib.contextmanager
-def _public_optimizer(model):
-    """Let a model name its optimizer as every backend knows it while it is written."""
+def _without_backend(model):
+    """Let a model say how it is compiled as every backend knows it while it is written."""
     own = model.get_compile_config
 
-    def public():
+    def portable():
         config = own()
-        use_public_optimizer(config)
+        without_backend(config, model)
         return config
 
-    model.get_compile_config = public
+    model.get_compile_config = portable
     try:
         yield
     finally:

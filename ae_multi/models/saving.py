@@ -13,7 +13,7 @@ class Portable(keras.Model):
     def get_compile_config(self):
         """How the model is compiled, in words that every backend understands."""
         config = super().get_compile_config()
-        use_public_optimizer(config)
+        without_backend(config, self)
         return config
 
     def compile_from_config(self, config):
@@ -40,18 +40,32 @@ class Portable(keras.Model):
             super().save(temporary, **kwargs)
 
 
-def use_public_optimizer(compile_config):
-    """Name the optimizer in a model's compile configuration as every backend knows it.
+def without_backend(compile_config, model):
+    """Leave out of a model's compile configuration what only the backend that runs here knows.
 
     On PyTorch Keras writes down its optimizer by a private class of that backend, which no
-    other backend can load (Keras 3.15); the public class of the same name stands for it.
+    other backend can load; the public class of the same name stands for it. And it writes down
+    as ``jit_compile`` what "auto" came to: False on PyTorch, True on JAX, which loaded on the
+    other mean a step without a compiler, and minutes in Inductor (Keras 3.15).
 
     Args:
         compile_config: what `keras.Model.get_compile_config` returned; changed in place.
+        model: the Keras model it belongs to.
     """
     optimizer = (compile_config or {}).get("optimizer")
     if isinstance(optimizer, dict) and str(optimizer["module"]).startswith("keras.src.backend"):
         optimizer.update(module="keras.optimizers", registered_name=None)
+    if compile_config and compile_config.get("jit_compile") == _chosen_by_keras(model):
+        compile_config["jit_compile"] = "auto"
+
+
+def _chosen_by_keras(model):
+    """Whether Keras compiles the steps of ``model`` on this backend where it is not told."""
+    told = model.jit_compile
+    model.jit_compile = None
+    chosen = model.jit_compile
+    model.jit_compile = told
+    return chosen
 
 
 def load_model(path):
