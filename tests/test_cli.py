@@ -25,6 +25,17 @@ def ae_multi(*arguments, **environment):
     )
 
 
+@pytest.fixture
+def here(capsys):
+    """A function that runs a command in this process, which has its backend imported."""
+
+    def run(*arguments):
+        status = main([*map(str, arguments)])
+        return subprocess.CompletedProcess(arguments, status, *capsys.readouterr())
+
+    return run
+
+
 def test_help_names_the_commands(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["--help"])
@@ -159,32 +170,33 @@ def test_train_trains_and_saves(tmp_path, backend, digits):
 
 @pytest.mark.backend
 @pytest.mark.once
-def test_train_goes_on_from_a_checkpoint(tmp_path, digits):
+def test_train_goes_on_from_a_checkpoint(here, tmp_path):
     small = ("train", "--data=digits", "--model=simple", "--checkpoint", tmp_path / "saved")
-    begun = ae_multi(*small, "--epochs=2", "--every=5 steps", "--keep=2")
+    begun = here(*small, "--epochs=2", "--every=5 steps", "--keep=2")
     assert begun.returncode == 0, begun.stderr
     assert len(list((tmp_path / "saved").glob("*.checkpoint"))) == 2
-    again = ae_multi(*small, "--epochs=3")
+    again = here(*small, "--epochs=3")
     assert again.returncode == 2
     assert "or resume=True to go on" in again.stderr
-    again = ae_multi(*small, "--epochs=3", "--resume")
+    again = here(*small, "--epochs=3", "--resume")
     assert "Goes on after epoch 2" in again.stdout, again.stderr
-    ended = ae_multi(*small, "--epochs=3", "--resume")
+    ended = here(*small, "--epochs=3", "--resume")
     assert "Goes on after epoch 3" in ended.stdout, ended.stderr
     assert "samples/s" not in ended.stdout
 
 
 @pytest.mark.backend
 @pytest.mark.once
-def test_a_training_that_diverges_is_told_of_in_a_line(tmp_path):
+def test_a_training_that_diverges_is_told_of_in_a_line(here, tmp_path):
     wild = ("--data", "digits", "--model", "deep", "--epochs", 2, "--learning-rate", 1e38)
-    done = ae_multi("train", *wild, "--out", tmp_path / "model.keras")
+    done = here("train", *wild, "--out", tmp_path / "model.keras")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("ae-multi train: Expected a loss that is a num")
     assert not (tmp_path / "model.keras").exists()
 
 
 @pytest.mark.backend
+@pytest.mark.once
 def test_compare_shows_a_training_that_diverges(backend):
     done = ae_multi(
         "compare", "--data", "digits", "--model", "deep", "--epochs", 2, "--learning-rate", 1e38,
@@ -194,13 +206,16 @@ def test_compare_shows_a_training_that_diverges(backend):
 
 
 @pytest.mark.backend
-def test_info_names_versions_devices_and_data(backend, tmp_path):
-    done = ae_multi("info", AE_MULTI_MNIST="", KERAS_HOME=str(tmp_path))
+def test_info_names_versions_devices_and_data(here, monkeypatch, tmp_path):
+    monkeypatch.setenv("AE_MULTI_MNIST", "")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    done = here("info")
     assert done.returncode == 0, done.stderr
     assert "keras 3." in done.stdout
     assert done.stdout.count("not installed") == 2
     assert "or the embedded digits where there is no network" in done.stdout
-    named = ae_multi("info", AE_MULTI_MNIST=str(tmp_path))
+    monkeypatch.setenv("AE_MULTI_MNIST", str(tmp_path))
+    named = here("info")
     assert f"{tmp_path} (named by AE_MULTI_MNIST)" in named.stdout.replace("\n", "")
 
 

@@ -106,6 +106,7 @@ def resident(tmp_path_factory):
 
 
 @pytest.mark.backend
+@pytest.mark.once
 @pytest.mark.parametrize("loader", LOADERS)
 def test_no_file_does_more_than_load_or_be_refused(resident, loader, tmp_path):
     process, seeds = resident

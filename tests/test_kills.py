@@ -7,7 +7,7 @@ import pytest
 from ae_multi.processes import run
 from tests.kills.pairs import BOUND, compare
 
-MOMENTS = 20
+MOMENTS = 8
 
 
 @pytest.mark.backend
@@ -17,7 +17,7 @@ def test_nothing_is_lost_but_time(backend):
     assert len(found) == MOMENTS
     assert not [case for case in found if case["fault"]]
     # The moments are spread over the training.
-    assert len({tuple(case["resumed"] or ()) for case in found}) > 5
+    assert len({tuple(case["resumed"] or ()) for case in found}) > 2
 
 
 @pytest.mark.across

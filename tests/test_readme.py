@@ -24,12 +24,14 @@ def namespace(tmp_path_factory):
 
 
 @pytest.mark.backend
+@pytest.mark.once
 def test_the_code_does_what_it_says(namespace):
     assert namespace["codes"].shape == (360, 9)
     assert namespace["images"].shape == (360, 28, 28, 1)
 
 
 @pytest.mark.backend
+@pytest.mark.once
 def test_the_estimators_do_what_they_say(namespace, digits):
     assert namespace["few"].shape == (1437, 9)
     assert namespace["back"].shape == namespace["x"].shape
@@ -42,6 +44,7 @@ def test_the_estimators_do_what_they_say(namespace, digits):
 
 
 @pytest.mark.backend
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("name", "cls"), [("simple", "SimpleAutoencoder"), ("deep", "DeepAutoencoder")]
 )
