@@ -1,4 +1,4 @@
-"""Traces, the ladder's arithmetic, and references to build functions; no backend is needed."""
+"""The ladder's arithmetic; no backend is needed."""
 
 import copy
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ae_multi.errors import InputError
-from ae_multi.parity import Report, subject
+from ae_multi.parity import Report
 from ae_multi.parity.bounds import (
     LEAST_SPREAD,
     SOURCES,
@@ -155,50 +155,6 @@ def test_a_trace_cut_off_before_its_last_step_is_refused(traces):
         climb(traces, whole, [])
 
 
-def test_a_trace_without_one_of_its_arrays_is_refused(traces, tmp_path):
-    path = tmp_path / "trace.npz"
-    traces["jax"].save(path)
-    with np.load(path) as file:
-        arrays = {name: file[name] for name in file.files}
-    del arrays["a5"]
-    np.savez(path, **arrays)
-    with pytest.raises(InputError, match="to hold the array 'a5'"):
-        Trace.load(path)
-
-
-def test_a_trace_is_saved_and_loaded(traces, tmp_path):
-    path = tmp_path / "trace.npz"
-    traces["jax"].save(path)
-    again = Trace.load(path)
-    assert again.about == traces["jax"].about
-    for stage, entries in traces["jax"].stages.items():
-        for before, after in zip(entries, again.stages[stage], strict=True):
-            np.testing.assert_array_equal(before.pop("values"), after.pop("values"))
-            assert before == after
-
-
-def test_a_damaged_trace_is_refused(traces, tmp_path):
-    path = tmp_path / "trace.npz"
-    traces["jax"].save(path)
-    whole = path.read_bytes()
-    for data in (b"", b"nonsense", whole[: len(whole) // 2], whole[:-30]):
-        path.write_bytes(data)
-        with pytest.raises(InputError, match="to be a whole zip archive"):
-            Trace.load(path)
-    np.savez(path, a=np.zeros(3))
-    with pytest.raises(InputError, match="to hold the array 'head'"):
-        Trace.load(path)
-
-
-def test_a_trace_of_another_format_is_refused(traces, tmp_path, monkeypatch):
-    path = tmp_path / "trace.npz"
-    monkeypatch.setattr("ae_multi.parity.trace.FORMAT", 99)
-    traces["jax"].save(path)
-    monkeypatch.undo()
-    with pytest.raises(InputError, match=r"format 1\. Received: .* of format 99"):
-        Trace.load(path)
-
-
 def test_a_report_is_plain_values(traces):
     import json
 
@@ -325,37 +281,3 @@ def test_curves_are_distances_from_the_oracle(traces):
     assert found["training"]["jax"] == [0.0, pytest.approx(0.2)]
     assert found["training"]["one ulp off, 1"] == [pytest.approx(0.2), 0.0]
     assert curves({"jax": jax}, Trace({}, {}), [], None) == {}
-
-
-def test_references_find_their_functions(tmp_path, monkeypatch):
-    (tmp_path / "mine.py").write_text("def make():\n    return 5\n")
-    assert subject.find(f"{tmp_path}/mine.py:make")() == 5
-    monkeypatch.syspath_prepend(tmp_path)
-    assert subject.find("mine:make")() == 5
-    assert subject.reference_to(np.linalg.norm).endswith(":norm")
-    assert subject.reference_to("a:b") == "a:b"
-
-
-@pytest.mark.parametrize(
-    ("reference", "message"),
-    [
-        ("nothing", "module:function or file.py:function"),
-        (":name", "module:function"),
-        ("no_such_module:make", "import no_such_module. Received: ModuleNotFoundError"),
-        ("/nowhere/model.py:make", "import /nowhere/model.py. Received: FileNotFoundError"),
-        ("math:no_such_name", "function no_such_name in math"),
-        ("math:pi", "function pi in math"),
-    ],
-)
-def test_references_that_lead_nowhere_are_refused(reference, message):
-    with pytest.raises(InputError, match=message):
-        subject.find(reference)
-
-
-def test_functions_that_no_other_process_can_import_are_refused():
-    def inner():
-        pass
-
-    for function in (lambda: None, inner, 7):
-        with pytest.raises(InputError, match="another process can import"):
-            subject.reference_to(function)

@@ -1,0 +1,128 @@
+"""The graphs that estimators are exported as, and what counts as a difference between two."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import ae_multi
+from ae_multi.errors import ExportError, InputError
+from ae_multi.estimators.graph import graph_of
+from ae_multi.exporting.check import difference
+
+pytestmark = pytest.mark.backend
+
+
+def graph_outputs(estimator, x, part="model"):
+    """What the graph of an estimator gives, as Keras runs it."""
+    return ae_multi.predict(graph_of(estimator, part).model, np.asarray(x, np.float32))
+
+
+def table(samples=160):
+    """Rows along a curve, in units of their own, with a constant column and some strange rows."""
+    random = np.random.default_rng(3)
+    t = random.uniform(-1, 1, (samples, 1))
+    x = np.hstack([1000 + 50 * t, t**2, np.full_like(t, 7), -3 * t])
+    x[:, [0, 1, 3]] += random.normal(0, 0.05, (samples, 3))
+    x[:8, 1] += random.uniform(2, 4, 8)
+    return x.astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def detector(digits):
+    return ae_multi.AnomalyDetector("simple", epochs=1).fit(digits.x_train[:60])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"scale": "standard", "criterion": "mse"},
+        {"scale": "standard", "neighbors": 500},
+        {"neighbors": 1, "weight": 3},
+    ],
+    ids=str,
+)
+def test_the_graph_of_a_table_scores_and_labels_as_its_detector(options):
+    x = table()
+    detector = ae_multi.AnomalyDetector(
+        epochs=3, latent_dim=1, hidden=(8,), contamination=0.1, **options
+    ).fit(x)
+    found, scores = graph_outputs(detector, x), detector.anomaly_score(x)
+    np.testing.assert_allclose(found["score"], scores, rtol=2e-5)
+    np.testing.assert_array_equal(found["label"], detector.predict(x))
+    assert (found["label"] == -1).sum() == 16
+    assert found["reconstruction"].shape == x.shape
+    np.testing.assert_array_equal(found["reconstruction"][:, 2], 7)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_the_graph_remembers_as_few_as_the_detector(digits, size):
+    detector = ae_multi.AnomalyDetector("simple", epochs=1, scale=None).fit(digits.x_train[:20])
+    detector.codes_ = detector.codes_[:size]
+    scores = detector.anomaly_score(digits.x_test)
+    found = graph_outputs(detector, digits.x_test)["score"]
+    np.testing.assert_allclose(found, scores, rtol=1e-5)
+
+
+@pytest.mark.once
+def test_the_graphs_of_other_estimators_do_what_they_do(small):
+    x = small * 9 - 3
+    reducer = ae_multi.AutoencoderTransformer("conv", latent_dim=3, epochs=1).fit(x)
+    codes = reducer.transform(x)
+    near = {"rtol": 0, "atol": 2e-6 * 9}
+    found = graph_outputs(reducer, x)["reconstruction"]
+    np.testing.assert_allclose(found, reducer.reconstruct(x), **near)
+    np.testing.assert_allclose(graph_outputs(reducer, x, "encoder")["codes"], codes, **near)
+    found = graph_outputs(reducer, codes, "decoder")["reconstruction"]
+    np.testing.assert_allclose(found, reducer.inverse_transform(codes), **near)
+
+    denoiser = ae_multi.Denoiser(latent_dim=3, hidden=(4, 4), epochs=1).fit(x)
+    found = graph_outputs(denoiser, x)["reconstruction"]
+    np.testing.assert_allclose(found, denoiser.transform(x), **near)
+    with pytest.raises(InputError, match="part='model' for a RestorationNetwork"):
+        graph_outputs(denoiser, x, "encoder")
+
+    segmenter = ae_multi.Segmenter(filters=(2, 2), epochs=1).fit(x, 3 + 4 * (x[..., 0] > 1))
+    found = graph_outputs(segmenter, x)
+    np.testing.assert_allclose(found["probabilities"], segmenter.predict_proba(x), rtol=1e-5)
+    np.testing.assert_array_equal(found["label"], segmenter.predict(x))
+    assert set(np.unique(found["label"])) <= {3, 7}
+
+
+def test_a_score_may_be_off_by_what_rounding_of_reconstructions_makes_of_it(digits):
+    x = digits.x_test[:50]
+    detector = ae_multi.AnomalyDetector("simple", criterion="mse", epochs=1).fit(x)
+    graph = graph_of(detector, "model")
+    ours = {"reconstruction": x, "score": np.full(50, 1e-8), "label": np.ones(50, int)}
+    # Reconstructions off by 1e-6 of the values, of samples that were off by 1e-4 of them.
+    off = {**ours, "score": np.full(50, (1e-4 + 1e-6) ** 2)}
+    assert difference(graph, [ours], [off]) == pytest.approx(0.02, rel=0.01)
+    with pytest.raises(ExportError, match="score within 1e-05"):
+        difference(graph, [ours], [{**ours, "score": np.full(50, (1e-4 + 3e-5) ** 2)}])
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ({"score": np.array([0.5, np.nan, 2], np.float32)}, "score within 1e-05"),
+        ({"score": np.array([0.5, 1.0001, 2], np.float32)}, "a difference of 5.0e-05 .3 samples"),
+        ({"score": np.array([[0.5], [1], [2]], np.float32)}, "score of shape .3,."),
+        ({"scores": np.zeros(3)}, "outputs label, score. Received: label, score, scores"),
+        ({"label": np.array([1, 1, -1])}, "label as the model gives it. Received: 2 others"),
+    ],
+)
+def test_every_kind_of_difference_is_an_error(fault, message, detector):
+    graph = graph_of(detector, "model")
+    graph = dataclasses.replace(graph, sizes=lambda expected: {}, decided=lambda *of: {})
+    ours = {"score": np.array([0.5, 1, 2], np.float32), "label": np.array([1, -1, 1])}
+    assert difference(graph, [ours], [ours]) == 0
+    with pytest.raises(ExportError, match=message):
+        difference(graph, [ours], [{**ours, **fault}])
+
+
+def test_a_label_on_the_line_may_fall_on_either_side(detector, digits):
+    score = np.array([-detector.offset_, -detector.offset_ * 1.001, 3 * -detector.offset_])
+    near = {"score": score, "reconstruction": digits.x_test[:3]}
+    decided = graph_of(detector, "model").decided(near, 1e-5)["label"]
+    np.testing.assert_array_equal(decided, [False, True, True])

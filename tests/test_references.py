@@ -1,0 +1,41 @@
+"""References to build functions, as one process hands them to another."""
+
+import numpy as np
+import pytest
+
+from ae_multi.errors import InputError
+from ae_multi.parity import subject
+
+
+def test_references_find_their_functions(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text("def make():\n    return 5\n")
+    assert subject.find(f"{tmp_path}/mine.py:make")() == 5
+    monkeypatch.syspath_prepend(tmp_path)
+    assert subject.find("mine:make")() == 5
+    assert subject.reference_to(np.linalg.norm).endswith(":norm")
+    assert subject.reference_to("a:b") == "a:b"
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("nothing", "module:function or file.py:function"),
+        (":name", "module:function"),
+        ("no_such_module:make", "import no_such_module. Received: ModuleNotFoundError"),
+        ("/nowhere/model.py:make", "import /nowhere/model.py. Received: FileNotFoundError"),
+        ("math:no_such_name", "function no_such_name in math"),
+        ("math:pi", "function pi in math"),
+    ],
+)
+def test_references_that_lead_nowhere_are_refused(reference, message):
+    with pytest.raises(InputError, match=message):
+        subject.find(reference)
+
+
+def test_functions_that_no_other_process_can_import_are_refused():
+    def inner():
+        pass
+
+    for function in (lambda: None, inner, 7):
+        with pytest.raises(InputError, match="another process can import"):
+            subject.reference_to(function)
