@@ -38,7 +38,7 @@ def run(python, backend, job, children=None):
             start a child that imports it, and so on.
         WorkerError: the child ended otherwise.
     """
-    if _here_is_a_child():
+    if here_is_a_child():
         raise InputError(
             "Expected a file that other processes import to compare under `if __name__ == "
             '"__main__":` alone. Received: one that starts a comparison as it is imported.'
@@ -73,7 +73,8 @@ def run(python, backend, job, children=None):
             _end(child)
 
 
-def _here_is_a_child():
+def here_is_a_child():
+    """Whether this process is one that `run` started."""
     specification = getattr(sys.modules["__main__"], "__spec__", None)
     return specification is not None and specification.name == _CHILD
 
