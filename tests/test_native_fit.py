@@ -214,6 +214,17 @@ def test_what_cannot_be_lowered_is_left_to_keras_and_said_once(keras, x, caplog)
     assert ae_multi.fit(model(keras), Whole(), verbose=0).plan.name == "keras"
 
 
+def test_without_jaxs_compiler_keras_trains(keras, backend, x):
+    if backend != "jax":
+        pytest.skip("only JAX's steps need a compiler")
+    uncompiled = model(keras, jit_compile=False)
+    plan = ae_multi.fit(uncompiled, x, x, verbose=0).plan
+    assert plan.name == "keras"
+    assert "model.jit_compile = None" in plan.why
+    uncompiled.jit_compile = None
+    assert ae_multi.fit(uncompiled, x, x, verbose=0).plan.name != "keras"
+
+
 @pytest.mark.parametrize(
     "facts",
     [

@@ -17,5 +17,8 @@ def why_keras(model):
     if getattr(model, "_distribute_strategy", None) is not None:
         return "a tf.distribute strategy holds the model"
     if keras.config.backend() == "jax" and not model.jit_compile:
-        return "the model is compiled with jit_compile=False"
+        return (
+            "the model is compiled with jit_compile=False, as are those in Keras's own files from "
+            "PyTorch (model.jit_compile = None leaves it to the backend)"
+        )
     return None
