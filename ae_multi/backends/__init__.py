@@ -9,6 +9,7 @@ names:
     allow_tf32()      the opposite, where the device has TF32
     wait()            return when the device has finished all work that was given to it
     allow_float64()   what the framework itself needs before float64 means float64
+    keep_programs(f)  keep what is compiled in the folder f, for models that are made anew
     gradients(f, vs)  the value of f() and its gradient for each Keras variable in vs, in NumPy
 
 What makes it fast, with Keras's own `train_step` as the one definition of a step:

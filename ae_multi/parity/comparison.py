@@ -79,6 +79,7 @@ def compare(settings, on_event=None):
             alone = backend == settings.spread_backend(backends)
             job |= {
                 "pictures": folder,
+                "programs": str(Path(folder) / "programs"),
                 "floors": not floors,
                 "spread_runs": settings.spread_runs if alone else 0,
             }

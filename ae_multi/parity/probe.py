@@ -39,10 +39,11 @@ def probe(job, emit):
             paths in ``shaken`` (each shaken as float32 rounding would shake it), ``nudged`` (from
             initial weights one ulp off) and ``planted`` (one or none, with a learning rate that
             is too large). With ``excerpt`` (``stage``, ``place`` and ``path``) no trace is
-            recorded, but what shows one entry saved.
+            recorded, but what shows one entry saved. What is compiled is kept in ``programs``.
         emit: called with one dict of plain values per event.
     """
     sys.path.insert(0, job["folder"])
+    backends.current().keep_programs(job["programs"])
     backends.current().full_precision()
     if job["float64"]:
         float64.install()

@@ -41,6 +41,7 @@ class Probes:
             "run": "ae_multi.parity.probe:probe",
             "build": reference_to(build_model),
             "folder": os.getcwd(),
+            "programs": str(self._folder / "programs"),
             "data": data,
             "seed": seed,
             "steps": steps,

@@ -45,9 +45,11 @@ def record(job, emit):
         job: dict with ``recipes`` (list of `Recipe` values), ``data`` and ``path`` (as
             `load_data` takes them), ``first_steps`` (how many losses to record one by one),
             ``spread_runs`` (how many one-ulp repeats; 0 for none), ``floors`` (whether to measure
-            PCA) and ``pictures`` (a folder for reconstructions).
+            PCA), ``pictures`` (a folder for reconstructions) and ``programs`` (one for what is
+            compiled).
         emit: called with one dict of plain values per event.
     """
+    backends.current().keep_programs(job["programs"])
     backends.current().full_precision()
     emit({"event": "backend", **describe(), "precision": "float32, TF32 off"})
     data = load_data(job["data"], job["path"])

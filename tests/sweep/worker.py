@@ -47,6 +47,7 @@ def _probe_job(folder, job):
         "build": f"{folder / 'model.py'}:build",
         "data": {"file": str(folder / "data.npz")},
         "folder": str(folder),
+        "programs": str(folder.with_name("programs")),
         "trace": str(folder / f"{job['name']}.npz"),
         "seed": job["seed"],
         "steps": 1,

@@ -83,6 +83,16 @@ def allow_tf32():
     jax.config.update("jax_default_matmul_precision", None)
 
 
+def keep_programs(folder):
+    """Keep compiled programs in ``folder``, unless this process keeps them somewhere already.
+
+    To be called before anything is compiled: JAX asks once.
+    """
+    if jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
 def wait():
     """Return when the device has finished; work is done in order, so the last stands for all."""
     jax.effects_barrier()

@@ -6,6 +6,7 @@ from ae_multi.backends.torch.device import (
     device,
     full_precision,
     gradients,
+    keep_programs,
     version,
     wait,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "full_precision",
     "gradients",
     "hold",
+    "keep_programs",
     "plans",
     "version",
     "wait",

@@ -29,6 +29,10 @@ def allow_tf32():
     torch.backends.cudnn.allow_tf32 = True
 
 
+def keep_programs(folder):
+    """Nothing to do: Inductor keeps what it compiles by itself."""
+
+
 def wait():
     """Return when the device has finished."""
     if torch.cuda.is_available():
