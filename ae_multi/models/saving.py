@@ -46,7 +46,7 @@ def without_backend(compile_config, model):
     On PyTorch Keras writes down its optimizer by a private class of that backend, which no
     other backend can load; the public class of the same name stands for it. And it writes down
     as ``jit_compile`` what "auto" came to: False on PyTorch, True on JAX, which loaded on the
-    other mean a step without a compiler, and minutes in Inductor (Keras 3.15).
+    other mean a step without a compiler, and half a minute in Inductor (Keras 3.15).
 
     Args:
         compile_config: what `keras.Model.get_compile_config` returned; changed in place.
