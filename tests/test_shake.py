@@ -21,3 +21,19 @@ def test_gradients_move_by_rounding_and_those_that_are_none_stay(keras):
     np.testing.assert_allclose(abs(moved), 10 * 2.0**-24, rtol=0.2)
     assert 10 < (moved > 0).sum() < 54
     assert keras.ops.convert_to_numpy(unused).tolist() == [3.0]
+
+
+def test_each_run_and_each_step_has_coins_of_its_own(keras):
+    gradient = keras.ops.convert_to_tensor(np.ones(64, np.float32))
+    seen = []
+    for run in range(2):
+        weight = keras.Variable(np.zeros(64, np.float32))
+        optimizer = keras.optimizers.SGD(1.0)
+        optimizer.build([weight])
+        shake_gradients(optimizer, 100, seed=0, run=run)
+        for _ in range(2):
+            weight.assign(np.zeros(64, np.float32))
+            optimizer.apply([gradient], [weight])
+            seen.append(keras.ops.convert_to_numpy(weight) < -1)
+    assert all(16 < coins.sum() < 48 for coins in seen)
+    assert len({coins.tobytes() for coins in seen}) == 4
