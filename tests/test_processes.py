@@ -58,6 +58,14 @@ def test_errors_of_the_child_are_raised_here(child):
         list(run(python, "jax", {}))
 
 
+@pytest.mark.backend
+def test_a_child_begins_without_what_no_job_needs_and_can_still_have_it(backend):
+    (start,) = run(sys.executable, backend, {"run": "tests.reference.start:tell"})
+    assert start["backend"] == backend
+    assert start["imported"] == []
+    assert start["found"] == ["matplotlib", "pandas", "sklearn"]
+
+
 def test_a_child_starts_no_children(child, monkeypatch):
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", SimpleNamespace(name=CHILD))
     with pytest.raises(InputError, match="starts a comparison as it is imported"):
