@@ -33,9 +33,10 @@ FOLDER = Path(__file__).parent
 PROJECT = nox.project.load_toml(FOLDER / "pyproject.toml")
 # Tests run in two processes, a file in one of them: small networks keep no more than a core busy.
 IN_TWO = ("--numprocesses=2", "--dist=loadfile")
-# What JAX has compiled in one of the tests' many processes the others find on the disk; programs
-# are so small that compiling them takes most of the time.
-COMPILED_ONCE = {
+# Each process of the tests has one thread, and what JAX has compiled in one the others find on the
+# disk; programs are so small that compiling them takes most of the time.
+FOR_TESTS = {
+    "OMP_NUM_THREADS": "1",
     "JAX_COMPILATION_CACHE_DIR": str(FOLDER / ".nox" / "compiled"),
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
@@ -57,15 +58,15 @@ def compare(session):
 def tests(session, name):
     """Run the test suite on each backend, and once what needs none or needs all."""
     arguments = [*IN_TWO, *(session.posargs or ["tests"])]
-    os.environ |= {**COMPILED_ONCE, "OMP_NUM_THREADS": "1"}
+    # Not for the whole of nox: a job behind this one may be a benchmark.
     if name == CORE:
-        os.environ["AE_MULTI_TEST_PYTHONS"] = pythons_for_tests(session)
-        run_in_core(session, "-m", "pytest", "-m", "not backend", *arguments)
+        which, env = "not backend", {"AE_MULTI_TEST_PYTHONS": pythons_for_tests(session)}
     else:
-        session.run(
-            environment(session, name), "-m", "pytest", "-m", "backend", *arguments,
-            env={"KERAS_BACKEND": name}, external=True,
-        )  # fmt: skip
+        which, env = "backend", {"KERAS_BACKEND": name}
+    session.run(
+        environment(session, name), "-m", "pytest", "-m", which, *arguments,
+        env={**FOR_TESTS, **env}, external=True,
+    )  # fmt: skip
 
 
 @nox.session
