@@ -11,9 +11,8 @@ import time
 import numpy as np
 import pytest
 
+from ae_multi.selection import BACKENDS
 from tests.reference.planting import altered
-
-BACKENDS = ("torch", "tensorflow", "jax")
 
 pytestmark = pytest.mark.across
 

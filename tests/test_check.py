@@ -12,10 +12,10 @@ import pytest
 
 from ae_multi.errors import InputError
 from ae_multi.parity import check
+from ae_multi.selection import BACKENDS
 
 pytestmark = pytest.mark.across
 
-BACKENDS = ("torch", "tensorflow", "jax")
 MODELS = Path(__file__).parent / "reference" / "keras_models.py"
 
 
@@ -79,7 +79,7 @@ def test_openvino_is_a_witness_of_the_forward_pass(pythons):
 @pytest.mark.parametrize(("model", "backends"), [("variational", None), ("segmentation", BACKENDS)])
 def test_models_that_draw_and_skip_agree(pythons, model, backends):
     report = check(
-        f"{MODELS}:{model}", None, None, backends, shape=(9, 6, 1), pythons=pythons, steps=3
+        f"{MODELS}:{model}", backends=backends, shape=(9, 6, 1), pythons=pythons, steps=3
     )
     assert report.agree, str(report)
     # Keras's NumPy backend cannot add two losses, which nobody asks it for.

@@ -29,13 +29,20 @@ def made():
     }
 
 
+def target_of(name):
+    """What an estimator is fitted to beside the images, as further arguments of its `fit`."""
+    return (IMAGES > 0.5,) if name == "segmenter" else ()
+
+
 @pytest.fixture(scope="module")
 def fitted():
     """A function from a name to the fitted estimator; each is fitted once, when it is wanted."""
 
+    unfitted = made()
+
     @cache
     def fit(name):
-        return made()[name].fit(IMAGES, *([IMAGES > 0.5] if name == "segmenter" else []))
+        return unfitted[name].fit(IMAGES, *target_of(name))
 
     return fit
 
@@ -70,7 +77,7 @@ def test_what_comes_back_is_what_was_saved(name, fitted, tmp_path):
         assert loaded.sample_shape_ == (6, 6)
         assert set(vars(loaded)) == set(vars(saved))
     # It can be fitted anew, and goes on from where it was, optimizer included.
-    target = (IMAGES > 0.5,) if name == "segmenter" else ()
+    target = target_of(name)
     assert int(loaded.network_.optimizer.iterations) == int(saved.network_.optimizer.iterations)
     loaded.partial_fit(IMAGES, *target)
     assert loaded.n_iter_ == 3

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-BACKENDS = ("torch", "tensorflow", "jax")
+from ae_multi.selection import BACKENDS
 
 pytestmark = pytest.mark.across
 

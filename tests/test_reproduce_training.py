@@ -11,12 +11,12 @@ import pytest
 
 from ae_multi.parity.ladder import Divergence
 from ae_multi.parity.reproduce_training import write_training_script
+from ae_multi.selection import BACKENDS
 from tests.reference.numpy_dense import loss_and_gradients, train_sgd
 
 pytestmark = pytest.mark.across
 
 MODELS = Path(__file__).parent / "reference" / "training_models.py"
-BACKENDS = ("torch", "tensorflow", "jax")
 KINDS = ("relu", "sigmoid")
 X = np.random.default_rng(0).random((24, 6), np.float32)
 BATCHES = [X[:8], X[8:16], X[16:]]

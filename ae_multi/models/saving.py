@@ -52,10 +52,12 @@ def without_backend(compile_config, model):
         compile_config: what `keras.Model.get_compile_config` returned; changed in place.
         model: the Keras model it belongs to.
     """
-    optimizer = (compile_config or {}).get("optimizer")
+    if not compile_config:  # the model is not compiled
+        return
+    optimizer = compile_config.get("optimizer")
     if isinstance(optimizer, dict) and str(optimizer["module"]).startswith("keras.src.backend"):
         optimizer.update(module="keras.optimizers", registered_name=None)
-    if compile_config and compile_config.get("jit_compile") == _chosen_by_keras(model):
+    if compile_config.get("jit_compile") == _chosen_by_keras(model):
         compile_config["jit_compile"] = "auto"
 
 
