@@ -43,6 +43,13 @@ def small():
     return np.random.default_rng(1).random((70, 8, 8, 1), np.float32)
 
 
+@pytest.fixture
+def plans_file(tmp_path, monkeypatch):
+    """The file of the measured plans, in a cache of the test's own."""
+    monkeypatch.setenv("AE_MULTI_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "plans.json"
+
+
 @pytest.fixture(scope="session")
 def keras():
     """Keras, on whichever backend runs."""

@@ -8,7 +8,7 @@ from sklearn.model_selection import GridSearchCV
 import ae_multi
 from ae_multi.estimators import base
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("plans_file")]
 
 IMAGES = np.random.default_rng(0).random((40, 6, 6), np.float32)
 SMALL = {"epochs": 8, "batch_size": 16, "early_stopping": True, "patience": 6}
@@ -18,12 +18,6 @@ ESTIMATORS = {
     "denoiser": (ae_multi.Denoiser, {"model": "deep", "hidden": (5,)}, ()),
     "segmenter": (ae_multi.Segmenter, {"filters": (2, 3)}, (IMAGES > 0.5,)),
 }
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    """A cache of each test's own."""
-    monkeypatch.setenv("AE_MULTI_CACHE", str(tmp_path / "cache"))
 
 
 class KilledError(Exception):

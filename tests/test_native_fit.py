@@ -1,6 +1,5 @@
-"""`ae_multi.fit`: what Keras's own `fit` would leave behind, callbacks, plans and bad losses."""
+"""`ae_multi.fit`: what Keras's own `fit` would leave behind, callbacks and bad losses."""
 
-import json
 import signal
 
 import numpy as np
@@ -8,29 +7,14 @@ import pytest
 
 import ae_multi
 from ae_multi.errors import DivergenceError, InputError
-from tests.reference.step_models import dense, task
+from tests.reference.step_models import autoencoder, dense, task
 
-pytestmark = pytest.mark.backend
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    """A cache of each test's own."""
-    monkeypatch.setenv("AE_MULTI_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "plans.json"
+pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("plans_file")]
 
 
 @pytest.fixture
 def x():
     return np.random.default_rng(0).random((70, 12), np.float32)
-
-
-def model(keras, learning_rate=1e-2, **kwargs):
-    made = dense(keras)
-    for weight in made.trainable_variables:
-        weight.assign(np.random.default_rng(weight.shape[0]).normal(0, 0.3, weight.shape))
-    made.compile(keras.optimizers.Adam(learning_rate), "mse", metrics=["mae"], **kwargs)
-    return made
 
 
 def state(model):
@@ -45,7 +29,7 @@ def assert_same(one, other, **tolerance):
 
 def test_it_leaves_what_keras_fit_leaves(keras, x):
     arguments = {"batch_size": 16, "epochs": 3, "verbose": 0, "validation_split": 0.2}
-    ours, theirs = model(keras), model(keras)
+    ours, theirs = autoencoder(keras), autoencoder(keras)
     fast = ae_multi.fit(ours, x, x, **arguments)
     slow = ae_multi.fit(theirs, x, x, plan="keras", **arguments)
     assert fast.plan.name != "keras"
@@ -60,6 +44,22 @@ def test_it_leaves_what_keras_fit_leaves(keras, x):
     for each in (ours, theirs):
         each.fit(x, x, shuffle=False, verbose=0)
     assert_same(ours.get_weights(), theirs.get_weights(), rtol=1e-4, atol=1e-6)
+
+
+def test_one_model_trains_on_more_samples_and_on_fewer(keras, x):
+    from ae_multi import backends
+
+    def trained(plan):
+        made = autoencoder(keras)
+        for samples in (33, 40, 33):  # two batches of each
+            part = x[:samples]
+            ae_multi.fit(made, part, part, 16, steps_per_epoch=2, verbose=0, plan=plan)
+        return state(made)
+
+    expected = trained("keras")
+    for plan, _ in backends.current().plans(autoencoder(keras)):
+        if plan != "inductor":
+            assert_same(trained(plan), expected, rtol=1e-4, atol=1e-6, err_msg=plan)
 
 
 def test_nested_inputs_and_weights_by_either_way(keras):
@@ -97,7 +97,7 @@ def test_bytes_stay_bytes_and_are_scaled_by_the_model(keras):
 
 def test_callbacks_that_want_each_batch_get_it(keras, x):
     def train(**kwargs):
-        ours, batches, counts = model(keras), [], []
+        ours, batches, counts = autoencoder(keras), [], []
 
         class Note(keras.callbacks.Callback):
             def on_train_batch_end(self, batch, logs=None):
@@ -118,7 +118,7 @@ def test_callbacks_that_want_each_batch_get_it(keras, x):
 
 
 def test_callbacks_of_keras_work(keras, x, tmp_path):
-    ours = model(keras, learning_rate=0.01)
+    ours = autoencoder(keras, learning_rate=0.01)
     kinds = keras.callbacks
     best = tmp_path / "best.weights.h5"
     history = ae_multi.fit(
@@ -134,14 +134,14 @@ def test_callbacks_of_keras_work(keras, x, tmp_path):
     # The rate that a callback sets is the rate of the steps that follow.
     assert history.history["learning_rate"][-1] == pytest.approx(0.01 / 8)
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 6
-    again = model(keras)
+    again = autoencoder(keras)
     again.optimizer.build(again.trainable_variables)
     again.load_weights(best)
     assert_same(again.get_weights(), ours.get_weights(), rtol=1e-6)
 
 
 def test_the_bar_shows_samples_per_second(keras, x, capsys):
-    ae_multi.fit(model(keras), x, x, epochs=2, verbose=1)
+    ae_multi.fit(autoencoder(keras), x, x, epochs=2, verbose=1)
     shown = capsys.readouterr().out
     assert "Epoch 2/2" in shown
     assert "samples/s" in shown
@@ -149,7 +149,7 @@ def test_the_bar_shows_samples_per_second(keras, x, capsys):
 
 
 def test_a_loss_that_is_no_number_ends_the_training(keras, x):
-    ours, twin = model(keras), model(keras)
+    ours, twin = autoencoder(keras), autoencoder(keras)
     bad = x.copy()
     bad[37] = np.nan  # in the third batch of 16
     with pytest.raises(DivergenceError, match="nan in step 3 of epoch 1"):
@@ -157,7 +157,7 @@ def test_a_loss_that_is_no_number_ends_the_training(keras, x):
     ae_multi.fit(twin, x, x, 16, shuffle=False, steps_per_epoch=2, verbose=0)
     assert_same(ours.get_weights(), twin.get_weights(), rtol=1e-6, atol=1e-7)
     watched = ae_multi.fit(
-        model(keras),
+        autoencoder(keras),
         bad,
         bad,
         16,
@@ -169,7 +169,7 @@ def test_a_loss_that_is_no_number_ends_the_training(keras, x):
 
 
 def test_ctrl_c_leaves_whole_steps(keras, x):
-    ours, twin = model(keras), model(keras)
+    ours, twin = autoencoder(keras), autoencoder(keras)
 
     class Interrupt(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
@@ -198,7 +198,7 @@ def test_ctrl_c_leaves_whole_steps(keras, x):
 
 def test_what_cannot_be_lowered_is_left_to_keras_and_said_once(keras, x, caplog):
     for _ in range(2):
-        history = ae_multi.fit(model(keras, run_eagerly=True), x, x, verbose=0)
+        history = ae_multi.fit(autoencoder(keras, run_eagerly=True), x, x, verbose=0)
         assert history.plan.name == "keras"
         assert "run_eagerly" in history.plan.why
     assert len([record for record in caplog.records if "run_eagerly" in record.message]) <= 1
@@ -211,13 +211,13 @@ def test_what_cannot_be_lowered_is_left_to_keras_and_said_once(keras, x, caplog)
         def __getitem__(self, place):
             return x, x
 
-    assert ae_multi.fit(model(keras), Whole(), verbose=0).plan.name == "keras"
+    assert ae_multi.fit(autoencoder(keras), Whole(), verbose=0).plan.name == "keras"
 
 
 def test_without_jaxs_compiler_keras_trains(keras, backend, x):
     if backend != "jax":
         pytest.skip("only JAX's steps need a compiler")
-    uncompiled = model(keras, jit_compile=False)
+    uncompiled = autoencoder(keras, jit_compile=False)
     plan = ae_multi.fit(uncompiled, x, x, verbose=0).plan
     assert plan.name == "keras"
     assert "model.jit_compile = None" in plan.why
@@ -225,89 +225,10 @@ def test_without_jaxs_compiler_keras_trains(keras, backend, x):
     assert ae_multi.fit(uncompiled, x, x, verbose=0).plan.name != "keras"
 
 
-@pytest.mark.parametrize(
-    "facts",
-    [
-        {"step": {"scan": "fast"}, "build": {"scan": 1.0}, "failed": []},
-        {"step": {"scan": -1.0}, "build": {"scan": 1.0}, "failed": []},
-        {"step": {"scan": 1.0}, "build": {}, "failed": []},
-        {"step": {}, "build": {}, "failed": [1]},
-        {"step": "scan"},
-        ["scan"],
-    ],
-)
-def test_what_somebody_else_wrote_into_the_cache_is_left_alone(facts, cache, monkeypatch):
-    from ae_multi.training import memory
-
-    monkeypatch.setattr(memory, "_here", {})
-    cache.parent.mkdir()
-    cache.write_text(json.dumps({"key": facts}))
-    assert memory.recall("key") == {}
-    sound = {"step": {"scan": 1.0}, "build": {"scan": 2}, "failed": ["step"]}
-    cache.write_text(json.dumps({"key": sound}))
-    assert memory.recall("key") == sound
-
-
-def test_plans_are_measured_and_remembered(keras, x, cache, monkeypatch):
-    from ae_multi.training import memory, plan
-
-    monkeypatch.setattr(plan, "_WORTH", 0.0)
-    monkeypatch.setattr(memory, "_here", {})
-    first = ae_multi.fit(model(keras), x, x, verbose=0).plan
-    assert first.name in first.seconds_per_step
-    assert "ms a step" in first.why
-    (facts,) = json.loads(cache.read_text()).values()
-    assert facts["step"] == first.seconds_per_step
-    # What the file says decides the next time, in a process that has measured nothing.
-    monkeypatch.setattr(memory, "_here", {})
-    assert ae_multi.fit(model(keras), x, x, verbose=0).plan == first
-
-
-def test_a_plan_that_fails_is_not_tried_again(keras, x, monkeypatch):
-    from ae_multi import backends
-    from ae_multi.training import memory
-
-    monkeypatch.setattr(memory, "_here", {})
-    module, tried = backends.current(), []
-    works = module.plans(model(keras))[0][0]
-
-    class Steps(module.Steps):
-        def __init__(self, model, held, plan, *rest):
-            tried.append(plan)
-            if plan == "broken":
-                raise RuntimeError("no such instruction")
-            super().__init__(model, held, plan, *rest)
-
-    monkeypatch.setattr(module, "Steps", Steps)
-    monkeypatch.setattr(module, "plans", lambda model: [("broken", 0.0), (works, 0.0)])
-    assert ae_multi.fit(model(keras), x, x, verbose=0).plan.name == works
-    assert tried.count("broken") == 1
-    ae_multi.fit(model(keras), x, x, verbose=0)
-    assert tried.count("broken") == 1
-    monkeypatch.setattr(module, "plans", lambda model: [("broken", 0.0)])
-    with pytest.raises(RuntimeError, match="no such instruction"):
-        ae_multi.fit(model(keras), x, x, verbose=0)
-
-
-def test_a_cache_that_cannot_be_used_does_no_harm(keras, x, cache, monkeypatch):
-    from ae_multi.training import memory, plan
-
-    monkeypatch.setattr(plan, "_WORTH", 0.0)
-    for ruin in ("not a folder", "no json"):
-        monkeypatch.setattr(memory, "_here", {})
-        if ruin == "no json":
-            cache.parent.unlink()
-            cache.parent.mkdir()
-            cache.write_text("{")
-        else:
-            cache.parent.write_text("a file where the folder should be")
-        assert ae_multi.fit(model(keras), x, x, verbose=0).plan.seconds_per_step
-
-
 def test_repeats_are_the_same_to_the_bit(keras, x):
     ends = []
     for _ in range(2):
-        ours = model(keras)
+        ours = autoencoder(keras)
         ae_multi.fit(ours, x, x, epochs=3, verbose=0)
         ends.append(state(ours))
     for a, b in zip(*ends, strict=True):
@@ -315,7 +236,7 @@ def test_repeats_are_the_same_to_the_bit(keras, x):
 
 
 def test_an_optimizer_of_another_model_is_refused(keras, x):
-    first, second = model(keras), model(keras)
+    first, second = autoencoder(keras), autoencoder(keras)
     ae_multi.fit(first, x, x, verbose=0)
     second.compile(first.optimizer, "mse")
     with pytest.raises(InputError, match="built for others"):
@@ -330,7 +251,7 @@ def test_data_that_do_not_fit_are_named(keras, x, monkeypatch):
 
     monkeypatch.setattr(backends.current(), "hold", full)
     with pytest.raises(InputError, match=r"Received: 0.0 GiB.*PyDataset"):
-        ae_multi.fit(model(keras), x, x, verbose=0)
+        ae_multi.fit(autoencoder(keras), x, x, verbose=0)
 
 
 @pytest.mark.parametrize(
@@ -345,6 +266,6 @@ def test_data_that_do_not_fit_are_named(keras, x, monkeypatch):
 )
 def test_bad_arguments_are_refused(keras, x, arguments, message):
     with pytest.raises(InputError, match=message):
-        ae_multi.fit(model(keras), x, **{"y": x, **arguments})
+        ae_multi.fit(autoencoder(keras), x, **{"y": x, **arguments})
     with pytest.raises(InputError, match="compiled model"):
         ae_multi.fit(dense(keras), x, x)

@@ -15,15 +15,9 @@ import ae_multi
 from ae_multi.checkpoints import Folder
 from ae_multi.errors import InputError
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("plans_file")]
 
 EPOCHS = 9
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    """A cache of each test's own."""
-    monkeypatch.setenv("AE_MULTI_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,15 @@ def dense(keras):
     )
 
 
+def autoencoder(keras, learning_rate=1e-2, **kwargs):
+    """The dense one, compiled with Adam, from weights that are the same on every backend."""
+    made = dense(keras)
+    for weight in made.trainable_variables:
+        weight.assign(np.random.default_rng(weight.shape[0]).normal(0, 0.3, weight.shape))
+    made.compile(keras.optimizers.Adam(learning_rate), "mse", metrics=["mae"], **kwargs)
+    return made
+
+
 def convolutional(keras):
     """Convolutions, batch statistics and random layers of Keras's and the project's own."""
     from ae_multi.randomness.layers import Dropout, GaussianNoise

@@ -41,7 +41,7 @@ class Steps:
     """Runs steps of a compiled and built model on held data; see JAX's `Steps`."""
 
     def __init__(self, model, held, plan, training, batch_size, most):
-        self._held, self._batch_size, self._most = held, batch_size, most
+        self._model, self._held, self._batch_size, self._most = model, held, batch_size, most
         self._variables = [
             *model.trainable_variables,
             *model.non_trainable_variables,
@@ -58,7 +58,9 @@ class Steps:
             with updating(model.optimizer, fused(model.optimizer) if fuse else None):
                 return make(step, held)
 
-        self._program = cached(model, (plan, training, held.signature), build)
+        self._key = plan, training, held.signature
+        self._program = cached(model, self._key, build)
+        self._read = cached(model, ("read", training), lambda: _reading(self._variables))
 
     def run(self, indices):
         """One step for each row; see JAX's `Steps.run`."""
@@ -69,10 +71,9 @@ class Steps:
         """The state as it is, for `restore`.
 
         Nothing is copied here: TensorFlow copies a value that somebody holds before it changes a
-        variable. `read_value` gives the same and takes ten times as long.
+        variable.
         """
-        values = [variable.value for variable in self._variables]
-        return [tf.raw_ops.ReadVariableOp(resource=v.handle, dtype=v.dtype) for v in values]
+        return self._read()
 
     def restore(self, kept):
         """Set the model's variables to a state."""
@@ -85,12 +86,24 @@ class Steps:
         rows = max(self._most, len(indices)) if size == self._batch_size else 1
         filled = np.zeros((rows, size), np.int32)
         filled[: len(indices)] = indices
-        count = tf.constant(len(indices))
-        return self._program(self._held.arrays, tf.constant(filled), count)
+        given = self._held.arrays, tf.constant(filled), tf.constant(len(indices))
+        # TensorFlow takes half a millisecond to find out which of its traces fits.
+        key = *self._key, filled.shape, *(array.shape for array in self._held.arrays)
+        traced = cached(self._model, key, lambda: self._program.get_concrete_function(*given))
+        return traced(*given)
 
     def _each(self, indices):
         collected = [self._program(self._held.arrays, tf.constant(row)) for row in indices]
         return {name: np.stack([logs[name].numpy() for logs in collected]) for name in collected[0]}
+
+
+def _reading(variables):
+    """A function that returns the values of all variables.
+
+    It is one call. A call for each takes as long as some steps of a small network.
+    """
+    values = [variable.value for variable in variables]
+    return compiled(lambda: [value.read_value() for value in values]).get_concrete_function()
 
 
 def _one(step, held):
