@@ -1,4 +1,4 @@
-"""Programs that JAX has compiled are kept, and taken for the same model made anew."""
+"""Programs that JAX has compiled are kept, and taken for the same model compiled alike."""
 
 import os
 
@@ -21,14 +21,16 @@ for _ in range(2):
     print(len(os.listdir("kept")) if os.path.exists("kept") else None)
 """
 
+SOON = CODE.replace("    print(", "    backends.current().compile_soon()\n    print(")
+
 
 @pytest.fixture
 def run(backend, fresh_python):
     if backend != "jax":
         pytest.skip("only JAX is told where to keep what it compiles")
 
-    def run(folder):
-        done = fresh_python(CODE, KERAS_BACKEND="jax", JAX_COMPILATION_CACHE_DIR=folder)
+    def run(folder, code=CODE):
+        done = fresh_python(code, KERAS_BACKEND="jax", JAX_COMPILATION_CACHE_DIR=folder)
         assert done.returncode == 0, done.stderr
         return done.stdout.split()
 
@@ -39,6 +41,11 @@ def test_a_model_made_anew_finds_its_program(run):
     first, second = run(None)
     assert first == second
     assert int(first) > 0
+
+
+def test_what_is_compiled_soon_is_another_program(run):
+    first, second = run(None, SOON)
+    assert int(second) > int(first)
 
 
 def test_who_keeps_programs_elsewhere_goes_on_to(run, tmp_path):

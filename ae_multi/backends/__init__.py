@@ -10,6 +10,7 @@ names:
     wait()            return when the device has finished all work that was given to it
     allow_float64()   what the framework itself needs before float64 means float64
     keep_programs(f)  keep what is compiled in the folder f, for models that are made anew
+    compile_soon()    from here on compile soon rather than well, for a process that computes little
     gradients(f, vs)  the value of f() and its gradient for each Keras variable in vs, in NumPy
 
 What makes it fast, with Keras's own `train_step` as the one definition of a step:

@@ -22,6 +22,9 @@ from ae_multi.parity.ulp import nudged
 from ae_multi.randomness.streams import stream
 from ae_multi.selection import FORWARD_ONLY
 
+# Of so many products of numbers, forward in all steps, what is computed in float64 takes no longer
+# where it is compiled soon.
+_FEW = 3e8
 # How much too large the learning rate of a planted fault is.
 _FAULT = 1 + 2.0**-10
 
@@ -66,8 +69,12 @@ def probe(job, emit):
         return
 
     forward_only = keras.config.backend() in FORWARD_ONLY or not first.trainable_variables
+    recorder = runs.recorder(first)
     # What was drawn is what the first rung compares; all others start from the same numbers.
-    stages = {"start": drawn, **runs.recorder(first).forward(job["steps"])}
+    stages = {"start": drawn, **recorder.forward(job["steps"])}
+    if job["float64"] and runs.products(stages["forward"]) < _FEW:
+        # Float32 is compiled as it always is: how is what is looked at there.
+        backends.current().compile_soon()
     about = {
         **describe(),
         "precision": "float64" if job["float64"] else "float32, TF32 off",
@@ -79,7 +86,7 @@ def probe(job, emit):
         "forward_only": forward_only,
     }
     if not forward_only:
-        stages |= runs.recorder(first).steps(job["steps"], runs.told)
+        stages |= recorder.steps(job["steps"], runs.told)
         # One rate for all traces: that of the first.
         rate = (start.about.get("rate") if start else None) or trainings.gentle_rate(
             stages["gradient"]
@@ -108,6 +115,10 @@ class _Runs:
             + len(job["planted"]) * (epoch + per_epoch * min(1, self.epochs))
         )
 
+    def products(self, forward):
+        """Products of numbers in the layers of all steps, forward, by what they gave for one."""
+        return self._total * sum(entry["terms"] * entry["values"].size for entry in forward)
+
     def told(self):
         """Count one step, and tell of every fiftieth."""
         self._done += 1
@@ -116,15 +127,23 @@ class _Runs:
             done = {"event": "progress", "done": self._done, "total": self._total}
             self._emit({**done, "label": label})
 
-    def recorder(self, model=None, start=None):
-        """A `Recorder` of the model, or of another like it, from the common start or another."""
+    def recorder(self, model=None, start=None, run=0, terms=0):
+        """A `Recorder` of the model, or of another like it, from the common start or another.
+
+        Where there are runs that are shaken, all are, those by nothing too; so they share programs.
+        """
         if model is None:
             random.seed(self.job["seed"])  # the same seeds for the same layers
             model = subject.build(self.job["build"], self.data.xs)
         for variable, values in zip(model.weights, start or self.start, strict=True):
             variable.assign(values.astype(variable.dtype))
+        self._shake(model.optimizer, run, terms)
         job = self.job
         return Recorder(model, self.data.xs, self.data.ys, job["seed"], job["batch_size"])
+
+    def _shake(self, optimizer, run, terms):
+        if self.job["shaken"]:
+            shake_gradients(optimizer, self.job["seed"], run, terms)
 
     def save_excerpt(self, model, stage, place, path):
         """Save what shows one entry of a stage: a layer, its inputs and weights, or a training."""
@@ -160,16 +179,12 @@ class _Runs:
 
     def _shaken(self, run, terms, rate):
         """The stages of a trace that is shaken as float32 rounding would shake it."""
+        shaken = {"run": run, "terms": terms}
         start = nudged(self.start, self.job["seed"], run)
-
-        def shake(optimizer):
-            shake_gradients(optimizer, terms, self.job["seed"], run)
-
-        recorder, steps = self.recorder(start=start), self.job["steps"]
-        shake(recorder.model.optimizer)
+        recorder, steps = self.recorder(start=start, **shaken), self.job["steps"]
         found = {**recorder.forward(steps), **recorder.steps(steps, self.told)}
         if self.job["epoch"]:
-            found["epoch"] = self._sgd(self.recorder(start=start), rate, shake)
+            found["epoch"] = self._sgd(self.recorder(start=start), rate, **shaken)
         return found
 
     def _planted(self, rate):
@@ -187,8 +202,10 @@ class _Runs:
             found["training"] = self._own(recorder, 1)
         return found
 
-    def _sgd(self, recorder, rate, prepare=None):
-        return trainings.sgd_epoch(recorder, self.data, rate, self.told, prepare)
+    def _sgd(self, recorder, rate, run=0, terms=0):
+        optimizer = trainings.gentle_sgd(rate)
+        self._shake(optimizer, run, terms)
+        return trainings.sgd_epoch(recorder, self.data, optimizer, self.told)
 
     def _own(self, recorder, epochs):
         return trainings.own_training(recorder, self.data, epochs, self.told)

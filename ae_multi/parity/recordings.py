@@ -69,8 +69,10 @@ def record_all(probes, names, reference, witnesses, nudged=None, float64=False):
     first = train(names[0])  # alone: its weights start the others
     pool = ThreadPoolExecutor(1 if shutil.which("nvidia-smi") else 2)
     try:
-        trained = {name: pool.submit(train, name) for name in names[1:]}
+        # What takes longest comes first, so that no process is waited for alone at the end.
         oracle = pool.submit(probes.oracle, reference)
+        longest = sorted(names[1:], key=lambda name: name != reference)
+        trained = {name: pool.submit(train, name) for name in longest}
         others = [name for name in names if float64 and name != reference]
         exact = {name: pool.submit(probes.exact, name) for name in others}
         looks = {name: pool.submit(look, name) for name in witnesses}
@@ -78,7 +80,7 @@ def record_all(probes, names, reference, witnesses, nudged=None, float64=False):
         everybody = [*trained.values(), oracle, *exact.values(), *looks.values()]
         for each in wait(everybody, return_when=FIRST_EXCEPTION).done:
             each.result()
-        trained = {names[0]: first} | {name: each.result() for name, each in trained.items()}
+        trained = {names[0]: first} | {name: trained[name].result() for name in names[1:]}
         traces = {name: found[0] for name, found in trained.items()}
         exact = {name: each.result() for name, each in exact.items()}
         left_out = {}

@@ -14,8 +14,11 @@ ops = keras.ops
 _STEPS = 2**24
 
 
-def shake_gradients(optimizer, terms, seed, run):
+def shake_gradients(optimizer, seed, run=0, terms=0):
     """Change each gradient by the rounding that a sum of ``terms`` float32 terms can have.
+
+    A sum of no terms has none: then nothing changes, but the steps are the same program, which
+    has to be compiled only once.
 
     An optimizer may amplify this far beyond what weights show: Adam divides a gradient by its
     own size, so that where it is all but zero, its rounding decides on the step. The coins are
@@ -23,16 +26,19 @@ def shake_gradients(optimizer, terms, seed, run):
 
     Args:
         optimizer: a Keras optimizer; its `apply` is replaced for good.
-        terms: integer.
         seed: integer.
         run: number of the repeat; each has coins of its own.
+        terms: integer.
     """
-    amplitude = UNIT_ROUNDOFF * terms**0.5
     real = optimizer.apply
-    # Among the optimizer's state, the number of the run makes no other program of its steps.
-    number = optimizer.add_variable(
-        (), initializer=keras.initializers.Constant(run), dtype="int32", name="shake_run"
-    )
+
+    # Among the optimizer's state, what differs from run to run makes no other program.
+    def state(name, value, dtype=None):
+        initial = keras.initializers.Constant(value)
+        return optimizer.add_variable((), initializer=initial, dtype=dtype, name=name)
+
+    number = state("shake_run", run, "int32")
+    amplitude = state("shake_amplitude", UNIT_ROUNDOFF * terms**0.5)
 
     def apply(grads, trainable_variables=None):
         counts = [0 if g is None else math.prod(int(n) for n in g.shape) for g in grads]
@@ -45,7 +51,9 @@ def shake_gradients(optimizer, terms, seed, run):
                 shaken.append(None)
                 continue
             signs = ops.reshape(coins[end - count : end], gradient.shape)
-            size = amplitude * ops.max(ops.abs(gradient)) if gradient.shape else amplitude
+            size = ops.cast(amplitude, gradient.dtype)
+            if gradient.shape:
+                size = size * ops.max(ops.abs(gradient))
             shaken.append(gradient + size * ops.cast(signs, gradient.dtype))
         return real(shaken, trainable_variables)
 

@@ -32,22 +32,23 @@ def gentle_rate(gradient_entries):
     return min(_LARGEST_RATE, 2.0 ** math.floor(math.log2(_LOWERED * abs(float(loss)) / square)))
 
 
-def sgd_epoch(recorder, samples, rate, told, prepare=None):
+def gentle_sgd(rate):
+    """SGD with momentum, of numbers that float32 holds exactly."""
+    return keras.optimizers.SGD(rate, momentum=MOMENTUM)
+
+
+def sgd_epoch(recorder, samples, optimizer, told):
     """Entries of the stage "epoch": one epoch of SGD with momentum.
 
     Args:
         recorder: the `Recorder` of a model at its start, not trained yet.
         samples: the `Samples`, for those to test on.
-        rate: the learning rate.
+        optimizer: what `gentle_sgd` returned.
         told: called after each step.
-        prepare: called with the optimizer before the first step, or None.
 
     Returns:
         Each step's loss, the running loss, and each test sample's error after the epoch.
     """
-    optimizer = keras.optimizers.SGD(rate, momentum=MOMENTUM)
-    if prepare is not None:
-        prepare(optimizer)
     recorder.model.optimizer = optimizer
     losses = _losses(recorder, recorder.steps_per_epoch, told)
     sizes = recorder.batch_sizes()

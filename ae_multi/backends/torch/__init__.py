@@ -3,6 +3,7 @@
 from ae_multi.backends.torch.device import (
     allow_float64,
     allow_tf32,
+    compile_soon,
     device,
     full_precision,
     gradients,
@@ -17,6 +18,7 @@ __all__ = [
     "Steps",
     "allow_float64",
     "allow_tf32",
+    "compile_soon",
     "device",
     "forward",
     "full_precision",
