@@ -7,6 +7,8 @@ what is compared, tested and timed should be the same installation.
 import argparse
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import nox
@@ -54,9 +56,9 @@ def compare(session):
 
 
 @nox.session
-@nox.parametrize("name", [*BACKENDS, CORE], ids=[*BACKENDS, CORE])
+@nox.parametrize("name", [CORE, *BACKENDS], ids=[CORE, *BACKENDS])
 def tests(session, name):
-    """Run the test suite on each backend, and once what needs none or needs all."""
+    """Run the test suite once for what needs no backend or all of them, and on each backend."""
     arguments = [*IN_TWO, *(session.posargs or ["tests"])]
     # Not for the whole of nox: a job behind this one may be a benchmark.
     if name == CORE:
@@ -234,12 +236,24 @@ def interpreters(session):
     parser.add_argument("--backends", default=",".join(BACKENDS))
     named = parser.parse_known_args(session.posargs)[0].backends.split(",")
     # A name that is no backend is left to the command, whose message lists those that are.
-    return [f"--python={name}={environment(session, name)}" for name in named if name in BACKENDS]
+    built = environments(session, [name for name in named if name in BACKENDS])
+    return [f"--python={name}={python}" for name, python in built.items()]
 
 
 def pythons_for_tests(session):
     """Every backend's interpreter, as the tests that start processes take them."""
-    return " ".join(f"{name}={environment(session, name)}" for name in BACKENDS)
+    return " ".join(f"{name}={python}" for name, python in environments(session).items())
+
+
+def environments(session, backends=BACKENDS):
+    """Build the environments of backends, and that of their parent; dict of backend to Python.
+
+    An installation is the work of one process, so that two take little longer than one.
+    """
+    names = [*backends, CORE]
+    with ThreadPoolExecutor(2) as pool:
+        built = dict(zip(names, pool.map(partial(environment, session), names), strict=True))
+    return {name: built[name] for name in backends}
 
 
 def environment(session, name):

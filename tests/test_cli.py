@@ -206,6 +206,7 @@ def test_compare_shows_a_training_that_diverges(backend):
 
 
 @pytest.mark.backend
+@pytest.mark.once
 def test_info_names_versions_devices_and_data(here, monkeypatch, tmp_path):
     monkeypatch.setenv("AE_MULTI_MNIST", "")
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
@@ -220,6 +221,7 @@ def test_info_names_versions_devices_and_data(here, monkeypatch, tmp_path):
 
 
 @pytest.mark.backend
+@pytest.mark.once
 def test_compare_with_the_one_backend_that_is_here(backend, tmp_path):
     out, figure = tmp_path / "out.json", tmp_path / "out.png"
     done = ae_multi(

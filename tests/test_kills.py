@@ -11,6 +11,7 @@ MOMENTS = 8
 
 
 @pytest.mark.backend
+@pytest.mark.once
 def test_nothing_is_lost_but_time(backend):
     job = {"run": "tests.kills.cases:run", "seed": 0, "first": 0, "moments": MOMENTS, "at_once": 2}
     found = [event for event in run(sys.executable, backend, job) if event["event"] == "moment"]

@@ -92,12 +92,14 @@ def test_imports_point_down(source):
 
 
 @pytest.mark.backend
+@pytest.mark.once
 def test_no_module_outside_backends_loads_a_framework(fresh_python):
     done = fresh_python(WATCHED)
     assert done.stdout.strip().endswith("clean"), done.stderr
 
 
 @pytest.mark.backend
+@pytest.mark.once
 def test_the_parent_of_a_comparison_loads_no_framework(fresh_python):
     done = fresh_python(PARENT)
     assert done.stdout.strip() == "clean", done.stderr
