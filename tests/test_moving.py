@@ -59,8 +59,9 @@ def test_what_one_backend_saved_is_the_same_on_another(python):
     for backend in BACKENDS:
         python(backend, SAVE, backend)
     for backend in BACKENDS:
-        found = python(backend, LOAD, ",".join(BACKENDS))
-        assert len(found) == len(BACKENDS) * len(BOUNDS)
+        others = [name for name in BACKENDS if name != backend]
+        found = python(backend, LOAD, ",".join(others))
+        assert len(found) == len(others) * len(BOUNDS)
         for name, apart in found.items():
             assert float(apart) < BOUNDS[name.split("/")[1]], (backend, name, apart)
 

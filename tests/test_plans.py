@@ -8,7 +8,7 @@ import pytest
 import ae_multi
 from tests.reference.step_models import autoencoder
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("plans_file")]
 
 
 @pytest.fixture

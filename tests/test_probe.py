@@ -35,9 +35,11 @@ print(len(list(Path("programs").glob("jit_train_step*-cache"))))
 def test_little_in_float64_is_compiled_soon_and_what_is_shaken_is_no_other_program(
     backend, fresh_python
 ):
+    if backend != "jax":
+        pytest.skip("JAX alone compiles what Keras trains by")
     done = fresh_python(CODE, KERAS_BACKEND=backend, JAX_COMPILATION_CACHE_DIR=None)
     assert done.returncode == 0, done.stderr
     *said, programs = done.stdout.splitlines()
     assert said == ["float32", "float64, much", "soon", "float64, little"]
     # One in float32 and one in float64, of the oracle and of all that is shaken.
-    assert programs == ("2" if backend == "jax" else "0")
+    assert programs == "2"

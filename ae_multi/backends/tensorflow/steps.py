@@ -58,9 +58,8 @@ class Steps:
             with updating(model.optimizer, fused(model.optimizer) if fuse else None):
                 return make(step, held)
 
-        self._key = plan, training, held.signature
+        self._training, self._key = training, (plan, training, held.signature)
         self._program = cached(model, self._key, build)
-        self._read = cached(model, ("read", training), lambda: _reading(self._variables))
 
     def run(self, indices):
         """One step for each row; see JAX's `Steps.run`."""
@@ -73,7 +72,8 @@ class Steps:
         Nothing is copied here: TensorFlow copies a value that somebody holds before it changes a
         variable.
         """
-        return self._read()
+        key = "read", self._training
+        return cached(self._model, key, lambda: _reading(self._variables))()
 
     def restore(self, kept):
         """Set the model's variables to a state."""
