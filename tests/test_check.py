@@ -76,14 +76,12 @@ def test_openvino_is_a_witness_of_the_forward_pass(pythons):
     assert "openvino" not in rungs["float64"].largest
 
 
-@pytest.mark.parametrize(("model", "backends"), [("variational", None), ("segmentation", BACKENDS)])
-def test_models_that_draw_and_skip_agree(pythons, model, backends):
-    report = check(
-        f"{MODELS}:{model}", backends=backends, shape=(9, 6, 1), pythons=pythons, steps=3
-    )
+def test_a_model_that_draws_agrees(pythons):
+    """The other families, by nox -s parity."""
+    report = check(f"{MODELS}:variational", shape=(9, 6, 1), pythons=pythons, steps=3)
     assert report.agree, str(report)
     # Keras's NumPy backend cannot add two losses, which nobody asks it for.
-    assert list(report.backends) == [*(backends or (*BACKENDS, "numpy"))]
+    assert list(report.backends) == [*BACKENDS, "numpy"]
     largest = {rung.name: max(rung.largest.values()) for rung in report.rungs}
     assert 0 < largest["training forward"] < 2e-6
     assert 0 < largest["gradient"] < 5e-6

@@ -76,11 +76,13 @@ def state(model):
 
 
 def plans_of(keras, kind):
-    """Every plan that may be asked for, Inductor and XLA's long compilations left out."""
+    """Every plan that may be asked for, long compilations left out."""
     from ae_multi import backends
 
     model, _ = task(keras, kind, "sgd")
     slow = {("inductor", "conv"), ("inductor", "branched"), ("loop-xla", "conv")}
+    # The same program as `scan`, compiled by another option.
+    slow |= {("scan-eigen", "conv"), ("scan-eigen", "branched")}
     return [name for name, _ in backends.current().plans(model) if (name, kind) not in slow]
 
 

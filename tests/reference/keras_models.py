@@ -81,10 +81,3 @@ def variational():
     import ae_multi
 
     return ae_multi.VariationalAutoencoder(2.0, (16,), 4, (9, 6, 1))
-
-
-def segmentation():
-    """The package's own, small: odd sides, pooling and skips."""
-    import ae_multi
-
-    return ae_multi.SegmentationNetwork((3, 4, 5), 1, (9, 6, 1))
