@@ -204,7 +204,8 @@ def choices(session):
 def exports(session):
     """Export models from every backend to every format, and measure how far the files are off."""
     # What formats need beside a framework lives in environments of its own.
-    pythons = [f"--python={name}={environment(session, f'{name}-export')}" for name in BACKENDS]
+    built = environments(session, [f"{name}-export" for name in BACKENDS]).values()
+    pythons = [f"--python={name}={python}" for name, python in zip(BACKENDS, built, strict=True)]
     arguments = session.posargs or kept(session, "exports")[:1]
     run_in_core(session, "-m", "benchmarks.exports", *pythons, *arguments)
 
@@ -236,7 +237,7 @@ def interpreters(session):
     parser.add_argument("--backends", default=",".join(BACKENDS))
     named = parser.parse_known_args(session.posargs)[0].backends.split(",")
     # A name that is no backend is left to the command, whose message lists those that are.
-    built = environments(session, [name for name in named if name in BACKENDS])
+    built = environments(session, dict.fromkeys(name for name in named if name in BACKENDS))
     return [f"--python={name}={python}" for name, python in built.items()]
 
 
@@ -245,15 +246,15 @@ def pythons_for_tests(session):
     return " ".join(f"{name}={python}" for name, python in environments(session).items())
 
 
-def environments(session, backends=BACKENDS):
-    """Build the environments of backends, and that of their parent; dict of backend to Python.
+def environments(session, names=BACKENDS):
+    """Build environments, and that of the parent of what runs there; dict of name to Python.
 
     An installation is the work of one process, so that two take little longer than one.
     """
-    names = [*backends, CORE]
+    wanted = [*names, CORE]
     with ThreadPoolExecutor(2) as pool:
-        built = dict(zip(names, pool.map(partial(environment, session), names), strict=True))
-    return {name: built[name] for name in backends}
+        built = dict(zip(wanted, pool.map(partial(environment, session), wanted), strict=True))
+    return {name: built[name] for name in names}
 
 
 def environment(session, name):

@@ -43,6 +43,12 @@ def small():
     return np.random.default_rng(1).random((70, 8, 8, 1), np.float32)
 
 
+@pytest.fixture(scope="session")
+def x():
+    """70 rows of uniform noise, (70, 12)."""
+    return np.random.default_rng(0).random((70, 12), np.float32)
+
+
 @pytest.fixture
 def plans_file(tmp_path, monkeypatch):
     """The file of the measured plans, in a cache of the test's own."""

@@ -12,11 +12,6 @@ from tests.reference.step_models import autoencoder, dense, task
 pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("plans_file")]
 
 
-@pytest.fixture
-def x():
-    return np.random.default_rng(0).random((70, 12), np.float32)
-
-
 def state(model):
     variables = model.variables + model.optimizer.variables + model.metrics_variables
     return [np.array(variable) for variable in variables]

@@ -2,18 +2,12 @@
 
 import json
 
-import numpy as np
 import pytest
 
 import ae_multi
 from tests.reference.step_models import autoencoder
 
 pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("plans_file")]
-
-
-@pytest.fixture
-def x():
-    return np.random.default_rng(0).random((70, 12), np.float32)
 
 
 @pytest.mark.parametrize(

@@ -21,11 +21,6 @@ EPOCHS = 9
 
 
 @pytest.fixture(scope="module")
-def x():
-    return np.random.default_rng(0).random((70, 12), np.float32)
-
-
-@pytest.fixture(scope="module")
 def task(keras):
     """A model that is built once, since compiling takes long, and its state at the beginning."""
     made = network(keras)
