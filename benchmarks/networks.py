@@ -24,7 +24,7 @@ def network(name, input_shape, width=1):
 
 
 def images(count=None):
-    """MNIST's training images, or scikit-learn's digits where there is no MNIST.
+    """MNIST's training images, or those of its bundled sample where MNIST is not available.
 
     Args:
         count: how many of them, one after another and again from the first, or None for all.

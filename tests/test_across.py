@@ -104,7 +104,7 @@ def test_the_figure_is_drawn(whole):
     assert (whole[2] / "out.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_without_network_the_digits_are_taken_and_one_line_says_so(pythons, tmp_path):
+def test_without_network_the_sample_is_taken_and_one_line_says_so(pythons, tmp_path):
     done = compare(
         {"jax": pythons["jax"]},
         *("--backends", "jax", "--model", "simple", "--epochs", 1, "--spread-runs", 0),
@@ -116,10 +116,10 @@ def test_without_network_the_digits_are_taken_and_one_line_says_so(pythons, tmp_
         },
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    lines = [line for line in done.stderr.splitlines() if "MNIST is not to be had" in line]
+    lines = [line for line in done.stderr.splitlines() if "MNIST is not available" in line]
     assert len(lines) == 1
-    assert "using scikit-learn's digits" in lines[0]
-    assert "Data: digits" in done.stdout
+    assert "using the bundled sample" in lines[0]
+    assert "Data: mnist-sample" in done.stdout
 
 
 FAULTS = {

@@ -196,7 +196,7 @@ def test_the_command_ends_with_0_when_backends_agree(pythons, tmp_path):
         ("bicubic", ["--shape", "8,8,1", "--spread-runs", "1"], "--spread-runs of at least 2"),
         ("bicubic", ["--shape", "8,8,1", "--training", "-1"], "training"),
         ("bicubic", ["--data", "digits", "--data", "a.npy"], "one data set by name"),
-        ("bicubic", ["--data", "digits", "--data-path", "/x"], "no path for the embedded digits"),
+        ("bicubic", ["--data", "digits", "--data-path", "/x"], "no path for 'digits'"),
     ],
 )
 def test_usage_errors_end_with_2(pythons, name, arguments, message):

@@ -77,7 +77,7 @@ def test_files_give_what_the_model_gives(tmp_path, backend, digits, part):
         made = model.export(path, part=part)
         assert made.format == name
         assert made.difference <= 3e-6
-        assert made.samples == len(digits.x_test)
+        assert made.samples == 256
         output = "codes" if part == "encoder" else "reconstruction"
         assert list(made.outputs) == [output]
         for size in (1, 2, 37):

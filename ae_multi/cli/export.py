@@ -25,7 +25,7 @@ def add_options(parser):
     )
     parser.add_argument(
         "--data", type=Path, metavar="FILE.npy",
-        help="samples to compare on (default: digits where they fit, or random ones)",
+        help="samples to compare on (default: images of MNIST where they fit, or random ones)",
     )  # fmt: skip
     parser.add_argument(
         "--python", type=backend_python, action="append", default=[], metavar="BACKEND=PATH",

@@ -36,7 +36,7 @@ def run(options):
     origin = {
         "path": f"{place} (named by {VARIABLE})",
         "cache": f"{place} (Keras's cache)",
-        "download": f"{place} (download), or the embedded digits where there is no network",
+        "download": f"{place} (download), or the sample in the package where there is no network",
     }
     out.print(f"MNIST would come from: {origin[kind]}", soft_wrap=True)
     return 0

@@ -30,7 +30,8 @@ def add_data_options(parser):
         "--data",
         default="auto",
         metavar="NAME",
-        help="mnist, digits (embedded, no network) or auto: MNIST if it is to be had, else digits",
+        help="mnist; mnist-sample (6,000 of its images, part of the package); digits "
+        "(scikit-learn's); or auto (default): MNIST if available, otherwise the sample",
     )
     parser.add_argument(
         "--data-path",

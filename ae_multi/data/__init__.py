@@ -1,4 +1,4 @@
-"""Data sets, their order, and what a model must beat on them."""
+"""Data sets, the order of their samples, and standard baselines."""
 
 from ae_multi.data.dataset import Dataset
 from ae_multi.data.load import load_data

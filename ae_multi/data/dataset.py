@@ -19,7 +19,7 @@ class Dataset:
         y_train: int64 labels, shape (n_train,).
         x_test: float32 in [0, 1], shape (n_test, height, width, channels).
         y_test: int64 labels, shape (n_test,).
-        name: "mnist", "digits" or a name of the user's own; every result quotes it.
+        name: "mnist", "mnist-sample", "digits" or another; every result quotes it.
         source: where the bytes came from, for people to read.
 
     Raises:

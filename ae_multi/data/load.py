@@ -1,12 +1,14 @@
-"""One door to the data sets."""
+"""Load a data set by name."""
 
 import logging
 
 from ae_multi.data.digits import load_digits
 from ae_multi.data.mnist import DownloadError, load_mnist
+from ae_multi.data.mnist_sample import load_mnist_sample
 from ae_multi.errors import InputError
 
-NAMES = ("auto", "mnist", "digits")
+_BUNDLED = {"mnist-sample": load_mnist_sample, "digits": load_digits}
+NAMES = ("auto", "mnist", *_BUNDLED)
 
 _log = logging.getLogger("ae_multi")
 
@@ -15,10 +17,10 @@ def load_data(name="auto", path=None):
     """Load images in [0, 1] with their labels.
 
     Args:
-        name: "mnist"; "digits", scikit-learn's digits at 28×28, which need no network; or
-            "auto": MNIST if it is to be had within seconds, else the digits, with one logged
-            line that says so. MNIST that is there but damaged is an error, not a reason to
-            take the digits.
+        name: "mnist"; "mnist-sample", the 6,000 training and 1,000 test images of MNIST that come
+            with the package; "digits", scikit-learn's digits at 28×28; or "auto": MNIST if it is
+            available within seconds, otherwise its sample, with one logged line that says so.
+            Files of MNIST that are damaged are an error for "auto", too.
         path: where MNIST lies: a folder of IDX files, or an ``mnist.npz``.
 
     Returns:
@@ -29,14 +31,16 @@ def load_data(name="auto", path=None):
     """
     if name not in NAMES:
         raise InputError(f"Expected data to be one of {', '.join(NAMES)}. Received: {name!r}.")
-    if name == "digits":
+    if name in _BUNDLED:
         if path is not None:
-            raise InputError(f"Expected no path for the embedded digits. Received: {path}.")
-        return load_digits()
+            raise InputError(
+                f"Expected no path for {name!r}, which needs no files. Received: {path}."
+            )
+        return _BUNDLED[name]()
     try:
         return load_mnist(path)
     except DownloadError as error:
         if name == "mnist":
             raise
-        _log.warning("MNIST is not to be had here; using scikit-learn's digits. %s", error)
-        return load_digits()
+        _log.warning("MNIST is not available here; using the bundled sample of it. %s", error)
+        return load_mnist_sample()

@@ -115,12 +115,24 @@ def _dataset(arrays, place, source):
                 f"Expected {name} (the contents of {stem}) with SHA-256 {expected}. Received: "
                 f"{digest.hexdigest()} from {place}: altered, or not MNIST."
             )
+    return dataset_from_bytes(arrays, "mnist", source)
+
+
+def dataset_from_bytes(arrays, name, source):
+    """The `Dataset` of MNIST's arrays as they are stored.
+
+    Args:
+        arrays: dict of ``x_train`` and ``x_test``, uint8 of shape (n, 28, 28), and of ``y_train``
+            and ``y_test``, uint8 of shape (n,).
+        name: its name.
+        source: where the arrays come from.
+    """
     return Dataset(
         x_train=_scaled(arrays["x_train"]),
         y_train=arrays["y_train"].astype(np.int64),
         x_test=_scaled(arrays["x_test"]),
         y_test=arrays["y_test"].astype(np.int64),
-        name="mnist",
+        name=name,
         source=source,
     )
 

@@ -31,7 +31,7 @@ def export(model, path, format=None, *, part="model", data=None, pythons=None):
         format: "onnx", "torch", "savedmodel", "litert", "openvino" or "stablehlo"; by default
             what the path's suffix says.
         part: "model", "encoder" or "decoder".
-        data: samples to compare on, by default the embedded digits where they fit, or random.
+        data: samples to compare on, by default test images of MNIST where they fit, or random.
         pythons: dict of backend to the interpreter of an environment where it is installed;
             by default the one that runs here.
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from ae_multi import training
 from ae_multi.data.checks import check_array
-from ae_multi.data.digits import load_digits
+from ae_multi.data.mnist_sample import load_mnist_sample
 from ae_multi.randomness.streams import stream
 
 _COUNT = 256
@@ -15,8 +15,8 @@ def batches_for(graph, data=None):
 
     Args:
         graph: the `Graph`.
-        data: samples, or None for the embedded digits where they fit, and else for numbers drawn
-            evenly within the bounds of the graph's inputs.
+        data: samples, or None for test images of MNIST where they fit, and otherwise for numbers
+            drawn evenly within the bounds of the graph's inputs.
 
     Raises:
         InputError: data that do not fit the graph.
@@ -31,9 +31,9 @@ def batches_for(graph, data=None):
 
 def _drawn(bounds, shape):
     if bounds is not None and np.ndim(bounds[0]) == 0 and tuple(bounds) == (0, 1):
-        digits = load_digits()
-        if digits.image_shape == tuple(shape):
-            return digits.x_test
+        mnist = load_mnist_sample()
+        if mnist.image_shape == tuple(shape):
+            return mnist.x_test[:_COUNT]
     random = np.random.Generator(stream(0, "exporting/samples"))
     if bounds is None:
         return random.standard_normal((_COUNT, *shape)).astype(np.float32)

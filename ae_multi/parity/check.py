@@ -44,7 +44,7 @@ def check(
             a module, so that other processes can import it, or a string "module:function" or
             "file.py:function".
         x: inputs: an array of samples, or a list of arrays for a model of several inputs, or
-            the name of a data set as `ae_multi.load_data` takes it ("mnist", "digits", "auto").
+            the name of a data set as `ae_multi.load_data` takes it ("auto", "mnist-sample").
         y: targets, likewise; left out, the inputs where they fit the outputs, else numbers drawn
             from the seed.
         backends: names; None for every one that is installed. Keras's "numpy" backend takes part

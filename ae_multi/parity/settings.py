@@ -21,7 +21,7 @@ class Settings:
         backends: names, in the order to run; None for every one that is installed.
         pythons: interpreters for backends that live in environments of their own; the others
             run in this one.
-        data: "auto", "mnist" or "digits".
+        data: the name of a data set, as `load_data` takes it.
         path: where MNIST lies, or None.
         first_steps: how many single losses to compare.
         spread_runs: how many one-ulp repeats measure the spread; 0 leaves the final test MSE

@@ -15,7 +15,7 @@ class Options:
     """What all tasks can be asked.
 
     Attributes:
-        data: "auto", "mnist" or "digits", as `load_data` takes them.
+        data: the name of a data set, as `load_data` takes it.
         path: where MNIST lies, or None.
         epochs: passes over the training data, or None for the task's own number.
         seed: fixes weights, order, noise and clutter.
