@@ -36,6 +36,7 @@ _HOME = {
     "to_jax": "ae_multi.moving",
     "to_keras": "ae_multi.moving",
     "to_torch": "ae_multi.moving",
+    "compare_with_pca": "ae_multi.baselines",
     "evaluate": "ae_multi.training",
     "export": "ae_multi.exporting.export",
     "fit": "ae_multi.training",
