@@ -4,6 +4,7 @@
     scaling       training against batch size, width, samples and threads; ``nox -s scaling``
     checkpoints   what checkpoints cost a training; ``nox -s checkpoints``
     contenders    who is timed, and the check that all compute the same
+    gpu           parity, steps and throughput in ten minutes of a GPU; ``python -m benchmarks.gpu``
     first         the first second: imports, first epochs, memory
     limits        what the arithmetic and the memory of the machine allow
     native/       loops written by hand, one for each framework
@@ -14,6 +15,7 @@
     exported      what is exported there
     peers/        other libraries' autoencoders
     command       what the commands that measure have in common
+    mnist_sample  writes the sample of MNIST that the package bundles
     results/      what was recorded
 
 A parent without a framework starts one process after another, so that nothing is timed while

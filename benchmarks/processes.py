@@ -14,7 +14,7 @@ from ae_multi.errors import WorkerError
 _ROOT = Path(__file__).resolve().parent.parent
 
 
-def run(python, backend, module, job, device=None, cores=None):
+def run(python, backend, module, job, device=None, cores=None, timeout=None):
     """``measure(**job)`` of ``benchmarks.MODULE``, run by another interpreter.
 
     Args:
@@ -25,12 +25,14 @@ def run(python, backend, module, job, device=None, cores=None):
         device: "cpu" hides GPUs, "gpu" wants one, None takes what there is.
         cores: which of the processor cores that there are it may use, counted from 0, or None for
             all.
+        timeout: seconds after which the process is ended, or None.
 
     Returns:
         What ``measure`` returned, plain values.
 
     Raises:
         WorkerError: it failed; with what it wrote.
+        subprocess.TimeoutExpired: it took longer than ``timeout``.
     """
     environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "2"}
     environment["PYTHONPATH"] = os.pathsep.join(
@@ -44,7 +46,7 @@ def run(python, backend, module, job, device=None, cores=None):
         done = subprocess.run(
             [str(python), "-m", "benchmarks.processes", json.dumps(asked)],
             env={**environment, "AE_MULTI_CACHE": cache},
-            cwd=_ROOT, capture_output=True, text=True, check=False,
+            cwd=_ROOT, capture_output=True, text=True, check=False, timeout=timeout,
         )  # fmt: skip
     if done.returncode:
         raise WorkerError(f"{backend}, benchmarks.{module}: {done.stderr.strip()[-2000:]}")

@@ -1,0 +1,133 @@
+"""Measure everything that needs a GPU in one run: ``python -m benchmarks.gpu --out FOLDER``.
+
+In under ten minutes, for each backend of this environment and each model:
+
+    parity        the stages of ``ae-multi parity``, all backends together
+    steps         microseconds a training step (`benchmarks.steps`)
+    throughput    samples per second, beside Keras and loops by hand (`benchmarks.throughput`)
+
+Each part has a share of the time. What does not fit is left out, and the result names it.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from ae_multi.cli.options import add_backend_options, check_names, comma_separated
+from ae_multi.cli.status import status_of
+from ae_multi.errors import InputError, WorkerError
+from ae_multi.parity import Settings
+from ae_multi.report.json import write_json
+from ae_multi.report.machine import machine
+from ae_multi.safe import json
+from ae_multi.sizes import check_positive
+from benchmarks.processes import run
+
+# The share of the time at which each part ends; what a part leaves goes to the next.
+PARTS = {"parity": 0.25, "steps": 0.6, "throughput": 1.0}
+# The model that the recorded results are about comes first.
+MODELS = {"deep": "DeepAutoencoder", "simple": "SimpleAutoencoder", "conv": "ConvAutoencoder"}
+_SECONDS = 540
+_QUICK = {
+    "steps": {"steps": 3, "repeats": 1},
+    "throughput": {"samples": 256, "repeats": 1},
+    "parity": ["--steps=2", "--batch-size=16"],
+}
+_FULL = {
+    "steps": {"steps": 468, "repeats": 5},
+    "throughput": {"samples": None, "repeats": 3},
+    "parity": ["--steps=20"],
+}
+
+
+def main(arguments=None):
+    """Measure, write ``gpu.json`` after each measurement, and return the exit status."""
+    options = _parser().parse_args(arguments)
+    return status_of("gpu", lambda: measure_all(options))
+
+
+def measure_all(options):
+    """Run all parts within the time; return 0, or 1 where a measurement failed."""
+    check_names("--models", options.models, MODELS)
+    check_names("--parts", options.parts, PARTS)
+    check_positive(seconds=options.seconds)
+    if not options.out.is_dir():
+        raise InputError(f"Expected a folder for the results. Received: {options.out}.")
+    settings = Settings(backends=options.backends, pythons=dict(options.python))
+    backends = settings.available()[0]
+    recorded = {"machine": machine(), "results": [], "left_out": []}
+    begin = time.monotonic()
+    for part in options.parts:
+        end = begin + PARTS[part] * options.seconds
+        for model in options.models:
+            # A parity check takes all backends at once.
+            for names in [backends] if part == "parity" else [(name,) for name in backends]:
+                what = {"part": part, "model": model, "backends": list(names)}
+                print(f"{time.monotonic() - begin:4.0f} s", *what.values(), flush=True)
+                try:
+                    found = _measure(part, model, names, settings, options, end - time.monotonic())
+                    recorded["results"].append({**what, **found})
+                except subprocess.TimeoutExpired:
+                    recorded["left_out"].append({**what, "why": "no time left"})
+                except WorkerError as error:
+                    recorded["left_out"].append({**what, "why": str(error)})
+                recorded["seconds"] = time.monotonic() - begin
+                write_json(options.out / "gpu.json", recorded)
+    for what in recorded["left_out"]:
+        print("left out:", *what.values())
+    return int(any(what["why"] != "no time left" for what in recorded["left_out"]))
+
+
+def _measure(part, model, backends, settings, options, seconds):
+    """What one part finds about one model, plain values, within ``seconds``."""
+    if seconds <= 0:
+        raise subprocess.TimeoutExpired(part, seconds)
+    sizes = (_QUICK if options.quick else _FULL)[part]
+    if part == "parity":
+        return _parity(MODELS[model], backends, settings, sizes, options.device, seconds)
+    job = {"model": model, **sizes}
+    if part == "throughput":
+        job["batch_size"] = 128
+    (backend,) = backends
+    return run(settings.python(backend), backend, part, job, options.device, timeout=seconds)
+
+
+def _parity(name, backends, settings, sizes, device, seconds):
+    """The report of ``ae-multi parity``."""
+    hidden = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"} if device == "cpu" else {}
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "parity.json"
+        command = [sys.executable, "-m", "ae_multi", "parity", f"ae_multi.models:{name}"]
+        command += [f"--python={backend}={settings.python(backend)}" for backend in backends]
+        command += [f"--backends={','.join(backends)}", "--data=auto", f"--json={out}", *sizes]
+        done = subprocess.run(
+            command, env={**os.environ, **hidden}, capture_output=True, text=True, check=False,
+            timeout=seconds,
+        )  # fmt: skip
+        if not out.exists():
+            raise WorkerError(done.stderr.strip()[-2000:])
+        return json.read(out, "the report")
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="gpu", description=__doc__.partition(":")[0])
+    add_backend_options(parser)
+    parser.add_argument("--device", choices=["cpu", "gpu"], help="default: what there is")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="where gpu.json goes"
+    )
+    parser.add_argument("--models", type=comma_separated, default=tuple(MODELS), metavar="NAMES")
+    parser.add_argument("--parts", type=comma_separated, default=tuple(PARTS), metavar="NAMES")
+    parser.add_argument(
+        "--seconds", type=int, default=_SECONDS, metavar="N", help=f"default: {_SECONDS}"
+    )
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that all runs")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
