@@ -1,8 +1,6 @@
 """Exported files: what their own runtimes make of them is what the model makes of it."""
 
 import os
-import pathlib
-import re
 import sys
 
 import numpy as np
@@ -13,6 +11,7 @@ import ae_multi
 from ae_multi.errors import ExportError, InputError
 from ae_multi.exporting import formats
 from ae_multi.selection import installed
+from tests.reference.pages import blocks
 
 pytestmark = pytest.mark.backend
 
@@ -28,9 +27,10 @@ NAMES = {
 }  # fmt: skip
 
 
-DOCS = (pathlib.Path(__file__).parent.parent / "docs" / "export.md").read_text()
-FIRST, *LOADERS = re.findall(r"^```python\n(.*?)^```", DOCS, re.MULTILINE | re.DOTALL)
-LOADERS = {block.split()[1]: block for block in LOADERS}
+# The part of each block of the documentation that loads a file and runs it, in order.
+_RUN = [block.split("\n\n", 1)[1] for block in blocks("docs/export.md") if "outputs = " in block]
+_FORMATS = ["onnx", "torch", "savedmodel", "litert", "openvino", "stablehlo"]
+LOADERS = dict(zip(_FORMATS, _RUN, strict=True))
 
 
 def loaded(name, path, x):
@@ -104,18 +104,6 @@ def test_an_exported_detector_gives_the_detectors_labels(tmp_path, backend, digi
         np.testing.assert_allclose(found["score"], scores, rtol=0, atol=3e-6 * scores.max())
         strange = digits.y_test != 0
         assert roc_auc_score(strange, found["score"]) == roc_auc_score(strange, scores)
-
-
-def test_the_documentations_first_lines_do_what_they_say(tmp_path, monkeypatch, backend, digits):
-    monkeypatch.chdir(tmp_path)
-    name = NATIVE[backend][0]
-    names = {"suffix": pathlib.Path(NAMES[name]).suffix}
-    exec(FIRST, names)
-    path = tmp_path / f"zeros{names['suffix']}"
-    x = digits.x_test * 255
-    np.testing.assert_array_equal(loaded(name, path, x)["label"], names["detector"].predict(x))
-    codes = loaded(name, tmp_path / f"encoder{names['suffix']}", digits.x_test)
-    assert codes["codes"].shape == (360, 32)
 
 
 def test_classes_are_chosen_alike_in_every_format(tmp_path, backend, keras):

@@ -1,16 +1,14 @@
 """What docs/moving.md shows runs as printed, as far as the frameworks are there."""
 
-import pathlib
-import re
-
 import numpy as np
 import pytest
 
-from ae_multi.selection import BACKENDS, installed
+from ae_multi.selection import installed
+from tests.reference.pages import ROOT, run_page
 
 pytestmark = pytest.mark.backend
 
-PAGE = (pathlib.Path(__file__).parent.parent / "docs" / "moving.md").read_text()
+PAGE = (ROOT / "docs" / "moving.md").read_text()
 
 
 # Layers that the page has by the names of their activations.
@@ -18,23 +16,10 @@ _SAID = {"ReLU": "relu", "LeakyReLU": "leaky_relu", "ELU": "elu", "Softmax": "so
          "Activation": "activations"}  # fmt: skip
 
 
-def needed(block):
-    """The frameworks that a block of code needs."""
-    return {name for name in BACKENDS if re.search(rf"\b{name}\b", block)}
-
-
 @pytest.fixture(scope="module")
 def names(tmp_path_factory):
     """The names that the page's code leaves behind, run in order."""
-    blocks = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 7
-    names = {"__name__": "moving"}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("moving"))
-        for block in blocks:
-            if all(map(installed, needed(block))):
-                exec(compile(block, "moving.md", "exec"), names)
-    return names
+    return run_page("docs/moving.md", tmp_path_factory.mktemp("moving"))
 
 
 def test_weights_go_out_and_come_back(names):

@@ -32,7 +32,7 @@ def test_a_recipe_travels():
 
 
 @pytest.mark.parametrize(
-    ("samples", "epochs"), [(60_000, 15), (30_000, 30), (1437, 200), (10_000_000, 1)]
+    ("samples", "epochs"), [(60_000, 15), (6_000, 150), (1437, 200), (10_000_000, 1)]
 )
 def test_epochs_suit_the_size_of_the_data(samples, epochs):
     assert Recipe().epochs_for(samples) == epochs

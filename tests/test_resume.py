@@ -4,8 +4,6 @@ import errno
 import itertools
 import logging
 import os
-import pathlib
-import re
 import types
 
 import numpy as np
@@ -379,19 +377,4 @@ def test_an_autoencoder_with_noise_of_its_own_goes_on(keras, small, tmp_path):
     train(tmp_path, epochs=2)
     again = train(tmp_path, resume=True)
     for one, other in zip(train(), again, strict=True):
-        np.testing.assert_array_equal(one, other)
-
-
-def test_the_page_does_what_it_says(digits, tmp_path, monkeypatch, capsys):
-    page = (pathlib.Path(__file__).parent.parent / "docs" / "checkpoints.md").read_text()
-    (block,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    monkeypatch.chdir(tmp_path)
-    block = block.replace("epochs=20", "epochs=3")
-    ended = []
-    for _ in range(2):
-        names = {"ae_multi": ae_multi, "data": digits}
-        exec(compile(block, "checkpoints.md", "exec"), names)
-        ended.append(state(names["model"]))
-    assert "Goes on after epoch 3, from digits/" in capsys.readouterr().out
-    for one, other in zip(*ended, strict=True):
         np.testing.assert_array_equal(one, other)

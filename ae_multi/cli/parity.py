@@ -28,7 +28,7 @@ def add_options(parser):
     )  # fmt: skip
     parser.add_argument(
         "--data", action="append", metavar="FILE.npy|NAME",
-        help="inputs, once for each input of the model; or mnist, digits, auto",
+        help="inputs, once for each input of the model; or mnist, mnist-sample, digits, auto",
     )  # fmt: skip
     parser.add_argument(
         "--data-path", metavar="PATH",
