@@ -9,7 +9,7 @@ def add_options(parser):
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--normal", type=int, metavar="N",
-        help="the class of images that is normal, all others strange (default: 1)",
+        help="the class of images that is normal, all others strange (default: 2)",
     )  # fmt: skip
     which.add_argument(
         "--strange", type=int, metavar="N",

@@ -38,7 +38,7 @@ def detect(options, normal=None, strange=None, table=None, label=None):
 
     Args:
         options: `Options`.
-        normal: the class of images that is learned; all others are strange. 1 where neither this
+        normal: the class of images that is learned; all others are strange. 2 where neither this
             nor ``strange`` is given.
         strange: the class of images that is strange, in place of ``normal``: all others are
             learned.
@@ -112,7 +112,7 @@ def _images(options, normal, strange):
         )
     data = options.load()
     if strange is None:
-        name, chosen = "normal", 1 if normal is None else normal
+        name, chosen = "normal", 2 if normal is None else normal
         title = f"Trained on class {chosen} alone: all other classes are strange"
         train, odd = data.x_train[data.y_train == chosen], data.y_test != chosen
     else:
