@@ -71,16 +71,18 @@ def compare_with_pca(model, x_train, x_test):
             "Expected a model with a code, an Autoencoder or an AutoencoderTransformer. "
             f"Received: {name}."
         )
-    x_train = check_array(x_train, "x_train")
-    x_test = check_array(x_test, "x_test", x_train.shape[1:])
+    train = check_array(x_train, "x_train")
+    test = check_array(x_test, "x_test", train.shape[1:])
+    # The model gets what the caller has: an estimator of a data frame expects its column names.
+    restored = np.asarray(model.reconstruct(x_test))
     components = int(np.prod(np.shape(encode(x_test[:1]))[1:]))
-    clip = x_train.min() >= 0 and x_train.max() <= 1
+    clip = train.min() >= 0 and train.max() <= 1
     found = BaselineComparison(
         model=name,
         components=components,
-        model_mse=float(np.mean(squared_errors(x_test, model.reconstruct(x_test)))),
-        pca_mse=pca_errors(x_train, x_test, [components], clip)[components],
-        mean_mse=mean_error(x_train, x_test),
+        model_mse=float(np.mean(squared_errors(test, restored))),
+        pca_mse=pca_errors(train, test, [components], clip)[components],
+        mean_mse=mean_error(train, test),
     )
     if not found.is_better:
         pca = found.pca_mse <= found.mean_mse

@@ -77,11 +77,15 @@ def test_the_better_baseline_is_named_and_a_model_that_diverged_is_not_better():
 
 
 def test_an_estimator_of_a_table_is_compared_in_its_own_units(curved):
-    table = 50 * curved.astype(float) - 20
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(50 * curved.astype(float) - 20, columns=[*"abcdef"])
     reducer = ae_multi.AutoencoderTransformer(latent_dim=1, hidden=(8,), epochs=1, random_state=0)
-    reducer.fit(table[:300])
+    reducer.fit(frame[:300])
     with pytest.warns(UserWarning, match="AutoencoderTransformer"):
-        found = compare_with_pca(reducer, table[:300], table[300:])
+        found = compare_with_pca(reducer, frame[:300], frame[300:])
+    table = frame.to_numpy()
+    restored = np.asarray(reducer.reconstruct(frame[300:]), float)
+    assert found.model_mse == pytest.approx(np.mean((restored - table[300:]) ** 2), rel=1e-4)
     expected = np.mean((_pca(table[:300], table[300:], 1) - table[300:]) ** 2)
     assert found.pca_mse == pytest.approx(expected, rel=1e-3)
 
