@@ -21,7 +21,7 @@ def measure(contender, model, batch_size, samples):
         optimizer) and ``peak_bytes``, by which the first training raised the process's memory.
     """
     from ae_multi import backends
-    from benchmarks.contenders import native, plain, seconds
+    from benchmarks.contenders import plain, seconds
     from benchmarks.networks import images, network
 
     backends.current().full_precision()
@@ -32,9 +32,9 @@ def measure(contender, model, batch_size, samples):
                     for weight in made.trainable_variables)  # fmt: skip
     before = _peak()
     if contender == "native":
-        found = {"first_epoch": seconds(lambda: _by_hand(native, made, x, batch_size, 1))}
+        found = {"first_epoch": seconds(lambda: train_by_hand(made, x, batch_size, 1))}
         peak = _peak()
-        found["two_epochs"] = seconds(lambda: _by_hand(native, made, x, batch_size, 2))
+        found["two_epochs"] = seconds(lambda: train_by_hand(made, x, batch_size, 2))
     else:
         fitting = {"batch_size": batch_size, "verbose": 0}
         data = (x,) if contender == "ours" else (x, x)
@@ -53,8 +53,10 @@ def measure(contender, model, batch_size, samples):
     }
 
 
-def _by_hand(native, made, x, batch_size, epochs):
+def train_by_hand(made, x, batch_size, epochs):
+    """Build the loop by hand that equals the model ``made`` and train it."""
     from ae_multi.training.loop import Order
+    from benchmarks.contenders import native
 
     epoch, order = native(made, x), Order(len(x), batch_size, 0)
     for number in range(epochs):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 from ae_multi.errors import WorkerError
@@ -14,7 +15,7 @@ from ae_multi.errors import WorkerError
 _ROOT = Path(__file__).resolve().parent.parent
 
 
-def run(python, backend, module, job, device=None, cores=None, timeout=None):
+def run(python, backend, module, job, device=None, cores=None, timeout=None, caches=None):
     """``measure(**job)`` of ``benchmarks.MODULE``, run by another interpreter.
 
     Args:
@@ -26,6 +27,8 @@ def run(python, backend, module, job, device=None, cores=None, timeout=None):
         cores: which of the processor cores that there are it may use, counted from 0, or None for
             all.
         timeout: seconds after which the process is ended, or None.
+        caches: a folder for what this package and the frameworks keep between processes, or None
+            for the frameworks' own folders and a new one for this package.
 
     Returns:
         What ``measure`` returned, plain values.
@@ -41,12 +44,15 @@ def run(python, backend, module, job, device=None, cores=None, timeout=None):
     if device == "cpu":
         environment |= {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
     asked = {"module": module, "job": job, "device": device, "cores": cores}
-    # Plans are chosen afresh: what another measurement remembered must not count.
-    with tempfile.TemporaryDirectory() as cache:
+    # Plans are chosen afresh: what another measurement left must not count.
+    with tempfile.TemporaryDirectory() if caches is None else nullcontext(caches) as folder:
+        environment["AE_MULTI_CACHE"] = folder
+        if caches is not None:
+            environment["TORCHINDUCTOR_CACHE_DIR"] = str(Path(folder) / "inductor")
         done = subprocess.run(
             [str(python), "-m", "benchmarks.processes", json.dumps(asked)],
-            env={**environment, "AE_MULTI_CACHE": cache},
-            cwd=_ROOT, capture_output=True, text=True, check=False, timeout=timeout,
+            env=environment, cwd=_ROOT, capture_output=True, text=True, check=False,
+            timeout=timeout,
         )  # fmt: skip
     if done.returncode:
         raise WorkerError(f"{backend}, benchmarks.{module}: {done.stderr.strip()[-2000:]}")

@@ -1,0 +1,47 @@
+"""The benchmark of whole calls of `fit`: what is compared with what."""
+
+import pytest
+
+from benchmarks import fit_time
+
+# Seconds of a first and a second process by plan; None is the choice that `fit` makes.
+SECONDS = {None: [9.0, 8.0], "loop": [10.0, 7.5], "xla": [6.0, 5.0]}
+
+
+class Start:
+    """Stands for `fit_time.measure` in a new process; notes each job and its caches."""
+
+    def __init__(self):
+        self.seen, self._left = [], {plan: list(seconds) for plan, seconds in SECONDS.items()}
+
+    def __call__(self, job, caches):
+        contender, plan = job.get("contender", "ours"), job.get("plan")
+        self.seen.append((contender, plan, caches))
+        seconds = self._left[plan].pop(0) if contender == "ours" else 20.0
+        about = {"backend": "jax", "device": "cpu", "versions": {}, "data": "few"}
+        return {**about, "seconds": seconds, "plan": plan or "loop", "plans": ["loop", "xla"]}
+
+
+def test_a_second_process_has_the_caches_of_its_first_and_of_no_other():
+    start = Start()
+    fit_time.compare(start, "deep", 6)
+    ours = [(plan, caches) for contender, plan, caches in start.seen if contender == "ours"]
+    assert [plan for plan, _ in ours] == [None, None, "loop", "loop", "xla", "xla"]
+    assert [caches for _, caches in ours[::2]] == [caches for _, caches in ours[1::2]]
+    assert len({caches for _, _, caches in start.seen}) == 3 + len(fit_time.COMPARED)
+
+
+def test_each_process_is_compared_with_the_best_plan_in_the_same_state():
+    found = fit_time.compare(Start(), "deep", 6)
+    assert fit_time.ratios(found) == pytest.approx((9.0 / 6.0, 8.0 / 5.0))
+    assert fit_time.table([found]).row_count == 1
+
+
+@pytest.mark.backend
+@pytest.mark.once
+@pytest.mark.parametrize("contender", ["ours", *fit_time.COMPARED])
+def test_a_training_is_timed(keras, contender):
+    found = fit_time.measure("simple", 1, contender, samples=256)
+    assert found["seconds"] > 0
+    assert "graph" in found["plans"]
+    assert (found["plan"] in found["plans"]) == (contender == "ours")
