@@ -110,8 +110,6 @@ class VectorQuantizer(keras.layers.Layer):
             initializer=Seeded(keras.initializers.RandomNormal(stddev=_SMALL), seed, "codebook"),
             name="codebook",
         )
-        # Where `redraw` looks: it leaves what is drawn from a seed already.
-        self.codebook_initializer = Seeded(seed=seed, name="codebook")
 
     def build(self, input_shape):
         """See that the vectors are of a word's size."""
