@@ -296,3 +296,21 @@ def test_a_random_bias_beside_the_forget_bias_is_drawn(keras):
     np.testing.assert_array_equal(biases(0), biases(0))
     np.testing.assert_array_equal(biases(0)[4:8], 1)
     assert not np.intersect1d(biases(0)[:4], biases(1)).size
+
+
+def test_an_autoencoder_as_an_encoder_is_drawn_once(keras):
+    import ae_multi
+
+    def model():
+        layers = keras.layers
+        encoder = keras.Sequential(
+            [keras.Input((3, 5, 2)), layers.ConvLSTM1D(2, 3, padding="same"), layers.Flatten()]
+        )
+        decoder = keras.Sequential([keras.Input((10,)), layers.Dense(4)])
+        inner = ae_multi.Autoencoder(encoder, decoder, seed=1)
+        outer = keras.Sequential([keras.Input((3, 5, 2)), inner])
+        back = keras.Sequential([keras.Input((4,)), layers.Dense(30), layers.Reshape((3, 5, 2))])
+        return ae_multi.Autoencoder(outer, back, seed=2)
+
+    for a, b in zip(model().get_weights(), model().get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -1,5 +1,6 @@
 """Re-initialise the weights of a built model from a seed, the same on every backend."""
 
+import itertools
 import re
 
 from ae_multi._keras import keras
@@ -19,6 +20,8 @@ def redraw(model, seed):
         InputError: a weight whose initializer cannot be found or cannot be the same on every
             backend; the message names layer and weight.
     """
+    if keras.src.backend.common.stateless_scope.in_stateless_scope():
+        return  # the model is an unfilled copy, whose variables have no values
     layers = model._flatten_layers(include_self=True, recursive=True)
     classes = {type(layer).__name__: type(layer) for layer in layers}
     for place, layer in enumerate(filter(_own_variables, layers)):
@@ -42,8 +45,8 @@ def _initializers(layer, layers, classes):
     reasons = []
     # Where a layer's config is not enough to create it (Keras's ConvLSTM cells), that of a layer
     # around it may be; the nearest comes last in `layers`.
-    around = [other for other in reversed(layers) if layer in other._flatten_layers(False)]
-    for whole in (layer, *around):
+    around = (other for other in reversed(layers[1:]) if layer in other._flatten_layers(False))
+    for whole in itertools.chain((layer,), around):
         place = next(i for i, part in enumerate(whole._flatten_layers()) if part is layer)
         try:
             copy = _unfilled_copy(whole, classes)._flatten_layers()[place]
