@@ -2,10 +2,13 @@
 
 The public names below are imported when they are first asked for, so that ``import ae_multi``
 loads no framework: which one Keras will run on can still be chosen afterwards, with the
-environment variable ``KERAS_BACKEND``.
+environment variable ``KERAS_BACKEND``. ``keras.saving.load_model`` finds the package's classes all
+the same.
 """
 
 import importlib
+
+from ae_multi import _keras_registry
 
 __version__ = "0.1.0"
 
@@ -65,6 +68,8 @@ _SUBPACKAGES = (
 )
 
 __all__ = [*_HOME, *_SUBPACKAGES, "__version__"]
+
+_keras_registry.install()
 
 
 def __getattr__(name):

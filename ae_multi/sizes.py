@@ -3,14 +3,30 @@
 import contextlib
 import operator
 
+import numpy as np
+
 from ae_multi.errors import InputError
+
+
+def as_plain(value):
+    """A NumPy number, boolean or text, or a 0-d array of one, as Python's own; others unchanged.
+
+    Arrays of more dimensions become tuples, and the entries of lists and tuples are converted.
+    """
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return tuple(as_plain(each) for each in value.tolist())
+    if type(value) in (list, tuple):
+        return type(value)(as_plain(each) for each in value)
+    return value
 
 
 def check_positive(**sizes):
     """Raise `InputError` unless each named size is an integer of at least 1, or None."""
     for name, size in sizes.items():
         if size is not None:
-            _check_integer(name, size)
+            check_size(name, size)
 
 
 def check_shape(shape, name="input_shape"):
@@ -26,21 +42,11 @@ def check_shape(shape, name="input_shape"):
             f"Expected {name} to be the sizes of one sample, such as (28, 28, 1) or 784. "
             f"Received: {shape!r}."
         )
-    return tuple(_check_integer(name, size) for size in shape)
+    return tuple(check_size(name, size) for size in shape)
 
 
-def check_image_shape(shape):
-    """Return the shape of one image as a tuple, with or without channels."""
-    shape = check_shape(shape)
-    if len(shape) not in (2, 3):
-        raise InputError(
-            "Expected input_shape to be an image's, (height, width) or (height, width, "
-            f"channels). Received: {shape}."
-        )
-    return shape
-
-
-def _check_integer(name, size):
+def check_size(name, size):
+    """Return a size as an int, or raise `InputError` unless it is an integer of at least 1."""
     try:
         value = operator.index(size)
     except TypeError:

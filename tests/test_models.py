@@ -1,5 +1,7 @@
 """Autoencoders as ordinary Keras models."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -268,3 +270,30 @@ def test_models_of_the_users_own_take_any_finite_value(keras):
     model.fit(np.full((4, 8, 8, 1), -7.0), verbose=0)
     with pytest.raises(InputError, match="finite"):
         model.fit(np.full((4, 8, 8, 1), np.nan))
+
+
+@pytest.mark.parametrize(
+    ("shape", "given"),
+    [((8, 8, 1), (8, 8)), ((8, 8), (8, 8, 1)), ((8, 6, 1), (8, 1, 6)), ((12,), (1,))],
+    ids=str,
+)
+def test_a_decoder_of_another_shape_is_refused_without_targets(keras, shape, given):
+    layers = keras.layers
+    encoder = keras.Sequential([keras.Input(shape), layers.Flatten(), layers.Dense(2)])
+    units = int(np.prod(given))
+    decoder = keras.Sequential([keras.Input((2,)), layers.Dense(units), layers.Reshape(given)])
+    model = ae_multi.Autoencoder(encoder, decoder, seed=0)
+    model.compile()
+    x, y = np.zeros((4, *shape), np.float32), np.zeros((4, *given), np.float32)
+    message = f"shape, {re.escape(str(shape))}.*outputs of shape {re.escape(str(given))}"
+    for method in (model.fit, model.evaluate):
+        with pytest.raises(InputError, match=message):
+            method(x, verbose=0)
+    with pytest.raises(InputError, match=message):
+        model.fit(x, y, validation_data=x, verbose=0)
+    with pytest.raises(InputError, match=message):
+        model.compute_loss(x, None, y)
+    model.fit(x, y, verbose=0)
+    model.evaluate(x, y, verbose=0)
+    with pytest.raises(InputError, match="samples of the shape that it takes"):
+        ae_multi.AnomalyDetector(model, epochs=1).fit(x)

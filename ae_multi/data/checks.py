@@ -25,7 +25,8 @@ def check_array(x, where, shape=None, value_range=None):
             raise TypeError
     except (TypeError, ValueError):
         raise InputError(
-            f"Expected {where} to be an array of numbers. Received: {_describe(x)}."
+            f"Expected {where} to be an array of numbers. Received: "
+            f"{faulty_value(x) or _describe(x)}."
         ) from None
     if array.ndim == 0 or array.size == 0:
         raise InputError(
@@ -41,11 +42,81 @@ def check_array(x, where, shape=None, value_range=None):
     return array.astype(np.float32, copy=False)
 
 
+def faulty_value(x):
+    """The first value in a table that is no finite number, and its column and row, as text.
+
+    Args:
+        x: a data frame of pandas or Polars, an array (n, columns), or a list of rows.
+
+    Returns:
+        Text such as "nan in the column 'age', row 3", or None where all values are finite numbers
+        or ``x`` is no table.
+    """
+    names = getattr(x, "columns", None)
+    try:
+        if names is None:
+            array = _as_objects(x) if isinstance(x, list | tuple) else np.asarray(x.__array__())
+            if array.ndim != 2:
+                return None
+            columns = ((number, array[:, number]) for number in range(array.shape[1]))
+        elif hasattr(x, "iloc"):
+            columns = ((name, x.iloc[:, number]) for number, name in enumerate(names))
+        else:
+            columns = ((name, x[name]) for name in names)
+        for name, values in columns:
+            row = _first_fault(np.asarray(values))
+            if row is not None:
+                value = np.asarray(values)[row]
+                return f"{_shown(value)} in the column {name!r}, row {row}"
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        return None  # no table after all; the caller has an error of its own to report
+    return None
+
+
+def _as_objects(x):
+    """Rows of Python values, which NumPy would otherwise turn into text of one type."""
+    rows = [list(row) for row in x]
+    array = np.empty((len(rows), len(rows[0])), object)
+    for number, row in enumerate(rows):
+        array[number] = row
+    return array
+
+
+def _first_fault(values):
+    """The row of the first value that is no finite number, or None."""
+    if values.dtype.kind in "biuc":
+        return None
+    if values.dtype.kind == "f":
+        bad = ~np.isfinite(values)
+        return int(np.argmax(bad)) if bad.any() else None
+    if values.dtype.kind in "mM":
+        return 0
+    for row, value in enumerate(values):
+        try:
+            if isinstance(value, np.complexfloating) or not np.isfinite(float(value)):
+                return row
+        except (TypeError, ValueError):
+            return row
+    return None
+
+
+def _shown(value):
+    if isinstance(value, float | np.floating):
+        return f"{value:g}"
+    return f"{value!s:.60} ({type(value).__name__})"
+
+
 def _check_values(array, where, value_range):
     low, high = _extremes(array)
     if not (np.isfinite(low) and np.isfinite(high)):
         raise InputError(
             f"Expected {where} to be finite. Received: {_first(array, ~np.isfinite(array))}."
+        )
+    largest = np.finfo(np.float32).max
+    if low < -largest or high > largest:
+        raise InputError(
+            f"Expected {where} of numbers that float32 can hold, up to {largest:.3g}. "
+            f"Received: {_first(array, np.abs(array) > largest)}. Scale them first."
         )
     if value_range is not None and not (value_range[0] <= low and high <= value_range[1]):
         bad = (array < value_range[0]) | (array > value_range[1])
@@ -76,7 +147,16 @@ def _describe(x):
     return f"{type(x).__name__}{f' of {dtype}' if dtype is not None else ''}"
 
 
+def channels_hint(received, expected):
+    """What to do about images whose channels come first, or "" where they do not."""
+    if len(expected) == 3 and received == (expected[-1], *expected[:-1]) != expected:
+        return " The channels come first; move them to the end: np.moveaxis(x, 1, -1)."
+    return ""
+
+
 def _reshape_hint(received, expected):
+    if hint := channels_hint(received, expected):
+        return hint
     if received != expected and np.prod(received) == np.prod(expected):
         return f" The sizes fit: x.reshape({', '.join(['-1', *map(str, expected)])}) would do."
     return ""

@@ -13,6 +13,7 @@ from ae_multi.errors import InputError
 from ae_multi.estimators.fitted import check_fitted
 from ae_multi.estimators.plain import Reader, Writer
 from ae_multi.files import check_writable
+from ae_multi.sizes import as_plain
 
 KIND = Kind("an estimator", format=1)
 CLASSES = {
@@ -33,7 +34,8 @@ def save(estimator, path):
         )
     path = check_writable(path, "the estimator")
     writer = Writer()
-    parameters = estimator.get_params(deep=False)
+    given = estimator.get_params(deep=False)
+    parameters = {name: as_plain(value) for name, value in given.items()}
     if parameters["random_state"] is not None:
         parameters["random_state"] = estimator.seed_  # a RandomState stands for what it drew
     if parameters["checkpoint"] is not None:

@@ -3,7 +3,6 @@
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from ae_multi import training
 from ae_multi._keras import keras
 from ae_multi.data.checks import check_array
 from ae_multi.errors import InputError
@@ -11,17 +10,28 @@ from ae_multi.estimators.chunks import as_passes, parts_of
 from ae_multi.estimators.fitting import epochs_for, learning_rates, train_chunks, train_whole
 from ae_multi.estimators.inputs import take
 from ae_multi.estimators.networks import build
-from ae_multi.estimators.parameters import check_no_checkpoint, check_parameters, seed_of
+from ae_multi.estimators.parameters import (
+    check_no_checkpoint,
+    check_parameters,
+    seed_of,
+    with_plain_parameters,
+)
 from ae_multi.estimators.portable import Portable
 from ae_multi.estimators.provenance import provenance
 from ae_multi.estimators.scaling import Scaling, scale, unscale
+from ae_multi.models.whole import predict_float32
 
 
 class NetworkEstimator(Portable, BaseEstimator):
     r"""A network behind scikit-learn's face; the backend is what ``KERAS_BACKEND`` says.
 
     X may be an array or data frame of shape (n, features), images of shape (n, height, width) or
-    (n, height, width, channels), or rows of pixels with ``image_shape``.
+    (n, height, width, channels), or rows of pixels with ``image_shape``. Channels come last,
+    whatever `keras.config.image_data_format` says.
+
+    Samples and codes that are returned are float32, under Keras's half-precision policies too;
+    they are float64 where X has values too large or too small for float32. Parameters may be
+    NumPy's numbers and arrays.
 
     Args:
         model: "simple", "deep", "conv", "denoising", "sparse", "contractive", "variational",
@@ -112,6 +122,7 @@ class NetworkEstimator(Portable, BaseEstimator):
         self.checkpoint_every = checkpoint_every
         self.verbose = verbose
 
+    @with_plain_parameters
     def fit(self, X, y=None):  # noqa: N803
         """Learn from the samples X; ``y`` is there for scikit-learn's sake and not looked at.
 
@@ -124,6 +135,7 @@ class NetworkEstimator(Portable, BaseEstimator):
         taken = self._take(X, y, reset=True)
         return self._fit(lambda: iter([taken]), whole=True)
 
+    @with_plain_parameters
     def fit_chunks(self, chunks):
         """Learn from data larger than memory, as `fit` does from one array.
 
@@ -145,6 +157,7 @@ class NetworkEstimator(Portable, BaseEstimator):
 
         return self._fit(taken, whole=False)
 
+    @with_plain_parameters
     def partial_fit(self, X, y=None, **known):  # noqa: N803
         """Train for one epoch on X; the first call learns the scaling, which later calls keep."""
         check_no_checkpoint(self, "partial_fit")
@@ -270,4 +283,4 @@ class NetworkEstimator(Portable, BaseEstimator):
         return self._scaled(take(self, x, reset=False))
 
     def _outputs(self, scaled):
-        return training.predict(self.network_, scaled)
+        return predict_float32(self.network_, scaled)

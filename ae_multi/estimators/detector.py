@@ -5,7 +5,6 @@ import math
 import numpy as np
 from sklearn.base import OutlierMixin
 
-from ae_multi import training
 from ae_multi.errors import InputError
 from ae_multi.estimators import neighbors, thresholds
 from ae_multi.estimators.base import NetworkEstimator
@@ -14,7 +13,8 @@ from ae_multi.estimators.inputs import held_out
 from ae_multi.estimators.parameters import check_number
 from ae_multi.estimators.scaling import scale
 from ae_multi.estimators.scores import as_rows, manifold_errors, mean, squared_errors
-from ae_multi.sizes import check_positive
+from ae_multi.models.whole import predict_float32
+from ae_multi.sizes import as_plain, check_positive
 
 
 class AnomalyDetector(OutlierMixin, NetworkEstimator):
@@ -125,7 +125,7 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
             false_alarm_rate: the share of normal samples that may be called strange; by default
                 the parameter of that name.
         """
-        rate = self.false_alarm_rate if false_alarm_rate is None else false_alarm_rate
+        rate = as_plain(self.false_alarm_rate if false_alarm_rate is None else false_alarm_rate)
         check_number("false_alarm_rate", rate, 0, 1)
         self.offset_ = -thresholds.calibrated(self.anomaly_score(X), rate)
         return self
@@ -192,7 +192,7 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
         if self.criterion == "manifold":
             learned = (self._scaled(x) for x, _ in self._part(chunks, 0)())
             remembered = neighbors.some(learned, self.seed_)
-            self.codes_ = training.predict(self.network_.encoder, remembered)
+            self.codes_ = predict_float32(self.network_.encoder, remembered)
             of_images = self._of_images()
             count = neighbors.number_of(self.neighbors, len(remembered), of_images)
             self.neighbors_ = int(count)
@@ -220,7 +220,7 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
         if getattr(self, "codes_", None) is None:
             yield squared_errors(scaled, outputs)
             return
-        known = training.predict(self.network_.decoder, self.codes_)
+        known = predict_float32(self.network_.decoder, self.codes_)
         count, weight = self._asked()
         for rows in neighbors.blocks(len(scaled), self.n_features_in_):
             yield manifold_errors(scaled[rows], outputs[rows], known, count, weight)
@@ -248,7 +248,7 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
     def _graph_score(self, pair):
         if getattr(self, "codes_", None) is None:
             return Score()(pair)
-        known = as_rows(training.predict(self.network_.decoder, self.codes_))
+        known = as_rows(predict_float32(self.network_.decoder, self.codes_))
         count, weight = self._asked()
         first, last = neighbors.places(count, len(known))
         centre = known.mean(axis=0)

@@ -7,12 +7,13 @@ import math
 
 import numpy as np
 
-from ae_multi import training
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
 from ae_multi.estimators.graph_layers import Scale, Unscale
-from ae_multi.estimators.scaling import scale
+from ae_multi.estimators.scaling import needs_float64, scale
 from ae_multi.exporting.graph import Graph, called, check_part, functional
+from ae_multi.models.inputs import CHANNELS_LAST
+from ae_multi.models.whole import predict_float32
 
 
 def graph_of(estimator, part):
@@ -53,7 +54,7 @@ def graph_of(estimator, part):
         return Graph(
             encoder,
             bounds_of(estimator),
-            outputs=lambda x: {"codes": _rows(training.predict(network.encoder, scaled(x)))},
+            outputs=lambda x: {"codes": _rows(predict_float32(network.encoder, scaled(x)))},
         )
     codes = tuple(network.encoder.output_shape[1:])
 
@@ -63,7 +64,7 @@ def graph_of(estimator, part):
         return {"reconstruction": unscaled_by(estimator, called(network.decoder, x))}
 
     def reconstructed(x):
-        outputs = training.predict(network.decoder, x.reshape(len(x), *codes))
+        outputs = predict_float32(network.decoder, x.reshape(len(x), *codes))
         return {"reconstruction": estimator._unscaled(outputs)}
 
     first = keras.Model(encoder.inputs, encoder.outputs[0])
@@ -79,6 +80,7 @@ def scaled_by(estimator, x):
     """Samples ``x`` as the estimator's network takes them, symbolically."""
     if estimator.input_offset_ is None:
         return x
+    _check_float32(estimator)
     span = estimator.input_span_
     return Scale.of(offset=estimator.input_offset_, span=np.where(span == 0, 1, span))(x)
 
@@ -87,7 +89,18 @@ def unscaled_by(estimator, x):
     """The network's outputs in the caller's units, symbolically."""
     if estimator.input_offset_ is None:
         return x
+    _check_float32(estimator)
     return Unscale.of(offset=estimator.input_offset_, span=estimator.input_span_)(x)
+
+
+def _check_float32(estimator):
+    if needs_float64(estimator.input_offset_, estimator.input_span_):
+        raise InputError(
+            "Expected an estimator of samples within float32, in which graphs compute. Received: "
+            f"offsets up to {np.max(np.abs(estimator.input_offset_)):g} and spans from "
+            f"{np.min(estimator.input_span_):g} to {np.max(estimator.input_span_):g}. Scale "
+            "samples before fit."
+        )
 
 
 def bounds_of(estimator):
@@ -101,7 +114,7 @@ def bounds_of(estimator):
 
 
 def _flat(codes):
-    return keras.layers.Flatten()(codes)
+    return keras.layers.Flatten(data_format=CHANNELS_LAST)(codes)
 
 
 def _rows(codes):

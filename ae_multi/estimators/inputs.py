@@ -5,7 +5,9 @@ import math
 import numpy as np
 from sklearn.utils.validation import validate_data
 
+from ae_multi.data.checks import channels_hint, faulty_value
 from ae_multi.errors import InputError
+from ae_multi.models.inputs import check_image_shape
 from ae_multi.randomness.streams import stream
 from ae_multi.sizes import check_shape
 
@@ -23,10 +25,12 @@ def take(estimator, x, reset):
         reset: whether ``x`` says what samples are like, as in `fit`.
 
     Raises:
-        ValueError: NaN, infinity, text, complex numbers, no samples (one in `fit`), or another
-            number of features than in `fit`, in scikit-learn's words.
+        ValueError: NaN, infinity, text, dates, complex numbers, no samples (one in `fit`), or
+            another number of features than in `fit`, in scikit-learn's words; of a table the
+            message names column and row.
         InputError: images of another shape than in `fit`, or rows that are no such images.
     """
+    given = x
     if isinstance(x, list | tuple):
         x = np.asarray(x)
     shape = None
@@ -37,9 +41,20 @@ def take(estimator, x, reset):
     # Bytes and half floats need no float64, which would be eight times their size.
     small = getattr(getattr(x, "dtype", None), "itemsize", 8) <= 2
     types = [np.float32, np.float64] if small else [np.float64, np.float32]
-    x = validate_data(
-        estimator, x, reset=reset, dtype=types, ensure_min_samples=2 if reset else 1
-    )  # fmt: skip
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):  # in scikit-learn's sum of all values
+            x = validate_data(
+                estimator, x, reset=reset, dtype=types, ensure_min_samples=2 if reset else 1
+            )
+    except (TypeError, ValueError) as error:
+        found = faulty_value(given)
+        if found is None:
+            raise
+        # scikit-learn's checks want its types of errors and its words.
+        kind = TypeError if isinstance(error, TypeError) and "(dict)" in found else InputError
+        raise kind(
+            f"Expected X to hold finite numbers alone. Received: {found}. ({error})"
+        ) from error
     if reset:
         asked = estimator.image_shape
         asked = shape or x.shape[1:] if asked is None else check_shape(asked, "image_shape")
@@ -48,10 +63,11 @@ def take(estimator, x, reset):
                 f"Expected samples of image_shape {asked}, {math.prod(asked)} values each. "
                 f"Received: {x.shape[1]} values each."
             )
-        estimator.sample_shape_ = tuple(asked)
+        estimator.sample_shape_ = check_image_shape(asked) if len(asked) == 3 else tuple(asked)
     elif shape is not None and shape != estimator.sample_shape_:
         raise InputError(
             f"Expected samples of shape {estimator.sample_shape_}, as in fit. Received: {shape}."
+            f"{channels_hint(shape, estimator.sample_shape_)}"
         )
     return x.reshape(len(x), *estimator.sample_shape_)
 

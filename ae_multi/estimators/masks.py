@@ -30,13 +30,19 @@ def as_masks(y, samples, image_shape):
     if masks.shape[1:] not in (size, (*size, 1), (size[0] * size[1],)):
         raise InputError(
             f"Expected masks of shape (n, {size[0]}, {size[1]}), the size of their images. "
-            f"Received: shape {masks.shape}."
+            f"Received: shape {masks.shape}.{_channels_hint(masks.shape[1:], image_shape)}"
         )
     if len(masks) != samples:
         raise InputError(
             f"Expected a mask for each of the {samples} images. Received: {len(masks)} masks."
         )
     return masks.reshape(len(masks), *size)
+
+
+def _channels_hint(size, image_shape):
+    if len(image_shape) == 3 and size[:2] == tuple(image_shape[1:]):
+        return " The images have their channels first; move them: np.moveaxis(X, 1, -1)."
+    return ""
 
 
 def as_places(masks, classes):

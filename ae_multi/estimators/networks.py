@@ -120,6 +120,12 @@ def build(model, shape, latent_dim, hidden, activation, seed, bounded):
             "Expected a model with an encoder and a decoder, such as ae_multi.Autoencoder. "
             f"Received: {type(model).__name__} without them."
         )
+    outputs = network.compute_output_spec(keras.KerasTensor((None, *shape), "float32"))
+    if tuple(outputs.shape[1:]) != tuple(shape):
+        raise InputError(
+            f"Expected a model that gives samples of the shape that it takes, {tuple(shape)}. "
+            f"Received: one that gives {tuple(outputs.shape[1:])}."
+        )
     if not bounded and getattr(network, "value_range", None) is not None:
         raise InputError(
             f"Expected scale='minmax' or None for a model of values within {network.value_range}. "

@@ -1,5 +1,6 @@
 """What an estimator's parameters may be; looked at in `fit`, as scikit-learn asks."""
 
+import functools
 import math
 import numbers
 import os
@@ -11,7 +12,27 @@ from ae_multi.checkpoints import Every
 from ae_multi.errors import InputError
 from ae_multi.estimators.scaling import KINDS
 from ae_multi.randomness.streams import check_seed
-from ae_multi.sizes import check_positive, check_shape
+from ae_multi.sizes import as_plain, check_positive, check_shape
+
+
+def with_plain_parameters(method):
+    """Run a method of an estimator with NumPy numbers, text and arrays as Python's own values.
+
+    scikit-learn wants parameters to stay as they were given, so they are put back afterwards.
+    """
+
+    @functools.wraps(method)
+    def run(self, *args, **kwargs):
+        given = self.get_params(deep=False)
+        for name, value in given.items():
+            setattr(self, name, as_plain(value))
+        try:
+            return method(self, *args, **kwargs)
+        finally:
+            for name, value in given.items():
+                setattr(self, name, value)
+
+    return run
 
 
 def check_parameters(estimator):
@@ -68,6 +89,7 @@ def _check_checkpoints(given):
 
 def check_number(name, value, low, high, closed=False):
     """Raise `InputError` unless ``value`` is above ``low`` and below (or, closed, at) ``high``."""
+    value = as_plain(value)
     number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not number or not (low < value < high or (closed and value == high)):
         most = f" and {'at most' if closed else 'below'} {high:g}" if high < math.inf else ""

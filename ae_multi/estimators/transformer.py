@@ -6,10 +6,10 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from ae_multi import training
 from ae_multi.estimators.base import NetworkEstimator
 from ae_multi.estimators.inputs import shape_of, take
 from ae_multi.estimators.scores import negative_mse
+from ae_multi.models.whole import predict_float32
 
 # From so many values on, layers of these sizes take a sample apart, and not one of 256.
 _WIDE, _PYRAMID = 256, (512, 256, 128)
@@ -84,7 +84,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     def transform(self, X):  # noqa: N803
         """Codes of the samples X: float32 of shape (n, codes)."""
         scaled = self._checked(X)
-        codes = training.predict(self.network_.encoder, scaled)
+        codes = predict_float32(self.network_.encoder, scaled)
         return codes.reshape(len(codes), -1)
 
     def inverse_transform(self, X):  # noqa: N803
@@ -97,7 +97,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
                 f"{self._n_features_out} codes as input."
             )
         codes = codes.reshape(len(codes), *self._code_shape())
-        outputs = self._unscaled(training.predict(self.network_.decoder, codes))
+        outputs = self._unscaled(predict_float32(self.network_.decoder, codes))
         return outputs.reshape(len(outputs), *self.given_shape_)
 
     def reconstruct(self, X):  # noqa: N803

@@ -10,7 +10,7 @@ from ae_multi.models.inputs import (
     is_stream,
     sample_shape,
 )
-from ae_multi.models.whole import WholeArrays
+from ae_multi.models.whole import WholeArrays, predict_float32
 from ae_multi.randomness.streams import check_seed
 from ae_multi.randomness.weights import redraw
 
@@ -26,13 +26,14 @@ class Autoencoder(WholeArrays):
     Args:
         encoder: Keras model from inputs to codes.
         decoder: Keras model from codes to reconstructions.
-        seed: integer that draws the initial weights of both anew and fixes the batch order; None
-            keeps the weights as they come (trained ones, say) and orders batches as seed 0 does.
+        seed: integer that re-initialises the weights of both, each with its layer's own
+            initializer, and fixes the batch order; None keeps the weights (of trained parts, for
+            example) and orders batches as seed 0 does.
         value_range: (lowest, highest) value that the inputs may have, or None for any.
 
     Raises:
-        InputError: parts that are no Keras models or do not fit each other, or weights that
-            cannot be drawn anew.
+        InputError: parts that are no Keras models or do not fit each other, or a weight whose
+            initializer cannot be found.
 
     Example:
         >>> encoder = keras.Sequential([keras.Input((20,)), keras.layers.Dense(3)])
@@ -85,20 +86,20 @@ class Autoencoder(WholeArrays):
         return self.decoder(self.encoder(inputs, training=training), training=training)
 
     def encode(self, x, batch_size=None):
-        r"""Codes of the samples ``x``: NumPy array of shape (n, \*code shape).
+        r"""Codes of the samples ``x``: NumPy float32 array of shape (n, \*code shape).
 
         ``batch_size`` samples are computed at once, by default a number that suits the model.
         """
-        return training.predict(self.encoder, self._check(x), batch_size)
+        return predict_float32(self.encoder, self._check(x), batch_size)
 
     def decode(self, codes, batch_size=None):
-        r"""Reconstructions from ``codes``: NumPy array of shape (n, \*sample shape)."""
+        r"""Reconstructions from ``codes``: NumPy float32 array of shape (n, \*sample shape)."""
         codes = as_samples(codes, "codes", sample_shape(self.decoder), None)
-        return training.predict(self.decoder, codes, batch_size)
+        return predict_float32(self.decoder, codes, batch_size)
 
     def reconstruct(self, x, batch_size=None):
-        """Reconstructions of the samples ``x``: NumPy array of the shape of ``x``."""
-        return training.predict(self, self._check(x), batch_size)
+        """Reconstructions of the samples ``x``: NumPy float32 array of the shape of ``x``."""
+        return predict_float32(self, self._check(x), batch_size)
 
     def compile(self, optimizer="adam", loss="mse", **kwargs):
         """As `keras.Model.compile`, with Adam and the mean squared error by default."""
@@ -106,6 +107,8 @@ class Autoencoder(WholeArrays):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The compiled loss, against the input where no target is given."""
+        if y is None and hasattr(x, "shape") and hasattr(y_pred, "shape"):
+            _check_reconstruction(tuple(x.shape[1:]), tuple(y_pred.shape[1:]))
         return super().compute_loss(x, x if y is None else y, y_pred, sample_weight, training)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
@@ -147,13 +150,14 @@ class Autoencoder(WholeArrays):
 
         Raises:
             InputError: samples of another shape than the model's, not finite or out of its
-                range; sizes or epochs below 1.
+                range; a decoder whose outputs are not of the inputs' shape where no targets are
+                given; sizes or epochs below 1.
             DivergenceError: a loss that is NaN or infinite; the model keeps its last good weights.
         """
         if validation_data is not None:
-            validation_data = as_validation(validation_data, self._check)
+            validation_data = as_validation(validation_data, self._check, self._check_target)
         if not is_stream(x):
-            x, y, sample_weight = (*as_arrays(x, y, sample_weight, self._check), None)[:3]
+            x, y, sample_weight = self._arrays(x, y, sample_weight)
         return training.fit(
             self,
             x,
@@ -195,7 +199,7 @@ class Autoencoder(WholeArrays):
         if rest:  # Keras's own `fit` asks like this, about data that it has prepared
             return super().evaluate(callbacks=callbacks, return_dict=return_dict, **rest)
         if not is_stream(x):
-            x, y, sample_weight = (*as_arrays(x, y, sample_weight, self._check), None)[:3]
+            x, y, sample_weight = self._arrays(x, y, sample_weight)
         return training.evaluate(
             self, x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict
         )
@@ -227,3 +231,31 @@ class Autoencoder(WholeArrays):
     def _check(self, x):
         """``x`` as an array that this model can take; what is no array is left to Keras."""
         return as_samples(x, "x", sample_shape(self.encoder), self.value_range)
+
+    def _arrays(self, x, y, sample_weight):
+        """(inputs, targets, weights or None) as arrays that fit the model and each other."""
+        arrays = as_arrays(x, y, sample_weight, self._check, self._check_target)
+        return (*arrays, None)[:3]
+
+    def _check_target(self, x):
+        """Raise `InputError` unless the inputs ``x`` can be their own targets."""
+        if type(self).call is not Autoencoder.call:
+            return  # `compute_loss` sees what such a model returns
+        try:
+            codes = self.encoder.compute_output_shape(x.shape)
+            given = self.decoder.compute_output_shape(codes)
+            given = tuple(size if size is None else int(size) for size in given)
+        except Exception:  # a layer's own code may raise anything; `compute_loss` sees the outputs
+            return
+        _check_reconstruction(x.shape[1:], given[1:])
+
+
+def _check_reconstruction(expected, given):
+    """Raise `InputError` where outputs cannot be compared with inputs value by value."""
+    pairs = zip(expected, given, strict=False)
+    if len(expected) != len(given) or any(None not in pair and len({*pair}) > 1 for pair in pairs):
+        raise InputError(
+            f"Expected a decoder that gives samples of the input's shape, {tuple(expected)}, since "
+            f"no targets are given. Received: outputs of shape {tuple(given)}. Change the decoder, "
+            "or give targets: fit(x, y)."
+        )

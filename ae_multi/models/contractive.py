@@ -65,7 +65,7 @@ class ContractiveAutoencoder(LayeredAutoencoder):
         encoder=None, decoder=None, value_range=None, activation="relu", **kwargs,
     ):  # fmt: skip
         strength = check_weight("strength", strength)
-        check_choice("activation", activation, tuple(_SLOPES))
+        activation = check_choice("activation", activation, tuple(_SLOPES))
         if encoder is not None and decoder is not None:
             _check_layers(encoder)
         super().__init__(
@@ -99,7 +99,8 @@ def _squared_jacobian(encoder, x):
         outputs = layer(outputs)
         if isinstance(layer, keras.layers.Dense):
             slope = _SLOPES[keras.activations.serialize(layer.activation)](outputs)
-            steps.append((ops.convert_to_tensor(layer.kernel), slope))
+            kernel = ops.convert_to_tensor(layer.kernel)
+            steps.append((kernel, ops.cast(slope, kernel.dtype)))  # from half precision
     # From the codes backwards, so that no matrix is as wide as the input; and from the first
     # layer W_1ᵀ W_1 is enough, the same for all samples.
     (first, slope), *rest = steps

@@ -4,8 +4,9 @@ import math
 
 from ae_multi._keras import keras
 from ae_multi.models.autoencoder import Autoencoder
+from ae_multi.models.inputs import CHANNELS_LAST, check_image_shape
 from ae_multi.randomness.initializers import Seeded
-from ae_multi.sizes import check_image_shape, check_positive, check_shape
+from ae_multi.sizes import check_shape, check_size
 
 _KERNEL, _STRIDE = 3, 2
 
@@ -18,6 +19,7 @@ class ConvAutoencoder(Autoencoder):
     of pooling. With h_0 = x, h_i = relu(conv(h_{i-1})), each 3 x 3 with stride 2, so that sides
     are halved and rounded up; code = flatten(h_k) W + b; the decoder mirrors it, cuts off what
     rounding up added, and ends with a sigmoid. Initial weights are Glorot uniform, biases 0.
+    Channels are the last axis, whatever `keras.config.image_data_format` says.
 
     Args:
         filters: channels of the encoder's convolutions, in order; the decoder's are mirrored.
@@ -36,7 +38,7 @@ class ConvAutoencoder(Autoencoder):
     def __init__(
         self, filters=(16, 32), latent_dim=32, input_shape=(28, 28, 1), seed=0, **kwargs
     ):  # fmt: skip
-        check_positive(latent_dim=latent_dim)
+        latent_dim = check_size("latent_dim", latent_dim)
         filters, shape = check_shape(filters, "filters"), check_image_shape(input_shape)
         encoder, decoder = _conv_parts(shape, filters, latent_dim, seed)
         super().__init__(encoder, decoder, seed=seed, value_range=(0, 1), **kwargs)
@@ -65,7 +67,7 @@ def _conv_parts(shape, filters, latent_dim, seed):
     def strided(kind, count, activation, name):
         return kind(
             count, _KERNEL, strides=_STRIDE, padding="same", activation=activation,
-            kernel_initializer=Seeded(seed=seed, name=name), name=name,
+            kernel_initializer=Seeded(seed=seed, name=name), name=name, data_format=CHANNELS_LAST,
         )  # fmt: skip
 
     def dense(units, activation, name):
@@ -81,7 +83,7 @@ def _conv_parts(shape, filters, latent_dim, seed):
                 strided(keras.layers.Conv2D, count, "relu", f"down_{i}")
                 for i, count in enumerate(filters, 1)
             ),  # (n, *small)
-            keras.layers.Flatten(),
+            keras.layers.Flatten(data_format=CHANNELS_LAST),
             dense(latent_dim, None, "code"),  # (n, latent_dim)
         ],
         name="encoder",
@@ -94,7 +96,7 @@ def _conv_parts(shape, filters, latent_dim, seed):
         up.append(strided(keras.layers.Conv2DTranspose, count, activation, name))
         odd = [(0, side % _STRIDE) for side in size]
         if any(map(any, odd)):
-            up.append(keras.layers.Cropping2D(odd))
+            up.append(keras.layers.Cropping2D(odd, data_format=CHANNELS_LAST))
     decoder = keras.Sequential(
         [
             keras.Input((latent_dim,)),

@@ -2,8 +2,8 @@
 
 from ae_multi._keras import keras
 from ae_multi.models.autoencoder import Autoencoder
-from ae_multi.models.dense import check_hidden, dense_parts
-from ae_multi.sizes import check_positive, check_shape
+from ae_multi.models.dense import check_activation, check_hidden, dense_parts
+from ae_multi.sizes import check_shape, check_size
 
 
 @keras.saving.register_keras_serializable("ae_multi")
@@ -36,8 +36,8 @@ class DeepAutoencoder(Autoencoder):
         self, hidden=(128, 64, 36, 18), latent_dim=9, input_shape=(28, 28, 1), seed=0,
         activation="relu", **kwargs,
     ):  # fmt: skip
-        check_positive(latent_dim=latent_dim)
-        hidden = check_hidden(hidden)
+        latent_dim, hidden = check_size("latent_dim", latent_dim), check_hidden(hidden)
+        activation = check_activation(activation)
         shape = check_shape(input_shape)
         encoder, decoder = dense_parts(shape, hidden, latent_dim, None, seed, activation=activation)
         super().__init__(encoder, decoder, seed=seed, value_range=(0, 1), **kwargs)

@@ -5,6 +5,7 @@ from ae_multi.errors import InputError
 from ae_multi.models.inputs import as_samples, sample_shape
 from ae_multi.models.layered import LayeredAutoencoder, check_choice
 from ae_multi.randomness.layers import GaussianNoise, MaskingNoise, SaltAndPepper
+from ae_multi.sizes import as_plain
 
 CORRUPTIONS = ("gaussian", "masking", "salt_and_pepper")
 # Noisy inputs may leave the range by so many standard deviations: far enough for noise of a few
@@ -61,9 +62,11 @@ class DenoisingAutoencoder(LayeredAutoencoder):
         input_shape=(28, 28, 1), seed=0, encoder=None, decoder=None, value_range=None,
         activation="relu", **kwargs,
     ):  # fmt: skip
-        check_choice("corruption", corruption, CORRUPTIONS)
+        corruption, level = check_choice("corruption", corruption, CORRUPTIONS), as_plain(level)
         if not isinstance(level, int | float) or not level > 0:
             raise InputError(f"Expected level to be a number above 0. Received: {level!r}.")
+
+        value_range = as_plain(value_range)
 
         def corrupt(_):
             name = {"seed": seed or 0, "name": "corruption"}

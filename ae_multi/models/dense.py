@@ -4,6 +4,7 @@ import math
 
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
+from ae_multi.models.inputs import CHANNELS_LAST
 from ae_multi.randomness.initializers import Seeded
 from ae_multi.sizes import check_shape
 
@@ -32,7 +33,7 @@ def dense_parts(
     Raises:
         InputError: a hidden activation that is none of Keras's names.
     """
-    check_activation(activation)
+    activation = check_activation(activation)
 
     def dense(units, activation, name):
         return keras.layers.Dense(
@@ -42,7 +43,7 @@ def dense_parts(
     encoder = keras.Sequential(
         [
             keras.Input(shape),  # (n, *shape)
-            keras.layers.Flatten(),  # (n, pixels)
+            keras.layers.Flatten(data_format=CHANNELS_LAST),  # (n, pixels)
             *(dense(units, activation, f"down_{i}") for i, units in enumerate(hidden, 1)),
             dense(units or latent_dim, code_activation, "code"),  # (n, units or latent_dim)
         ],
@@ -61,7 +62,7 @@ def dense_parts(
 
 
 def check_activation(name):
-    """Raise `InputError` unless ``name`` is that of one of Keras's activations."""
+    """Return the name of one of Keras's activations as text, or raise `InputError`."""
     try:
         known = isinstance(name, str) and bool(keras.activations.get(name))
     except ValueError:
@@ -71,6 +72,7 @@ def check_activation(name):
             "Expected activation to be the name of one of Keras's, as 'relu' and 'elu' are. "
             f"Received: {name!r}."
         )
+    return str(name)
 
 
 def check_hidden(hidden):

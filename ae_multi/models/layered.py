@@ -3,9 +3,9 @@
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
 from ae_multi.models.autoencoder import Autoencoder
-from ae_multi.models.dense import check_hidden, dense_parts
-from ae_multi.models.inputs import sample_shape
-from ae_multi.sizes import check_positive, check_shape
+from ae_multi.models.dense import check_activation, check_hidden, dense_parts
+from ae_multi.models.inputs import CHANNELS_LAST, sample_shape
+from ae_multi.sizes import as_plain, check_shape, check_size
 
 
 class LayeredAutoencoder(Autoencoder):
@@ -48,7 +48,10 @@ class LayeredAutoencoder(Autoencoder):
         if own:
             shape, layers = _shape_of(encoder), [encoder]
         else:
-            check_positive(latent_dim=latent_dim)
+            latent_dim, activation = (
+                check_size("latent_dim", latent_dim),
+                check_activation(activation),
+            )
             hidden, shape, value_range = check_hidden(hidden), check_shape(input_shape), (0, 1)
             dense = dense_parts(
                 shape, hidden, latent_dim, code_activation, seed or 0, units=units,
@@ -57,9 +60,9 @@ class LayeredAutoencoder(Autoencoder):
             layers, decoder = dense[0].layers, dense[1]
             if code_shape is not None:
                 layers = [*layers, keras.layers.Reshape(code_shape)]
+                flatten = keras.layers.Flatten(data_format=CHANNELS_LAST)
                 decoder = keras.Sequential(
-                    [keras.Input(code_shape), keras.layers.Flatten(), *decoder.layers],
-                    name="decoder",
+                    [keras.Input(code_shape), flatten, *decoder.layers], name="decoder"
                 )
         front = [before(shape)] if before else []
         layers = [*front, *layers, *([behind(shape)] if behind else [])]
@@ -86,9 +89,11 @@ class LayeredAutoencoder(Autoencoder):
 
 
 def check_choice(name, value, choices):
-    """Raise `InputError` unless ``value`` is one of ``choices``."""
+    """Return ``value`` as text, or raise `InputError` unless it is one of ``choices``."""
+    value = as_plain(value)
     if value not in choices:
         raise InputError(f"Expected {name} to be one of {', '.join(choices)}. Received: {value!r}.")
+    return value
 
 
 def check_weight(name, value):

@@ -1,17 +1,22 @@
 """A network that gives back clean images for noisy ones: a U-Net, and noise for its training."""
 
-import operator
-
 from ae_multi import training
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
 from ae_multi.models.denoising import noisy_range
 from ae_multi.models.image_network import ImageNetwork
-from ae_multi.models.inputs import as_arrays, as_samples, as_validation, is_stream
+from ae_multi.models.inputs import (
+    as_arrays,
+    as_samples,
+    as_validation,
+    check_image_shape,
+    is_stream,
+)
 from ae_multi.models.unet import unet
+from ae_multi.models.whole import predict_float32
 from ae_multi.randomness.layers import GaussianNoise
 from ae_multi.randomness.streams import check_seed
-from ae_multi.sizes import check_image_shape, check_positive, check_shape
+from ae_multi.sizes import as_plain, check_shape, check_size
 
 
 @keras.saving.register_keras_serializable("ae_multi")
@@ -53,8 +58,9 @@ class RestorationNetwork(ImageNetwork):
         self, filters=(32, 64, 128), noise=0.4, input_shape=(28, 28, 1), seed=0,
         value_range=(0, 1), stride=2, depth=1, **kwargs,
     ):  # fmt: skip
-        check_positive(stride=stride, depth=depth)
+        stride, depth = check_size("stride", stride), check_size("depth", depth)
         filters, shape = check_shape(filters, "filters"), check_image_shape(input_shape)
+        noise = as_plain(noise)
         if not isinstance(noise, int | float) or not 0 <= noise < float("inf"):
             raise InputError(f"Expected noise to be a number of at least 0. Received: {noise!r}.")
         if value_range is not None and tuple(value_range) != (0, 1):
@@ -64,7 +70,7 @@ class RestorationNetwork(ImageNetwork):
         super().__init__(**kwargs)
         self.filters, self.noise, self.seed = filters, float(noise), check_seed(seed)
         self.value_range = None if value_range is None else (0.0, 1.0)
-        self.stride, self.depth = operator.index(stride), operator.index(depth)
+        self.stride, self.depth = stride, depth
         front = []
         if noise:
             front.append(GaussianNoise(self.noise, seed=self.seed, name="noise"))
@@ -111,7 +117,7 @@ class RestorationNetwork(ImageNetwork):
 
     def restore(self, x, batch_size=None):
         """Clean images for noisy ones: NumPy float32 array of their shape."""
-        return training.predict(self, self._check(x), batch_size)
+        return predict_float32(self, self._check(x), batch_size)
 
     def _check(self, x):
         """Noise may have carried images out of their range; unknown noise, anywhere."""

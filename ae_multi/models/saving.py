@@ -55,8 +55,11 @@ def without_backend(compile_config, model):
     if not compile_config:  # the model is not compiled
         return
     optimizer = compile_config.get("optimizer")
-    if isinstance(optimizer, dict) and str(optimizer["module"]).startswith("keras.src.backend"):
-        optimizer.update(module="keras.optimizers", registered_name=None)
+    while isinstance(optimizer, dict):
+        if str(optimizer["module"]).startswith("keras.src.backend"):
+            optimizer.update(module="keras.optimizers", registered_name=None)
+        # That of float16 holds another one, which scales no losses.
+        optimizer = optimizer["config"].get("inner_optimizer")
     if compile_config.get("jit_compile") == _chosen_by_keras(model):
         compile_config["jit_compile"] = "auto"
 

@@ -1,18 +1,17 @@
 """A network that says of each pixel what it belongs to: encoder, code, decoder, and skips."""
 
-import operator
-
 import numpy as np
 
 from ae_multi import training
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
 from ae_multi.models.image_network import ImageNetwork
-from ae_multi.models.inputs import as_samples, is_stream
+from ae_multi.models.inputs import as_samples, check_image_shape, is_stream
 from ae_multi.models.losses import PixelCrossEntropy
 from ae_multi.models.unet import unet
+from ae_multi.models.whole import predict_float32
 from ae_multi.randomness.streams import check_seed
-from ae_multi.sizes import check_image_shape, check_positive, check_shape
+from ae_multi.sizes import check_shape, check_size
 
 
 @keras.saving.register_keras_serializable("ae_multi")
@@ -53,13 +52,13 @@ class SegmentationNetwork(ImageNetwork):
         self, filters=(16, 32, 64), classes=1, input_shape=(28, 28, 1), seed=0,
         value_range=(0, 1), stride=1, depth=2, **kwargs,
     ):  # fmt: skip
-        check_positive(classes=classes, stride=stride, depth=depth)
+        stride, depth = check_size("stride", stride), check_size("depth", depth)
         filters, shape = check_shape(filters, "filters"), check_image_shape(input_shape)
         super().__init__(**kwargs)
         self.seed = check_seed(seed)
-        self.filters, self.classes = filters, operator.index(classes)
+        self.filters, self.classes = filters, check_size("classes", classes)
         self.value_range = None if value_range is None else tuple(map(float, value_range))
-        self.stride, self.depth = operator.index(stride), operator.index(depth)
+        self.stride, self.depth = stride, depth
         self.network = unet(
             shape, filters, self.classes, "sigmoid" if self.classes == 1 else "softmax", self.seed,
             stride=self.stride, depth=self.depth, name="probabilities",
@@ -96,7 +95,7 @@ class SegmentationNetwork(ImageNetwork):
 
         With one class 1 is the object, where its probability is at least a half.
         """
-        found = training.predict(self, self._check(x), batch_size)
+        found = predict_float32(self, self._check(x), batch_size)
         chosen = found[..., 0] >= 0.5 if self.classes == 1 else np.argmax(found, axis=-1)
         return chosen.astype(np.int32)
 

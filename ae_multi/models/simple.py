@@ -3,7 +3,7 @@
 from ae_multi._keras import keras
 from ae_multi.models.autoencoder import Autoencoder
 from ae_multi.models.dense import dense_parts
-from ae_multi.sizes import check_positive, check_shape
+from ae_multi.sizes import check_shape, check_size
 
 
 @keras.saving.register_keras_serializable("ae_multi")
@@ -27,7 +27,7 @@ class SimpleAutoencoder(Autoencoder):
     """
 
     def __init__(self, latent_dim=32, input_shape=(28, 28, 1), seed=0, **kwargs):
-        check_positive(latent_dim=latent_dim)
+        latent_dim = check_size("latent_dim", latent_dim)
         shape = check_shape(input_shape)
         encoder, decoder = dense_parts(shape, (), latent_dim, "relu", seed)
         super().__init__(encoder, decoder, seed=seed, value_range=(0, 1), **kwargs)

@@ -5,7 +5,7 @@ import math
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
 from ae_multi.models.layered import LayeredAutoencoder, check_choice, check_weight
-from ae_multi.sizes import check_positive
+from ae_multi.sizes import as_plain, check_size
 
 ops = keras.ops
 
@@ -60,7 +60,8 @@ class SparseAutoencoder(LayeredAutoencoder):
         input_shape=(28, 28, 1), seed=0, encoder=None, decoder=None, value_range=None,
         activation="relu", **kwargs,
     ):  # fmt: skip
-        check_choice("sparsity", sparsity, tuple(_ACTIVATIONS))
+        sparsity = check_choice("sparsity", sparsity, tuple(_ACTIVATIONS))
+        target, k = as_plain(target), as_plain(k)
         strength = check_weight("strength", _STRENGTHS[sparsity] if strength is None else strength)
 
         def sparse(shape):
@@ -92,7 +93,9 @@ class _Penalty(keras.layers.Layer):
         self.weight = check_weight("weight", weight)
 
     def call(self, inputs):
-        self.add_loss(ops.multiply(self.penalty(inputs), self.weight))
+        # A sum of many codes needs more bits than half precision has.
+        wide = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
+        self.add_loss(ops.multiply(self.penalty(wide), self.weight))
         return inputs
 
     def compute_output_shape(self, input_shape):
@@ -118,6 +121,7 @@ class KLPenalty(_Penalty):
 
     def __init__(self, weight, target=0.05, **kwargs):
         super().__init__(weight, **kwargs)
+        target = as_plain(target)
         if not isinstance(target, int | float) or not 0 < target < 1:
             raise InputError(f"Expected target above 0 and below 1. Received: {target!r}.")
         self.target = float(target)
@@ -143,8 +147,7 @@ class TopK(keras.layers.Layer):
 
     def __init__(self, k, **kwargs):
         super().__init__(**kwargs)
-        check_positive(k=k)
-        self.k = k
+        self.k = check_size("k", k)
 
     def build(self, input_shape):
         """See that there are as many codes."""

@@ -1,6 +1,7 @@
 """The U-Net: convolutions down to a code and up again, past which each size hands its details."""
 
 from ae_multi._keras import keras
+from ae_multi.models.inputs import CHANNELS_LAST
 from ae_multi.randomness.initializers import Seeded
 
 layers = keras.layers
@@ -34,7 +35,7 @@ def unet(shape, filters, outputs, activation, seed, *, stride=1, depth=2, front=
 
     def conv(kind, count, size, name, activation="relu", initializer="he_normal", **kwargs):
         return kind(
-            count, size, padding="same", activation=activation,
+            count, size, padding="same", activation=activation, data_format=CHANNELS_LAST,
             kernel_initializer=Seeded(initializer, seed, name), name=name, **kwargs,
         )  # fmt: skip
 
@@ -45,7 +46,7 @@ def unet(shape, filters, outputs, activation, seed, *, stride=1, depth=2, front=
 
     def cut(x, size):
         rest = [(0, large - small) for large, small in zip(x.shape[1:3], size, strict=True)]
-        return layers.Cropping2D(rest)(x)
+        return layers.Cropping2D(rest, data_format=CHANNELS_LAST)(x)
 
     inputs = x = keras.Input(shape)
     for layer in front:
@@ -59,11 +60,11 @@ def unet(shape, filters, outputs, activation, seed, *, stride=1, depth=2, front=
     for i, count in enumerate(sizes, 1):
         x = convolved(x, count, f"down_{i}")
         skips.append(x)
-        x = layers.MaxPooling2D(2, padding="same")(x)
+        x = layers.MaxPooling2D(2, padding="same", data_format=CHANNELS_LAST)(x)
     x = convolved(x, code, "code")
     for i, (count, skip) in enumerate(zip(reversed(sizes), reversed(skips), strict=True), 1):
         x = conv(layers.Conv2DTranspose, count, 2, f"enlarge_{i}", None, strides=2)(x)
-        x = layers.Concatenate()([skip, cut(x, skip.shape[1:3])])
+        x = layers.Concatenate(axis=-1)([skip, cut(x, skip.shape[1:3])])
         x = convolved(x, count, f"up_{i}")
     if stride == 1:
         x = conv(layers.Conv2D, outputs, 1, name, activation)(x)

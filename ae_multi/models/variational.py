@@ -4,14 +4,14 @@ import math
 
 import numpy as np
 
-from ae_multi import training
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
 from ae_multi.models.inputs import sample_shape
 from ae_multi.models.layered import LayeredAutoencoder, check_weight
+from ae_multi.models.whole import predict_float32
 from ae_multi.randomness import streams
 from ae_multi.randomness.layers import GaussianNoise
-from ae_multi.sizes import check_positive
+from ae_multi.sizes import check_size
 
 ops = keras.ops
 
@@ -56,7 +56,7 @@ class VariationalAutoencoder(LayeredAutoencoder):
         self, beta=1.0, hidden=(256,), latent_dim=16, input_shape=(28, 28, 1), seed=0,
         encoder=None, decoder=None, value_range=None, activation="relu", **kwargs,
     ):  # fmt: skip
-        check_positive(latent_dim=latent_dim)
+        latent_dim = check_size("latent_dim", latent_dim)
         beta = check_weight("beta", beta)
 
         def draw(shape):
@@ -81,7 +81,7 @@ class VariationalAutoencoder(LayeredAutoencoder):
         r"""(means, log variances) of the codes of ``x``: NumPy arrays of (n, \*code shape)."""
         *layers, _ = self.encoder.layers
         statistics = keras.Sequential([keras.Input(self.encoder.input_shape[1:]), *layers])
-        found = training.predict(statistics, self._check(x), batch_size)
+        found = predict_float32(statistics, self._check(x), batch_size)
         return tuple(np.split(found, 2, axis=-1))
 
     def divergence(self, x, batch_size=None):
@@ -95,7 +95,7 @@ class VariationalAutoencoder(LayeredAutoencoder):
 
         The codes depend on ``seed`` alone, and are the same on every backend.
         """
-        check_positive(n=n)
+        n = check_size("n", n)
         codes = streams.normal(seed, "sample", (n, *sample_shape(self.decoder)))
         return self.decode(codes.astype(np.float32), batch_size)
 

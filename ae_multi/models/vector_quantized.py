@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from ae_multi import training
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
 from ae_multi.models.layered import LayeredAutoencoder, check_weight
+from ae_multi.models.whole import predict_float32
 from ae_multi.randomness.initializers import Seeded
-from ae_multi.sizes import check_positive
+from ae_multi.randomness.streams import check_seed
+from ae_multi.sizes import check_size
 
 ops = keras.ops
 
@@ -56,7 +57,14 @@ class VectorQuantizedAutoencoder(LayeredAutoencoder):
         input_shape=(28, 28, 1), seed=0, encoder=None, decoder=None, value_range=None,
         activation="relu", **kwargs,
     ):  # fmt: skip
-        check_positive(codebook_size=codebook_size, code_dim=code_dim, codes=codes)
+        codebook_size, code_dim, codes = (
+            check_size(name, size)
+            for name, size in (
+                ("codebook_size", codebook_size),
+                ("code_dim", code_dim),
+                ("codes", codes),
+            )
+        )
         commitment = check_weight("commitment", commitment)
 
         def quantise(_):
@@ -76,7 +84,7 @@ class VectorQuantizedAutoencoder(LayeredAutoencoder):
         *layers, quantizer = self.encoder.layers
         shape = self.encoder.input_shape[1:]
         model = keras.Sequential([keras.Input(shape), *layers, _Indices(quantizer)])
-        return training.predict(model, self._check(x), batch_size).astype(np.int32, copy=False)
+        return predict_float32(model, self._check(x), batch_size).astype(np.int32, copy=False)
 
     def get_config(self):
         """The arguments, for saving."""
@@ -103,15 +111,15 @@ class VectorQuantizer(keras.layers.Layer):
 
     def __init__(self, codebook_size, code_dim, commitment=0.25, seed=0, **kwargs):
         super().__init__(**kwargs)
-        self.codebook_size, self.code_dim = codebook_size, code_dim
-        self.commitment, self.seed = commitment, seed
+        self.codebook_size = check_size("codebook_size", codebook_size)
+        self.code_dim = check_size("code_dim", code_dim)
+        self.commitment = check_weight("commitment", commitment)
+        self.seed = check_seed(seed)
         self.codebook = self.add_weight(
-            shape=(codebook_size, code_dim),
+            shape=(self.codebook_size, self.code_dim),
             initializer=Seeded(keras.initializers.RandomNormal(stddev=_SMALL), seed, "codebook"),
             name="codebook",
         )
-        # Where `redraw` looks: it leaves what is drawn from a seed already.
-        self.codebook_initializer = Seeded(seed=seed, name="codebook")
 
     def build(self, input_shape):
         """See that the vectors are of a word's size."""

@@ -1,8 +1,24 @@
-"""A model that is asked about whole arrays."""
+"""Whole arrays through a model."""
+
+import numpy as np
 
 from ae_multi import training
+from ae_multi._keras import keras
 from ae_multi.models.inputs import is_stream
 from ae_multi.models.saving import Portable
+
+
+def predict_float32(model, x, batch_size=None):
+    """As `ae_multi.predict`, with half-precision outputs widened to float32.
+
+    bfloat16 is no number type of NumPy's own, and float16 overflows in sums of squares.
+    """
+    outputs = training.predict(model, x, batch_size)
+    return keras.tree.map_structure(_widened, outputs)
+
+
+def _widened(array):
+    return array.astype(np.float32) if array.dtype.name in ("bfloat16", "float16") else array
 
 
 class WholeArrays(Portable):

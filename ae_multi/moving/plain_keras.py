@@ -1,6 +1,7 @@
 """A network as a Keras model of Keras's own layers and operations."""
 
 from ae_multi._keras import keras
+from ae_multi.models.inputs import CHANNELS_LAST
 
 kl, ops = keras.layers, keras.ops
 
@@ -52,31 +53,38 @@ def _convolution(layer, settings, name):
     dilation = settings.pop("dilation")
     return kl.Conv2D(
         filters, (height, width), dilation_rate=dilation, use_bias="bias" in layer.variables,
-        name=name, **settings,
+        name=name, data_format=CHANNELS_LAST, **settings,
     )  # fmt: skip
 
 
 def _deconvolution(layer, settings, name):
     height, width, filters, _ = layer.variables["kernel"].shape
     has_bias = "bias" in layer.variables
-    return kl.Conv2DTranspose(filters, (height, width), use_bias=has_bias, name=name, **settings)
+    return kl.Conv2DTranspose(
+        filters,
+        (height, width),
+        use_bias=has_bias,
+        name=name,
+        data_format=CHANNELS_LAST,
+        **settings,
+    )
 
 
 def _pad(layer, settings):
     edges = settings["edges"]
     if all(edge <= 0 for side in edges for edge in side):
-        return kl.Cropping2D(tuple((-a, -b) for a, b in edges))
-    return kl.ZeroPadding2D(edges)
+        return kl.Cropping2D(tuple((-a, -b) for a, b in edges), data_format=CHANNELS_LAST)
+    return kl.ZeroPadding2D(edges, data_format=CHANNELS_LAST)
 
 
 def _enlarge(layer, settings):
     how = "bilinear" if settings["bilinear"] else "nearest"
-    return kl.UpSampling2D(settings["by"], interpolation=how)
+    return kl.UpSampling2D(settings["by"], interpolation=how, data_format=CHANNELS_LAST)
 
 
 def _pool(layer, settings):
     kind = {"max": kl.MaxPooling2D, "mean": kl.AveragePooling2D}[settings.pop("what")]
-    return kind(settings.pop("size"), **settings)
+    return kind(settings.pop("size"), data_format=CHANNELS_LAST, **settings)
 
 
 def _activation(layer, settings):
@@ -114,7 +122,7 @@ _LAYERS = {
     "dense": _dense,
     "convolution": _convolution,
     "deconvolution": _deconvolution,
-    "flatten": lambda layer, settings: kl.Flatten(),
+    "flatten": lambda layer, settings: kl.Flatten(data_format=CHANNELS_LAST),
     "reshape": lambda layer, settings: kl.Reshape(layer.gives),
     "pad": _pad,
     "enlarge": _enlarge,

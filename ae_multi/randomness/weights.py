@@ -1,45 +1,99 @@
-"""Draw the initial weights of a finished model again, the same on every backend."""
+"""Re-initialise the weights of a built model from a seed, the same on every backend."""
+
+import itertools
+import re
 
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
-from ae_multi.randomness.initializers import Seeded, draw, is_random
+from ae_multi.randomness.initializers import draw, is_random
 
 
 def redraw(model, seed):
-    """Give every randomly started weight of a built Keras model its value for ``seed``.
+    """Give every randomly initialised weight of a built Keras model its value for ``seed``.
 
-    Each weight keeps the distribution that its layer asks for; the numbers depend on the seed
-    and on the weight's place in the model, not on the names that Keras counts up. Constant
-    starts (biases, normalisation) and weights of `Seeded` layers stay as they are.
+    Each weight keeps the distribution of its own initializer; the numbers depend on the seed and
+    on the weight's position in the model, not on the names that Keras counts up. Weights that
+    start from constants (biases, normalisation) and weights of `Seeded` initializers stay as they
+    are.
 
     Raises:
-        InputError: a weight whose layer does not say how it was started.
+        InputError: a weight whose initializer cannot be found or cannot be the same on every
+            backend; the message names layer and weight.
     """
-    layers = [
-        layer
-        for layer in model._flatten_layers(include_self=True, recursive=True)
-        if layer._trainable_variables or layer._non_trainable_variables
-    ]
-    for place, layer in enumerate(layers):
-        for variable in layer._trainable_variables + layer._non_trainable_variables:
-            initializer = _initializer_of(layer, variable)
-            if initializer is not None and is_random(initializer):
-                purpose = f"weights/{place}/{variable.name}"
-                variable.assign(draw(initializer, variable.shape, seed, purpose))
+    if keras.src.backend.common.stateless_scope.in_stateless_scope():
+        return  # the model is an unfilled copy, whose variables have no values
+    layers = model._flatten_layers(include_self=True, recursive=True)
+    classes = {type(layer).__name__: type(layer) for layer in layers}
+    for place, layer in enumerate(filter(_own_variables, layers)):
+        pairs = zip(_own_variables(layer), _initializers(layer, layers, classes), strict=True)
+        for index, (variable, initializer) in enumerate(pairs):
+            shape = tuple(variable.shape)
+            if initializer is None or not is_random(initializer, shape):
+                continue
+            # Keras counts up the names of variables that are created without one.
+            counted = re.fullmatch(r"variable(_\d+)?", variable.name)
+            name = index if counted else variable.name
+            variable.assign(draw(initializer, shape, seed, f"weights/{place}/{name}"))
 
 
-def _initializer_of(layer, variable):
-    """The initializer of one of ``layer``'s own weights; None where it needs no drawing."""
+def _own_variables(layer):
+    return layer._trainable_variables + layer._non_trainable_variables
+
+
+def _initializers(layer, layers, classes):
+    """The initializer of each of a layer's own variables; None for one that has a constant."""
+    reasons = []
+    # Where a layer's config is not enough to create it (Keras's ConvLSTM cells), that of a layer
+    # around it may be; the nearest comes last in `layers`.
+    around = (other for other in reversed(layers[1:]) if layer in other._flatten_layers(False))
+    for whole in itertools.chain((layer,), around):
+        place = next(i for i, part in enumerate(whole._flatten_layers()) if part is layer)
+        try:
+            copy = _unfilled_copy(whole, classes)._flatten_layers()[place]
+            if _signature(copy) == _signature(layer):
+                return [variable._initializer for variable in _own_variables(copy)]
+            reasons.append("the layer created from its config has other weights")
+        except Exception as error:  # a layer's own code may raise anything
+            reasons.append(f"{type(error).__name__}: {error!s:.200}")
+    return [_by_name(layer, variable, reasons[0]) for variable in _own_variables(layer)]
+
+
+def _unfilled_copy(layer, classes):
+    """A copy of a built layer whose variables still hold their initializers and no values."""
+    state = keras.src.backend.common.global_state
+    waiting = list(state.get_global_attribute("uninitialized_variables") or [])
+    safe_mode = keras.src.saving.serialization_lib.SafeModeScope
+    try:
+        with (
+            keras.saving.custom_object_scope(classes),
+            safe_mode(False),  # what the configuration names is in this process already
+            keras.StatelessScope(initialize_variables=False),
+        ):
+            copy = type(layer).from_config(layer.get_config())
+            if not copy.built:
+                copy.build_from_config(layer.get_build_config())
+    finally:
+        # Otherwise Keras would give the copy's variables values at its next occasion.
+        state.set_global_attribute("uninitialized_variables", waiting)
+    return copy
+
+
+def _signature(layer):
+    """Shapes and types of a layer's own variables, for telling whether two layers are alike."""
+    return [(tuple(variable.shape), variable.dtype) for variable in _own_variables(layer)]
+
+
+def _by_name(layer, variable, reason):
+    """The initializer in the layer's attribute for ``variable``, or None for a constant."""
     initializer = getattr(layer, f"{variable.name}_initializer", None)
-    if isinstance(initializer, Seeded):
-        return None
     if initializer is not None:
         return keras.initializers.get(initializer)
     values = keras.ops.convert_to_numpy(variable)
-    if values.size and (values == values.flat[0]).all():
-        return None  # started from a constant, which every backend writes alike
+    constant = values.size and (values == values.flat[0]).all()
+    if constant and (values.size > 1 or values.flat[0] in (0, 1)):
+        return None
     raise InputError(
-        f"Expected the layer {layer.name!r} ({type(layer).__name__}) to say how its weight "
-        f"{variable.name!r} starts, in an attribute {variable.name}_initializer. Received: no such "
-        "attribute. Add it, or start the weight with ae_multi.randomness.Seeded."
+        f"Expected the layer {layer.name!r} ({type(layer).__name__}) to show the initializer of "
+        f"its weight {variable.name!r}: by get_config(), from which Keras can create it again, or "
+        f"by an attribute {variable.name}_initializer. Received: neither ({reason})."
     )

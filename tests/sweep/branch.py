@@ -96,11 +96,11 @@ def build(configuration):
 
         def __init__(self, initializer):
             super().__init__()
-            self.initializer = initializer
+            self.scale_initializer = initializer
 
         def build(self, shape):
             size = int(np.prod(shape[1:]))
-            self.scale = self.add_weight((size,), self.initializer, name="scale")
+            self.scale = self.add_weight((size,), self.scale_initializer, name="scale")
 
         def call(self, x):
             x = ops.cast(x, self.compute_dtype)

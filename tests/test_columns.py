@@ -1,0 +1,135 @@
+"""Values of any size are scaled, and an error about a value names its column."""
+
+import datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import ae_multi
+from ae_multi.errors import InputError
+from ae_multi.estimators.scaling import Scaling, scale, unscale
+
+pytestmark = [pytest.mark.backend, pytest.mark.once]
+
+X = np.random.default_rng(0).normal(size=(40, 3))
+SMALL = {"model": "simple", "latent_dim": 2, "epochs": 2}
+
+
+def learned(kind, *chunks):
+    scaling = Scaling(kind, each=True)
+    for chunk in chunks:
+        scaling.update(chunk)
+    return scaling.learned()
+
+
+@pytest.mark.parametrize("kind", ["minmax", "standard"])
+@pytest.mark.parametrize("exponent", [-1000, -600, 0, 400, 600, 1000])
+def test_scaling_does_not_depend_on_the_unit(kind, exponent):
+    """Powers of two change no digit, so that scaled values are the same to the bit."""
+    offset, span = learned(kind, X)
+    unit = 2.0**exponent
+    far_offset, far_span = learned(kind, X * unit)
+    np.testing.assert_array_equal(far_offset, offset * unit)
+    np.testing.assert_array_equal(far_span, span * unit)
+    scaled = scale(X * unit, far_offset, far_span)
+    np.testing.assert_array_equal(scaled, scale(X, offset, span))
+    back = unscale(scaled, far_offset, far_span)
+    np.testing.assert_allclose(back, X * unit, rtol=1e-4, atol=1e-6 * unit)
+
+
+def test_chunks_of_different_sizes_are_scaled_as_one():
+    chunks = [X * 1e-250, X * 1e200, X]
+    offset, span = learned("standard", *chunks)
+    whole = np.concatenate(chunks) / 1e200
+    np.testing.assert_allclose(offset / 1e200, whole.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(span / 1e200, whole.std(axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["minmax", "standard"])
+@pytest.mark.parametrize("unit", [1e200, 1e-200])
+def test_estimators_take_values_that_float32_cannot_hold(kind, unit):
+    x = X * [1, unit, 1]
+    plain = ae_multi.AutoencoderTransformer(**SMALL, scale=kind).fit(X)
+    for cls in (ae_multi.AutoencoderTransformer, ae_multi.AnomalyDetector, ae_multi.Denoiser):
+        fitted = cls(**SMALL, scale=kind).fit(x)
+        assert np.isfinite(fitted.loss_curve_).all()
+    reducer = ae_multi.AutoencoderTransformer(**SMALL, scale=kind).fit(x)
+    np.testing.assert_allclose(reducer.transform(x), plain.transform(X), rtol=1e-4, atol=1e-5)
+    expected = plain.reconstruct(X) * [1, unit, 1]
+    np.testing.assert_allclose(reducer.reconstruct(x), expected, rtol=1e-3, atol=0)
+    assert np.isfinite(reducer.transform(X.astype(np.float32))).all()
+
+
+def test_values_around_a_large_offset_are_scaled():
+    fitted = ae_multi.AnomalyDetector(**SMALL, scale="standard").fit(X * 1e20 + [1e30, 0, 0])
+    assert np.isfinite(fitted.loss_curve_).all()
+
+
+def test_a_column_whose_range_overflows_is_named():
+    x = np.where(X > 0, 1.7e308, -1.7e308) * [0, 1, 0]
+    for kind in ("minmax", "standard"):
+        with pytest.raises(InputError, match=r"-1\.7e\+308 to 1\.7e\+308 in the column 1"):
+            ae_multi.AnomalyDetector(**SMALL, scale=kind).fit(x)
+
+
+def test_values_beyond_float32_are_refused_where_nothing_scales_them(keras):
+    with pytest.raises(InputError, match=r"up to 3\.4e\+38.*e\+\d+ at index \[\d+, \d\]"):
+        ae_multi.AnomalyDetector(**SMALL, scale=None).fit(X * 1e200)
+    parts = [keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)]) for _ in range(2)]
+    model = ae_multi.Autoencoder(*parts)
+    model.compile()
+    with pytest.raises(InputError, match=r"up to 3\.4e\+38"):
+        model.fit(X * 1e200, verbose=0)
+
+
+def test_an_export_of_values_beyond_float32_is_refused(tmp_path):
+    reducer = ae_multi.AutoencoderTransformer(**SMALL).fit(X * 1e200)
+    with pytest.raises(InputError, match="samples within float32"):
+        reducer.export(tmp_path / "one.onnx", data=X * 1e200)
+
+
+FRAME = {"age": [1.0, 2.0, 3.0], "weight": [4.0, 5.0, 6.0]}
+FAULTS = {
+    "nan": ([4.0, 5.0, np.nan], r"nan in the column {}, row 2\..*contains NaN"),
+    "infinity": ([4.0, -np.inf, 5.0], r"-inf in the column {}, row 1\..*contains infinity"),
+    "none": ([4.0, None, "6"], r"None \(NoneType\) in the column {}, row 1"),
+    "text": (["4", "5", "six"], r"six \(str\) in the column {}, row 2"),
+    "mixed": ([4.0, "five", 6.0], r"five \(str\) in the column {}, row 1"),
+    "date": (
+        pd.to_datetime(["2020-01-01", "2020-01-02", "2020-01-03"]),
+        r"2020-01-01\S* \(datetime64\) in the column {}, row 0",
+    ),
+    "dates": (
+        [datetime.date(2020, 1, 1)] * 3,
+        r"2020-01-01 \(date\) in the column {}, row 0",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_column_of_a_value_that_is_no_number_is_named(fault):
+    values, message = FAULTS[fault]
+    frame = pd.DataFrame({**FRAME, "weight": values})
+    with pytest.raises(InputError, match=message.format("'weight'")):
+        ae_multi.AnomalyDetector(**SMALL).fit(frame)
+    rows = [list(row) for row in frame.itertuples(index=False)]
+    if fault != "date":
+        with pytest.raises(InputError, match=message.format("1")):
+            ae_multi.AnomalyDetector(**SMALL).fit(rows)
+    fitted = ae_multi.AnomalyDetector(**SMALL).fit(pd.DataFrame(FRAME))
+    with pytest.raises(InputError, match=message.format("'weight'")):
+        fitted.predict(frame)
+
+
+def test_the_column_of_a_polars_frame_is_named():
+    polars = pytest.importorskip("polars")
+    frame = polars.DataFrame({**FRAME, "weight": [4.0, float("nan"), 1.0]})
+    with pytest.raises(InputError, match=r"nan in the column 'weight', row 1"):
+        ae_multi.AnomalyDetector(**SMALL).fit(frame)
+
+
+def test_the_column_of_text_given_to_a_model_is_named():
+    model = ae_multi.SimpleAutoencoder(2, 2)
+    with pytest.raises(InputError, match=r"six \(\w+\) in the column 1, row 0"):
+        model.encode(np.array([["4", "six"], ["1", "2"]]))
