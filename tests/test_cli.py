@@ -143,13 +143,13 @@ def test_train_refuses_what_it_could_not_write(capsys, tmp_path):
 def test_a_backend_asked_for_by_name_must_be_there(backend, capsys):
     missing = next(name for name in ("torch", "tensorflow", "jax") if name != backend)
     assert main(["compare", "--backends", f"{backend},{missing}"]) == 2
-    assert f"pip install 'ae-multi[{missing}]'" in capsys.readouterr().err
+    assert f"Install it with: pip install {missing}." in capsys.readouterr().err
 
 
 @pytest.mark.backend
 @pytest.mark.once
 def test_an_unknown_keras_backend_is_one_clear_error():
-    done = ae_multi("train", "--data", "digits", KERAS_BACKEND="theano")
+    done = ae_multi("train", "--data", "digits", "--no-save", KERAS_BACKEND="theano")
     assert done.returncode == 2
     assert done.stderr.startswith("ae-multi train: Expected the environment variable KERAS_BACKEND")
     assert len(done.stderr.splitlines()) == 1
@@ -171,7 +171,8 @@ def test_train_trains_and_saves(tmp_path, backend, digits):
 @pytest.mark.backend
 @pytest.mark.once
 def test_train_goes_on_from_a_checkpoint(here, tmp_path):
-    small = ("train", "--data=digits", "--model=simple", "--checkpoint", tmp_path / "saved")
+    saved = ("--no-save", "--checkpoint", tmp_path / "saved")
+    small = ("train", "--data=digits", "--model=simple", *saved)
     begun = here(*small, "--epochs=2", "--every=5 steps", "--keep=2")
     assert begun.returncode == 0, begun.stderr
     assert len(list((tmp_path / "saved").glob("*.checkpoint"))) == 2
@@ -179,9 +180,9 @@ def test_train_goes_on_from_a_checkpoint(here, tmp_path):
     assert again.returncode == 2
     assert "or resume=True to go on" in again.stderr
     again = here(*small, "--epochs=3", "--resume")
-    assert "Goes on after epoch 2" in again.stdout, again.stderr
+    assert "Goes on after epoch 2" in again.stderr
     ended = here(*small, "--epochs=3", "--resume")
-    assert "Goes on after epoch 3" in ended.stdout, ended.stderr
+    assert "Goes on after epoch 3" in ended.stderr
     assert "samples/s" not in ended.stdout
 
 

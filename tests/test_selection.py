@@ -35,10 +35,10 @@ def test_an_unknown_backend_is_named_with_the_valid_ones(machine, monkeypatch):
         selection.select_backend()
 
 
-def test_a_missing_backend_names_the_extra_to_install(machine, monkeypatch):
+def test_a_missing_backend_names_the_package_to_install(machine, monkeypatch):
     machine("torch")
     monkeypatch.setenv("KERAS_BACKEND", "jax")
-    with pytest.raises(BackendError, match=r"pip install 'ae-multi\[jax\]'"):
+    with pytest.raises(BackendError, match=r"with: pip install jax\.$"):
         selection.select_backend()
 
 
@@ -74,9 +74,9 @@ def test_where_the_default_is_missing_the_one_that_is_there_is_taken_and_said(
     assert "\n" not in record.getMessage()
 
 
-def test_nothing_installed_names_all_three_extras(machine):
+def test_nothing_installed_names_all_three_packages(machine):
     machine()
-    with pytest.raises(BackendError, match=r"\[torch\].*\[tensorflow\].*\[jax\]"):
+    with pytest.raises(BackendError, match=r"install torch,.*install tensorflow or.*install jax"):
         selection.select_backend()
 
 
