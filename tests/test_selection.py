@@ -2,6 +2,7 @@
 
 import json
 import logging
+from pathlib import Path
 
 import pytest
 
@@ -98,3 +99,64 @@ def test_a_fresh_process_takes_the_backend_that_is_there(fresh_python, backend, 
     )
     assert done.stdout.split() == ["3922", backend], done.stderr
     assert done.stderr.count("is not installed: using") == (0 if backend == "tensorflow" else 1)
+
+
+@pytest.fixture
+def homeless(monkeypatch, tmp_path):
+    """A user without a home directory: no HOME, and no entry in the list of users."""
+    pwd = pytest.importorskip("pwd")
+    monkeypatch.chdir(tmp_path)
+
+    def unknown(uid):
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    for name in ("HOME", "KERAS_HOME", "XDG_CACHE_HOME", "AE_MULTI_CACHE", "AE_MULTI_MNIST"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    with pytest.raises(RuntimeError):
+        Path.home()
+
+
+def test_without_a_home_directory_there_is_no_cache(homeless):
+    assert selection.user_cache() is None
+    assert selection.keras_home() == Path("/tmp/.keras")
+
+
+def test_without_a_home_directory_data_are_loaded(homeless, monkeypatch):
+    from ae_multi.data import load_data, mnist
+
+    def unreachable(url):
+        raise mnist.DownloadError("no network")
+
+    monkeypatch.setattr(mnist, "_check_reachable", unreachable)
+    assert len(load_data("auto").x_train) > 1000
+
+
+def test_a_home_directory_that_cannot_be_written_is_passed_over_as_by_keras(monkeypatch):
+    monkeypatch.delenv("KERAS_HOME", raising=False)
+    monkeypatch.setenv("HOME", "/nonexistent")
+    assert selection.keras_home() == Path("/tmp/.keras")
+
+
+@pytest.mark.backend
+def test_kerass_folder_is_the_one_that_keras_takes(keras, fresh_python, tmp_path):
+    code = (
+        "import keras; from ae_multi.selection import keras_home; "
+        "assert str(keras_home()) == keras.src.backend.config.keras_home(), keras_home()"
+    )
+    for home in (None, "/nonexistent", str(tmp_path)):
+        done = fresh_python(code, HOME=home, KERAS_HOME=None)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.backend
+@pytest.mark.once
+def test_a_training_needs_no_home_directory(homeless, x):
+    import ae_multi
+    from ae_multi.training import memory
+
+    assert memory.place() is None
+    memory.remember("key", {"step": {"a": 1.0}, "build": {"a": 1.0}, "failed": []})
+    model = ae_multi.SimpleAutoencoder(3, (12,))
+    model.compile()
+    assert len(model.fit(x, epochs=1, verbose=0).history["loss"]) == 1

@@ -2,11 +2,11 @@
 
 import argparse
 import importlib
-import os
 import sys
 
 import ae_multi
 from ae_multi.cli.interrupts import INTERRUPTED, exit_at_once, raise_on_signals
+from ae_multi.cli.startup import hide_notices
 from ae_multi.cli.status import status_of
 from ae_multi.terminal import discard, write_any_text
 
@@ -39,10 +39,9 @@ def main(arguments=None):
     command = next((word for word in arguments if word in _COMMANDS), None)
     for stream in (sys.stdout, sys.stderr):
         write_any_text(stream)
-    # What TensorFlow says of its build before it does anything; errors still show.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if is_process:
         raise_on_signals()
+        hide_notices()
     name = " ".join(["ae-multi", *([command] if command else [])])
     try:
         status = status_of(name, lambda: _run(arguments, command))

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ae_multi.cli.options import backend_python
+from ae_multi.cli.startup import import_backend
 from ae_multi.files import check_file, check_writable
 from ae_multi.report.json import write_json
 from ae_multi.report.progress import job_progress
@@ -38,14 +39,17 @@ def add_options(parser):
 
 def run(options):
     """Export, and say what was found; return 0."""
-    from ae_multi.exporting.export import check_place, export
     from ae_multi.exporting.formats import FORMATS, chosen
 
-    check_place(options.out, chosen(options.format, options.out))
+    name = chosen(options.format, options.out)
     if options.json:
         check_writable(options.json, "the JSON")
     data = _array(options.data) if options.data else None
     with job_progress(console(stderr=True), "export"):
+        import_backend(trains=False)
+        from ae_multi.exporting.export import check_place, export
+
+        check_place(options.out, name)
         made = export(
             _model(options.model), options.out, options.format, part=options.part, data=data,
             pythons=dict(options.python),

@@ -8,7 +8,7 @@ from rich.table import Table
 import ae_multi
 from ae_multi.cli.options import add_python_option
 from ae_multi.data.mnist import VARIABLE, whereabouts
-from ae_multi.errors import WorkerError
+from ae_multi.errors import BackendError, InputError, WorkerError
 from ae_multi.parity import Settings
 from ae_multi.processes import run as run_job
 from ae_multi.report.progress import JobProgress
@@ -52,6 +52,6 @@ def _describe(settings, backend):
     job = {"run": "ae_multi.parity.record:tell"}
     try:
         events = list(run_job(settings.python(backend), backend, job))
-    except WorkerError as error:
+    except (BackendError, InputError, WorkerError) as error:
         return "fails", str(error)
     return events[0]["versions"][backend], events[0]["device"]

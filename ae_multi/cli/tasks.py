@@ -4,13 +4,13 @@ import importlib
 from pathlib import Path
 
 from ae_multi.cli.options import add_data_options, check_figure
+from ae_multi.cli.startup import import_backend
 from ae_multi.files import check_writable
 from ae_multi.report.json import write_json
 from ae_multi.report.machine import machine
 from ae_multi.report.progress import job_progress
 from ae_multi.report.tables import console
 from ae_multi.report.tasks import print_result
-from ae_multi.selection import select_training_backend
 from ae_multi.tasks.result import Options
 
 
@@ -51,9 +51,9 @@ def run_task(name, options, **own):
         seed=options.seed,
         samples=options.samples,
     )
-    select_training_backend()
     out = console()
     with job_progress(console(stderr=True), name) as report:
+        import_backend()
         from ae_multi.training.progress import reporting
 
         with reporting(report):

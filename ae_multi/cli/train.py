@@ -4,12 +4,12 @@ from pathlib import Path
 
 from ae_multi.checkpoints import Every
 from ae_multi.cli.options import add_data_options, add_training_options, training_options
+from ae_multi.cli.startup import import_backend
 from ae_multi.errors import InputError
 from ae_multi.files import check_writable
 from ae_multi.recipes.recipe import ALL_MODELS, Recipe
 from ae_multi.report.progress import job_progress
 from ae_multi.report.tables import console
-from ae_multi.selection import select_training_backend
 
 
 def add_options(parser):
@@ -53,9 +53,9 @@ def run(options):
         check_writable(options.out, "the model")
         if options.out.suffix != ".keras":
             raise InputError(f"Expected a model file named .keras. Received: {options.out}.")
-    name = select_training_backend()
     out = console()
     with job_progress(console(stderr=True), "train") as report:
+        name = import_backend()
         from ae_multi import backends
         from ae_multi.data import load_data
         from ae_multi.recipes.train import build, train
