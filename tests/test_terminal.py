@@ -330,3 +330,32 @@ def test_a_level_that_the_user_has_chosen_is_kept(level, fresh_python):
     assert done.returncode == 0
     shown = ["I0000", "progr"] if level else ["progr"]
     assert [line[:5] for line in done.stderr.splitlines()] == shown
+
+
+LOSING = """
+import sys, time
+sys.argv = ["ae-multi", "info"]
+import ae_multi.cli.info, ae_multi.cli.interrupts
+ae_multi.cli.interrupts._LOST = ae_multi.cli.interrupts._SAME = 0.2
+def run(options):
+    for _ in range(2):  # as a callback of a framework would
+        try:
+            print("ready", flush=True)
+            time.sleep(60)
+        except KeyboardInterrupt:
+            pass
+    time.sleep(60)
+ae_multi.cli.info.run = run
+from ae_multi.cli import main
+main()
+"""
+
+
+def test_an_interrupt_that_is_swallowed_is_raised_again():
+    process = subprocess.Popen(
+        [sys.executable, "-c", LOSING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=30)
+    assert (process.returncode, error) == (130, "ae-multi info: interrupted\n")
