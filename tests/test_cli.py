@@ -339,7 +339,7 @@ def test_results_are_in_their_files_where_they_cannot_be_printed(here, tmp_path,
 def test_columns_of_any_name_are_drawn(here, tmp_path):
     path, figure = tmp_path / "p[bar] $\\frac{$.csv", tmp_path / "out $x_{$.png"
     rng = np.random.default_rng(0)
-    names = ["price $ in {", "the same beginning, 1", "the same beginning, 2", "größe", "odd[1]"]
+    names = ["price $ in {", "the same beginning 1", "the same beginning 2", "größe", "odd[1]"]
     rows = [",".join(names)]
     for place in range(60):
         odd = place % 6 == 0
@@ -358,11 +358,12 @@ def test_columns_of_any_name_are_drawn(here, tmp_path):
 INTERRUPTED = """
 import os, signal, sys, threading, time
 import ae_multi.training.plan as plan
-real = plan._Trial.works
+real, (how, wait) = plan._Trial.works, sys.argv[-2:]
+del sys.argv[-2:]
 def works(self, name):
     # The signal comes while this plan is traced and compiled.
-    wait = float(sys.argv.pop())
-    threading.Timer(wait, os.kill, (os.getpid(), getattr(signal, sys.argv.pop()))).start()
+    number = getattr(signal, how)
+    threading.Timer(float(wait), os.kill, (os.getpid(), number)).start()
     return real(self, name)
 plan._Trial.works = works
 from ae_multi.cli import main

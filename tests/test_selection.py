@@ -2,12 +2,15 @@
 
 import json
 import logging
+import os
 from pathlib import Path
 
 import pytest
 
 from ae_multi import selection
 from ae_multi.errors import BackendError
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
@@ -134,19 +137,32 @@ def test_without_a_home_directory_data_are_loaded(homeless, monkeypatch):
 
 def test_a_home_directory_that_cannot_be_written_is_passed_over_as_by_keras(monkeypatch):
     monkeypatch.delenv("KERAS_HOME", raising=False)
-    monkeypatch.setenv("HOME", "/nonexistent")
+    monkeypatch.setenv("HOME", "/proc/nothing")
     assert selection.keras_home() == Path("/tmp/.keras")
 
 
 @pytest.mark.backend
-def test_kerass_folder_is_the_one_that_keras_takes(keras, fresh_python, tmp_path):
+@pytest.mark.once
+def test_kerass_folder_is_the_one_that_keras_takes(fresh_python):
     code = (
         "import keras; from ae_multi.selection import keras_home; "
         "assert str(keras_home()) == keras.src.backend.config.keras_home(), keras_home()"
     )
-    for home in (None, "/nonexistent", str(tmp_path)):
-        done = fresh_python(code, HOME=home, KERAS_HOME=None)
-        assert done.returncode == 0, done.stderr
+    done = fresh_python(code, HOME="/proc/nothing", KERAS_HOME=None)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", ["train", "reduce"])
+def test_a_backend_that_cannot_be_imported_is_one_clear_error(command, tmp_path, fresh_python):
+    (tmp_path / "torch.py").write_text("raise ImportError('a library is missing')")
+    arguments = [command, *(["--no-save"] if command == "train" else [])]
+    code = f"from ae_multi.cli import main; raise SystemExit(main({arguments}))"
+    done = fresh_python(code, KERAS_BACKEND="torch", PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"ae-multi {command}: Expected Keras to run on torch. "
+        "Received: ImportError: a library is missing.\n"
+    )
 
 
 @pytest.mark.backend
