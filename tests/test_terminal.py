@@ -359,3 +359,13 @@ def test_an_interrupt_that_is_swallowed_is_raised_again():
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=30)
     assert (process.returncode, error) == (130, "ae-multi info: interrupted\n")
+
+
+def test_the_clock_runs_until_a_job_is_done(terminal):
+    with JobProgress(terminal) as progress:
+        progress.update("train", "measuring", 4, 4)
+        (task,) = progress._bars.tasks
+        assert not task.finished
+        progress.update("train", ended=True)
+        assert task.finished
+    assert "4/4" in terminal.file.getvalue()

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     TextColumn,
     TimeElapsedColumn,
@@ -67,7 +66,7 @@ class JobProgress:
         self._bars = Progress(
             TextColumn("{task.fields[job]:>10}", markup=False),
             BarColumn(bar_width=16),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[counted]}", markup=False),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.description}", markup=False),
@@ -105,9 +104,15 @@ class JobProgress:
         job.total = job.total if total is None else total
         job.ended = ended
         if name not in self._tasks:
-            self._tasks[name] = self._bars.add_task(job.label, total=job.total, job=name)
+            self._tasks[name] = self._bars.add_task("", total=None, job=name, counted="")
+        # A bar that is full stops its clock, so it is full only where the job is done.
+        full = job.total is None or ended
         self._bars.update(
-            self._tasks[name], description=job.label, completed=job.done, total=job.total
+            self._tasks[name],
+            description=job.label,
+            counted=f"{job.done:,}/{job.total:,}" if job.total else "",
+            completed=job.done if full else min(job.done, job.total * (1 - 1e-9)),
+            total=job.total,
         )
 
     def say(self, text, style=None):
