@@ -44,13 +44,18 @@ def run(python, backend, job, children=None):
             '"__main__":` alone. Received: one that starts a comparison as it is imported.'
         )
     with tempfile.TemporaryFile() as log:
-        child = subprocess.Popen(
-            [python, "-m", _CHILD],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            env=_environment(backend),
-        )
+        try:
+            child = subprocess.Popen(
+                [python, "-m", _CHILD],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=_environment(backend),
+            )
+        except OSError as error:
+            raise InputError(
+                f"Expected an interpreter that can be run. Received: {python} ({error.strerror})."
+            ) from error
         children = set() if children is None else children
         children.add(child)
         try:

@@ -27,8 +27,45 @@ def installed(backend):
 
 
 def keras_home():
-    """The folder where Keras keeps its settings and data sets: ``KERAS_HOME`` or ``~/.keras``."""
-    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    """The folder of Keras's settings and data sets: ``KERAS_HOME``, or ``.keras`` at home."""
+    named = os.environ.get("KERAS_HOME")
+    if named:
+        return Path(named)
+    # As Keras does it: without a home directory, or with one that cannot be written, below /tmp.
+    home = os.path.expanduser("~")
+    return Path(home if os.access(home, os.W_OK) else "/tmp") / ".keras"
+
+
+def user_cache():
+    """The folder for the user's cached files, or None where there is no home directory."""
+    try:
+        if sys.platform == "win32":
+            return Path(os.environ.get("LOCALAPPDATA") or Path.home())
+        if sys.platform == "darwin":
+            return Path.home() / "Library" / "Caches"
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:
+        return None
+
+
+def install_advice(*packages):
+    """The command that installs ``packages``, which works from a clone of this one, too."""
+    return f"pip install {' '.join(packages)}"
+
+
+def select_training_backend():
+    """Return what `select_backend` does, where that backend can train.
+
+    Raises:
+        BackendError: as `select_backend`, or a backend that only runs models forward.
+    """
+    name = select_backend()
+    if name not in BACKENDS:
+        raise BackendError(
+            f"Expected KERAS_BACKEND to name one of {', '.join(BACKENDS)}, which train models. "
+            f"Received: {name!r}, which only runs them forward."
+        )
+    return name
 
 
 def select_backend():
@@ -61,8 +98,8 @@ def select_backend():
             return backend
     raise BackendError(
         "Expected one of torch, tensorflow or jax to be installed. Received: none of them is. "
-        "Install one with: pip install 'ae-multi[torch]', 'ae-multi[tensorflow]' or "
-        "'ae-multi[jax]'."
+        f"Install one with: {', '.join(map(install_advice, BACKENDS[:-1]))} or "
+        f"{install_advice(BACKENDS[-1])}."
     )
 
 
@@ -75,10 +112,9 @@ def check_backend(name, where):
             f"Received: {name!r}."
         )
     if not installed(name):
-        remedy = f"'ae-multi[{name}]'" if name in BACKENDS else name
         raise BackendError(
             f"Expected {name}, which {where} asks for, to be installed. Received: {sys.executable} "
-            f"cannot import it. Install it with: pip install {remedy}."
+            f"cannot import it. Install it with: {install_advice(name)}."
         )
 
 

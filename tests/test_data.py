@@ -37,6 +37,14 @@ def test_the_digits_are_the_real_ones(digits):
     np.testing.assert_array_equal(digits.y_train, load_digits().target[:1437])
 
 
+def test_a_data_set_is_printed_in_a_line(digits):
+    assert repr(digits) == (
+        "Dataset(x_train=float32(1437, 28, 28, 1), y_train=int64(1437,), "
+        "x_test=float32(360, 28, 28, 1), y_test=int64(360,), name='digits', "
+        f"source={digits.source!r})"
+    )
+
+
 def test_the_digest_knows_the_data(digits):
     again = load_data("digits")
     assert again.sha256 == digits.sha256

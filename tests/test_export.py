@@ -170,10 +170,15 @@ def test_no_model_is_told(tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_extra_that_is_missing_is_named(tmp_path, monkeypatch, model, name):
+def test_the_packages_that_are_missing_are_named(tmp_path, monkeypatch, model, name):
     monkeypatch.setattr(formats, "find_spec", lambda name: None)
-    extra = {"savedmodel": "tensorflow"}.get(name, name)
-    with pytest.raises(ExportError, match=rf"pip install 'ae-multi\[{extra}\]', or name another"):
+    packages = {
+        "onnx": "torch onnx onnxscript onnxruntime",
+        "savedmodel": "tensorflow",
+        "litert": "tensorflow",
+        "stablehlo": "jax flatbuffers",
+    }.get(name, name)
+    with pytest.raises(ExportError, match=f"pip install {packages}, or name another"):
         model.export(tmp_path / NAMES[name], name)
     assert not os.listdir(tmp_path)
 

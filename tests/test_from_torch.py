@@ -171,3 +171,18 @@ def test_other_things_are_refused():
     for source in (3, [np.zeros(3)], {1: np.zeros(3)}):
         with pytest.raises(ae_multi.InputError, match="a state dict"):
             ae_multi.from_torch(source, ae_multi.SimpleAutoencoder())
+
+
+@here
+def test_a_whole_module_in_a_file_is_refused_with_what_to_do(tmp_path):
+    import torch
+
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 32))
+    for name, content in (("module", module), ("checkpoint", {"epoch": 3, "model": module})):
+        torch.save(content, tmp_path / f"{name}.pt")
+        with pytest.raises(
+            ae_multi.InputError, match=r"save a module's state_dict\(\) instead"
+        ) as e:
+            ae_multi.from_torch(tmp_path / f"{name}.pt", ae_multi.SimpleAutoencoder())
+        assert "Sequential" in str(e.value)
+        assert "\n" not in str(e.value)

@@ -1,6 +1,8 @@
 """Autoencoders as ordinary Keras models."""
 
+import io
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -132,6 +134,23 @@ def test_hidden_layers_bend_as_asked(small):
     expected = 1 / (1 + np.exp(-x))
     np.testing.assert_allclose(model.reconstruct(small).reshape(70, 64), expected, atol=1e-6)
     assert type(model).from_config(model.get_config()).activation == "elu"
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "utf-8"])
+@pytest.mark.parametrize("name", ["DeepAutoencoder", "SegmentationNetwork"])
+def test_the_summary_is_shown_in_any_encoding(name, encoding, monkeypatch):
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))
+    model = getattr(ae_multi, name)()
+    model.summary()
+    sys.stdout.flush()
+    shown = raw.getvalue().decode(encoding)
+    assert "Total params" in shown
+    assert ("└" in shown or "┃" in shown) == (encoding == "utf-8")
+    lines = []
+    model.summary(print_fn=lines.append)
+    assert "Total params" in "".join(lines)
 
 
 def test_the_summary_shows_both_parts(capsys):

@@ -29,6 +29,12 @@ def child(tmp_path):
     return make
 
 
+@pytest.mark.parametrize("python", ["/nowhere/python", "/"])
+def test_an_interpreter_that_cannot_be_run_is_told(python):
+    with pytest.raises(InputError, match=f"interpreter that can be run. Received: {python} "):
+        list(run(python, "jax", {}))
+
+
 def test_events_come_as_they_are_sent(child):
     python = child(
         "import json, os, sys; job = json.loads(sys.stdin.readline())\n"

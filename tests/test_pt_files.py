@@ -50,7 +50,7 @@ def test_what_pytorch_writes_is_read(protocol, tmp_path):
         same(pt.read(path), {k: v.detach().float().numpy() if v.is_floating_point() else v.numpy()
                              for k, v in state.items()})  # fmt: skip
     torch.save(module, path)
-    with pytest.raises(InputError, match=r"save a module's state_dict\(\)|the instruction"):
+    with pytest.raises(InputError, match="save a module's state_dict"):
         pt.read(path)
 
 

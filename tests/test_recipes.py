@@ -11,7 +11,7 @@ from ae_multi.recipes.quality import psnr, squared_errors
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": "huge"}, "simple, deep. Received: 'huge'"),
+        ({"model": "huge"}, "simple, deep, .*segmentation. Received: 'huge'"),
         ({"epochs": 0}, "epochs"),
         ({"batch_size": 0}, "batch_size"),
         ({"latent_dim": -1}, "latent_dim"),

@@ -143,7 +143,7 @@ def test_without_the_package_it_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "safetensors", None)
     monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
     for call in (ae_multi.save_safetensors, lambda m, p: ae_multi.load_safetensors(p, m)):
-        with pytest.raises(ae_multi.BackendError, match=r"pip install 'ae-multi\[safetensors\]'"):
+        with pytest.raises(ae_multi.BackendError, match="pip install safetensors"):
             call(ours("simple"), tmp_path / "weights.safetensors")
     assert not list(tmp_path.iterdir())
 

@@ -2,11 +2,15 @@
 
 import json
 import logging
+import os
+from pathlib import Path
 
 import pytest
 
 from ae_multi import selection
 from ae_multi.errors import BackendError
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
@@ -35,10 +39,10 @@ def test_an_unknown_backend_is_named_with_the_valid_ones(machine, monkeypatch):
         selection.select_backend()
 
 
-def test_a_missing_backend_names_the_extra_to_install(machine, monkeypatch):
+def test_a_missing_backend_names_the_package_to_install(machine, monkeypatch):
     machine("torch")
     monkeypatch.setenv("KERAS_BACKEND", "jax")
-    with pytest.raises(BackendError, match=r"pip install 'ae-multi\[jax\]'"):
+    with pytest.raises(BackendError, match=r"with: pip install jax\.$"):
         selection.select_backend()
 
 
@@ -74,9 +78,9 @@ def test_where_the_default_is_missing_the_one_that_is_there_is_taken_and_said(
     assert "\n" not in record.getMessage()
 
 
-def test_nothing_installed_names_all_three_extras(machine):
+def test_nothing_installed_names_all_three_packages(machine):
     machine()
-    with pytest.raises(BackendError, match=r"\[torch\].*\[tensorflow\].*\[jax\]"):
+    with pytest.raises(BackendError, match=r"install torch,.*install tensorflow or.*install jax"):
         selection.select_backend()
 
 
@@ -98,3 +102,77 @@ def test_a_fresh_process_takes_the_backend_that_is_there(fresh_python, backend, 
     )
     assert done.stdout.split() == ["3922", backend], done.stderr
     assert done.stderr.count("is not installed: using") == (0 if backend == "tensorflow" else 1)
+
+
+@pytest.fixture
+def homeless(monkeypatch, tmp_path):
+    """A user without a home directory: no HOME, and no entry in the list of users."""
+    pwd = pytest.importorskip("pwd")
+    monkeypatch.chdir(tmp_path)
+
+    def unknown(uid):
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    for name in ("HOME", "KERAS_HOME", "XDG_CACHE_HOME", "AE_MULTI_CACHE", "AE_MULTI_MNIST"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    with pytest.raises(RuntimeError):
+        Path.home()
+
+
+def test_without_a_home_directory_there_is_no_cache(homeless):
+    assert selection.user_cache() is None
+    assert selection.keras_home() == Path("/tmp/.keras")
+
+
+def test_without_a_home_directory_data_are_loaded(homeless, monkeypatch):
+    from ae_multi.data import load_data, mnist
+
+    def unreachable(url):
+        raise mnist.DownloadError("no network")
+
+    monkeypatch.setattr(mnist, "_check_reachable", unreachable)
+    assert len(load_data("auto").x_train) > 1000
+
+
+def test_a_home_directory_that_cannot_be_written_is_passed_over_as_by_keras(monkeypatch):
+    monkeypatch.delenv("KERAS_HOME", raising=False)
+    monkeypatch.setenv("HOME", "/proc/nothing")
+    assert selection.keras_home() == Path("/tmp/.keras")
+
+
+@pytest.mark.backend
+@pytest.mark.once
+def test_kerass_folder_is_the_one_that_keras_takes(fresh_python):
+    code = (
+        "import keras; from ae_multi.selection import keras_home; "
+        "assert str(keras_home()) == keras.src.backend.config.keras_home(), keras_home()"
+    )
+    done = fresh_python(code, HOME="/proc/nothing", KERAS_HOME=None)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", ["train", "reduce"])
+def test_a_backend_that_cannot_be_imported_is_one_clear_error(command, tmp_path, fresh_python):
+    (tmp_path / "torch.py").write_text("raise ImportError('a library is missing')")
+    arguments = [command, *(["--no-save"] if command == "train" else [])]
+    code = f"from ae_multi.cli import main; raise SystemExit(main({arguments}))"
+    done = fresh_python(code, KERAS_BACKEND="torch", PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"ae-multi {command}: Expected Keras to run on torch. "
+        "Received: ImportError: a library is missing.\n"
+    )
+
+
+@pytest.mark.backend
+@pytest.mark.once
+def test_a_training_needs_no_home_directory(homeless, x):
+    import ae_multi
+    from ae_multi.training import memory
+
+    assert memory.place() is None
+    memory.remember("key", {"step": {"a": 1.0}, "build": {"a": 1.0}, "failed": []})
+    model = ae_multi.SimpleAutoencoder(3, (12,))
+    model.compile()
+    assert len(model.fit(x, epochs=1, verbose=0).history["loss"]) == 1

@@ -33,6 +33,22 @@ def two_outputs():
     x = keras.Input((4,))
     return keras.Model(x, [keras.layers.Dense(2)(x), keras.layers.Dense(3)(x)])
 
+class Picky(keras.Model):
+    def call(self, x):
+        if x.shape[-1] == 4:
+            raise ValueError("four is\\nrefused")
+        return x
+
+def picky():
+    return Picky()
+
+def images():
+    return keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3)])
+
+def two_inputs():
+    x, y = keras.Input((4,)), keras.Input((2,))
+    return keras.Model([x, y], keras.layers.Concatenate()([x, y]))
+
 def nothing():
     return None
 
@@ -71,11 +87,33 @@ def test_what_builds_no_model_is_refused(built, name, message):
         built(name)
 
 
-def test_inputs_that_do_not_fit_are_refused(built):
-    with pytest.raises(InputError, match=r"two_outputs to take inputs of shapes \(5, 3\)\. Rec"):
-        built("two_outputs", X[:, :3])
-    with pytest.raises(InputError, match=r"inputs of shapes \(5, 4\), \(5, 4\)\. Received: "):
-        built("two_outputs", X, X)
+@pytest.mark.parametrize(
+    ("name", "inputs", "expected", "received"),
+    [
+        ("two_outputs", [X[:, :3]], "(n, 4), which ", "(n, 3)."),
+        ("two_outputs", [X, X], "(n, 4), which ", "(n, 4), (n, 4)."),
+        ("images", [np.zeros((5, 6, 6), np.float32)], "(n, 8, 8, 3), which ", "(n, 6, 6)."),
+        ("two_inputs", [X], "(n, 4), (n, 2), which ", "(n, 4)."),
+    ],
+)
+def test_inputs_that_do_not_fit_are_refused_in_a_line(built, name, inputs, expected, received):
+    with pytest.raises(InputError) as raised:
+        built(name, *inputs)
+    message = str(raised.value)
+    assert message.startswith(f"Expected inputs of shape {expected}")
+    assert message.endswith(f"mine.py:{name} takes. Received: {received}")
+    assert "\n" not in message
+
+
+def test_inputs_that_a_subclassed_model_cannot_take_are_refused_in_a_line(built):
+    with pytest.raises(InputError) as raised:
+        built("picky", X)
+    message = str(raised.value)
+    assert "picky to take inputs of shape (n, 4). Received: " in message
+    assert "four is refused" in message
+    assert "\n" not in message
+    assert "Arguments received" not in message
+    assert len(message) < 600
 
 
 def test_targets_that_do_not_fit_are_refused(built):

@@ -152,5 +152,5 @@ def test_nested_models_may_have_layers_of_one_name(keras):
 
 @pytest.mark.skipif(installed("jax"), reason="JAX is installed")
 def test_without_jax_it_says_what_to_install():
-    with pytest.raises(ae_multi.BackendError, match=r"pip install 'ae-multi\[jax\]'"):
+    with pytest.raises(ae_multi.BackendError, match="pip install jax"):
         ae_multi.to_jax(ours("simple"))

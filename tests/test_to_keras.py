@@ -260,7 +260,7 @@ def test_a_saved_model_loads(keras, tmp_path):
 
 @pytest.mark.skipif(installed("tensorflow"), reason="TensorFlow is installed")
 def test_a_saved_model_needs_tensorflow(tmp_path):
-    with pytest.raises(ae_multi.BackendError, match=r"pip install 'ae-multi\[tensorflow\]'"):
+    with pytest.raises(ae_multi.BackendError, match="pip install tensorflow"):
         ae_multi.from_keras(tmp_path, ours("simple"))
 
 

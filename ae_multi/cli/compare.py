@@ -7,12 +7,13 @@ from ae_multi.cli.options import (
     add_data_options,
     add_training_options,
     check_figure,
+    check_names,
     model_names,
     training_options,
 )
 from ae_multi.files import check_writable
 from ae_multi.parity import Settings, compare
-from ae_multi.recipes.recipe import Recipe
+from ae_multi.recipes.recipe import MODELS, Recipe
 from ae_multi.report.json import write_json
 from ae_multi.report.machine import machine
 from ae_multi.report.progress import BackendProgress
@@ -45,6 +46,7 @@ def run(options):
         check_writable(options.json, "the JSON")
     if options.figure:
         check_figure(options.figure)
+    check_names("--model", options.model, MODELS)
     settings = Settings(
         recipes=tuple(Recipe(model, **training_options(options)) for model in options.model),
         backends=options.backends,
@@ -55,11 +57,13 @@ def run(options):
     )
     with BackendProgress(console(stderr=True)) as progress:
         comparison = compare(settings, progress.on_event)
-    print_comparison(console(), comparison)
-    if options.json:
-        write_json(options.json, {**comparison.to_json(), "machine": machine()})
-    if options.figure:
-        from ae_multi.report.figures import draw_comparison
+    try:
+        if options.json:
+            write_json(options.json, {**comparison.to_json(), "machine": machine()})
+        if options.figure:
+            from ae_multi.report.figures import draw_comparison
 
-        draw_comparison(comparison, options.figure)
+            draw_comparison(comparison, options.figure)
+    finally:
+        print_comparison(console(), comparison)
     return 0 if comparison.agree else 1

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from ae_multi.cli.options import backend_python
-from ae_multi.files import check_file
+from ae_multi.cli.startup import import_backend
+from ae_multi.files import check_file, check_writable
 from ae_multi.report.json import write_json
+from ae_multi.report.progress import job_progress
 from ae_multi.report.tables import console
 from ae_multi.safe import npy
 
@@ -37,15 +39,23 @@ def add_options(parser):
 
 def run(options):
     """Export, and say what was found; return 0."""
-    from ae_multi.exporting.export import export
     from ae_multi.exporting.formats import FORMATS, chosen
 
-    chosen(options.format, options.out)
+    name = chosen(options.format, options.out)
+    if options.json:
+        check_writable(options.json, "the JSON")
     data = _array(options.data) if options.data else None
-    made = export(
-        _model(options.model), options.out, options.format, part=options.part, data=data,
-        pythons=dict(options.python),
-    )  # fmt: skip
+    with job_progress(console(stderr=True), "export"):
+        import_backend(trains=False)
+        from ae_multi.exporting.export import check_place, export
+
+        check_place(options.out, name)
+        made = export(
+            _model(options.model), options.out, options.format, part=options.part, data=data,
+            pythons=dict(options.python),
+        )  # fmt: skip
+    if options.json:
+        write_json(options.json, made.to_json())
     versions = ", ".join(f"{name} {version}" for name, version in made.versions.items())
     console().print(
         f"{made.path}: {FORMATS[made.format].title}, {', '.join(sorted(made.outputs))}; "
@@ -53,8 +63,6 @@ def run(options):
         f"samples (bound {made.bound:g}), by {versions}",
         soft_wrap=True,
     )
-    if options.json:
-        write_json(options.json, made.to_json())
     return 0
 
 

@@ -8,11 +8,12 @@ from rich.table import Table
 import ae_multi
 from ae_multi.cli.options import add_python_option
 from ae_multi.data.mnist import VARIABLE, whereabouts
-from ae_multi.errors import WorkerError
+from ae_multi.errors import BackendError, InputError, WorkerError
 from ae_multi.parity import Settings
 from ae_multi.processes import run as run_job
+from ae_multi.report.progress import JobProgress
 from ae_multi.report.tables import console
-from ae_multi.selection import BACKENDS, installed
+from ae_multi.selection import BACKENDS, install_advice, installed
 
 _PACKAGES = ("keras", "numpy", "scikit-learn", "matplotlib", "rich")
 
@@ -29,8 +30,10 @@ def run(options):
     out.print(f"ae-multi {ae_multi.__version__}, Python {platform.python_version()}, {versions}")
     table = Table("backend", "version", "device", box=None, padding=(0, 2, 0, 0))
     settings = Settings(pythons=dict(options.python))
-    for backend in BACKENDS:
-        table.add_row(backend, *_describe(settings, backend))
+    with JobProgress(console(stderr=True)) as progress:
+        for place, backend in enumerate(BACKENDS):
+            progress.update("info", f"starting {backend}", place, len(BACKENDS))
+            table.add_row(backend, *_describe(settings, backend))
     out.print(table)
     kind, place = whereabouts()
     origin = {
@@ -45,10 +48,10 @@ def run(options):
 def _describe(settings, backend):
     """(version, device) of one backend, asked in a process of its own."""
     if backend not in settings.pythons and not installed(backend):
-        return "not installed", f"pip install 'ae-multi[{backend}]'"
+        return "not installed", install_advice(backend)
     job = {"run": "ae_multi.parity.record:tell"}
     try:
         events = list(run_job(settings.python(backend), backend, job))
-    except WorkerError as error:
+    except (BackendError, InputError, WorkerError) as error:
         return "fails", str(error)
     return events[0]["versions"][backend], events[0]["device"]

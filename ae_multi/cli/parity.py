@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ae_multi.cli.options import add_backend_options
+from ae_multi.cli.options import add_backend_options, check_figure
 from ae_multi.data.load import NAMES
 from ae_multi.errors import InputError
 from ae_multi.files import check_file, check_writable, read_whole
@@ -80,8 +80,18 @@ def run(options):
     if named and len(options.data) > 1:
         raise InputError(f"Expected one data set by name. Received: {', '.join(options.data)}.")
     data = named[0] if named else _load(options.data)
-    if data is None and options.shape is None and not options.build:
+    if data is None and options.shape is None:
+        if options.build:
+            raise InputError(
+                "Expected data for a model of your own: --shape N,N,N (the shape of one sample, "
+                "for data drawn from the seed) or --data FILE.npy. Received: neither."
+            )
         data = "auto"
+    if data is not None and options.shape is not None:
+        raise InputError("Expected either --data or --shape. Received: both.")
+    batch_size = options.batch_size
+    if batch_size is None:
+        batch_size = 128 if isinstance(data, str) else 32
     log, reports = console(stderr=True), []
     for build in options.build or [f"ae_multi.models:{name}" for name in MODELS.values()]:
         with BackendProgress(log) as progress:
@@ -93,7 +103,7 @@ def run(options):
                 backends=options.backends,
                 seed=options.seed,
                 steps=options.steps,
-                batch_size=options.batch_size or (128 if isinstance(data, str) else 32),
+                batch_size=batch_size,
                 epoch=options.epoch,
                 float64=options.float64,
                 training=options.training,
@@ -116,18 +126,21 @@ def run(options):
 
 def _check(options):
     """Raise `InputError` for what would fail after the work is done."""
-    for path, what in (
-        (options.json, "the JSON"), (options.script, "the script"), (options.figure, "the figure"),
-    ):  # fmt: skip
-        if path:
-            check_writable(path, what)
+    if options.json:
+        check_writable(options.json, "the JSON")
+    if options.script:
+        check_writable(options.script, "the script")
+    if options.figure:
+        check_figure(options.figure)
     if options.script and options.script.suffix != ".py":
         raise InputError(f"Expected a script named .py. Received: {options.script}.")
     if options.script and len(options.build) != 1:
         raise InputError(f"Expected one model with --script. Received: {len(options.build)}.")
     if options.figure and not (options.epoch or options.training):
         raise InputError("Expected --epoch or --training with --figure. Received: neither.")
-    check_positive(training=options.training + 1)
+    check_positive(steps=options.steps, batch_size=options.batch_size)
+    if options.training < 0:
+        raise InputError(f"Expected --training of at least 0. Received: {options.training}.")
     if options.spread_runs < 2:
         raise InputError(
             "Expected --spread-runs of at least 2: from one run no spread can be told. "

@@ -2,6 +2,7 @@
 
 import sys
 
+from ae_multi.cli.interrupts import INTERRUPTED, ignore_signals
 from ae_multi.errors import (
     BackendError,
     DivergenceError,
@@ -9,10 +10,11 @@ from ae_multi.errors import (
     InputError,
     WorkerError,
 )
+from ae_multi.terminal import encodable, visible
 
 
 def status_of(name, job):
-    """The exit status that ``job()`` returns, or that of its error, which is told.
+    """Return the exit status of ``job()``; print its error, if it raises a known one.
 
     Returns:
         2 where what was asked for cannot be done, 1 where it went wrong, 130 where it was
@@ -21,10 +23,21 @@ def status_of(name, job):
     try:
         return job()
     except (BackendError, InputError) as error:
-        status, told = 2, error
+        status, message = 2, str(error)
     except (DivergenceError, ExportError, WorkerError) as error:
-        status, told = 1, error
+        status, message = 1, str(error)
+    except OSError as error:
+        status, message = 1, _of_system(error)
+    except MemoryError as error:
+        status, message = 1, f"out of memory. {error}".strip()
     except KeyboardInterrupt:
-        status, told = 130, "interrupted"
-    print(f"{name}: {told}", file=sys.stderr)
+        ignore_signals()
+        status, message = INTERRUPTED, "interrupted"
+    print(encodable(visible(f"{name}: {message}"), sys.stderr), file=sys.stderr)
     return status
+
+
+def _of_system(error):
+    """What the operating system refused, in a line."""
+    words = error.strerror or str(error)
+    return f"{words}: {error.filename}" if error.filename else words

@@ -4,9 +4,11 @@ import importlib
 from pathlib import Path
 
 from ae_multi.cli.options import add_data_options, check_figure
+from ae_multi.cli.startup import import_backend
 from ae_multi.files import check_writable
 from ae_multi.report.json import write_json
 from ae_multi.report.machine import machine
+from ae_multi.report.progress import job_progress
 from ae_multi.report.tables import console
 from ae_multi.report.tasks import print_result
 from ae_multi.tasks.result import Options
@@ -42,21 +44,28 @@ def run_task(name, options, **own):
         check_writable(options.json, "the JSON")
     if options.figure:
         check_figure(options.figure)
-    out = console()
-    asked = Options(
+    task = Options(
         data=options.data,
         path=options.data_path,
         epochs=options.epochs,
         seed=options.seed,
         samples=options.samples,
-        verbose=out.is_terminal,
     )
-    result = getattr(importlib.import_module(f"ae_multi.tasks.{name}"), name)(asked, **own)
-    print_result(out, result)
-    if options.json:
-        write_json(options.json, {**result.to_json(), "machine": machine()})
-    if options.figure:
-        from ae_multi.report.pictures import draw
+    out = console()
+    with job_progress(console(stderr=True), name) as report:
+        import_backend()
+        from ae_multi.training.progress import reporting
 
-        draw(result, options.figure)
+        with reporting(report):
+            run = getattr(importlib.import_module(f"ae_multi.tasks.{name}"), name)
+            result = run(task, **own)
+    try:
+        if options.json:
+            write_json(options.json, {**result.to_json(), "machine": machine()})
+        if options.figure:
+            from ae_multi.report.pictures import draw
+
+            draw(result, options.figure)
+    finally:
+        print_result(out, result)
     return 0

@@ -4,30 +4,37 @@ from pathlib import Path
 
 from ae_multi.checkpoints import Every
 from ae_multi.cli.options import add_data_options, add_training_options, training_options
+from ae_multi.cli.startup import import_backend
 from ae_multi.errors import InputError
 from ae_multi.files import check_writable
-from ae_multi.recipes.recipe import Recipe
+from ae_multi.recipes.recipe import ALL_MODELS, Recipe
+from ae_multi.report.progress import job_progress
 from ae_multi.report.tables import console
 
 
 def add_options(parser):
-    """What can be asked for."""
-    parser.add_argument("--model", default="deep", metavar="NAME", help="simple or deep (default)")
+    """Add the options of this command."""
     parser.add_argument(
-        "--out", type=Path, metavar="FILE.keras", help="where the trained model goes"
+        "--model", default="deep", metavar="NAME",
+        help=f"{', '.join(ALL_MODELS)} (default: deep)",
+    )  # fmt: skip
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--out", type=Path, metavar="FILE.keras", help="where the model is saved")
+    where.add_argument(
+        "--no-save", action="store_true", help="in place of --out: do not keep the trained model"
     )
     parser.add_argument(
         "--checkpoint", type=Path, metavar="FOLDER", help="where checkpoints of the training go"
     )
     parser.add_argument(
-        "--every", default="1 epoch", metavar="TIME",
+        "--every", metavar="TIME",
         help="from one checkpoint to the next: '1 epoch' (default), '500 steps', '5 minutes'",
     )  # fmt: skip
     parser.add_argument(
-        "--keep", type=int, default=3, metavar="N", help="how many checkpoints stay (default: 3)"
+        "--keep", type=int, metavar="N", help="how many checkpoints stay (default: 3)"
     )
     parser.add_argument(
-        "--resume", action="store_true", help="go on from the newest checkpoint, if there is one"
+        "--resume", action="store_true", help="resume from the newest checkpoint, if there is one"
     )
     add_data_options(parser)
     add_training_options(parser)
@@ -36,45 +43,137 @@ def add_options(parser):
 def run(options):
     """Train, report and save; return 0."""
     recipe = Recipe(options.model, **training_options(options))
-    Every.parse(options.every)
+    checkpoints = _checkpoints(options)
+    if options.out is None and not options.no_save:
+        raise InputError(
+            "Expected --out FILE.keras, where the trained model is saved, or --no-save. "
+            "Received: neither."
+        )
     if options.out is not None:
         check_writable(options.out, "the model")
         if options.out.suffix != ".keras":
             raise InputError(f"Expected a model file named .keras. Received: {options.out}.")
+    out = console()
+    with job_progress(console(stderr=True), "train") as report:
+        name = import_backend()
+        from ae_multi import backends
+        from ae_multi.data import load_data
+        from ae_multi.recipes.train import build, train
+        from ae_multi.training.progress import reporting
 
+        backend = backends.current()
+        data = load_data(options.data, options.data_path)
+        model = build(recipe, data.image_shape)
+        x, y, test = _task(recipe, data)
+        with reporting(report):
+            training = train(model, x, recipe, checkpoints=checkpoints, y=y)
+        # Saved before anything else can fail.
+        if options.out is not None:
+            model.save(options.out)
+        quality, is_worse = test(model)
+    out.print(
+        f"{type(model).__name__} on {name} {backend.version()}, {backend.device()}; "
+        f"{data.name} ({data.source})",
+        soft_wrap=True,
+    )
+    speed = training.samples_per_second
+    rate = f", {speed:,.0f} samples/s" if speed == speed else ""  # NaN where nothing was timed
+    out.print(f"{quality}; {training.seconds:.1f} s{rate}", soft_wrap=True)
+    if is_worse:
+        out.print(f"{is_worse}", style="red", soft_wrap=True)
+    if options.out is not None:
+        out.print(f"Saved: {options.out}", soft_wrap=True)
+    return 0
+
+
+def _checkpoints(options):
+    """The keywords of `fit` for checkpoints."""
+    if options.checkpoint is None:
+        given = [
+            f"--{name}"
+            for name in ("every", "keep", "resume")
+            if getattr(options, name) not in (None, False)
+        ]
+        if given:
+            raise InputError(
+                f"Expected --checkpoint FOLDER with {', '.join(given)}. Received: no --checkpoint."
+            )
+        return None
+    every = "1 epoch" if options.every is None else options.every
+    Every.parse(every)
+    keep = 3 if options.keep is None else options.keep
+    return {
+        "checkpoint": options.checkpoint, "every": every, "keep": keep, "resume": options.resume
+    }  # fmt: skip
+
+
+def _task(recipe, data):
+    """What a model is trained on and how it is tested.
+
+    Returns:
+        (inputs; targets or None; function of the trained model that returns its quality in words
+        and a warning where a simple method is as good, or "").
+    """
+    if recipe.model == "segmentation":
+        from ae_multi.data.clutter import clutter
+
+        x, masks = clutter(data.x_train, recipe.seed, "train")
+        return x, masks, lambda model: _segmentation_quality(model, x, masks, data, recipe.seed)
+    if recipe.model == "restoration":
+        return data.x_train, None, lambda model: _restoration_quality(model, data, recipe.seed)
+    return data.x_train, None, lambda model: _reconstruction_quality(model, data)
+
+
+def _reconstruction_quality(model, data):
+    """Reconstructions, compared with PCA's and with the mean image."""
     import numpy as np
 
-    from ae_multi import backends
-    from ae_multi._keras import keras
-    from ae_multi.data import load_data
-    from ae_multi.data.floors import pca_floors
+    from ae_multi.data.floors import mean_floor, pca_floors
     from ae_multi.recipes.quality import psnr, squared_errors
-    from ae_multi.recipes.train import build, train
 
-    backend = backends.current()
-    data = load_data(options.data, options.data_path)
-    model = build(recipe, data.image_shape)
-    out = console()
-    out.print(
-        f"{type(model).__name__} on {keras.config.backend()} {backend.version()}, "
-        f"{backend.device()}; {data.name} ({data.source})"
-    )
-    checkpoints = {
-        name: getattr(options, name) for name in ("checkpoint", "every", "keep", "resume")
-    }
-    training = train(model, data.x_train, recipe, verbose=1, checkpoints=checkpoints)
     errors = squared_errors(data.x_test, model.reconstruct(data.x_test))
-    speed = training.samples_per_second
-    size = int(np.prod(model.encoder.output_shape[1:]))
-    floor = pca_floors(data, [size])[size]
-    out.print(
+    size = int(np.prod(model.encode(data.x_test[:1]).shape[1:]))
+    linear, mean = pca_floors(data, [size])[size], mean_floor(data)
+    warning = ""
+    if not np.mean(errors) < mean:
+        warning = "No better than predicting the mean image."
+    elif not np.mean(errors) < linear:
+        warning = "Worse than PCA: a linear model does this as well."
+    return (
         f"test MSE {np.mean(errors):.5f}, PSNR {psnr(errors):.2f} dB; PCA with {size} components: "
-        f"{floor:.5f}; {training.seconds:.1f} s"
-        + ("" if np.isnan(speed) else f", {speed:,.0f} samples/s")
+        f"{linear:.5f}; the mean image: {mean:.5f}",
+        warning,
     )
-    if not np.mean(errors) < floor:
-        out.print("Worse than PCA: a linear model does this as well.", style="red")
-    if options.out is not None:
-        model.save(options.out)
-        out.print(f"Saved: {options.out}")
-    return 0
+
+
+def _restoration_quality(model, data, seed):
+    """Restored images, compared with the noisy ones."""
+    import numpy as np
+
+    from ae_multi.recipes.quality import psnr, squared_errors
+    from ae_multi.tasks.denoise import with_noise
+
+    noisy = with_noise(data.x_test, model.noise, seed, "test")
+    errors = squared_errors(data.x_test, model.restore(noisy))
+    before = squared_errors(data.x_test, noisy)
+    is_worse = not np.mean(errors) < np.mean(before)
+    return (
+        f"test MSE {np.mean(errors):.5f}, PSNR {psnr(errors):.2f} dB, of images with noise of "
+        f"standard deviation {model.noise:g}; the noisy images: {np.mean(before):.5f}, "
+        f"{psnr(before):.2f} dB",
+        "Worse than the noisy images." if is_worse else "",
+    )
+
+
+def _segmentation_quality(model, x_train, m_train, data, seed):
+    """Masks of digits on clutter, compared with the best threshold on brightness."""
+    from ae_multi.data.clutter import clutter
+    from ae_multi.tasks.floors import best_threshold, iou
+
+    x_test, m_test = clutter(data.x_test, seed, "test")
+    found = iou(model.segment(x_test) > 0, m_test)
+    simple = iou(x_test[..., 0] > best_threshold(x_train[..., 0], m_train), m_test)
+    return (
+        f"test IoU {found:.4f} of digits on clutter; the best threshold: {simple:.4f}",
+        "" if found > simple else "Worse than a threshold on brightness.",
+    )

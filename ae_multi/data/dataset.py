@@ -9,8 +9,10 @@ from ae_multi.data.checks import check_array
 from ae_multi.data.digest import sha256
 from ae_multi.errors import InputError
 
+_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Dataset:
     """Training and test images with their labels, and where they came from.
 
@@ -44,6 +46,10 @@ class Dataset:
                     f"integers. Received: shape {labels.shape} of {labels.dtype}."
                 )
 
+    def __repr__(self):
+        parts = (f"{name}={_brief(getattr(self, name))}" for name in _ARRAYS)
+        return f"Dataset({', '.join(parts)}, name={self.name!r}, source={self.source!r})"
+
     @property
     def image_shape(self):
         """Shape of one image, (28, 28, 1) for MNIST."""
@@ -53,3 +59,8 @@ class Dataset:
     def sha256(self):
         """Digest of all four arrays: equal if and only if the data are."""
         return sha256((self.x_train, self.y_train, self.x_test, self.y_test))
+
+
+def _brief(array):
+    """The type and shape of an array, such as float32(60000, 28, 28, 1)."""
+    return f"{array.dtype}{array.shape}"

@@ -1,5 +1,6 @@
 """MNIST: the handwritten digits of LeCun, Cortes and Burges, and the places they may lie."""
 
+import contextlib
 import hashlib
 import os
 import socket
@@ -147,8 +148,10 @@ def _download():
     _check_reachable(URL)
     from ae_multi._keras import keras  # the only way here that needs a framework
 
-    # Where its folder is missing, Keras would take one under /tmp instead.
-    keras_home().mkdir(parents=True, exist_ok=True)
+    # Where its folder is missing, Keras would take one under /tmp instead; so it does where this
+    # one cannot be made.
+    with contextlib.suppress(OSError):
+        keras_home().mkdir(parents=True, exist_ok=True)
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_STALL_SECONDS)
     try:

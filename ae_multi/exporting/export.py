@@ -40,7 +40,7 @@ def export(model, path, format=None, *, part="model", data=None, pythons=None):
 
     Raises:
         InputError: a path, format, part, data or model that cannot be meant.
-        ExportError: packages that are missing, whose extra is named; a model that the format
+        ExportError: packages that are missing, which are named; a model that the format
             cannot hold; or a file that gives something else, which is not left.
     """
     if not isinstance(model, keras.Model) and hasattr(model, "export"):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ae_multi.errors import ExportError, InputError
+from ae_multi.selection import install_advice
 
 
 class Format(NamedTuple):
@@ -15,14 +16,12 @@ class Format(NamedTuple):
         suffix: what its files are named; a folder has none.
         backend: the Keras backend that makes it, and whose environment has its runtime.
         modules: what making and running it needs beside that backend.
-        extra: the extra of this package that brings all of it.
     """
 
     title: str
     suffix: str
     backend: str
     modules: tuple
-    extra: str
 
     def missing(self):
         """What of it cannot be imported here, found out without importing it."""
@@ -30,12 +29,12 @@ class Format(NamedTuple):
 
 
 FORMATS = {
-    "onnx": Format("ONNX", ".onnx", "torch", ("onnx", "onnxscript", "onnxruntime"), "onnx"),
-    "torch": Format("torch.export", ".pt2", "torch", (), "torch"),
-    "savedmodel": Format("TensorFlow SavedModel", "", "tensorflow", (), "tensorflow"),
-    "litert": Format("LiteRT", ".tflite", "tensorflow", (), "litert"),
-    "openvino": Format("OpenVINO", ".xml", "openvino", (), "openvino"),
-    "stablehlo": Format("StableHLO", ".stablehlo", "jax", ("flatbuffers",), "stablehlo"),
+    "onnx": Format("ONNX", ".onnx", "torch", ("onnx", "onnxscript", "onnxruntime")),
+    "torch": Format("torch.export", ".pt2", "torch", ()),
+    "savedmodel": Format("TensorFlow SavedModel", "", "tensorflow", ()),
+    "litert": Format("LiteRT", ".tflite", "tensorflow", ()),
+    "openvino": Format("OpenVINO", ".xml", "openvino", ()),
+    "stablehlo": Format("StableHLO", ".stablehlo", "jax", ("flatbuffers",)),
 }
 
 
@@ -69,7 +68,7 @@ def check_made_here(name):
     if missing:
         raise ExportError(
             f"Expected {', '.join(missing)} to be installed, since {FORMATS[name].title} is made "
-            "and run by them. Received: an environment without; pip install 'ae-multi"
-            f"[{FORMATS[name].extra}]', or name another's interpreter: --python "
+            f"and run by them. Received: an environment without; {install_advice(*missing)}, or "
+            "name another's interpreter: --python "
             f"{FORMATS[name].backend}=PATH, pythons={{'{FORMATS[name].backend}': PATH}}."
         )

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ae_multi._keras import keras
-from ae_multi.errors import BackendError, ExportError, InputError, WorkerError
+from ae_multi.errors import BackendError, ExportError, InputError, WorkerError, in_a_line
 from ae_multi.exporting.formats import FORMATS, check_made_here
 from ae_multi.exporting.native import make
 from ae_multi.processes import run
@@ -83,7 +83,7 @@ def receive(job, emit):
     except (ImportError, TypeError, ValueError) as error:
         raise InputError(
             "Expected a model of layers that another process can build. Received: "
-            f"{type(error).__name__}: {error}"
+            f"{in_a_line(error)}"
         ) from error
     model.set_weights(_arrays(folder / "weights.npz"))
     batches = _arrays(folder / "batches.npz")
@@ -110,7 +110,7 @@ def _config(model):
     except (NotImplementedError, TypeError, ValueError) as error:
         raise InputError(
             "Expected a model that can be handed over to another process, of layers with a "
-            f"get_config. Received: {type(error).__name__}: {error}"
+            f"get_config. Received: {in_a_line(error)}"
         ) from error
     return config
 

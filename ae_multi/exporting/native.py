@@ -3,7 +3,7 @@
 import importlib
 
 from ae_multi._keras import keras
-from ae_multi.errors import ExportError, InputError
+from ae_multi.errors import ExportError, InputError, in_a_line
 from ae_multi.exporting.formats import FORMATS, check_made_here
 
 
@@ -26,6 +26,6 @@ def make(model, name, path, batches):
     except Exception as error:  # converters and runtimes raise whatever they like
         raise ExportError(
             f"Expected a model that {FORMATS[name].title} can hold, for batches of any size. "
-            f"Received: one at which its tools fail ({type(error).__name__}: {error})."
+            f"Received: one at which its tools fail ({in_a_line(error)})."
         ) from error
     return outputs, {"keras": keras.__version__, **backend.versions(name)}

@@ -14,6 +14,7 @@ from ae_multi.files import check_file, check_writable, read_whole, written_whole
 from ae_multi.moving.reading import read
 from ae_multi.moving.torch_form import weights_of
 from ae_multi.moving.weights import pair, put
+from ae_multi.selection import install_advice
 
 # Names and shapes of a thousand layers take a tenth of it.
 _MOST_HEADER = 1 << 24
@@ -114,5 +115,5 @@ def _package(name):
     except ImportError as error:
         raise BackendError(
             "Expected the package safetensors to be installed. Received: it cannot be imported. "
-            "Install it with: pip install 'ae-multi[safetensors]'."
+            f"Install it with: {install_advice('safetensors')}."
         ) from error

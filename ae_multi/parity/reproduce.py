@@ -65,4 +65,4 @@ def save_script(path, text, **arrays):
     with written_whole(path.with_suffix(".npz")) as temporary:
         np.savez(temporary, **arrays)
     with written_whole(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")

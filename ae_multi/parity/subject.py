@@ -6,7 +6,7 @@ import inspect
 import sys
 from pathlib import Path
 
-from ae_multi.errors import InputError
+from ae_multi.errors import InputError, in_a_line
 
 
 def reference_to(build_model):
@@ -50,7 +50,7 @@ def find(reference):
         module = _from_file(place) if place.endswith(".py") else importlib.import_module(place)
     except Exception as error:  # the user's module may fail in any way
         raise InputError(
-            f"Expected to be able to import {place}. Received: {type(error).__name__}: {error}."
+            f"Expected to be able to import {place}. Received: {in_a_line(error)}."
         ) from error
     if not callable(getattr(module, name, None)):
         raise InputError(f"Expected a function {name} in {place}. Received: there is none.")
@@ -86,7 +86,7 @@ def build(reference, inputs):
         raise
     except Exception as error:  # the user's function may fail in any way
         raise InputError(
-            f"Expected {reference} to build a model. Received: {type(error).__name__}: {error}."
+            f"Expected {reference} to build a model. Received: {in_a_line(error)}."
         ) from error
     if not isinstance(model, keras.Model):
         raise InputError(
@@ -95,10 +95,16 @@ def build(reference, inputs):
     try:
         model(one_or_list([array[:2] for array in inputs]))
     except Exception as error:  # shapes that do not fit fail differently on each backend
-        shapes = ", ".join(str(array.shape) for array in inputs)
+        received = ", ".join(_with_n(array.shape) for array in inputs)
+        expected = _input_shapes(model)
+        if expected is not None and expected != received:
+            raise InputError(
+                f"Expected inputs of shape {expected}, which {reference} takes. "
+                f"Received: {received}."
+            ) from error
         raise InputError(
-            f"Expected {reference} to take inputs of shapes {shapes}. "
-            f"Received: {type(error).__name__}: {error}."
+            f"Expected {reference} to take inputs of shape {received}. "
+            f"Received: {in_a_line(error)}."
         ) from error
     if not model.compiled:
         model.compile(optimizer="adam", loss="mse")
@@ -130,8 +136,22 @@ def check_targets(reference, model, inputs, targets):
         shapes = ", ".join(str(array.shape) for array in targets)
         raise InputError(
             f"Expected the loss of {reference} to take targets of shapes {shapes}. "
-            f"Received: {type(error).__name__}: {error}."
+            f"Received: {in_a_line(error)}."
         ) from error
+
+
+def _input_shapes(model):
+    """The shapes that ``model`` takes, "(n, 28, 28, 1)", or None where it does not say."""
+    try:
+        shapes = model.input_shape
+    except AttributeError:  # a subclassed model has no fixed shape
+        return None
+    return ", ".join(map(_with_n, shapes if isinstance(shapes, list) else [shapes]))
+
+
+def _with_n(shape):
+    """A shape in words, with n samples: "(n, 28, 28, 1)"."""
+    return f"({', '.join(['n', *map(str, shape[1:])])})"
 
 
 def one_or_list(arrays):

@@ -7,7 +7,20 @@ from ae_multi.errors import InputError
 from ae_multi.randomness.streams import check_seed
 from ae_multi.sizes import check_positive
 
+# The models that are compared between backends, and all that can be trained.
 MODELS = {"simple": "SimpleAutoencoder", "deep": "DeepAutoencoder"}
+ALL_MODELS = {
+    **MODELS,
+    "conv": "ConvAutoencoder",
+    "denoising": "DenoisingAutoencoder",
+    "sparse": "SparseAutoencoder",
+    "contractive": "ContractiveAutoencoder",
+    "variational": "VariationalAutoencoder",
+    "vector_quantized": "VectorQuantizedAutoencoder",
+    "restoration": "RestorationNetwork",
+    "segmentation": "SegmentationNetwork",
+}
+_WITHOUT_LATENT_DIM = ("vector_quantized", "restoration", "segmentation")
 
 # Fifteen passes over MNIST's 60,000 images bring both models well below PCA, and so do as many
 # steps, 150 passes, over the 6,000 of its sample: DeepAutoencoder .0250 (PCA-9 .0346),
@@ -18,10 +31,10 @@ _MOST_EPOCHS = 200
 
 @dataclass(frozen=True)
 class Recipe:
-    """One training: Adam on the mean squared error.
+    """One training, by Adam on the model's default loss.
 
     Attributes:
-        model: a key of `MODELS`.
+        model: a key of `ALL_MODELS`.
         latent_dim: size of the code, or None for the model's own default.
         epochs: passes over the data, or None for a number that suits the data's size.
         batch_size: samples in a batch.
@@ -40,9 +53,14 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self):
-        if self.model not in MODELS:
+        if self.model not in ALL_MODELS:
             raise InputError(
-                f"Expected model to be one of {', '.join(MODELS)}. Received: {self.model!r}."
+                f"Expected model to be one of {', '.join(ALL_MODELS)}. Received: {self.model!r}."
+            )
+        if self.latent_dim is not None and self.model in _WITHOUT_LATENT_DIM:
+            raise InputError(
+                f"Expected no latent_dim for {self.model}, which has none. "
+                f"Received: {self.latent_dim!r}."
             )
         check_positive(latent_dim=self.latent_dim, epochs=self.epochs, batch_size=self.batch_size)
         if not (self.learning_rate > 0 and math.isfinite(self.learning_rate)):

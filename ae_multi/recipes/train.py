@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ae_multi import backends, models
 from ae_multi._keras import keras
-from ae_multi.recipes.recipe import MODELS
+from ae_multi.recipes.recipe import ALL_MODELS
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,17 @@ class Training:
 def build(recipe, input_shape):
     """The compiled model of a `Recipe` for samples of ``input_shape``."""
     code = {} if recipe.latent_dim is None else {"latent_dim": recipe.latent_dim}
-    model = getattr(models, MODELS[recipe.model])(input_shape=input_shape, seed=recipe.seed, **code)
-    model.compile(optimizer=keras.optimizers.Adam(recipe.learning_rate), loss="mse")
+    make = getattr(models, ALL_MODELS[recipe.model])
+    model = make(input_shape=input_shape, seed=recipe.seed, **code)
+    model.compile(optimizer=keras.optimizers.Adam(recipe.learning_rate))
     return model
 
 
-def train(model, x, recipe, on_epoch=None, verbose=0, callbacks=(), checkpoints=None):
+def train(model, x, recipe, on_epoch=None, verbose=0, callbacks=(), checkpoints=None, y=None):
     r"""Fit ``model`` to ``x`` as the recipe says.
 
     Args:
-        model: a compiled `Autoencoder`.
+        model: a compiled model, as `build` makes it.
         x: training samples, shape (n, \*input_shape).
         recipe: a `Recipe`.
         on_epoch: called after each epoch with (epochs done, epochs in all, loss).
@@ -48,6 +49,7 @@ def train(model, x, recipe, on_epoch=None, verbose=0, callbacks=(), checkpoints=
         callbacks: further Keras callbacks.
         checkpoints: dict of ``checkpoint``, ``every``, ``keep`` and ``resume`` as `fit` takes
             them, or None.
+        y: targets, or None for the samples.
 
     Returns:
         A `Training`.
@@ -57,6 +59,7 @@ def train(model, x, recipe, on_epoch=None, verbose=0, callbacks=(), checkpoints=
     begin = time.perf_counter()
     history = model.fit(
         x,
+        y,
         batch_size=recipe.batch_size,
         epochs=epochs,
         verbose=verbose,

@@ -1,9 +1,13 @@
 """Tables for the terminal."""
 
+import sys
+
 from rich import box
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
+
+from ae_multi.terminal import discard, visible, write_any_text
 
 _VERDICTS = {
     "agree": ("AGREE", "bold green"),
@@ -14,10 +18,31 @@ _VERDICTS = {
 _LOG_WIDTH = 132
 
 
+class PlainConsole(Console):
+    """A rich console that prints text as it is: "[bold]" and ":smile:" mean nothing special.
+
+    File names, layer names and error messages come from outside and may hold any character, so
+    that styles are given as arguments or as `rich.text.Text`, never as markup.
+    """
+
+    def __init__(self, **options):
+        super().__init__(**{"markup": False, "emoji": False, "highlight": False, **options})
+
+    def render_str(self, text, **options):
+        """Turn a string into `Text`, with control characters as escapes."""
+        return super().render_str(visible(text), **options)
+
+    def on_broken_pipe(self):
+        """Print nothing more where the reader has gone: results still go into their files."""
+        self.quiet = True
+        discard(self.file)
+
+
 def console(stderr=False):
-    """A rich console that does not fold tables into a log."""
-    made = Console(stderr=stderr, highlight=False)
-    return made if made.is_terminal else Console(stderr=stderr, highlight=False, width=_LOG_WIDTH)
+    """Return a console on stdout or stderr that does not fold tables into a log."""
+    write_any_text(sys.stderr if stderr else sys.stdout)
+    made = PlainConsole(stderr=stderr)
+    return made if made.is_terminal else PlainConsole(stderr=stderr, width=_LOG_WIDTH)
 
 
 def results_table(results):

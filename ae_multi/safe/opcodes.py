@@ -103,7 +103,7 @@ def _follow(content, called, stored):
             list.extend(stack[-1], taken)
         elif name == "BINPERSID":
             stack.append(stored(stack.pop()))
-        elif name == "REDUCE":
+        elif name in ("REDUCE", "NEWOBJ"):
             arguments, function = stack.pop(), stack.pop()
             stack.append(called(function.text, arguments))
         elif name == "BUILD":

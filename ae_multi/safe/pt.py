@@ -79,7 +79,9 @@ def _called(name, arguments):
         return _Tensor(storage, offset, shape, strides)
     if name == "torch._utils _rebuild_parameter":
         return arguments[0]
-    raise ValueError(f"what calls {name!r:.80}; save a module's state_dict() instead of the module")
+    raise ValueError(
+        f"an object, made by {name!r:.80}; save a module's state_dict() instead of the whole module"
+    )
 
 
 def _stored(reference):

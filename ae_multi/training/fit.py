@@ -9,7 +9,7 @@ from ae_multi.training.arrays import as_data, first, hold, is_stream, length, sp
 from ae_multi.training.begin import Checkpoints, check_unsaved, saver_of
 from ae_multi.training.loop import MOST, Loop, Order, closing
 from ae_multi.training.plan import by_keras, choose
-from ae_multi.training.progress import Progress
+from ae_multi.training.progress import progress_for
 from ae_multi.training.support import why_keras
 from ae_multi.training.validation import validator
 
@@ -146,7 +146,7 @@ def fit(
 
     progress = None
     if not isinstance(callbacks, keras.callbacks.CallbackList):
-        progress = Progress(batch_size) if verbose != 0 else None
+        progress = progress_for(batch_size, verbose)
         callbacks = keras.callbacks.CallbackList(
             [*keras.tree.flatten(callbacks or []), *([progress] if progress else [])],
             add_history=True,

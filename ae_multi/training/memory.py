@@ -4,12 +4,12 @@ import contextlib
 import json
 import math
 import os
-import sys
 from pathlib import Path
 
 from ae_multi.errors import InputError
 from ae_multi.files import written_whole
 from ae_multi.safe import json as safe_json
+from ae_multi.selection import user_cache
 
 _here = {}
 
@@ -29,6 +29,8 @@ def remember(key, facts):
         return
     _here[key] = facts
     path = place()
+    if path is None:
+        return
     with contextlib.suppress(OSError, InputError):
         path.parent.mkdir(parents=True, exist_ok=True)
         known = {**_read(), key: facts}
@@ -37,22 +39,20 @@ def remember(key, facts):
 
 
 def place():
-    """The file: in ``AE_MULTI_CACHE``, or in the user's cache folder."""
+    """The file: in ``AE_MULTI_CACHE`` or the user's cache folder; None where there is neither."""
     folder = os.environ.get("AE_MULTI_CACHE")
     if folder:
         return Path(folder) / "plans.json"
-    if sys.platform == "win32":
-        home = Path(os.environ.get("LOCALAPPDATA") or Path.home())
-    elif sys.platform == "darwin":
-        home = Path.home() / "Library" / "Caches"
-    else:
-        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return home / "ae_multi" / "plans.json"
+    cache = user_cache()
+    return cache and cache / "ae_multi" / "plans.json"
 
 
 def _read():
+    path = place()
+    if path is None:
+        return {}
     try:
-        known = safe_json.read(place(), "what was measured of plans")
+        known = safe_json.read(path, "what was measured of plans")
     except (OSError, InputError):
         return {}
     return known if isinstance(known, dict) else {}

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from ae_multi.report.pictures.parts import FLOORS, OURS, heading, mosaic, open_frame
+from ae_multi.report.pictures.parts import FLOORS, OURS, heading, literal, mosaic, open_frame
 
 
 def draw(result, figure):
@@ -82,8 +82,9 @@ def _rows(figure, picture):
         figure.subplots(1, len(errors), squeeze=False)[0], errors, scores, strange, strict=True
     ):
         order = np.argsort(row)[-6:]
-        axes.barh([name[:14] for name in names[order]], row[order] / row.sum(),
-                  color=FLOORS[0] if odd else OURS)  # fmt: skip
+        # By place: two names may begin alike.
+        axes.barh(range(len(order)), row[order] / row.sum(), color=FLOORS[0] if odd else OURS)
+        axes.set_yticks(range(len(order)), [literal(name[:14]) for name in names[order]])
         axes.set_title(f"{score:.3g}\n{'strange' if odd else 'normal'}", fontsize=9)
         axes.tick_params(axis="y", labelsize=8, length=0)
         axes.tick_params(axis="x", labelsize=8)

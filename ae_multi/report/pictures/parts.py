@@ -8,7 +8,13 @@ OURS, FLOORS = "#0072B2", ("#D55E00", "0.45", "0.7")
 
 def heading(figure, result):
     """The task's title over the whole figure, with the data below it."""
-    figure.suptitle(f"{result.title} ({result.data['name']})", fontsize=12, fontweight="bold")
+    title = f"{literal(result.title)} ({literal(result.data['name'])})"
+    figure.suptitle(title, fontsize=12, fontweight="bold")
+
+
+def literal(text):
+    """``text`` for Matplotlib, to which dollar signs would mean a formula."""
+    return text.replace("$", r"\$")
 
 
 def mosaic(axes, rows, labels, gap=2, **colours):
