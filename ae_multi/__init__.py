@@ -6,6 +6,7 @@ environment variable ``KERAS_BACKEND``.
 """
 
 import importlib
+import sys
 
 __version__ = "0.1.0"
 
@@ -76,3 +77,8 @@ def __getattr__(name):
 
 def __dir__():
     return sorted(__all__)
+
+
+if "keras" in sys.modules:
+    # What models are compiled with from here on has to be recorded; see `ae_multi._keras`.
+    importlib.import_module("ae_multi._keras")

@@ -46,6 +46,7 @@ def facts_of(model, data, validation_data, order, callbacks, **others):
         **{key: _described(value) for key, value in others.items()},
         "batch_size": order.batch_size,
         "seed of the order": order.seed,
+        **({"shuffle": "batch"} if order.within_batches else {}),
         "steps_per_epoch": order.steps,
         "model": _model(model),
         "optimizer": optimizer,
