@@ -173,7 +173,7 @@ def test_data_sets_and_generators_are_handed_to_keras(keras, small):
     [
         ({"epochs": 0}, "epochs .*Received: 0"),
         ({"batch_size": -1}, "batch_size .*Received: -1"),
-        ({"steps_per_epoch": 4}, "steps_per_epoch of at most 3.*Received: 4"),
+        ({"batch_size": 32, "steps_per_epoch": 4}, "steps_per_epoch of at most 3.*Received: 4"),
         ({"y": np.zeros((3, 8, 8, 1))}, "y to have an entry for each of the 70"),
         ({"sample_weight": np.zeros(3)}, "sample_weight .* 70 samples"),
         ({"validation_split": 1.5}, "validation_split to be a share between 0 and 1"),

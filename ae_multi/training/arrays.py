@@ -43,7 +43,7 @@ def as_data(x, y=None, sample_weight=None, class_weight=None):
         if part is None:
             return None
         if id(part) not in converted:
-            converted[id(part)] = (part, _as_array(part))  # with `part`, to keep its id taken
+            converted[id(part)] = (part, as_array(part))  # with `part`, to keep its id taken
         return converted[id(part)][1]
 
     if class_weight is not None:
@@ -136,7 +136,12 @@ def _structure(nested):
     return keras.tree.map_structure(lambda part: getattr(part, "shape", None), nested)
 
 
-def _as_array(part):
+def as_array(part):
+    """An array or tensor as an array of the type that Keras makes of it.
+
+    Raises:
+        NotArraysError: text, objects, sparse or ragged tensors.
+    """
     if isinstance(part, np.ndarray):
         array = part
     elif _is_sparse(part):
