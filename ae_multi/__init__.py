@@ -7,6 +7,7 @@ the same.
 """
 
 import importlib
+import sys
 
 from ae_multi import _keras_registry
 
@@ -82,3 +83,8 @@ def __getattr__(name):
 
 def __dir__():
     return sorted(__all__)
+
+
+if "keras" in sys.modules:
+    # What models are compiled with from here on has to be recorded; see `ae_multi._keras`.
+    importlib.import_module("ae_multi._keras")

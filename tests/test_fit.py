@@ -95,9 +95,10 @@ def test_batches_come_in_the_projects_order(keras):
         for begin in (0, 8, 16)
     ]
     assert spy.orders(epochs=3, batch_size=8) == expected
-    # Going on from epoch 2 sees what an unbroken training would have seen.
+    # A call with an initial epoch continues the numbering of the call before it.
     assert spy.orders(epochs=3, batch_size=8, initial_epoch=2) == expected[6:]
     # Fewer steps are the first of each epoch's order.
+    spy = Spy(keras, 20)
     assert spy.orders(epochs=2, batch_size=8, steps_per_epoch=2) == [*expected[:2], *expected[3:5]]
     # Nothing is moved unless asked for.
     assert spy.orders(batch_size=8, shuffle=False) == [
@@ -108,8 +109,8 @@ def test_batches_come_in_the_projects_order(keras):
 
 
 def test_validation_does_not_disturb_the_order(keras):
+    plain = Spy(keras, 20).orders(epochs=2, batch_size=8)
     spy = Spy(keras, 20)
-    plain = spy.orders(epochs=2, batch_size=8)
     assert spy.orders(epochs=2, batch_size=8, validation_data=spy.x[:5]) == plain
 
 
@@ -172,7 +173,7 @@ def test_data_sets_and_generators_are_handed_to_keras(keras, small):
     [
         ({"epochs": 0}, "epochs .*Received: 0"),
         ({"batch_size": -1}, "batch_size .*Received: -1"),
-        ({"steps_per_epoch": 4}, "steps_per_epoch of at most 3.*Received: 4"),
+        ({"batch_size": 32, "steps_per_epoch": 4}, "steps_per_epoch of at most 3.*Received: 4"),
         ({"y": np.zeros((3, 8, 8, 1))}, "y to have an entry for each of the 70"),
         ({"sample_weight": np.zeros(3)}, "sample_weight .* 70 samples"),
         ({"validation_split": 1.5}, "validation_split to be a share between 0 and 1"),

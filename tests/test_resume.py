@@ -12,6 +12,7 @@ import pytest
 import ae_multi
 from ae_multi.checkpoints import Folder
 from ae_multi.errors import InputError
+from ae_multi.training.epochs import set_epochs
 
 pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("plans_file")]
 
@@ -77,6 +78,7 @@ def train(keras, task, x):
         model, begin = task
         for variable, value in zip(variables(model), begin, strict=True):
             variable.assign(value)
+        set_epochs(model, 0, 0)
         callbacks = [
             kinds.EarlyStopping(
                 "val_loss", patience=patience, min_delta=10.0, restore_best_weights=True

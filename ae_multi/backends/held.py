@@ -11,12 +11,15 @@ class Held:
     rows out of a matrix by copying them, and samples of more axes number by number.
 
     Args:
-        data: nested tuples, lists or dicts of arrays or None, n samples each.
+        data: (x, y, sample_weight), nested tuples, lists or dicts of arrays or None, of n samples
+            each.
         put: function that takes an array to the device, as it is stored.
     """
 
     def __init__(self, data, put):
         unique = {}
+        # A step receives its batch as Keras's `fit` packs it: x, (x,), (x, y) or (x, y, weights).
+        data = keras.utils.pack_x_y_sample_weight(*data)
 
         def place(array):
             return None if array is None else unique.setdefault(id(array), (len(unique), array))[0]
@@ -26,7 +29,7 @@ class Held:
         self.arrays = [put(as_rows(array)) for _, array in unique.values()]
 
     def assemble(self, parts):
-        """The structure of the data, made of some rows of each array."""
+        """A batch, in the structure that Keras packs, made of some rows of each array."""
         parts = [
             part if len(shape) < 2 else keras.ops.reshape(part, (-1, *shape))
             for part, shape in zip(parts, self._shapes, strict=True)

@@ -1,5 +1,8 @@
 """Batches in an order that is a pure function of (seed, epoch)."""
 
+import numpy as np
+from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
+
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
 from ae_multi.randomness.streams import permutation
@@ -20,6 +23,25 @@ def steps_in_epoch(samples, batch_size, steps=None):
     return steps or most
 
 
+def epoch_order(seed, epoch, samples, batch_size, within_batches=False):
+    """The order of the samples in an epoch: int32 (samples,), a pure function of its arguments.
+
+    Args:
+        seed: integer, or None for the samples' own order.
+        epoch: the number of the epoch.
+        samples: how many there are.
+        batch_size: samples in a batch.
+        within_batches: whether each batch has the samples that it has in their own order, and only
+            the order within it changes: Keras's ``shuffle="batch"``.
+    """
+    if seed is None:
+        return np.arange(samples, dtype=np.int32)
+    order = permutation(seed, epoch, samples).astype(np.int32)
+    if within_batches:
+        order = np.lexsort((order, np.arange(samples) // batch_size)).astype(np.int32)
+    return order
+
+
 class Batches(keras.utils.PyDataset):
     """Arrays served to ``keras.Model.fit`` in the project's own order.
 
@@ -27,21 +49,25 @@ class Batches(keras.utils.PyDataset):
     dataset that counts its own epochs drifts. This one is told the epoch by `EpochTeller`.
 
     Args:
-        arrays: tuple (x, y) or (x, y, sample_weight) of arrays or dicts of arrays, n samples each.
+        arrays: nested arrays of n samples each, None among them; (x, y) or (x, y, sample_weight)
+            for Keras.
         batch_size: samples in a batch; the last batch of an epoch may be smaller.
         seed: integer, or None to keep the arrays' own order.
         steps: batches in an epoch, or None for all.
+        within_batches: as in `epoch_order`.
 
     Raises:
         InputError: more steps than there are batches.
     """
 
-    def __init__(self, arrays, batch_size, seed, steps=None):
+    def __init__(self, arrays, batch_size, seed, steps=None, within_batches=False):
         super().__init__()
         self.arrays = arrays
-        self.samples = len(keras.tree.flatten(arrays)[0])
+        parts = [part for part in keras.tree.flatten(arrays) if part is not None]
+        self.samples = len(parts[0])
         self.batch_size = batch_size
         self.seed = seed
+        self.within_batches = within_batches
         self.steps = steps_in_epoch(self.samples, batch_size, steps)
         self._order = None
         self.epoch = 0
@@ -55,7 +81,9 @@ class Batches(keras.utils.PyDataset):
     def epoch(self, epoch):
         self._epoch = epoch
         if self.seed is not None:
-            self._order = permutation(self.seed, epoch, self.samples)
+            self._order = epoch_order(
+                self.seed, epoch, self.samples, self.batch_size, self.within_batches
+            )
 
     def __len__(self):
         return self.steps
@@ -67,6 +95,8 @@ class Batches(keras.utils.PyDataset):
         gathered = {}
 
         def gather(array):
+            if array is None:
+                return None
             if id(array) not in gathered:
                 gathered[id(array)] = array[chosen]
             return gathered[id(array)]
@@ -74,14 +104,57 @@ class Batches(keras.utils.PyDataset):
         return keras.tree.map_structure(gather, self.arrays)
 
 
-class EpochTeller(keras.callbacks.Callback):
-    """Tells `Batches` which epoch begins, before its first batch is fetched."""
+class KerasBatches(PyDatasetAdapter):
+    """`Batches` for `keras.Model.fit`, in the structure in which Keras packs arrays.
 
-    def __init__(self, batches):
+    A `keras.utils.PyDataset` comes to a step as (x,) or as a list, where arrays come as x or as a
+    tuple.
+
+    Args:
+        data: (x, y, sample_weight), nested arrays of n samples each or None.
+        batch_size: as in `Batches`, like the rest.
+    """
+
+    def __init__(self, data, batch_size, seed, steps=None, within_batches=False):
+        packed = keras.utils.pack_x_y_sample_weight(*data)
+        if keras.config.backend() == "tensorflow":  # whose data sets know no lists
+            packed = keras.tree.lists_to_tuples(packed)
+        self.batches = Batches(packed, batch_size, seed, steps, within_batches)
+        super().__init__(self.batches)
+
+    def _standardize_batch(self, batch):
+        return batch
+
+    def get_torch_dataloader(self):
+        """Batches of an epoch, as tensors."""
+        for batch in self._get_iterator():
+            yield keras.tree.map_structure(_as_tensor, batch)
+
+
+def _as_tensor(array):
+    return None if array is None else keras.ops.convert_to_tensor(array)
+
+
+class EpochTeller(keras.callbacks.Callback):
+    """Tells `Batches` which epoch begins, before its first batch is fetched.
+
+    Args:
+        batches: the `Batches`.
+        offset: the number of the order that epoch 0 has.
+        trained: function that is called with ``offset`` and the number of the order that comes
+            next, after each epoch, or None.
+    """
+
+    def __init__(self, batches, offset=0, trained=None):
         super().__init__()
-        self.batches = batches
+        self.batches, self.offset, self.trained = batches, offset, trained
 
     def on_epoch_begin(self, epoch, logs=None):
         """Set the order of ``epoch``."""
-        if self.batches.epoch != epoch:
-            self.batches.epoch = epoch
+        if self.batches.epoch != self.offset + epoch:
+            self.batches.epoch = self.offset + epoch
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Note that ``epoch`` has been trained."""
+        if self.trained is not None:
+            self.trained(self.offset, self.offset + epoch + 1)

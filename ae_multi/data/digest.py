@@ -10,5 +10,7 @@ def sha256(arrays):
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
+        whole = np.ascontiguousarray(array)
+        # The numbers of `ml_dtypes`, bfloat16 among them, have no buffer.
+        digest.update(whole.tobytes() if whole.dtype.kind == "V" else whole.data)
     return digest.hexdigest()

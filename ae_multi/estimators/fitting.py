@@ -9,6 +9,7 @@ from ae_multi._keras import keras
 from ae_multi.data.digest import sha256
 from ae_multi.estimators.inputs import held_out
 from ae_multi.training.begin import Checkpoints
+from ae_multi.training.epochs import set_epochs
 
 # "auto": as many epochs as make this many steps, within bounds.
 _STEPS, _MOST = 2500, 1000
@@ -96,6 +97,8 @@ def train_chunks(estimator, chunks, epochs, rate, begin=0):
         for number, (inputs, targets) in enumerate(chunks()):
             if stopper is not None and len(inputs) > 1:
                 inputs, targets = _split(estimator, inputs, targets, number)[0]
+            # Each chunk has the order of this epoch, whatever was trained on before it.
+            set_epochs(network, 0, epoch)
             history = training.fit(
                 network,
                 inputs,

@@ -119,7 +119,7 @@ class Autoencoder(WholeArrays):
         self,
         x=None,
         y=None,
-        batch_size=32,
+        batch_size=None,
         epochs=1,
         verbose="auto",
         callbacks=None,
@@ -142,10 +142,11 @@ class Autoencoder(WholeArrays):
         """As `keras.Model.fit`; ``y`` is ``x`` unless given, and ``validation_data`` may be ``x``.
 
         Arrays are trained on by `ae_multi.fit`, many steps in one program of the framework;
-        ``plan`` is its. They come in the project's own order, by the model's seed and the
-        epoch's number, so that training that goes on with ``initial_epoch=5`` sees the batches
-        of an unbroken one. ``steps_per_epoch`` takes that many batches of each epoch's order. Data
-        sets, loaders and generators are handed to Keras as they are, in their own order.
+        ``plan`` is its. Their order depends on the model's seed and on how many epochs it has been
+        trained for, so that ten calls of one epoch see the batches of one call of ten, and a
+        training that continues with ``initial_epoch=5`` those of an unbroken one.
+        ``steps_per_epoch`` takes that many batches of each epoch's order. Data sets, loaders and
+        generators are handed to Keras as they are, in their own order.
         ``checkpoint``, ``every``, ``keep`` and ``resume`` are those of `ae_multi.fit`, too.
 
         Raises:

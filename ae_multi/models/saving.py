@@ -1,23 +1,28 @@
 """Models to disk in words that every backend understands, and back."""
 
-from ae_multi._keras import keras
+from ae_multi._keras import keras, refuses_jit_compile
 from ae_multi.errors import InputError
 from ae_multi.exporting.export import export
 from ae_multi.files import check_writable, written_whole
 from ae_multi.models.reading import read_model
+from ae_multi.training.epochs import epochs_of, set_epochs
 
 
 class Portable(keras.Model):
     """A model that is saved so that every backend can load it, compiled as it was."""
 
     def get_compile_config(self):
-        """How the model is compiled, in words that every backend understands."""
+        """How the model is compiled, in words that every backend understands, and its epochs."""
         config = super().get_compile_config()
         without_backend(config, self)
+        if config and epochs_of(self).trained:
+            config["epochs"] = list(epochs_of(self))
         return config
 
     def compile_from_config(self, config):
         """Compile as the saved model was; Keras leaves this to models with their own `compile`."""
+        config = dict(config)
+        set_epochs(self, *config.pop("epochs", ()))
         self.compile(**keras.saving.deserialize_keras_object(config))
         if self.built:
             self.optimizer.build(self.trainable_variables)
@@ -60,7 +65,8 @@ def without_backend(compile_config, model):
             optimizer.update(module="keras.optimizers", registered_name=None)
         # That of float16 holds another one, which scales no losses.
         optimizer = optimizer["config"].get("inner_optimizer")
-    if compile_config.get("jit_compile") == _chosen_by_keras(model):
+    chosen = compile_config.get("jit_compile") == _chosen_by_keras(model)
+    if chosen and not refuses_jit_compile(model):
         compile_config["jit_compile"] = "auto"
 
 

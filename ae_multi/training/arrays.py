@@ -1,51 +1,68 @@
-"""What `fit` and `evaluate` are given, as arrays of the types that Keras would make of them."""
+"""The data of `fit`, `evaluate` and `predict`, as arrays of the types that Keras makes of them."""
 
 import numpy as np
-from keras.src.trainers.data_adapters.data_adapter_utils import class_weight_to_sample_weights
+from keras.src.trainers.data_adapters import data_adapter_utils
+from keras.src.trainers.data_adapters.array_data_adapter import can_convert_arrays
+from keras.src.trainers.data_adapters.array_slicing import convert_to_sliceable
 
 from ae_multi import backends
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
 
 
+class NotArraysError(InputError):
+    """Data that are no dense arrays of numbers, with the ``reason`` to leave them to Keras."""
+
+    def __init__(self, reason):
+        super().__init__(f"Expected dense arrays of numbers. Received: {reason}.")
+        self.reason = reason
+
+
 def is_stream(x):
     """Whether ``x`` feeds itself (a data set, loader or generator) rather than being arrays."""
-    leaves = keras.tree.flatten(x)
-    return not leaves or not all(_is_array(leaf) for leaf in leaves if leaf is not None)
+    return not keras.tree.flatten(x) or not can_convert_arrays(x)
 
 
 def as_data(x, y=None, sample_weight=None, class_weight=None):
     """(x, y, sample_weight) as nested arrays with n samples each, every array converted once.
 
     Floating-point numbers become `keras.config.floatx()`, as in Keras; integers stay what they
-    are, so that a model may be fed bytes and scale them itself.
+    are, so that a model may be fed bytes and scale them itself. Without targets weights are left
+    out, as in Keras.
 
     Raises:
-        InputError: parts of different lengths, or class weights for what are no classes.
+        NotArraysError: what Keras has to feed itself: a stream, text, sparse or ragged tensors.
+        InputError: arrays of different lengths, weights in another structure than ``y``, or class
+            weights for what are no classes.
     """
+    if is_stream(x) or not can_convert_arrays((y, sample_weight)):
+        raise NotArraysError("the data feed themselves")
     converted = {}
 
     def convert(part):
         if part is None:
             return None
         if id(part) not in converted:
-            converted[id(part)] = (part, _as_array(part))  # with `part`, to keep its id taken
+            converted[id(part)] = (part, as_array(part))  # with `part`, to keep its id taken
         return converted[id(part)][1]
 
     if class_weight is not None:
         if sample_weight is not None:
             raise InputError("Expected class_weight or sample_weight. Received: both.")
-        if y is None or not _is_array(y):
+        if y is None or keras.tree.is_nested(y):
             raise InputError("Expected class_weight with one array of labels. Received: no such y.")
-        sample_weight = class_weight_to_sample_weights(np.asarray(y), class_weight)
-    data = keras.tree.map_structure(convert, (x, y, sample_weight))
-    lengths = {len(part) for part in keras.tree.flatten(data) if part is not None}
+    x, y, sample_weight = keras.tree.map_structure(convert, (x, y, sample_weight))
+    if class_weight is not None:
+        sample_weight = data_adapter_utils.class_weight_to_sample_weights(y, class_weight)
+    data = (x, y, None if y is None else _weights_for(y, sample_weight))
+    parts = [part for part in keras.tree.flatten(data) if part is not None]
+    lengths = {len(part) if part.ndim else 0 for part in parts}
     if len(lengths) != 1 or lengths == {0}:
         raise InputError(
             "Expected x, y and sample_weight with the same number of samples, at least one. "
             f"Received: {sorted(lengths)} samples."
         )
-    return _spread_weights(data)
+    return data
 
 
 def length(data):
@@ -94,22 +111,57 @@ def hold(data):
         ) from error
 
 
-def _spread_weights(data):
-    """One array of weights counts for each output."""
-    x, y, weights = data
-    if weights is not None and _is_array(weights) and keras.tree.is_nested(y):
-        weights = keras.tree.map_structure(lambda _: weights, y)
-    return x, y, weights
+def _weights_for(y, weights):
+    """Weights in the structure of ``y``: one array of them counts for each output, as in Keras."""
+    if weights is None or not keras.tree.is_nested(y):
+        return weights
+    if keras.tree.is_nested(weights):
+        try:
+            keras.tree.assert_same_structure(y, weights)
+        except ValueError:
+            raise InputError(
+                "Expected sample_weight in the structure of y, an array for each output. "
+                f"Received: y as {_structure(y)}, sample_weight as {_structure(weights)}."
+            ) from None
+        return weights
+    if weights.ndim != 1 and weights.shape[1:] != (1,):
+        raise InputError(
+            "Expected one sample_weight for several outputs to be of shape (n,), or sample_weight "
+            f"in the structure of y. Received: shape {weights.shape}."
+        )
+    return keras.tree.map_structure(lambda _: weights, y)
 
 
-def _is_array(x):
-    return isinstance(x, np.ndarray) or hasattr(x, "__array__")
+def _structure(nested):
+    return keras.tree.map_structure(lambda part: getattr(part, "shape", None), nested)
 
 
-def _as_array(part):
-    array = part if isinstance(part, np.ndarray) else keras.ops.convert_to_numpy(part)
-    if array.dtype.kind == "f":
+def as_array(part):
+    """An array or tensor as an array of the type that Keras makes of it.
+
+    Raises:
+        NotArraysError: text, objects, sparse or ragged tensors.
+    """
+    if isinstance(part, np.ndarray):
+        array = part
+    elif _is_sparse(part):
+        raise NotArraysError(f"{type(part).__name__}, which is sparse or ragged")
+    else:
+        # As Keras reads it: a `pandas.Series` becomes one column.
+        sliceable = convert_to_sliceable(part, target_backend="numpy")
+        array = np.asarray(sliceable.convert_to_numpy(sliceable[:]))
+    if array.dtype.name.startswith(("float", "bfloat")):
         return array.astype(keras.config.floatx(), copy=False)
     if array.dtype.kind not in "iub":
-        raise InputError(f"Expected arrays of numbers. Received: an array of {array.dtype}.")
+        raise NotArraysError(f"an array of {array.dtype}")
     return array
+
+
+def _is_sparse(part):
+    return (
+        data_adapter_utils.is_tensorflow_ragged(part)
+        or data_adapter_utils.is_tensorflow_sparse(part)
+        or data_adapter_utils.is_jax_sparse(part)
+        or data_adapter_utils.is_scipy_sparse(part)
+        or getattr(part, "is_sparse", False) is True
+    )

@@ -102,7 +102,12 @@ def saver_of(saved, model, data, validation_data, order, callbacks, epochs, verb
             print(words)
 
     facts = facts_of(model, data, validation_data, order, callbacks)
-    return saved.open(model, facts, callbacks, order.steps, epochs, say)
+    saver = saved.open(model, facts, callbacks, order.steps, epochs, say)
+    if saver.place is None:
+        saver.offset = order.offset
+    else:
+        order.offset = saver.offset
+    return saver
 
 
 def check_unsaved(saved, why):

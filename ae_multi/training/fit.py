@@ -2,11 +2,13 @@
 
 from ae_multi import backends
 from ae_multi._keras import keras
-from ae_multi.data.batches import Batches, EpochTeller
+from ae_multi.data.batches import EpochTeller, KerasBatches
 from ae_multi.errors import InputError
 from ae_multi.sizes import check_positive
-from ae_multi.training.arrays import as_data, first, hold, is_stream, length, split
+from ae_multi.training.arrays import NotArraysError, as_data, first, hold, is_stream, length, split
 from ae_multi.training.begin import Checkpoints, check_unsaved, saver_of
+from ae_multi.training.epochs import offset_for, set_epochs
+from ae_multi.training.limits import batches_of, limited_epochs
 from ae_multi.training.loop import MOST, Loop, Order, closing
 from ae_multi.training.plan import by_keras, choose
 from ae_multi.training.progress import progress_for
@@ -18,7 +20,7 @@ def fit(
     model,
     x,
     y=None,
-    batch_size=32,
+    batch_size=None,
     epochs=1,
     verbose="auto",
     callbacks=None,
@@ -46,6 +48,14 @@ def fit(
     on (seed, epoch) alone and is the same on every backend. ``steps_per_epoch`` takes that many
     batches of each epoch's order. A loss that is no number ends the training.
 
+    Epochs are counted for each model, so that every epoch has another order: ten calls of one
+    epoch see the batches of one call of ten, and with one ``plan`` give the same bits. A call with
+    another ``initial_epoch`` than 0 continues the numbering of the call before it. Compiling the
+    model again or another ``seed`` does not change the count; a copy of the model begins at 0.
+    Checkpoints hold the count, and so do the files of this package's models.
+
+    Streams, text, sparse and ragged tensors are left to Keras, which feeds them in its own order.
+
     Callbacks that do something at each batch are asked at each, and then steps are run one by
     one. The others see runs of many steps.
 
@@ -53,13 +63,14 @@ def fit(
         model: any compiled `keras.Model`.
         x: inputs: an array or nested arrays, as stored; bytes stay bytes on the device.
         y: targets in the same way, or None.
-        batch_size: samples in a step; the last batch of an epoch may be smaller.
+        batch_size: samples in a step; the last batch of an epoch may be smaller. None is 32, or,
+            with ``steps_per_epoch``, what makes so many batches of all samples.
         epochs: the epoch to train up to.
         verbose: 0 for silence, 1 for a progress bar, 2 for a line an epoch, "auto" for 1.
         callbacks: Keras callbacks, or None.
         validation_split: share of the samples, the last, to validate on.
         validation_data: (x, y) or (x, y, sample_weight) to validate on, or a stream.
-        shuffle: False keeps the samples' own order.
+        shuffle: False keeps the samples' own order; "batch" changes it within each batch.
         class_weight: dict of class to weight, where ``y`` is one array of labels.
         sample_weight: a weight for each sample, in the structure of ``y``.
         initial_epoch: the epoch to begin with.
@@ -89,49 +100,62 @@ def fit(
         raise InputError("Expected a compiled model. Received: one without model.compile().")
     check_positive(epochs=epochs, batch_size=batch_size, steps_per_epoch=steps_per_epoch)
     saved = Checkpoints.asked(checkpoint, every, keep, resume)
-    passed_on = {"epochs": epochs, "verbose": verbose, "initial_epoch": initial_epoch}
-    validation = {
+    passed_on = {
+        "verbose": verbose,
+        "initial_epoch": initial_epoch,
         "validation_freq": validation_freq,
         "validation_steps": validation_steps,
         "validation_batch_size": validation_batch_size or batch_size,
     }
-    if is_stream(x):
-        check_unsaved(saved, "the data feed themselves")
+    try:
+        data = as_data(x, y, sample_weight, class_weight)
+    except NotArraysError as error:
+        check_unsaved(saved, error.reason)
         history = keras.Model.fit(
             model,
             x,
             y,
+            batch_size=batch_size,
+            epochs=epochs,
             callbacks=callbacks,
+            validation_split=validation_split,
             validation_data=validation_data,
             shuffle=shuffle,
             class_weight=class_weight,
             sample_weight=sample_weight,
             steps_per_epoch=steps_per_epoch,
             **passed_on,
-            **validation,
         )
-        history.plan = by_keras("the data feed themselves", aloud=False)
+        history.plan = by_keras(error.reason, aloud=not is_stream(x))
         return history
+    epochs = limited_epochs(epochs)
     if seed is None:
         seed = getattr(model, "seed", None) or 0
-    data = as_data(x, y, sample_weight, class_weight)
     if validation_split and validation_data is None:
         data, validation_data = split(data, validation_split)
     samples = length(data)
-    seed = seed if shuffle else None
-    order = Order(samples, batch_size, seed, steps_per_epoch)
+    batch_size, steps_per_epoch = batches_of(samples, batch_size, steps_per_epoch)
+    order = Order(
+        samples, batch_size, seed if shuffle else None, steps_per_epoch,
+        within_batches=shuffle == "batch", offset=offset_for(model, initial_epoch),
+    )  # fmt: skip
     why = "plan='keras' asks for it" if plan == "keras" else why_keras(model)
+    if model.optimizer is None:
+        why = "the model is compiled without an optimizer"
     if why is not None:
         check_unsaved(saved, why)
-        batches = Batches(_without_none(data), batch_size, seed, steps_per_epoch)
+        adapter = KerasBatches(data, batch_size, order.seed, steps_per_epoch, order.within_batches)
+        count = EpochTeller(
+            adapter.batches, order.offset, lambda *epochs: set_epochs(model, *epochs)
+        )
         history = keras.Model.fit(
             model,
-            batches,
+            adapter,
+            epochs=epochs,
             shuffle=False,
-            callbacks=with_first(EpochTeller(batches), callbacks),
+            callbacks=with_first(count, callbacks),
             validation_data=validation_data,
             **passed_on,
-            **validation,
         )
         history.plan = by_keras(why)
         return history
@@ -161,7 +185,10 @@ def fit(
         batches, count = full if len(full) else rest, order.steps * (epochs - initial_epoch)
         steps, chosen = choose(make, model, held, batches, count, plan, saver.plan)
         saver.plan = chosen.name
-        validate = validator(model, validation_data, callbacks, **validation)
+        validate = validator(
+            model, validation_data, callbacks, validation_freq, validation_steps,
+            passed_on["validation_batch_size"],
+        )  # fmt: skip
         Loop(model, steps, order, callbacks, progress, validate, saver).train(initial_epoch, epochs)
     model.history.plan, model.history.resumed_from = chosen, saver.place
     return model.history
@@ -182,7 +209,3 @@ def _check_optimizer(model):
             "Expected an optimizer that holds state for this model's weights. Received: one that "
             "was built for others. Compile the model with a new optimizer."
         )
-
-
-def _without_none(data):
-    return tuple(part for part in data if part is not None)

@@ -21,6 +21,7 @@ class Found(NamedTuple):
         ended: whether a callback had ended the training.
         backend: the backend that it was made on.
         plan: the plan that ran the steps there.
+        offset: the number of the order that its epoch 0 had; 0 in files of older versions.
     """
 
     path: Path
@@ -30,6 +31,7 @@ class Found(NamedTuple):
     ended: bool
     backend: str
     plan: str
+    offset: int = 0
 
     @classmethod
     def read(cls, path, place, manifest, parts):
@@ -42,6 +44,7 @@ class Found(NamedTuple):
             found = cls(
                 path, place, manifest["facts"], Reader(parts).value(manifest["state"]),
                 manifest["ended"], manifest["versions"]["backend"], manifest["plan"],
+                manifest.get("offset", 0),
             )  # fmt: skip
             found._check()
         except Exception as error:  # an altered file may break reading anywhere
@@ -52,10 +55,15 @@ class Found(NamedTuple):
         return found
 
     def _check(self):
-        kinds = {"facts": dict, "state": dict, "ended": bool, "backend": str, "plan": str}
+        kinds = {
+            "facts": dict, "state": dict, "ended": bool, "backend": str, "plan": str,
+            "offset": int,
+        }  # fmt: skip
         wrong = [name for name, kind in kinds.items() if type(getattr(self, name)) is not kind]
         for variables in self.state["variables"].values():
             wrong += [path for path, value in variables if not _is(path, str, value, np.ndarray)]
+        if self.offset < 0:
+            wrong.append("offset")
         callbacks = self.state["callbacks"]
         wrong += [name for name, state in callbacks if not _is(name, str, state, dict)]
         if wrong or set(self.state["variables"]) != {"weights", "optimizer", "metrics"}:

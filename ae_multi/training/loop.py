@@ -6,10 +6,10 @@ import time
 import numpy as np
 
 from ae_multi._keras import keras
-from ae_multi.data.batches import steps_in_epoch
+from ae_multi.data.batches import epoch_order, steps_in_epoch
 from ae_multi.errors import DivergenceError
-from ae_multi.randomness.streams import permutation
 from ae_multi.training.callbacks import wants_batches
+from ae_multi.training.epochs import set_epochs
 from ae_multi.training.interrupt import held_back
 from ae_multi.training.saving import Unsaved
 
@@ -27,21 +27,23 @@ class Order:
         batch_size: samples in a batch; the last batch of an epoch may be smaller.
         seed: integer, or None to keep the samples' own order.
         steps: batches of an epoch, or None for all.
+        within_batches: as in `epoch_order`.
+        offset: the number of the order that epoch 0 has.
 
     Raises:
         InputError: more steps than there are batches.
     """
 
-    def __init__(self, samples, batch_size, seed, steps=None):
+    def __init__(self, samples, batch_size, seed, steps=None, within_batches=False, offset=0):
         self.samples, self.batch_size, self.seed = samples, batch_size, seed
+        self.within_batches, self.offset = within_batches, offset
         self.steps = steps_in_epoch(samples, batch_size, steps)
 
     def epoch(self, epoch):
         """int32 (steps, batch) of the full batches, and of the smaller last one or of none."""
-        if self.seed is None:
-            order = np.arange(self.samples, dtype=np.int32)
-        else:
-            order = permutation(self.seed, epoch, self.samples).astype(np.int32)
+        order = epoch_order(
+            self.seed, self.offset + epoch, self.samples, self.batch_size, self.within_batches
+        )
         order = order[: self.steps * self.batch_size]
         full = len(order) // self.batch_size * self.batch_size
         return order[:full].reshape(-1, self.batch_size), order[full:].reshape(1, -1)
@@ -78,10 +80,13 @@ class Loop:
         logs = {}
         self.callbacks.on_train_begin()
         first = self.saver.begin(model._initial_epoch or initial_epoch)
+        if self.saver.place is not None:
+            self._note(first)
         for epoch in range(first, first if self.saver.ended else epochs):
             model.reset_metrics()
             self.callbacks.on_epoch_begin(epoch)
             last = self._epoch(epoch, self.saver.enter(epoch))
+            self._note(epoch + 1)
             logs = dict(model._get_metrics_result_or_logs(last))
             logs.update(self.validate(epoch))
             self.callbacks.on_epoch_end(epoch, logs)
@@ -92,6 +97,10 @@ class Loop:
         if isinstance(model.optimizer, keras.optimizers.Optimizer):
             model.optimizer.finalize_variable_values(model.trainable_weights)
         self.callbacks.on_train_end(logs)
+
+    def _note(self, epochs):
+        """Note in the model that so many epochs of this training are done."""
+        set_epochs(self.model, self.order.offset, self.order.offset + epochs)
 
     def _epoch(self, epoch, done):
         """Take the steps of an epoch of which ``done`` are done; return the last one's logs."""

@@ -177,11 +177,12 @@ def _key(model, held, batch_size):
     return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
 
 
-def by_keras(why, aloud=True):
-    """The `Plan` that leaves a training to Keras, said once for each reason."""
-    if aloud and why not in _said:
-        _said.add(why)
-        _log.warning("Training with Keras's own fit: %s.", why)
+def by_keras(why, aloud=True, method="fit"):
+    """The `Plan` that leaves a job to Keras's own ``method``, logged once for each reason."""
+    if aloud and (method, why) not in _said:
+        _said.add((method, why))
+        words = {"fit": "Training", "evaluate": "Evaluating", "predict": "Predicting"}[method]
+        _log.warning("%s with Keras's own %s: %s.", words, method, why)
     return Plan("keras", why, {}, {})
 
 

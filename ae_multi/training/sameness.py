@@ -9,7 +9,7 @@ import numpy as np
 from ae_multi._keras import keras
 from ae_multi.data.digest import sha256
 from ae_multi.errors import InputError
-from ae_multi.training.arrays import is_stream
+from ae_multi.training.arrays import NotArraysError, as_array, is_stream
 from ae_multi.training.state import check_callbacks, with_state
 
 # What a configuration says that changes no number: names, which Keras counts up from model to
@@ -46,6 +46,7 @@ def facts_of(model, data, validation_data, order, callbacks, **others):
         **{key: _described(value) for key, value in others.items()},
         "batch_size": order.batch_size,
         "seed of the order": order.seed,
+        **({"shuffle": "batch"} if order.within_batches else {}),
         "steps_per_epoch": order.steps,
         "model": _model(model),
         "optimizer": optimizer,
@@ -96,7 +97,14 @@ def fingerprint(data):
     leaves = [part for part in keras.tree.flatten(data) if part is not None]
     if is_stream(leaves):
         return "a stream"
-    return sha256([np.asarray(part) for part in leaves])
+    try:
+        return sha256([part if _is_plain(part) else as_array(part) for part in leaves])
+    except NotArraysError:
+        return "a stream"
+
+
+def _is_plain(part):
+    return isinstance(part, np.ndarray) and part.dtype.kind != "O"
 
 
 def _model(model):

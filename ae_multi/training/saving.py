@@ -35,18 +35,20 @@ class Saver:
         place: the `Place` to go on from, or None.
         ended: whether a callback had ended the training there.
         plan: name of the plan that runs the steps; to be set before the first.
+        offset: the number of the order that epoch 0 has; to be set where ``place`` is None.
     """
 
     def __init__(self, folder, every, found, model, callbacks, steps, facts):
         self._folder, self._every = folder, every
         self._model, self._callbacks, self._steps = model, callbacks, steps
         self._about = {"facts": facts, "versions": versions()}
-        self.plan = None
+        self.plan, self.offset = None, 0
         self._thread, self._pending = ThreadPoolExecutor(1, "checkpoints"), None
         self._since = time.monotonic()
         self._state, self.place, self.ended = None, None, False
         if found is not None:
             self.place, self.ended, self._state = found.place, found.ended, found.state
+            self.offset = found.offset
             if found.backend == keras.config.backend():
                 self.plan = found.plan
 
@@ -115,6 +117,7 @@ class Saver:
             **self._about,
             "plan": self.plan,
             "ended": bool(ended),
+            "offset": self.offset,
             "state": writer.plain(state, "a callback's state"),
         }
         self._folder.write(place, manifest, writer.parts)

@@ -7,9 +7,11 @@ import numpy as np
 from ae_multi import backends
 from ae_multi._keras import keras
 from ae_multi.sizes import check_positive
-from ae_multi.training.arrays import as_data, first, is_stream, length, rows
+from ae_multi.training.arrays import NotArraysError, as_data, first, is_stream, length, rows
 from ae_multi.training.callbacks import wants_test_batches
 from ae_multi.training.interrupt import held_back
+from ae_multi.training.limits import batches_of
+from ae_multi.training.plan import by_keras
 from ae_multi.training.progress import Progress
 from ae_multi.training.support import why_keras
 
@@ -30,6 +32,9 @@ _MANY, _SOON, _AGAIN = 256, 3.0, 10
 def predict(model, x, batch_size=None, verbose=0):
     """Outputs of ``model`` in use for all of ``x``.
 
+    Left to Keras are streams, text, sparse and ragged tensors, models that are compiled to run
+    eagerly, and those with a `predict_step` of their own.
+
     Args:
         model: a `keras.Model`.
         x: arrays in the structure that the model takes, n samples each.
@@ -44,13 +49,35 @@ def predict(model, x, batch_size=None, verbose=0):
         InputError: parts of different lengths, no samples, or a size below 1.
     """
     check_positive(batch_size=batch_size)
-    data = as_data(x)[0]
+    why = _why_keras_predicts(model)
+    if why is None:
+        try:
+            data = as_data(x)[0]
+        except NotArraysError as error:
+            why = error.reason
+    if why is not None:
+        by_keras(why, aloud=not is_stream(x), method="predict")
+        return keras.Model.predict(model, x, batch_size, verbose)
     batch_size = batch_size or at_once(model, data)
     told = None
     if verbose:
         batches = -(-length(data) // batch_size)
         told = keras.utils.Progbar(batches, verbose=1 if verbose == "auto" else verbose).update
     return backends.current().forward(model, data, batch_size, told)
+
+
+def _why_keras_predicts(model):
+    """The reason why Keras's own `predict` has to compute outputs of ``model``, or None."""
+    if not isinstance(model, keras.Model):  # a part of a model may be any layer
+        return None
+    for name in ("predict_step", "make_predict_function"):
+        if getattr(type(model), name) is not getattr(keras.Model, name):
+            return f"the model has a {name} of its own"
+    if model.run_eagerly:
+        return "the model is compiled with run_eagerly=True"
+    if keras.config.max_steps_per_epoch():
+        return "keras.config.max_steps_per_epoch limits the batches"
+    return None
 
 
 def at_once(model, data):
@@ -88,20 +115,27 @@ def evaluate(
     """
     given = isinstance(callbacks, keras.callbacks.CallbackList)
     asked = callbacks.callbacks if given else keras.tree.flatten(callbacks or [])
-    own = type(model).make_test_function is not keras.Model.make_test_function
-    if is_stream(x) or own or why_keras(model) or any(map(wants_test_batches, asked)):
+    why = why_keras(model)
+    if type(model).make_test_function is not keras.Model.make_test_function:
+        why = "the model has a make_test_function of its own"
+    if any(map(wants_test_batches, asked)):
+        why = "a callback does something at each batch"
+    if why is None:
+        model._assert_compile_called("evaluate")
+        check_positive(batch_size=batch_size, steps=steps)
+        try:
+            data = as_data(x, y, sample_weight)
+        except NotArraysError as error:
+            why = error.reason
+    if why is not None:
+        by_keras(why, aloud=not is_stream(x), method="evaluate")
         return keras.Model.evaluate(
             model, x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict
         )
-    model._assert_compile_called("evaluate")
-    check_positive(batch_size=batch_size, steps=steps)
-    data = as_data(x, y, sample_weight)
-    if batch_size is None:
-        batch_size = 32 if steps is None else -(-length(data) // steps)
     evaluation = Evaluation(model, data, batch_size, steps)
     progress = None
     if not given:
-        progress = Progress(batch_size) if verbose != 0 else None
+        progress = Progress(evaluation.batch_size) if verbose != 0 else None
         callbacks = keras.callbacks.CallbackList(
             [*asked, *([progress] if progress else [])],
             model=model,
@@ -121,16 +155,17 @@ class Evaluation:
     Args:
         model: a compiled `keras.Model`.
         data: (x, y, sample_weight), as `as_data` makes it.
-        batch_size: samples in a batch.
+        batch_size: samples in a batch, or None for as many as Keras takes.
         steps: the most batches, or None for all.
         again: whether it will run more than once: then all data stay on the device. Otherwise
             they go there by and by, so that memory for a part of them is enough.
     """
 
     def __init__(self, model, data, batch_size, steps=None, again=False):
-        model._symbolic_build(data_batch=first(data, batch_size))
-        self.model, self._data, self._batch_size = model, data, batch_size
         self._samples = length(data)
+        batch_size, steps = batches_of(self._samples, batch_size, steps)
+        model._symbolic_build(data_batch=first(data, batch_size))
+        self.model, self._data, self.batch_size = model, data, batch_size
         if steps is not None:
             self._samples = min(self._samples, steps * batch_size)
         self.steps = -(-self._samples // batch_size)
@@ -148,10 +183,10 @@ class Evaluation:
         better = next((name for name, seconds in known if seconds <= _SOON), soonest)
         if batches < _MANY or better == soonest:
             return soonest
-        steps = self._steps(rows(self._data, slice(0, self._batch_size)), better)
+        steps = self._steps(rows(self._data, slice(0, self.batch_size)), better)
         kept = steps.keep()
         try:
-            steps.run(np.arange(min(self._batch_size, self._samples), dtype=np.int32)[None])
+            steps.run(np.arange(min(self.batch_size, self._samples), dtype=np.int32)[None])
         except Exception:  # whatever a compiler says to a model that it cannot take
             return soonest
         finally:
@@ -178,7 +213,7 @@ class Evaluation:
 
     def _runs(self):
         """(steps on data, rows of them: int32 (steps, batch)) of each run."""
-        size = self._most * self._batch_size
+        size = self._most * self.batch_size
         steps, start = self._stay, 0
         for begin in range(0, self._samples, size):
             if self._stay is None:
@@ -186,8 +221,8 @@ class Evaluation:
                 start = max(0, min(begin, self._samples - size))
                 steps = self._steps(rows(self._data, slice(start, start + size)))
             order = np.arange(begin, min(begin + size, self._samples), dtype=np.int32) - start
-            full = len(order) // self._batch_size * self._batch_size
-            for part in (order[:full].reshape(-1, self._batch_size), order[full:].reshape(1, -1)):
+            full = len(order) // self.batch_size * self.batch_size
+            for part in (order[:full].reshape(-1, self.batch_size), order[full:].reshape(1, -1)):
                 if part.size:
                     yield steps, part
 
@@ -195,7 +230,7 @@ class Evaluation:
         """Evaluation of ``data``, which goes to the device."""
         backend, plan = backends.current(), plan or self._plan
         held = backend.hold(data)
-        return backend.Steps(self.model, held, plan, False, self._batch_size, self._most)
+        return backend.Steps(self.model, held, plan, False, self.batch_size, self._most)
 
 
 def _unique(data):

@@ -11,6 +11,7 @@ Keras's `train_step` is traced once, and called by a loop within one compiled fu
 import numpy as np
 import tensorflow as tf
 
+from ae_multi._keras import keras, refuses_jit_compile
 from ae_multi.backends.held import Held, cached
 from ae_multi.backends.layers import draws, has_convolutions
 from ae_multi.backends.tensorflow.compiled import compiled
@@ -22,6 +23,8 @@ from ae_multi.backends.updating import updating
 def plans(model):
     """Plans for ``model`` as (name, seconds that building one may take), the first to be tried."""
     by_xla, plain = [("loop-xla", 10.0)], [("loop", 2.0), ("step", 1.0)]
+    if refuses_jit_compile(model):
+        return plain
     if draws(model):
         # XLA draws other numbers from the same seeds; Keras's `fit` says which are meant.
         return by_xla if model.jit_compile else plain
@@ -33,8 +36,11 @@ def plans(model):
 
 
 def hold(data):
-    """Nested arrays as `Held` on the device, as they are stored."""
-    return Held(data, lent)
+    """Nested arrays as `Held` on the device, as they are stored.
+
+    A list becomes a tuple, as Keras's data sets make it.
+    """
+    return Held(keras.tree.lists_to_tuples(data), lent)
 
 
 class Steps:

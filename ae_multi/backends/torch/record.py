@@ -4,6 +4,8 @@ Keras's optimizers on PyTorch change weights in place and its layers assign to v
 are recorded with the variables' tensors as inputs, so that the graph run on them changes them.
 """
 
+import warnings
+
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
@@ -108,10 +110,13 @@ def _train(model, batch, scope):
         scaled = model.optimizer.scale_loss(loss)
     samples = next(part for part in keras.tree.flatten(x) if part is not None).shape[0]
     model._loss_tracker.update_state(loss.detach(), sample_weight=samples)
-    gradients = list(torch.autograd.grad(scaled, weights, allow_unused=True))
-    for weight in weights:
-        weight.requires_grad_(False)
-    model.optimizer.apply(gradients, model.trainable_variables)
+    if weights:
+        gradients = list(torch.autograd.grad(scaled, weights, allow_unused=True))
+        for weight in weights:
+            weight.requires_grad_(False)
+        model.optimizer.apply(gradients, model.trainable_variables)
+    else:
+        warnings.warn("The model does not have any trainable weights.", stacklevel=2)
     y_pred = keras.tree.map_structure(lambda part: part.detach(), y_pred)
     return model.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 

@@ -14,6 +14,7 @@ import shutil
 import torch
 
 from ae_multi._keras import keras
+from ae_multi.backends.chunks import as_numpy
 from ae_multi.backends.held import Held, cached
 from ae_multi.backends.torch import small_products
 from ae_multi.backends.torch.beside import gradients_beside
@@ -64,7 +65,8 @@ class Steps:
         """One step for each row; see JAX's `Steps.run`."""
         rows = keras.ops.convert_to_tensor(indices).long()
         run = self._eager if self._plan == "eager" else self._recorded
-        return {name: values.cpu().numpy() for name, values in run(rows).items()}
+        # NumPy has no bfloat16 of its own; Keras makes such numbers those of `ml_dtypes`.
+        return {name: as_numpy(values) for name, values in run(rows).items()}
 
     def keep(self):
         """The state as it is, for `restore`."""

@@ -1,0 +1,128 @@
+"""A `train_step` of one's own receives its batch as Keras packs it."""
+
+import numpy as np
+import pytest
+
+import ae_multi
+
+pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("plans_file")]
+
+X = np.random.default_rng(0).random((20, 6), np.float32)
+W = np.random.default_rng(1).random(20).astype(np.float32)
+
+
+def structure(data):
+    """The nesting of a batch, with "array" for each array."""
+    if isinstance(data, dict):
+        return {key: structure(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return type(data)(map(structure, data))
+    return None if data is None else "array"
+
+
+@pytest.fixture
+def noting(keras):
+    """A function that makes a model which notes the structure of what its steps receive."""
+
+    def make(**options):
+        class Noting(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.dense = keras.layers.Dense(6)
+                self.seen = []
+
+            def call(self, x):
+                return self.dense(keras.tree.flatten(x)[0])
+
+            def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+                return keras.ops.mean(y_pred**2)
+
+            def train_step(self, *arguments):  # JAX hands its state over first
+                self.seen.append(structure(arguments[-1]))
+                return super().train_step(*arguments)
+
+            def test_step(self, *arguments):
+                self.seen.append(structure(arguments[-1]))
+                return super().test_step(*arguments)
+
+        model = Noting()
+        model.compile("sgd", **options)
+        return model
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"x": X},
+        {"x": X, "y": X},
+        {"x": X, "y": X, "sample_weight": W},
+        {"x": X, "sample_weight": W},
+        {"x": [X, X]},
+        {"x": {"a": X}},
+        {"x": [X, X], "y": [X, X]},
+    ],
+    ids=["x", "x y", "x y weights", "x weights", "list", "dict", "lists"],
+)
+def test_batches_have_the_structure_that_keras_makes(keras, noting, data):
+    def seen(fit, evaluate):
+        model = noting()
+        fit(model, **data, verbose=0)
+        trained = list(model.seen)
+        model.seen.clear()
+        evaluate(model, **data, verbose=0)
+        return trained[0], model.seen[0]
+
+    expected = seen(keras.Model.fit, keras.Model.evaluate)
+    assert seen(ae_multi.fit, ae_multi.evaluate) == expected
+    by_keras = seen(
+        lambda *args, **more: ae_multi.fit(*args, plan="keras", **more), ae_multi.evaluate
+    )
+    assert by_keras == expected
+
+
+def test_validation_data_are_packed_alike(noting):
+    model = noting()
+    ae_multi.fit(model, X, X, sample_weight=W, validation_data=(X, X), batch_size=8, verbose=0)
+    assert model.seen[0] == ("array",) * 3
+    assert model.seen[-1] == ("array", "array")
+
+
+def test_steps_may_be_written_as_in_keras_guides(keras, backend):
+    """Each plan runs ``x, y = data``, and `unpack_x_y_sample_weight`, to the same weights."""
+    from ae_multi import backends
+
+    def made(unpack):
+        class Guide(keras.Sequential):
+            def train_step(self, *arguments):
+                x, y = unpack(arguments[-1])
+                return super().train_step(*arguments[:-1], (x, y))
+
+            def test_step(self, *arguments):
+                x, y = unpack(arguments[-1])
+                return super().test_step(*arguments[:-1], (x, y))
+
+        model = Guide([keras.Input((6,)), keras.layers.Dense(6)])
+        model.set_weights([np.full((6, 6), 0.1), np.zeros(6)])
+        model.compile("sgd", "mse")
+        return model
+
+    def plainly(data):
+        x, y = data
+        return x, y
+
+    def by_helper(data):
+        return keras.utils.unpack_x_y_sample_weight(data)[:2]
+
+    theirs = made(plainly)
+    keras.Model.fit(theirs, X, X, batch_size=8, shuffle=False, verbose=0)
+    expected = keras.Model.evaluate(theirs, X, X, verbose=0)
+    plans = [name for name, _ in backends.current().plans(made(plainly)) if name != "loop-xla"]
+    for plan in plans:
+        for unpack in (plainly, by_helper) if plan == plans[0] else (plainly,):
+            ours = made(unpack)
+            ae_multi.fit(ours, X, X, batch_size=8, shuffle=False, verbose=0, plan=plan)
+            for one, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+                np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+            assert ae_multi.evaluate(ours, X, X, verbose=0) == pytest.approx(expected, rel=1e-5)
