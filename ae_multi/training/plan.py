@@ -73,6 +73,9 @@ def choose(make, model, held, indices, steps, wanted=None, before=None):
         return make(wanted), Plan(wanted, "asked for", {}, {})
     if before in known:
         return make(before), Plan(before, "the training was begun with it", {}, {})
+    if len(known) == 1:  # nothing to choose, so no step is run to try it
+        (name,) = known
+        return make(name), Plan(name, "the only plan for this model", {}, {})
     key = _key(model, held, indices.shape[1])
     seen = memory.recall(key)
     trial = _Trial(make, indices, seen)

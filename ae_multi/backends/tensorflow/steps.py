@@ -16,8 +16,6 @@ from ae_multi.backends.held import Held, cached
 from ae_multi.backends.layers import draws, has_convolutions
 from ae_multi.backends.tensorflow.compiled import compiled
 from ae_multi.backends.tensorflow.lent import lent
-from ae_multi.backends.tensorflow.updates import fused
-from ae_multi.backends.updating import updating
 
 
 def plans(model):
@@ -57,15 +55,8 @@ class Steps:
         step = model.train_step if training else model.test_step
         self._run = self._each if plan == "step" else self._loop
         make = {"step": _one, "loop": _many, "loop-xla": _compiled}[plan]
-        # XLA makes one loop of the update by itself.
-        fuse = training and plan != "loop-xla"
-
-        def build():
-            with updating(model.optimizer, fused(model.optimizer) if fuse else None):
-                return make(step, held)
-
         self._training, self._key = training, (plan, training, held.signature)
-        self._program = cached(model, self._key, build)
+        self._program = cached(model, self._key, lambda: make(step, held))
 
     def run(self, indices):
         """One step for each row; see JAX's `Steps.run`."""

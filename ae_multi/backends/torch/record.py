@@ -11,8 +11,12 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from ae_multi._keras import keras
 from ae_multi.backends.torch.simplify import simplified
-from ae_multi.backends.torch.updates import fused, one_by_one
-from ae_multi.backends.updating import updating
+from ae_multi.backends.torch.updates import (
+    RefuseReading,
+    Updates,
+    python_values,
+    set_python_values,
+)
 
 
 def record(model, compute, variables, state, *inputs, fuse=False):
@@ -38,7 +42,7 @@ def record(model, compute, variables, state, *inputs, fuse=False):
     def run(state, *inputs):
         live = [tensor.detach() for tensor in state]
         mapping = list(zip(variables, live, strict=True))
-        scope = keras.StatelessScope(state_mapping=mapping, collect_losses=True)
+        scope = _InPlaceScope(state_mapping=mapping, collect_losses=True)
         with scope:
             outputs = compute(scope, *inputs)
         for variable, tensor, was in zip(variables, state, live, strict=True):
@@ -48,20 +52,43 @@ def record(model, compute, variables, state, *inputs, fuse=False):
         return outputs
 
     optimizer = getattr(model, "optimizer", None)  # a part of a model has none
-    updates = [fused(optimizer) if fuse else None, None, one_by_one(optimizer)]
+    updates, values = Updates(optimizer, fuse), python_values(optimizer)
     try:
-        for update in updates[0 if updates[0] else 1 :]:
+        while True:
             try:
-                with torch.no_grad(), updating(optimizer, update):
-                    return simplified(make_fx(run)(state, *inputs))
+                with torch.no_grad(), updates:
+                    recorded = simplified(make_fx(run)(state, *inputs))
             except RuntimeError:
-                # Some updates of all weights at once ask the learning rate for its value; Keras's
-                # definition of the optimizer, weight by weight, does not.
-                if update is updates[-1]:
+                if not updates.fall_back():
                     raise
                 _put_back(state, before)
+            else:
+                break
     finally:
         _put_back(state, before)
+        changed = python_values(optimizer) != values
+        set_python_values(optimizer, values)
+    if changed:
+        raise RuntimeError("Expected an optimizer whose steps change its variables alone.")
+    return recorded
+
+
+class _InPlaceScope(keras.StatelessScope):
+    """A scope in which assignments change tensors in place, as they do outside of it.
+
+    A tensor that was read before an assignment changes with it; some of Keras's optimizers read
+    a variable and assign to it before they use what they read.
+    """
+
+    def add_update(self, update):
+        """Assign a value to a variable."""
+        variable, value = update
+        current = self.get_current_value(variable)
+        if current is None or current.shape != value.shape:
+            super().add_update(update)
+            return
+        with torch.no_grad():
+            current.copy_(value)
 
 
 def wraps_modules(model):
@@ -114,7 +141,8 @@ def _train(model, batch, scope):
         gradients = list(torch.autograd.grad(scaled, weights, allow_unused=True))
         for weight in weights:
             weight.requires_grad_(False)
-        model.optimizer.apply(gradients, model.trainable_variables)
+        with RefuseReading():
+            model.optimizer.apply(gradients, model.trainable_variables)
     else:
         warnings.warn("The model does not have any trainable weights.", stacklevel=2)
     y_pred = keras.tree.map_structure(lambda part: part.detach(), y_pred)

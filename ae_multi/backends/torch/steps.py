@@ -21,6 +21,7 @@ from ae_multi.backends.torch.beside import gradients_beside
 from ae_multi.backends.torch.capture import CudaGraphs, stacked
 from ae_multi.backends.torch.compiled import inducted, scripted
 from ae_multi.backends.torch.record import record, step_of, wraps_modules
+from ae_multi.backends.torch.updates import python_values, why_not_recorded
 
 _MAKE = {"graph": scripted, "inductor": inducted}
 
@@ -40,7 +41,7 @@ def _can_be_recorded(model):
     # A step of the model's own may do anything.
     own = {name: getattr(keras.Model, name) for name in ("train_step", "test_step")}
     plain = all(getattr(type(model), name) is method for name, method in own.items())
-    return plain and not wraps_modules(model)
+    return plain and not wraps_modules(model) and why_not_recorded(model.optimizer) is None
 
 
 def hold(data):
@@ -99,6 +100,8 @@ class Steps:
     def _recorded(self, rows):
         state, arrays = self._state(), self._held.arrays
         key = (self._plan, self._training, self._held.signature, rows.shape[1])
+        if self._training:
+            key = (*key, python_values(self._model.optimizer))
         captured = torch.cuda.is_available() and self._plan != "graph"
 
         def make():

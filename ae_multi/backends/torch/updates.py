@@ -1,48 +1,168 @@
-"""An optimizer's update as a recording wants it: of all weights in one pass, or one by one."""
+"""Optimizer updates in a form that can be recorded.
+
+Keras's optimizers on PyTorch update all weights at once by operations on lists. SGD and Adadelta
+read the learning rate's value for that, which a recording would keep for ever. Then the update that
+Keras defines for every backend is recorded instead.
+"""
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 from ae_multi._keras import keras
-from ae_multi.backends.updating import adam_state, is_adam
 
 ops = keras.ops
 
 
-def fused(optimizer):
-    """The update by PyTorch's fused kernel, for an optimizer that it has one for, or None.
+def wrapped_optimizers(optimizer):
+    """List ``optimizer`` and those that it hands gradients to."""
+    if optimizer is None:  # a part of a model has none
+        return []
+    inner = [getattr(optimizer, "inner_optimizer", None), *getattr(optimizer, "optimizers", [])]
+    return [optimizer, *(found for each in inner for found in wrapped_optimizers(each))]
+
+
+def why_not_recorded(optimizer):
+    """Return the reason why a step of ``optimizer`` takes Python each time, or None."""
+    for each in wrapped_optimizers(optimizer):
+        if isinstance(each, keras.optimizers.LossScaleOptimizer):
+            return "LossScaleOptimizer skips steps whose gradients are not finite"
+        if isinstance(each, keras.optimizers.Nadam):
+            return "Nadam reads its running product in Python"
+        if each.gradient_accumulation_steps:
+            return "gradient_accumulation_steps updates weights in some steps only"
+        if each.use_ema and each.ema_overwrite_frequency:
+            return "ema_overwrite_frequency overwrites weights in some steps only"
+        if _calls_python(each._learning_rate):
+            return "the learning rate is a Python function"
+    return None
+
+
+def python_values(optimizer):
+    """Return the plain Python values that a recording of ``optimizer`` depends on, hashable."""
+    return tuple(
+        (number, name, value if isinstance(value, _PLAIN) else id(value))
+        for number, each in enumerate(wrapped_optimizers(optimizer))
+        for name, value in vars(each).items()
+        if isinstance(value, _PLAIN) or name == "_learning_rate"
+    )
+
+
+def set_python_values(optimizer, values):
+    """Set what `python_values` returned, and remove plain values that came later."""
+    for number, each in enumerate(wrapped_optimizers(optimizer)):
+        attributes = vars(each)
+        plain = [name for name, value in attributes.items() if isinstance(value, _PLAIN)]
+        for name in plain:
+            del attributes[name]
+        attributes |= {
+            name: value
+            for place, name, value in values
+            if place == number and name != "_learning_rate"
+        }
+
+
+_PLAIN = bool | int | float | str | None
+
+
+class Updates:
+    """The updates of an optimizer while a step is recorded, each in a form that can be recorded.
+
+    An optimizer has up to three forms, tried in this order: PyTorch's fused kernel, Keras's update
+    of all weights at once, and Keras's definition, weight by weight.
+
+    Args:
+        optimizer: a Keras optimizer, or None.
+        fuse: whether to try the fused kernel; a compiler makes one of its own.
+    """
+
+    def __init__(self, optimizer, fuse):
+        self._forms = {each: update_forms(each, fuse) for each in wrapped_optimizers(optimizer)}
+        self._failed = None
+
+    def __enter__(self):
+        for optimizer in self._forms:
+            vars(optimizer)["_backend_update_step"] = self._watched(optimizer)
+
+    def __exit__(self, *exception):
+        for optimizer in self._forms:
+            del vars(optimizer)["_backend_update_step"]
+
+    def fall_back(self):
+        """Take the next form of the update that failed; return whether there was one."""
+        failed, self._failed = self._failed, None
+        if failed is None or len(self._forms[failed]) == 1:
+            return False
+        left = len(self._forms[failed])
+        for optimizer, forms in self._forms.items():  # others of the same class would fail, too
+            if type(optimizer) is type(failed) and len(forms) == left:
+                forms.pop(0)
+        return True
+
+    def _watched(self, optimizer):
+        def update(*arguments):
+            try:
+                self._forms[optimizer][0](*arguments)
+            except RuntimeError:
+                self._failed = optimizer
+                raise
+
+        return update
+
+
+class RefuseReading(TorchFunctionMode):
+    """Raises RuntimeError where a tensor is converted to NumPy, which a recording cannot see."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        """Run ``function`` unless it reads values."""
+        if function in (torch.Tensor.numpy, torch.Tensor.__array__, torch.Tensor.tolist):
+            raise RuntimeError("Expected an optimizer that does not read tensors' values.")
+        return function(*args, **(kwargs or {}))
+
+
+def _calls_python(learning_rate):
+    plain = keras.optimizers.schedules.LearningRateSchedule | keras.Variable
+    return callable(learning_rate) and not isinstance(learning_rate, plain)
+
+
+def update_forms(optimizer, fuse):
+    """List the forms of an optimizer's update, functions of (gradients, variables, rate)."""
+    own = type(optimizer)
+    forms = [lambda *arguments: own._backend_update_step(optimizer, *arguments)]
+    if not own.__module__.startswith("keras.src.backend.torch."):
+        return forms  # it has the update of every backend, or the user's
+    kinds = keras.optimizers
+    public = next(kind for kind in own.__mro__ if getattr(kinds, kind.__name__, None) is kind)
+    forms.append(lambda *arguments: public._backend_update_step(optimizer, *arguments))
+    if fuse and issubclass(own, kinds.Adam) and not optimizer.amsgrad:
+        forms.insert(0, lambda *arguments: _fused_adam(optimizer, *arguments))
+    return forms
+
+
+def _fused_adam(optimizer, gradients, variables, learning_rate):
+    """Update by PyTorch's fused kernel.
 
     Keras's Adam is w ← w - α m / (√v + ε) with α = rate · √(1 - β₂ᵗ) / (1 - β₁ᵗ); PyTorch's is
-    w ← w - rate / (1 - β₁ᵗ) · m / (√v / √(1 - β₂ᵗ) + ε). Given α for the rate and an endless t,
-    the second is the first.
+    w ← w - rate / (1 - β₁ᵗ) · m / (√v / √(1 - β₂ᵗ) + ε). With α for the rate and an infinite t,
+    the second is the first. The kernel takes 1 - β₁ and 1 - β₂ in float64.
     """
-    if not is_adam(optimizer):
-        return None
-
-    def update(gradients, variables, learning_rate):
-        weights = [variable.value for variable in variables]
-        if {tensor.dtype for tensor in (*weights, *gradients)} != {torch.float32}:
-            raise RuntimeError("Expected float32 weights and gradients.")
-        first, second, powers = adam_state(optimizer, variables)
-        # The kernel goes through memory as it lies.
-        if not all(tensor.is_contiguous() for tensor in (*weights, *first, *second)):
-            raise RuntimeError("Expected weights that lie in memory in order.")
-        gradients = [gradient.contiguous() for gradient in gradients]
-        rate = ops.cast(learning_rate, "float32") * ops.sqrt(1 - powers[1]) / (1 - powers[0])
-        endless = torch.full((), torch.inf, device=weights[0].device)
-        torch._fused_adam_(
-            weights, gradients, first, second, [], [endless] * len(weights), lr=rate,
-            beta1=optimizer.beta_1, beta2=optimizer.beta_2, weight_decay=0.0,
-            eps=optimizer.epsilon, amsgrad=False, maximize=False,
-        )  # fmt: skip
-
-    return update
-
-
-def one_by_one(optimizer):
-    """The update as Keras defines it, weight by weight, without PyTorch's operations on lists."""
-
-    def update(gradients, variables, learning_rate):
-        for gradient, variable in zip(gradients, variables, strict=True):
-            optimizer.update_step(gradient, variable, learning_rate)
-
-    return update
+    weights = [variable.value for variable in variables]
+    if {tensor.dtype for tensor in (*weights, *gradients)} != {torch.float32}:
+        raise RuntimeError("Expected float32 weights and gradients.")
+    places = [optimizer._get_variable_index(variable) for variable in variables]
+    first = [optimizer._momentums[place].value for place in places]
+    second = [optimizer._velocities[place].value for place in places]
+    # The kernel goes through memory in order.
+    if not all(tensor.is_contiguous() for tensor in (*weights, *first, *second)):
+        raise RuntimeError("Expected contiguous weights.")
+    gradients = [gradient.contiguous() for gradient in gradients]
+    step = ops.cast(optimizer.iterations + 1, "float32")
+    powers = [
+        ops.power(ops.cast(beta, "float32"), step) for beta in (optimizer.beta_1, optimizer.beta_2)
+    ]
+    rate = ops.cast(learning_rate, "float32") * ops.sqrt(1 - powers[1]) / (1 - powers[0])
+    endless = torch.full((), torch.inf, device=weights[0].device)
+    torch._fused_adam_(
+        weights, gradients, first, second, [], [endless] * len(weights), lr=rate,
+        beta1=optimizer.beta_1, beta2=optimizer.beta_2, weight_decay=0.0,
+        eps=optimizer.epsilon, amsgrad=False, maximize=False,
+    )  # fmt: skip
