@@ -68,34 +68,36 @@ def global_variable(keras):
 KINDS = [variable, attribute, class_attribute, closed_over, array, global_variable]
 
 
-def observed(keras, kind, fit, evaluate, predict, x):
-    """Losses of four epochs with a value that a callback changes, and results afterwards."""
+def observed(keras, kind, functions, x):
+    """(losses of epochs with a value that a callback changes, what follows; the plan)."""
+    fit, evaluate, predict = functions
     penalty, change = kind(keras)
     model = penalized(keras, penalty)
     change(model, 0.0)
     setting = keras.callbacks.LambdaCallback(
         on_epoch_begin=lambda epoch, logs: change(model, 100.0 * epoch + 1)
     )
-    losses = fit(model, x, x, batch_size=16, epochs=4, verbose=0, callbacks=[setting])
-    found = list(losses.history["loss"])
-    for value in (7.0, 9.0):
-        change(model, value)
-        found.append(evaluate(model, x, x, batch_size=16, verbose=0))
-        found.append(predict(model, x, batch_size=4, verbose=0)[0, 0])
-    change(model, 3.0)
-    again = fit(model, x, x, batch_size=16, epochs=1, verbose=0)
-    return [*found, *again.history["loss"]], losses.plan if hasattr(losses, "plan") else None
+    history = fit(model, x, x, batch_size=35, epochs=3, verbose=0, callbacks=[setting])
+    found = list(history.history["loss"])
+    if kind in (variable, attribute):
+        for value in (7.0, 9.0):
+            change(model, value)
+            found.append(evaluate(model, x, x, batch_size=35, verbose=0))
+            found.append(predict(model, x, batch_size=7, verbose=0)[0, 0])
+        change(model, 3.0)
+        found += fit(model, x, x, batch_size=35, epochs=1, verbose=0).history["loss"]
+    return found, getattr(history, "plan", None)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_values_that_a_callback_changes_count_as_in_keras(keras, kind, x):
-    ours, plan = observed(keras, kind, ae_multi.fit, ae_multi.evaluate, ae_multi.predict, x)
     model = keras.Model
-    theirs, _ = observed(keras, kind, model.fit, model.evaluate, model.predict, x)
+    ours, plan = observed(keras, kind, (ae_multi.fit, ae_multi.evaluate, ae_multi.predict), x)
+    theirs, _ = observed(keras, kind, (model.fit, model.evaluate, model.predict), x)
     np.testing.assert_allclose(ours, theirs, rtol=1e-5)
     if keras.config.backend() == "torch":
-        np.testing.assert_allclose(ours[:4], [1.0, 101.0, 201.0, 301.0], rtol=1e-5)
-        assert plan.name in (("graph",) if kind is variable else ("graph", "eager"))
+        np.testing.assert_allclose(ours[:3], [1.0, 101.0, 201.0], rtol=1e-5)
+        assert plan.name == ("graph" if kind is variable else "eager")
 
 
 def test_a_learning_rate_that_is_a_function_counts(keras, backend, x):
@@ -125,8 +127,7 @@ def test_a_value_that_changes_often_is_read_by_python(keras, torch, x, caplog):
         history = ae_multi.fit(model, x, x, 7, verbose=0, callbacks=[setting])
     np.testing.assert_allclose(history.history["loss"], [4.5], rtol=1e-5)  # of 0 to 9
     assert history.plan.name == "eager"
-    (record,) = [each for each in caplog.records if "beta changes" in each.message]
-    assert "Penalty" in record.message or "_layers" in record.message
+    assert len([each for each in caplog.records if "beta changes" in each.message]) == 1
 
 
 @pytest.mark.parametrize("source", ["numpy", "generator", "clock"])

@@ -25,7 +25,8 @@ _PLAIN = (type(None), bool, int, float, complex, str, bytes, range, slice, type(
 _FIXED = (
     types.ModuleType, types.BuiltinFunctionType, types.CodeType, types.WrapperDescriptorType,
     types.MethodWrapperType, types.MethodDescriptorType, types.ClassMethodDescriptorType,
-    types.GetSetDescriptorType, types.MemberDescriptorType, types.GenericAlias, types.UnionType,
+    types.GetSetDescriptorType, types.MappingProxyType, types.MemberDescriptorType,
+    types.GenericAlias, types.UnionType,
     np.dtype, np.ufunc, np.generic, keras.KerasTensor, keras.Initializer, keras.DTypePolicy,
     keras.callbacks.Callback,
 )  # fmt: skip
@@ -164,8 +165,9 @@ class Values:
                 lambda: None if len(value) == len(before) and _are_same(value, before) else name
             )
         elif slots := _slots(value):
-            self._compare(lambda: list(map(id, _slots(value).values())), name)
-            self._compare(lambda: [_slots(value)[slot] for slot in slots if slot], name)
+            self._checks.append(
+                lambda: None if _are_same(_slots(value).values(), slots.values()) else name
+            )
         for mapping in _mappings(value):
             is_dict = mapping is value
             names = [key for key in mapping if is_dict or not _is_noted(key)]
@@ -273,14 +275,17 @@ def _slots(value):
 
 
 _HEAP = 1 << 9  # of classes that a class statement made
+_READABLE = {
+    object, BaseException, Exception, collections.OrderedDict, collections.defaultdict,
+    types.SimpleNamespace, type(functools.lru_cache(repr)),
+}  # fmt: skip
 _CONTAINERS = (dict, list, set, frozenset, tuple, collections.deque)
 
 
 def _has_hidden_state(kind):
     """Whether instances may hold state that Python cannot read."""
-    known = (object, BaseException, Exception, collections.OrderedDict, collections.defaultdict)
     return not all(
-        each in known or each in _CONTAINERS or each.__flags__ & _HEAP for each in kind.__mro__
+        each in _READABLE or each in _CONTAINERS or each.__flags__ & _HEAP for each in kind.__mro__
     )
 
 

@@ -50,6 +50,10 @@ def fit(
     on (seed, epoch) alone and is the same on every backend. ``steps_per_epoch`` takes that many
     batches of each epoch's order. A loss that is no number ends the training.
 
+    Python code of a model's own runs as in Keras: at each step on PyTorch where it changes or
+    reads what changes, and on TensorFlow and JAX where a step is traced. How often these trace is
+    not defined, and a trace that was made to compare plans leaves attributes as they were.
+
     Callbacks that do something at each batch are asked at each, and then steps are run one by
     one. The others see runs of many steps.
 
