@@ -21,6 +21,11 @@ What makes it fast, with Keras's own `train_step` as the one definition of a ste
                       runs steps by one plan: run(indices) takes int32 (steps, batch) and returns
                       the logs after each step; keep() and restore(kept) hold and set the state.
                       After a run the model's and optimizer's variables are what `fit` would leave
+    snapshot(reachable)
+                      the state of a `snapshot.Reachable`, with a method to restore it
+    values(reachable, known)
+                      the Python values in it, and on JAX the variables that are not ``known``: what
+                      a program has as constants, with a method that says whether they changed
     forward(model, x, batch_size, told=None)
                       the model's outputs in use for all of x, NumPy arrays in its structure;
                       told is called with the number of batches that are done

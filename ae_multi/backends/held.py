@@ -1,6 +1,11 @@
 """Training data on the device, and programs that are built once for each model."""
 
+import threading
+
 from ae_multi._keras import keras
+
+# One program is built at a time: PyTorch replaces functions of its own while it records a step.
+BUILDING = threading.RLock()
 
 
 class Held:
@@ -66,11 +71,33 @@ class _Programs:
 def cached(model, key, make):
     """The program of ``model`` under ``key``, made by ``make()`` unless it is there.
 
-    Programs are thrown away when the model is compiled anew or its trainable weights change.
-    They live in the model's own dict, past the eyes of Keras's trackers, and go with it.
+    Threads build one program after another. Programs are thrown away when the model is compiled
+    again or its trainable weights change. They live in the model's `__dict__`, where Keras does
+    not track them, and are deleted with it.
     """
     # `compile` makes a new loss tracker each time, so it stands for all that compiling settles.
     built_for = (model._loss_tracker, *model.trainable_variables)
+    programs = vars(model).get("_ae_multi_programs")
+    if programs is None or not _same(programs.built_for, built_for) or key not in programs.made:
+        with BUILDING:
+            return _built(model, key, make, built_for)
+    return programs.made[key]
+
+
+def known(model):
+    """The keys of the programs that there are."""
+    programs = vars(model).get("_ae_multi_programs")
+    return set() if programs is None else set(programs.made)
+
+
+def forget(model, keys):
+    """Throw away the programs of ``model`` under ``keys``."""
+    with BUILDING:
+        for key in known(model) & set(keys):
+            del vars(model)["_ae_multi_programs"].made[key]
+
+
+def _built(model, key, make, built_for):
     programs = vars(model).get("_ae_multi_programs")
     if programs is None or not _same(programs.built_for, built_for):
         programs = vars(model)["_ae_multi_programs"] = _Programs(built_for)

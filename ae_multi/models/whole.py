@@ -1,8 +1,8 @@
 """Whole arrays through a model."""
 
-import numpy as np
-
 import sys
+
+import numpy as np
 
 from ae_multi import training
 from ae_multi._keras import keras

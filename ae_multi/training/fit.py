@@ -1,7 +1,11 @@
 """`keras.Model.fit` for arrays, at the speed of the framework that Keras runs on."""
 
+from dataclasses import replace
+
 from ae_multi import backends
 from ae_multi._keras import keras
+from ae_multi.backends.held import forget, known
+from ae_multi.backends.snapshot import Reachable
 from ae_multi.data.batches import EpochTeller, KerasBatches
 from ae_multi.errors import InputError
 from ae_multi.sizes import check_positive
@@ -55,6 +59,10 @@ def fit(
     Checkpoints hold the count, and so do the files of this package's models.
 
     Streams, text, sparse and ragged tensors are left to Keras, which feeds them in its own order.
+
+    Python code of a model's own runs as in Keras: at each step on PyTorch where it changes or
+    reads what changes, and on TensorFlow and JAX where a step is traced. How often these trace is
+    not defined, and a trace that was made to compare plans leaves attributes as they were.
 
     Callbacks that do something at each batch are asked at each, and then steps are run one by
     one. The others see runs of many steps.
@@ -183,15 +191,44 @@ def fit(
     with closing(callbacks), saver_of(saved, *training, epochs, verbose) as saver:
         full, rest = order.epoch(initial_epoch)
         batches, count = full if len(full) else rest, order.steps * (epochs - initial_epoch)
+        built = known(model)
         steps, chosen = choose(make, model, held, batches, count, plan, saver.plan)
+        begin = _renewing(model, steps, lambda: make(chosen.name), built)
         saver.plan = chosen.name
         validate = validator(
             model, validation_data, callbacks, validation_freq, validation_steps,
             passed_on["validation_batch_size"],
         )  # fmt: skip
-        Loop(model, steps, order, callbacks, progress, validate, saver).train(initial_epoch, epochs)
+        loop = Loop(model, steps, order, callbacks, progress, validate, saver, begin)
+        loop.train(initial_epoch, epochs)
+        ran = getattr(loop.steps, "plan", chosen.name)
+        if ran != chosen.name:
+            chosen = replace(chosen, name=ran, why=f"{chosen.why}; begun as {chosen.name}")
     model.history.plan, model.history.resumed_from = chosen, saver.place
     return model.history
+
+
+def _renewing(model, steps, make, built):
+    """The function by which the first step of a training gets its program.
+
+    A program has as constants what Python values were when it was made. Keras makes it after
+    callbacks have begun the first epoch. One that was made for a trial before is made again
+    where they changed such a value.
+    """
+    values = backends.current().values(Reachable(model), _inputs(model))
+
+    def begin():
+        if values.changed() is None:
+            return steps
+        forget(model, known(model) - built)
+        return make()
+
+    return begin
+
+
+def _inputs(model):
+    """The variables that are inputs of a program on each backend."""
+    return [*model.variables, *model.optimizer.variables, *model.metrics_variables]
 
 
 def with_first(callback, callbacks):

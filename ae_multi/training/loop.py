@@ -60,10 +60,12 @@ class Loop:
         progress: the `Progress` among them, or None.
         validate: function of the epoch's number that returns the logs of its validation.
         saver: the `Saver` that takes checkpoints, or None.
+        begin: function of no arguments that is called once, before the first step, and returns
+            the `Steps` to take; or None.
     """
 
-    def __init__(self, model, steps, order, callbacks, progress, validate, saver=None):
-        self.model, self.steps, self.order = model, steps, order
+    def __init__(self, model, steps, order, callbacks, progress, validate, saver=None, begin=None):
+        self.model, self.steps, self.order, self._begin = model, steps, order, begin
         self.saver = saver or Unsaved()
         self.callbacks, self.progress, self.validate = callbacks, progress, validate
         self._each = any(wants_batches(callback) for callback in callbacks.callbacks)
@@ -133,6 +135,8 @@ class Loop:
 
     def _run(self, epoch, done, rows):
         """Take one step for each of ``rows``; return the logs after the last."""
+        if self._begin is not None:
+            self.steps, self._begin = self._begin(), None
         kept = self.steps.keep() if self._watched else None
         with held_back():
             logs = self.steps.run(rows)

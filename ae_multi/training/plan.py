@@ -15,6 +15,7 @@ import numpy as np
 
 from ae_multi import backends
 from ae_multi._keras import keras
+from ae_multi.backends.snapshot import Reachable
 from ae_multi.errors import InputError
 from ae_multi.training import memory
 
@@ -78,7 +79,12 @@ def choose(make, model, held, indices, steps, wanted=None, before=None):
         return make(name), Plan(name, "the only plan for this model", {}, {})
     key = _key(model, held, indices.shape[1])
     seen = memory.recall(key)
-    trial = _Trial(make, indices, seen)
+    reachable = Reachable(model)
+    why_not = _why_no_trial(reachable)
+    if why_not is not None:
+        first = min(known, key=lambda name: name in seen.get("failed", ()))
+        return make(first), Plan(first, f"plans are not compared: {why_not}", {}, {})
+    trial = _Trial(make, indices, seen, backends.current().snapshot(reachable))
     # What failed before is tried last: then its error is still told where nothing works.
     names = iter(sorted(known, key=lambda name: name in trial.failed))
     best = next((name for name in names if trial.works(name)), None)
@@ -102,14 +108,28 @@ def choose(make, model, held, indices, steps, wanted=None, before=None):
     return make(best), Plan(best, trial.why(known), trial.step, trial.build)
 
 
-class _Trial:
-    """Times plans on a state that is put back, and remembers which could not be built."""
+def _why_no_trial(reachable):
+    """The reason why steps that are taken on trial could leave something changed, or None."""
+    if reachable.unknown:
+        return f"the state of {reachable.unknown[0]} cannot be restored"
+    if reachable.is_unbuilt:
+        return "the first step has variables to make"
+    return None
 
-    def __init__(self, make, indices, seen):
+
+class _Trial:
+    """Times plans by real steps, and remembers which could not be built.
+
+    Everything that the model reaches is restored after each trial: variables of all layers,
+    metrics and optimizers, attributes, containers and random generators. Code of a step that
+    TensorFlow or JAX traces therefore leaves no trace in attributes, however often it is traced.
+    """
+
+    def __init__(self, make, indices, seen, snapshot):
         self.step, self.build = dict(seen.get("step", {})), dict(seen.get("build", {}))
         self.failed = set(seen.get("failed", ()))
         self.error = self.once = None
-        self._make, self._indices = make, indices
+        self._make, self._indices, self._snapshot = make, indices, snapshot
 
     def works(self, name):
         """Whether the plan ``name`` can be built, by taking two steps."""
@@ -117,14 +137,15 @@ class _Trial:
             return True
         try:
             begin = time.perf_counter()
-            steps = self._make(name)
-            kept = steps.keep()
             try:
+                steps = self._make(name)
                 steps.run(self._indices[:1])
                 built = time.perf_counter()
                 steps.run(self._indices[:1])
             finally:
-                steps.restore(kept)
+                self._snapshot.restore()
+            if getattr(steps, "plan", name) != name:
+                raise RuntimeError(f"Its steps are run by the plan {steps.plan}.")
         except Exception as error:  # whatever a compiler says to a model that it cannot take
             self.error = error
             self.failed.add(name)
@@ -145,7 +166,6 @@ class _Trial:
     def _timed(self, name, wanted):
         """Seconds a step, of a run of about ``wanted`` seconds."""
         steps = self._make(name)
-        kept = steps.keep()
         count = int(np.clip(wanted / self.once, 1, len(self._indices)))
         while True:
             begin = time.perf_counter()
@@ -154,7 +174,7 @@ class _Trial:
             # A run costs something whatever its length, so that one step tells too little.
             longer = int(min(count * wanted / seconds, len(self._indices)))
             if longer < 2 * count:
-                steps.restore(kept)
+                self._snapshot.restore()
                 return seconds / count
             count = longer
 

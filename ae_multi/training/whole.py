@@ -6,6 +6,7 @@ import numpy as np
 
 from ae_multi import backends
 from ae_multi._keras import keras
+from ae_multi.backends.snapshot import Reachable
 from ae_multi.sizes import check_positive
 from ae_multi.training.arrays import NotArraysError, as_data, first, is_stream, length, rows
 from ae_multi.training.callbacks import wants_test_batches
@@ -183,14 +184,17 @@ class Evaluation:
         better = next((name for name, seconds in known if seconds <= _SOON), soonest)
         if batches < _MANY or better == soonest:
             return soonest
-        steps = self._steps(rows(self._data, slice(0, self.batch_size)), better)
-        kept = steps.keep()
+        reachable = Reachable(self.model)
+        if reachable.unknown or reachable.is_unbuilt:
+            return soonest  # a step on trial could leave something changed
+        snapshot = backends.current().snapshot(reachable)
         try:
+            steps = self._steps(rows(self._data, slice(0, self.batch_size)), better)
             steps.run(np.arange(min(self.batch_size, self._samples), dtype=np.int32)[None])
         except Exception:  # whatever a compiler says to a model that it cannot take
             return soonest
         finally:
-            steps.restore(kept)
+            snapshot.restore()
         return better
 
     def run(self, progress=None):

@@ -11,31 +11,45 @@ from ae_multi.backends.jax.device import compiler_options
 
 def forward(model, x, batch_size, told=None):
     """Outputs of ``model`` in use for all of ``x``, as NumPy arrays; see `ae_multi.backends`."""
-    state = (
-        [variable.value for variable in model.trainable_variables],
-        [variable.value for variable in model.non_trainable_variables],
-    )
+    variables = model.non_trainable_variables
+    weights = [variable.value for variable in model.trainable_variables]
+    others = [variable.value for variable in variables]
     call = {"training": False} if model._call_has_training_arg else {}
 
     # Samples go in and come out as rows of numbers: XLA may lay out arrays of more axes anew.
     shapes = [array.shape[1:] for array in keras.tree.flatten(x)]
 
     def make():
-        given = []  # the shapes of outputs, known once the program is traced
+        # Known once the program is traced: the shapes of outputs, and the places of variables that
+        # the model changes, seeds of random layers for instance.
+        given, changed = [], []
 
-        def program(state, rows):
-            outputs = model.stateless_call(*state, _shaped(rows, shapes), **call)[0]
+        def program(weights, others, rows):
+            outputs, after = model.stateless_call(weights, others, _shaped(rows, shapes), **call)
             given[:] = [output.shape[1:] for output in keras.tree.flatten(outputs)]
-            return keras.tree.map_structure(as_rows, outputs)
+            pairs = enumerate(zip(others, after, strict=True))
+            changed[:] = [place for place, (old, new) in pairs if new is not old]
+            return keras.tree.map_structure(as_rows, outputs), [after[place] for place in changed]
 
         # Of the ways to multiply, Eigen's is ahead for what is computed at once here, by up to a
         # quarter (DeepAutoencoder), or a few per cent behind.
         options = compiler_options(eigen=True)
-        return jax.jit(suited(program, model), compiler_options=options), given
+        return jax.jit(suited(program, model), compiler_options=options), given, changed
 
-    compiled, given = cached(model, ("forward", repr(shapes)), make)
+    compiled, given, changed = cached(model, ("forward", repr(shapes)), make)
+
+    def run(part):
+        outputs, after = compiled(weights, others, part)
+        for place, value in zip(changed, after, strict=True):
+            others[place] = value
+        return outputs
+
     rows = keras.tree.map_structure(as_rows, x)
-    return _shaped(in_chunks(lambda part: compiled(state, part), rows, batch_size, told), given)
+    try:
+        return _shaped(in_chunks(run, rows, batch_size, told), given)
+    finally:
+        for place in changed:
+            variables[place].assign(others[place])
 
 
 def _shaped(rows, shapes):

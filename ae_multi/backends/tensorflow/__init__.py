@@ -12,6 +12,7 @@ from ae_multi.backends.tensorflow.device import (
     wait,
 )
 from ae_multi.backends.tensorflow.forward import forward
+from ae_multi.backends.tensorflow.state import snapshot, values
 from ae_multi.backends.tensorflow.steps import Steps, hold, plans
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
     "hold",
     "keep_programs",
     "plans",
+    "snapshot",
+    "values",
     "version",
     "wait",
 ]

@@ -7,6 +7,7 @@ import tensorflow as tf
 from ae_multi._keras import keras
 from ae_multi.backends.chunks import in_chunks, two_threads
 from ae_multi.backends.held import cached
+from ae_multi.backends.layers import draws
 from ae_multi.backends.tensorflow.compiled import compiled
 from ae_multi.backends.tensorflow.device import on_cpu, threads
 from ae_multi.backends.tensorflow.lent import lent
@@ -23,7 +24,9 @@ def forward(model, x, batch_size, told=None):
         def program(batch):
             return model(batch, **call)
 
-        return compiled(program, reduce_retracing=True)
+        # XLA draws other numbers from the same seeds: what draws is compiled as Keras compiles it.
+        by_xla = True if draws(model) and model.jit_compile else None
+        return compiled(program, reduce_retracing=True, jit_compile=by_xla)
 
     outputs = cached(model, "forward", make)
 

@@ -14,6 +14,7 @@ import tensorflow as tf
 from ae_multi._keras import keras, refuses_jit_compile
 from ae_multi.backends.held import Held, cached
 from ae_multi.backends.layers import draws, has_convolutions
+from ae_multi.backends.snapshot import others
 from ae_multi.backends.tensorflow.compiled import compiled
 from ae_multi.backends.tensorflow.lent import lent
 
@@ -52,6 +53,7 @@ class Steps:
             *(model.optimizer.variables if training else []),
             *model.metrics_variables,
         ]
+        self._state = None  # the variables that `keep` reads, looked up once
         step = model.train_step if training else model.test_step
         self._run = self._each if plan == "step" else self._loop
         make = {"step": _one, "loop": _many, "loop-xla": _compiled}[plan]
@@ -69,12 +71,14 @@ class Steps:
         Nothing is copied here: TensorFlow copies a value that somebody holds before it changes a
         variable.
         """
-        key = "read", self._training
-        return cached(self._model, key, lambda: _reading(self._variables))()
+        if self._state is None:
+            self._state = [*self._variables, *others(self._model, self._variables)]
+        key = "read", self._training, len(self._state)  # a step may build an optimizer
+        return cached(self._model, key, lambda: _reading(self._state))()
 
     def restore(self, kept):
         """Set the model's variables to a state."""
-        for variable, value in zip(self._variables, kept, strict=True):
+        for variable, value in zip(self._state, kept, strict=True):
             variable.assign(value)
 
     def _loop(self, indices):

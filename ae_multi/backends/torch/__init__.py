@@ -12,6 +12,7 @@ from ae_multi.backends.torch.device import (
     wait,
 )
 from ae_multi.backends.torch.forward import forward
+from ae_multi.backends.torch.state import snapshot, values
 from ae_multi.backends.torch.steps import Steps, hold, plans
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
     "hold",
     "keep_programs",
     "plans",
+    "snapshot",
+    "values",
     "version",
     "wait",
 ]

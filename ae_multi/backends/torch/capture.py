@@ -2,6 +2,8 @@
 
 import torch
 
+from ae_multi.backends.held import BUILDING
+
 # Between two graphs the device stands idle for some microseconds, which a small step feels.
 _TOGETHER = 16
 
@@ -37,7 +39,8 @@ class CudaGraphs:
         """Logs of so many steps at a time, from the graph that takes so many."""
         for part in rows.split(steps) if len(rows) else ():
             if steps not in self._captured:
-                self._captured[steps] = _Captured(self._step, state, arrays, part)
+                with BUILDING:
+                    self._captured[steps] = _Captured(self._step, state, arrays, part)
             yield self._captured[steps](part)
 
 

@@ -1,24 +1,27 @@
 """A model's outputs for a whole array, on PyTorch."""
 
 from contextlib import contextmanager
+from threading import Lock
 
 import torch
 
 from ae_multi._keras import keras
 from ae_multi.backends.chunks import as_numpy, in_chunks, two_threads
-from ae_multi.backends.held import cached, signature
+from ae_multi.backends.held import cached, forget, signature
 from ae_multi.backends.torch.nodes import is_on_cpu, roots_of_changes
 from ae_multi.backends.torch.record import record, wraps_modules
 
 # Recording a pass takes about as long as so many passes.
 _WORTH = 8
+# How many threads PyTorch uses is one number for the process: one call at a time changes it.
+_POOL = Lock()
 
 
 def forward(model, x, batch_size, told=None):
     """Outputs of ``model`` in use for all of ``x``, as NumPy arrays; see `ae_multi.backends`."""
     call = {"training": False} if model._call_has_training_arg else {}
+    model.eval()  # as Keras's `predict` does, for layers that read PyTorch's own flag
     variables = [*model.trainable_variables, *model.non_trainable_variables]
-    state = [variable.value.detach() for variable in variables]
     full = keras.tree.map_structure(lambda array: array[:batch_size], x)
     size = len(keras.tree.flatten(full)[0])
 
@@ -28,12 +31,19 @@ def forward(model, x, batch_size, told=None):
     def make():
         part = keras.tree.map_structure(keras.ops.convert_to_tensor, full)
         try:
-            return record(model, lambda _, part: plain(part), variables, state, part)
-        except RuntimeError:  # what depends on values cannot be recorded, but can be run
+            return record(model, lambda _, part: plain(part), variables, part)
+        except RuntimeError:  # what depends on values, or changes others, is run as it is
             return None
 
     many = len(keras.tree.flatten(x)[0]) >= _WORTH * batch_size and not wraps_modules(model)
-    program = cached(model, ("forward", signature(full)), make) if many else None
+    recording, key = None, ("forward", signature(full))
+    if many:
+        recording = cached(model, key, make)
+        if recording is not None and recording.values.changed():
+            forget(model, [key])
+            recording = cached(model, key, make)
+    program = recording and recording.graph
+    state = recording and recording.state()
 
     def run(part):
         part = keras.tree.map_structure(keras.ops.convert_to_tensor, part)
@@ -54,7 +64,8 @@ def _threads(program):
     own code does in two threads nobody knows.
     """
     most = torch.get_num_threads()
-    if program is None or most < 2 or not is_on_cpu(program.graph) or _leaves_traces(program):
+    of_use = program is not None and most >= 2 and is_on_cpu(program.graph)
+    if not of_use or _leaves_traces(program) or not _POOL.acquire(blocking=False):
         yield None
         return
 
@@ -67,6 +78,7 @@ def _threads(program):
             yield pool
     finally:
         torch.set_num_threads(most)  # what one thread sets is what new ones begin with
+        _POOL.release()
 
 
 def _leaves_traces(program):

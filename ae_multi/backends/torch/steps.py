@@ -8,22 +8,36 @@ eager      Keras's own `train_step`, for models whose step cannot be recorded
 """
 
 import importlib.util
+import logging
 import os
 import shutil
+from functools import cached_property
 
 import torch
 
 from ae_multi._keras import keras
 from ae_multi.backends.chunks import as_numpy
-from ae_multi.backends.held import Held, cached
+from ae_multi.backends.held import BUILDING, Held, cached, forget
+from ae_multi.backends.snapshot import others
 from ae_multi.backends.torch import small_products
 from ae_multi.backends.torch.beside import gradients_beside
 from ae_multi.backends.torch.capture import CudaGraphs, stacked
 from ae_multi.backends.torch.compiled import inducted, scripted
-from ae_multi.backends.torch.record import record, step_of, wraps_modules
-from ae_multi.backends.torch.updates import python_values, why_not_recorded
+from ae_multi.backends.torch.record import (
+    UnrepeatableError,
+    record,
+    step_of,
+    tensors,
+    wraps_modules,
+)
+from ae_multi.backends.torch.updates import why_not_recorded
 
 _MAKE = {"graph": scripted, "inductor": inducted}
+# Programs that one training builds where values change that a step reads.
+_MOST_BUILT = 1
+
+_log = logging.getLogger("ae_multi")
+_logged = set()
 
 
 def plans(model):
@@ -50,24 +64,38 @@ def hold(data):
 
 
 class Steps:
-    """Runs steps of a compiled and built model on held data; see JAX's `Steps`."""
+    """Runs steps of a compiled and built model on held data; see JAX's `Steps`.
+
+    A recorded step has Python values as constants: attributes of the model, closures, global
+    variables. Where one of them changed since, the step is recorded again; where values change
+    again and again, or in a step itself, ``plan`` becomes "eager" and the reason is logged.
+    """
 
     def __init__(self, model, held, plan, training, batch_size, most):
         self._model, self._held, self._training = model, held, training
+        self.plan, self._built = plan, 0
         self._variables = [
             *model.trainable_variables,
             *model.non_trainable_variables,
             *(model.optimizer.variables if training else []),
             *model.metrics_variables,
         ]
-        self._plan = plan
 
     def run(self, indices):
         """One step for each row; see JAX's `Steps.run`."""
         rows = keras.ops.convert_to_tensor(indices).long()
-        run = self._eager if self._plan == "eager" else self._recorded
+        logs = None
+        if self.plan != "eager":
+            try:
+                program, recording = self._program(rows)
+            except UnrepeatableError as error:
+                self._leave_to_python(str(error))
+            else:
+                with torch.no_grad():
+                    logs = program(recording.state(), self._held.arrays, rows)
+        logs = self._eager(rows) if logs is None else logs
         # NumPy has no bfloat16 of its own; Keras makes such numbers those of `ml_dtypes`.
-        return {name: as_numpy(values) for name, values in run(rows).items()}
+        return {name: as_numpy(values) for name, values in logs.items()}
 
     def keep(self):
         """The state as it is, for `restore`."""
@@ -78,10 +106,18 @@ class Steps:
         with torch.no_grad():
             torch._foreach_copy_(self._state(), kept)
 
+    @cached_property
+    def _others(self):
+        return others(self._model, self._variables)
+
     def _state(self):
-        # Past `value`, which looks each time at who asks; for all variables together that takes
-        # as long as a step of a small network.
-        return [variable._value.detach() for variable in self._variables]
+        return tensors([*self._variables, *self._others])
+
+    def _leave_to_python(self, why):
+        self.plan = "eager"
+        if why not in _logged:
+            _logged.add(why)
+            _log.warning("Each step is run by Keras's own Python code: %s.", why)
 
     def _eager(self, rows):
         model = self._model
@@ -97,30 +133,42 @@ class Steps:
     def _batch(self, row):
         return self._held.assemble([array.index_select(0, row) for array in self._held.arrays])
 
-    def _recorded(self, rows):
-        state, arrays = self._state(), self._held.arrays
-        key = (self._plan, self._training, self._held.signature, rows.shape[1])
-        if self._training:
-            key = (*key, python_values(self._model.optimizer))
-        captured = torch.cuda.is_available() and self._plan != "graph"
+    def _program(self, rows):
+        """(function of (state, arrays, rows) that runs recorded steps, their `Recording`)."""
+        key = (self.plan, self._training, self._held.signature, rows.shape[1])
+        program, recording = made = cached(
+            self._model, key, lambda: self._build(self._record(rows), rows)
+        )
+        changed = recording.values.changed()
+        if changed is None:
+            return made
+        with BUILDING:
+            again = self._record(rows)
+            if again.digest != recording.digest:
+                self._built += 1
+                if self._built > _MOST_BUILT:
+                    raise UnrepeatableError(f"{changed} changes from time to time")
+                program, again = self._build(again, rows)
+            forget(self._model, [key])
+            return cached(self._model, key, lambda: (program, again))
 
-        def make():
-            compute = step_of(self._model, self._held, self._training)
-            step = record(
-                self._model, compute, self._variables, state, arrays, rows[0],
-                fuse=self._plan != "inductor",
-            )  # fmt: skip
-            if captured and self._training:
-                step = gradients_beside(step)
-            if captured and small_products.kernel():
-                step = small_products.with_small_products(step)
-            if self._plan in _MAKE:
-                step = _MAKE[self._plan](step, state, arrays, rows[0])
-            return CudaGraphs(step) if captured else _each(step)
+    def _record(self, rows):
+        compute = step_of(self._model, self._held, self._training)
+        return record(
+            self._model, compute, self._variables, self._held.arrays, rows[0],
+            fuse=self.plan != "inductor",
+        )  # fmt: skip
 
-        program = cached(self._model, key, make)
-        with torch.no_grad():
-            return program(state, arrays, rows)
+    def _build(self, recording, rows):
+        step, state, arrays = recording.graph, recording.state(), self._held.arrays
+        captured = torch.cuda.is_available() and self.plan != "graph"
+        if captured and self._training:
+            step = gradients_beside(step)
+        if captured and small_products.kernel():
+            step = small_products.with_small_products(step)
+        if self.plan in _MAKE:
+            step = _MAKE[self.plan](step, state, arrays, rows[0])
+        return (CudaGraphs(step) if captured else _each(step)), recording
 
 
 def _each(step):

@@ -37,33 +37,6 @@ def why_not_recorded(optimizer):
     return None
 
 
-def python_values(optimizer):
-    """Return the plain Python values that a recording of ``optimizer`` depends on, hashable."""
-    return tuple(
-        (number, name, value if isinstance(value, _PLAIN) else id(value))
-        for number, each in enumerate(wrapped_optimizers(optimizer))
-        for name, value in vars(each).items()
-        if isinstance(value, _PLAIN) or name == "_learning_rate"
-    )
-
-
-def set_python_values(optimizer, values):
-    """Set what `python_values` returned, and remove plain values that came later."""
-    for number, each in enumerate(wrapped_optimizers(optimizer)):
-        attributes = vars(each)
-        plain = [name for name, value in attributes.items() if isinstance(value, _PLAIN)]
-        for name in plain:
-            del attributes[name]
-        attributes |= {
-            name: value
-            for place, name, value in values
-            if place == number and name != "_learning_rate"
-        }
-
-
-_PLAIN = bool | int | float | str | None
-
-
 class Updates:
     """The updates of an optimizer while a step is recorded, each in a form that can be recorded.
 
