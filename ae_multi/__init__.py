@@ -6,7 +6,8 @@ environment variable ``KERAS_BACKEND``.
 """
 
 import importlib
-import sys
+
+from ae_multi import _jit_compile
 
 __version__ = "0.1.0"
 
@@ -66,6 +67,8 @@ _SUBPACKAGES = (
 
 __all__ = [*_HOME, *_SUBPACKAGES, "__version__"]
 
+_jit_compile.install()
+
 
 def __getattr__(name):
     if name in _HOME:
@@ -77,8 +80,3 @@ def __getattr__(name):
 
 def __dir__():
     return sorted(__all__)
-
-
-if "keras" in sys.modules:
-    # What models are compiled with from here on has to be recorded; see `ae_multi._keras`.
-    importlib.import_module("ae_multi._keras")

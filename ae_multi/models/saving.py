@@ -1,6 +1,7 @@
 """Models to disk in words that every backend understands, and back."""
 
-from ae_multi._keras import keras, refuses_jit_compile
+from ae_multi import _jit_compile
+from ae_multi._keras import keras
 from ae_multi.errors import InputError
 from ae_multi.exporting.export import export
 from ae_multi.files import check_writable, written_whole
@@ -63,7 +64,7 @@ def without_backend(compile_config, model):
     if isinstance(optimizer, dict) and str(optimizer["module"]).startswith("keras.src.backend"):
         optimizer.update(module="keras.optimizers", registered_name=None)
     chosen = compile_config.get("jit_compile") == _chosen_by_keras(model)
-    if chosen and not refuses_jit_compile(model):
+    if chosen and not _jit_compile.is_refused(model):
         compile_config["jit_compile"] = "auto"
 
 
