@@ -7,9 +7,8 @@ the same.
 """
 
 import importlib
-import sys
 
-from ae_multi import _keras_registry
+from ae_multi import _jit_compile, _keras_registry
 
 __version__ = "0.1.0"
 
@@ -71,6 +70,7 @@ _SUBPACKAGES = (
 __all__ = [*_HOME, *_SUBPACKAGES, "__version__"]
 
 _keras_registry.install()
+_jit_compile.install()
 
 
 def __getattr__(name):
@@ -83,8 +83,3 @@ def __getattr__(name):
 
 def __dir__():
     return sorted(__all__)
-
-
-if "keras" in sys.modules:
-    # What models are compiled with from here on has to be recorded; see `ae_multi._keras`.
-    importlib.import_module("ae_multi._keras")

@@ -4,8 +4,6 @@ The package takes Keras from here, ``from ae_multi._keras import keras``, so tha
 misspelt backend is met by `select_backend`'s message and not by an import error of Keras's.
 """
 
-import functools
-import inspect
 import os
 import sys
 
@@ -33,31 +31,4 @@ finally:
     for _name in _unwanted:
         del sys.modules[_name]
 
-
-def _record_jit_compile():
-    """Let each model remember ``compile(jit_compile=...)`` as it was given.
-
-    Keras keeps what "auto" came to, which is False on TensorFlow without a GPU, and then "auto"
-    cannot be told from False (Keras 3.15).
-    """
-    trainer = keras.src.trainers.trainer.Trainer
-    original = trainer.compile
-    signature = inspect.signature(original)
-
-    @functools.wraps(original)
-    def compile(self, *args, **kwargs):
-        original(self, *args, **kwargs)
-        given = signature.bind(self, *args, **kwargs).arguments
-        vars(self)["_ae_multi_jit_compile"] = given.get("jit_compile", "auto")
-
-    trainer.compile = compile
-
-
-def refuses_jit_compile(model):
-    """Whether ``model`` was compiled with ``jit_compile=False``, as far as it is known."""
-    return vars(model).get("_ae_multi_jit_compile") is False
-
-
-_record_jit_compile()
-
-__all__ = ["keras", "refuses_jit_compile"]
+__all__ = ["keras"]

@@ -7,10 +7,9 @@ Keras offers no public way to do this (checked with Keras 3.15.1).
 """
 
 import importlib
-import importlib.util
-import sys
 
-_REGISTRY = "keras.src.saving.object_registration"
+from ae_multi._import_hook import after_import
+
 _PREFIX = "ae_multi>"
 # Where classes are registered; the first ones import no more than models need.
 _MODULES = (
@@ -35,41 +34,9 @@ class _Registry(dict):
         return False
 
 
-class _Finder:
-    """An import hook that waits for Keras's registry to be imported."""
-
-    def __init__(self):
-        self._is_searching = False
-
-    def find_spec(self, name, path=None, target=None):
-        """The spec of Keras's registry, which is extended as soon as it is executed."""
-        if name != _REGISTRY or self._is_searching:
-            return None
-        self._is_searching = True
-        try:
-            spec = importlib.util.find_spec(name)
-        finally:
-            self._is_searching = False
-        if spec is None:
-            return None
-        execute = spec.loader.exec_module
-
-        def exec_module(module):
-            execute(module)
-            _extend(module)
-            if self in sys.meta_path:
-                sys.meta_path.remove(self)
-
-        spec.loader.exec_module = exec_module
-        return spec
-
-
 def install():
     """Make this package's classes known to Keras: now, or as soon as Keras is imported."""
-    if _REGISTRY in sys.modules:
-        _extend(sys.modules[_REGISTRY])
-    elif not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Finder())
+    after_import("keras.src.saving.object_registration", _extend)
 
 
 def _extend(module):

@@ -220,21 +220,29 @@ def test_the_order_within_batches_changes_from_epoch_to_epoch():
             assert sorted(block) == list(range(begin, begin + len(block)))
 
 
-def test_frozen_models_run_with_keras_warning(keras, backend_module):
-    # Keras's own `fit` on JAX fails here; the steps are those of Keras on the other two.
-    model = build(keras, "dense")
-    model.trainable = False
-    model.compile("adam", "mse")
-    before = model.evaluate(X, Y, verbose=0, return_dict=True)["loss"]
-    weights = model.get_weights()
-    for plan in dict(ae_multi.backends.current().plans(model)):
-        if plan in ("inductor", "loop-xla"):
+def test_frozen_models_run_as_in_keras(keras):
+    """With Keras's warning where Keras has one, and the same count of steps."""
+
+    def trained(fit, **options):
+        model = build(keras, "dense")
+        model.set_weights([np.full(weight.shape, 0.1) for weight in model.get_weights()])
+        model.trainable = False
+        model.compile("adam", "mse")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            history = fit(model, X, Y, epochs=2, shuffle=False, verbose=0, **options)
+        told = any("any trainable weights" in str(each.message) for each in caught)
+        return history.history["loss"], model.get_weights(), told, int(model.optimizer.iterations)
+
+    losses, weights, told, steps = trained(keras.Model.fit)
+    for plan in dict(ae_multi.backends.current().plans(build(keras, "dense"))):
+        if plan in ("inductor", "loop-xla", "scan-eigen"):
             continue
-        with pytest.warns(UserWarning, match="does not have any trainable weights"):
-            history = ae_multi.fit(model, X, Y, epochs=2, verbose=0, plan=plan)
-        np.testing.assert_allclose(history.history["loss"], [before] * 2, rtol=1e-5)
-    for one, other in zip(model.get_weights(), weights, strict=True):
-        np.testing.assert_array_equal(one, other)
+        found = trained(ae_multi.fit, plan=plan)
+        np.testing.assert_allclose(found[0], losses, rtol=1e-5)
+        for one, other in zip(found[1], weights, strict=True):
+            np.testing.assert_array_equal(one, other)
+        assert found[2:] == (told, steps)
 
 
 def test_a_model_without_an_optimizer_is_left_to_keras(keras):
@@ -337,3 +345,27 @@ def test_a_predict_step_of_its_own_is_used(keras, caplog):
     with caplog.at_level(logging.WARNING):
         found = ae_multi.predict(model, X)
     np.testing.assert_allclose(found, 2 * keras.ops.convert_to_numpy(model(X)), rtol=1e-5)
+
+
+def test_the_packages_models_take_bfloat16(keras, plan):
+    losses = []
+    for x in (X.astype(BF16).astype(np.float32), X.astype(BF16)):
+        x = keras.ops.convert_to_tensor(x) if losses else x
+        model = ae_multi.SimpleAutoencoder(2, 6)
+        model.compile()
+        losses.append(model.fit(x, x, verbose=0, plan=plan).history["loss"])
+        losses.append(model.evaluate(x, verbose=0))
+    assert losses[:2] == losses[2:]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("imports", ["import ae_multi, keras", "import keras, ae_multi"])
+def test_what_compile_was_given_is_recorded_in_whichever_order(fresh_python, imports):
+    code = f"""{imports}
+from ae_multi import _jit_compile
+for value in (False, "auto"):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)])
+    model.compile(jit_compile=value)
+    print(_jit_compile.is_refused(model))"""
+    done = fresh_python(code)
+    assert done.stdout.split() == ["True", "False"], done.stderr

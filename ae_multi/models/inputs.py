@@ -91,5 +91,9 @@ def as_validation(data, check, check_target=None):
 
 
 def _to_numpy(x):
-    """``x`` as a NumPy array; tensors on an accelerator are fetched by Keras."""
-    return np.asarray(x) if isinstance(x, np.ndarray | list) else keras.ops.convert_to_numpy(x)
+    """``x`` as a NumPy array; tensors on an accelerator are fetched by Keras.
+
+    Numbers of types that NumPy does not have itself, bfloat16 say, become float32.
+    """
+    array = np.asarray(x) if isinstance(x, np.ndarray | list) else keras.ops.convert_to_numpy(x)
+    return array.astype(np.float32) if array.dtype.name.startswith("bfloat") else array

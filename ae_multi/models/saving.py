@@ -1,6 +1,7 @@
 """Models to disk in words that every backend understands, and back."""
 
-from ae_multi._keras import keras, refuses_jit_compile
+from ae_multi import _jit_compile
+from ae_multi._keras import keras
 from ae_multi.errors import InputError
 from ae_multi.exporting.export import export
 from ae_multi.files import check_writable, written_whole
@@ -66,7 +67,7 @@ def without_backend(compile_config, model):
         # That of float16 holds another one, which scales no losses.
         optimizer = optimizer["config"].get("inner_optimizer")
     chosen = compile_config.get("jit_compile") == _chosen_by_keras(model)
-    if chosen and not refuses_jit_compile(model):
+    if chosen and not _jit_compile.is_refused(model):
         compile_config["jit_compile"] = "auto"
 
 

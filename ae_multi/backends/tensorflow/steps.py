@@ -11,7 +11,8 @@ Keras's `train_step` is traced once, and called by a loop within one compiled fu
 import numpy as np
 import tensorflow as tf
 
-from ae_multi._keras import keras, refuses_jit_compile
+from ae_multi import _jit_compile
+from ae_multi._keras import keras
 from ae_multi.backends.held import Held, cached
 from ae_multi.backends.layers import draws, has_convolutions
 from ae_multi.backends.snapshot import others
@@ -22,7 +23,7 @@ from ae_multi.backends.tensorflow.lent import lent
 def plans(model):
     """Plans for ``model`` as (name, seconds that building one may take), the first to be tried."""
     by_xla, plain = [("loop-xla", 10.0)], [("loop", 2.0), ("step", 1.0)]
-    if refuses_jit_compile(model):
+    if _jit_compile.is_refused(model):
         return plain
     if draws(model):
         # XLA draws other numbers from the same seeds; Keras's `fit` says which are meant.
