@@ -3,7 +3,6 @@
 import os
 import re
 import sys
-import tempfile
 from pathlib import Path
 
 from tests.fuzz.values import SECRET
@@ -26,12 +25,16 @@ _IMPORTING = re.compile(r"<frozen importlib|importlib[/\\]")
 
 
 class Watch:
-    """Notes what is done between `begin` and `end`; hooks cannot be taken out again."""
+    """Notes what is done between `begin` and `end`; hooks cannot be taken out again.
 
-    def __init__(self):
+    Args:
+        folder: the only folder in which files may be written.
+    """
+
+    def __init__(self, folder):
         self._noted, self._on = [], False
         self._known = set()
-        self._free = [str(Path(tempfile.gettempdir()).resolve()), "/dev/null"]
+        self._free = os.path.realpath(folder)
         sys.addaudithook(self._hear)
 
     def begin(self):
@@ -82,8 +85,8 @@ class Watch:
         return None
 
     def _is_free(self, path):
-        path = os.path.abspath(os.fsdecode(path))
-        return any(path.startswith(free) for free in self._free)
+        path = os.path.realpath(os.fsdecode(path))
+        return path == os.devnull or path.startswith(self._free + os.sep)
 
 
 def _code(text, name):
