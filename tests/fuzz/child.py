@@ -76,7 +76,7 @@ def _load(load, path, watching):
 def _outcome(load, path, watching):
     from ae_multi.errors import InputError
 
-    watching.begin()
+    watching.begin(path)
     try:
         load(path)
         outcome, detail = "valid", ""

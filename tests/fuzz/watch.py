@@ -28,17 +28,18 @@ class Watch:
     """Notes what is done between `begin` and `end`; hooks cannot be taken out again.
 
     Args:
-        folder: the only folder in which files may be written.
+        folder: where files may be written, in addition to the folder of a file that is loaded.
     """
 
     def __init__(self, folder):
         self._noted, self._on = [], False
         self._known = set()
-        self._free = os.path.realpath(folder)
+        self._folder = self._beside = os.path.realpath(folder)
         sys.addaudithook(self._hear)
 
-    def begin(self):
-        """Watch from here on; modules that are there already may be imported again."""
+    def begin(self, path):
+        """Watch the loading of ``path``; modules that are there already may be imported again."""
+        self._beside = os.path.realpath(path.parent)
         self._known = {name.partition(".")[0] for name in sys.modules}
         self._noted, self._on = [], True
 
@@ -86,7 +87,8 @@ class Watch:
 
     def _is_free(self, path):
         path = os.path.realpath(os.fsdecode(path))
-        return path == os.devnull or path.startswith(self._free + os.sep)
+        folders = (self._folder + os.sep, self._beside + os.sep)
+        return path == os.devnull or path.startswith(folders)
 
 
 def _code(text, name):
