@@ -88,7 +88,7 @@ class Watch:
     def _is_free(self, path):
         path = os.path.realpath(os.fsdecode(path))
         folders = (self._folder + os.sep, self._beside + os.sep)
-        return path == os.devnull or path.startswith(folders)
+        return path == os.devnull or (path + os.sep).startswith(folders)
 
 
 def _code(text, name):
