@@ -204,7 +204,8 @@ def test_the_command_ends_with_0_when_backends_agree(pythons, tmp_path):
         ("bicubic", ["--data", "digits", "--data-path", "/x"], "no path for the embedded digits"),
     ],
 )
-def test_usage_errors_end_with_2(pythons, name, arguments, message):
+def test_usage_errors_end_with_2(pythons, name, arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     done = run({"jax": pythons["jax"]}, name, "--backends", "jax", *arguments)
     assert done.returncode == 2, done.stdout
     assert message in done.stderr

@@ -112,7 +112,10 @@ def test_arguments_that_cannot_be_read_are_usage_errors(arguments, capsys):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_task_finds_usage_errors_before_any_work(task, arguments, message, capsys):
+def test_a_task_finds_usage_errors_before_any_work(
+    task, arguments, message, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
     assert main([task, *arguments]) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"ae-multi {task}: Expected")
