@@ -6,6 +6,7 @@ what is compared, tested and timed should be the same installation.
 
 import argparse
 import os
+import shlex
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -83,16 +84,23 @@ def checks(session, name):
 
 @nox.session
 def parity(session):
-    """Climb the ladder with this package's models; ``-- MODULE:FUNCTION …`` with another."""
+    """Compare this package's models step by step; ``-- MODULE:FUNCTION …`` another one."""
     ladder = ["-m", "ae_multi", "parity", *interpreters(session)]
     if session.posargs:
         run_in_core(session, *ladder, *session.posargs)
         return
-    # The two models of the comparison to the top, the others as far as their first steps.
-    report = kept(session, "parity")
+    # The two models of the comparison with all stages, the others with their first steps.
+    report, ladder = kept(session, "parity"), [*ladder, "--plans"]
     run_in_core(session, *ladder, "--epoch", "--float64", "--training", "1", *report)
     others = [f"ae_multi.models:{name}" for name in FAMILIES]
     run_in_core(session, *ladder, *others, "--data=auto", *kept(session, "families")[:1])
+
+
+@nox.session
+def plans(session):
+    """Train both models by every plan of each backend, and compare the plans with each other."""
+    plans = ["-m", "ae_multi", "compare", "--plans", *interpreters(session)]
+    run_in_core(session, *plans, *(session.posargs or kept(session, "plans")[:1]))
 
 
 @nox.session
@@ -243,7 +251,7 @@ def interpreters(session):
 
 def pythons_for_tests(session):
     """Every backend's interpreter, as the tests that start processes take them."""
-    return " ".join(f"{name}={python}" for name, python in environments(session).items())
+    return shlex.join(f"{name}={python}" for name, python in environments(session).items())
 
 
 def environments(session, names=BACKENDS):

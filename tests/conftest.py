@@ -1,5 +1,6 @@
 import os
 import re
+import shlex
 import subprocess
 import sys
 
@@ -82,7 +83,7 @@ def pythons():
     named = os.environ.get("AE_MULTI_TEST_PYTHONS")
     if not named:
         pytest.skip("AE_MULTI_TEST_PYTHONS is not set; nox -s tests sets it")
-    return dict(entry.split("=", 1) for entry in named.split())
+    return dict(entry.split("=", 1) for entry in shlex.split(named))
 
 
 @pytest.fixture

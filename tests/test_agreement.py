@@ -1,4 +1,4 @@
-"""The verdict: what passes, what does not, and what is said of it."""
+"""The verdict of a comparison: what passes, what does not, and the reasons."""
 
 import copy
 import math
@@ -6,28 +6,29 @@ import math
 import numpy as np
 import pytest
 
-from ae_multi.parity.agreement import FIRST_STEPS_BOUND, agreement, relative_difference
+from ae_multi.parity.agreement import agreement, relative_difference
 from ae_multi.parity.ulp import nudged
 
 
 def result(backend, **changes):
     return {
         "backend": backend,
+        "plan": "graph",
         "initial_weights_sha256": "ab",
         "first_losses": [0.5, 0.4, 0.3],
         "test_mse": 0.02,
-        "one_ulp_test_mse": [],
+        "perturbed_test_mse": [],
         **changes,
     }
 
 
 @pytest.fixture
 def three():
-    """Three backends that agree: last digits differ, and jax measured a spread of 1 %."""
+    """Three backends that agree: last digits differ, and jax's repetitions end 1 % apart."""
     return [
         result("torch", test_mse=0.0201),
         result("tensorflow", first_losses=[0.5, 0.4 * (1 + 2e-7), 0.3]),
-        result("jax", one_ulp_test_mse=[0.0202, 0.0201]),
+        result("jax", plan="scan", perturbed_test_mse=[0.0199, 0.0200, 0.0201]),
     ]
 
 
@@ -36,22 +37,25 @@ def test_rounding_agrees(three):
     assert found["verdict"] == "agree"
     assert found["reasons"] == []
     assert found["first_losses_difference"] == pytest.approx(2e-7, rel=1e-3)
-    assert found["test_mse_difference"] == pytest.approx(0.0001 / 0.0201)
-    assert found["one_ulp_spread"] == {
+    assert found["test_mse_difference"] == pytest.approx(0.005)
+    assert found["spread"] == {
         "backend": "jax",
-        "runs": 2,
-        "relative": pytest.approx(0.0002 / 0.0202),
+        "plan": "scan",
+        "runs": 3,
+        "mean": pytest.approx(0.02),
+        "deviation": pytest.approx(0.005),
     }
-    assert found["test_mse_bound"] == pytest.approx(3 * 0.0002 / 0.0202)
+    # t of 2 degrees of freedom at 1 - 5e-5 is 99.99, from a table.
+    assert found["test_mse_bound"] == pytest.approx(99.99 * 0.005 * np.sqrt(4 / 3), rel=1e-3)
 
 
 @pytest.mark.parametrize(
     ("place", "changes", "reason"),
     [
         (0, {"initial_weights_sha256": "cd"}, "initial weights differ"),
-        (1, {"first_losses": [0.5, 0.4, 0.3 * (1 + 2e-5)]}, "2.0e-05 at step 3, beyond 1e-05"),
+        (1, {"first_losses": [0.5, 0.4, 0.3 * (1 + 2e-5)]}, "2.0e-05 at step 3, beyond 2e-06"),
         (1, {"first_losses": [0.5, math.nan, 0.3]}, "inf at step 2"),
-        (0, {"test_mse": 0.021}, "final test MSE differs by 4.8e-02, beyond 3.0e-02"),
+        (0, {"test_mse": 0.034}, "final test MSE differs by 7.0e-01, beyond 5.8e-01"),
         (0, {"test_mse": math.nan}, "not finite"),
         (2, {"test_mse": math.inf}, "not finite"),
     ],
@@ -65,14 +69,20 @@ def test_a_real_difference_parts(three, place, changes, reason):
     assert reason in " ".join(found["reasons"])
 
 
-def test_a_training_without_chaos_is_held_to_rounding(three):
+def test_a_training_is_held_to_what_its_own_repetitions_do(three):
     results = copy.deepcopy(three)
-    results[0]["test_mse"] = 0.02
-    results[2]["one_ulp_test_mse"] = [0.02, 0.02]
-    assert agreement(results)["test_mse_bound"] == FIRST_STEPS_BOUND
-    assert agreement(results)["verdict"] == "agree"
     results[0]["test_mse"] = 0.02 * (1 + 2e-5)
+    results[2]["perturbed_test_mse"] = [0.02 * (1 + k * 1e-6) for k in (1, -1, 2, -2, 1, -1)]
+    assert agreement(results)["test_mse_bound"] == pytest.approx(1.9e-5, rel=0.05)
     assert agreement(results)["verdict"] == "part"
+    results[2]["perturbed_test_mse"] = [0.02 * (1 + k * 2e-6) for k in (1, -1, 2, -2, 1, -1)]
+    assert agreement(results)["verdict"] == "agree"
+
+
+def test_repetitions_that_diverge_measure_nothing(three):
+    results = copy.deepcopy(three)
+    results[2]["perturbed_test_mse"] = [0.02, math.nan, 0.02]
+    assert agreement(results)["test_mse_bound"] is None
 
 
 def test_without_a_spread_the_final_mse_is_not_judged(three):
@@ -80,7 +90,7 @@ def test_without_a_spread_the_final_mse_is_not_judged(three):
     found = agreement(results)
     assert found["verdict"] == "agree"
     assert found["test_mse_bound"] is None
-    assert found["one_ulp_spread"] is None
+    assert found["spread"] is None
 
 
 def test_one_backend_has_nothing_to_agree_with(three):

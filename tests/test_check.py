@@ -87,20 +87,25 @@ def test_a_model_that_draws_agrees(pythons):
     assert 0 < largest["gradient"] < 5e-6
 
 
-def test_a_training_is_judged_by_what_one_ulp_does(pythons, tmp_path):
+def test_a_training_and_all_plans_are_judged_by_what_rounding_does(pythons, tmp_path):
     done = run(
         {"jax": pythons["jax"]}, "bicubic", "--shape", "8,8,1", "--steps", "1", "--training", "2",
         "--spread-runs", "2", "--json", str(tmp_path / "out.json"),
-        "--figure", str(tmp_path / "out.png"), "--backends", "jax",
+        "--figure", str(tmp_path / "out.png"), "--backends", "jax", "--plans",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     (model,) = json.loads((tmp_path / "out.json").read_text())["models"]
-    training = model["rungs"][-1]
-    assert training["rung"] == "training"
+    training, plans = model["rungs"][-2:]
+    names = ["jax scan", "jax scan-eigen", "jax step"]
+    assert (training["rung"], plans["rung"]) == ("training", "plans")
+    assert sorted(training["largest"]) == ["jax", *names]
+    assert sorted(plans["largest"]) == names
+    assert plans["compared"] == 4 + 1  # weights after one step, and the loss of that step
+    assert 0 < max(plans["largest"].values()) < 1e-4
     assert training["closest"]["name"] == "test error after 2 epochs"
-    assert training["closest"]["source"] == {"jax": "spread"}
+    assert set(training["closest"]["source"].values()) == {"spread"}
     curves = model["curves"]["training"]
-    assert set(curves) == {"jax", "one ulp off, 1", "one ulp off, 2", "planted fault"}
+    assert set(curves) == {"jax", *(f"perturbed by rounding, {n}" for n in (1, 2)), "planted fault"}
     assert {len(curve) for curve in curves.values()} == {8}  # of the first epoch
     assert 0 < max(curves["jax"]) < 1e-4 < max(curves["planted fault"])
     assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
@@ -199,7 +204,8 @@ def test_the_command_ends_with_0_when_backends_agree(pythons, tmp_path):
         ("bicubic", ["--data", "digits", "--data-path", "/x"], "no path for 'digits'"),
     ],
 )
-def test_usage_errors_end_with_2(pythons, name, arguments, message):
+def test_usage_errors_end_with_2(pythons, name, arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     done = run({"jax": pythons["jax"]}, name, "--backends", "jax", *arguments)
     assert done.returncode == 2, done.stdout
     assert message in done.stderr

@@ -72,6 +72,8 @@ def test_each_command_has_help(command, capsys):
         (["--learning-rate", "0"], "learning_rate"),
         (["--seed", "-1"], "seed"),
         (["--spread-runs", "-1"], "spread_runs"),
+        (["--spread-runs", "1"], "spread_runs of at least 2, or 0"),
+        (["--plans", "--figure", "a.png"], "--figure without --plans"),
         (["--model", "huge"], "simple, deep. Received: 'huge'"),
         (["--backends", "theano"], "torch, tensorflow, jax. Received: 'theano'"),
         (["--backends", "jax,jax"], "each backend once"),
@@ -114,7 +116,10 @@ def test_arguments_that_cannot_be_read_are_usage_errors(arguments, capsys):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_task_finds_usage_errors_before_any_work(task, arguments, message, capsys):
+def test_a_task_finds_usage_errors_before_any_work(
+    task, arguments, message, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
     assert main([task, *arguments]) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"ae-multi {task}: Expected")
@@ -422,7 +427,7 @@ def test_a_training_that_diverges_is_told_of_in_a_line(here, tmp_path):
 def test_compare_shows_a_training_that_diverges(backend):
     done = ae_multi(
         "compare", "--data", "digits", "--model", "deep", "--epochs", 2, "--learning-rate", 1e38,
-        "--backends", backend, "--spread-runs", 1,
+        "--backends", backend, "--spread-runs", 2,
     )  # fmt: skip
     assert "the training diverged" in done.stdout, done.stderr
 
@@ -447,7 +452,7 @@ def test_info_names_versions_devices_and_data(here, monkeypatch, tmp_path):
 def test_compare_with_the_one_backend_that_is_here(backend, tmp_path):
     out, figure = tmp_path / "out.json", tmp_path / "out.png"
     done = ae_multi(
-        *("compare", "--data", "digits", "--epochs", 2, "--spread-runs", 1),
+        *("compare", "--data", "digits", "--epochs", 2, "--spread-runs", 2),
         *("--model", "simple", "--json", out, "--figure", figure),
     )
     assert done.returncode == 0, done.stderr
@@ -455,7 +460,10 @@ def test_compare_with_the_one_backend_that_is_here(backend, tmp_path):
     assert done.stdout.count("which is not installed") == 2
     written = json.loads(out.read_text())
     assert [result["backend"] for result in written["results"]] == [backend]
-    assert len(written["results"][0]["one_ulp_test_mse"]) == 1
+    assert len(written["results"][0]["perturbed_test_mse"]) == 2
+    plan = written["results"][0]["plan"]
+    assert plan in ("graph", "inductor", "eager")
+    assert f" {plan} " in done.stdout
     assert figure.read_bytes().startswith(b"\x89PNG")
 
 

@@ -20,7 +20,7 @@ from ae_multi.parity.trace import Trace
 
 RNG = np.random.default_rng(0)
 # What every trace holds; the rungs "training" and "float64" are made of further traces.
-STAGES = [stage for stage in RUNGS if stage not in ("training", "float64")]
+STAGES = [stage for stage in RUNGS if stage not in ("training", "plans", "float64")]
 BITWISE = ("start", "order", "noise")
 EXACT = {stage: RNG.normal(size=(2, 6)) for stage in STAGES}
 
@@ -233,7 +233,7 @@ def training(error, losses=(0.5, 0.25)):
     ]
 
 
-def test_a_training_may_end_where_one_ulp_sends_it_and_no_farther(traces):
+def test_a_training_may_end_where_rounding_sends_it_and_no_farther(traces):
     nudged = []
     for error in (0.0200, 0.0201, 0.0202, 0.0203, 0.0204):
         nudged.append(Trace(traces["jax"].about, {"training": training(error)}))
@@ -251,6 +251,19 @@ def test_a_training_may_end_where_one_ulp_sends_it_and_no_farther(traces):
             assert rung.divergences[0].guilty == ("jax",)
             assert rung.divergences[0].name == "test error after 3 epochs"
     assert prediction_interval([0.02, 0.02, 0.02])[1] == LEAST_SPREAD
+
+
+def test_a_plan_of_a_backend_is_named_where_it_differs(traces):
+    plans = {}
+    for name, factor in (("jax scan", 1.0), ("jax step", 1.0), ("torch graph", 1 + 1e-3)):
+        kept = trace(np.float32, {"one step": factor})
+        stages = {stage: kept.stages[stage] for stage in ("one step", "losses", "epoch")}
+        plans[name] = Trace(kept.about, stages)
+    rungs = climb(traces, trace(np.float64), [], plans=plans)
+    assert [rung.name for rung in rungs if not rung.holds] == ["plans"]
+    assert {entry.guilty for entry in rungs[-1].divergences} == {("torch graph",)}
+    del plans["torch graph"]
+    assert all(rung.holds for rung in climb(traces, trace(np.float64), [], plans=plans))
 
 
 def test_a_backend_that_only_runs_forward_is_compared_as_far_as_it_went(traces):
@@ -279,5 +292,5 @@ def test_curves_are_distances_from_the_oracle(traces):
     found = curves({"jax": jax}, oracle, [nudged], None)
     assert found["epoch"] == {"jax": [0.0, pytest.approx(0.01)]}
     assert found["training"]["jax"] == [0.0, pytest.approx(0.2)]
-    assert found["training"]["one ulp off, 1"] == [pytest.approx(0.2), 0.0]
+    assert found["training"]["perturbed by rounding, 1"] == [pytest.approx(0.2), 0.0]
     assert curves({"jax": jax}, Trace({}, {}), [], None) == {}

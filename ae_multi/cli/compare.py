@@ -11,6 +11,7 @@ from ae_multi.cli.options import (
     model_names,
     training_options,
 )
+from ae_multi.errors import InputError
 from ae_multi.files import check_writable
 from ae_multi.parity import Settings, compare
 from ae_multi.recipes.recipe import MODELS, Recipe
@@ -31,7 +32,11 @@ def add_options(parser):
     add_training_options(parser)
     parser.add_argument(
         "--spread-runs", type=int, default=6, metavar="N",
-        help="trainings from weights one ulp off, to see what rounding can do (default: 6)",
+        help="trainings perturbed by rounding, to measure what it can do (default: 6)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--plans", action="store_true",
+        help="train by every plan of each backend, not by the one chosen, and compare them all",
     )  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
     parser.add_argument(
@@ -41,11 +46,13 @@ def add_options(parser):
 
 
 def run(options):
-    """Compare; return 0 if the backends agree, 1 if they part."""
+    """Compare; return 0 if the backends agree, 1 if they differ."""
     if options.json:
         check_writable(options.json, "the JSON")
     if options.figure:
         check_figure(options.figure)
+        if options.plans:
+            raise InputError("Expected --figure without --plans. Received: both.")
     check_names("--model", options.model, MODELS)
     settings = Settings(
         recipes=tuple(Recipe(model, **training_options(options)) for model in options.model),
@@ -54,6 +61,7 @@ def run(options):
         data=options.data,
         path=options.data_path,
         spread_runs=options.spread_runs,
+        plans=options.plans,
     )
     with BackendProgress(console(stderr=True)) as progress:
         comparison = compare(settings, progress.on_event)

@@ -56,12 +56,15 @@ def add_options(parser):
     )
     parser.add_argument(
         "--training", type=int, default=0, metavar="N",
-        help="train N epochs with the model's own optimizer, and judge by the one-ulp spread",
+        help="train N epochs with the model's own optimizer, and judge by what rounding can do",
     )  # fmt: skip
     parser.add_argument(
         "--spread-runs", type=int, default=6, metavar="N",
-        help="one-ulp repeats of --training on the fastest backend (default: 6)",
+        help="perturbed repetitions of --training on the fastest backend (default: 6)",
     )  # fmt: skip
+    parser.add_argument(
+        "--plans", action="store_true", help="compare every plan of each backend, too"
+    )
     parser.add_argument(
         "--script", type=Path, metavar="FILE.py",
         help="where a first divergence in a layer goes, as a script that needs Keras alone",
@@ -107,6 +110,7 @@ def run(options):
                 epoch=options.epoch,
                 float64=options.float64,
                 training=options.training,
+                plans=options.plans,
                 spread_runs=options.spread_runs,
                 data_path=options.data_path,
                 pythons=dict(options.python),

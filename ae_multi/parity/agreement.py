@@ -3,37 +3,40 @@
 import math
 from itertools import combinations
 
-# The loss of one step is a mean over 100,000 squares, each the end of a chain of float32 dot
-# products of up to 784 terms. Rounding puts it within a few 1e-7 of the exact value, and twenty
-# Adam steps from identical weights have not yet amplified that; measured gaps are 2e-7. An
-# optimizer constant that is off by a thousandth shows at 1e-4.
-FIRST_STEPS_BOUND = 1e-5
+import numpy as np
 
-# A long Adam training is chaotic: it amplifies the last bit until results differ visibly. So
-# final losses are held against what a one-ulp change of the initial weights does on one backend.
-# Where a training is not chaotic that change dies out, and the rounding of every step is what is
-# left: over 7,000 steps a random walk of √7000 · 2⁻²⁴ = 5e-6 of a weight. So the bound is never
-# below that of the first steps.
-SPREADS = 3
+from ae_multi.parity.bounds import prediction_interval
+
+# Rounding of single values vanishes in a mean over 100,000 squares. What is left is what all
+# weights share: Adam's bias correction, which float32 puts off by about 3e-5 / t of step t, or
+# 1e-6 of the way in twenty steps (docs/agreement.md). Measured gaps are below 1e-7.
+FIRST_STEPS_BOUND = 2e-6
 
 
 def agreement(results):
-    """Compare the results of one model on several backends.
+    """Compare the results of one model on several backends or by several plans.
+
+    A long training amplifies rounding, so that a fixed tolerance for its end would be right for
+    no model. The final test MSE of each result has to lie where one more of the repetitions that
+    were perturbed by rounding would lie, see `ae_multi.parity.bounds.prediction_interval`.
 
     Args:
         results: list of dicts as `ae_multi.parity.record` emits them, each with its ``backend``.
-            Those that measured it hold ``one_ulp_test_mse``.
+            One of them holds ``perturbed_test_mse`` of the repetitions, where there are any.
 
     Returns:
         Dict of plain values: ``verdict`` ("agree", "part", or "one backend" where there is
-        nothing to compare), ``reasons`` (why they part; empty otherwise), each rung's largest
-        difference and its bound. Differences are relative.
+        nothing to compare), ``reasons`` (why they part; empty otherwise), each criterion's
+        largest difference and its bound. Differences are relative; that of the test MSE is from
+        the mean of the repetitions, or between any two results where there are none.
     """
     hashes = {result["initial_weights_sha256"] for result in results}
     first, first_step = _first_steps(results)
-    final = _gap([result["test_mse"] for result in results])
-    spread = _spread(results)
-    bound = None if spread is None else max(SPREADS * spread["relative"], FIRST_STEPS_BOUND)
+    mses = [result["test_mse"] for result in results]
+    spread, bound = _spread(results)
+    final = _gap(mses)
+    if bound is not None and math.isfinite(final):
+        final = max(abs(mse - spread["mean"]) / spread["mean"] for mse in mses)
     reasons = []
     if len(hashes) > 1:
         reasons.append("the initial weights differ")
@@ -54,7 +57,7 @@ def agreement(results):
         "first_losses_bound": FIRST_STEPS_BOUND,
         "test_mse_difference": final,
         "test_mse_bound": bound,
-        "one_ulp_spread": spread,
+        "spread": spread,
     }
 
 
@@ -79,13 +82,15 @@ def _first_steps(results):
 
 
 def _spread(results):
-    """How far one-ulp changes move the final test MSE inside one backend, or None."""
+    """(how the perturbed repetitions ended, the bound that follows); None where there are none."""
     for result in results:
-        if result["one_ulp_test_mse"]:
-            mses = [result["test_mse"], *result["one_ulp_test_mse"]]
-            return {
-                "backend": result["backend"],
-                "runs": len(result["one_ulp_test_mse"]),
-                "relative": _gap(mses),
-            }
-    return None
+        mses = result["perturbed_test_mse"]
+        if not mses:
+            continue
+        spread = {"backend": result["backend"], "plan": result["plan"], "runs": len(mses)}
+        if not all(map(math.isfinite, mses)):
+            return {**spread, "mean": math.nan, "deviation": math.nan}, None
+        mean, bound = prediction_interval(mses)
+        deviation = float(np.std(mses, ddof=1)) / mean
+        return {**spread, "mean": mean, "deviation": deviation}, bound
+    return None, None

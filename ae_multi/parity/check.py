@@ -31,6 +31,7 @@ def check(
     epoch=False,
     float64=False,
     training=0,
+    plans=False,
     spread_runs=6,
     data_path=None,
     pythons=None,
@@ -58,7 +59,8 @@ def check(
         epoch: whether to compare a whole epoch of SGD with momentum, too.
         float64: whether to compare all of that once more in true float64.
         training: how many epochs to train with the model's own optimizer; 0 for none.
-        spread_runs: how often to repeat that from weights that are one ulp off.
+        plans: whether to take the steps, and to train, by every plan of each backend, too.
+        spread_runs: how often to repeat the training, perturbed by rounding.
         data_path: where a named data set lies, or None.
         pythons: dict of backend to interpreter, for backends in environments of their own.
         script: where to write a script that reproduces a first divergence in a layer's output,
@@ -80,13 +82,16 @@ def check(
     with tempfile.TemporaryDirectory() as folder:
         probes = Probes(
             build_model, x, y, shape, seed, steps, batch_size, folder, python.get,
-            epoch, training, data_path, on_event,
+            epoch, training, data_path, on_event, plans,
         )  # fmt: skip
         nudged = (spread_runs if training else 0) if epoch or training else None
         found = record_all(probes, names, reference, witnesses, nudged, float64)
+        by_plans = {name: trace for b in names for name, trace in probes.by_plans(b).items()}
         report = Report(
             model=reference_to(build_model),
-            rungs=climb(found.traces, found.oracle, found.shaken, found.exact, found.nudged),
+            rungs=climb(
+                found.traces, found.oracle, found.shaken, found.exact, found.nudged, by_plans
+            ),
             backends={name: trace.about for name, trace in found.traces.items()},
             oracle=reference,
             not_comparable=sorted(

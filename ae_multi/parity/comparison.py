@@ -21,7 +21,7 @@ class Comparison:
     Attributes:
         data: name, source and digest of the data, and the MSE of the mean image.
         settings: the `Settings`.
-        results: a dict for each (model, backend), with the fields of `to_json`.
+        results: a dict for each (model, backend, plan), with the fields of `to_json`.
         agreement: dict of model to what `agreement` returned.
         left_out: backends that are not installed.
         pictures: dict of (model, backend) to {"originals", "reconstructions"}, arrays of shape
@@ -37,7 +37,7 @@ class Comparison:
 
     @property
     def agree(self):
-        """Whether no model's backends part."""
+        """Whether the backends agree on every model."""
         return all(found["verdict"] != "part" for found in self.agreement.values())
 
     def to_json(self):
@@ -70,6 +70,7 @@ def compare(settings, on_event=None):
         "run": "ae_multi.parity.record:record",
         "recipes": [recipe.to_json() for recipe in settings.recipes],
         "first_steps": settings.first_steps,
+        "plans": settings.plans,
         "path": settings.path,
         "data": settings.data,
     }

@@ -3,7 +3,7 @@
 import numpy as np
 
 FAULT = "planted fault"
-NUDGED = "one ulp off"
+NUDGED = "perturbed by rounding"
 
 
 def curves(traces, oracle, nudged, planted):
@@ -12,7 +12,7 @@ def curves(traces, oracle, nudged, planted):
     Args:
         traces: dict of backend to float32 `Trace`.
         oracle: the float64 `Trace`.
-        nudged: list of `Trace` from initial weights that are one ulp off.
+        nudged: list of `Trace` of trainings that are perturbed by rounding.
         planted: `Trace` of trainings with a learning rate that is a thousandth too large, or None.
 
     Returns:

@@ -32,15 +32,17 @@ RUNGS = {
     "epoch": "a whole epoch of SGD with momentum: loss of each step, running loss, and the error "
     "of each test sample",
     "training": "test error after a training with the model's own optimizer, against the spread "
-    "that one-ulp changes of the initial weights cause",
+    "that rounding causes",
+    "plans": "weights after one step, loss of each step and the epoch, by every plan of a backend",
     "float64": "all but the training in true float64 on every backend",
 }
 _BITWISE = ("start", "order", "noise")
 _STEPS = ("losses", "epoch")
+_BY_PLAN = ("one step", "losses", "epoch")
 _IN_FLOAT64 = ("forward", "training forward", "gradient", "one step", "losses", "epoch")
 
 
-def climb(traces, oracle, shaken=(), exact=None, nudged=()):
+def climb(traces, oracle, shaken=(), exact=None, nudged=(), plans=None):
     """Compare traces of one model on several backends.
 
     Args:
@@ -48,7 +50,8 @@ def climb(traces, oracle, shaken=(), exact=None, nudged=()):
         oracle: the float64 `Trace`.
         shaken: list of `Trace`, the oracle shaken as float32 rounding would shake it.
         exact: dict of backend to float64 `Trace`, of the backends other than the oracle's.
-        nudged: list of float32 `Trace` of trainings from initial weights that are one ulp off.
+        nudged: list of float32 `Trace` of trainings that are perturbed by rounding.
+        plans: dict of "backend plan" to float32 `Trace`, where plans are compared.
 
     Returns:
         List of `Rung`, one for each stage that the traces hold.
@@ -63,18 +66,27 @@ def climb(traces, oracle, shaken=(), exact=None, nudged=()):
         if stage in oracle.stages and stage != "training" and oracle.stages[stage]
     ]
     if nudged:
-        rungs.append(_training(traces, nudged))
+        rungs.append(_training({**traces, **(plans or {})}, nudged))
+    if plans:
+        stages = [stage for stage in _BY_PLAN if stage in oracle.stages]
+        # A plan may add up the loss of a batch term by term.
+        terms = oracle.values("training forward")[-1].size
+        by_plan = [
+            _rung(s, plans, oracle, shaken, name="plans", more=terms if s in _STEPS else 0)
+            for s in stages
+        ]
+        rungs.append(Rung("plans", [entry for rung in by_plan for entry in rung.entries]))
     if exact:
         _check_comparable({**exact, "the oracle": oracle})
         rungs.append(_float64(exact, oracle, shaken))
     return rungs
 
 
-def _rung(stage, traces, oracle, shaken, roundoff=UNIT_ROUNDOFF, name=None):
+def _rung(stage, traces, oracle, shaken, roundoff=UNIT_ROUNDOFF, name=None, more=0):
     entries = {b: trace.stages[stage] for b, trace in traces.items() if stage in trace.stages}
     found, terms, moved = [], 0, 0.0
     worst = dict.fromkeys(entries, 0.0)
-    before = _terms_before(stage, oracle)
+    before = _terms_before(stage, oracle) + more
     # The stage's first entry is the loss; a gradient is measured beside other gradients.
     gradients = oracle.values(stage)[1:] if stage == "gradient" else []
     beside = max((float(np.max(np.abs(g), initial=0.0)) for g in gradients), default=0.0)
@@ -128,7 +140,7 @@ def _float64(exact, oracle, shaken):
 
 
 def _training(traces, nudged):
-    """Test errors of trainings, which chaos may drive as far apart as a change of one ulp does."""
+    """Test errors of trainings, which may differ as far as those perturbed by rounding do."""
     tests = {b: t.stages["training"][-1] for b, t in traces.items() if "training" in t.stages}
     runs = [float(trace.stages["training"][-1]["values"]) for trace in nudged]
     mean, allowed = prediction_interval(runs)

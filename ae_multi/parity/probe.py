@@ -3,8 +3,10 @@
 import dataclasses
 import hashlib
 import json
+import math
 import random
 import sys
+from pathlib import Path
 
 import numpy as np
 
@@ -16,11 +18,12 @@ from ae_multi.parity.bounds import terms_of_a_step
 from ae_multi.parity.excerpt import save_training_excerpt
 from ae_multi.parity.record import describe
 from ae_multi.parity.recorder import Recorder
-from ae_multi.parity.shake import optimizer_roundoff, shake_gradients
+from ae_multi.parity.shake import optimizer_roundoff, perturb_training, shake_gradients
 from ae_multi.parity.trace import Trace
 from ae_multi.parity.ulp import nudged
 from ae_multi.randomness.streams import stream
 from ae_multi.selection import FORWARD_ONLY
+from ae_multi.training.support import why_keras
 
 # Of so many products of numbers, forward in all steps, what is computed in float64 takes no longer
 # where it is compiled soon.
@@ -39,9 +42,11 @@ def probe(job, emit):
             model's own optimizer; 0 for none),
             ``float64`` (whether to compute in true float64), ``start`` (a trace whose initial
             weights to take, or None) and ``trace`` (where to save). Further traces go to the
-            paths in ``shaken`` (each shaken as float32 rounding would shake it), ``nudged`` (from
-            initial weights one ulp off) and ``planted`` (one or none, with a learning rate that
-            is too large). With ``excerpt`` (``stage``, ``place`` and ``path``) no trace is
+            paths in ``shaken`` (each shaken as float32 rounding would shake it), ``nudged`` (each
+            from initial weights one ulp off and perturbed in each step) and ``planted`` (one or
+            none, with a learning rate that is too large). With ``plans``, the steps are also
+            taken by each plan of the backend, and saved beside ``trace``. With
+            ``excerpt`` (``stage``, ``place`` and ``path``) no trace is
             recorded, but what shows one entry saved. What is compiled is kept in ``programs``.
         emit: called with one dict of plain values per event.
     """
@@ -95,6 +100,8 @@ def probe(job, emit):
         stages |= runs.trainings(rate)
     Trace(about, stages).save(job["trace"])
     if not forward_only:
+        if job["plans"] and why_keras(first) is None:
+            runs.by_plans(first, about, rate)
         runs.variations(about, stages, rate)
     emit({"event": "trace", "about": about})
 
@@ -127,7 +134,7 @@ class _Runs:
             done = {"event": "progress", "done": self._done, "total": self._total}
             self._emit({**done, "label": label})
 
-    def recorder(self, model=None, start=None, run=0, terms=0):
+    def recorder(self, model=None, start=None, run=0, terms=0, plan=None):
         """A `Recorder` of the model, or of another like it, from the common start or another.
 
         Where there are runs that are shaken, all are, those by nothing too; so they share programs.
@@ -139,7 +146,7 @@ class _Runs:
             variable.assign(values.astype(variable.dtype))
         self._shake(model.optimizer, run, terms)
         job = self.job
-        return Recorder(model, self.data.xs, self.data.ys, job["seed"], job["batch_size"])
+        return Recorder(model, self.data.xs, self.data.ys, job["seed"], job["batch_size"], plan)
 
     def _shake(self, optimizer, run, terms):
         if self.job["shaken"]:
@@ -163,6 +170,22 @@ class _Runs:
             stages["training"] = self._own(self.recorder(), self.epochs)
         return stages
 
+    def by_plans(self, model, about, rate):
+        """Save a trace for each plan that can be built: the steps, and the trainings."""
+        for plan, seconds in backends.current().plans(model):
+            if not math.isfinite(seconds):
+                continue
+            # The steps of the plans are not among those that are counted.
+            stages = self.recorder(plan=plan).losses(self.job["steps"])
+            if self.job["epoch"]:
+                recorder, sgd = self.recorder(plan=plan), trainings.gentle_sgd(rate)
+                stages["epoch"] = trainings.sgd_epoch(recorder, self.data, sgd, lambda: None)
+            if self.epochs:
+                recorder = self.recorder(plan=plan)
+                stages["training"] = trainings.training_by_plan(recorder, self.data, self.epochs)
+            path = Path(self.job["trace"])
+            Trace({**about, "plan": plan}, stages).save(path.with_name(f"{path.stem}+{plan}.npz"))
+
     def variations(self, about, stages, rate):
         """Save the further traces that the job wants."""
         terms = terms_of_a_step(stages)
@@ -170,10 +193,9 @@ class _Runs:
             found = {"start": stages["start"], **self._shaken(run, terms, rate)}
             Trace(about, found).save(path)
         for run, path in enumerate(self.job["nudged"], 1):
-            start = nudged(self.start, self.job["seed"], run)
-            Trace(about, {"training": self._own(self.recorder(start=start), self.epochs)}).save(
-                path
-            )
+            recorder = self.recorder(start=nudged(self.start, self.job["seed"], run))
+            perturb_training(recorder.model.optimizer, self.job["seed"], run, terms)
+            Trace(about, {"training": self._own(recorder, self.epochs)}).save(path)
         for path in self.job["planted"]:
             Trace(about, self._planted(rate)).save(path)
 

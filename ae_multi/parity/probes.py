@@ -26,16 +26,17 @@ class Probes:
         python: function from a backend's name to its interpreter.
         epoch: whether to record an epoch of SGD.
         epochs: how many epochs of the model's own optimizer to record.
+        plans: whether each backend's steps are also taken by each of its plans.
         on_event: called with (name, event) for each event of a child process, or None.
     """
 
     def __init__(
         self, build_model, x, y, shape, seed, steps, batch_size, folder, python,
-        epoch=False, epochs=0, data_path=None, on_event=None,
+        epoch=False, epochs=0, data_path=None, on_event=None, plans=False,
     ):  # fmt: skip
         check_positive(steps=steps, batch_size=batch_size, epochs=epochs + 1)
         self._folder, self._python, self._on_event = Path(folder), python, on_event
-        self._children, self._stopped = set(), False
+        self._children, self._stopped, self._plans = set(), False, bool(plans)
         data = hand_over(x, y, shape, check_seed(seed), self._folder / "data.npz", data_path)
         self._job = {
             "run": "ae_multi.parity.probe:probe",
@@ -49,6 +50,7 @@ class Probes:
             "epoch": bool(epoch),
             "epochs": epochs,
             "float64": False,
+            "plans": False,
             "start": None,
             "shaken": [],
             "nudged": [],
@@ -58,12 +60,19 @@ class Probes:
 
     def trace(self, backend, python=None):
         """The float32 `Trace` of a backend, by another interpreter than usual if one is given."""
-        return self._first(self._record(backend, backend, python))
+        return self._first(self._record(backend, backend, python, plans=self._plans))
+
+    def by_plans(self, backend):
+        """Dict of "backend plan" to `Trace`, of the plans recorded beside the backend's trace."""
+        paths = sorted(self._folder.glob(f"{backend}+*.npz"))
+        return {path.stem.replace("+", " "): Trace.load(path) for path in paths}
 
     def witness(self, backend, nudged, planted=False):
-        """Its float32 `Trace`, a list of those one ulp off, and that with a fault or None."""
+        """Its float32 `Trace`, a list of those perturbed, and that with a fault or None."""
         paths, faults = self._paths("nudged", nudged), self._paths("planted", int(planted))
-        found = self._first(self._record(backend, backend, nudged=paths, planted=faults))
+        found = self._first(
+            self._record(backend, backend, nudged=paths, planted=faults, plans=self._plans)
+        )
         # A model that cannot be trained leaves none of them.
         others, wrong = ([Trace.load(p) for p in ps if Path(p).exists()] for ps in (paths, faults))
         return found, others, (wrong or [None])[0]

@@ -1,5 +1,6 @@
 """Train on one backend and record what the others are to be compared with."""
 
+import math
 import sys
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from ae_multi.data.batches import Batches
 from ae_multi.data.digest import sha256
 from ae_multi.data.floors import mean_floor, pca_floors
 from ae_multi.files import written_whole
+from ae_multi.parity.plan_steps import PlanSteps
+from ae_multi.parity.shake import perturb_training, terms_of_gradients
 from ae_multi.parity.ulp import nudged
 from ae_multi.recipes.quality import psnr, squared_errors
 from ae_multi.recipes.recipe import Recipe
@@ -44,9 +47,10 @@ def record(job, emit):
     Args:
         job: dict with ``recipes`` (list of `Recipe` values), ``data`` and ``path`` (as
             `load_data` takes them), ``first_steps`` (how many losses to record one by one),
-            ``spread_runs`` (how many one-ulp repeats; 0 for none), ``floors`` (whether to measure
-            PCA), ``pictures`` (a folder for reconstructions) and ``programs`` (one for what is
-            compiled).
+            ``spread_runs`` (how many perturbed repetitions; 0 for none), ``plans`` (whether to
+            train by every plan of the backend and not by the one that `fit` chooses), ``floors``
+            (whether to measure PCA), ``pictures`` (a folder for reconstructions) and
+            ``programs`` (one for what is compiled).
         emit: called with one dict of plain values per event.
     """
     backends.current().keep_programs(job["programs"])
@@ -55,12 +59,15 @@ def record(job, emit):
     data = load_data(job["data"], job["path"])
     emit({"event": "data", **_about(data)})
     recipes = [Recipe(**values) for values in job["recipes"]]
-    progress = _Progress(emit, recipes, len(data.x_train), job["spread_runs"])
+    plans = [_plans(recipe, data) if job["plans"] else [None] for recipe in recipes]
+    progress = _Progress(emit, recipes, plans, len(data.x_train), job["spread_runs"])
     code_sizes = []
-    for recipe in recipes:
-        result, code_size = _record_one(recipe, data, job, progress)
-        code_sizes.append(code_size)
-        emit({"event": "result", **result})
+    for recipe, names in zip(recipes, plans, strict=True):
+        for plan in names:
+            spread_runs = job["spread_runs"] if plan == names[0] else 0
+            result = _record_one(recipe, data, plan, {**job, "spread_runs": spread_runs}, progress)
+            emit({"event": "result", **result})
+        code_sizes.append(result["code_size"])
     if job["floors"]:
         floors = pca_floors(data, code_sizes)
         emit(
@@ -72,37 +79,50 @@ def record(job, emit):
         )
 
 
-def _record_one(recipe, data, job, progress):
-    model = build(recipe, data.image_shape)
-    start = model.get_weights()
-    first_losses = _first_losses(model, data.x_train, recipe, job["first_steps"])
+def _plans(recipe, data):
+    """Names of the backend's plans for a recipe's model, without those that cannot be built."""
+    plans = backends.current().plans(build(recipe, data.image_shape))
+    return [name for name, seconds in plans if math.isfinite(seconds)]
 
+
+def _record_one(recipe, data, plan, job, progress):
+    label = recipe.model if plan is None else f"{recipe.model} by {plan}"
     model = build(recipe, data.image_shape)
+    model.optimizer.build(model.trainable_variables)
+    variables = [*model.variables, *model.optimizer.variables]
+    start = [keras.ops.convert_to_numpy(variable) for variable in variables]
+    start_weights = model.get_weights()
     # A training that diverges is a result like others, and the table says so.
     end = [keras.callbacks.TerminateOnNaN()]
-    training = train(model, data.x_train, recipe, progress.of(recipe.model), callbacks=end)
+    training = train(model, data.x_train, recipe, progress.of(label), callbacks=end, plan=plan)
     restored = model.reconstruct(data.x_test)
     errors = squared_errors(data.x_test, restored)
     train_errors = squared_errors(data.x_train, model.reconstruct(data.x_train))
     _save_pictures(Path(job["pictures"]), recipe.model, data, restored)
 
-    nudged_mses = []
+    for variable, value in zip(variables, start, strict=True):
+        variable.assign(value)
+    first_losses = _first_losses(model, data.x_train, recipe, training.plan, job["first_steps"])
+
+    perturbed_mses = []
     for run in range(1, job["spread_runs"] + 1):
         other = build(recipe, data.image_shape)
-        other.set_weights(nudged(start, recipe.seed, run))
-        named = progress.of(f"{recipe.model}, one ulp off, {run}")
-        train(other, data.x_train, recipe, named, callbacks=end)
+        other.set_weights(nudged(start_weights, recipe.seed, run))
+        other.optimizer.build(other.trainable_variables)
+        perturb_training(other.optimizer, recipe.seed, run, terms_of_gradients(other))
+        named = progress.of(f"{label}, perturbed, {run}")
+        train(other, data.x_train, recipe, named, callbacks=end, plan=training.plan)
         other_errors = squared_errors(data.x_test, other.reconstruct(data.x_test))
-        nudged_mses.append(float(np.mean(other_errors)))
+        perturbed_mses.append(float(np.mean(other_errors)))
 
-    code_size = int(np.prod(model.encoder.output_shape[1:]))
-    result = {
+    return {
         "model": recipe.model,
         "class": type(model).__name__,
-        "code_size": code_size,
+        "plan": training.plan,
+        "code_size": int(np.prod(model.encoder.output_shape[1:])),
         "parameters": model.count_params(),
         "epochs": recipe.epochs_for(len(data.x_train)),
-        "initial_weights_sha256": sha256(start),
+        "initial_weights_sha256": sha256(start_weights),
         "first_losses": first_losses,
         "epoch_losses": training.losses,
         "train_mse": float(np.mean(train_errors)),
@@ -111,20 +131,25 @@ def _record_one(recipe, data, job, progress):
         "seconds": training.seconds,
         "first_epoch_seconds": training.first_epoch_seconds,
         "samples_per_second": training.samples_per_second,
-        "one_ulp_test_mse": nudged_mses,
+        "perturbed_test_mse": perturbed_mses,
     }
-    return result, code_size
 
 
-def _first_losses(model, x, recipe, steps):
-    """The loss of each of the first steps by itself; `fit` reports running means alone."""
-    batches = Batches((x,), recipe.batch_size, recipe.seed)
+def _first_losses(model, x, recipe, plan, steps):
+    """The loss before each of the first steps of a plan, as float64 means of the outputs' errors.
+
+    A plan's own loss is a float32 sum of 100,000 squares, which may be off by 1e-5 and says less
+    about the weights.
+    """
+    batches = Batches((np.arange(len(x)),), recipe.batch_size, recipe.seed)
+    by_plan = PlanSteps(model, x, x, plan, recipe.batch_size)
     losses = []
     while len(losses) < steps:
         batches.epoch, step = divmod(len(losses), len(batches))
-        (batch,) = batches[step]
-        model.reset_metrics()
-        losses.append(float(model.train_on_batch(batch)))
+        (chosen,) = batches[step]
+        errors = squared_errors(x[chosen], model.reconstruct(x[chosen]))
+        losses.append(float(np.mean(errors)))
+        by_plan.loss(chosen)
     return losses
 
 
@@ -149,10 +174,13 @@ def _save_pictures(folder, model, data, restored):
 class _Progress:
     """Counts epochs over all trainings of a job and emits them."""
 
-    def __init__(self, emit, recipes, samples, spread_runs):
+    def __init__(self, emit, recipes, plans, samples, spread_runs):
         self._emit = emit
         self._done = 0
-        self._total = sum(recipe.epochs_for(samples) for recipe in recipes) * (1 + spread_runs)
+        self._total = sum(
+            recipe.epochs_for(samples) * (len(names) + spread_runs)
+            for recipe, names in zip(recipes, plans, strict=True)
+        )
 
     def of(self, label):
         """A function for `train` to call after each epoch of the training ``label``."""

@@ -8,6 +8,7 @@ from ae_multi import backends
 from ae_multi._keras import keras
 from ae_multi.data.batches import steps_in_epoch
 from ae_multi.parity import subject
+from ae_multi.parity.plan_steps import PlanSteps
 from ae_multi.parity.watch import watched_layers
 from ae_multi.randomness.streams import permutation
 
@@ -23,11 +24,12 @@ class Recorder:
         ys: list of targets.
         seed: integer, of the batch order.
         batch_size: samples in a batch; the last batch of an epoch may be smaller.
+        plan: name of the plan that takes the steps, or None for Keras's own step.
     """
 
-    def __init__(self, model, xs, ys, seed, batch_size):
+    def __init__(self, model, xs, ys, seed, batch_size, plan=None):
         self.model, self.xs, self.ys = model, xs, ys
-        self.seed = seed
+        self.seed, self.plan, self._by_plan = seed, plan, None
         self.batch_size = min(batch_size, len(xs[0]))
         self.steps_per_epoch = steps_in_epoch(len(xs[0]), self.batch_size)
         self._owners = _owners(model)
@@ -49,8 +51,11 @@ class Recorder:
             steps: how many.
             told: called after each step, or None.
         """
-        stages = {"gradient": self._gradients(*self.batch(0))}
-        losses = []
+        return {"gradient": self._gradients(*self.batch(0)), **self.losses(steps, told)}
+
+    def losses(self, steps, told=None):
+        """The stages of the steps alone, see `steps`."""
+        stages, losses = {}, []
         for step in range(steps):
             losses.append(self.step(step))
             if step == 0:
@@ -62,6 +67,11 @@ class Recorder:
 
     def step(self, step):
         """The loss of one step, which is taken."""
+        if self.plan is not None:
+            if self._by_plan is None:
+                x, y = subject.one_or_list(self.xs), subject.one_or_list(self.ys)
+                self._by_plan = PlanSteps(self.model, x, y, self.plan, self.batch_size)
+            return self._by_plan.loss(self._chosen(step))
         xs, ys = self.batch(step)
         self.model.reset_metrics()
         logs = self.model.train_on_batch(

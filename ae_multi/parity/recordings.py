@@ -20,7 +20,7 @@ class Recordings:
         oracle: the float64 `Trace` of the reference.
         shaken: traces of the oracle, shaken as rounding would.
         exact: dict of other backends to float64 traces.
-        nudged: traces of the reference from weights one ulp off.
+        nudged: traces of the reference, perturbed by rounding.
         planted: a trace of the reference with a fault, or None.
         left_out: dict of witness to the reason why it could not take part.
     """
@@ -45,7 +45,7 @@ def record_all(probes, names, reference, witnesses, nudged=None, float64=False):
         names: backends that train.
         reference: the one among them whose float64 is the oracle.
         witnesses: dict of backends that run forward to whether it is an error if one cannot.
-        nudged: how often the reference repeats its training one ulp off; None for no curves.
+        nudged: how often the reference repeats its training, perturbed; None for no curves.
         float64: whether to record the other backends in float64, too.
 
     Raises:

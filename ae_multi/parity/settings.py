@@ -8,7 +8,7 @@ from ae_multi.recipes.recipe import Recipe
 from ae_multi.selection import BACKENDS, check_backend, installed
 from ae_multi.sizes import check_positive
 
-# The backend that repeats its trainings one ulp off is the fastest that takes part.
+# The fastest backend that takes part repeats its trainings, perturbed by rounding.
 _FASTEST_FIRST = ("jax", "tensorflow", "torch")
 
 
@@ -24,11 +24,13 @@ class Settings:
         data: the name of a data set, as `load_data` takes it.
         path: where MNIST lies, or None.
         first_steps: how many single losses to compare.
-        spread_runs: how many one-ulp repeats measure the spread; 0 leaves the final test MSE
-            unjudged.
+        spread_runs: how many repetitions, perturbed by rounding, measure the spread: at least 2,
+            or 0 to leave the final test MSE unjudged.
+        plans: whether to train by every plan of each backend, and not by the one that `fit`
+            chooses.
 
     Raises:
-        InputError: a number below 1 (below 0 for ``spread_runs``), or a model or a backend
+        InputError: a number below 1 (for ``spread_runs`` below 0, or 1), or a model or a backend
             named twice.
         BackendError: a backend that is unknown.
     """
@@ -40,9 +42,15 @@ class Settings:
     path: str | None = None
     first_steps: int = 20
     spread_runs: int = 6
+    plans: bool = False
 
     def __post_init__(self):
         check_positive(first_steps=self.first_steps, spread_runs=self.spread_runs + 1)
+        if self.spread_runs == 1:
+            raise InputError(
+                "Expected spread_runs of at least 2, or 0: one repetition has no spread. "
+                "Received: 1."
+            )
         models = [recipe.model for recipe in self.recipes]
         if len(set(models)) < len(models):
             raise InputError(f"Expected each model once. Received: {', '.join(models)}.")
@@ -76,7 +84,7 @@ class Settings:
         return self.pythons.get(backend, sys.executable)
 
     def spread_backend(self, backends):
-        """Which of ``backends`` measures the one-ulp spread."""
+        """Which of ``backends`` measures the spread."""
         return next(name for name in _FASTEST_FIRST if name in backends)
 
     def to_json(self):
@@ -85,5 +93,6 @@ class Settings:
             "recipes": [recipe.to_json() for recipe in self.recipes],
             "first_steps": self.first_steps,
             "spread_runs": self.spread_runs,
+            "plans": self.plans,
             "data": self.data,
         }

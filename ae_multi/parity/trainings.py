@@ -8,6 +8,7 @@ from ae_multi._keras import keras
 from ae_multi.parity import subject
 from ae_multi.parity.recorder import entry
 from ae_multi.recipes.quality import squared_errors
+from ae_multi.training.fit import fit
 
 # Seven eighths and a power of two are float32 numbers, so that backends and the float64 oracle
 # run the same optimizer to the last bit: .9 would move a whole epoch's losses by 3e-7.
@@ -76,6 +77,26 @@ def own_training(recorder, samples, epochs, told):
     error = float(np.mean(_test_errors(recorder.model, samples)))
     name = f"test error after {epochs} epoch{'s' if epochs > 1 else ''}"
     return [entry("losses", losses[: recorder.steps_per_epoch]), entry(name, error)]
+
+
+def training_by_plan(recorder, samples, epochs):
+    """The stage "training" as `ae_multi.fit` runs it by the recorder's plan.
+
+    Args:
+        recorder: the `Recorder` of a model at its start, not trained yet, with a plan.
+        samples: the `Samples`, for those to test on.
+        epochs: how many.
+
+    Returns:
+        The mean error of the test samples at the end, as the only entry.
+    """
+    fit(
+        recorder.model, subject.one_or_list(recorder.xs), subject.one_or_list(recorder.ys),
+        batch_size=recorder.batch_size, epochs=epochs, seed=recorder.seed, plan=recorder.plan,
+        verbose=0,
+    )  # fmt: skip
+    error = float(np.mean(_test_errors(recorder.model, samples)))
+    return [entry("test error", error)]
 
 
 def _losses(recorder, steps, told):

@@ -20,12 +20,14 @@ class Training:
         first_epoch_seconds: wall time of the first epoch, in which backends compile.
         samples_per_second: training samples over the median time of the later epochs; of the
             only one, where there is but one. Both times are NaN where a checkpoint left none.
+        plan: name of the plan that ran, see `ae_multi.fit`.
     """
 
     losses: list
     seconds: float
     first_epoch_seconds: float
     samples_per_second: float
+    plan: str
 
 
 def build(recipe, input_shape):
@@ -37,7 +39,9 @@ def build(recipe, input_shape):
     return model
 
 
-def train(model, x, recipe, on_epoch=None, verbose=0, callbacks=(), checkpoints=None, y=None):
+def train(
+    model, x, recipe, on_epoch=None, verbose=0, callbacks=(), checkpoints=None, y=None, plan=None
+):
     r"""Fit ``model`` to ``x`` as the recipe says.
 
     Args:
@@ -50,6 +54,7 @@ def train(model, x, recipe, on_epoch=None, verbose=0, callbacks=(), checkpoints=
         checkpoints: dict of ``checkpoint``, ``every``, ``keep`` and ``resume`` as `fit` takes
             them, or None.
         y: targets, or None for the samples.
+        plan: name of a plan of the backend, or None to choose.
 
     Returns:
         A `Training`.
@@ -64,6 +69,7 @@ def train(model, x, recipe, on_epoch=None, verbose=0, callbacks=(), checkpoints=
         epochs=epochs,
         verbose=verbose,
         callbacks=[*callbacks, clock],
+        plan=plan,
         **(checkpoints or {}),
     )
     seconds = time.perf_counter() - begin
@@ -74,6 +80,7 @@ def train(model, x, recipe, on_epoch=None, verbose=0, callbacks=(), checkpoints=
         seconds=seconds,
         first_epoch_seconds=times[0],
         samples_per_second=len(x) / steady,
+        plan=history.plan.name,
     )
 
 

@@ -41,7 +41,7 @@ def _draw(axes, curves):
         reached = np.maximum(np.maximum.accumulate(np.nan_to_num(gaps, nan=np.inf)), _FLOOR)
         steps = np.arange(1, len(reached) + 1)
         if name.startswith(NUDGED):
-            label = None if grey else "one ulp off, one backend"
+            label = None if grey else "perturbed by rounding, one backend"
             axes.plot(steps, reached, color="0.6", linewidth=1, label=label, zorder=1)
             grey = True
         elif name == FAULT:

@@ -52,7 +52,7 @@ def results_table(results):
         results: list of dicts as a `Comparison` holds them.
     """
     table = plain_table("Trained and tested")
-    for name in ("model", "backend", "device"):
+    for name in ("model", "backend", "plan", "device"):
         table.add_column(name)
     for name in ("parameters", "epochs", "train MSE", "test MSE", "PSNR dB", "PCA MSE"):
         table.add_column(name, justify="right")
@@ -64,6 +64,7 @@ def results_table(results):
             result["model"],
             # "2.13.0+cpu" says of the build what the device says of the run
             f"{result['backend']} {result['versions'][result['backend']].partition('+')[0]}",
+            result["plan"],
             result["device"],
             f"{result['parameters']:,}",
             str(result["epochs"]),
@@ -92,11 +93,11 @@ def agreement_table(agreement):
     table = plain_table("Agreement between backends (largest relative difference, and its bound)")
     table.add_column("model")
     table.add_column("initial weights")
-    for name in ("first losses", "final test MSE", "one-ulp spread"):
+    for name in ("first losses", "final test MSE", "spread by rounding"):
         table.add_column(name, justify="right")
     table.add_column("verdict")
     for model, found in agreement.items():
-        spread, bound = found["one_ulp_spread"], found["test_mse_bound"]
+        spread, bound = found["spread"], found["test_mse_bound"]
         table.add_row(
             model,
             "identical" if found["initial_weights_identical"] else Text("differ", "bold red"),
@@ -104,7 +105,7 @@ def agreement_table(agreement):
             f" ({found['first_losses_steps']} steps)",
             f"{found['test_mse_difference']:.1e}"
             + (f" ≤ {bound:.1e}" if bound is not None else " (not judged)"),
-            f"{spread['relative']:.1e} ({spread['runs']} runs, {spread['backend']})"
+            f"{spread['deviation']:.1e} ({spread['runs']} runs, {spread['backend']})"
             if spread
             else "not measured",
             Text(*_VERDICTS[found["verdict"]]),

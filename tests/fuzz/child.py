@@ -28,9 +28,11 @@ def main(catalogue):
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     warnings.simplefilter("ignore")
-    module = importlib.import_module(catalogue)
-    watching = watch.Watch()
     with tempfile.TemporaryDirectory() as folder:
+        # The clone may lie in the system's temporary folder; what is loaded may write here alone.
+        os.environ["TMPDIR"] = tempfile.tempdir = folder
+        module = importlib.import_module(catalogue)
+        watching = watch.Watch(folder)
         os.chdir(folder)  # what code leaves behind, it leaves here
         for line in sys.stdin:
             job = json.loads(line)
@@ -74,7 +76,7 @@ def _load(load, path, watching):
 def _outcome(load, path, watching):
     from ae_multi.errors import InputError
 
-    watching.begin()
+    watching.begin(path)
     try:
         load(path)
         outcome, detail = "valid", ""

@@ -3,7 +3,6 @@
 import os
 import re
 import sys
-import tempfile
 from pathlib import Path
 
 from tests.fuzz.values import SECRET
@@ -26,16 +25,21 @@ _IMPORTING = re.compile(r"<frozen importlib|importlib[/\\]")
 
 
 class Watch:
-    """Notes what is done between `begin` and `end`; hooks cannot be taken out again."""
+    """Notes what is done between `begin` and `end`; hooks cannot be taken out again.
 
-    def __init__(self):
+    Args:
+        folder: where files may be written, in addition to the folder of a file that is loaded.
+    """
+
+    def __init__(self, folder):
         self._noted, self._on = [], False
         self._known = set()
-        self._free = [str(Path(tempfile.gettempdir()).resolve()), "/dev/null"]
+        self._folder = self._beside = os.path.realpath(folder)
         sys.addaudithook(self._hear)
 
-    def begin(self):
-        """Watch from here on; modules that are there already may be imported again."""
+    def begin(self, path):
+        """Watch the loading of ``path``; modules that are there already may be imported again."""
+        self._beside = os.path.realpath(path.parent)
         self._known = {name.partition(".")[0] for name in sys.modules}
         self._noted, self._on = [], True
 
@@ -82,8 +86,9 @@ class Watch:
         return None
 
     def _is_free(self, path):
-        path = os.path.abspath(os.fsdecode(path))
-        return any(path.startswith(free) for free in self._free)
+        path = os.path.realpath(os.fsdecode(path))
+        folders = (self._folder + os.sep, self._beside + os.sep)
+        return path == os.devnull or (path + os.sep).startswith(folders)
 
 
 def _code(text, name):

@@ -1,5 +1,7 @@
 """Interpreters that carry a fault, which is put in place before the work begins."""
 
+import shlex
+
 
 def altered(python, folder, code):
     """A script that runs ``python``, and ``code`` once a child has imported all that it needs.
@@ -27,6 +29,9 @@ def altered(python, folder, code):
         "importlib.import_module = watched(importlib.import_module)\n"
     )
     script = folder / "python"
-    script.write_text(f'#!/bin/sh\nPYTHONPATH="{folder}" exec "{python}" "$@"\n')
+    path, python = shlex.quote(str(folder)), shlex.quote(str(python))
+    script.write_text(
+        f'#!/bin/sh\nPYTHONPATH={path}${{PYTHONPATH:+:$PYTHONPATH}} exec {python} "$@"\n'
+    )
     script.chmod(0o755)
     return str(script)
