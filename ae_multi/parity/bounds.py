@@ -13,7 +13,7 @@ The largest of six amounts:
 - by measurement: how far the best of the other backends is off at this place; `MEASURED` times
   that, since the order of a sum alone makes factors of a few.
 - by summation: the error that is made where the terms of the float64 run are added one after
-  another in float32, `REASONED` times that. Where many terms are equal, each addition rounds in
+  another in float32, `SUMMED` times that. Where many terms are equal, each addition rounds in
   the same direction and the error grows with their number, not with its root.
 - by cancellation: the size of the terms times 2⁻²⁴, `REASONED` times that, where the terms cancel
   and leave a result that is much smaller. Its scale is that of the terms.
@@ -35,6 +35,7 @@ UNIT_ROUNDOFF = 2.0**-24  # of float32, rounding to nearest
 UNIT_ROUNDOFF_64 = 2.0**-53
 REASONED = 4
 CONDITIONED = 8
+SUMMED = 2
 MEASURED = 8
 FALSE_ALARM = 1e-4
 # A training that is not chaotic forgets where it started, but not the rounding of each step: a
@@ -46,7 +47,7 @@ SOURCES = {
     "bits": "equal to the bit, or not equal",
     "counting": f"{REASONED} · √terms · unit roundoff",
     "shaking": f"{CONDITIONED} × how far rounding-sized shakes move the float64 oracle",
-    "summation": f"{REASONED} × the error of float32 summation, one term after another",
+    "summation": f"{SUMMED} × the error of float32 summation, one term after another",
     "cancellation": f"{REASONED} · size of the terms · unit roundoff",
     "others": f"{MEASURED} × the error of the best other backend",
     "optimizer": "rounding of Adam's bias correction",
@@ -125,7 +126,7 @@ def bounds(
         amounts = {
             "counting": REASONED * roundoff * math.sqrt(terms),
             "shaking": CONDITIONED * moved * roundoff / UNIT_ROUNDOFF,
-            "summation": REASONED * summation * roundoff / UNIT_ROUNDOFF,
+            "summation": SUMMED * summation * roundoff / UNIT_ROUNDOFF,
             "cancellation": REASONED * cancellation * roundoff,
             "others": MEASURED * min(others, default=0.0),
             "optimizer": optimizer,

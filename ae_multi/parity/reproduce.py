@@ -57,11 +57,12 @@ def to_compare(path, divergence):
     """What a script says of how to run it, and of what its error is relative to."""
     others = [backend for backend in divergence.error if backend not in divergence.guilty]
     other = (others or ["numpy"])[0]
+    relative = divergence.measure == "largest value"
     return {
         "script": path.name,
         "guilty": divergence.guilty[0],
         "other": other,
-        "scale": divergence.scale,
+        "scale": 'np.max(np.abs(data["exact"]))' if relative else divergence.scale,
         "measure": divergence.measure or "largest value",
         "reference": divergence.reference or "float64",
     }

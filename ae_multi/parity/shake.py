@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ae_multi._keras import keras
-from ae_multi.parity.bounds import CONDITIONED, REASONED, UNIT_ROUNDOFF
+from ae_multi.parity.bounds import CONDITIONED, SUMMED, UNIT_ROUNDOFF
 from ae_multi.randomness import noise
 
 ops = keras.ops
@@ -31,7 +31,7 @@ def shake_amplitudes(gradient_entries, terms):
         largest = float(np.max(np.abs(found["values"]), initial=0.0))
         if largest:
             summation = found.get("summation", 0.0) / largest
-            amplitude = max(amplitude, REASONED / CONDITIONED * summation)
+            amplitude = max(amplitude, SUMMED / CONDITIONED * summation)
         amplitudes.append(amplitude)
     return amplitudes
 

@@ -219,13 +219,15 @@ def gradient_sums(loss, calls, terms):
         keys = [id(variable) for variable in _weights(layer).values()]
         for key in keys if carried else ():
             known = found.setdefault(key, {"summation": 0.0})
-            known["summation"] += carried * gains.get(key, 0.0)
+            known["summation"] += _CARRIED * carried * gains.get(key, 0.0)
         if isinstance(layer, keras.layers.BatchNormalization):
             # It takes the mean out of what comes from behind, and brings in errors of its own.
             carried = max((shares.get(key, 0.0) for key in keys), default=0.0)
     return found
 
 
+# What a normalisation passes on is estimated from the size of terms alone.
+_CARRIED = 2
 # Below this count, plain summation is off by less than other roundings make up for.
 _FEWEST = 256
 
