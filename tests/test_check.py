@@ -13,10 +13,12 @@ import pytest
 from ae_multi.errors import InputError
 from ae_multi.parity import check
 from ae_multi.selection import BACKENDS
+from tests.reference.planting import altered
 
 pytestmark = pytest.mark.across
 
 MODELS = Path(__file__).parent / "reference" / "keras_models.py"
+SOUND = Path(__file__).parent / "alarms" / "models.py"
 
 
 def run(pythons, name, *arguments):
@@ -158,6 +160,65 @@ def test_normalising_a_large_mean_is_found_with_its_layer(pythons):
     )
     first = report.first_divergence
     assert (first.rung, first.name, first.guilty) == ("training forward", "normalise", ("torch",))
+
+
+def test_a_sum_of_equal_terms_is_no_difference(pythons):
+    """TensorFlow adds 8,192 of them one after another; the counter has another type there."""
+    report = check(
+        f"{SOUND}:pooled", shape=(16, 16, 3), backends=["tensorflow", "jax"], pythons=pythons,
+        steps=1,
+    )  # fmt: skip
+    assert report.agree, str(report)
+    rungs = {rung.name: rung for rung in report.rungs}
+    assert "normalization/count" in [entry.name for entry in rungs["start"].entries]
+    (bias,) = (entry for entry in rungs["gradient"].entries if entry.name == "depthwise/bias")
+    assert bias.source["tensorflow"] == "summation"
+    # Half of the worst case that is known of any sum of so many terms.
+    assert 1e-6 < bias.error["tensorflow"] < bias.bound["tensorflow"] < 8192 * 2.0**-24 / 2
+
+
+def test_a_mean_of_zero_is_measured_by_its_terms(pythons):
+    report = check(
+        f"{SOUND}:inverted_residual", shape=(16, 16, 3), backends=["tensorflow", "jax"],
+        pythons=pythons, steps=1,
+    )  # fmt: skip
+    assert report.agree, str(report)
+    step = next(rung for rung in report.rungs if rung.name == "one step")
+    (mean,) = (entry for entry in step.entries if entry.name == "zero_mean/moving_mean")
+    assert mean.measure == "size of its terms"
+    assert 0 < mean.error["tensorflow"] < 1e-5
+    assert max(step.largest.values()) < 1e-2
+
+
+def test_a_backend_that_only_runs_forward_is_remarked_upon(pythons):
+    """NumPy's mean of squares loses digits where the mean is larger than the spread."""
+    done = run(
+        {**pythons, "numpy": pythons["jax"]}, "mean_beyond_spread", "--shape", "16,16,3",
+        "--backends", "jax,numpy", "--steps", "1",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "The backends agree." in done.stdout
+    assert "not part of the verdict, since numpy only runs models forward" in done.stdout
+    assert "normalise (BatchNormalization)" in done.stdout
+
+
+def test_the_backend_of_the_reference_is_named_where_it_is_the_odd_one(pythons, tmp_path):
+    """The fault is in JAX's float32 and in the float64 that the others are held against."""
+    leak = (
+        "nn = keras.src.backend.nn\nreal = nn.relu\n"
+        "nn.relu = lambda x: real(x) + 1e-3 * (x - real(x))"
+    )
+    odd = altered(pythons["jax"], tmp_path / "altered", leak)
+    report = check(
+        f"{SOUND}:by_median", shape=40, backends=[*BACKENDS, "numpy"], steps=1,
+        pythons={**pythons, "jax": odd, "numpy": pythons["jax"]},
+    )  # fmt: skip
+    assert report.oracle == "jax"
+    first = report.first_divergence
+    assert (first.rung, first.layer, first.guilty) == ("forward", "Dense", ("jax",))
+    assert "jax differs from torch, tensorflow and numpy, which agree" in str(report)
+    assert {entry.guilty for rung in report.rungs for entry in rung.divergences} == {("jax",)}
+    assert report.remarks == {}
 
 
 def test_adam_on_a_word_that_is_repeated_is_found_with_its_weight(pythons):

@@ -12,7 +12,7 @@ def test_gradients_move_by_rounding_and_those_that_are_none_stay(keras):
     used, unused = keras.Variable(np.zeros(64, np.float32)), keras.Variable([3.0])
     optimizer = keras.optimizers.SGD(1.0)
     optimizer.build([used, unused])
-    shake_gradients(optimizer, seed=0, run=1, terms=100)
+    shake_gradients(optimizer, seed=0, run=1, amplitudes=[10 * 2.0**-24] * 2)
     gradient = keras.ops.convert_to_tensor(np.linspace(0.5, 1, 64, dtype=np.float32))
     with pytest.warns(UserWarning, match="Gradients do not exist"):
         optimizer.apply([gradient, None], [used, unused])
@@ -30,7 +30,7 @@ def test_each_run_and_each_step_has_coins_of_its_own(keras):
         weight = keras.Variable(np.zeros(64, np.float32))
         optimizer = keras.optimizers.SGD(1.0)
         optimizer.build([weight])
-        shake_gradients(optimizer, seed=0, run=run, terms=100)
+        shake_gradients(optimizer, seed=0, run=run, amplitudes=[10 * 2.0**-24])
         for _ in range(2):
             weight.assign(np.zeros(64, np.float32))
             optimizer.apply([gradient], [weight])

@@ -37,7 +37,10 @@ def curves(traces, oracle, nudged, planted):
 
 def _distance(losses, exact):
     # Three digits are plenty for a picture, and keep a report small.
-    return [float(f"{gap:.2e}") for gap in np.abs(losses - exact) / np.abs(exact)]
+    # Where a loss is 0, the largest is the measure.
+    scale = np.abs(exact)
+    scale = np.where(scale > 0, scale, np.max(scale, initial=0.0) or 1.0)
+    return [float(f"{gap:.2e}") for gap in np.abs(losses - exact) / scale]
 
 
 def _losses(trace, stage):

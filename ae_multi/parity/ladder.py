@@ -12,12 +12,17 @@ from ae_multi.parity.bounds import (
     UNIT_ROUNDOFF,
     UNIT_ROUNDOFF_64,
     bounds,
+    largest,
+    largest_error,
     prediction_interval,
-    relative_error,
+    scale_of,
     terms_forward,
     terms_of_a_step,
 )
 from ae_multi.parity.divergence import Divergence, Rung
+from ae_multi.parity.equality import equal_bits, equal_integers, is_whole
+from ae_multi.parity.majority import blame_reference
+from ae_multi.selection import FORWARD_ONLY
 
 # Stage of a trace: what its rung compares.
 RUNGS = {
@@ -37,6 +42,7 @@ RUNGS = {
     "float64": "all but the training in true float64 on every backend",
 }
 _BITWISE = ("start", "order", "noise")
+_FORWARD = ("forward", "training forward")
 _STEPS = ("losses", "epoch")
 _BY_PLAN = ("one step", "losses", "epoch")
 _IN_FLOAT64 = ("forward", "training forward", "gradient", "one step", "losses", "epoch")
@@ -84,44 +90,110 @@ def climb(traces, oracle, shaken=(), exact=None, nudged=(), plans=None):
 
 def _rung(stage, traces, oracle, shaken, roundoff=UNIT_ROUNDOFF, name=None, more=0):
     entries = {b: trace.stages[stage] for b, trace in traces.items() if stage in trace.stages}
-    found, terms, moved = [], 0, 0.0
-    worst = dict.fromkeys(entries, 0.0)
-    before = _terms_before(stage, oracle) + more
-    # The stage's first entry is the loss; a gradient is measured beside other gradients.
-    gradients = oracle.values(stage)[1:] if stage == "gradient" else []
-    beside = max((float(np.max(np.abs(g), initial=0.0)) for g in gradients), default=0.0)
+    rounded = _Rounded(stage, oracle, roundoff, list(entries), more)
+    found = []
     for place, exact in enumerate(oracle.stages[stage]):
         values = {backend: items[place]["values"] for backend, items in entries.items()}
+        moves = [trace.values(stage)[place] for trace in shaken]
         if stage in _BITWISE:
-            error, bound = _bitwise(values, exact["values"])
-            source = dict.fromkeys(error, "bits")
+            part = equal_bits(values, exact["values"])
+        elif all(map(is_whole, [exact["values"], *values.values()])):
+            part = equal_integers(values, exact["values"], moves)
         else:
-            terms += exact["terms"]
-            measure = {
-                "each": exact.get("each", False),
-                "beside": beside,
-                "lost": REASONED * roundoff * (terms + before) ** 0.5,
-            }
-            error = {b: relative_error(v, exact["values"], **measure) for b, v in values.items()}
-            moves = [
-                relative_error(t.values(stage)[place], exact["values"], **measure) for t in shaken
-            ]
-            if stage in _STEPS and not exact.get("each"):
-                # One number may be right by luck; what was seen before it counts too.
-                worst = error = {b: max(error[b], worst[b]) for b in error}
-                moves = [*moves, moved]
-            moved = max(moves, default=0.0)
-            adam = _optimizer_error(stage, place, oracle, len(error)) * roundoff / UNIT_ROUNDOFF
-            bound, source = bounds(error, terms + before, moved, adam, roundoff)
-        guilty = tuple(b for b in error if not error[b] <= bound[b])
+            part = rounded.compare(place, exact, values, moves)
         label = exact["name"] if name is None else f"{stage}: {exact['name']}"
         shape = np.shape(exact["values"])
-        found.append(
-            Divergence(
-                name or stage, place, label, exact["layer"], shape, error, bound, guilty, source
-            )
+        entry = Divergence(
+            name or stage, place, label, exact["layer"], shape, **_with_verdict(part)
         )
+        found.append(rounded.blamed(entry, exact, values))
     return Rung(name or stage, found)
+
+
+class _Rounded:
+    """Compares the entries of one stage, in order, where rounding is allowed for."""
+
+    def __init__(self, stage, oracle, roundoff, backends, more):
+        self._stage, self._oracle, self._roundoff = stage, oracle, roundoff
+        self._before, self._terms, self._moved = _terms_before(stage, oracle) + more, 0, 0.0
+        # Layers pass on what the sums before them are off by.
+        self._summed = 0.0 if stage in _FORWARD else _all_sums(oracle)
+        self._worst = dict.fromkeys(backends, 0.0)
+        # The stage's first entry is the loss; a gradient is measured beside other gradients.
+        gradients = oracle.values(stage)[1:] if stage == "gradient" else []
+        self._largest = max((largest(g) for g in gradients), default=0.0)
+        self._alone = None
+
+    def compare(self, place, exact, values, moves):
+        """What a `Divergence` says of errors and bounds at one place, as a dict."""
+        stage, each = self._stage, exact.get("each", False)
+        terms = exact["terms"] + self._before + self._terms
+        own = exact.get("scale", 0.0)
+        if stage == "one step":
+            own = max(own, largest(self._oracle.values("start")[place]))
+        beside = max(self._largest, own)
+        lost = REASONED * self._roundoff * terms**0.5
+        scale, is_beside = scale_of(exact["values"], beside, lost)
+        measure = "exact value" if each else "largest value"
+        if is_beside:
+            measure = "size of its terms" if own >= self._largest else "largest gradient"
+        off = {b: largest_error(v, exact["values"], scale, each) for b, v in values.items()}
+        error = {backend: found[0] for backend, found in off.items()}
+        moved = [largest_error(array, exact["values"], scale, each)[0] for array in moves]
+        if stage in _STEPS and not each:
+            # One number may be right by luck; what was seen before it counts too.
+            self._worst = error = {b: max(error[b], self._worst[b]) for b in error}
+            moved = [*moved, self._moved]
+        self._moved = max(moved, default=0.0)
+        adam = _optimizer_error(stage, place, self._oracle, len(error), scale)
+        summed = self._summed + exact.get("summation", 0.0) / scale
+        if stage in _FORWARD:
+            self._terms, self._summed = terms, summed
+        amounts = {
+            "terms": terms,
+            "moved": self._moved,
+            "optimizer": adam * self._roundoff / UNIT_ROUNDOFF,
+            "roundoff": self._roundoff,
+            "summation": summed,
+            "cancellation": own / scale,
+        }
+        bound, source = bounds(error, **amounts)
+        self._alone = bounds(dict.fromkeys(error, 0.0), **amounts)[0]
+        at = {backend: found[1:] for backend, found in off.items()}
+        return {
+            "error": error, "bound": bound, "source": source, "scale": scale, "measure": measure,
+            "at": at,
+        }  # fmt: skip
+
+    def blamed(self, entry, exact, values):
+        """The entry, blamed on the backend of the float64 reference if that is the odd one."""
+        if set(entry.source.values()) <= {"bits"}:
+            return entry
+        backend = self._oracle.about.get("backend")
+        scale = entry.scale
+        if exact.get("each", False):
+            scale = np.maximum(np.abs(exact["values"]), UNIT_ROUNDOFF * scale)
+        # In float64 the reference's backend has no other trace than the oracle.
+        everyone = {backend: exact["values"], **values}
+        return blame_reference(entry, everyone, backend, scale, self._alone)
+
+
+def _with_verdict(part):
+    """The dict ``part`` of errors and bounds, with the backends that are beyond theirs."""
+    beyond = [b for b, error in part["error"].items() if not error <= part["bound"][b]]
+    return {
+        **part,
+        "guilty": tuple(b for b in beyond if b not in FORWARD_ONLY),
+        "remarks": tuple(b for b in beyond if b in FORWARD_ONLY),
+    }
+
+
+def _all_sums(oracle):
+    """What plain summation in all layers together may put an output off by."""
+    return sum(
+        entry.get("summation", 0.0) / scale_of(entry["values"])[0]
+        for entry in oracle.stages["training forward"]
+    )
 
 
 def _terms_before(stage, oracle):
@@ -144,15 +216,24 @@ def _training(traces, nudged):
     tests = {b: t.stages["training"][-1] for b, t in traces.items() if "training" in t.stages}
     runs = [float(trace.stages["training"][-1]["values"]) for trace in nudged]
     mean, allowed = prediction_interval(runs)
-    error = {backend: relative_error(test["values"], mean) for backend, test in tests.items()}
-    bound = dict.fromkeys(error, allowed)
-    guilty = tuple(b for b in error if not error[b] <= bound[b])
-    name = next(iter(tests.values()))["name"]
-    source = dict.fromkeys(error, "spread")
-    return Rung("training", [Divergence("training", 0, name, "", (), error, bound, guilty, source)])
+    name, (scale, _) = next(iter(tests.values()))["name"], scale_of(mean)
+    off = {backend: largest_error(test["values"], mean, scale) for backend, test in tests.items()}
+    error = {backend: found[0] for backend, found in off.items()}
+    part = {
+        "error": error,
+        "bound": dict.fromkeys(error, allowed),
+        "source": dict.fromkeys(error, "spread"),
+        "scale": scale,
+        "measure": "mean of the perturbed trainings",
+        "at": {backend: found[1:] for backend, found in off.items()},
+    }
+    entry = Divergence("training", 0, name, "", (), **_with_verdict(part))
+    values = {b: np.asarray(test["values"]) for b, test in tests.items()}
+    backend = nudged[0].about.get("backend")
+    return Rung("training", [blame_reference(entry, values, backend, scale, entry.bound)])
 
 
-def _optimizer_error(stage, place, oracle, backends):
+def _optimizer_error(stage, place, oracle, backends, scale):
     """What Adam's bias correction in float32 may put a weight or loss off by.
 
     Of a weight only the first step is off by it. A loss shows it on all backends alike, so that
@@ -161,30 +242,8 @@ def _optimizer_error(stage, place, oracle, backends):
     error = oracle.about.get("optimizer_roundoff", 0.0)
     if stage == "one step":
         before, after = (oracle.values(name)[place] for name in ("start", "one step"))
-        scale = float(np.max(np.abs(after), initial=0.0)) or 1.0
-        return error * float(np.max(np.abs(after - before), initial=0.0)) / scale
+        return error * largest(after - before) / scale
     return error if stage == "losses" and backends == 1 else 0.0
-
-
-def _bitwise(values, exact):
-    """Errors and bounds where nothing but equality will do: what most backends hold is right.
-
-    Where they are as many, it is what lies closest to the oracle.
-    """
-    bits = {backend: (array.dtype, array.tobytes()) for backend, array in values.items()}
-
-    def trust(backend):
-        gap = np.sum(np.abs(values[backend].astype(np.float64) - exact))
-        return list(bits.values()).count(bits[backend]), -gap
-
-    measure = max(values, key=trust)
-    right = values[measure].astype(np.float64)
-    scale = float(np.max(np.abs(right), initial=0.0)) or 1.0
-    error = {}
-    for backend, array in values.items():
-        gap = float(np.max(np.abs(array.astype(np.float64) - right), initial=0.0))
-        error[backend] = 0.0 if bits[backend] == bits[measure] else max(gap / scale, 2.0**-149)
-    return error, dict.fromkeys(values, 0.0)
 
 
 def _check_comparable(traces):

@@ -18,7 +18,12 @@ from ae_multi.parity.bounds import terms_of_a_step
 from ae_multi.parity.excerpt import save_training_excerpt
 from ae_multi.parity.record import describe
 from ae_multi.parity.recorder import Recorder
-from ae_multi.parity.shake import optimizer_roundoff, perturb_training, shake_gradients
+from ae_multi.parity.shake import (
+    optimizer_roundoff,
+    perturb_training,
+    shake_amplitudes,
+    shake_gradients,
+)
 from ae_multi.parity.trace import Trace
 from ae_multi.parity.ulp import nudged
 from ae_multi.randomness.streams import stream
@@ -74,7 +79,8 @@ def probe(job, emit):
         return
 
     forward_only = keras.config.backend() in FORWARD_ONLY or not first.trainable_variables
-    recorder = runs.recorder(first)
+    # Of the oracle the shaken runs follow; only there the sums behind its values are needed.
+    recorder = runs.recorder(first, with_sums=bool(job["shaken"]))
     # What was drawn is what the first rung compares; all others start from the same numbers.
     stages = {"start": drawn, **recorder.forward(job["steps"])}
     if job["float64"] and runs.products(stages["forward"]) < _FEW:
@@ -134,7 +140,7 @@ class _Runs:
             done = {"event": "progress", "done": self._done, "total": self._total}
             self._emit({**done, "label": label})
 
-    def recorder(self, model=None, start=None, run=0, terms=0, plan=None):
+    def recorder(self, model=None, start=None, run=0, amplitudes=None, with_sums=False, plan=None):
         """A `Recorder` of the model, or of another like it, from the common start or another.
 
         Where there are runs that are shaken, all are, those by nothing too; so they share programs.
@@ -144,13 +150,14 @@ class _Runs:
             model = subject.build(self.job["build"], self.data.xs)
         for variable, values in zip(model.weights, start or self.start, strict=True):
             variable.assign(values.astype(variable.dtype))
-        self._shake(model.optimizer, run, terms)
-        job = self.job
-        return Recorder(model, self.data.xs, self.data.ys, job["seed"], job["batch_size"], plan)
+        self._shake(model.optimizer, run, amplitudes, len(model.trainable_variables))
+        job, data = self.job, self.data
+        return Recorder(model, data.xs, data.ys, job["seed"], job["batch_size"], with_sums, plan)
 
-    def _shake(self, optimizer, run, terms):
+    def _shake(self, optimizer, run, amplitudes, gradients):
         if self.job["shaken"]:
-            shake_gradients(optimizer, self.job["seed"], run, terms)
+            still = [0.0] * gradients
+            shake_gradients(optimizer, self.job["seed"], run, amplitudes or still)
 
     def save_excerpt(self, model, stage, place, path):
         """Save what shows one entry of a stage: a layer, its inputs and weights, or a training."""
@@ -189,8 +196,9 @@ class _Runs:
     def variations(self, about, stages, rate):
         """Save the further traces that the job wants."""
         terms = terms_of_a_step(stages)
+        amplitudes = shake_amplitudes(stages["gradient"][1:], terms)
         for run, path in enumerate(self.job["shaken"], 1):
-            found = {"start": stages["start"], **self._shaken(run, terms, rate)}
+            found = {"start": stages["start"], **self._shaken(run, amplitudes, rate)}
             Trace(about, found).save(path)
         for run, path in enumerate(self.job["nudged"], 1):
             recorder = self.recorder(start=nudged(self.start, self.job["seed"], run))
@@ -199,9 +207,9 @@ class _Runs:
         for path in self.job["planted"]:
             Trace(about, self._planted(rate)).save(path)
 
-    def _shaken(self, run, terms, rate):
+    def _shaken(self, run, amplitudes, rate):
         """The stages of a trace that is shaken as float32 rounding would shake it."""
-        shaken = {"run": run, "terms": terms}
+        shaken = {"run": run, "amplitudes": amplitudes}
         start = nudged(self.start, self.job["seed"], run)
         recorder, steps = self.recorder(start=start, **shaken), self.job["steps"]
         found = {**recorder.forward(steps), **recorder.steps(steps, self.told)}
@@ -224,9 +232,9 @@ class _Runs:
             found["training"] = self._own(recorder, 1)
         return found
 
-    def _sgd(self, recorder, rate, run=0, terms=0):
+    def _sgd(self, recorder, rate, run=0, amplitudes=None):
         optimizer = trainings.gentle_sgd(rate)
-        self._shake(optimizer, run, terms)
+        self._shake(optimizer, run, amplitudes, len(recorder.model.trainable_variables))
         return trainings.sgd_epoch(recorder, self.data, optimizer, self.told)
 
     def _own(self, recorder, epochs):

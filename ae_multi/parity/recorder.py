@@ -7,7 +7,8 @@ import numpy as np
 from ae_multi import backends
 from ae_multi._keras import keras
 from ae_multi.data.batches import steps_in_epoch
-from ae_multi.parity import subject
+from ae_multi.parity import subject, sums
+from ae_multi.parity.bounds import terms_of_a_step
 from ae_multi.parity.plan_steps import PlanSteps
 from ae_multi.parity.watch import watched_layers
 from ae_multi.randomness.streams import permutation
@@ -24,10 +25,11 @@ class Recorder:
         ys: list of targets.
         seed: integer, of the batch order.
         batch_size: samples in a batch; the last batch of an epoch may be smaller.
+        with_sums: whether to measure the sums behind the values, see `ae_multi.parity.sums`.
         plan: name of the plan that takes the steps, or None for Keras's own step.
     """
 
-    def __init__(self, model, xs, ys, seed, batch_size, plan=None):
+    def __init__(self, model, xs, ys, seed, batch_size, with_sums=False, plan=None):
         self.model, self.xs, self.ys = model, xs, ys
         self.seed, self.plan, self._by_plan = seed, plan, None
         self.batch_size = min(batch_size, len(xs[0]))
@@ -35,6 +37,9 @@ class Recorder:
         self._owners = _owners(model)
         self._start = [ops.convert_to_numpy(v) for v in model.variables]
         self._epoch, self._permutation = None, None
+        self._with_sums, self._calls, self._terms = with_sums, [], 0
+        # What is known of the sums behind the statistics of normalisation, by a weight's id.
+        self._statistic_sums = {}
 
     def forward(self, steps):
         """Dict of the stages that need no gradient to entries, as a `Trace` holds them."""
@@ -42,7 +47,9 @@ class Recorder:
         stages = {"order": self._order(steps)}
         used, _ = self._layers(inputs, training=False)
         trained, draws = self._layers(inputs, training=True)
-        return {**stages, "noise": draws, "forward": used, "training forward": trained}
+        stages |= {"noise": draws, "forward": used, "training forward": trained}
+        self._terms = terms_of_a_step(stages)
+        return stages
 
     def steps(self, steps, told=None):
         """Dict of the stages of gradients and steps to entries.
@@ -59,7 +66,7 @@ class Recorder:
         for step in range(steps):
             losses.append(self.step(step))
             if step == 0:
-                stages["one step"] = self.weights()
+                stages["one step"] = self.weights(self._statistic_sums)
             if told is not None:
                 told()
         stages["losses"] = [entry(f"step {n}", loss) for n, loss in enumerate(losses, 1)]
@@ -79,9 +86,14 @@ class Recorder:
         )
         return logs["loss"]
 
-    def weights(self):
-        """The weights as they are, as entries."""
-        return [self._weight_entry(variable, variable) for variable in self.model.weights]
+    def weights(self, known=None):
+        """The weights as they are, as entries.
+
+        Args:
+            known: dict of a weight's id to further values of its entry, or None.
+        """
+        known = known or {}
+        return [self._weight_entry(v, v, **known.get(id(v), {})) for v in self.model.weights]
 
     def save_layer(self, stage, place, path):
         """Save the layer behind one entry of a forward stage, with its inputs and weights."""
@@ -114,11 +126,11 @@ class Recorder:
     def _order(self, steps):
         return [entry(f"step {step + 1}", self._chosen(step)) for step in range(steps)]
 
-    def _weight_entry(self, variable, values):
+    def _weight_entry(self, variable, values, **more):
         """One weight's name, its layer's class, and values that belong to it."""
         layer = self._owners.get(id(variable))
         name = f"{layer.name}/{variable.name}" if layer else variable.path
-        return entry(name, np.array(ops.convert_to_numpy(values)), layer)
+        return entry(name, np.array(ops.convert_to_numpy(values)), layer, **more)
 
     def _layers(self, xs, training):
         """(what each layer gives, in the order in which the layers end; the bits each draws)."""
@@ -126,10 +138,17 @@ class Recorder:
             self._forward(xs, training)
         self._restore()
         given = [
-            entry(layer.name, values, layer, _terms(layer, inputs, values))
+            entry(
+                layer.name, values, layer, _terms(layer, inputs, values),
+                **(sums.forward_sums(layer, inputs, values, training) if self._with_sums else {}),
+            )
             for layer, inputs, outputs in calls
             for values in outputs
-        ]
+        ]  # fmt: skip
+        if self._with_sums and training:
+            self._calls = calls
+            for layer, inputs, _ in calls:
+                self._statistic_sums |= sums.statistic_sums(layer, inputs)
         return given, [entry(layer.name, bits, layer) for layer, bits in draws]
 
     def _forward(self, xs, training):
@@ -150,7 +169,20 @@ class Recorder:
 
         value, gradients = backends.current().gradients(loss, variables)
         self._restore()
-        return [entry("loss", value), *map(self._weight_entry, variables, gradients)]
+        known = {}
+        if self._with_sums:
+            known = {key: {"terms": n} for key, n in sums.gradient_terms(self._calls).items()}
+            for key, found in sums.gradient_sums(loss, self._calls, self._terms).items():
+                known[key] |= found
+            self._restore()
+            self._calls = []
+        return [
+            entry("loss", value),
+            *(
+                self._weight_entry(variable, gradient, **known.get(id(variable), {}))
+                for variable, gradient in zip(variables, gradients, strict=True)
+            ),
+        ]
 
     def _restore(self):
         """Undo what a training pass left in running means and counters."""
@@ -161,7 +193,16 @@ class Recorder:
 def entry(name, values, layer=None, terms=0, **more):
     """One entry of a stage, as a `Trace` holds it."""
     kind = "" if layer is None else type(layer).__name__
-    return {"name": name, "layer": kind, "terms": terms, "values": np.asarray(values), **more}
+    return {"name": name, "layer": kind, "terms": terms, "values": _numbers(values), **more}
+
+
+def _numbers(values):
+    """An array of a type that a file of arrays holds and that can be subtracted."""
+    values = np.asarray(values)
+    if values.dtype.kind == "c":
+        return np.stack([values.real, values.imag], axis=-1)
+    # NumPy has no type of its own for bfloat16.
+    return values if values.dtype.kind in "biuf" else values.astype(np.float32)
 
 
 def _terms(layer, inputs, values):

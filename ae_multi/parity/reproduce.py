@@ -25,9 +25,9 @@ call = {{"training": {training}}} if layer._call_has_training_arg else {{}}
 layer(*inputs, **call)  # makes the weights
 layer.set_weights([data[f"weight{{i}}"] for i in range({weights})])
 output = keras.ops.convert_to_numpy(keras.tree.flatten(layer(*inputs, **call))[0])
-error = np.max(np.abs(output - data["exact"])) / np.max(np.abs(data["exact"]))
+error = np.max(np.abs(output - data["exact"])) / {scale}
 print(f"{{keras.config.backend()}}, Keras {{keras.__version__}}: {name} is off by {{error:.1e}} "
-      "of its largest value, against float64")
+      "of the {measure}, against {reference}")
 '''
 
 
@@ -54,10 +54,18 @@ def write_script(path, divergence, excerpt, exact):
 
 
 def to_compare(path, divergence):
-    """What a script's head says of how to run it: on a guilty backend, and on another."""
+    """What a script says of how to run it, and of what its error is relative to."""
     others = [backend for backend in divergence.error if backend not in divergence.guilty]
     other = (others or ["numpy"])[0]
-    return {"script": path.name, "guilty": divergence.guilty[0], "other": other}
+    relative = divergence.measure == "largest value"
+    return {
+        "script": path.name,
+        "guilty": divergence.guilty[0],
+        "other": other,
+        "scale": 'np.max(np.abs(data["exact"]))' if relative else divergence.scale,
+        "measure": divergence.measure or "largest value",
+        "reference": divergence.reference or "float64",
+    }
 
 
 def save_script(path, text, **arrays):

@@ -48,9 +48,9 @@ for step in range({steps}):
     loss = model.train_on_batch(*batch(step), return_dict=True)["loss"]
 found = {found}
 gap = np.abs(np.asarray(found, np.float64) - data["exact"])
-error = np.max(gap) / np.max(np.abs(data["exact"]))
+error = np.max(gap) / {scale}
 print(f"{{keras.config.backend()}}, Keras {{keras.__version__}}: {name} is off by {{error:.1e}} "
-      "of its largest value, against float64")
+      "of the {measure}, against {reference}")
 '''
 
 _FROM_CONFIGURATION = """\

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ae_multi._keras import keras
-from ae_multi.parity.bounds import UNIT_ROUNDOFF
+from ae_multi.parity.bounds import CONDITIONED, SUMMED, UNIT_ROUNDOFF
 from ae_multi.randomness import noise
 
 ops = keras.ops
@@ -29,7 +29,7 @@ def perturb_training(optimizer, seed, run, terms):
         run: number of the repetition, from 1.
         terms: number of float32 terms that enter a gradient.
     """
-    shake_gradients(optimizer, seed, run, terms, each=True)
+    shake_gradients(optimizer, seed, run, (UNIT_ROUNDOFF * terms**0.5,), each=True)
     if isinstance(optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
         return
     rate = float(ops.convert_to_numpy(optimizer.learning_rate))
@@ -46,11 +46,33 @@ def terms_of_gradients(model):
     return 3 * sum(math.prod(shape[:-1]) for shape in kernels)
 
 
-def shake_gradients(optimizer, seed, run=0, terms=0, each=False):
-    """Change each gradient by the rounding that a sum of ``terms`` float32 terms can have.
+def shake_amplitudes(gradient_entries, terms):
+    """How far rounding may move each gradient, relative to its largest value.
 
-    A sum of no terms has none: then nothing changes, but the steps are the same program, which
-    has to be compiled only once.
+    Args:
+        gradient_entries: entries of the oracle's gradients, without the loss.
+        terms: how many terms every gradient is a sum of, besides those that its entry counts.
+
+    Returns:
+        List of floats, one for each gradient. Where the error of plain summation is known and
+        larger, it is that, so that the shakes allow of it what `bounds` allows.
+    """
+    amplitudes = []
+    for found in gradient_entries:
+        amplitude = UNIT_ROUNDOFF * (terms + found["terms"]) ** 0.5
+        largest = float(np.max(np.abs(found["values"]), initial=0.0))
+        if largest:
+            summation = found.get("summation", 0.0) / largest
+            amplitude = max(amplitude, SUMMED / CONDITIONED * summation)
+        amplitudes.append(amplitude)
+    return amplitudes
+
+
+def shake_gradients(optimizer, seed, run=0, amplitudes=(0.0,), each=False):
+    """Change each gradient by the rounding that float32 may leave in it.
+
+    With amplitudes of 0 nothing changes, but the steps are the same program, which has to be
+    compiled only once.
 
     An optimizer may amplify this far beyond what weights show: Adam divides a gradient by its
     own size, so that where it is all but zero, its rounding decides on the step. The coins are
@@ -60,7 +82,8 @@ def shake_gradients(optimizer, seed, run=0, terms=0, each=False):
         optimizer: a Keras optimizer; its `apply` is replaced for good.
         seed: integer.
         run: number of the repeat; each has coins of its own.
-        terms: integer.
+        amplitudes: how far each gradient moves, relative to its largest value. For another number
+            of gradients than these the smallest is taken.
         each: whether an element changes relative to itself, not to the gradient's largest one.
     """
     real = optimizer.apply
@@ -68,10 +91,11 @@ def shake_gradients(optimizer, seed, run=0, terms=0, each=False):
     # Among the optimizer's state, what differs from run to run makes no other program.
     def state(name, value, dtype=None):
         initial = keras.initializers.Constant(value)
-        return optimizer.add_variable((), initializer=initial, dtype=dtype, name=name)
+        shape = np.shape(value)
+        return optimizer.add_variable(shape, initializer=initial, dtype=dtype, name=name)
 
     number = state("shake_run", run, "int32")
-    amplitude = state("shake_amplitude", UNIT_ROUNDOFF * terms**0.5)
+    sizes = state("shake_amplitudes", np.asarray(amplitudes, np.float64))
 
     def apply(grads, trainable_variables=None):
         counts = [0 if g is None else math.prod(int(n) for n in g.shape) for g in grads]
@@ -79,12 +103,13 @@ def shake_gradients(optimizer, seed, run=0, terms=0, each=False):
         # In one go: a draw for each gradient would be most of what there is to compile.
         coins = _coins(sum(counts), seed, moment)
         shaken, ends = [], np.cumsum(counts)
-        for gradient, count, end in zip(grads, counts, ends, strict=True):
+        for place, (gradient, count, end) in enumerate(zip(grads, counts, ends, strict=True)):
             if gradient is None:  # the loss does not depend on this weight
                 shaken.append(None)
                 continue
             signs = ops.reshape(coins[end - count : end], gradient.shape)
-            size = ops.cast(amplitude, gradient.dtype)
+            size = sizes[place] if len(grads) == len(amplitudes) else ops.min(sizes)
+            size = ops.cast(size, gradient.dtype)
             if each:
                 size = size * gradient
             elif gradient.shape:

@@ -32,13 +32,25 @@ class Report:
 
     @property
     def agree(self):
-        """Whether every rung holds on every backend."""
+        """Whether every rung holds on every backend that trains."""
         return all(rung.holds for rung in self.rungs)
 
     @property
     def first_divergence(self):
         """The first `Divergence` on the ladder, or None."""
         return next((rung.divergences[0] for rung in self.rungs if rung.divergences), None)
+
+    @property
+    def remarks(self):
+        """Dict of each backend that only runs forward and differs to its first `Divergence`.
+
+        No model is trained on these, so that they do not decide whether the backends agree.
+        """
+        found = {}
+        for entry in (entry for rung in self.rungs for entry in rung.remarks):
+            for backend in entry.remarks:
+                found.setdefault(backend, entry)
+        return found
 
     def to_json(self):
         """The report as plain values."""
@@ -63,10 +75,20 @@ class Report:
             "oracle": self.oracle,
             "not_comparable": self.not_comparable,
             "left_out": self.left_out,
+            "remarks": {backend: asdict(entry) for backend, entry in self.remarks.items()},
             "curves": self.curves,
         }
 
     def __str__(self):
         lines = [f"{rung.name:>16}: {'holds' if rung.holds else 'PARTS'}" for rung in self.rungs]
         first = self.first_divergence
-        return "\n".join([*lines, *([] if first is None else [f"first in {first}"])])
+        lines += [] if first is None else [f"first in {first}"]
+        return "\n".join([*lines, *self.remark_lines()])
+
+    def remark_lines(self):
+        """A sentence for each backend that only runs forward and differs."""
+        return [
+            f"Remark, not part of the verdict, since {backend} only runs models forward: "
+            f"{entry.describe((backend,))}"
+            for backend, entry in self.remarks.items()
+        ]

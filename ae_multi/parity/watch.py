@@ -75,6 +75,7 @@ def _replace(stack, place, name, function):
 
 
 def _arrays(structure):
-    """The tensors of a structure, as NumPy arrays."""
+    """The tensors of numbers of a structure, as NumPy arrays; strings only TensorFlow has."""
     tensors = [tensor for tensor in keras.tree.flatten(structure) if keras.ops.is_tensor(tensor)]
-    return [keras.ops.convert_to_numpy(tensor) for tensor in tensors]
+    arrays = [keras.ops.convert_to_numpy(tensor) for tensor in tensors]
+    return [array for array in arrays if array.dtype.kind not in "OSU"]

@@ -2,6 +2,7 @@
 
 from rich.text import Text
 
+from ae_multi.parity.divergence import LARGEST_RELATIVE
 from ae_multi.report.tables import plain_table
 
 
@@ -22,18 +23,23 @@ def ladder_table(report):
         table.add_column(name)
     for rung in report.rungs:
         entry = rung.closest
-        worst = max(entry.error, key=lambda b: entry.error[b] / (entry.bound[b] or 1e-300))
+        worst = entry.worst
         table.add_row(
             rung.name,
             str(rung.compared),
-            f"{max(rung.largest.values()):.1e}",
+            relative(max(rung.largest.values())),
             f"{entry.name} on {worst}" if entry.error[worst] else "",
-            f"{entry.error[worst]:.1e}",
-            f"{entry.bound[worst]:.1e}",
+            relative(entry.error[worst]),
+            relative(entry.bound[worst]),
             entry.source[worst],
             Text("yes", "green") if rung.holds else Text("NO", "bold red"),
         )
     return table
+
+
+def relative(error):
+    """A relative error as text; a larger one than `LARGEST_RELATIVE` only as such."""
+    return f"{error:.1e}" if error <= LARGEST_RELATIVE else f"> {LARGEST_RELATIVE:.0e}"
 
 
 def print_report(to, report):
@@ -50,5 +56,7 @@ def print_report(to, report):
     else:
         to.print("The backends PART, first in", style="bold red")
         to.print(f"  {report.first_divergence}", style="red", markup=False, soft_wrap=True)
+    for line in report.remark_lines():
+        to.print(line, style="yellow", markup=False, soft_wrap=True)
     if report.unscripted:
         to.print(f"No script was written: {report.unscripted}.", style="yellow", markup=False)

@@ -1,7 +1,7 @@
 """Climb the ladder where nothing is wrong, and count false alarms.
 
-Run k takes model k mod 20 and seed k div 20: other models first, then other seeds. Status 0 if
-every rung held in every run, 1 if one did not, 2 for a usage error.
+Of n models run k takes model k mod n and seed k div n: other models first, then other seeds.
+Status 0 if every rung held in every run, 1 if one did not, 2 for a usage error.
 """
 
 import argparse

@@ -58,6 +58,8 @@ CASES = {
     "two_inputs": Case(f"{_TESTS / 'reference' / 'keras_models.py'}:two_inputs", ((8, 8, 2), (5,))),
     "convolutional": Case(_here("convolutional"), ((16, 16, 1),), steps=6),
     "separable": Case(_here("separable"), ((16, 16, 2),), steps=6),
+    "pooled": Case(_here("pooled"), ((16, 16, 3),), steps=6),
+    "inverted_residual": Case(_here("inverted_residual"), ((16, 16, 3),), steps=6),
     "recurrent": Case(_here("recurrent"), ((10, 4),), steps=6),
     "both_ways": Case(_here("both_ways"), ((8, 5),), steps=6),
     "attention": Case(_here("attention"), ((9, 16),), steps=6),

@@ -41,6 +41,42 @@ def separable():
     )
 
 
+def pooled():
+    """Every position of an image has the same gradient; a counter among the weights.
+
+    TensorFlow adds the 8,192 terms of the depthwise bias's gradient one after another.
+    """
+    return _compiled(
+        [
+            keras.Input((16, 16, 3)),
+            layers.Normalization(name="normalization"),
+            layers.Conv2D(8, 3, padding="same", activation="swish"),
+            layers.DepthwiseConv2D(3, padding="same", name="depthwise"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(10),
+        ],
+        optimizers.SGD(0.1),
+        "mse",
+    )
+
+
+def inverted_residual():
+    """A block of MobileNetV2: it normalises values whose mean is exactly 0."""
+    image = keras.Input((16, 16, 3))
+    x = layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False)(image)
+    x = layers.ReLU(6.0)(layers.BatchNormalization()(x))
+    x = layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x)
+    x = layers.ReLU(6.0)(layers.BatchNormalization()(x))
+    x = layers.BatchNormalization()(layers.Conv2D(4, 1, use_bias=False)(x))
+    y = layers.Conv2D(12, 1, use_bias=False)(x)
+    y = layers.ReLU(6.0)(layers.BatchNormalization(name="zero_mean")(y))
+    y = layers.BatchNormalization()(layers.Conv2D(4, 1, use_bias=False)(y))
+    x = layers.GlobalAveragePooling2D()(layers.Add()([x, y]))
+    model = keras.Model(image, layers.Dense(10, activation="softmax")(x))
+    model.compile(optimizers.Adam(1e-3), "mse")
+    return model
+
+
 def recurrent():
     """An LSTM that reads a sequence and one that writes it; RMSprop."""
     return _compiled(

@@ -29,6 +29,18 @@ def large_mean():
     )
 
 
+def mean_beyond_spread():
+    """BatchNormalization of values whose mean is some times their spread."""
+    return keras.Sequential(
+        [
+            keras.Input((16, 16, 3)),
+            layers.Conv2D(6, 3, padding="same", activation="tanh"),
+            layers.BatchNormalization(name="normalise"),
+            layers.GlobalAveragePooling2D(),
+        ]
+    )
+
+
 def repeated_words():
     """An embedding asked for the same word many times in a batch."""
     model = keras.Sequential(

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -178,28 +178,5 @@ def _finding(configuration, folder, backends, errors):
         rungs = climb(traces, oracle, shaken)
     except InputError as error:  # traces of other layers or shapes
         return Finding(configuration, errors, note=str(error))
-    found = [
-        _judged(entry, traces, oracle.about["backend"])
-        for rung in rungs
-        if rung.name in COMPARED
-        for entry in rung.divergences
-    ]
+    found = [entry for rung in rungs if rung.name in COMPARED for entry in rung.divergences]
     return Finding(configuration, errors, found) if errors or found else None
-
-
-def _judged(entry, traces, oracle):
-    """The divergence, blamed on the oracle's backend where the others agree without it.
-
-    Float64 takes rounding out of a backend's way to compute a layer, and not what is odd in it.
-    """
-    others = [backend for backend in traces if backend != oracle]
-    if len(others) < 2 or set(entry.guilty) != set(others):
-        return entry
-    values = {b: trace.values(entry.rung)[entry.place] for b, trace in traces.items()}
-    measure = values[others[0]]
-    scale = float(np.max(np.abs(measure), initial=0.0)) or 1.0
-    error = {b: float(np.max(np.abs(v - measure), initial=0.0)) / scale for b, v in values.items()}
-    allowed = max(entry.bound[backend] for backend in others)
-    if not max(error[backend] for backend in others) <= allowed < error[oracle]:
-        return entry
-    return replace(entry, error=error, bound=dict.fromkeys(error, allowed), guilty=(oracle,))

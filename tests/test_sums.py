@@ -1,0 +1,104 @@
+"""Errors of plain float32 summation, measured on the terms of a float64 run."""
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.backend
+
+
+@pytest.fixture
+def sums(keras):
+    from ae_multi.parity import sums
+
+    return sums
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("count", [100, 1000, 8192])
+def test_the_error_is_that_of_adding_one_term_after_another(sums, count):
+    terms = np.random.default_rng(0).normal(size=(count, 3)) + np.array([0, 3, 30])
+    error = sums.plain_sum_errors(terms)
+    added = np.zeros(3, np.float32)
+    for row in terms.astype(np.float32):
+        added += row
+    assert np.all(error >= abs(added - terms.sum(axis=0)))
+    # Higham's bound of any order, with one more rounding for the terms themselves.
+    assert np.all(error <= count * 2.0**-24 * abs(terms).sum(axis=0))
+
+
+@pytest.mark.once
+def test_of_equal_terms_it_grows_with_their_number_and_not_with_its_root(sums):
+    for value in (0.1, 1.7, 0.3333, 5.0):
+        few, many = (sums.plain_sum_errors(np.full((n, 1), value))[0] / (n * value)
+                     for n in (2**8, 2**14))  # fmt: skip
+        assert many > 16 * few
+        assert many < 2**14 * 2.0**-24
+    varied = 1 + np.random.default_rng(0).random((2**14, 1))
+    assert sums.plain_sum_errors(varied)[0] / varied.sum() < 2**7 * 2.0**-24
+
+
+def recorded(keras, model, x, y):
+    """(entries by name of the gradients, of the weights after a step, of the layers' outputs)."""
+    from ae_multi.parity.recorder import Recorder
+
+    recorder = Recorder(model, [x], [y], 0, len(x), with_sums=True)
+    stages = recorder.forward(1)
+    stages |= recorder.steps(1)
+    return [
+        {entry["name"]: entry for entry in stages[stage]}
+        for stage in ("gradient", "one step", "training forward")
+    ]
+
+
+def test_terms_are_those_that_the_gradients_are_sums_of(keras, sums):
+    """Behind an average each place of a sample has the same derivative; here all have one sign."""
+    numbers = np.random.default_rng(0)
+    x = numbers.random((16, 8, 8, 2)).astype("float32")
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 2)),
+            layers.Conv2D(3, 3, padding="same", activation="sigmoid", name="conv"),
+            layers.DepthwiseConv2D(3, padding="same", name="depthwise"),
+            layers.BatchNormalization(name="norm"),
+            layers.GlobalAveragePooling2D(name="pool"),
+            layers.Dense(1, kernel_initializer="ones", name="dense"),
+        ]
+    )
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    gradient, step, layer = recorded(keras, model, x, np.full((16, 1), 9.0, "float32"))
+    offset, depthwise = gradient["norm/beta"], gradient["depthwise/bias"]
+    assert offset["terms"] == depthwise["terms"] == 16 * 64
+    assert offset["scale"] == pytest.approx(np.max(abs(offset["values"])), rel=1e-5)
+    assert 0 < offset["summation"] < 16 * 64 * 2.0**-24 * offset["scale"]
+    # What a normalisation is behind of has no offset: its terms cancel.
+    assert depthwise["scale"] > 1e3 * np.max(abs(depthwise["values"]))
+    # A loss whose few terms are counted has no more to be measured.
+    assert "scale" not in gradient["dense/bias"]
+    mean = step["norm/moving_mean"]
+    assert 0 < np.max(abs(mean["values"])) < 1.01 * mean["scale"] < 1
+    assert 0 < mean["summation"] < 16 * 64 * 2.0**-24 * mean["scale"]
+    assert 0 < layer["pool"]["summation"] < 64 * 2.0**-24 * layer["pool"]["scale"]
+    assert 0 < layer["norm"]["summation"] < 1e-4
+    assert np.max(abs(layer["conv"]["values"])) <= 1 < layer["conv"]["scale"]
+
+
+def test_layers_are_as_before_when_their_terms_are_measured(keras, sums):
+    """Also where one layer is called twice, and where an activation is a layer."""
+    layers = keras.layers
+    x = np.random.default_rng(0).random((16, 5, 5, 2)).astype("float32")
+    image = keras.Input((5, 5, 2))
+    shared = layers.Conv2D(2, 3, padding="same", activation="tanh", name="shared")
+    held = layers.Conv2D(2, 3, padding="same", activation=layers.ReLU(), name="held")
+    output = layers.GlobalAveragePooling2D()(held(shared(shared(image))))
+    model = keras.Model(image, output)
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    activation, call = shared.activation, keras.Layer.__call__
+    before = model.predict(x, verbose=0)
+    gradient, *_ = recorded(keras, model, x, np.full((16, 2), 9.0, "float32"))
+    assert shared.activation is activation
+    assert keras.Layer.__call__ is call
+    np.testing.assert_array_equal(model.predict(x, verbose=0), before)
+    assert gradient["shared/bias"]["terms"] == 2 * 16 * 25
+    assert gradient["shared/bias"]["scale"] >= np.max(abs(gradient["shared/bias"]["values"]))
+    assert "scale" not in gradient["held/bias"]
