@@ -48,6 +48,29 @@ def test_plans_are_measured_and_remembered(keras, x, plans_file, monkeypatch):
     assert ae_multi.fit(autoencoder(keras), x, x, verbose=0).plan == first
 
 
+@pytest.mark.once
+@pytest.mark.parametrize(("epochs", "expected"), [(2, "soon"), (9, "fast")])
+def test_measured_plans_are_compared_by_the_whole_training(keras, x, monkeypatch, epochs, expected):
+    from ae_multi import backends
+    from ae_multi.training import memory
+
+    module, made = backends.current(), []
+
+    class Steps(module.Steps):
+        def __init__(self, model, held, plan, *rest):
+            made.append(plan)
+            super().__init__(model, held, plan, *rest)
+
+    monkeypatch.setattr(module, "Steps", Steps)
+    monkeypatch.setattr(module, "plans", lambda model: [("soon", 0.0), ("fast", 0.0)])
+    # Three steps an epoch: the faster plan takes back 3 s an epoch of the 10 s to build it.
+    facts = {"step": {"soon": 2.0, "fast": 1.0}, "build": {"soon": 0.0, "fast": 10.0}}
+    monkeypatch.setattr(memory, "recall", lambda key: {**facts, "failed": []})
+    found = ae_multi.fit(autoencoder(keras), x, x, epochs=epochs, verbose=0)
+    assert found.plan.name == expected
+    assert set(made) == {expected}  # no other one was built to find that out
+
+
 def test_a_plan_that_fails_is_not_tried_again(keras, x, monkeypatch):
     from ae_multi import backends
     from ae_multi.training import memory

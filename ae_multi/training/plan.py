@@ -96,13 +96,15 @@ def choose(make, model, held, indices, steps, wanted=None, before=None):
         return make(best), Plan(best, "too short a training to compare plans", {}, {})
     trial.compare(best)
     for name in names:
-        left = steps * trial.step[best]
-        seconds = float(np.clip(_PART * left, *_TIMED))
-        cost = trial.build.get(name, known[name] + 6 * seconds)
-        if name not in trial.failed and cost < _SHARE * left and trial.works(name):
+        if name in trial.failed:
+            continue
+        if name not in trial.step:
+            left = steps * trial.step[best]
+            seconds = float(np.clip(_PART * left, *_TIMED))
+            if known[name] + 6 * seconds >= _SHARE * left or not trial.works(name):
+                continue
             trial.compare(best, name, seconds=seconds)
-            gain = steps * (trial.step[best] - trial.step[name])
-            best = name if gain > trial.build[name] else best
+        best = min(best, name, key=lambda plan: trial.seconds(plan, steps))
     facts = {"step": trial.step, "build": trial.build, "failed": sorted(trial.failed)}
     memory.remember(key, facts)
     return make(best), Plan(best, trial.why(known), trial.step, trial.build)
@@ -127,7 +129,7 @@ class _Trial:
 
     def __init__(self, make, indices, seen, snapshot):
         self.step, self.build = dict(seen.get("step", {})), dict(seen.get("build", {}))
-        self.failed = set(seen.get("failed", ()))
+        self.failed, self._built = set(seen.get("failed", ())), set()
         self.error = self.once = None
         self._make, self._indices, self._snapshot = make, indices, snapshot
 
@@ -153,7 +155,12 @@ class _Trial:
             return False
         self.once = time.perf_counter() - built
         self.build[name] = max(0.0, built - begin - self.once)
+        self._built.add(name)
         return True
+
+    def seconds(self, name, steps):
+        """Seconds that a training still takes by a plan, building included unless it is built."""
+        return steps * self.step[name] + (0.0 if name in self._built else self.build[name])
 
     def compare(self, *names, seconds=_TIMED[0]):
         """Time plans that work, in turns, so that what else the machine does meets them alike."""
