@@ -39,7 +39,8 @@ _FIXED_MODULES = {
 _NOTES = {
     "_called", "_compile_config", "_distribute_strategy", "_inbound_nodes",
     "_eval_epoch_iterator", "_jax_state", "_jax_state_synced", "_loss_ids", "_losses",
-    "_outbound_nodes", "_parameters", "_torch_params", "predict_function", "stop_evaluating",
+    "_modules", "_outbound_nodes", "_parameters", "_torch_params", "predict_function",
+    "stop_evaluating",
     "stop_predicting", "stop_training", "test_function", "train_function", "training",
 }  # fmt: skip
 _PREFIXES = ("_ae_multi_", "_self_", "_backward_", "_forward_", "_load_state_dict_", "_state_dict_")
@@ -65,9 +66,10 @@ class Reachable:
         seen = set()
         self._held = []  # so that no `id` is used twice
         generator = global_state.get_global_attribute("global_seed_generator")
-        waiting = [(generator, "keras.random"), *((root, type(root).__name__) for root in roots)]
-        while waiting:
-            value, name = waiting.pop()
+        waiting = collections.deque((root, type(root).__name__) for root in roots)
+        waiting.append((generator, "keras.random"))
+        while waiting:  # breadth first, for short names
+            value, name = waiting.popleft()
             if isinstance(value, _PLAIN) or id(value) in seen:
                 continue
             seen.add(id(value))

@@ -26,8 +26,10 @@ def _save(value):
     content = tensor.clone()
 
     def restore():
-        with torch.no_grad():
-            tensor.copy_(content)
+        # A copy would count as a change, even of what is the same.
+        if not torch.equal(tensor, content):
+            with torch.no_grad():
+                tensor.copy_(content)
 
     return restore
 
