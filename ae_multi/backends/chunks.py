@@ -17,6 +17,8 @@ def as_numpy(tensor):
             return np.asarray(tensor)
         except TypeError:  # PyTorch's, on another device or of a type that NumPy has not
             pass
+        except ValueError:  # a single number of TensorFlow's of type bfloat16
+            return keras.ops.convert_to_numpy(keras.ops.reshape(tensor, (1,))).reshape(())
     return keras.ops.convert_to_numpy(tensor)
 
 

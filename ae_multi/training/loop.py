@@ -6,6 +6,7 @@ import time
 import numpy as np
 
 from ae_multi._keras import keras
+from ae_multi.backends.chunks import as_numpy
 from ae_multi.data.batches import epoch_order, steps_in_epoch
 from ae_multi.errors import DivergenceError
 from ae_multi.training.callbacks import wants_batches
@@ -89,7 +90,11 @@ class Loop:
             self.callbacks.on_epoch_begin(epoch)
             last = self._epoch(epoch, self.saver.enter(epoch))
             self._note(epoch + 1)
-            logs = dict(model._get_metrics_result_or_logs(last))
+            logs = {
+                # Keras itself cannot read a single number of TensorFlow's of type bfloat16.
+                name: as_numpy(value) if keras.ops.is_tensor(value) else value
+                for name, value in model._get_metrics_result_or_logs(last).items()
+            }
             logs.update(self.validate(epoch))
             self.callbacks.on_epoch_end(epoch, logs)
             ends = model.stop_training

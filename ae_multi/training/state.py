@@ -5,6 +5,7 @@ import re
 import numpy as np
 
 from ae_multi._keras import keras
+from ae_multi.backends.chunks import as_numpy
 from ae_multi.errors import InputError
 
 # What Keras's own callbacks remember from one epoch to the next.
@@ -134,7 +135,7 @@ def _end(path):
 
 
 def _copied(variable):
-    value = keras.ops.convert_to_numpy(variable.value)  # which copies, as a test watches
+    value = np.array(as_numpy(variable.value))
     # NumPy has no bfloat16 of its own; float32 holds its numbers exactly.
     return value if value.dtype.kind in "biuf" else value.astype(np.float32)
 
@@ -170,5 +171,5 @@ def _plain(value):
         return value.copy()
     if isinstance(value, np.generic) or not hasattr(value, "__array__"):
         return value.item() if isinstance(value, np.generic) else value
-    array = np.array(keras.ops.convert_to_numpy(value))
+    array = np.array(as_numpy(value))
     return array if array.ndim else array.item()

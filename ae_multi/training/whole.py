@@ -6,6 +6,7 @@ import numpy as np
 
 from ae_multi import backends
 from ae_multi._keras import keras
+from ae_multi.backends.chunks import as_numpy
 from ae_multi.backends.snapshot import Reachable
 from ae_multi.sizes import check_positive
 from ae_multi.training.arrays import NotArraysError, as_data, first, is_stream, length, rows
@@ -244,5 +245,5 @@ def _unique(data):
 
 def _number(value):
     """A log as Keras hands it to callers: a float where it is one number."""
-    array = keras.ops.convert_to_numpy(value)
+    array = as_numpy(value)
     return float(array) if array.ndim == 0 else array
