@@ -107,6 +107,11 @@ def check_weight(name, value):
     return number
 
 
+def widened(x):
+    """``x`` in float32 or more: half precision has too few bits for sums, which losses are."""
+    return keras.ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
+
+
 def _shape_of(encoder):
     if not isinstance(encoder, keras.Layer):
         raise InputError(

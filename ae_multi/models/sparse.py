@@ -4,7 +4,7 @@ import math
 
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
-from ae_multi.models.layered import LayeredAutoencoder, check_choice, check_weight
+from ae_multi.models.layered import LayeredAutoencoder, check_choice, check_weight, widened
 from ae_multi.sizes import as_plain, check_size
 
 ops = keras.ops
@@ -93,9 +93,7 @@ class _Penalty(keras.layers.Layer):
         self.weight = check_weight("weight", weight)
 
     def call(self, inputs):
-        # A sum of many codes needs more bits than half precision has.
-        wide = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
-        self.add_loss(ops.multiply(self.penalty(wide), self.weight))
+        self.add_loss(ops.multiply(self.penalty(widened(inputs)), self.weight))
         return inputs
 
     def compute_output_shape(self, input_shape):

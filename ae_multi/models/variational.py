@@ -7,7 +7,7 @@ import numpy as np
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
 from ae_multi.models.inputs import sample_shape
-from ae_multi.models.layered import LayeredAutoencoder, check_weight
+from ae_multi.models.layered import LayeredAutoencoder, check_weight, widened
 from ae_multi.models.whole import predict_float32
 from ae_multi.randomness import streams
 from ae_multi.randomness.layers import GaussianNoise
@@ -135,8 +135,9 @@ class NormalCode(keras.layers.Layer):
         """Codes (n, ..., codes)."""
         half = inputs.shape[-1] // 2
         mean, log_variance = inputs[..., :half], inputs[..., half:]
-        variance = ops.exp(log_variance)
-        each = 0.5 * (ops.square(mean) + variance - 1 - log_variance)
+        wide_mean, wide_log_variance = widened(mean), widened(log_variance)
+        variance = ops.exp(wide_log_variance)
+        each = 0.5 * (ops.square(wide_mean) + variance - 1 - wide_log_variance)
         axes = tuple(range(1, len(inputs.shape)))
         self.add_loss(ops.multiply(ops.mean(ops.sum(each, axis=axes)), self.weight))
         # Noise on zeros is the bare draw in training, and nothing in use.

@@ -4,7 +4,7 @@ import numpy as np
 
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
-from ae_multi.models.layered import LayeredAutoencoder, check_weight
+from ae_multi.models.layered import LayeredAutoencoder, check_weight, widened
 from ae_multi.models.whole import predict_float32
 from ae_multi.randomness.initializers import Seeded
 from ae_multi.randomness.streams import check_seed
@@ -148,8 +148,9 @@ class VectorQuantizer(keras.layers.Layer):
         chosen = ops.cast(ops.equal(nearest, numbers), inputs.dtype)  # (n, ..., codebook_size)
         words = ops.matmul(chosen, ops.convert_to_tensor(self.codebook))
         still = ops.stop_gradient
-        codebook = ops.mean(ops.square(still(inputs) - words))
-        commitment = ops.mean(ops.square(inputs - still(words)))
+        wide_inputs, wide_words = widened(inputs), widened(words)
+        codebook = ops.mean(ops.square(still(wide_inputs) - wide_words))
+        commitment = ops.mean(ops.square(wide_inputs - still(wide_words)))
         self.add_loss(codebook + self.commitment * commitment)
         return inputs + still(words - inputs) if training else words
 
