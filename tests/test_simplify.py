@@ -57,6 +57,23 @@ def test_factors_are_multiplied_with_each_other_first(torch):
     assert names == ["mul.Tensor", "mul.Tensor"]  # number by number, and the array once
 
 
+@pytest.mark.parametrize(
+    ("x", "function"),
+    [
+        ([1e30, -3e28], lambda x: x * 1e-20 * 1e-25),
+        ([1e-38, 3e-37], lambda x: x * 1e25 * 1e20),
+        ([1e-38, 3e-37], lambda x: -(x / 1e-39) * 0.5),
+        ([1e30, -3e28], lambda x: x * (x[0] * 1e-38 * 1e-12) * (x[0] * 1e-38 * 1e-17)),
+    ],
+)
+def test_factors_whose_product_is_no_float32_stay(torch, x, function):
+    """Joined first they would be zero or infinite, and the result with them."""
+    expected, found, _ = recorded(function, torch.tensor(x))
+    assert expected.isfinite().all()
+    assert expected.abs().min() > 0
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)
+
+
 def test_what_is_used_in_between_stays(torch):
     def function(x):
         y = x * 2.0

@@ -23,6 +23,7 @@ from ae_multi.backends.torch.nodes import (
 
 aten = torch.ops.aten
 _LARGEST = 2**16  # elements of a constant that is computed once and kept
+_LARGEST_FACTOR = 2.0**64
 _VIEWS = {aten.expand.default, aten.view.default, aten.unsqueeze.default, aten.squeeze.dims}
 
 
@@ -130,11 +131,14 @@ def _join_factors(graph, changed):
                 tensors.append(factor)
             else:
                 number *= factor
+        # The product of factors must not leave float32's range where the results do not.
+        if len(tensors) > 1 or not 1 / _LARGEST_FACTOR < abs(number) < _LARGEST_FACTOR:
+            continue
         with graph.inserting_before(node):
             if tensors:
                 whole = tensors[0]
-                for other in (*tensors[1:], *([number] if number != 1 else [])):
-                    whole = graph.call_function(aten.mul.Tensor, (whole, other))
+                if number != 1:
+                    whole = graph.call_function(aten.mul.Tensor, (whole, number))
                     whole.meta.update(tensors[0].meta)
                 made = graph.call_function(aten.mul.Tensor, (base, whole))
             else:
