@@ -193,8 +193,10 @@ class Values:
                 now = get(mapping)
             except KeyError:
                 return f"{owner}{next(name for name in names if name not in mapping)}"
-            if known is not None and len(mapping) != size and mapping.keys() - known:
-                return f"{owner}{min(map(str, mapping.keys() - known))}"
+            if known is not None and len(mapping) != size:
+                new = [str(name) for name in mapping.keys() - known if not _is_noted(str(name))]
+                if new:
+                    return f"{owner}{min(new)}"
             if all(map(operator.is_, now, before)) or _are_same(now, before):
                 return None
             pairs = zip(names, now, before, strict=False)
