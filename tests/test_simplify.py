@@ -116,7 +116,7 @@ def test_a_value_before_a_change_in_place_is_kept(torch):
     assert after.tolist() == [1, 1]
 
 
-@pytest.mark.parametrize("name", ["Adam", "AdamW", "Adamax", "amsgrad", "own"])
+@pytest.mark.parametrize("name", ["Adam", "AdamW", "Adamax", "amsgrad", "own", "lists"])
 def test_adam_alone_is_fused(name, keras):
     from ae_multi.backends.torch.updates import update_forms
 
@@ -124,7 +124,12 @@ def test_adam_alone_is_fused(name, keras):
         def update_step(self, gradient, variable, learning_rate):
             raise NotImplementedError
 
+    class Lists(keras.optimizers.Adam):
+        def _backend_update_step(self, gradients, variables, learning_rate):
+            raise NotImplementedError
+
     made = {
+        "lists": Lists,
         "amsgrad": lambda: keras.optimizers.Adam(amsgrad=True),
         "own": Own,
     }.get(name) or getattr(keras.optimizers, name)
