@@ -18,12 +18,8 @@ from ae_multi.parity.bounds import terms_of_a_step
 from ae_multi.parity.excerpt import save_training_excerpt
 from ae_multi.parity.record import describe
 from ae_multi.parity.recorder import Recorder
-from ae_multi.parity.shake import (
-    optimizer_roundoff,
-    perturb_training,
-    shake_amplitudes,
-    shake_gradients,
-)
+from ae_multi.parity.rounding_noise import perturb_training
+from ae_multi.parity.shake import optimizer_roundoff, shake_amplitudes, shake_gradients
 from ae_multi.parity.trace import Trace
 from ae_multi.parity.ulp import nudged
 from ae_multi.randomness.streams import stream

@@ -14,7 +14,7 @@ from ae_multi.data.digest import sha256
 from ae_multi.data.floors import mean_floor, pca_floors
 from ae_multi.files import written_whole
 from ae_multi.parity.plan_steps import PlanSteps
-from ae_multi.parity.shake import perturb_training, terms_of_gradients
+from ae_multi.parity.rounding_noise import perturb_training, terms_of_gradients
 from ae_multi.parity.ulp import nudged
 from ae_multi.recipes.quality import psnr, squared_errors
 from ae_multi.recipes.recipe import Recipe
