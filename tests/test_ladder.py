@@ -461,3 +461,15 @@ def test_a_curve_whose_loss_is_zero_is_drawn():
 
     found = curves({"jax": Trace({}, losses(0.0, 1.0))}, Trace({}, losses(0.0, 2.0)), [], None)
     assert found["epoch"]["jax"] == [0.0, 0.5]
+
+
+def test_a_weight_that_does_not_move_is_measured_beside_the_largest_step(traces):
+    oracle = trace(np.float64)
+    for found, tiny in ((oracle, 1e-18), (traces["jax"], 3e-9), (traces["torch"], -2e-9)):
+        for stage, value in (("start", 0.0), ("gradient", 1e-18), ("one step", tiny)):
+            values = np.full(6, value, found.values("start")[0].dtype)
+            entry = {**found.stages[stage][1], "name": "beta", "values": values}
+            found.stages[stage].append(entry)
+    rung = {r.name: r for r in climb(traces, oracle, [])}["one step"]
+    assert rung.entries[2].measure == "largest step"
+    assert rung.entries[2].error["jax"] < 1e-8

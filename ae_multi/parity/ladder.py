@@ -123,6 +123,18 @@ class _Rounded:
         gradients = oracle.values(stage)[1:] if stage == "gradient" else []
         self._largest = max((largest(g) for g in gradients), default=0.0)
         self._alone = None
+        # A weight that starts at 0 and has no gradient is measured beside the largest step.
+        self._step = 0.0
+        if stage == "one step":
+            self._trained = {entry["name"] for entry in oracle.stages["gradient"][1:]}
+            steps = [
+                largest(after["values"] - before["values"])
+                for before, after in zip(
+                    oracle.stages["start"], oracle.stages["one step"], strict=True
+                )
+                if after["name"] in self._trained
+            ]
+            self._step = max(steps, default=0.0)
 
     def compare(self, place, exact, values, moves):
         """What a `Divergence` says of errors and bounds at one place, as a dict."""
@@ -132,11 +144,14 @@ class _Rounded:
         if stage == "one step":
             own = max(own, largest(self._oracle.values("start")[place]))
         beside = max(self._largest, own)
+        if stage == "one step" and exact["name"] in self._trained:
+            beside = max(beside, self._step)
         lost = REASONED * self._roundoff * terms**0.5
         scale, is_beside = scale_of(exact["values"], beside, lost)
         measure = "exact value" if each else "largest value"
         if is_beside:
-            measure = "size of its terms" if own >= self._largest else "largest gradient"
+            other = "largest step" if stage == "one step" else "largest gradient"
+            measure = "size of its terms" if own >= beside else other
         off = {b: largest_error(v, exact["values"], scale, each) for b, v in values.items()}
         error = {backend: found[0] for backend, found in off.items()}
         moved = [largest_error(array, exact["values"], scale, each)[0] for array in moves]
