@@ -15,8 +15,8 @@ def as_numpy(tensor):
     if hasattr(tensor, "__array__"):
         try:
             return np.asarray(tensor)
-        except TypeError:  # PyTorch's, on another device or of a type that NumPy has not
-            pass
+        except (TypeError, RuntimeError):
+            pass  # PyTorch's, on another device, of a type that NumPy has not, or with a gradient
         except ValueError:  # a single number of TensorFlow's of type bfloat16
             return keras.ops.convert_to_numpy(keras.ops.reshape(tensor, (1,))).reshape(())
     return keras.ops.convert_to_numpy(tensor)
