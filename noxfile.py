@@ -174,6 +174,13 @@ def steps(session):
 
 
 @nox.session
+def fit_time(session):
+    """Time the whole call of fit, by every plan, by hand and by Keras, in new processes: hours."""
+    arguments = session.posargs or kept(session, "fit_time")[:1]
+    run_in_core(session, "-m", "benchmarks.fit_time", *interpreters(session), *arguments)
+
+
+@nox.session
 def precision(session):
     """What TF32 and bfloat16 buy and cost beside float32."""
     arguments = session.posargs or kept(session, "precision")[:1]
