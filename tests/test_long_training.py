@@ -32,7 +32,7 @@ def losses(optimizer, plan, perturbed=0):
 
     model = ae_multi.SimpleAutoencoder(8, (16,), seed=0)
     if perturbed:
-        shake_gradients(optimizer, seed=0, terms=BATCH)
+        shake_gradients(optimizer, seed=0, amplitudes=(2.0**-24 * BATCH**0.5,))
     model.compile(optimizer, "mse")
     optimizer.build(model.trainable_variables)
     variables = model.trainable_variables + optimizer.variables
@@ -42,7 +42,7 @@ def losses(optimizer, plan, perturbed=0):
         for variable, value in zip(variables, start, strict=True):
             if variable.name == "shake_run":
                 value = value + run
-            if variable.name == "shake_amplitude" and run == 0:
+            if variable.name == "shake_amplitudes" and run == 0:
                 value = 0 * value
             variable.assign(value)
         x = samples()

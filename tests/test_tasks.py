@@ -140,7 +140,7 @@ def test_the_first_samples_are_used(digits):
         (["features", "--codes", "-2"], "codes"),
         (["denoise", "--noise", "0"], "noise to be a number above 0. Received: 0"),
         (["denoise", "--noise", "nan"], "noise to be a number above 0"),
-        (["segment", "--data", "letters"], "mnist, digits. Received: 'letters'"),
+        (["segment", "--data", "letters"], "mnist-sample, digits. Received: 'letters'"),
     ],
 )
 def test_what_makes_no_sense_to_a_task_is_a_usage_error(arguments, message, capsys):

@@ -18,6 +18,7 @@ from ae_multi._keras import keras
 from ae_multi.backends.snapshot import Reachable
 from ae_multi.errors import InputError
 from ae_multi.training import memory
+from ae_multi.training.interrupt import held_back
 
 # A plan that has to be compiled is tried where that may take at most this share of the training.
 _SHARE = 0.25
@@ -140,10 +141,11 @@ class _Trial:
         try:
             begin = time.perf_counter()
             try:
-                steps = self._make(name)
-                steps.run(self._indices[:1])
-                built = time.perf_counter()
-                steps.run(self._indices[:1])
+                with held_back():
+                    steps = self._make(name)
+                    steps.run(self._indices[:1])
+                    built = time.perf_counter()
+                    steps.run(self._indices[:1])
             finally:
                 self._snapshot.restore()
             if getattr(steps, "plan", name) != name:

@@ -191,7 +191,8 @@ class Evaluation:
         snapshot = backends.current().snapshot(reachable)
         try:
             steps = self._steps(rows(self._data, slice(0, self.batch_size)), better)
-            steps.run(np.arange(min(self.batch_size, self._samples), dtype=np.int32)[None])
+            with held_back():
+                steps.run(np.arange(min(self.batch_size, self._samples), dtype=np.int32)[None])
         except Exception:  # whatever a compiler says to a model that it cannot take
             return soonest
         finally:
