@@ -71,8 +71,9 @@ def test_terms_are_those_that_the_gradients_are_sums_of(keras, sums):
     assert offset["terms"] == depthwise["terms"] == 16 * 64
     assert offset["scale"] == pytest.approx(np.max(abs(offset["values"])), rel=1e-5)
     assert 0 < offset["summation"] < 16 * 64 * 2.0**-24 * offset["scale"]
-    # What a normalisation is behind of has no offset: its terms cancel.
-    assert depthwise["scale"] > 1e3 * np.max(abs(depthwise["values"]))
+    # What a normalisation is behind of has no offset: its terms cancel. TensorFlow adds the
+    # gradients that the normalisation averages one after another, so that 2e-3 may be left.
+    assert depthwise["scale"] > 1e2 * np.max(abs(depthwise["values"]))
     # A loss whose few terms are counted has no more to be measured.
     assert "scale" not in gradient["dense/bias"]
     mean = step["norm/moving_mean"]
