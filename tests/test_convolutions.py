@@ -175,8 +175,8 @@ def test_all_that_a_model_does_takes_them_on_a_cpu(jax, keras):
         assert "dot_general" in text
         assert "conv_general_dilated[" not in text
     model.reconstruct(x)
-    ((program, _),) = [
+    ((program, *_),) = [
         made for key, made in vars(model)["_ae_multi_programs"].made.items() if "forward" in key
     ]
-    state = [[v.value for v in model.trainable_variables], []]
-    assert "conv_general_dilated[" not in str(program.trace(state, x.reshape(8, -1)).jaxpr)
+    weights = [v.value for v in model.trainable_variables]
+    assert "conv_general_dilated[" not in str(program.trace(weights, [], x.reshape(8, -1)).jaxpr)

@@ -133,3 +133,28 @@ def test_steps_may_be_written_as_in_keras_guides(keras, backend):
             for one, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
                 np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
             assert ae_multi.evaluate(ours, X, X, verbose=0) == pytest.approx(expected, rel=1e-5)
+
+
+def test_logs_in_a_dict_are_flattened_as_in_keras(keras):
+    """`CompileMetrics` gives a dict of results, which a step of Keras's guides returns as it is."""
+    from ae_multi import backends
+
+    class Guide(keras.Sequential):
+        def train_step(self, *arguments):
+            result = super().train_step(*arguments)
+            logs = result[0] if isinstance(result, tuple) else result
+            nested = {"loss": logs["loss"], "compile_metrics": {"mae": logs["mae"]}}
+            return (nested, *result[1:]) if isinstance(result, tuple) else nested
+
+    def history(train):
+        model = Guide([keras.Input((6,)), keras.layers.Dense(6, kernel_initializer="ones")])
+        model.compile("sgd", "mse", metrics=["mae"])
+        return train(model, X, X, shuffle=False, epochs=2, verbose=0).history
+
+    expected = history(keras.Model.fit)
+    names = [name for name, seconds in backends.current().plans(Guide()) if np.isfinite(seconds)]
+    for plan in names:
+        found = history(lambda *data, plan=plan, **more: ae_multi.fit(*data, plan=plan, **more))
+        assert found.keys() == expected.keys(), plan
+        for name, values in expected.items():
+            np.testing.assert_allclose(found[name], values, rtol=1e-5, err_msg=plan)

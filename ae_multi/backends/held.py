@@ -60,6 +60,14 @@ def signature(x):
     return repr(keras.tree.map_structure(lambda array: (str(array.dtype), array.shape), x))
 
 
+def flat(logs):
+    """The logs of a step as Keras flattens them: what is in a dict within them, one by one."""
+    found = {}
+    for name, value in logs.items():
+        found |= flat(value) if isinstance(value, dict) else {name: value}
+    return found
+
+
 class _Programs:
     """The programs of one model, and what they were built for."""
 

@@ -48,9 +48,12 @@ def fit(
     """Train a compiled Keras model on arrays, many steps in one program of the framework.
 
     Takes what `keras.Model.fit` takes and does what it does: the same losses, weights, optimizer
-    state, metrics and callbacks, to rounding. Three things differ. The order of samples depends
+    state, metrics and callbacks, to rounding. Four things differ. The order of samples depends
     on (seed, epoch) alone and is the same on every backend. ``steps_per_epoch`` takes that many
-    batches of each epoch's order. A loss that is no number ends the training.
+    batches of each epoch's order. A loss that is no number ends the training. On PyTorch Keras's
+    `Dropout` draws from the global generator, and so does Keras's data loader, which is not used
+    here; so the layer draws other numbers (`ae_multi.randomness.Dropout` draws the same ones
+    everywhere).
 
     Epochs are counted for each model, so that every epoch has another order: ten calls of one
     epoch see the batches of one call of ten, and with one ``plan`` give the same bits. A call with

@@ -1,7 +1,5 @@
 """Whole arrays through a model: outputs and evaluation."""
 
-import math
-
 import numpy as np
 
 from ae_multi import backends
@@ -10,6 +8,7 @@ from ae_multi.backends.chunks import as_numpy
 from ae_multi.backends.snapshot import Reachable
 from ae_multi.sizes import check_positive
 from ae_multi.training.arrays import NotArraysError, as_data, first, is_stream, length, rows
+from ae_multi.training.batch_size import default_batch_size
 from ae_multi.training.callbacks import wants_test_batches
 from ae_multi.training.interrupt import held_back
 from ae_multi.training.limits import batches_of
@@ -21,10 +20,6 @@ from ae_multi.training.support import why_keras
 # go to the device at a time where no data stay there.
 _MOST = 64
 _AT_A_TIME = 2**26
-# What the widest layer gives for the samples that are computed at once should stay in the cache
-# of a processor, in bytes; and a batch should be large enough to be worth a call.
-_CACHE = 2**23
-_FEWEST, _LARGEST = 32, 4096
 # From so many batches on, an evaluation is worth a plan that is built in so many seconds; one that
 # is done again and again counts so many times, for a training of however many epochs: going on
 # from a checkpoint gives what an unbroken training gives.
@@ -40,8 +35,9 @@ def predict(model, x, batch_size=None, verbose=0):
     Args:
         model: a `keras.Model`.
         x: arrays in the structure that the model takes, n samples each.
-        batch_size: samples that are computed at once, or None for a number that suits the model.
-            It does not change the outputs by more than rounding.
+        batch_size: samples that are computed at once. None is 32, as in Keras, for a model with
+            code from outside of Keras, whose outputs may depend on the batch, or the size that its
+            inputs are fixed to; otherwise a larger size that suits the model.
         verbose: 0 for silence, 1 for a progress bar, 2 for a line at the end, "auto" for 1.
 
     Returns:
@@ -60,7 +56,7 @@ def predict(model, x, batch_size=None, verbose=0):
     if why is not None:
         by_keras(why, aloud=not is_stream(x), method="predict")
         return keras.Model.predict(model, x, batch_size, verbose)
-    batch_size = batch_size or at_once(model, data)
+    batch_size = batch_size or default_batch_size(model, data)
     told = None
     if verbose:
         batches = -(-length(data) // batch_size)
@@ -80,16 +76,6 @@ def _why_keras_predicts(model):
     if keras.config.max_steps_per_epoch():
         return "keras.config.max_steps_per_epoch limits the batches"
     return None
-
-
-def at_once(model, data):
-    """Samples that are computed at once unless told otherwise: a power of two."""
-    widest = max(part[0].nbytes for part in keras.tree.flatten(data) if part is not None)
-    for layer in model._flatten_layers():
-        for node in layer._inbound_nodes:
-            shapes = [tensor.shape[1:] for tensor in node.output_tensors]
-            widest = max([widest, *(4 * math.prod(s) for s in shapes if None not in s)])
-    return int(np.clip(2 ** int(math.log2(max(1, _CACHE // widest))), _FEWEST, _LARGEST))
 
 
 def evaluate(

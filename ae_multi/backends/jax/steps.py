@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 
-from ae_multi.backends.held import Held, cached
+from ae_multi.backends.held import Held, cached, flat
 from ae_multi.backends.jax.convolutions import suited
 from ae_multi.backends.jax.device import compiler_options, has_eigen, on_cpu
 from ae_multi.backends.layers import has_convolutions
@@ -123,7 +123,7 @@ def _one(step, assemble):
         # Rows are known to be within bounds, which JAX cannot know.
         batch = assemble([jnp.take(array, row, axis=0, mode="clip") for array in arrays])
         logs, state = step(state, batch)
-        return state, logs
+        return state, flat(logs)
 
     return program
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from ae_multi import _jit_compile
 from ae_multi._keras import keras
-from ae_multi.backends.held import Held, cached
+from ae_multi.backends.held import Held, cached, flat
 from ae_multi.backends.layers import draws, has_convolutions
 from ae_multi.backends.snapshot import others
 from ae_multi.backends.tensorflow.compiled import compiled
@@ -116,7 +116,7 @@ def _one(step, held):
     """
 
     def one(arrays, row):
-        return step(held.assemble([tf.gather(array, row) for array in arrays]))
+        return flat(step(held.assemble([tf.gather(array, row) for array in arrays])))
 
     specs = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in held.arrays]
     traced = compiled(one)

@@ -13,6 +13,7 @@ import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from ae_multi._keras import keras
+from ae_multi.backends.held import flat
 from ae_multi.backends.snapshot import Reachable, generators
 from ae_multi.backends.torch.simplify import simplified
 from ae_multi.backends.torch.state import snapshot, values
@@ -198,7 +199,7 @@ def step_of(model, held, training):
     def step(scope, arrays, row):
         model.train(training)  # layers may read PyTorch's own flag; `record` restores it
         batch = held.assemble([array.index_select(0, row) for array in arrays])
-        logs = (_train if training else _test)(model, batch, scope)
+        logs = flat((_train if training else _test)(model, batch, scope))
         return {name: torch.as_tensor(value).clone() for name, value in logs.items()}
 
     return step

@@ -17,7 +17,7 @@ import torch
 
 from ae_multi._keras import keras
 from ae_multi.backends.chunks import as_numpy
-from ae_multi.backends.held import BUILDING, Held, cached, forget
+from ae_multi.backends.held import BUILDING, Held, cached, flat, forget
 from ae_multi.backends.snapshot import others
 from ae_multi.backends.torch import small_products
 from ae_multi.backends.torch.beside import gradients_beside
@@ -31,6 +31,7 @@ from ae_multi.backends.torch.record import (
     wraps_modules,
 )
 from ae_multi.backends.torch.updates import why_not_recorded
+from ae_multi.errors import in_a_line
 
 _MAKE = {"graph": scripted, "inductor": inducted}
 # Programs that one training builds where values change that a step reads.
@@ -89,7 +90,8 @@ class Steps:
             try:
                 program, recording = self._program(rows)
             except UnrepeatableError as error:
-                self._leave_to_python(str(error))
+                # Keras adds lines of its own to what a layer raises.
+                self._leave_to_python(in_a_line(error).partition(": ")[2])
             else:
                 with torch.no_grad():
                     logs = program(recording.state(), self._held.arrays, rows)
@@ -126,7 +128,7 @@ class Steps:
         step = model.train_step if self._training else model.test_step
         try:
             with torch.set_grad_enabled(self._training):
-                return stacked([_copied(step(self._batch(row))) for row in rows])
+                return stacked([_copied(flat(step(self._batch(row)))) for row in rows])
         finally:
             model.eval()
 
