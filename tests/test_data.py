@@ -81,7 +81,7 @@ def test_a_data_set_that_does_not_fit_is_refused(change, message):
     ("x", "message"),
     [
         ("text", "array of numbers. Received: str"),
-        ([["a"]], "array of numbers. Received: list"),
+        ([["a"]], r"array of numbers. Received: a \(str\) in the column 0, row 0"),
         ([[1], [1, 2]], "array of numbers"),
         (np.array([None]), "of object"),
         (3.0, r"at least one sample. Received: shape \(\)"),

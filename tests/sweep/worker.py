@@ -59,6 +59,7 @@ def _probe_job(folder, job):
         "shaken": shaken,
         "nudged": [],
         "planted": [],
+        "plans": False,
         "excerpt": None,
     }
 
