@@ -49,7 +49,7 @@ def test_plans_are_measured_and_remembered(keras, x, plans_file, monkeypatch):
 
 
 @pytest.mark.once
-@pytest.mark.parametrize(("epochs", "expected"), [(2, "soon"), (9, "fast")])
+@pytest.mark.parametrize(("epochs", "expected"), [(3, "soon"), (5, "fast")])
 def test_measured_plans_are_compared_by_the_whole_training(keras, x, monkeypatch, epochs, expected):
     from ae_multi import backends
     from ae_multi.training import memory

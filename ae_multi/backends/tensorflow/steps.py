@@ -17,6 +17,7 @@ from ae_multi.backends.held import Held, cached, flat
 from ae_multi.backends.layers import draws, has_convolutions
 from ae_multi.backends.snapshot import others
 from ae_multi.backends.tensorflow.compiled import compiled
+from ae_multi.backends.tensorflow.device import on_cpu
 from ae_multi.backends.tensorflow.lent import lent
 
 
@@ -32,7 +33,9 @@ def plans(model):
         return by_xla + plain
     if has_convolutions(model) or not all(layer.supports_jit for layer in model._flatten_layers()):
         return [*plain, ("loop-xla", np.inf)]
-    return [plain[0], ("loop-xla", 5.0), plain[1]]
+    # On a CPU it took 1.0 s for 4 weights and 3.8 s for 20.
+    building = 0.3 + 0.18 * len(model.trainable_variables) if on_cpu() else 5.0
+    return [plain[0], ("loop-xla", building), plain[1]]
 
 
 def hold(data):
