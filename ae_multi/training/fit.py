@@ -218,6 +218,8 @@ def _renewing(model, steps, make, built):
     callbacks have begun the first epoch. One that was made for a trial before is made again
     where they changed such a value.
     """
+    if not known(model) - built:  # no trial made a program
+        return lambda: steps
     values = backends.current().values(Reachable(model), _inputs(model))
 
     def begin():
