@@ -48,6 +48,15 @@ def user_cache():
         return None
 
 
+def package_cache():
+    """The folder of this package's cached files, ``AE_MULTI_CACHE`` or in `user_cache`, or None."""
+    named = os.environ.get("AE_MULTI_CACHE")
+    if named:
+        return Path(named)
+    folder = user_cache()
+    return folder and folder / "ae_multi"
+
+
 def install_advice(*packages):
     """The command that installs ``packages``, which works from a clone of this one, too."""
     return f"pip install {' '.join(packages)}"

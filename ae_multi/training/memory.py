@@ -3,13 +3,11 @@
 import contextlib
 import json
 import math
-import os
-from pathlib import Path
 
 from ae_multi.errors import InputError
 from ae_multi.files import written_whole
 from ae_multi.safe import json as safe_json
-from ae_multi.selection import user_cache
+from ae_multi.selection import package_cache
 
 _here = {}
 
@@ -39,12 +37,9 @@ def remember(key, facts):
 
 
 def place():
-    """The file: in ``AE_MULTI_CACHE`` or the user's cache folder; None where there is neither."""
-    folder = os.environ.get("AE_MULTI_CACHE")
-    if folder:
-        return Path(folder) / "plans.json"
-    cache = user_cache()
-    return cache and cache / "ae_multi" / "plans.json"
+    """The file, or None where no folder is known for it."""
+    folder = package_cache()
+    return folder and folder / "plans.json"
 
 
 def _read():

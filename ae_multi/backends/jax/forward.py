@@ -1,12 +1,11 @@
 """A model's outputs for a whole array, on JAX."""
 
-import jax
-
 from ae_multi._keras import keras
 from ae_multi.backends.chunks import in_chunks
 from ae_multi.backends.held import as_rows, cached
 from ae_multi.backends.jax.convolutions import suited
 from ae_multi.backends.jax.device import compiler_options
+from ae_multi.backends.jax.programs import Program
 
 
 def forward(model, x, batch_size, told=None):
@@ -34,12 +33,13 @@ def forward(model, x, batch_size, told=None):
         # Of the ways to multiply, Eigen's is ahead for what is computed at once here, by up to a
         # quarter (DeepAutoencoder), or a few per cent behind.
         options = compiler_options(eigen=True)
-        return jax.jit(suited(program, model), compiler_options=options), given, changed
+        return Program(suited(program, model), options), given, changed
 
     compiled, given, changed = cached(model, ("forward", repr(shapes)), make)
 
     def run(part):
-        outputs, after = compiled(weights, others, part)
+        size = len(keras.tree.flatten(part)[0])
+        outputs, after = compiled(size, weights, others, part)
         for place, value in zip(changed, after, strict=True):
             others[place] = value
         return outputs

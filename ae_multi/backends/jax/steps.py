@@ -18,6 +18,7 @@ from jax.extend import core
 from ae_multi.backends.held import Held, cached, flat
 from ae_multi.backends.jax.convolutions import suited
 from ae_multi.backends.jax.device import compiler_options, has_eigen, on_cpu
+from ae_multi.backends.jax.programs import Program
 from ae_multi.backends.layers import has_convolutions
 
 # A last, smaller batch is a program of its own. Where it is one step in a hundred or more, that
@@ -69,7 +70,7 @@ class Steps:
             # The state is not donated, though it could be: on a GPU a loop that may write over it
             # is several times slower (480 µs instead of 84 for a step of a DeepAutoencoder).
             options = compiler_options(loop, soon, eigen)
-            return jax.jit(_many(step) if loop else step, compiler_options=options)
+            return Program(_many(step) if loop else step, options)
 
         key, soon = (plan, training, held.signature), most >= _RARE
         self._full = cached(model, key, lambda: program(False))
@@ -104,14 +105,19 @@ class Steps:
         rows = max(self._most, len(indices)) if size == self._batch_size else 1
         filled = np.zeros((rows, size), np.int32)
         filled[: len(indices)] = indices
-        return self._of(size)(state, self._held.arrays, filled, len(indices))
+        return self._of(size)(self._shapes(filled), state, self._held.arrays, filled, len(indices))
 
     def _each(self, state, indices):
         program, collected = self._of(indices.shape[1]), []
+        shapes = self._shapes(indices[0])
         for row in indices:
-            state, logs = program(state, self._held.arrays, row)
+            state, logs = program(shapes, state, self._held.arrays, row)
             collected.append(logs)
         return state, {name: np.stack([logs[name] for logs in collected]) for name in collected[0]}
+
+    def _shapes(self, indices):
+        """What differs between the uses of one program."""
+        return indices.shape, len(self._held.arrays[0])
 
     def _of(self, size):
         """The program for batches of ``size`` samples."""
