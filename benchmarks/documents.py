@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from ae_multi.files import written_whole
-from benchmarks import exports, growth, precision, quality, steps, trials
+from benchmarks import exports, fit_time, growth, precision, quality, steps, trials
 from benchmarks.throughput import beside_peers, first, rate, ratio
 
 ROOT = Path(__file__).parent.parent
@@ -57,6 +57,10 @@ TABLES = (
     (
         "docs/speed.md", "| backend | plan | 60,000 samples |", "scaling-cpu",
         lambda found: growth.lines(found["growth"]),
+    ),
+    (
+        "docs/speed.md", "| model | backend | epochs | first |", "fit_time-cpu",
+        lambda found: fit_time.lines(found["results"]),
     ),
     ("docs/speed.md", "| model | backend | device | way |", "steps-gpu", steps.lines),
     (

@@ -37,6 +37,18 @@ def test_each_process_is_compared_with_the_best_plan_in_the_same_state():
     assert fit_time.table([found]).row_count == 1
 
 
+def test_short_trainings_are_timed_three_times_and_the_shortest_counts(monkeypatch):
+    monkeypatch.setattr(fit_time, "SHORT", 100.0)
+    seconds = {None: [5.0, 4.0, 6.0, 2.0, 3.0, 7.0], "loop": [9.0] * 6, "xla": [9.0] * 6}
+    monkeypatch.setitem(globals(), "SECONDS", seconds)
+    start = Start()
+    found = fit_time.compare(start, "deep", 6)
+    assert (found["first"]["seconds"], found["second"]["seconds"]) == (3.0, 2.0)
+    ours = [caches for contender, plan, caches in start.seen if contender == "ours" and not plan]
+    assert len(ours) == 6
+    assert len(set(ours)) == 3
+
+
 @pytest.mark.backend
 @pytest.mark.once
 @pytest.mark.parametrize("contender", ["ours", *fit_time.COMPARED])

@@ -58,11 +58,42 @@ def as_data(x, y=None, sample_weight=None, class_weight=None):
     parts = [part for part in keras.tree.flatten(data) if part is not None]
     lengths = {len(part) if part.ndim else 0 for part in parts}
     if len(lengths) != 1 or lengths == {0}:
+        found = ", ".join(f"{name} with {_samples(part)}" for name, part in _named(data))
         raise InputError(
             "Expected x, y and sample_weight with the same number of samples, at least one. "
-            f"Received: {sorted(lengths)} samples."
+            f"Received: {found or 'no array'}."
         )
     return data
+
+
+def _named(data):
+    """(name, arrays) of those of (x, y, sample_weight) that are there."""
+    pairs = zip(("x", "y", "sample_weight"), data, strict=True)
+    return [(name, part) for name, part in pairs if part is not None]
+
+
+def _samples(part):
+    """The number of samples in one or several arrays, in words."""
+    lengths = sorted({len(array) if array.ndim else 0 for array in _arrays(part)})
+    return f"{' or '.join(map(str, lengths))} samples"
+
+
+def _arrays(part):
+    return [array for array in keras.tree.flatten(part) if array is not None]
+
+
+def first_not_finite(data):
+    """The first sample of (x, y, sample_weight) that is NaN or infinite, in words, or None."""
+    for name, part in _named(data):
+        for array in _arrays(part):
+            if array.dtype.kind in "iub":
+                continue
+            finite = np.isfinite(array.reshape(len(array), -1)).all(axis=1)
+            if not finite.all():
+                count = int((~finite).sum())
+                others = f" and {count - 1} more" if count > 1 else ""
+                return f"NaN or infinity in {name}, sample {int(np.argmin(finite))}{others}"
+    return None
 
 
 def length(data):

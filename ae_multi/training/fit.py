@@ -202,7 +202,7 @@ def fit(
             model, validation_data, callbacks, validation_freq, validation_steps,
             passed_on["validation_batch_size"],
         )  # fmt: skip
-        loop = Loop(model, steps, order, callbacks, progress, validate, saver, begin)
+        loop = Loop(model, steps, order, callbacks, progress, validate, saver, begin, data)
         loop.train(initial_epoch, epochs)
         ran = getattr(loop.steps, "plan", chosen.name)
         if ran != chosen.name:

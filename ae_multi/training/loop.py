@@ -9,6 +9,7 @@ from ae_multi._keras import keras
 from ae_multi.backends.chunks import as_numpy
 from ae_multi.data.batches import epoch_order, steps_in_epoch
 from ae_multi.errors import DivergenceError
+from ae_multi.training.arrays import first_not_finite
 from ae_multi.training.callbacks import wants_batches
 from ae_multi.training.epochs import set_epochs
 from ae_multi.training.interrupt import held_back
@@ -63,10 +64,23 @@ class Loop:
         saver: the `Saver` that takes checkpoints, or None.
         begin: function of no arguments that is called once, before the first step, and returns
             the `Steps` to take; or None.
+        data: (x, y, sample_weight), in which a loss that is no number is looked for; or None.
     """
 
-    def __init__(self, model, steps, order, callbacks, progress, validate, saver=None, begin=None):
+    def __init__(
+        self,
+        model,
+        steps,
+        order,
+        callbacks,
+        progress,
+        validate,
+        saver=None,
+        begin=None,
+        data=None,
+    ):
         self.model, self.steps, self.order, self._begin = model, steps, order, begin
+        self._data = data
         self.saver = saver or Unsaved()
         self.callbacks, self.progress, self.validate = callbacks, progress, validate
         self._each = any(wants_batches(callback) for callback in callbacks.callbacks)
@@ -149,11 +163,16 @@ class Loop:
         if self._watched and not np.isfinite(losses).all():
             bad = int(np.argmin(np.isfinite(losses)))
             self._go_back(kept, rows, bad)
+            found = None if self._data is None else first_not_finite(self._data)
             raise DivergenceError(
                 "Expected a loss that is a number. "
                 f"Received: {losses[bad]} in step {done + bad + 1} of epoch {epoch + 1}. The model "
-                "is left with the last weights that were good. A smaller learning rate or a "
-                "limit to the gradient (clipnorm) may help, if the data are finite."
+                "is left with the last weights that were good. "
+                + (
+                    "A smaller learning rate or a limit to the gradient (clipnorm) may help."
+                    if found is None
+                    else f"The data are not finite: {found}."
+                )
             )
         return {name: values[-1] for name, values in logs.items()}
 

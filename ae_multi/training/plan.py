@@ -21,9 +21,9 @@ from ae_multi.training import memory
 from ae_multi.training.interrupt import held_back
 
 # A plan that has to be compiled is tried where that may take at most this share of the training:
-# the part of the time that such a plan saves. XLA saves most, 25 % of a small network's steps and
-# 65 % of a deep one's.
-_SHARE = 0.25
+# what is lost if it turns out to be slower. TensorFlow's XLA never is where it is offered, and
+# saves 25 % of a small network's steps and 65 % of a deep one's.
+_SHARE = 0.15
 _SHARES = {"loop-xla": 0.6}
 # Plans of which one takes so many times as long as another need not be timed again.
 _FAR = 1.2
@@ -91,30 +91,64 @@ def choose(make, model, held, indices, steps, wanted=None, before=None):
         first = min(known, key=lambda name: name in seen.get("failed", ()))
         return make(first), Plan(first, f"plans are not compared: {why_not}", {}, {})
     trial = _Trial(make, indices, seen, backends.current().snapshot(reachable))
+    expected = _seconds_to_build(known)
     # What failed before is tried last: then its error is still told where nothing works.
     names = iter(sorted(known, key=lambda name: name in trial.failed))
     best = next((name for name in names if trial.works(name)), None)
     if best is None:
         raise trial.error
-    if best not in trial.step and steps * trial.once < _WORTH:
+    names = [name for name in names if name not in trial.failed]
+    if best not in trial.step and not any(
+        name in trial.step or _is_worth_trying(name, expected[name], steps * trial.once)
+        for name in names
+    ):
         if trial.failed:
             memory.remember(key, {**seen, "failed": sorted(trial.failed)})
+        _learn(known, trial.built())
         return make(best), Plan(best, "too short a training to compare plans", {}, {})
     trial.compare(best)
     for name in names:
-        if name in trial.failed:
-            continue
         if name not in trial.step:
             left = steps * trial.step[best]
-            seconds = float(np.clip(_PART * left, *_TIMED))
-            share = _SHARES.get(name, _SHARE)
-            if known[name] + 4 * seconds >= share * left or not trial.works(name):
+            if not _is_worth_trying(name, expected[name], left) or not trial.works(name):
                 continue
-            trial.compare(best, name, seconds=seconds)
+            trial.compare(best, name, seconds=_seconds_to_time(left))
         best = min(best, name, key=lambda plan: trial.seconds(plan, steps))
     facts = {"step": trial.step, "build": trial.build, "failed": sorted(trial.failed)}
     memory.remember(key, facts)
+    _learn(known, trial.built())
     return make(best), Plan(best, trial.why(known), trial.step, trial.build)
+
+
+def _is_worth_trying(name, seconds, left):
+    """Whether a plan may be built, in ``seconds``, for a training that takes ``left`` seconds."""
+    seconds += 4 * _seconds_to_time(left)
+    return left >= _WORTH and seconds < _SHARES.get(name, _SHARE) * left
+
+
+def _seconds_to_time(left):
+    return float(np.clip(_PART * left, *_TIMED))
+
+
+def _seconds_to_build(known):
+    """The seconds that plans are said to take, corrected by what other models took here."""
+    ratios = memory.recall(_machine_key()).get("build", {})
+    return {name: seconds * ratios.get(name, 1.0) for name, seconds in known.items()}
+
+
+def _learn(known, built):
+    """Remember by how much the times to build plans were off.
+
+    A longer time counts at once and a shorter one by half: a framework may have had a part of the
+    program from an earlier process.
+    """
+    ratios = dict(memory.recall(_machine_key()).get("build", {}))
+    for name, seconds in built.items():
+        if 0 < known[name] < np.inf:
+            ratio = seconds / known[name]
+            ratios[name] = max(ratio, (ratio + ratios.get(name, ratio)) / 2)
+    if ratios:
+        memory.remember(_machine_key(), {"step": {}, "build": ratios, "failed": []})
 
 
 def _why_no_trial(reachable):
@@ -170,6 +204,10 @@ class _Trial:
         """Seconds that a training still takes by a plan, building included unless it is built."""
         return steps * self.step[name] + (0.0 if name in self._built else self.build[name])
 
+    def built(self):
+        """Plan to seconds, of those that were built for this training."""
+        return {name: self.build[name] for name in self._built}
+
     def compare(self, *names, seconds=_TIMED[0]):
         """Time plans that work, in turns, so that what else the machine does meets them alike.
 
@@ -211,13 +249,21 @@ class _Trial:
 
 def _key(model, held, batch_size):
     """What a plan's times depend on, as a digest."""
-    backend = backends.current()
     layers = [(type(layer).__name__, layer.compute_dtype) for layer in model._flatten_layers()]
     shapes = [tuple(variable.shape) for variable in model.variables]
-    facts = (
-        keras.config.backend(), backend.version(), keras.__version__, backend.device(), layers,
-        shapes, type(model.optimizer).__name__, held.signature, batch_size,
-    )  # fmt: skip
+    optimizer = type(model.optimizer).__name__
+    return _digest(layers, shapes, optimizer, held.signature, batch_size)
+
+
+def _machine_key():
+    """What the times to build plans depend on beside the model, as a digest."""
+    return _digest()
+
+
+def _digest(*facts):
+    backend = backends.current()
+    versions = backend.version(), keras.__version__
+    facts = (keras.config.backend(), *versions, backend.device(), *facts)
     return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
 
 

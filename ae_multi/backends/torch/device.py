@@ -17,6 +17,11 @@ def device():
     return f"cpu ({torch.get_num_threads()} threads)"
 
 
+def on_cpu():
+    """Whether that is the processor."""
+    return not torch.cuda.is_available() and not torch.backends.mps.is_available()
+
+
 def full_precision():
     """Turn TF32 off; PyTorch has it on for convolutions."""
     torch.backends.cuda.matmul.allow_tf32 = False
