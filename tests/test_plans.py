@@ -85,11 +85,43 @@ def test_the_time_to_build_a_plan_is_learned_from_other_models(keras, x, monkeyp
         def compare(self, *names, seconds=0.0):
             self.step.update(dict.fromkeys(names, 1.0))
 
+        def time_again(self, name):
+            return self.step[name]
+
     monkeypatch.setattr(plan, "_Trial", Trial)
     for share, tried in ((10.5, False), (26.0, True)):
         monkeypatch.setattr(plan, "_SHARE", share / 30)
         ae_multi.fit(autoencoder(keras), x, x, epochs=10, verbose=0)  # 30 steps of a second
         assert ("compiled" in made) == tried
+
+
+@pytest.mark.once
+def test_a_step_that_was_held_up_makes_no_plan_worth_its_building(keras, x, monkeypatch):
+    from ae_multi import backends
+    from ae_multi.training import memory, plan
+
+    monkeypatch.setattr(memory, "_here", {})
+    module, made = backends.current(), []
+
+    class Steps(module.Steps):
+        def __init__(self, model, held, plan, *rest):
+            made.append(plan)
+            super().__init__(model, held, "eager", *rest)
+            self.plan = plan
+
+    class Trial(plan._Trial):  # whose first timing is of a machine that does something else
+        def compare(self, *names, seconds=0.0):
+            self.step.update(dict.fromkeys(names, 100.0))
+
+        def works(self, name):
+            works, self.once = super().works(name), 100.0
+            return works
+
+    monkeypatch.setattr(plan, "_Trial", Trial)
+    monkeypatch.setattr(module, "Steps", Steps)
+    monkeypatch.setattr(module, "plans", lambda model: [("soon", 0.0), ("compiled", 5.0)])
+    ae_multi.fit(autoencoder(keras), x, x, epochs=3, verbose=0)
+    assert set(made) == {"soon"}
 
 
 @pytest.mark.once
