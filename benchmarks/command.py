@@ -4,12 +4,12 @@ from pathlib import Path
 
 from ae_multi.cli.options import add_backend_options
 from ae_multi.errors import InputError
-from ae_multi.files import check_writable
+from ae_multi.io import json
+from ae_multi.io.atomic import check_writable
 from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
 from ae_multi.report.machine import machine
 from ae_multi.report.tables import console
-from ae_multi.safe import json
 from benchmarks.processes import run
 
 

@@ -6,7 +6,7 @@ A table is known by its first line. What stands below it is replaced, and nothin
 import json
 from pathlib import Path
 
-from ae_multi.files import written_whole
+from ae_multi.io.atomic import atomic_write
 from benchmarks import exports, growth, precision, quality, steps, trials
 from benchmarks.throughput import beside_peers, first, rate, ratio
 
@@ -104,5 +104,5 @@ def documents():
 
 if __name__ == "__main__":
     for path, text in documents().items():
-        with written_whole(path) as whole:
+        with atomic_write(path) as whole:
             whole.write_text(text)

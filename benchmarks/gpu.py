@@ -20,10 +20,10 @@ from pathlib import Path
 from ae_multi.cli.options import add_backend_options, check_names, comma_separated
 from ae_multi.cli.status import status_of
 from ae_multi.errors import InputError, WorkerError
+from ae_multi.io import json
 from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
 from ae_multi.report.machine import machine
-from ae_multi.safe import json
 from ae_multi.sizes import check_positive
 from benchmarks.processes import run
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Polygon
 
 import ae_multi
-from ae_multi.files import written_whole
+from ae_multi.io.atomic import atomic_write
 from ae_multi.recipes import Recipe
 from ae_multi.recipes.quality import squared_errors
 from ae_multi.recipes.train import build, train
@@ -51,7 +51,7 @@ def draw(image, code, reconstruction):
                 (begin, 18), (end, 18), arrowstyle="-|>", mutation_scale=12, color="0.3"
             )
         )
-    with written_whole(HERE / "autoencoder.png") as path:
+    with atomic_write(HERE / "autoencoder.png") as path:
         figure.savefig(path, dpi=130)
 
 

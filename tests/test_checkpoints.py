@@ -13,7 +13,7 @@ import pytest
 
 from ae_multi.checkpoints import Every, Folder, Place
 from ae_multi.errors import InputError
-from ae_multi.plain import Reader, Writer
+from ae_multi.io.serialization import PartsReader, PartsWriter
 
 PLACES = [Place(0, 5), Place(1, 0), Place(1, 2), Place(11, 0)]
 
@@ -29,14 +29,14 @@ def folder(tmp_path):
 
 
 def write(folder, place, number):
-    writer = Writer()
+    writer = PartsWriter()
     told = writer.plain(np.full(1000, number), "numbers")
     folder.write(place, {"numbers": told}, writer.parts)
 
 
 def newest(folder):
     place, manifest, parts = folder.newest()
-    return place, Reader(parts).value(manifest["numbers"])[-1]
+    return place, PartsReader(parts).value(manifest["numbers"])[-1]
 
 
 def damage(folder, place, change):

@@ -220,13 +220,13 @@ def test_a_damaged_checkpoint_is_passed_over(train, whole, tmp_path, caplog):
     ],
 )
 def test_a_file_with_good_digests_and_other_contents_is_refused(train, saved, tmp_path, change):
-    from ae_multi.checkpoints.folder import KIND
+    from ae_multi.checkpoints.folder import FORMAT
 
     (path,) = saved.glob("*.checkpoint")
-    manifest, parts = KIND.read(path)
+    manifest, parts = FORMAT.read(path)
     del manifest["parts"]
     change(manifest)
-    KIND.write(tmp_path / path.name, manifest, parts)
+    FORMAT.write(tmp_path / path.name, manifest, parts)
     with pytest.raises(InputError, match="Expected a whole checkpoint"):
         train(checkpoint=tmp_path, resume=True)
 

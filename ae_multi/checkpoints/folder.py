@@ -7,12 +7,12 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from ae_multi.archives import Kind
 from ae_multi.checkpoints.lock import Lock
 from ae_multi.errors import InputError
+from ae_multi.io.archive import ArchiveFormat
 from ae_multi.sizes import check_positive
 
-KIND = Kind("a checkpoint", format=1)
+FORMAT = ArchiveFormat("a checkpoint", format=1)
 _NAME = re.compile(r"epoch-(\d{6,})-step-(\d{8,})\.checkpoint")
 
 _log = logging.getLogger("ae_multi")
@@ -84,7 +84,7 @@ class Folder:
         places, damage = self.places(), []
         for place in reversed(places):
             try:
-                return place, *KIND.read(self.path / place.name)
+                return place, *FORMAT.read(self.path / place.name)
             except InputError as error:
                 damage.append(error)
                 _log.warning("Passed over a checkpoint. %s", error)
@@ -101,7 +101,7 @@ class Folder:
         Raises:
             OSError: it could not be written; what was there before is there still.
         """
-        KIND.write(self.path / place.name, manifest, parts)
+        FORMAT.write(self.path / place.name, manifest, parts)
         _sync(self.path)  # the name, too, has to be on the disk before older ones may go
         places = self.places()
         # Those of a later place were damaged, or this training had not gone on from another.

@@ -12,7 +12,7 @@ from ae_multi.cli.options import (
     training_options,
 )
 from ae_multi.errors import InputError
-from ae_multi.files import check_writable
+from ae_multi.io.atomic import check_writable
 from ae_multi.parity import Settings, compare
 from ae_multi.recipes.recipe import MODELS, Recipe
 from ae_multi.report.json import write_json

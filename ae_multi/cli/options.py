@@ -3,7 +3,7 @@
 import argparse
 
 from ae_multi.errors import InputError
-from ae_multi.files import check_writable
+from ae_multi.io.atomic import check_writable
 from ae_multi.recipes.recipe import MODELS
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from ae_multi.cli.options import add_backend_options, check_figure
 from ae_multi.data.load import NAMES
 from ae_multi.errors import InputError
-from ae_multi.files import check_file, check_writable, read_whole
+from ae_multi.io import npy
+from ae_multi.io.atomic import check_file, check_writable, wrap_read_errors
 from ae_multi.parity.check import check
 from ae_multi.recipes import MODELS
 from ae_multi.report.drift import draw_curves
@@ -15,7 +16,6 @@ from ae_multi.report.ladder import print_report
 from ae_multi.report.machine import machine
 from ae_multi.report.progress import BackendProgress
 from ae_multi.report.tables import console
-from ae_multi.safe import npy
 from ae_multi.sizes import check_positive
 
 
@@ -168,6 +168,6 @@ def _load(paths):
     arrays = []
     for path in paths:
         check_file(path, "an array in a whole .npy file")
-        with read_whole(path, ".npy file"), open(path, "rb") as file:
+        with wrap_read_errors(path, ".npy file"), open(path, "rb") as file:
             arrays.append(npy.read(file, Path(path).stat().st_size, path))
     return arrays

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ae_multi.cli.options import add_data_options, check_figure
 from ae_multi.cli.startup import import_backend
-from ae_multi.files import check_writable
+from ae_multi.io.atomic import check_writable
 from ae_multi.report.json import write_json
 from ae_multi.report.machine import machine
 from ae_multi.report.progress import job_progress

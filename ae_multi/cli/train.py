@@ -6,7 +6,7 @@ from ae_multi.checkpoints import Every
 from ae_multi.cli.options import add_data_options, add_training_options, training_options
 from ae_multi.cli.startup import import_backend
 from ae_multi.errors import InputError
-from ae_multi.files import check_writable
+from ae_multi.io.atomic import check_writable
 from ae_multi.recipes.recipe import ALL_MODELS, Recipe
 from ae_multi.report.progress import job_progress
 from ae_multi.report.tables import console

@@ -9,7 +9,7 @@ import numpy as np
 
 from ae_multi.data.digest import sha256
 from ae_multi.errors import InputError
-from ae_multi.files import check_file
+from ae_multi.io.atomic import check_file
 
 _TRUE, _FALSE = {"1", "1.0", "true", "yes"}, {"0", "0.0", "false", "no"}
 

@@ -8,14 +8,14 @@ import importlib
 import os
 import re
 
-from ae_multi.archives import Kind
 from ae_multi.errors import InputError
 from ae_multi.estimators.fitted import check_fitted
-from ae_multi.estimators.plain import Reader, Writer
-from ae_multi.files import check_writable
+from ae_multi.estimators.serialization import EstimatorReader, EstimatorWriter
+from ae_multi.io.archive import ArchiveFormat
+from ae_multi.io.atomic import check_writable
 from ae_multi.sizes import as_plain
 
-KIND = Kind("an estimator", format=1)
+FORMAT = ArchiveFormat("an estimator", format=1)
 CLASSES = {
     "AnomalyDetector": "detector",
     "AutoencoderTransformer": "transformer",
@@ -33,7 +33,7 @@ def save(estimator, path):
             f"Received: {type(estimator).__module__}.{type(estimator).__qualname__}."
         )
     path = check_writable(path, "the estimator")
-    writer = Writer()
+    writer = EstimatorWriter()
     given = estimator.get_params(deep=False)
     parameters = {name: as_plain(value) for name, value in given.items()}
     if parameters["random_state"] is not None:
@@ -46,12 +46,12 @@ def save(estimator, path):
         "parameters": {key: writer.plain(value, key) for key, value in parameters.items()},
         "fitted": {key: writer.plain(value, key) for key, value in fitted.items()},
     }
-    KIND.write(path, manifest, writer.parts)
+    FORMAT.write(path, manifest, writer.parts)
 
 
 def load(path, cls):
     """The estimator in the file ``path``, of the class ``cls`` or one that inherits from it."""
-    manifest, parts = KIND.read(path)
+    manifest, parts = FORMAT.read(path)
     name = manifest.get("class")
     if not isinstance(name, str) or name not in CLASSES:
         raise InputError(
@@ -62,7 +62,7 @@ def load(path, cls):
         raise InputError(
             f"Expected {path} to hold an estimator of the class {cls.__name__}. Received: {name}."
         )
-    reader = Reader(parts)
+    reader = EstimatorReader(parts)
     try:
         parameters = {key: reader.value(of) for key, of in manifest["parameters"].items()}
         fitted = {key: reader.value(of) for key, of in manifest["fitted"].items()}

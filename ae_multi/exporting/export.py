@@ -14,7 +14,7 @@ from ae_multi.exporting.graph import graph_of
 from ae_multi.exporting.handover import hand_over
 from ae_multi.exporting.native import make
 from ae_multi.exporting.samples import batches_for
-from ae_multi.files import check_writable
+from ae_multi.io.atomic import check_writable
 from ae_multi.selection import select_backend
 
 

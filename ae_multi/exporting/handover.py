@@ -16,8 +16,8 @@ from ae_multi._keras import keras
 from ae_multi.errors import BackendError, ExportError, InputError, WorkerError, in_a_line
 from ae_multi.exporting.formats import FORMATS, check_made_here
 from ae_multi.exporting.native import make
+from ae_multi.io import npz
 from ae_multi.processes import run
-from ae_multi.safe import npz
 
 
 def hand_over(model, name, path, batches, python):

@@ -7,8 +7,8 @@ import threading
 
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
-from ae_multi.safe import configuration, hdf5, zips
-from ae_multi.safe import json as safe_json
+from ae_multi.io import hdf5, keras_config, zip_archive
+from ae_multi.io import json as safe_json
 
 _CONFIGURATION, _WEIGHTS, _ABOUT = "config.json", "model.weights.h5", "metadata.json"
 _ASSETS = "assets/"
@@ -22,7 +22,7 @@ def read_model(path):
 
     Raises:
         InputError: no such file; one that leads out of itself, names what is on no list (see
-            `ae_multi.safe.configuration`), or describes a model much larger than the weights that
+            `ae_multi.io.keras_config`), or describes a model much larger than the weights that
             it holds; and whatever Keras cannot load.
     """
     stored = check_model(path)
@@ -47,7 +47,7 @@ def check_model(path):
     Raises:
         InputError: as `read_model`.
     """
-    with zips.opened(path, "the .keras file") as archive:
+    with zip_archive.opened(path, "the .keras file") as archive:
         strange = [
             name for name in archive.names
             if name not in (_CONFIGURATION, _WEIGHTS, _ABOUT) and not name.startswith(_ASSETS)
@@ -60,7 +60,7 @@ def check_model(path):
         weights = archive.read(_WEIGHTS)
         stored = hdf5.check(io.BytesIO(weights), len(weights), f"the weights in {path}")
         described = safe_json.parse(archive.read(_CONFIGURATION), f"{_CONFIGURATION} in {path}")
-        configuration.check(described, _is_registered, stored.values, f"the model in {path}")
+        keras_config.check(described, _is_registered, stored.values, f"the model in {path}")
     return stored
 
 

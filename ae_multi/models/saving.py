@@ -4,7 +4,7 @@ from ae_multi import _jit_compile
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
 from ae_multi.exporting.export import export
-from ae_multi.files import check_writable, written_whole
+from ae_multi.io.atomic import atomic_write, check_writable
 from ae_multi.models.reading import read_model
 from ae_multi.training.epochs import epochs_of, set_epochs
 
@@ -42,7 +42,7 @@ class Portable(keras.Model):
             raise InputError(f"Expected a new file, as overwrite=False. Received: {path} exists.")
         if self.compiled and self.built and not self.optimizer.built:
             self.optimizer.build(self.trainable_variables)  # as it will be when it is loaded
-        with written_whole(path) as temporary:
+        with atomic_write(path) as temporary:
             super().save(temporary, **kwargs)
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import h5py
 
 from ae_multi.errors import InputError
-from ae_multi.files import check_file, read_whole
-from ae_multi.safe import hdf5, zips
+from ae_multi.io import hdf5, zip_archive
+from ae_multi.io.atomic import check_file, wrap_read_errors
 
 _WEIGHTS = "model.weights.h5"
 # What a whole model's file has beside its layers.
@@ -58,9 +58,9 @@ def read(path):
 @contextlib.contextmanager
 def _hdf5(path):
     """The HDF5 file at ``path``, or in the archive there, after a look at all of it."""
-    with read_whole(path, "file of Keras"):
+    with wrap_read_errors(path, "file of Keras"):
         if zipfile.is_zipfile(path):
-            with zips.opened(path, "the .keras file") as archive:
+            with zip_archive.opened(path, "the .keras file") as archive:
                 content = io.BytesIO(archive.read(_WEIGHTS))
         else:
             content = io.BytesIO(path.read_bytes())

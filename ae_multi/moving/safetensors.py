@@ -10,7 +10,7 @@ import os
 import ae_multi
 from ae_multi._keras import keras
 from ae_multi.errors import BackendError, InputError
-from ae_multi.files import check_file, check_writable, read_whole, written_whole
+from ae_multi.io.atomic import atomic_write, check_file, check_writable, wrap_read_errors
 from ae_multi.moving.reading import read
 from ae_multi.moving.torch_form import weights_of
 from ae_multi.moving.weights import pair, put
@@ -46,7 +46,7 @@ def save_safetensors(model, path):
         "ae_multi": ae_multi.__version__,
         "keras": keras.__version__,
     }
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         package.save_file(arrays, temporary, metadata)
 
 
@@ -68,7 +68,7 @@ def load_safetensors(path, into):
     """
     package = _package("safetensors")
     weights = weights_of(read(into))
-    with read_whole(path, "safetensors file"):
+    with wrap_read_errors(path, "safetensors file"):
         _check_header(path)
         with _sound(path, package), package.safe_open(path, framework="np") as file:
             said = file.metadata() or {}

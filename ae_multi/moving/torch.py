@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 from ae_multi import backends
 from ae_multi.errors import InputError
+from ae_multi.io import torch_checkpoint
 from ae_multi.moving.reading import read
 from ae_multi.moving.torch_form import parts_of, weights_of
 from ae_multi.moving.weights import put
-from ae_multi.safe import pt
 
 
 def to_torch(model):
@@ -65,7 +65,7 @@ def from_torch(source, into):
     """
     where = "the state dict"
     if isinstance(source, str | os.PathLike):
-        where, state = str(source), pt.read(source)
+        where, state = str(source), torch_checkpoint.read(source)
     else:
         state = source.state_dict() if hasattr(source, "state_dict") else source
     if not isinstance(state, Mapping) or not all(isinstance(key, str) for key in state):

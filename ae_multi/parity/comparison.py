@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ae_multi.errors import InputError
+from ae_multi.io import npz
 from ae_multi.parity.agreement import agreement
 from ae_multi.processes import run
-from ae_multi.safe import npz
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import json
 import numpy as np
 
 from ae_multi._keras import keras
-from ae_multi.files import written_whole
+from ae_multi.io.atomic import atomic_write
 from ae_multi.models.saving import without_backend
 from ae_multi.parity.subject import one_or_list
 
@@ -31,7 +31,7 @@ def save_training_excerpt(path, model, reference, folder, batches):
     """
     asked = _random_functions(model, *batches[0])
     if asked:
-        with written_whole(path) as temporary:
+        with atomic_write(path) as temporary:
             np.savez(temporary, reason=f"the model draws random numbers in training ({asked})")
         return
     arrays = {f"weight{i}": keras.ops.convert_to_numpy(w) for i, w in enumerate(model.weights)}
@@ -39,7 +39,7 @@ def save_training_excerpt(path, model, reference, folder, batches):
         for kind, found in zip("xy", parts, strict=True):
             arrays |= {f"{kind}{step}_{i}": array for i, array in enumerate(found)}
     config = own_configuration(model)
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         np.savez(
             temporary,
             model="" if config is None else json.dumps(config),

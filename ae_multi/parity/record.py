@@ -12,7 +12,7 @@ from ae_multi.data import load_data
 from ae_multi.data.batches import Batches
 from ae_multi.data.digest import sha256
 from ae_multi.data.floors import mean_floor, pca_floors
-from ae_multi.files import written_whole
+from ae_multi.io.atomic import atomic_write
 from ae_multi.parity.plan_steps import PlanSteps
 from ae_multi.parity.rounding_noise import perturb_training, terms_of_gradients
 from ae_multi.parity.ulp import nudged
@@ -167,7 +167,7 @@ def _about(data):
 def _save_pictures(folder, model, data, restored):
     """Keep the first test image of each label, and its reconstruction, for the figure."""
     _, chosen = np.unique(data.y_test, return_index=True)
-    with written_whole(folder / f"{model}.npz") as path:
+    with atomic_write(folder / f"{model}.npz") as path:
         np.savez(path, originals=data.x_test[chosen], reconstructions=restored[chosen])
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ae_multi.files import written_whole
-from ae_multi.safe import npz
+from ae_multi.io import npz
+from ae_multi.io.atomic import atomic_write
 
 _SCRIPT = '''\
 """{name} ({layer}) differs between Keras's backends. Needs Keras and NumPy alone:
@@ -70,7 +70,7 @@ def to_compare(path, divergence):
 
 def save_script(path, text, **arrays):
     """Write a script, and the arrays that it reads from the .npz beside it."""
-    with written_whole(path.with_suffix(".npz")) as temporary:
+    with atomic_write(path.with_suffix(".npz")) as temporary:
         np.savez(temporary, **arrays)
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

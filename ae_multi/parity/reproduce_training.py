@@ -2,8 +2,8 @@
 
 import os
 
+from ae_multi.io import npz
 from ae_multi.parity.reproduce import save_script, to_compare
-from ae_multi.safe import npz
 
 _SCRIPT = '''\
 """{rung}: {name} differs between Keras's backends. Needs {needs}:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ae_multi.errors import InputError
-from ae_multi.files import written_whole
-from ae_multi.safe import json as safe_json
-from ae_multi.safe import npz
+from ae_multi.io import json as safe_json
+from ae_multi.io import npz
+from ae_multi.io.atomic import atomic_write
 
 FORMAT = 1
 
@@ -42,7 +42,7 @@ class Trace:
                 entries[stage].append({**item, "values": key})
         head = {"format": FORMAT, "about": self.about, "stages": entries}
         arrays["head"] = np.frombuffer(json.dumps(head).encode(), np.uint8)
-        with written_whole(path) as temporary, open(temporary, "wb") as file:
+        with atomic_write(path) as temporary, open(temporary, "wb") as file:
             np.savez(file, **arrays)
 
     @classmethod

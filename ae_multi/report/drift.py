@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from ae_multi.files import written_whole
+from ae_multi.io.atomic import atomic_write
 from ae_multi.parity.curves import FAULT, NUDGED
 from ae_multi.report.figures import STYLES
 
@@ -30,7 +30,7 @@ def draw_curves(reports, path):
         row[0].set_ylabel("distance from float64,\nrelative to the step's loss")
     for axes in grid[-1]:
         axes.set_xlabel("step")
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=120)
 
 

@@ -3,12 +3,12 @@
 import json
 import math
 
-from ae_multi.files import written_whole
+from ae_multi.io.atomic import atomic_write
 
 
 def write_json(path, value):
     """Write plain values as strict JSON, whole or not at all; NaN and infinity become null."""
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(_finite(value), indent=2, allow_nan=False) + "\n")
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from ae_multi.checkpoints import Place
 from ae_multi.errors import InputError
-from ae_multi.plain import Reader
+from ae_multi.io.serialization import PartsReader
 
 
 class Found(NamedTuple):
@@ -42,7 +42,7 @@ class Found(NamedTuple):
         """
         try:
             found = cls(
-                path, place, manifest["facts"], Reader(parts).value(manifest["state"]),
+                path, place, manifest["facts"], PartsReader(parts).value(manifest["state"]),
                 manifest["ended"], manifest["versions"]["backend"], manifest["plan"],
                 manifest.get("offset", 0),
             )  # fmt: skip

@@ -5,8 +5,8 @@ import json
 import math
 
 from ae_multi.errors import InputError
-from ae_multi.files import written_whole
-from ae_multi.safe import json as safe_json
+from ae_multi.io import json as safe_json
+from ae_multi.io.atomic import atomic_write
 from ae_multi.selection import package_cache
 
 _here = {}
@@ -32,7 +32,7 @@ def remember(key, facts):
     with contextlib.suppress(OSError, InputError):
         path.parent.mkdir(parents=True, exist_ok=True)
         known = {**_read(), key: facts}
-        with written_whole(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text(json.dumps(known))
 
 

@@ -11,7 +11,7 @@ import ae_multi
 from ae_multi import backends
 from ae_multi._keras import keras
 from ae_multi.checkpoints import Place
-from ae_multi.plain import Writer
+from ae_multi.io.serialization import PartsWriter
 from ae_multi.training.state import gather, put_back
 
 _log = logging.getLogger("ae_multi")
@@ -112,7 +112,7 @@ class Saver:
         self._since = time.monotonic()
 
     def _write(self, place, state, ended):
-        writer = Writer()
+        writer = PartsWriter()
         manifest = {
             **self._about,
             "plan": self.plan,

@@ -14,7 +14,7 @@ from rich.text import Text
 from ae_multi.cli.options import add_backend_options
 from ae_multi.cli.status import status_of
 from ae_multi.errors import InputError, WorkerError
-from ae_multi.files import check_writable
+from ae_multi.io.atomic import check_writable
 from ae_multi.parity import Settings, check
 from ae_multi.report.json import write_json
 from ae_multi.report.machine import machine

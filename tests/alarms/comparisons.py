@@ -14,7 +14,7 @@ from pathlib import Path
 from ae_multi.cli.options import add_backend_options, add_data_options, model_names
 from ae_multi.cli.status import status_of
 from ae_multi.errors import InputError
-from ae_multi.files import check_writable
+from ae_multi.io.atomic import check_writable
 from ae_multi.parity import Settings, compare
 from ae_multi.recipes.recipe import Recipe
 from ae_multi.report.json import write_json

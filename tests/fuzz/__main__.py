@@ -14,7 +14,7 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainin
 
 from ae_multi.cli.options import add_backend_options, check_names, comma_separated
 from ae_multi.cli.status import status_of
-from ae_multi.files import check_writable
+from ae_multi.io.atomic import check_writable
 from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
 from ae_multi.report.machine import machine

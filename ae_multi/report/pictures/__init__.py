@@ -4,7 +4,7 @@ import importlib
 
 from matplotlib.figure import Figure
 
-from ae_multi.files import written_whole
+from ae_multi.io.atomic import atomic_write
 
 
 def draw(result, path):
@@ -16,5 +16,5 @@ def draw(result, path):
     """
     figure = Figure(layout="constrained")
     importlib.import_module(f"ae_multi.report.pictures.{result.task}").draw(result, figure)
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=130, bbox_inches="tight", pad_inches=0.15)

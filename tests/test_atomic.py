@@ -3,13 +3,13 @@
 import pytest
 
 from ae_multi.errors import InputError
-from ae_multi.files import check_writable, written_whole
+from ae_multi.io.atomic import atomic_write, check_writable
 
 
 def test_a_file_is_replaced_when_the_block_ends_well(tmp_path):
     path = tmp_path / "result.json"
     path.write_text("old")
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text("new")
         assert path.read_text() == "old"
         assert temporary.suffix == ".json"
@@ -23,7 +23,7 @@ def test_the_old_file_stays_when_the_block_fails(tmp_path, error):
     path.write_text("old")
 
     def write_half():
-        with written_whole(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text("half")
             raise error
 

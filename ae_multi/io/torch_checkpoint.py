@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ae_multi.errors import InputError
-from ae_multi.safe import opcodes, zips
+from ae_multi.io import pickle_parser, zip_archive
 
 _TYPES = {
     "FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2", "BFloat16Storage": "<u2",
@@ -52,7 +52,7 @@ def read(path):
             is code; or what does not fit itself.
     """
     what = f"the state dict in {path}"
-    with zips.opened(path, "the file of PyTorch", stored=True) as archive:
+    with zip_archive.opened(path, "the file of PyTorch", stored=True) as archive:
         heads = [name for name in archive.names if name.endswith("/data.pkl")]
         if len(heads) != 1:
             raise InputError(
@@ -63,9 +63,9 @@ def read(path):
         order = f"{folder}/byteorder"
         if order in archive.names and archive.read(order) != b"little":
             raise InputError(f"Expected {what} to be little-endian. Received: it is not.")
-        if archive.size(heads[0]) > opcodes.MOST_BYTES:
+        if archive.size(heads[0]) > pickle_parser.MOST_BYTES:
             raise InputError(f"Expected {what} to be a few names. Received: {heads[0]} is huge.")
-        found = opcodes.parse(archive.read(heads[0]), _called, _stored, what)
+        found = pickle_parser.parse(archive.read(heads[0]), _called, _stored, what)
         state = _state(found, what)
         return {key: _array(archive, folder, key, value, what) for key, value in state.items()}
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ae_multi.errors import InputError
-from ae_multi.safe import zips
+from ae_multi.io import zip_archive
 from tests.reference.damage import STEADY, damaged, outcome
 
 
@@ -28,7 +28,7 @@ def archive(path, entries, packing=zipfile.ZIP_STORED):
 )
 def test_entries_come_back(tmp_path, entries, packing):
     path = archive(tmp_path / "one.zip", entries, packing)
-    with zips.opened(path, "it") as found:
+    with zip_archive.opened(path, "it") as found:
         assert {name: found.read(name) for name in found.names} == entries
         assert all(found.size(name) == len(content) for name, content in entries.items())
 
@@ -41,7 +41,7 @@ def test_damaged_archives_are_read_or_refused(tmp_path, data):
     path.write_bytes(damaged(data.draw, path.read_bytes()))
 
     def read():
-        with zips.opened(path, "it") as found:
+        with zip_archive.opened(path, "it") as found:
             return {name: found.read(name) for name in found.names}
 
     # A checksum stands for every byte that an entry has.
@@ -75,23 +75,26 @@ def test_names_that_lead_elsewhere_are_refused(tmp_path, name, attributes, messa
         file.writestr(described(name, **attributes), b"content")
     with (
         pytest.raises(InputError, match=message),
-        zips.opened(tmp_path / "one.zip", "it"),
+        zip_archive.opened(tmp_path / "one.zip", "it"),
     ):
         pass
 
 
 def test_what_is_packed_strangely_is_refused(tmp_path):
     path = archive(tmp_path / "lzma.zip", {"a": b"a"}, zipfile.ZIP_LZMA)
-    with pytest.raises(InputError, match="packed in a way"), zips.opened(path, "it"):
+    with pytest.raises(InputError, match="packed in a way"), zip_archive.opened(path, "it"):
         pass
     path = archive(tmp_path / "deflated.zip", {"a": b"a" * 99}, zipfile.ZIP_DEFLATED)
-    with pytest.raises(InputError, match="is compressed"), zips.opened(path, "it", stored=True):
+    with (
+        pytest.raises(InputError, match="is compressed"),
+        zip_archive.opened(path, "it", stored=True),
+    ):
         pass
     path = archive(tmp_path / "locked.zip", {"a": b"a"})
     content = bytearray(path.read_bytes())
     content[content.index(b"PK\1\2") + 8] |= 1
     path.write_bytes(content)
-    with pytest.raises(InputError, match="is encrypted"), zips.opened(path, "it"):
+    with pytest.raises(InputError, match="is encrypted"), zip_archive.opened(path, "it"):
         pass
 
 
@@ -100,7 +103,10 @@ def test_an_entry_that_comes_twice_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "one.zip", "w") as file:
         file.writestr("a", b"first")
         file.writestr("a", b"second")
-    with pytest.raises(InputError, match="'a' twice"), zips.opened(tmp_path / "one.zip", "it"):
+    with (
+        pytest.raises(InputError, match="'a' twice"),
+        zip_archive.opened(tmp_path / "one.zip", "it"),
+    ):
         pass
 
 
@@ -112,7 +118,7 @@ def test_entries_that_share_bytes_are_refused(tmp_path):
     second = content.index(b"PK\1\2", first + 4)
     content[second + 42 : second + 46] = content[first + 42 : first + 46]
     path.write_bytes(content)
-    with pytest.raises(InputError, match="overlap"), zips.opened(path, "it"):
+    with pytest.raises(InputError, match="overlap"), zip_archive.opened(path, "it"):
         pass
 
 
@@ -126,7 +132,7 @@ def test_a_bomb_is_refused_before_memory_is_taken(tmp_path):
     tracemalloc.start()
     with (
         pytest.raises(InputError, match="that would unpack to 104,857,600"),
-        zips.opened(tmp_path / "one.zip", "it"),
+        zip_archive.opened(tmp_path / "one.zip", "it"),
     ):
         pass
     assert tracemalloc.get_traced_memory()[1] < 1 << 20
@@ -147,11 +153,11 @@ def test_a_size_that_lies_is_refused(tmp_path):
         (tmp_path / "one.zip").write_bytes(content)
         with (
             pytest.raises(InputError, match=message),
-            zips.opened(tmp_path / "one.zip", "it") as found,
+            zip_archive.opened(tmp_path / "one.zip", "it") as found,
         ):
             found.read("a")
 
 
 def test_a_folder_is_no_archive(tmp_path):
-    with pytest.raises(InputError, match="which is no file"), zips.opened(tmp_path, "it"):
+    with pytest.raises(InputError, match="which is no file"), zip_archive.opened(tmp_path, "it"):
         pass

@@ -3,7 +3,7 @@
 import contextlib
 
 from ae_multi.errors import InputError
-from ae_multi.safe import npy, zips
+from ae_multi.io import npy, zip_archive
 
 _SUFFIX = ".npy"
 
@@ -44,5 +44,5 @@ class Arrays:
 @contextlib.contextmanager
 def opened(path, what="the .npz file"):
     """The `Arrays` in the file ``path``, open as long as the block; see `zips.opened`."""
-    with zips.opened(path, what) as archive:
+    with zip_archive.opened(path, what) as archive:
         yield Arrays(archive, path)

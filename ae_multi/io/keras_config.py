@@ -85,7 +85,7 @@ def check(configuration, registered, values, what):
     """Raise `InputError` unless every object in a configuration may be built.
 
     Args:
-        configuration: plain values, as `ae_multi.safe.json` reads them.
+        configuration: plain values, as `ae_multi.io.json` reads them.
         registered: function of a name that says whether this process has registered it with
             Keras.
         values: how many numbers the model's weights have: no size need be larger, beyond some

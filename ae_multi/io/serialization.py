@@ -6,12 +6,12 @@ import math
 import numpy as np
 
 from ae_multi.errors import InputError
-from ae_multi.safe import npy
+from ae_multi.io import npy
 
 _NO_NUMBERS = ("nan", "inf", "-inf")  # which JSON does not know
 
 
-class Writer:
+class PartsWriter:
     """Turns values into JSON; arrays become parts of their own.
 
     Attributes:
@@ -65,8 +65,8 @@ class Writer:
         return name
 
 
-class Reader:
-    """The way back from what a `Writer` made.
+class PartsReader:
+    """The way back from what a `PartsWriter` made.
 
     Args:
         parts: dict of part name to bytes.

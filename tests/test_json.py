@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ae_multi.errors import InputError
-from ae_multi.safe import json as safe_json
+from ae_multi.io import json as safe_json
 from tests.reference.damage import STEADY, damaged, outcome
 
 TEXT = st.text(st.characters(codec="utf-8"))

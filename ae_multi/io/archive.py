@@ -16,15 +16,15 @@ import zipfile
 from dataclasses import dataclass
 
 from ae_multi.errors import InputError
-from ae_multi.files import written_whole
-from ae_multi.safe import json as safe_json
-from ae_multi.safe import zips
+from ae_multi.io import json as safe_json
+from ae_multi.io import zip_archive
+from ae_multi.io.atomic import atomic_write
 
 _MANIFEST, _DIGEST = "manifest.json", "manifest.sha256"
 
 
 @dataclass(frozen=True)
-class Kind:
+class ArchiveFormat:
     """A kind of file.
 
     Attributes:
@@ -51,7 +51,7 @@ class Kind:
         }
         text = json.dumps(head, indent=1, allow_nan=False).encode()
         entries = {_MANIFEST: text, _DIGEST: _sha256(text).encode(), **parts}
-        with written_whole(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
             for part, content in entries.items():
                 archive.writestr(part, content)
 
@@ -63,7 +63,7 @@ class Kind:
                 another kind.
         """
         # Stored as they are, parts take no more memory than the file has bytes.
-        with zips.opened(path, f"the file of {self.what}", stored=True) as archive:
+        with zip_archive.opened(path, f"the file of {self.what}", stored=True) as archive:
             if not {_MANIFEST, _DIGEST} <= set(archive.names):
                 raise InputError(
                     f"Expected {path} to be the file of {self.what}. Received: another zip archive."

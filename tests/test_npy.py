@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from ae_multi.errors import InputError
-from ae_multi.safe import npy, npz
+from ae_multi.io import npy, npz
 from tests.reference.damage import STEADY, damaged, outcome
 
 SHAPES = arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5)

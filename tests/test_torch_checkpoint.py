@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ae_multi.errors import InputError
-from ae_multi.safe import pt
+from ae_multi.io import torch_checkpoint
 from tests.reference.pt_files import write_pt
 
 STATE = {
@@ -30,7 +30,7 @@ def same(found, expected):
 @pytest.mark.parametrize("within", [None, "state_dict", "model_state_dict"])
 def test_a_state_dict_is_read(within, tmp_path):
     write_pt(tmp_path / "state.pt", STATE, within)
-    same(pt.read(tmp_path / "state.pt"), STATE)
+    same(torch_checkpoint.read(tmp_path / "state.pt"), STATE)
 
 
 @pytest.mark.backend
@@ -47,11 +47,11 @@ def test_what_pytorch_writes_is_read(protocol, tmp_path):
     optimizer = torch.optim.Adam(module.parameters()).state_dict()
     for held in (state, {"epoch": 3, "model_state_dict": state, "optimizer": optimizer}):
         torch.save(held, path, pickle_protocol=protocol)
-        same(pt.read(path), {k: v.detach().float().numpy() if v.is_floating_point() else v.numpy()
+        same(torch_checkpoint.read(path), {k: v.detach().float().numpy() if v.is_floating_point() else v.numpy()
                              for k, v in state.items()})  # fmt: skip
     torch.save(module, path)
     with pytest.raises(InputError, match="save a module's state_dict"):
-        pt.read(path)
+        torch_checkpoint.read(path)
 
 
 class Bomb:
@@ -75,7 +75,7 @@ def test_nothing_in_it_runs(tmp_path, monkeypatch):
         bomb = {"data.pkl": pickle.dumps({"0.weight": Bomb()}, protocol)}
         rewritten(tmp_path / "state.pt", **bomb)
         with pytest.raises(InputError, match=r"mkdir|the instruction"):
-            pt.read(tmp_path / "state.pt")
+            torch_checkpoint.read(tmp_path / "state.pt")
     assert not (tmp_path / "bang").exists()
 
 
@@ -101,7 +101,7 @@ def test_what_does_not_fit_itself_is_refused(tmp_path):
         write_pt(path, STATE)
         rewritten(path, **entries)
         with pytest.raises(InputError, match=message):
-            pt.read(path)
+            torch_checkpoint.read(path)
     for place, size, message in [
         (1, 5, "numbers for shape .3, 5"),  # more than there are
         (0, 1 << 30, "numbers for shape"),
@@ -115,7 +115,7 @@ def test_what_does_not_fit_itself_is_refused(tmp_path):
         before, sizes[place] = _sizes(sizes), size
         rewritten(path, **{"data.pkl": names.replace(before, _sizes(sizes), 1)})
         with pytest.raises(InputError, match=message):
-            pt.read(path)
+            torch_checkpoint.read(path)
     path.write_bytes(b"\x80\x02}q\x00.")  # a bare pickle, as before PyTorch 1.6
     with pytest.raises(InputError, match="file of PyTorch"):
-        pt.read(path)
+        torch_checkpoint.read(path)

@@ -4,7 +4,7 @@ import json
 import math
 
 from ae_multi.errors import InputError
-from ae_multi.files import check_file
+from ae_multi.io.atomic import check_file
 
 # Reading takes up to thirty times the text's size; descriptions of models have a thousandth.
 MOST_BYTES = 1 << 24

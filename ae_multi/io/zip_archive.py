@@ -8,9 +8,10 @@ import zipfile
 import zlib
 
 from ae_multi.errors import InputError
-from ae_multi.files import check_file
-from ae_multi.safe.unpacking import most_from
+from ae_multi.io.atomic import check_file
 
+# From however few bytes; and beyond that so many times as many. Deflate can do 1,032.
+_SMALL, _RATIO = 1 << 26, 100
 _PACKINGS = {zipfile.ZIP_STORED: "stored", zipfile.ZIP_DEFLATED: "deflated"}
 _MOST_ENTRIES = 100_000
 _ENCRYPTED = 1
@@ -20,6 +21,11 @@ _DAMAGE = (
     zipfile.BadZipFile, zlib.error, EOFError, ValueError, struct.error, NotImplementedError,
     RuntimeError, OverflowError, LookupError,
 )  # fmt: skip
+
+
+def max_unpacked_bytes(held):
+    """How many bytes may be unpacked from ``held`` bytes."""
+    return max(_SMALL, _RATIO * held)
 
 
 class Archive:
@@ -118,7 +124,7 @@ def _check(archive, where, stored):
         if entry.header_offset < 0 or begin + entry.compress_size > end:
             raise _refused(where, f"{entry.filename[:80]!r}, which overlaps with what follows")
     unpacked, held = sum(entry.file_size for entry in entries), archive.start_dir
-    if unpacked > most_from(held):
+    if unpacked > max_unpacked_bytes(held):
         raise _refused(where, f"{held:,} bytes that would unpack to {unpacked:,}")
 
 

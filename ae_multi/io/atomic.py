@@ -53,7 +53,7 @@ def check_file(path, what):
 
 
 @contextlib.contextmanager
-def written_whole(path):
+def atomic_write(path):
     """Give a temporary path beside ``path``; move it into place if the block ends well.
 
     A reader sees the old file or the new one, never a part of it; after an error or Ctrl-C the
@@ -72,7 +72,7 @@ def written_whole(path):
 
 
 @contextlib.contextmanager
-def read_whole(path, kind):
+def wrap_read_errors(path, kind):
     """Turn every way in which reading a file can fail into one `InputError` that names it.
 
     Args:

@@ -3,20 +3,20 @@
 import numpy as np
 import pytest
 
-from ae_multi.archives import Kind
 from ae_multi.errors import InputError
-from ae_multi.plain import Reader, Writer
+from ae_multi.io.archive import ArchiveFormat
+from ae_multi.io.serialization import PartsReader, PartsWriter
 
-BOX = Kind("a box", format=2)
+BOX = ArchiveFormat("a box", format=2)
 
 
 def test_what_is_written_is_read(tmp_path):
-    writer = Writer()
+    writer = PartsWriter()
     held = {"of": (1, None, float("inf")), "array": np.arange(3.0), "names": [np.float64(0.5)]}
     told = writer.plain(held, "held")
     BOX.write(tmp_path / "one.box", {"held": told}, writer.parts)
     manifest, parts = BOX.read(tmp_path / "one.box")
-    back = Reader(parts).value(manifest["held"])
+    back = PartsReader(parts).value(manifest["held"])
     np.testing.assert_array_equal(back.pop("array"), held.pop("array"))
     assert back == held
     assert manifest["format"] == 2
@@ -25,6 +25,6 @@ def test_what_is_written_is_read(tmp_path):
 def test_a_file_of_another_kind_is_named(tmp_path):
     BOX.write(tmp_path / "one.box", {}, {})
     with pytest.raises(InputError, match=r"file of a tin\. Received: one .* 'ae_multi box'"):
-        Kind("a tin", format=2).read(tmp_path / "one.box")
+        ArchiveFormat("a tin", format=2).read(tmp_path / "one.box")
     with pytest.raises(InputError, match=r"format 1 or older\. Received: .* of format 2"):
-        Kind("a box", format=1).read(tmp_path / "one.box")
+        ArchiveFormat("a box", format=1).read(tmp_path / "one.box")

@@ -15,7 +15,7 @@ import pytest
 
 import ae_multi
 from ae_multi.errors import InputError
-from ae_multi.safe import configuration
+from ae_multi.io import keras_config
 from tests.fuzz.archives import with_bomb
 from tests.fuzz.values import CODE, MARK
 
@@ -135,7 +135,7 @@ def test_safe_mode_turned_off_for_all_of_keras_changes_nothing(load, keras):
 
 @once
 def test_keras_is_asked_for_its_own_safe_mode_as_well(load, keras, monkeypatch):
-    monkeypatch.setattr(configuration, "check", lambda *_: None)
+    monkeypatch.setattr(keras_config, "check", lambda *_: None)
     source = object_of("builtins", "f", {"value": "4wEAAAA="}, "__lambda__")
     dense = object_of("keras.layers", "Dense", {"units": 5, "activation": source})
     with pytest.raises(InputError, match="Keras cannot load") as refused:
@@ -147,8 +147,8 @@ def test_keras_is_asked_for_its_own_safe_mode_as_well(load, keras, monkeypatch):
 def test_every_layer_of_keras_is_on_one_of_the_lists(keras):
     """A layer that a newer Keras brings has to be looked at before files may name it."""
     layers = {name for name in dir(keras.layers) if isinstance(getattr(keras.layers, name), type)}
-    assert layers == configuration.LAYERS | configuration.REFUSED
-    assert not configuration.LAYERS & configuration.REFUSED
+    assert layers == keras_config.LAYERS | keras_config.REFUSED
+    assert not keras_config.LAYERS & keras_config.REFUSED
 
 
 def test_a_class_of_ones_own_loads_once_it_is_registered(keras, tmp_path):

@@ -1,24 +1,24 @@
 """An estimator's values as JSON with arrays and Keras models as parts beside it, and back."""
 
-from ae_multi import plain
 from ae_multi._keras import keras
 from ae_multi.estimators.packing import from_bytes, to_bytes
+from ae_multi.io.serialization import PartsReader, PartsWriter
 
 
-class Writer(plain.Writer):
-    """A `plain.Writer` that knows Keras models, too."""
+class EstimatorWriter(PartsWriter):
+    """A `PartsWriter` that knows Keras models, too."""
 
     holds = "numbers, text or a Keras model"
 
     def plain(self, value, name):
-        """``value`` as JSON knows it, see `plain.Writer.plain`."""
+        """``value`` as JSON knows it, see `PartsWriter.plain`."""
         if isinstance(value, keras.Model):
             return {"model": self.part("models", "keras", to_bytes(value))}
         return super().plain(value, name)
 
 
-class Reader(plain.Reader):
-    """The way back from what a `Writer` made."""
+class EstimatorReader(PartsReader):
+    """The way back from what a `EstimatorWriter` made."""
 
     def kind(self, kind, held):
         """The value of one kind that JSON does not know."""
