@@ -171,7 +171,7 @@ def test_a_backend_whose_process_fails_is_told(pythons, tmp_path):
 def workers(session):
     """Process ids of a comparison's children: of its session, for other tests start some, too."""
     found = subprocess.run(
-        ["pgrep", "-s", str(session), "-f", "ae_multi.child"],
+        ["pgrep", "-s", str(session), "-f", "ae_multi.subprocesses.worker"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     return set(found.stdout.split())

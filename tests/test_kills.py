@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from ae_multi.processes import run
+from ae_multi.subprocesses.launcher import run
 from tests.kills.pairs import BOUND, compare
 
 MOMENTS = 8

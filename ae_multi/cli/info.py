@@ -10,10 +10,10 @@ from ae_multi.cli.options import add_python_option
 from ae_multi.data.mnist import VARIABLE, whereabouts
 from ae_multi.errors import BackendError, InputError, WorkerError
 from ae_multi.parity import Settings
-from ae_multi.processes import run as run_job
 from ae_multi.report.progress import JobProgress
 from ae_multi.report.tables import console
 from ae_multi.selection import BACKENDS, install_advice, installed
+from ae_multi.subprocesses.launcher import run as run_job
 
 _PACKAGES = ("keras", "numpy", "scikit-learn", "matplotlib", "rich")
 

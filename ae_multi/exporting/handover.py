@@ -17,7 +17,7 @@ from ae_multi.errors import BackendError, ExportError, InputError, WorkerError, 
 from ae_multi.exporting.formats import FORMATS, check_made_here
 from ae_multi.exporting.native import make
 from ae_multi.io import npz
-from ae_multi.processes import run
+from ae_multi.subprocesses.launcher import run
 
 
 def hand_over(model, name, path, batches, python):

@@ -43,6 +43,6 @@ class Arrays:
 
 @contextlib.contextmanager
 def opened(path, what="the .npz file"):
-    """The `Arrays` in the file ``path``, open as long as the block; see `zips.opened`."""
+    """The `Arrays` in the file ``path``, open as long as the block; see `zip_archive.opened`."""
     with zip_archive.opened(path, what) as archive:
         yield Arrays(archive, path)

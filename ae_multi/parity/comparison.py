@@ -11,7 +11,7 @@ from pathlib import Path
 from ae_multi.errors import InputError
 from ae_multi.io import npz
 from ae_multi.parity.agreement import agreement
-from ae_multi.processes import run
+from ae_multi.subprocesses.launcher import run
 
 
 @dataclass(frozen=True)

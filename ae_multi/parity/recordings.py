@@ -49,7 +49,7 @@ def record_all(probes, names, reference, witnesses, nudged=None, float64=False):
         float64: whether to record the other backends in float64, too.
 
     Raises:
-        InputError, BackendError, WorkerError: as `ae_multi.processes.run`.
+        InputError, BackendError, WorkerError: as `ae_multi.subprocesses.launcher.run`.
     """
 
     def train(name):

@@ -7,10 +7,10 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ae_multi.cli.options import add_backend_options
-from ae_multi.processes import run
 from ae_multi.report.json import write_json
 from ae_multi.report.machine import machine
 from ae_multi.report.tables import console, plain_table
+from ae_multi.subprocesses.launcher import run
 from tests.kills.pairs import BOUND, STEPS, compare
 
 

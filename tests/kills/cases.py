@@ -1,4 +1,4 @@
-"""One backend's kills: run by `ae_multi.child`, moment by moment."""
+"""One backend's kills: run by `ae_multi.subprocesses.worker`, moment by moment."""
 
 import os
 import shutil

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ae_multi.processes import run as run_process
+from ae_multi.subprocesses.launcher import run as run_process
 from tests.kills.forks import in_fork
 
 # A checkpoint in the middle of the third epoch, of 12 steps each, and on into the fifth.

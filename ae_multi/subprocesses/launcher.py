@@ -9,14 +9,14 @@ import tempfile
 
 from ae_multi.errors import BackendError, ExportError, InputError, WorkerError
 
-_ERRORS = {
+_ERROR_CLASSES = {
     "BackendError": BackendError,
     "DownloadError": InputError,
     "ExportError": ExportError,
     "InputError": InputError,
 }
-_LOG_LINES = 12
-_CHILD = "ae_multi.child"
+_MAX_LOG_LINES = 12
+_WORKER_MODULE = "ae_multi.subprocesses.worker"
 
 
 def run(python, backend, job, children=None):
@@ -28,7 +28,7 @@ def run(python, backend, job, children=None):
     Args:
         python: the interpreter of an environment that holds the backend and this package.
         backend: the backend's name.
-        job: dict of plain values; ``run`` names the function that takes it, see `ae_multi.child`.
+        job: dict of plain values; ``run`` names the function that takes it, see `ae_multi.subprocesses.worker`.
         children: a set that holds the child as long as it runs, for whoever has to end it from
             another thread; or None.
 
@@ -38,7 +38,7 @@ def run(python, backend, job, children=None):
             start a child that imports it, and so on.
         WorkerError: the child ended otherwise.
     """
-    if here_is_a_child():
+    if is_worker_process():
         raise InputError(
             "Expected a file that other processes import to compare under `if __name__ == "
             '"__main__":` alone. Received: one that starts a comparison as it is imported.'
@@ -46,7 +46,7 @@ def run(python, backend, job, children=None):
     with tempfile.TemporaryFile() as log:
         try:
             child = subprocess.Popen(
-                [python, "-m", _CHILD],
+                [python, "-m", _WORKER_MODULE],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -65,7 +65,7 @@ def run(python, backend, job, children=None):
             for line in child.stdout:
                 event = json.loads(line)
                 if event["event"] == "error":
-                    raise _ERRORS[event["kind"]](event["message"])
+                    raise _ERROR_CLASSES[event["kind"]](event["message"])
                 if event["event"] == "end":
                     return
                 yield event
@@ -78,10 +78,10 @@ def run(python, backend, job, children=None):
             _end(child)
 
 
-def here_is_a_child():
+def is_worker_process():
     """Whether this process is one that `run` started."""
     specification = getattr(sys.modules["__main__"], "__spec__", None)
-    return specification is not None and specification.name == _CHILD
+    return specification is not None and specification.name == _WORKER_MODULE
 
 
 def _environment(backend):
@@ -106,4 +106,4 @@ def _end(child):
 def _tail(log):
     log.seek(0)
     lines = log.read().decode(errors="replace").splitlines()
-    return "\n".join(f"    {line}" for line in lines[-_LOG_LINES:]) or "    (nothing)"
+    return "\n".join(f"    {line}" for line in lines[-_MAX_LOG_LINES:]) or "    (nothing)"

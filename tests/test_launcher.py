@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from ae_multi.errors import BackendError, InputError
-from ae_multi.processes import WorkerError, run
+from ae_multi.subprocesses.launcher import WorkerError, run
 
-CHILD = "ae_multi.child"
+CHILD = "ae_multi.subprocesses.worker"
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_closing_the_generator_ends_the_child(child):
 
 PARENT = """
 import sys
-from ae_multi.processes import run
+from ae_multi.subprocesses.launcher import run
 for event in run(sys.argv[1], "numpy", {"run": "busy:busy"}):
     print(event["pid"], flush=True)
 """
