@@ -16,9 +16,9 @@ copy of the state, and the thread that writes it while training goes on, fall wi
 import argparse
 
 from ae_multi.cli.status import status_of
+from ae_multi.environment import describe_machine
 from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
-from ae_multi.report.machine import machine
 from ae_multi.report.tables import console, plain_table
 from benchmarks.command import add_run_options, check_paths
 from benchmarks.processes import run
@@ -45,7 +45,7 @@ def main(arguments=None):
 def _measure_all(options):
     check_paths(options.json)
     settings = Settings(backends=options.backends, pythons=dict(options.python))
-    recorded = {"machine": machine(), "results": []}
+    recorded = {"machine": describe_machine(), "results": []}
     with console(stderr=True).status("starting") as status:
         for backend in settings.available()[0]:
             status.update(backend)
@@ -70,7 +70,7 @@ def measure(pairs):
 
     from ae_multi._keras import keras
     from ae_multi.checkpoints import Folder
-    from ae_multi.parity.record import describe
+    from ae_multi.environment import describe_backend
     from ae_multi.training import state
     from benchmarks.networks import images, network
 
@@ -108,7 +108,7 @@ def measure(pairs):
     share, cpu_share = np.median(both[0] / both[1], axis=0) - 1
     return {
         "backend": keras.config.backend(),
-        **describe(),
+        **describe_backend(),
         "data": data,
         "plan": history.plan.name,
         "epoch_seconds": float(np.median(both[1, :, 0])),

@@ -13,11 +13,11 @@ import sys
 
 from ae_multi.cli.options import check_names, comma_separated
 from ae_multi.cli.status import status_of
+from ae_multi.environment import describe_machine
 from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
-from ae_multi.report.machine import machine
 from ae_multi.report.tables import console
-from ae_multi.sizes import check_positive
+from ae_multi.validation import check_positive
 from benchmarks import score, trials
 from benchmarks.command import add_jobs_option, add_run_options, check_paths, recorded_before
 from benchmarks.processes import run, with_cores
@@ -38,7 +38,7 @@ def _measure_all(options):
     settings = Settings(backends=options.backends, pythons=dict(options.python))
     backends = settings.available()[0]
     backend = "jax" if "jax" in backends else backends[0]
-    recorded = {"machine": machine()}
+    recorded = {"machine": describe_machine()}
     recorded |= {kind: recorded_before(options.json, kind) for kind in ("scores", "trials")}
     done = [_job(each) for kind in ("scores", "trials") for each in recorded[kind]]
     missing = [job for row in options.rows for job in _jobs(row) if job not in done]

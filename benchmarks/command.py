@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from ae_multi.cli.options import add_backend_options
+from ae_multi.environment import describe_machine
 from ae_multi.errors import InputError
 from ae_multi.io import json
 from ae_multi.io.atomic import check_writable
 from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
-from ae_multi.report.machine import machine
 from ae_multi.report.tables import console
 from benchmarks.processes import run
 
@@ -64,7 +64,7 @@ def measure_models(options, module, job):
         Dict of ``machine`` and ``results``; the JSON that was asked for is written after each.
     """
     settings = Settings(backends=options.backends, pythons=dict(options.python))
-    recorded = {"machine": machine(), "results": []}
+    recorded = {"machine": describe_machine(), "results": []}
     with console(stderr=True).status("starting") as status:
         for backend in settings.available()[0]:
             for model in options.model:

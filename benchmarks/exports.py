@@ -12,9 +12,9 @@ from rich.table import Table
 
 from ae_multi.cli.options import check_names, comma_separated
 from ae_multi.cli.status import status_of
+from ae_multi.environment import describe_machine
 from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
-from ae_multi.report.machine import machine
 from ae_multi.report.tables import console
 from benchmarks.command import add_run_options, check_paths, recorded_before
 from benchmarks.exported import MODELS
@@ -34,7 +34,7 @@ def _export_all(options):
     check_paths(options.json)
     settings = Settings(backends=options.backends, pythons=dict(options.python))
     backends = settings.available()[0]
-    recorded = {"machine": machine(), "exports": recorded_before(options.json, "exports")}
+    recorded = {"machine": describe_machine(), "exports": recorded_before(options.json, "exports")}
     done = {(each["backend"], each["model"]) for each in recorded["exports"]}
     # Those who export, and those who are handed models over.
     pythons = {name: settings.python(name) for name in (*backends, *settings.pythons)}

@@ -14,11 +14,11 @@ from rich.table import Table
 
 from ae_multi.cli.options import check_names, comma_separated
 from ae_multi.cli.status import status_of
+from ae_multi.environment import describe_machine
 from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
-from ae_multi.report.machine import machine
 from ae_multi.report.tables import console
-from ae_multi.sizes import check_positive
+from ae_multi.validation import check_positive
 from benchmarks.command import add_run_options, check_paths, recorded_before
 from benchmarks.networks import NAMES
 from benchmarks.processes import run
@@ -43,7 +43,7 @@ def measure(model, epochs, contender="ours", plan=None, samples=None):
         names of all plans that can be built here.
     """
     from ae_multi import backends
-    from ae_multi.parity.record import describe
+    from ae_multi.environment import describe_backend
     from benchmarks.contenders import plain, seconds
     from benchmarks.first import train_by_hand
     from benchmarks.networks import images, network
@@ -61,7 +61,7 @@ def measure(model, epochs, contender="ours", plan=None, samples=None):
     else:
         taken = seconds(lambda: made.fit(x, plan=plan, **fitting))
     ran = made.history.plan.name if contender == "ours" else None
-    return {**describe(), "data": data, "seconds": taken, "plan": ran, "plans": plans(made)}
+    return {**describe_backend(), "data": data, "seconds": taken, "plan": ran, "plans": plans(made)}
 
 
 def compare(start, model, epochs, samples=None):
@@ -131,7 +131,7 @@ def _measure_all(options):
     check_paths(options.json)
     settings = Settings(backends=options.backends, pythons=dict(options.python))
     results = recorded_before(options.json, "results")
-    recorded = {"machine": machine(), "results": results}
+    recorded = {"machine": describe_machine(), "results": results}
     with console(stderr=True).status("starting") as status:
         for backend in settings.available()[0]:
             for model in options.model:

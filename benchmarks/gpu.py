@@ -19,12 +19,12 @@ from pathlib import Path
 
 from ae_multi.cli.options import add_backend_options, check_names, comma_separated
 from ae_multi.cli.status import status_of
+from ae_multi.environment import describe_machine
 from ae_multi.errors import InputError, WorkerError
 from ae_multi.io import json
 from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
-from ae_multi.report.machine import machine
-from ae_multi.sizes import check_positive
+from ae_multi.validation import check_positive
 from benchmarks.processes import run
 
 # The share of the time at which each part ends; what a part leaves goes to the next.
@@ -59,7 +59,7 @@ def measure_all(options):
         raise InputError(f"Expected a folder for the results. Received: {options.out}.")
     settings = Settings(backends=options.backends, pythons=dict(options.python))
     backends = settings.available()[0]
-    recorded = {"machine": machine(), "results": [], "left_out": []}
+    recorded = {"machine": describe_machine(), "results": [], "left_out": []}
     begin = time.monotonic()
     for part in options.parts:
         end = begin + PARTS[part] * options.seconds

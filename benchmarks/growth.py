@@ -26,7 +26,7 @@ def numbers(samples):
 def measure(sizes=SIZES, turns=_TURNS):
     """Nanoseconds a sample at each size on this process's backend; see `lines`."""
     from ae_multi import backends
-    from ae_multi.parity.record import describe
+    from ae_multi.environment import describe_backend
     from ae_multi.training.arrays import as_data, first, hold
     from ae_multi.training.loop import Order
     from benchmarks.contenders import chosen, seconds
@@ -62,7 +62,7 @@ def measure(sizes=SIZES, turns=_TURNS):
             times.append(seconds(partial(steps.run, rows)) / rows.size * 1e9)
     for cost, (_, _, times) in zip(costs, runs, strict=True):
         cost["steps"] = float(np.median(times))
-    return {**describe(), "plan": plan.name, "batch_size": BATCH, "costs": costs}
+    return {**describe_backend(), "plan": plan.name, "batch_size": BATCH, "costs": costs}
 
 
 def lines(recorded):

@@ -13,8 +13,8 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
 from ae_multi import AnomalyDetector
+from ae_multi.baselines import fit_pca, reconstruct_with_pca
 from ae_multi.data.mat import read_mat
-from ae_multi.tasks.floors import pca, pca_restored
 
 SETS = ("cardio", "ionosphere", "letter", "mnist", "pendigits", "pima", "satellite", "vowels")
 _TESTED, _NEAR = 0.4, 5
@@ -61,7 +61,7 @@ def _one(path, seed):
     train, test = scaler.transform(train), scaler.transform(test)
     detector = AnomalyDetector(random_state=seed).fit(train)
     plain = AnomalyDetector(criterion="mse", random_state=seed).fit(train)
-    restored = pca_restored(pca(train, max(train.shape[1] // 4, 1)), test)
+    restored = reconstruct_with_pca(fit_pca(train, max(train.shape[1] // 4, 1)), test)
     many = max(len(train) // 10, _NEAR)
     distances = NearestNeighbors(n_neighbors=many).fit(train).kneighbors(test)[0]
     scores = {

@@ -22,11 +22,11 @@ from rich.table import Table
 
 from ae_multi.cli.options import check_names, comma_separated
 from ae_multi.cli.status import status_of
+from ae_multi.environment import describe_machine
 from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
-from ae_multi.report.machine import machine
 from ae_multi.report.tables import console
-from ae_multi.sizes import check_positive
+from ae_multi.validation import check_positive
 from benchmarks.command import add_jobs_option, add_run_options, check_paths, recorded_before
 from benchmarks.processes import run, with_cores
 from benchmarks.rows import ROWS
@@ -47,7 +47,7 @@ def _measure_all(options):
     settings = Settings(backends=options.backends, pythons=dict(options.python))
     backends = settings.available()[0]
     main_backend = "jax" if "jax" in backends else backends[0]
-    recorded = {"machine": machine(), "runs": recorded_before(options.json, "runs")}
+    recorded = {"machine": describe_machine(), "runs": recorded_before(options.json, "runs")}
     done = {_key(each) for each in recorded["runs"]}
     wanted = [
         {"row": row, "seed": seed, "backend": backend}

@@ -93,9 +93,9 @@ def measure(row, seed):
 
 
 def _provenance():
-    from ae_multi.estimators.provenance import provenance
+    from ae_multi.environment import estimator_provenance
 
-    return provenance()
+    return estimator_provenance()
 
 
 def task_of(asked):

@@ -21,9 +21,9 @@ from rich.table import Table
 
 from ae_multi.cli.options import check_names, comma_separated
 from ae_multi.cli.status import status_of
+from ae_multi.environment import describe_machine
 from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
-from ae_multi.report.machine import machine
 from ae_multi.report.tables import console
 from ae_multi.selection import BACKENDS
 from benchmarks import growth
@@ -52,7 +52,7 @@ def _measure_all(options):
     check_paths(options.json, options.figure)
     settings = Settings(backends=options.backends, pythons=dict(options.python))
     recorded = {
-        "machine": machine(),
+        "machine": describe_machine(),
         "points": recorded_before(options.json, "points"),
         "growth": recorded_before(options.json, "growth", missing=[]),
     }
@@ -98,7 +98,7 @@ def _place(point):
 
 def measure(axis, value, quick):
     """Samples per second of each contender at one point on this process's backend."""
-    from ae_multi.parity.record import describe
+    from ae_multi.environment import describe_backend
     from benchmarks.contenders import Contenders
     from benchmarks.networks import images, network
 
@@ -117,7 +117,7 @@ def measure(axis, value, quick):
         lambda: network("deep", x.shape[1:], width), x, batch_size, checked=10 if width == 1 else 2
     )
     return {
-        **describe(),
+        **describe_backend(),
         "samples": len(x),
         "batch_size": batch_size,
         "width": width,

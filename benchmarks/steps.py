@@ -17,7 +17,7 @@ from rich.table import Table
 from ae_multi.cli.options import check_names, comma_separated
 from ae_multi.cli.status import status_of
 from ae_multi.report.tables import console
-from ae_multi.sizes import check_positive
+from ae_multi.validation import check_positive
 from benchmarks.command import add_run_options, check_paths, measure_models
 from benchmarks.networks import NAMES
 
@@ -50,7 +50,7 @@ def measure(model, steps, repeats):
         ``microseconds`` and, with compiling, ``seconds_to_build``.
     """
     from ae_multi import backends
-    from ae_multi.parity.record import describe
+    from ae_multi.environment import describe_backend
     from benchmarks.contenders import native, ways
     from benchmarks.networks import images, network
 
@@ -89,7 +89,7 @@ def measure(model, steps, repeats):
     for (kind, name), (_, count, times) in runs.items():
         found[kind][name]["microseconds"] = statistics.median(times) / count * 1e6
     return {
-        **describe(),
+        **describe_backend(),
         "precision": "float32, TF32 off",
         "model": model,
         "data": data,

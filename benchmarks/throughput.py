@@ -22,11 +22,11 @@ from rich.table import Table
 
 from ae_multi.cli.options import check_names, comma_separated
 from ae_multi.cli.status import status_of
+from ae_multi.environment import describe_machine
 from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
-from ae_multi.report.machine import machine
 from ae_multi.report.tables import console
-from ae_multi.sizes import check_positive
+from ae_multi.validation import check_positive
 from benchmarks.command import add_run_options, check_paths
 from benchmarks.networks import NAMES
 from benchmarks.peer import NAMES as PEERS
@@ -54,7 +54,7 @@ def _measure_all(options):
     check_paths(options.json, options.figure)
     settings = Settings(backends=options.backends, pythons=dict(options.python))
     repeats = 2 if options.quick else options.repeats
-    recorded = {"machine": machine(), "results": [], "peers": []}
+    recorded = {"machine": describe_machine(), "results": [], "peers": []}
     with console(stderr=True).status("starting") as status:
         for backend in settings.available()[0]:
             for model in options.model:
@@ -101,7 +101,7 @@ def samples_of(model, device):
 
 def measure(model, batch_size, samples, repeats):
     """Samples per second of each contender on this process's backend."""
-    from ae_multi.parity.record import describe
+    from ae_multi.environment import describe_backend
     from benchmarks.contenders import Contenders, seconds
     from benchmarks.limits import limits
     from benchmarks.networks import images, network
@@ -127,7 +127,7 @@ def measure(model, batch_size, samples, repeats):
             times[name].append(seconds(partial(job, given)))
     rates |= {name: len(jobs[name][1]) / statistics.median(found) for name, found in times.items()}
     return {
-        **describe(),
+        **describe_backend(),
         "precision": "float32, TF32 off",
         "model": model,
         "data": data,

@@ -11,8 +11,8 @@ from matplotlib.patches import FancyArrowPatch, Polygon
 
 import ae_multi
 from ae_multi.io.atomic import atomic_write
+from ae_multi.metrics import squared_errors
 from ae_multi.recipes import Recipe
-from ae_multi.recipes.quality import squared_errors
 from ae_multi.recipes.train import build, train
 
 HERE = Path(__file__).parent

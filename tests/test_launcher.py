@@ -83,7 +83,7 @@ def test_an_environment_without_the_package_is_told(tmp_path):
     bare.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S -E "$@"\n')
     bare.chmod(0o755)
     with pytest.raises(WorkerError, match="No module named"):
-        list(run(str(bare), "jax", {"run": "ae_multi.parity.record:tell"}))
+        list(run(str(bare), "jax", {"run": "ae_multi.environment:emit_backend"}))
 
 
 def alive(pid):

@@ -47,8 +47,9 @@ def test_what_pytorch_writes_is_read(protocol, tmp_path):
     optimizer = torch.optim.Adam(module.parameters()).state_dict()
     for held in (state, {"epoch": 3, "model_state_dict": state, "optimizer": optimizer}):
         torch.save(held, path, pickle_protocol=protocol)
-        same(torch_checkpoint.read(path), {k: v.detach().float().numpy() if v.is_floating_point() else v.numpy()
-                             for k, v in state.items()})  # fmt: skip
+        numbers = (v.detach() for v in state.values())
+        arrays = (v.float().numpy() if v.is_floating_point() else v.numpy() for v in numbers)
+        same(torch_checkpoint.read(path), dict(zip(state, arrays, strict=True)))
     torch.save(module, path)
     with pytest.raises(InputError, match="save a module's state_dict"):
         torch_checkpoint.read(path)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ae_multi.checkpoints.lock import Lock
 from ae_multi.errors import InputError
 from ae_multi.io.archive import ArchiveFormat
-from ae_multi.sizes import check_positive
+from ae_multi.validation import check_positive
 
 FORMAT = ArchiveFormat("a checkpoint", format=1)
 _NAME = re.compile(r"epoch-(\d{6,})-step-(\d{8,})\.checkpoint")

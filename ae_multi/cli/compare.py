@@ -11,12 +11,12 @@ from ae_multi.cli.options import (
     model_names,
     training_options,
 )
+from ae_multi.environment import describe_machine
 from ae_multi.errors import InputError
 from ae_multi.io.atomic import check_writable
 from ae_multi.parity import Settings, compare
 from ae_multi.recipes.recipe import MODELS, Recipe
 from ae_multi.report.json import write_json
-from ae_multi.report.machine import machine
 from ae_multi.report.progress import BackendProgress
 from ae_multi.report.tables import console, print_comparison
 
@@ -67,7 +67,7 @@ def run(options):
         comparison = compare(settings, progress.on_event)
     try:
         if options.json:
-            write_json(options.json, {**comparison.to_json(), "machine": machine()})
+            write_json(options.json, {**comparison.to_json(), "machine": describe_machine()})
         if options.figure:
             from ae_multi.report.figures import draw_comparison
 

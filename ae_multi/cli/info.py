@@ -49,7 +49,7 @@ def _describe(settings, backend):
     """(version, device) of one backend, asked in a process of its own."""
     if backend not in settings.pythons and not installed(backend):
         return "not installed", install_advice(backend)
-    job = {"run": "ae_multi.parity.record:tell"}
+    job = {"run": "ae_multi.environment:emit_backend"}
     try:
         events = list(run_job(settings.python(backend), backend, job))
     except (BackendError, InputError, WorkerError) as error:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from ae_multi.cli.options import add_data_options, check_figure
 from ae_multi.cli.startup import import_backend
+from ae_multi.environment import describe_machine
 from ae_multi.io.atomic import check_writable
 from ae_multi.report.json import write_json
-from ae_multi.report.machine import machine
 from ae_multi.report.progress import job_progress
 from ae_multi.report.tables import console
 from ae_multi.report.tasks import print_result
@@ -61,7 +61,7 @@ def run_task(name, options, **own):
             result = run(task, **own)
     try:
         if options.json:
-            write_json(options.json, {**result.to_json(), "machine": machine()})
+            write_json(options.json, {**result.to_json(), "machine": describe_machine()})
         if options.figure:
             from ae_multi.report.pictures import draw
 

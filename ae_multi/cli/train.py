@@ -128,12 +128,12 @@ def _reconstruction_quality(model, data):
     """Reconstructions, compared with PCA's and with the mean image."""
     import numpy as np
 
-    from ae_multi.data.floors import mean_floor, pca_floors
-    from ae_multi.recipes.quality import psnr, squared_errors
+    from ae_multi.baselines import mean_baseline, pca_baselines
+    from ae_multi.metrics import psnr, squared_errors
 
     errors = squared_errors(data.x_test, model.reconstruct(data.x_test))
     size = int(np.prod(model.encode(data.x_test[:1]).shape[1:]))
-    linear, mean = pca_floors(data, [size])[size], mean_floor(data)
+    linear, mean = pca_baselines(data, [size])[size], mean_baseline(data)
     warning = ""
     if not np.mean(errors) < mean:
         warning = "No better than predicting the mean image."
@@ -150,7 +150,7 @@ def _restoration_quality(model, data, seed):
     """Restored images, compared with the noisy ones."""
     import numpy as np
 
-    from ae_multi.recipes.quality import psnr, squared_errors
+    from ae_multi.metrics import psnr, squared_errors
     from ae_multi.tasks.denoise import with_noise
 
     noisy = with_noise(data.x_test, model.noise, seed, "test")
@@ -167,8 +167,9 @@ def _restoration_quality(model, data, seed):
 
 def _segmentation_quality(model, x_train, m_train, data, seed):
     """Masks of digits on clutter, compared with the best threshold on brightness."""
+    from ae_multi.baselines import best_threshold
     from ae_multi.data.clutter import clutter
-    from ae_multi.tasks.floors import best_threshold, iou
+    from ae_multi.metrics import iou
 
     x_test, m_test = clutter(data.x_test, seed, "test")
     found = iou(model.segment(x_test) > 0, m_test)

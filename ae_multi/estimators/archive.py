@@ -13,7 +13,7 @@ from ae_multi.estimators.fitted import check_fitted
 from ae_multi.estimators.serialization import EstimatorReader, EstimatorWriter
 from ae_multi.io.archive import ArchiveFormat
 from ae_multi.io.atomic import check_writable
-from ae_multi.sizes import as_plain
+from ae_multi.validation import as_plain
 
 FORMAT = ArchiveFormat("an estimator", format=1)
 CLASSES = {

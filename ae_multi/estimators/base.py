@@ -5,6 +5,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ae_multi._keras import keras
 from ae_multi.data.checks import check_array
+from ae_multi.environment import estimator_provenance
 from ae_multi.errors import InputError
 from ae_multi.estimators.chunks import as_passes, parts_of
 from ae_multi.estimators.fitting import epochs_for, learning_rates, train_chunks, train_whole
@@ -17,7 +18,6 @@ from ae_multi.estimators.parameters import (
     with_plain_parameters,
 )
 from ae_multi.estimators.portable import Portable
-from ae_multi.estimators.provenance import provenance
 from ae_multi.estimators.scaling import Scaling, scale, unscale
 from ae_multi.models.whole import predict_float32
 
@@ -205,7 +205,7 @@ class NetworkEstimator(Portable, BaseEstimator):
         self._compile()
         self.loss_curve_, self.n_iter_ = [], 0
         self.validation_loss_curve_ = [] if self.early_stopping else None
-        self.provenance_ = provenance()
+        self.provenance_ = estimator_provenance()
 
     def _learn(self, scaling, x, y):
         scaling.update(x)

@@ -14,7 +14,7 @@ from ae_multi.estimators.parameters import check_number
 from ae_multi.estimators.scaling import scale
 from ae_multi.estimators.scores import as_rows, manifold_errors, mean, squared_errors
 from ae_multi.models.whole import predict_float32
-from ae_multi.sizes import as_plain, check_positive
+from ae_multi.validation import as_plain, check_positive
 
 
 class AnomalyDetector(OutlierMixin, NetworkEstimator):

@@ -12,7 +12,7 @@ from ae_multi.checkpoints import Every
 from ae_multi.errors import InputError
 from ae_multi.estimators.scaling import KINDS
 from ae_multi.randomness.streams import check_seed
-from ae_multi.sizes import as_plain, check_positive, check_shape
+from ae_multi.validation import as_plain, check_positive, check_shape
 
 
 def with_plain_parameters(method):

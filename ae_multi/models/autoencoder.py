@@ -7,7 +7,7 @@ from ae_multi.models.inputs import (
     as_arrays,
     as_samples,
     as_validation,
-    is_stream,
+    is_array_like,
     sample_shape,
 )
 from ae_multi.models.whole import WholeArrays, predict_float32
@@ -157,7 +157,7 @@ class Autoencoder(WholeArrays):
         """
         if validation_data is not None:
             validation_data = as_validation(validation_data, self._check, self._check_target)
-        if not is_stream(x):
+        if is_array_like(x):
             x, y, sample_weight = self._arrays(x, y, sample_weight)
         return training.fit(
             self,
@@ -199,7 +199,7 @@ class Autoencoder(WholeArrays):
         """As `keras.Model.evaluate`; ``y`` is ``x`` unless given."""
         if rest:  # Keras's own `fit` asks like this, about data that it has prepared
             return super().evaluate(callbacks=callbacks, return_dict=return_dict, **rest)
-        if not is_stream(x):
+        if is_array_like(x):
             x, y, sample_weight = self._arrays(x, y, sample_weight)
         return training.evaluate(
             self, x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict

@@ -8,7 +8,7 @@ from ae_multi.models.layered import LayeredAutoencoder, check_weight, widened
 from ae_multi.models.whole import predict_float32
 from ae_multi.randomness.initializers import Seeded
 from ae_multi.randomness.streams import check_seed
-from ae_multi.sizes import check_size
+from ae_multi.validation import check_size
 
 ops = keras.ops
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ae_multi import training
 from ae_multi._keras import keras
-from ae_multi.models.inputs import is_stream
+from ae_multi.models.inputs import is_array_like
 from ae_multi.models.saving import Portable
 from ae_multi.terminal import encodable
 
@@ -39,7 +39,7 @@ class WholeArrays(Portable):
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """As `keras.Model.predict`."""
         x = self._check(x)
-        if is_stream(x) or steps is not None or callbacks is not None:
+        if not is_array_like(x) or steps is not None or callbacks is not None:
             return super().predict(x, batch_size, verbose, steps, callbacks)
         return training.predict(self, x, batch_size, verbose)
 

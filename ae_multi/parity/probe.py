@@ -13,10 +13,10 @@ import numpy as np
 from ae_multi import backends
 from ae_multi._keras import keras
 from ae_multi.data.batches import steps_in_epoch
+from ae_multi.environment import describe_backend
 from ae_multi.parity import float64, same_random, samples, subject, trainings
 from ae_multi.parity.bounds import terms_of_a_step
 from ae_multi.parity.excerpt import save_training_excerpt
-from ae_multi.parity.record import describe
 from ae_multi.parity.recorder import Recorder
 from ae_multi.parity.rounding_noise import perturb_training
 from ae_multi.parity.shake import optimizer_roundoff, shake_amplitudes, shake_gradients
@@ -83,7 +83,7 @@ def probe(job, emit):
         # Float32 is compiled as it always is: how is what is looked at there.
         backends.current().compile_soon()
     about = {
-        **describe(),
+        **describe_backend(),
         "precision": "float64" if job["float64"] else "float32, TF32 off",
         "model": _digest(first),
         "data": data.digest,

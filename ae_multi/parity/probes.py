@@ -8,8 +8,8 @@ from ae_multi.parity.samples import hand_over
 from ae_multi.parity.subject import reference_to
 from ae_multi.parity.trace import Trace
 from ae_multi.randomness.streams import check_seed
-from ae_multi.sizes import check_positive
 from ae_multi.subprocesses.launcher import run
+from ae_multi.validation import check_positive
 
 _SHAKEN_RUNS = 4
 

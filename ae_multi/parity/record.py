@@ -1,44 +1,24 @@
 """Train on one backend and record what the others are to be compared with."""
 
 import math
-import sys
 from pathlib import Path
 
 import numpy as np
 
 from ae_multi import backends
 from ae_multi._keras import keras
+from ae_multi.baselines import mean_baseline, pca_baselines
 from ae_multi.data import load_data
 from ae_multi.data.batches import Batches
 from ae_multi.data.digest import sha256
-from ae_multi.data.floors import mean_floor, pca_floors
+from ae_multi.environment import describe_backend
 from ae_multi.io.atomic import atomic_write
+from ae_multi.metrics import psnr, squared_errors
 from ae_multi.parity.plan_steps import PlanSteps
 from ae_multi.parity.rounding_noise import perturb_training, terms_of_gradients
 from ae_multi.parity.ulp import nudged
-from ae_multi.recipes.quality import psnr, squared_errors
 from ae_multi.recipes.recipe import Recipe
 from ae_multi.recipes.train import build, train
-
-
-def describe():
-    """The backend that runs here: names, versions and device, as plain values."""
-    backend = backends.current()
-    return {
-        "backend": keras.config.backend(),
-        "device": backend.device(),
-        "versions": {
-            "python": sys.version.split()[0],
-            "keras": keras.__version__,
-            keras.config.backend(): backend.version(),
-            "numpy": np.__version__,
-        },
-    }
-
-
-def tell(job, emit):
-    """Emit what `describe` says; the job asks for no more."""
-    emit({"event": "backend", **describe()})
 
 
 def record(job, emit):
@@ -55,7 +35,7 @@ def record(job, emit):
     """
     backends.current().keep_programs(job["programs"])
     backends.current().full_precision()
-    emit({"event": "backend", **describe(), "precision": "float32, TF32 off"})
+    emit({"event": "backend", **describe_backend(), "precision": "float32, TF32 off"})
     data = load_data(job["data"], job["path"])
     emit({"event": "data", **_about(data)})
     recipes = [Recipe(**values) for values in job["recipes"]]
@@ -69,11 +49,11 @@ def record(job, emit):
             emit({"event": "result", **result})
         code_sizes.append(result["code_size"])
     if job["floors"]:
-        floors = pca_floors(data, code_sizes)
+        floors = pca_baselines(data, code_sizes)
         emit(
             {
                 "event": "floors",
-                "mean_image_mse": mean_floor(data),
+                "mean_image_mse": mean_baseline(data),
                 "pca_mse": {str(size): mse for size, mse in floors.items()},
             }
         )

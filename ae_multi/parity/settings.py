@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from ae_multi.errors import InputError
 from ae_multi.recipes.recipe import Recipe
 from ae_multi.selection import BACKENDS, check_backend, installed
-from ae_multi.sizes import check_positive
+from ae_multi.validation import check_positive
 
 # The fastest backend that takes part repeats its trainings, perturbed by rounding.
 _FASTEST_FIRST = ("jax", "tensorflow", "torch")

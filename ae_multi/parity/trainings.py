@@ -5,9 +5,9 @@ import math
 import numpy as np
 
 from ae_multi._keras import keras
+from ae_multi.metrics import squared_errors
 from ae_multi.parity import subject
 from ae_multi.parity.recorder import entry
-from ae_multi.recipes.quality import squared_errors
 from ae_multi.training.fit import fit
 
 # Seven eighths and a power of two are float32 numbers, so that backends and the float64 oracle

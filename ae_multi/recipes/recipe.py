@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from ae_multi.errors import InputError
 from ae_multi.randomness.streams import check_seed
-from ae_multi.sizes import check_positive
+from ae_multi.validation import check_positive
 
 # The models that are compared between backends, and all that can be trained.
 MODELS = {"simple": "SimpleAutoencoder", "deep": "DeepAutoencoder"}

@@ -28,7 +28,8 @@ def run(python, backend, job, children=None):
     Args:
         python: the interpreter of an environment that holds the backend and this package.
         backend: the backend's name.
-        job: dict of plain values; ``run`` names the function that takes it, see `ae_multi.subprocesses.worker`.
+        job: dict of plain values; ``run`` names the function that takes it, see
+            `ae_multi.subprocesses.worker`.
         children: a set that holds the child as long as it runs, for whoever has to end it from
             another thread; or None.
 

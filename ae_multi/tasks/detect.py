@@ -8,11 +8,11 @@ import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 from sklearn.preprocessing import StandardScaler
 
+from ae_multi.baselines import fit_pca, reconstruct_with_pca
 from ae_multi.data.table import load_table
 from ae_multi.errors import InputError
 from ae_multi.estimators import AnomalyDetector
 from ae_multi.estimators.inputs import held_out
-from ae_multi.tasks.floors import pca, pca_restored
 from ae_multi.tasks.result import Measure, Result, about
 
 _ASIDE, _RATE = 0.2, 0.05  # kept out of training to draw the line, and the false alarms wanted
@@ -64,8 +64,8 @@ def detect(options, normal=None, strange=None, table=None, label=None):
     begin = time.perf_counter()
     detector.fit(train)
     seconds = time.perf_counter() - begin
-    linear = pca(train, subject.components)
-    residual = (test - pca_restored(linear, test)).reshape(len(test), -1)
+    linear = fit_pca(train, subject.components)
+    residual = (test - reconstruct_with_pca(linear, test)).reshape(len(test), -1)
     scores = {
         "autoencoder": detector.anomaly_score(test),
         f"PCA-{linear.n_components_}": np.mean(residual**2, axis=1),

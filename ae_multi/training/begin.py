@@ -6,10 +6,10 @@ from pathlib import Path
 
 from ae_multi.checkpoints import Every, Folder
 from ae_multi.errors import InputError
-from ae_multi.sizes import check_positive
 from ae_multi.training.found import Found
 from ae_multi.training.sameness import check_same, facts_of, key_of
 from ae_multi.training.saving import Saver, Unsaved
+from ae_multi.validation import check_positive
 
 _log = logging.getLogger("ae_multi")
 

@@ -8,7 +8,6 @@ from ae_multi.backends.held import forget, known
 from ae_multi.backends.snapshot import Reachable
 from ae_multi.data.batches import EpochTeller, KerasBatches
 from ae_multi.errors import InputError
-from ae_multi.sizes import check_positive
 from ae_multi.training.arrays import NotArraysError, as_data, first, hold, is_stream, length, split
 from ae_multi.training.begin import Checkpoints, check_unsaved, saver_of
 from ae_multi.training.epochs import offset_for, set_epochs
@@ -18,6 +17,7 @@ from ae_multi.training.plan import by_keras, choose
 from ae_multi.training.progress import progress_for
 from ae_multi.training.support import why_keras
 from ae_multi.training.validation import validator
+from ae_multi.validation import check_positive
 
 
 def fit(

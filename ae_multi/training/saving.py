@@ -1,16 +1,12 @@
 """Checkpoints of a training as it runs: taken between steps, written beside them."""
 
 import logging
-import platform
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
-
-import ae_multi
-from ae_multi import backends
 from ae_multi._keras import keras
 from ae_multi.checkpoints import Place
+from ae_multi.environment import checkpoint_versions
 from ae_multi.io.serialization import PartsWriter
 from ae_multi.training.state import gather, put_back
 
@@ -41,7 +37,7 @@ class Saver:
     def __init__(self, folder, every, found, model, callbacks, steps, facts):
         self._folder, self._every = folder, every
         self._model, self._callbacks, self._steps = model, callbacks, steps
-        self._about = {"facts": facts, "versions": versions()}
+        self._about = {"facts": facts, "versions": checkpoint_versions()}
         self.plan, self.offset = None, 0
         self._thread, self._pending = ThreadPoolExecutor(1, "checkpoints"), None
         self._since = time.monotonic()
@@ -165,16 +161,3 @@ class Unsaved:
 
     def finished(self, epoch, last, ended):
         """See `Saver.finished`."""
-
-
-def versions():
-    """What a checkpoint was made with; bits are promised where these are the same."""
-    return {
-        "ae_multi": ae_multi.__version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "keras": keras.__version__,
-        "backend": keras.config.backend(),
-        keras.config.backend(): backends.current().version(),
-        "device": backends.current().device(),
-    }

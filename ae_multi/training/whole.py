@@ -6,7 +6,6 @@ from ae_multi import backends
 from ae_multi._keras import keras
 from ae_multi.backends.chunks import as_numpy
 from ae_multi.backends.snapshot import Reachable
-from ae_multi.sizes import check_positive
 from ae_multi.training.arrays import NotArraysError, as_data, first, is_stream, length, rows
 from ae_multi.training.batch_size import default_batch_size
 from ae_multi.training.callbacks import wants_test_batches
@@ -15,6 +14,7 @@ from ae_multi.training.limits import batches_of
 from ae_multi.training.plan import by_keras
 from ae_multi.training.progress import Progress
 from ae_multi.training.support import why_keras
+from ae_multi.validation import check_positive
 
 # Batches in one run of an evaluation, whose programs keep room for as many logs; and bytes that
 # go to the device at a time where no data stay there.

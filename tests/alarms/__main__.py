@@ -13,13 +13,13 @@ from rich.text import Text
 
 from ae_multi.cli.options import add_backend_options
 from ae_multi.cli.status import status_of
+from ae_multi.environment import describe_machine
 from ae_multi.errors import InputError, WorkerError
 from ae_multi.io.atomic import check_writable
 from ae_multi.parity import Settings, check
 from ae_multi.report.json import write_json
-from ae_multi.report.machine import machine
 from ae_multi.report.tables import console, plain_table
-from ae_multi.sizes import check_positive
+from ae_multi.validation import check_positive
 from tests.alarms.cases import CASES
 
 
@@ -54,7 +54,7 @@ def _run(options):
                 holds = "holds" if runs[-1]["holds"] else "ALARM"
                 print(f"{holds}: run {number}, {model}, seed {seed}", flush=True)
             if options.json:
-                write_json(options.json, {"runs": runs, "machine": machine()})
+                write_json(options.json, {"runs": runs, "machine": describe_machine()})
     out.print(alarms_table(runs))
     for run in runs:
         for entry in run["alarms"]:

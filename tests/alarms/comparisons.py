@@ -13,14 +13,14 @@ from pathlib import Path
 
 from ae_multi.cli.options import add_backend_options, add_data_options, model_names
 from ae_multi.cli.status import status_of
+from ae_multi.environment import describe_machine
 from ae_multi.errors import InputError
 from ae_multi.io.atomic import check_writable
 from ae_multi.parity import Settings, compare
 from ae_multi.recipes.recipe import Recipe
 from ae_multi.report.json import write_json
-from ae_multi.report.machine import machine
 from ae_multi.report.tables import console, plain_table
-from ae_multi.sizes import check_positive
+from ae_multi.validation import check_positive
 
 OLDER = {
     "ATEN_CPU_CAPABILITY": "default",
@@ -70,7 +70,7 @@ def _run(options):
         runs += [{**about, "model": model, **row} for model, row in found.items()]
         print(f"run {number}: {', '.join(row['verdict'] for row in found.values())}", flush=True)
         if options.json:
-            write_json(options.json, {"runs": runs, "machine": machine()})
+            write_json(options.json, {"runs": runs, "machine": describe_machine()})
     out.print(comparisons_table(runs))
     wrong = sum(run["verdict"] != "agree" for run in runs)
     out.print(

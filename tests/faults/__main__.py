@@ -14,10 +14,10 @@ from rich.text import Text
 
 from ae_multi.cli.options import add_backend_options, check_names, comma_separated
 from ae_multi.cli.status import status_of
+from ae_multi.environment import describe_machine
 from ae_multi.io.atomic import check_writable
 from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
-from ae_multi.report.machine import machine
 from ae_multi.report.progress import BackendProgress
 from ae_multi.report.tables import console, plain_table
 from tests.faults.catalogue import FAULTS
@@ -80,7 +80,7 @@ def _write(path, verdicts, alarms):
     found = [{**asdict(verdict), "caught": verdict.caught} for verdict in verdicts]
     caught = sum(verdict.caught for verdict in verdicts)
     written = {"caught": caught, "planted": len(verdicts), "alarms": alarms, "faults": found}
-    write_json(path, {**written, "machine": machine()})
+    write_json(path, {**written, "machine": describe_machine()})
 
 
 def faults_table(verdicts):

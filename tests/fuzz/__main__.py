@@ -14,10 +14,10 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainin
 
 from ae_multi.cli.options import add_backend_options, check_names, comma_separated
 from ae_multi.cli.status import status_of
+from ae_multi.environment import describe_machine
 from ae_multi.io.atomic import check_writable
 from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
-from ae_multi.report.machine import machine
 from ae_multi.report.tables import console, plain_table
 from tests.fuzz.loaders import LOADERS
 from tests.fuzz.plan import made, shares
@@ -71,7 +71,7 @@ def _run(options):
     if options.json:
         write_json(options.json, {
             "seed": options.seed, "files": len(found), "faults": faults, "loaders": _counts(found),
-            "machine": machine(),
+            "machine": describe_machine(),
         })  # fmt: skip
     return 1 if faults else 0
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ae_multi.cli.options import add_backend_options
+from ae_multi.environment import describe_machine
 from ae_multi.report.json import write_json
-from ae_multi.report.machine import machine
 from ae_multi.report.tables import console, plain_table
 from ae_multi.subprocesses.launcher import run
 from tests.kills.pairs import BOUND, STEPS, compare
@@ -19,7 +19,7 @@ def main():
     options = _options()
     pythons = {name: path for name, path in options.python if name in (options.backends or (name,))}
     to, cases = console(), {}
-    recorded = {"machine": machine(), "seed": options.seed, "cases": cases, "pairs": []}
+    recorded = {"machine": describe_machine(), "seed": options.seed, "cases": cases, "pairs": []}
     with _progress() as bars:
         for backend, python in pythons.items():
             bar = bars.add_task(backend, total=options.moments)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ae_multi.errors import InputError
+from ae_multi.metrics import psnr, squared_errors
 from ae_multi.recipes import Recipe
-from ae_multi.recipes.quality import psnr, squared_errors
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""How good reconstructions are."""
+"""Metrics of reconstructions and masks."""
 
 import numpy as np
 
@@ -27,3 +27,9 @@ def psnr(errors):
         errors: each sample's mean squared error.
     """
     return float(np.mean(-10 * np.log10(np.maximum(errors, 1e-10))))
+
+
+def iou(predicted, masks):
+    """Intersection over union of the figure over all pixels of all images; 1 without any."""
+    either = np.logical_or(predicted, masks).sum()
+    return float(np.logical_and(predicted, masks).sum() / either) if either else 1.0

@@ -23,7 +23,7 @@ def test_quality_by_hand():
 
 
 def test_the_linear_filter_is_least_squares():
-    from ae_multi.tasks.floors import LinearFilter
+    from ae_multi.baselines import LinearFilter
 
     rng = np.random.default_rng(0)
     clean = rng.uniform(0.3, 0.7, (300, 3, 4))
@@ -44,7 +44,8 @@ def test_the_linear_filter_is_least_squares():
 
 
 def test_otsu_is_the_best_of_all_thresholds():
-    from ae_multi.tasks.floors import best_threshold, iou, otsu
+    from ae_multi.baselines import best_threshold, otsu
+    from ae_multi.metrics import iou
 
     rng = np.random.default_rng(3)
     for _ in range(20):
