@@ -54,6 +54,7 @@ _HOME = {
 _SUBPACKAGES = (
     "backends",
     "checkpoints",
+    "compare",
     "data",
     "estimators",
     "exporting",
@@ -61,7 +62,6 @@ _SUBPACKAGES = (
     "moving",
     "parity",
     "randomness",
-    "recipes",
     "report",
     "tasks",
     "training",

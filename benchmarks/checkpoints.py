@@ -17,9 +17,9 @@ import argparse
 
 from ae_multi.cli.status import status_of
 from ae_multi.environment import describe_machine
-from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
 from ae_multi.report.tables import console, plain_table
+from ae_multi.subprocesses.interpreters import Interpreters
 from benchmarks.command import add_run_options, check_paths
 from benchmarks.processes import run
 
@@ -44,12 +44,12 @@ def main(arguments=None):
 
 def _measure_all(options):
     check_paths(options.json)
-    settings = Settings(backends=options.backends, pythons=dict(options.python))
+    interpreters = Interpreters(backends=options.backends, pythons=dict(options.python))
     recorded = {"machine": describe_machine(), "results": []}
     with console(stderr=True).status("starting") as status:
-        for backend in settings.available()[0]:
+        for backend in interpreters.available()[0]:
             status.update(backend)
-            job, python = {"pairs": options.pairs}, settings.python(backend)
+            job, python = {"pairs": options.pairs}, interpreters.python(backend)
             found = run(python, backend, "checkpoints", job, options.device)
             recorded["results"].append(found)
             if options.json:

@@ -14,9 +14,9 @@ import sys
 from ae_multi.cli.options import check_names, comma_separated
 from ae_multi.cli.status import status_of
 from ae_multi.environment import describe_machine
-from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
 from ae_multi.report.tables import console
+from ae_multi.subprocesses.interpreters import Interpreters
 from ae_multi.validation import check_positive
 from benchmarks import score, trials
 from benchmarks.command import add_jobs_option, add_run_options, check_paths, recorded_before
@@ -35,8 +35,8 @@ def _measure_all(options):
     check_names("--rows", options.rows, ROWS)
     check_positive(jobs=options.jobs)
     check_paths(options.json)
-    settings = Settings(backends=options.backends, pythons=dict(options.python))
-    backends = settings.available()[0]
+    interpreters = Interpreters(backends=options.backends, pythons=dict(options.python))
+    backends = interpreters.available()[0]
     backend = "jax" if "jax" in backends else backends[0]
     recorded = {"machine": describe_machine()}
     recorded |= {kind: recorded_before(options.json, kind) for kind in ("scores", "trials")}
@@ -45,7 +45,7 @@ def _measure_all(options):
 
     def measured(job, cores):
         module = "trial" if "parameters" in job else "score"
-        found = run(settings.python(backend), backend, module, job, options.device, cores)
+        found = run(interpreters.python(backend), backend, module, job, options.device, cores)
         return {**job, "backend": backend, **found}
 
     with console(stderr=True).status("starting") as status:

@@ -15,9 +15,9 @@ from rich.table import Table
 from ae_multi.cli.options import check_names, comma_separated
 from ae_multi.cli.status import status_of
 from ae_multi.environment import describe_machine
-from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
 from ae_multi.report.tables import console
+from ae_multi.subprocesses.interpreters import Interpreters
 from ae_multi.validation import check_positive
 from benchmarks.command import add_run_options, check_paths, recorded_before
 from benchmarks.networks import NAMES
@@ -129,15 +129,15 @@ def _measure_all(options):
     check_names("--model", options.model, NAMES)
     check_positive(**{f"epochs {n}": n for n in options.epochs}, samples=options.samples)
     check_paths(options.json)
-    settings = Settings(backends=options.backends, pythons=dict(options.python))
+    interpreters = Interpreters(backends=options.backends, pythons=dict(options.python))
     results = recorded_before(options.json, "results")
     recorded = {"machine": describe_machine(), "results": results}
     with console(stderr=True).status("starting") as status:
-        for backend in settings.available()[0]:
+        for backend in interpreters.available()[0]:
             for model in options.model:
                 for epochs in options.epochs:
                     status.update(f"{backend}: {model}, {epochs} epochs")
-                    python = settings.python(backend)
+                    python = interpreters.python(backend)
 
                     def start(job, caches, python=python, backend=backend):
                         return run(python, backend, "fit_time", job, options.device, caches=caches)

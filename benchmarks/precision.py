@@ -113,6 +113,8 @@ def _set(precision):
 
 def _exactly(model, x):
     """What ``model`` reconstructs, in float64 by NumPy; an array (n, pixels)."""
+    from benchmarks.native.description import describe
+
     made = x.reshape(len(x), -1).astype(np.float64)
     for layer in describe([*model.encoder.layers, *model.decoder.layers]):
         if layer.kernel is not None:

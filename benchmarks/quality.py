@@ -23,9 +23,9 @@ from rich.table import Table
 from ae_multi.cli.options import check_names, comma_separated
 from ae_multi.cli.status import status_of
 from ae_multi.environment import describe_machine
-from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
 from ae_multi.report.tables import console
+from ae_multi.subprocesses.interpreters import Interpreters
 from ae_multi.validation import check_positive
 from benchmarks.command import add_jobs_option, add_run_options, check_paths, recorded_before
 from benchmarks.processes import run, with_cores
@@ -44,8 +44,8 @@ def _measure_all(options):
     check_names("--rows", options.rows, ROWS)
     check_positive(jobs=options.jobs)
     check_paths(options.json)
-    settings = Settings(backends=options.backends, pythons=dict(options.python))
-    backends = settings.available()[0]
+    interpreters = Interpreters(backends=options.backends, pythons=dict(options.python))
+    backends = interpreters.available()[0]
     main_backend = "jax" if "jax" in backends else backends[0]
     recorded = {"machine": describe_machine(), "runs": recorded_before(options.json, "runs")}
     done = {_key(each) for each in recorded["runs"]}
@@ -59,7 +59,7 @@ def _measure_all(options):
 
     def measured(each, cores):
         job = {"row": each["row"], "seed": each["seed"]}
-        python = settings.python(each["backend"])
+        python = interpreters.python(each["backend"])
         return {**each, **run(python, each["backend"], "rows", job, options.device, cores)}
 
     with console(stderr=True).status("starting") as status:

@@ -22,10 +22,10 @@ from rich.table import Table
 from ae_multi.cli.options import check_names, comma_separated
 from ae_multi.cli.status import status_of
 from ae_multi.environment import describe_machine
-from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
 from ae_multi.report.tables import console
 from ae_multi.selection import BACKENDS
+from ae_multi.subprocesses.interpreters import Interpreters
 from benchmarks import growth
 from benchmarks.command import add_run_options, check_paths, recorded_before
 from benchmarks.processes import run
@@ -50,7 +50,7 @@ def main(arguments=None):
 def _measure_all(options):
     check_names("--axes", options.axes, AXES)
     check_paths(options.json, options.figure)
-    settings = Settings(backends=options.backends, pythons=dict(options.python))
+    interpreters = Interpreters(backends=options.backends, pythons=dict(options.python))
     recorded = {
         "machine": describe_machine(),
         "points": recorded_before(options.json, "points"),
@@ -60,25 +60,25 @@ def _measure_all(options):
     with console(stderr=True).status("starting") as status:
         for axis in options.axes:
             for value in AXES[axis]:
-                for backend in settings.available()[0]:
+                for backend in interpreters.available()[0]:
                     if (axis, value, backend) in there:
                         continue
                     status.update(f"{axis} {value:,}: {backend}")
                     job = {"axis": axis, "value": value, "quick": options.quick}
                     cores = list(range(value)) if axis == "threads" else None
-                    python = settings.python(backend)
+                    python = interpreters.python(backend)
                     found = run(python, backend, "scaling", job, options.device, cores)
                     recorded["points"].append({"axis": axis, "value": value, **found})
                     recorded["points"].sort(key=_place)
                     if options.json:
                         write_json(options.json, recorded)
         known = {each["backend"] for each in recorded["growth"]}
-        for backend in settings.available()[0] if "samples" in options.axes else ():
+        for backend in interpreters.available()[0] if "samples" in options.axes else ():
             if backend in known:
                 continue
             status.update(f"cost of a sample: {backend}")
             job = {"sizes": [1_000, 10_000], "turns": 2} if options.quick else {}
-            found = run(settings.python(backend), backend, "growth", job, options.device)
+            found = run(interpreters.python(backend), backend, "growth", job, options.device)
             recorded["growth"].append(found)
             if options.json:
                 write_json(options.json, recorded)

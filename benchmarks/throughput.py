@@ -23,9 +23,9 @@ from rich.table import Table
 from ae_multi.cli.options import check_names, comma_separated
 from ae_multi.cli.status import status_of
 from ae_multi.environment import describe_machine
-from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
 from ae_multi.report.tables import console
+from ae_multi.subprocesses.interpreters import Interpreters
 from ae_multi.validation import check_positive
 from benchmarks.command import add_run_options, check_paths
 from benchmarks.networks import NAMES
@@ -52,17 +52,17 @@ def _measure_all(options):
     check_positive(batch_size=options.batch_size, repeats=options.repeats)
     check_names("--model", options.model, NAMES)
     check_paths(options.json, options.figure)
-    settings = Settings(backends=options.backends, pythons=dict(options.python))
+    interpreters = Interpreters(backends=options.backends, pythons=dict(options.python))
     repeats = 2 if options.quick else options.repeats
     recorded = {"machine": describe_machine(), "results": [], "peers": []}
     with console(stderr=True).status("starting") as status:
-        for backend in settings.available()[0]:
+        for backend in interpreters.available()[0]:
             for model in options.model:
                 job = {"model": model, "batch_size": options.batch_size}
                 job["samples"] = 6_400 if options.quick else samples_of(model, options.device)
 
                 def measured(module, backend=backend, job=job, **more):
-                    python = settings.python(backend)
+                    python = interpreters.python(backend)
                     return run(python, backend, module, {**job, **more}, options.device)
 
                 status.update(f"{backend}: {model}")

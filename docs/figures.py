@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Polygon
 
 import ae_multi
+from ae_multi.compare import Recipe
+from ae_multi.compare.train import build, train
 from ae_multi.io.atomic import atomic_write
 from ae_multi.metrics import squared_errors
-from ae_multi.recipes import Recipe
-from ae_multi.recipes.train import build, train
 
 HERE = Path(__file__).parent
 ENCODER, CODE, DECODER = "#0072B2", "#D55E00", "#009E73"

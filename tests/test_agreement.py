@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from ae_multi.parity.agreement import agreement, relative_difference
+from ae_multi.compare.agreement import agreement, relative_difference
 from ae_multi.parity.ulp import nudged
 
 

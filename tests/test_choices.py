@@ -175,7 +175,7 @@ def test_what_is_there_is_not_measured_again(monkeypatch, tmp_path, capsys):
             return {"default": {}, "choices": []}
         return {"value": 20 + job["parameters"]["rate"], "epochs": 4, "seconds": 61.7}
 
-    class Settings:
+    class Interpreters:
         def __init__(self, backends, pythons):
             pass
 
@@ -188,7 +188,7 @@ def test_what_is_there_is_not_measured_again(monkeypatch, tmp_path, capsys):
     tried = ({"rate": 0}, {"rate": 1.5, "hidden": [8, 4]})
     monkeypatch.setattr(trials, "TRIALS", {"denoise-0.4": tried})
     monkeypatch.setattr(choices, "run", run)
-    monkeypatch.setattr(choices, "Settings", Settings)
+    monkeypatch.setattr(choices, "Interpreters", Interpreters)
     monkeypatch.setattr(score, "table", lambda found: "")
     path = tmp_path / "choices.json"
     assert choices.main(["--rows", "denoise-0.4", "--json", str(path)]) == 0

@@ -28,7 +28,7 @@ def losses(optimizer, plan, perturbed=0):
 
     The perturbation of a gradient is the rounding of a sum over a batch, drawn for each step.
     """
-    from ae_multi.parity.shake import shake_gradients
+    from ae_multi.parity.perturbation import shake_gradients
 
     model = ae_multi.SimpleAutoencoder(8, (16,), seed=0)
     if perturbed:

@@ -36,7 +36,7 @@ print("clean")
 PARENT = """
 import sys
 import ae_multi, ae_multi.cli.compare, ae_multi.cli.info, ae_multi.cli.train
-import ae_multi.parity, ae_multi.report.figures, ae_multi.data.load, ae_multi.recipes
+import ae_multi.parity, ae_multi.report.figures, ae_multi.data.load, ae_multi.compare
 import ae_multi.randomness.streams, ae_multi.backends
 loaded = {"torch", "tensorflow", "jax", "keras"} & set(sys.modules)
 assert not loaded, loaded

@@ -32,7 +32,7 @@ def runs(monkeypatch):
     """What would be run, without running it."""
     asked = []
 
-    class Settings:
+    class Interpreters:
         def __init__(self, backends, pythons):
             self.asked = backends or ("torch", "tensorflow", "jax")
 
@@ -48,7 +48,7 @@ def runs(monkeypatch):
         value = 0.01 + 0.001 * job["seed"]
         return {"ours": value, "floor": ("PCA", 0.03), "parts": [], "seconds": 1, "provenance": {}}
 
-    monkeypatch.setattr(quality, "Settings", Settings)
+    monkeypatch.setattr(quality, "Interpreters", Interpreters)
     monkeypatch.setattr(quality, "run", run)
     monkeypatch.setattr(quality.os, "sched_getaffinity", lambda _: {0, 1})
     return asked

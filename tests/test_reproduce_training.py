@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ae_multi.parity.ladder import Divergence
 from ae_multi.parity.reproduce_training import write_training_script
+from ae_multi.parity.stages import Divergence
 from ae_multi.selection import BACKENDS
 from tests.reference.numpy_dense import loss_and_gradients, train_sgd
 
@@ -24,13 +24,13 @@ BATCHES = [X[:8], X[8:16], X[16:]]
 EXCERPTS = """
 import json, sys
 import numpy as np
-from ae_multi.parity import excerpt, subject
+from ae_multi.parity import model_builder, repro_data
 x = np.load("x.npy")
 for name in ("dense", "twice", "with_dropout"):
-    model = subject.build(f"{sys.argv[1]}:{name}", [x])
+    model = model_builder.build(f"{sys.argv[1]}:{name}", [x])
     batches = [([part], [part]) for part in np.split(x, 3)]
     for steps in (1, 3):
-        excerpt.save_training_excerpt(
+        repro_data.save_training_excerpt(
             f"{name}{steps}.npz", model, f"{sys.argv[1]}:{name}", ".", batches[:steps]
         )
 """

@@ -11,11 +11,11 @@ from ae_multi.cli.options import (
     model_names,
     training_options,
 )
+from ae_multi.compare import Settings, compare
+from ae_multi.compare.config import MODELS, Recipe
 from ae_multi.environment import describe_machine
 from ae_multi.errors import InputError
 from ae_multi.io.atomic import check_writable
-from ae_multi.parity import Settings, compare
-from ae_multi.recipes.recipe import MODELS, Recipe
 from ae_multi.report.json import write_json
 from ae_multi.report.progress import BackendProgress
 from ae_multi.report.tables import console, print_comparison

@@ -2,9 +2,9 @@
 
 import argparse
 
+from ae_multi.compare.config import MODELS
 from ae_multi.errors import InputError
 from ae_multi.io.atomic import check_writable
-from ae_multi.recipes.recipe import MODELS
 
 
 def add_backend_options(parser):

@@ -4,17 +4,17 @@ import argparse
 from pathlib import Path
 
 from ae_multi.cli.options import add_backend_options, check_figure
+from ae_multi.compare import MODELS
 from ae_multi.data.load import NAMES
 from ae_multi.environment import describe_machine
 from ae_multi.errors import InputError
 from ae_multi.io import npy
 from ae_multi.io.atomic import check_file, check_writable, wrap_read_errors
 from ae_multi.parity.check import check
-from ae_multi.recipes import MODELS
 from ae_multi.report.drift import draw_curves
 from ae_multi.report.json import write_json
-from ae_multi.report.ladder import print_report
 from ae_multi.report.progress import BackendProgress
+from ae_multi.report.stages import print_report
 from ae_multi.report.tables import console
 from ae_multi.validation import check_positive
 

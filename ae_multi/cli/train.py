@@ -5,9 +5,9 @@ from pathlib import Path
 from ae_multi.checkpoints import Every
 from ae_multi.cli.options import add_data_options, add_training_options, training_options
 from ae_multi.cli.startup import import_backend
+from ae_multi.compare.config import ALL_MODELS, Recipe
 from ae_multi.errors import InputError
 from ae_multi.io.atomic import check_writable
-from ae_multi.recipes.recipe import ALL_MODELS, Recipe
 from ae_multi.report.progress import job_progress
 from ae_multi.report.tables import console
 
@@ -57,8 +57,8 @@ def run(options):
     with job_progress(console(stderr=True), "train") as report:
         name = import_backend()
         from ae_multi import backends
+        from ae_multi.compare.train import build, train
         from ae_multi.data import load_data
-        from ae_multi.recipes.train import build, train
         from ae_multi.training.progress import reporting
 
         backend = backends.current()

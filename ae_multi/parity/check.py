@@ -7,15 +7,15 @@ from pathlib import Path
 
 from ae_multi.errors import BackendError
 from ae_multi.parity.curves import curves
-from ae_multi.parity.ladder import climb
-from ae_multi.parity.probes import Probes
-from ae_multi.parity.recordings import record_all
+from ae_multi.parity.launcher import Probes
+from ae_multi.parity.model_builder import reference_to
+from ae_multi.parity.recording import record_all
+from ae_multi.parity.report import Report
 from ae_multi.parity.reproduce import write_script
 from ae_multi.parity.reproduce_training import write_training_script
-from ae_multi.parity.settings import Settings
-from ae_multi.parity.subject import reference_to
-from ae_multi.parity.verdict import Report
+from ae_multi.parity.stages import climb
 from ae_multi.selection import FORWARD_ONLY, installed
+from ae_multi.subprocesses.interpreters import Interpreters, fastest
 
 
 def check(
@@ -78,7 +78,7 @@ def check(
         WorkerError: a child process that failed.
     """
     names, witnesses, python, left_out = _who_takes_part(backends, dict(pythons or {}))
-    reference = Settings().spread_backend(names)
+    reference = fastest(names)
     with tempfile.TemporaryDirectory() as folder:
         probes = Probes(
             build_model, x, y, shape, seed, steps, batch_size, folder, python.get,
@@ -132,11 +132,11 @@ def _who_takes_part(backends, pythons):
             "Expected a backend among torch, tensorflow and jax, whose float64 is the measure. "
             f"Received: {', '.join(asked)}."
         )
-    settings = Settings(
+    interpreters = Interpreters(
         backends=trained, pythons={n: p for n, p in pythons.items() if n not in FORWARD_ONLY}
     )
-    names, missing = settings.available()
-    python = {name: settings.python(name) for name in names}
+    names, missing = interpreters.available()
+    python = {name: interpreters.python(name) for name in names}
     witnesses = dict.fromkeys(forward, True)
     if asked is None:
         if "jax" in names:

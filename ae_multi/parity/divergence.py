@@ -15,7 +15,7 @@ class Divergence:
     """One place that was compared, and what each backend is off by.
 
     Attributes:
-        rung: a key of `ae_multi.parity.ladder.RUNGS`.
+        rung: a key of `ae_multi.parity.stages.RUNGS`.
         place: position of the entry in its rung, from 0.
         name: the layer or weight, or the step.
         layer: class of the layer; empty where there is none.
@@ -116,7 +116,7 @@ class Rung:
     """One step of the ladder.
 
     Attributes:
-        name: a key of `ae_multi.parity.ladder.RUNGS`.
+        name: a key of `ae_multi.parity.stages.RUNGS`.
         entries: a `Divergence` for each place that was compared, in order, within its bound or not.
     """
 

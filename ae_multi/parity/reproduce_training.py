@@ -79,7 +79,7 @@ def write_training_script(path, divergence, excerpt, exact):
     Args:
         path: where the script goes, named .py.
         divergence: a `Divergence` on the rung "gradient", "one step" or "losses".
-        excerpt: path of the .npz that `ae_multi.parity.excerpt.save_training_excerpt` wrote.
+        excerpt: path of the .npz that `ae_multi.parity.repro_data.save_training_excerpt` wrote.
         exact: the gradient, weight or loss that the oracle computed.
 
     Returns:

@@ -6,8 +6,8 @@ import numpy as np
 
 from ae_multi._keras import keras
 from ae_multi.metrics import squared_errors
-from ae_multi.parity import subject
-from ae_multi.parity.recorder import entry
+from ae_multi.parity import model_builder
+from ae_multi.parity.trace_recorder import entry
 from ae_multi.training.fit import fit
 
 # Seven eighths and a power of two are float32 numbers, so that backends and the float64 oracle
@@ -91,7 +91,9 @@ def training_by_plan(recorder, samples, epochs):
         The mean error of the test samples at the end, as the only entry.
     """
     fit(
-        recorder.model, subject.one_or_list(recorder.xs), subject.one_or_list(recorder.ys),
+        recorder.model,
+        model_builder.one_or_list(recorder.xs),
+        model_builder.one_or_list(recorder.ys),
         batch_size=recorder.batch_size, epochs=epochs, seed=recorder.seed, plan=recorder.plan,
         verbose=0,
     )  # fmt: skip
@@ -109,7 +111,7 @@ def _losses(recorder, steps, told):
 
 def _test_errors(model, samples):
     """Mean squared error of each test sample, over all outputs: float64 of shape (n,)."""
-    outputs = model.predict(subject.one_or_list(samples.tests), batch_size=1024, verbose=0)
+    outputs = model.predict(model_builder.one_or_list(samples.tests), batch_size=1024, verbose=0)
     errors = [
         squared_errors(y if y.shape == output.shape else np.zeros_like(output), output)
         for y, output in zip(samples.test_ys, keras.tree.flatten(outputs), strict=True)

@@ -16,9 +16,10 @@ from ae_multi.cli.status import status_of
 from ae_multi.environment import describe_machine
 from ae_multi.errors import InputError, WorkerError
 from ae_multi.io.atomic import check_writable
-from ae_multi.parity import Settings, check
+from ae_multi.parity import check
 from ae_multi.report.json import write_json
 from ae_multi.report.tables import console, plain_table
+from ae_multi.subprocesses.interpreters import Interpreters
 from ae_multi.validation import check_positive
 from tests.alarms.cases import CASES
 
@@ -43,7 +44,9 @@ def _run(options):
     if options.json:
         check_writable(options.json, "the JSON")
     runs, out = [], console()
-    Settings(backends=options.backends, pythons=dict(options.python)).available()  # or not at all
+    Interpreters(
+        backends=options.backends, pythons=dict(options.python)
+    ).available()  # or not at all
     with console(stderr=True).status("starting") as status:
         for number in range(options.first, options.first + options.runs):
             seed, place = divmod(number, len(CASES))
@@ -76,7 +79,7 @@ def clean_run(model, seed, backends, pythons):
 
     Returns:
         Dict of plain values: ``model``, ``seed``, ``steps``, ``seconds``, ``holds``, ``closest``
-        (a dict for each rung, see `ae_multi.parity.ladder.Divergence`) and ``alarms``, sentences.
+        (a dict for each rung, see `ae_multi.parity.stages.Divergence`) and ``alarms``, sentences.
     """
     case = CASES[model]
     xs, ys = case.data(seed)

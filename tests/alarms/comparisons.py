@@ -13,11 +13,11 @@ from pathlib import Path
 
 from ae_multi.cli.options import add_backend_options, add_data_options, model_names
 from ae_multi.cli.status import status_of
+from ae_multi.compare import Settings, compare
+from ae_multi.compare.config import Recipe
 from ae_multi.environment import describe_machine
 from ae_multi.errors import InputError
 from ae_multi.io.atomic import check_writable
-from ae_multi.parity import Settings, compare
-from ae_multi.recipes.recipe import Recipe
 from ae_multi.report.json import write_json
 from ae_multi.report.tables import console, plain_table
 from ae_multi.validation import check_positive
@@ -88,7 +88,7 @@ def _settings(options, seed):
         path=options.data_path,
         plans=options.plans,
     )
-    if len(settings.available()[0]) < 2 and not options.plans:
+    if len(settings.interpreters.available()[0]) < 2 and not options.plans:
         raise InputError("Expected two backends or more, or --plans. Received: one.")
     return settings
 
@@ -115,7 +115,7 @@ def comparisons_table(runs):
 
     Args:
         runs: list of dicts: ``seed``, ``instructions``, ``threads``, ``model``, and what
-            `ae_multi.parity.agreement.agreement` returned.
+            `ae_multi.compare.agreement.agreement` returned.
     """
     table = plain_table("Comparisons without a fault (largest relative difference, and its bound)")
     for name in ("model", "seed", "instructions", "threads"):

@@ -16,10 +16,10 @@ from ae_multi.cli.options import add_backend_options, check_names, comma_separat
 from ae_multi.cli.status import status_of
 from ae_multi.environment import describe_machine
 from ae_multi.io.atomic import check_writable
-from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
 from ae_multi.report.progress import BackendProgress
 from ae_multi.report.tables import console, plain_table
+from ae_multi.subprocesses.interpreters import Interpreters
 from tests.faults.catalogue import FAULTS
 from tests.faults.hunt import Hunt
 
@@ -45,9 +45,9 @@ def _run(options):
     check_names("--faults", options.faults, FAULTS)
     if options.json:
         check_writable(options.json, "the JSON")
-    settings = Settings(backends=options.backends, pythons=dict(options.python))
-    backends, _ = settings.available()
-    pythons = {backend: settings.python(backend) for backend in backends}
+    interpreters = Interpreters(backends=options.backends, pythons=dict(options.python))
+    backends, _ = interpreters.available()
+    pythons = {backend: interpreters.python(backend) for backend in backends}
     plan = list(itertools.product(options.faults, backends))
     out, verdicts = console(), []
     with tempfile.TemporaryDirectory() as folder, BackendProgress(console(stderr=True)) as bars:

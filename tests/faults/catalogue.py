@@ -99,21 +99,21 @@ FAULTS = {
         "convolution/kernel",
     ),
     "a batch order off by one epoch": Fault(
-        "from ae_multi.parity import recorder\n"
-        "real = recorder.permutation\n"
-        "recorder.permutation = lambda seed, epoch, n: real(seed, epoch + 1, n)\n",
+        "from ae_multi.parity import trace_recorder\n"
+        "real = trace_recorder.permutation\n"
+        "trace_recorder.permutation = lambda seed, epoch, n: real(seed, epoch + 1, n)\n",
         "order",
         "step 1",
     ),
     "two batches swapped": Fault(
-        "from ae_multi.parity.recorder import Recorder\n"
+        "from ae_multi.parity.trace_recorder import Recorder\n"
         "real = Recorder._chosen\n"
         "Recorder._chosen = lambda self, step: real(self, {3: 4, 4: 3}.get(step, step))\n",
         "order",
         "step 4",
     ),
     "a dropped last batch": Fault(
-        "from ae_multi.parity.recorder import Recorder\n"
+        "from ae_multi.parity.trace_recorder import Recorder\n"
         "real = Recorder._chosen\n"
         "Recorder._chosen = lambda self, step: real(self, step + step // 7)\n",
         "order",

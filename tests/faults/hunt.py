@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ae_multi.parity.ladder import climb
-from ae_multi.parity.probes import Probes
+from ae_multi.parity.launcher import Probes
+from ae_multi.parity.stages import climb
 from tests.faults.catalogue import FAULTS, PRELUDE
 from tests.reference.planting import altered
 

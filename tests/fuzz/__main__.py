@@ -16,9 +16,9 @@ from ae_multi.cli.options import add_backend_options, check_names, comma_separat
 from ae_multi.cli.status import status_of
 from ae_multi.environment import describe_machine
 from ae_multi.io.atomic import check_writable
-from ae_multi.parity import Settings
 from ae_multi.report.json import write_json
 from ae_multi.report.tables import console, plain_table
+from ae_multi.subprocesses.interpreters import Interpreters
 from tests.fuzz.loaders import LOADERS
 from tests.fuzz.plan import made, shares
 from tests.fuzz.resident import Resident
@@ -51,12 +51,12 @@ def _run(options):
     check_names("--loaders", options.loaders, LOADERS)
     if options.json:
         check_writable(options.json, "the JSON")
-    settings = Settings(backends=options.backends, pythons=dict(options.python))
-    backends, _ = settings.available()
+    interpreters = Interpreters(backends=options.backends, pythons=dict(options.python))
+    backends, _ = interpreters.available()
     loaders = {name: LOADERS[name] for name in options.loaders}
     found, out = [], console()
     for backend in backends:
-        found += _fuzz(backend, settings.python(backend), loaders, options, out)
+        found += _fuzz(backend, interpreters.python(backend), loaders, options, out)
     faults = [entry for entry in found if entry["outcome"] in FAULTS]
     out.print(_table(found))
     for entry in faults[:50]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ae_multi.errors import InputError
-from ae_multi.parity.ladder import climb
+from ae_multi.parity.stages import climb
 from ae_multi.parity.trace import Trace
 from tests.sweep.branch import samples
 

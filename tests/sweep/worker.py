@@ -10,7 +10,7 @@ import traceback
 import warnings
 from pathlib import Path
 
-# Where in `ae_multi.parity.probe` and `subject` an exception came by: what was being done.
+# Where in `ae_multi.parity.worker` and `subject` an exception came by: what was being done.
 _DOING = {
     "build": "building",
     "_layers": "forward",
@@ -26,7 +26,7 @@ def main(job):
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     warnings.simplefilter("ignore")
-    from ae_multi.parity.probe import probe
+    from ae_multi.parity.worker import probe
 
     for place in job["places"]:
         folder = Path(job["folder"]) / str(place)

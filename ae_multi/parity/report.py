@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 
-from ae_multi.parity.ladder import RUNGS
+from ae_multi.parity.stages import RUNGS
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ import numpy as np
 from ae_multi import backends
 from ae_multi._keras import keras
 from ae_multi.data.batches import steps_in_epoch
-from ae_multi.parity import subject, sums
+from ae_multi.parity import model_builder, sums
 from ae_multi.parity.bounds import terms_of_a_step
+from ae_multi.parity.layer_hooks import watched_layers
 from ae_multi.parity.plan_steps import PlanSteps
-from ae_multi.parity.watch import watched_layers
 from ae_multi.randomness.streams import permutation
 
 ops = keras.ops
@@ -76,13 +76,13 @@ class Recorder:
         """The loss of one step, which is taken."""
         if self.plan is not None:
             if self._by_plan is None:
-                x, y = subject.one_or_list(self.xs), subject.one_or_list(self.ys)
+                x, y = model_builder.one_or_list(self.xs), model_builder.one_or_list(self.ys)
                 self._by_plan = PlanSteps(self.model, x, y, self.plan, self.batch_size)
             return self._by_plan.loss(self._chosen(step))
         xs, ys = self.batch(step)
         self.model.reset_metrics()
         logs = self.model.train_on_batch(
-            subject.one_or_list(xs), subject.one_or_list(ys), return_dict=True
+            model_builder.one_or_list(xs), model_builder.one_or_list(ys), return_dict=True
         )
         return logs["loss"]
 
@@ -153,12 +153,12 @@ class Recorder:
 
     def _forward(self, xs, training):
         inputs = [ops.convert_to_tensor(x) for x in xs]
-        self.model(subject.one_or_list(inputs), training=training)
+        self.model(model_builder.one_or_list(inputs), training=training)
 
     def _gradients(self, xs, ys):
         """The loss of one batch, and its gradient for each weight."""
         x, y = (
-            subject.one_or_list([ops.convert_to_tensor(array) for array in arrays])
+            model_builder.one_or_list([ops.convert_to_tensor(array) for array in arrays])
             for arrays in (xs, ys)
         )
         variables = self.model.trainable_variables

@@ -11,7 +11,7 @@ import numpy as np
 from ae_multi._keras import keras
 from ae_multi.io.atomic import atomic_write
 from ae_multi.models.saving import without_backend
-from ae_multi.parity.subject import one_or_list
+from ae_multi.parity.model_builder import one_or_list
 
 _RANDOM = (
     "beta", "binomial", "categorical", "dropout", "gamma", "normal", "randint", "shuffle",
@@ -25,7 +25,7 @@ def save_training_excerpt(path, model, reference, folder, batches):
     Args:
         path: where the .npz goes.
         model: the compiled model, at its initial weights.
-        reference: where its build function is, as `ae_multi.parity.subject.find` takes it.
+        reference: where its build function is, as `ae_multi.parity.model_builder.find` takes it.
         folder: the folder from which the reference is to be found.
         batches: (inputs, targets), lists of arrays, of each step up to the one that diverges.
     """

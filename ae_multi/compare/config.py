@@ -1,10 +1,11 @@
-"""What is trained and how, as plain values that can travel between processes."""
+"""Configurations of a training and of a comparison, as plain values."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from ae_multi.errors import InputError
 from ae_multi.randomness.streams import check_seed
+from ae_multi.subprocesses.interpreters import Interpreters
 from ae_multi.validation import check_positive
 
 # The models that are compared between backends, and all that can be trained.
@@ -78,3 +79,63 @@ class Recipe:
     def to_json(self):
         """The recipe as a dict of plain values; ``Recipe(**recipe.to_json())`` is the way back."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One comparison.
+
+    Attributes:
+        recipes: the trainings, each to be done on every backend.
+        backends: names, in the order to run; None for every one that is installed.
+        pythons: interpreters for backends that live in environments of their own; the others
+            run in this one.
+        data: the name of a data set, as `load_data` takes it.
+        path: where MNIST lies, or None.
+        first_steps: how many single losses to compare.
+        spread_runs: how many repetitions, perturbed by rounding, measure the spread: at least 2,
+            or 0 to leave the final test MSE unjudged.
+        plans: whether to train by every plan of each backend, and not by the one that `fit`
+            chooses.
+
+    Raises:
+        InputError: a number below 1 (for ``spread_runs`` below 0, or 1), or a model or a backend
+            named twice.
+        BackendError: a backend that is unknown.
+    """
+
+    recipes: tuple = (Recipe("simple"), Recipe("deep"))
+    backends: tuple | None = None
+    pythons: dict = field(default_factory=dict)
+    data: str = "auto"
+    path: str | None = None
+    first_steps: int = 20
+    spread_runs: int = 6
+    plans: bool = False
+
+    def __post_init__(self):
+        check_positive(first_steps=self.first_steps, spread_runs=self.spread_runs + 1)
+        if self.spread_runs == 1:
+            raise InputError(
+                "Expected spread_runs of at least 2, or 0: one repetition has no spread. "
+                "Received: 1."
+            )
+        models = [recipe.model for recipe in self.recipes]
+        if len(set(models)) < len(models):
+            raise InputError(f"Expected each model once. Received: {', '.join(models)}.")
+        _ = self.interpreters
+
+    @property
+    def interpreters(self):
+        """The `Interpreters` of the backends."""
+        return Interpreters(backends=self.backends, pythons=self.pythons)
+
+    def to_json(self):
+        """The settings as plain values, without this machine's interpreters."""
+        return {
+            "recipes": [recipe.to_json() for recipe in self.recipes],
+            "first_steps": self.first_steps,
+            "spread_runs": self.spread_runs,
+            "plans": self.plans,
+            "data": self.data,
+        }

@@ -21,7 +21,7 @@ def agreement(results):
     were perturbed by rounding would lie, see `ae_multi.parity.bounds.prediction_interval`.
 
     Args:
-        results: list of dicts as `ae_multi.parity.record` emits them, each with its ``backend``.
+        results: list of dicts as `ae_multi.compare.worker` emits them, each with its ``backend``.
             One of them holds ``perturbed_test_mse`` of the repetitions, where there are any.
 
     Returns:

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.backend
 @pytest.fixture
 def seen(keras):
     """A function from a model and its inputs to the names of the layers seen, in order."""
-    from ae_multi.parity.watch import watched_layers
+    from ae_multi.parity.layer_hooks import watched_layers
 
     def names(model, x):
         with watched_layers() as (calls, _):
@@ -57,7 +57,7 @@ def test_what_a_layer_calls_in_a_scan_is_seen_on_no_backend(keras, seen):
 
 
 def test_the_bits_that_layers_draw_are_seen_with_their_layer(keras):
-    from ae_multi.parity.watch import watched_layers
+    from ae_multi.parity.layer_hooks import watched_layers
     from ae_multi.randomness import noise
     from ae_multi.randomness.layers import GaussianNoise
 
@@ -76,7 +76,7 @@ def test_the_bits_that_layers_draw_are_seen_with_their_layer(keras):
 
 
 def test_nothing_is_left_changed_even_by_an_error(keras, seen):
-    from ae_multi.parity.watch import watched_layers
+    from ae_multi.parity.layer_hooks import watched_layers
 
     core, before = keras.src.backend.core, keras.Layer.__call__
     scan = core.scan

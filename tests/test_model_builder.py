@@ -60,7 +60,7 @@ def failing():
 @pytest.fixture
 def built(tmp_path):
     """A function from a name in `MODULE` and inputs to the model."""
-    from ae_multi.parity.subject import build
+    from ae_multi.parity.model_builder import build
 
     (tmp_path / "mine.py").write_text(MODULE)
     return lambda name, *inputs: build(f"{tmp_path}/mine.py:{name}", list(inputs or [X]))
@@ -117,7 +117,7 @@ def test_inputs_that_a_subclassed_model_cannot_take_are_refused_in_a_line(built)
 
 
 def test_targets_that_do_not_fit_are_refused(built):
-    from ae_multi.parity.subject import check_targets
+    from ae_multi.parity.model_builder import check_targets
 
     model = built("two_outputs")
     check_targets("two_outputs", model, [X], [X[:, :2], X[:, :3]])
@@ -127,7 +127,7 @@ def test_targets_that_do_not_fit_are_refused(built):
 
 
 def test_a_module_that_lacks_what_it_imports_is_named(tmp_path):
-    from ae_multi.parity.subject import build
+    from ae_multi.parity.model_builder import build
 
     (tmp_path / "mine.py").write_text("import a_layer_of_somebody_s\n")
     with pytest.raises(

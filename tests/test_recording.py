@@ -6,7 +6,7 @@ import time
 import pytest
 
 from ae_multi.errors import WorkerError
-from ae_multi.parity.recordings import record_all
+from ae_multi.parity.recording import record_all
 
 NAMES = ("torch", "tensorflow", "jax")
 

@@ -8,9 +8,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from ae_multi.compare.agreement import agreement
 from ae_multi.errors import InputError
 from ae_multi.io import npz
-from ae_multi.parity.agreement import agreement
+from ae_multi.subprocesses.interpreters import fastest
 from ae_multi.subprocesses.launcher import run
 
 
@@ -65,9 +66,9 @@ def compare(settings, on_event=None):
         InputError: data that cannot be read, or that differ between backends.
         WorkerError: a child process that failed.
     """
-    backends, left_out = settings.available()
+    backends, left_out = settings.interpreters.available()
     job = {
-        "run": "ae_multi.parity.record:record",
+        "run": "ae_multi.compare.worker:record",
         "recipes": [recipe.to_json() for recipe in settings.recipes],
         "first_steps": settings.first_steps,
         "plans": settings.plans,
@@ -77,7 +78,7 @@ def compare(settings, on_event=None):
     data, floors, results, pictures = {}, {}, [], {}
     for backend in backends:
         with tempfile.TemporaryDirectory() as folder:
-            alone = backend == settings.spread_backend(backends)
+            alone = backend == fastest(backends)
             job |= {
                 "pictures": folder,
                 "programs": str(Path(folder) / "programs"),
@@ -85,7 +86,7 @@ def compare(settings, on_event=None):
                 "spread_runs": settings.spread_runs if alone else 0,
             }
             about = {}
-            for event in run(settings.python(backend), backend, job):
+            for event in run(settings.interpreters.python(backend), backend, job):
                 if on_event is not None:
                     on_event(backend, event)
                 kind = event.pop("event")

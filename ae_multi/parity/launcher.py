@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 from ae_multi.errors import WorkerError
+from ae_multi.parity.model_builder import reference_to
 from ae_multi.parity.samples import hand_over
-from ae_multi.parity.subject import reference_to
 from ae_multi.parity.trace import Trace
 from ae_multi.randomness.streams import check_seed
 from ae_multi.subprocesses.launcher import run
@@ -39,7 +39,7 @@ class Probes:
         self._children, self._stopped, self._plans = set(), False, bool(plans)
         data = hand_over(x, y, shape, check_seed(seed), self._folder / "data.npz", data_path)
         self._job = {
-            "run": "ae_multi.parity.probe:probe",
+            "run": "ae_multi.parity.worker:probe",
             "build": reference_to(build_model),
             "folder": os.getcwd(),
             "programs": str(self._folder / "programs"),

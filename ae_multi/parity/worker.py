@@ -14,13 +14,13 @@ from ae_multi import backends
 from ae_multi._keras import keras
 from ae_multi.data.batches import steps_in_epoch
 from ae_multi.environment import describe_backend
-from ae_multi.parity import float64, same_random, samples, subject, trainings
+from ae_multi.parity import float64, model_builder, same_random, samples, trainings
 from ae_multi.parity.bounds import terms_of_a_step
-from ae_multi.parity.excerpt import save_training_excerpt
-from ae_multi.parity.recorder import Recorder
+from ae_multi.parity.perturbation import optimizer_roundoff, shake_amplitudes, shake_gradients
+from ae_multi.parity.repro_data import save_training_excerpt
 from ae_multi.parity.rounding_noise import perturb_training
-from ae_multi.parity.shake import optimizer_roundoff, shake_amplitudes, shake_gradients
 from ae_multi.parity.trace import Trace
+from ae_multi.parity.trace_recorder import Recorder
 from ae_multi.parity.ulp import nudged
 from ae_multi.randomness.streams import stream
 from ae_multi.selection import FORWARD_ONLY
@@ -37,18 +37,17 @@ def probe(job, emit):
     """Build the job's model, run it step by step, and save the trace.
 
     Args:
-        job: dict with ``build`` (a reference as `subject.find` takes it), ``folder`` (where its
-            module is looked for), ``data`` (what `samples.hand_over` returned), ``seed``,
+        job: dict with ``build`` (a reference as `model_builder.find` takes it), ``folder`` (where
+            its module is looked for), ``data`` (what `samples.hand_over` returned), ``seed``,
             ``batch_size``, ``steps``, ``epoch`` (whether to train one of SGD), ``epochs`` (of the
-            model's own optimizer; 0 for none),
-            ``float64`` (whether to compute in true float64), ``start`` (a trace whose initial
-            weights to take, or None) and ``trace`` (where to save). Further traces go to the
-            paths in ``shaken`` (each shaken as float32 rounding would shake it), ``nudged`` (each
-            from initial weights one ulp off and perturbed in each step) and ``planted`` (one or
-            none, with a learning rate that is too large). With ``plans``, the steps are also
-            taken by each plan of the backend, and saved beside ``trace``. With
-            ``excerpt`` (``stage``, ``place`` and ``path``) no trace is
-            recorded, but what shows one entry saved. What is compiled is kept in ``programs``.
+            model's own optimizer; 0 for none), ``float64`` (whether to compute in true float64),
+            ``start`` (a trace whose initial weights to take, or None) and ``trace`` (where to
+            save). Further traces go to the paths in ``shaken`` (each shaken as float32 rounding
+            would shake it), ``nudged`` (each from initial weights one ulp off and perturbed in each
+            step) and ``planted`` (one or none, with a learning rate that is too large). With
+            ``plans``, the steps are also taken by each plan of the backend, and saved beside
+            ``trace``. With ``excerpt`` (``stage``, ``place`` and ``path``) no trace is recorded,
+            but what shows one entry saved. What is compiled is kept in ``programs``.
         emit: called with one dict of plain values per event.
     """
     sys.path.insert(0, job["folder"])
@@ -58,7 +57,7 @@ def probe(job, emit):
         float64.install()
     asked = same_random.install(job["seed"])
     data = samples.receive(job["data"], keras.config.floatx())
-    first = subject.build(job["build"], data.xs)
+    first = model_builder.build(job["build"], data.xs)
     start = Trace.load(job["start"]) if job["start"] else None
     drawn = Recorder(first, data.xs, [], job["seed"], job["batch_size"]).weights()
     start_weights = (start.stages["start"] if start else None) or drawn
@@ -68,7 +67,7 @@ def probe(job, emit):
         test_ys=data.test_ys or _targets(first, data.tests, job["seed"]),
     )
     if keras.config.backend() not in FORWARD_ONLY:  # where no loss is ever asked for
-        subject.check_targets(job["build"], first, data.xs, data.ys)
+        model_builder.check_targets(job["build"], first, data.xs, data.ys)
     runs = _Runs(job, data, [found["values"] for found in start_weights], emit)
     if job["excerpt"]:
         runs.save_excerpt(first, **job["excerpt"])
@@ -143,7 +142,7 @@ class _Runs:
         """
         if model is None:
             random.seed(self.job["seed"])  # the same seeds for the same layers
-            model = subject.build(self.job["build"], self.data.xs)
+            model = model_builder.build(self.job["build"], self.data.xs)
         for variable, values in zip(model.weights, start or self.start, strict=True):
             variable.assign(values.astype(variable.dtype))
         self._shake(model.optimizer, run, amplitudes, len(model.trainable_variables))
@@ -239,7 +238,9 @@ class _Runs:
 
 def _targets(model, xs, seed):
     """The inputs where outputs have their shapes, else numbers on [0, 1) of the outputs' shapes."""
-    outputs = keras.tree.flatten(model.predict(subject.one_or_list([x[:2] for x in xs]), verbose=0))
+    outputs = keras.tree.flatten(
+        model.predict(model_builder.one_or_list([x[:2] for x in xs]), verbose=0)
+    )
     if [o.shape[1:] for o in outputs] == [x.shape[1:] for x in xs]:
         return xs
     made = []

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from ae_multi.compare import Recipe
 from ae_multi.errors import InputError
 from ae_multi.metrics import psnr, squared_errors
-from ae_multi.recipes import Recipe
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_psnr_equals_its_formula():
 
 @pytest.mark.backend
 def test_training_learns_and_is_timed(digits):
-    from ae_multi.recipes.train import build, train
+    from ae_multi.compare.train import build, train
 
     recipe = Recipe("simple", latent_dim=8, epochs=30)
     model = build(recipe, digits.image_shape)
@@ -70,7 +70,7 @@ def test_training_learns_and_is_timed(digits):
 
 @pytest.mark.backend
 def test_repeats_are_bit_identical(digits):
-    from ae_multi.recipes.train import build, train
+    from ae_multi.compare.train import build, train
 
     recipe = Recipe("deep", epochs=3)
     weights = []

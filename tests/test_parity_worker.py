@@ -8,24 +8,24 @@ CODE = """
 from pathlib import Path
 import os
 from ae_multi import backends
-from ae_multi.parity import probe, probes
+from ae_multi.parity import launcher, worker
 
 def here(python, backend, job, children):
-    probe.probe(job, lambda event: None)
+    worker.probe(job, lambda event: None)
     return ()
 
 backends.current().compile_soon = lambda: print("soon")
-probes.run = here
+launcher.run = here
 backend = os.environ["KERAS_BACKEND"]
-made = probes.Probes(
+made = launcher.Probes(
     "ae_multi.models:SimpleAutoencoder", None, None, (28, 28, 1), 0, 2, 8, ".", {}.get
 )
 made.trace(backend)
 print("float32")
-few, probe._FEW = probe._FEW, 1
+few, worker._FEW = worker._FEW, 1
 made.oracle(backend)
 print("float64, much")
-probe._FEW = few
+worker._FEW = few
 made.oracle(backend)
 print("float64, little")
 print(len(list(Path("programs").glob("jit_train_step*-cache"))))

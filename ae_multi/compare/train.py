@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ae_multi import backends, models
 from ae_multi._keras import keras
-from ae_multi.recipes.recipe import ALL_MODELS
+from ae_multi.compare.config import ALL_MODELS
 
 
 @dataclass(frozen=True)

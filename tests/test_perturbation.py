@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ae_multi.parity.shake import shake_gradients
+from ae_multi.parity.perturbation import shake_gradients
 
 pytestmark = pytest.mark.backend
 

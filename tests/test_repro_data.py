@@ -11,7 +11,7 @@ pytestmark = pytest.mark.backend
 @pytest.fixture
 def configured(keras):
     """A function from layers, an optimizer and a loss to what `own_configuration` makes of them."""
-    from ae_multi.parity.excerpt import own_configuration
+    from ae_multi.parity.repro_data import own_configuration
 
     def make(stack, optimizer="adam", loss="mse"):
         model = keras.Sequential([keras.Input((4,)), *stack])

@@ -8,6 +8,8 @@ import numpy as np
 from ae_multi import backends
 from ae_multi._keras import keras
 from ae_multi.baselines import mean_baseline, pca_baselines
+from ae_multi.compare.config import Recipe
+from ae_multi.compare.train import build, train
 from ae_multi.data import load_data
 from ae_multi.data.batches import Batches
 from ae_multi.data.digest import sha256
@@ -17,8 +19,6 @@ from ae_multi.metrics import psnr, squared_errors
 from ae_multi.parity.plan_steps import PlanSteps
 from ae_multi.parity.rounding_noise import perturb_training, terms_of_gradients
 from ae_multi.parity.ulp import nudged
-from ae_multi.recipes.recipe import Recipe
-from ae_multi.recipes.train import build, train
 
 
 def record(job, emit):

@@ -16,7 +16,7 @@ from ae_multi.parity.bounds import (
     scale_of,
 )
 from ae_multi.parity.curves import curves
-from ae_multi.parity.ladder import RUNGS, climb
+from ae_multi.parity.stages import RUNGS, climb
 from ae_multi.parity.trace import Trace
 
 RNG = np.random.default_rng(0)
