@@ -10,7 +10,7 @@ from ae_multi.models.dense import dense_parts
 from ae_multi.models.inputs import sample_shape
 
 
-class Network(NamedTuple):
+class NetworkFactory(NamedTuple):
     """How a model is made by name.
 
     Attributes:
@@ -68,14 +68,14 @@ def _quantized(latent_dim, shape, seed, sizes, **how):
 
 
 NETWORKS = {
-    "simple": Network(_simple, _linear_simple, takes_activation=False),
-    "deep": Network(_deep, _linear_deep),
-    "conv": Network(_conv, takes_activation=False),
-    "denoising": Network(_family(models.DenoisingAutoencoder, (256,))),
-    "sparse": Network(_family(models.SparseAutoencoder, ())),
-    "contractive": Network(_family(models.ContractiveAutoencoder, ())),
-    "variational": Network(_family(models.VariationalAutoencoder, (256,))),
-    "vector_quantized": Network(_quantized),
+    "simple": NetworkFactory(_simple, _linear_simple, takes_activation=False),
+    "deep": NetworkFactory(_deep, _linear_deep),
+    "conv": NetworkFactory(_conv, takes_activation=False),
+    "denoising": NetworkFactory(_family(models.DenoisingAutoencoder, (256,))),
+    "sparse": NetworkFactory(_family(models.SparseAutoencoder, ())),
+    "contractive": NetworkFactory(_family(models.ContractiveAutoencoder, ())),
+    "variational": NetworkFactory(_family(models.VariationalAutoencoder, (256,))),
+    "vector_quantized": NetworkFactory(_quantized),
 }
 
 

@@ -18,14 +18,14 @@ def as_parameters(arrays):
     return jax.tree.map(jnp.asarray, arrays)
 
 
-def function(network, pads):
+def function(network, padding):
     """``apply(params, x)`` of a network.
 
     Args:
-        network: an `ae_multi.moving.network.Network`.
-        pads: the module `ae_multi.moving.pads`.
+        network: an `ae_multi.interop.graph.Network`.
+        pads: the module `ae_multi.interop.padding`.
     """
-    parts = [(part.name, _steps(part, pads), part.output) for part in network.parts]
+    parts = [(part.name, _steps(part, padding), part.output) for part in network.parts]
 
     def apply(params, x):
         """Outputs of the network for ``x``, of which a sample is as the Keras model takes it."""
@@ -39,18 +39,18 @@ def function(network, pads):
     return apply
 
 
-def _steps(part, pads):
+def _steps(part, padding):
     """The layers of a part as functions of their weights and inputs."""
-    return [(_STEPS[layer.kind](layer, pads), layer.name, layer.inputs) for layer in part.layers]
+    return [(_STEPS[layer.kind](layer, padding), layer.name, layer.inputs) for layer in part.layers]
 
 
-def _dense(layer, pads):
+def _dense(layer, padding):
     return lambda w, x: _biased(x @ w["kernel"], w)
 
 
-def _convolution(layer, pads):
+def _convolution(layer, padding):
     settings = layer.settings
-    edges = pads.around(layer, layer.variables["kernel"].shape[:2])
+    edges = padding.around(layer, layer.variables["kernel"].shape[:2])
 
     def step(w, x):
         outputs = lax.conv_general_dilated(
@@ -62,12 +62,12 @@ def _convolution(layer, pads):
     return step
 
 
-def _deconvolution(layer, pads):
+def _deconvolution(layer, padding):
     kernel = layer.variables["kernel"].shape[:2]
     # A convolution of the image with zeros between its pixels, by the kernel turned round.
     edges = [
         (k - 1 + before, k - 1 + after)
-        for k, (before, after) in zip(kernel, pads.beyond(layer, kernel), strict=True)
+        for k, (before, after) in zip(kernel, padding.beyond(layer, kernel), strict=True)
     ]
 
     def step(w, x):
@@ -84,21 +84,21 @@ def _biased(x, w):
     return x + w["bias"] if "bias" in w else x
 
 
-def _pad(layer, pads):
+def _pad(layer, padding):
     edges = [(0, 0, 0), *((a, b, 0) for a, b in layer.settings["edges"]), (0, 0, 0)]
     return lambda w, x: lax.pad(x, jnp.zeros((), x.dtype), edges)
 
 
-def _enlarge(layer, pads):
+def _enlarge(layer, padding):
     rows, columns = layer.settings["by"]
     if layer.settings["bilinear"]:
         return lambda w, x: jax.image.resize(x, (len(x), *layer.gives), "bilinear")
     return lambda w, x: jnp.repeat(jnp.repeat(x, rows, 1), columns, 2)
 
 
-def _pool(layer, pads):
+def _pool(layer, padding):
     size, strides = (1, *layer.settings["size"], 1), (1, *layer.settings["strides"], 1)
-    edges = ((0, 0), *pads.around(layer, layer.settings["size"]), (0, 0))
+    edges = ((0, 0), *padding.around(layer, layer.settings["size"]), (0, 0))
     if layer.settings["what"] == "max":
         return lambda w, x: lax.reduce_window(x, -jnp.inf, lax.max, size, strides, edges)
 
@@ -109,7 +109,7 @@ def _pool(layer, pads):
     return mean
 
 
-def _normalise(layer, pads):
+def _normalise(layer, padding):
     epsilon = layer.settings["epsilon"]
 
     def step(w, x):
@@ -119,7 +119,7 @@ def _normalise(layer, pads):
     return step
 
 
-def _normalise_sample(layer, pads):
+def _normalise_sample(layer, padding):
     epsilon = layer.settings["epsilon"]
 
     def step(w, x):
@@ -130,11 +130,11 @@ def _normalise_sample(layer, pads):
     return step
 
 
-def _reshape(layer, pads):
+def _reshape(layer, padding):
     return lambda w, x: x.reshape(len(x), *layer.gives)
 
 
-def _activation(layer, pads):
+def _activation(layer, padding):
     settings = dict(layer.settings)
     of = settings.pop("of")
     if of != "relu":
@@ -148,15 +148,15 @@ def _activation(layer, pads):
     return rectify
 
 
-def _concatenate(layer, pads):
+def _concatenate(layer, padding):
     return lambda w, *x: jnp.concatenate(x, layer.settings["axis"])
 
 
-def _dropout(layer, pads):
+def _dropout(layer, padding):
     return lambda w, x: x
 
 
-def _top_k(layer, pads):
+def _top_k(layer, padding):
     def step(w, x):
         least = lax.top_k(x, layer.settings["k"])[0][:, -1:]
         return jnp.where(x >= least, x, 0)
@@ -164,11 +164,11 @@ def _top_k(layer, pads):
     return step
 
 
-def _first_half(layer, pads):
+def _first_half(layer, padding):
     return lambda w, x: x[..., : layer.gives[-1]]
 
 
-def _nearest_word(layer, pads):
+def _nearest_word(layer, padding):
     def step(w, x):
         # |z - e|² less |z|², which is the same for all words.
         words = w["codebook"]

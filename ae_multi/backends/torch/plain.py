@@ -23,7 +23,7 @@ def module(parts, arrays):
     """The module of a network, in use: ``eval()``, on the CPU.
 
     Args:
-        parts: dict of each part's name to its modules, as `ae_multi.moving.torch_form` has them.
+        parts: dict of each part's name to its modules, as `ae_multi.interop.torch_graph` has them.
         arrays: dict of keys of the state dict to float32 NumPy arrays.
     """
     made = {name: _part(forms) for name, forms in parts.items()}

@@ -10,10 +10,10 @@ import os
 import ae_multi
 from ae_multi._keras import keras
 from ae_multi.errors import BackendError, InputError
+from ae_multi.interop.extract import extract_network
+from ae_multi.interop.torch_graph import weights_of
+from ae_multi.interop.weights import pair, put
 from ae_multi.io.atomic import atomic_write, check_file, check_writable, wrap_read_errors
-from ae_multi.moving.reading import read
-from ae_multi.moving.torch_form import weights_of
-from ae_multi.moving.weights import pair, put
 from ae_multi.selection import install_advice
 
 # Names and shapes of a thousand layers take a tenth of it.
@@ -36,7 +36,7 @@ def save_safetensors(model, path):
         InputError: a model that cannot be moved, or a path that cannot be written.
     """
     package = _package("safetensors.numpy")
-    network = read(model)
+    network = extract_network(model)
     path = check_writable(path, "the weights")
     arrays = {weight.key: weight.array for weight in weights_of(network)}
     metadata = {
@@ -67,7 +67,7 @@ def load_safetensors(path, into):
             names key, expected and received. The model is left as it was.
     """
     package = _package("safetensors")
-    weights = weights_of(read(into))
+    weights = weights_of(extract_network(into))
     with wrap_read_errors(path, "safetensors file"):
         _check_header(path)
         with _sound(path, package), package.safe_open(path, framework="np") as file:

@@ -7,9 +7,9 @@ from pathlib import Path
 from ae_multi import backends
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
-from ae_multi.moving import keras_files, plain_keras
-from ae_multi.moving.reading import read
-from ae_multi.moving.weights import Weight, natural, put, side
+from ae_multi.interop import keras_files, keras_graph
+from ae_multi.interop.extract import extract_network
+from ae_multi.interop.weights import Weight, natural, put, side
 
 # What Keras calls, in names, the layers that have weights.
 _KINDS = {
@@ -35,8 +35,8 @@ def to_keras(model):
     Example:
         >>> ae_multi.to_keras(model).save("plain.keras")
     """
-    network = read(model)
-    parts = [plain_keras.part_of(part) for part in network.parts]
+    network = extract_network(model)
+    parts = [keras_graph.part_of(part) for part in network.parts]
     if len(parts) == 1:
         return parts[0]
     return keras.Sequential([keras.Input(network.parts[0].takes), *parts], name="autoencoder")
@@ -60,7 +60,7 @@ def from_keras(source, into):
             shape: the message names it, what was expected and what came. The model is left as it
             was.
     """
-    network = read(into)
+    network = extract_network(into)
     weights = [
         Weight(f"{layer.name}.{role}", variable, tuple(range(len(variable.shape))))
         for _, layer in network.layers

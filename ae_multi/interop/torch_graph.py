@@ -11,8 +11,8 @@ images are given is turned, and what comes behind them is turned back, by `Permu
 
 from dataclasses import dataclass, field
 
-from ae_multi.moving.torch_layers import STEPS
-from ae_multi.moving.weights import Weight
+from ae_multi.interop.torch_layers import STEPS
+from ae_multi.interop.weights import Weight
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def test_jax_does_what_it_says(names):
 
 def test_what_can_be_moved_is_what_the_code_knows():
     from ae_multi._keras import keras
-    from ae_multi.moving import layers
+    from ae_multi.interop import layers
 
     section = PAGE.split("## What can be moved")[1]
     for kind in layers._KNOWN:

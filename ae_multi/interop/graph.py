@@ -14,7 +14,7 @@ class Layer:
     """One step of a network in use.
 
     Attributes:
-        kind: what it does ("dense", "convolution", "activation"); see `ae_multi.moving.layers`.
+        kind: what it does ("dense", "convolution", "activation"); see `ae_multi.interop.layers`.
         name: that of the Keras layer it comes from; unique among those with weights.
         inputs: the values that it takes, by number: 0 is what the part was given, i what the
             i-th of its layers gave.

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from ae_multi import backends
-from ae_multi.moving import pads
-from ae_multi.moving.reading import read
-from ae_multi.moving.weights import Weight, put
+from ae_multi.interop import padding
+from ae_multi.interop.extract import extract_network
+from ae_multi.interop.weights import Weight, put
 
 
 def to_jax(model):
@@ -36,7 +36,7 @@ def to_jax(model):
         >>> slopes = jax.grad(lambda p: ((apply(p, x) - x) ** 2).mean())(params)
     """
     plain = backends.get_plain("jax")
-    network = read(model)
+    network = extract_network(model)
     params = {}
     for weight in _weights_of(network):
         *path, role = weight.key.split(".")
@@ -44,7 +44,7 @@ def to_jax(model):
         for name in path:
             inner = inner.setdefault(name, {})
         inner[role] = weight.array
-    return plain.as_parameters(params), plain.function(network, pads)
+    return plain.as_parameters(params), plain.function(network, padding)
 
 
 def from_jax(params, into):
@@ -63,7 +63,7 @@ def from_jax(params, into):
         InputError: too few or too many arrays, or one of another shape: the message names it,
             what was expected and what came. The model is left as it was.
     """
-    put(_weights_of(read(into)), dict(_leaves(params, ())), "the parameters")
+    put(_weights_of(extract_network(into)), dict(_leaves(params, ())), "the parameters")
     return into
 
 

@@ -1,6 +1,6 @@
 """Each kind of layer as modules of PyTorch, put one behind another in a form.
 
-A form is that of `ae_multi.moving.torch_form`: ``turned(value, place)`` gives the number of a value
+A form is that of `ae_multi.interop.torch_graph`: ``turned(value, place)`` gives the number of a value
 with its channels "first" or "last", ``add(…)`` adds a module and gives the number of its output,
 and ``held`` has, for each layer's output, a dict of place to number.
 """
@@ -8,7 +8,7 @@ and ``held`` has, for each layer's output, a dict of place to number.
 import math
 
 from ae_multi.errors import InputError
-from ae_multi.moving.pads import around, beyond
+from ae_multi.interop.padding import around, beyond
 
 _IMAGE = (3, 2, 0, 1)  # both kinds of kernels of images turn in the same way
 _ACTIVATIONS = {

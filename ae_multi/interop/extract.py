@@ -2,11 +2,11 @@
 
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
-from ae_multi.moving.layers import steps_of
-from ae_multi.moving.network import Layer, Network, Part
+from ae_multi.interop.graph import Layer, Network, Part
+from ae_multi.interop.layers import steps_of
 
 
-def read(model):
+def extract_network(model):
     """The `Network` of a Keras model, in use.
 
     Args:
@@ -54,9 +54,9 @@ def _part(name, model):
             f"Received: {model.name!r}."
         )
     takes = _sample(model.input_shape, model.name)
-    reader = _Reader([takes])
-    output = reader.value(model, (0,))
-    return Part(name, tuple(reader.layers), takes, output)
+    extractor = _GraphExtractor([takes])
+    output = extractor.value(model, (0,))
+    return Part(name, tuple(extractor.layers), takes, output)
 
 
 def _reshaped(part, shape):
@@ -65,7 +65,7 @@ def _reshaped(part, shape):
     return Part(part.name, (*part.layers, layer), part.takes, len(part.layers) + 1)
 
 
-class _Reader:
+class _GraphExtractor:
     """Collects layers; ``shapes`` are those of the values so far."""
 
     def __init__(self, shapes):

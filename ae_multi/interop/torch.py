@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 from ae_multi import backends
 from ae_multi.errors import InputError
+from ae_multi.interop.extract import extract_network
+from ae_multi.interop.torch_graph import parts_of, weights_of
+from ae_multi.interop.weights import put
 from ae_multi.io import torch_checkpoint
-from ae_multi.moving.reading import read
-from ae_multi.moving.torch_form import parts_of, weights_of
-from ae_multi.moving.weights import put
 
 
 def to_torch(model):
@@ -36,7 +36,7 @@ def to_torch(model):
         >>> codes = module.encoder(torch.from_numpy(images))
     """
     plain = backends.get_plain("torch")
-    network = read(model)
+    network = extract_network(model)
     return plain.module(parts_of(network), arrays_of(network))
 
 
@@ -75,7 +75,7 @@ def from_torch(source, into):
         )
     # How often a BatchNorm was called, which Keras does not count.
     kept = {key: state[key] for key in state if not key.endswith("num_batches_tracked")}
-    put(weights_of(read(into)), kept, where)
+    put(weights_of(extract_network(into)), kept, where)
     return into
 
 
