@@ -17,7 +17,7 @@ import numpy as np
 
 from ae_multi import backends
 from ae_multi._keras import keras
-from ae_multi.backends.layers import has_convolutions
+from ae_multi.backends.layer_queries import has_convolutions
 from ae_multi.training.loop import Order
 from benchmarks.native.description import describe
 

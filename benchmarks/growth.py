@@ -27,7 +27,7 @@ def measure(sizes=SIZES, turns=_TURNS):
     """Nanoseconds a sample at each size on this process's backend; see `lines`."""
     from ae_multi import backends
     from ae_multi.environment import describe_backend
-    from ae_multi.training.arrays import as_data, first, hold
+    from ae_multi.training.arrays import as_data, first, to_device
     from ae_multi.training.loop import Order
     from benchmarks.contenders import chosen, seconds
     from benchmarks.networks import network
@@ -40,11 +40,11 @@ def measure(sizes=SIZES, turns=_TURNS):
         data = as_data(x, x)
         model._symbolic_build(data_batch=first(data, BATCH))
         begin = time.perf_counter()
-        held = hold(data)
+        device_data = to_device(data)
         placed = time.perf_counter()
         order, _ = Order(size, BATCH, 0).epoch(0)
         ordered = time.perf_counter()
-        steps = backends.current().Steps(model, held, plan.name, True, BATCH, _STEPS)
+        steps = backends.current().Steps(model, device_data, plan.name, True, BATCH, _STEPS)
         steps.run(order[:_STEPS])  # compiles what is left to be compiled
         runs.append((steps, order, []))
         costs.append(

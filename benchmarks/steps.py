@@ -62,7 +62,7 @@ def measure(model, steps, repeats):
     def by_plan(plan):
         made = network(model, x.shape[1:])
         made._symbolic_build(data_batch=(x[:BATCH], x[:BATCH], None))
-        return backend.Steps(made, backend.hold((x, x, None)), plan, True, BATCH, steps).run
+        return backend.Steps(made, backend.to_device((x, x, None)), plan, True, BATCH, steps).run
 
     def by_hand(way):
         return native(network(model, x.shape[1:]), x, way)

@@ -244,7 +244,7 @@ def test_data_that_do_not_fit_are_named(keras, x, monkeypatch):
     def full(data):
         raise RuntimeError("CUDA out of memory")
 
-    monkeypatch.setattr(backends.current(), "hold", full)
+    monkeypatch.setattr(backends.current(), "to_device", full)
     with pytest.raises(InputError, match=r"Received: 0.0 GiB.*PyDataset"):
         ae_multi.fit(autoencoder(keras), x, x, verbose=0)
 

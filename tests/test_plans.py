@@ -57,9 +57,9 @@ def test_measured_plans_are_compared_by_the_whole_training(keras, x, monkeypatch
     module, made = backends.current(), []
 
     class Steps(module.Steps):
-        def __init__(self, model, held, plan, *rest):
+        def __init__(self, model, device_data, plan, *rest):
             made.append(plan)
-            super().__init__(model, held, plan, *rest)
+            super().__init__(model, device_data, plan, *rest)
 
     monkeypatch.setattr(module, "Steps", Steps)
     monkeypatch.setattr(module, "plans", lambda model: [("soon", 0.0), ("fast", 0.0)])
@@ -80,11 +80,11 @@ def test_a_plan_that_fails_is_not_tried_again(keras, x, monkeypatch):
     works = module.plans(autoencoder(keras))[0][0]
 
     class Steps(module.Steps):
-        def __init__(self, model, held, plan, *rest):
+        def __init__(self, model, device_data, plan, *rest):
             tried.append(plan)
             if plan == "broken":
                 raise RuntimeError("no such instruction")
-            super().__init__(model, held, plan, *rest)
+            super().__init__(model, device_data, plan, *rest)
 
     monkeypatch.setattr(module, "Steps", Steps)
     monkeypatch.setattr(module, "plans", lambda model: [("broken", 0.0), (works, 0.0)])

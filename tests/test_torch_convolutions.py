@@ -103,7 +103,7 @@ def test_one_channel_is_a_product_of_matrices(torch, size, stride, padding):
 
 
 def test_patches_that_take_much_memory_are_not_made(torch, monkeypatch):
-    from ae_multi.backends.torch import convolutions
+    from ae_multi.backends.torch.graph_passes import convolutions
 
     def function(x, wide, narrow):
         wide = wide.detach().requires_grad_()

@@ -35,7 +35,7 @@ def to_jax(model):
         >>> images = jax.jit(apply)(params, images)
         >>> slopes = jax.grad(lambda p: ((apply(p, x) - x) ** 2).mean())(params)
     """
-    plain = backends.get_plain("jax")
+    native = backends.get_native_network("jax")
     network = extract_network(model)
     params = {}
     for weight in _weights_of(network):
@@ -44,7 +44,7 @@ def to_jax(model):
         for name in path:
             inner = inner.setdefault(name, {})
         inner[role] = weight.array
-    return plain.as_parameters(params), plain.function(network, padding)
+    return native.as_parameters(params), native.function(network, padding)
 
 
 def from_jax(params, into):

@@ -70,8 +70,8 @@ def from_keras(source, into):
         where, found = f"the model {source.name!r}", _groups_of(source)
     elif isinstance(source, str | os.PathLike):
         where, path = str(source), Path(source)
-        plain = backends.get_plain("tensorflow") if path.is_dir() else keras_files
-        found = plain.read(path)
+        native = backends.get_native_network("tensorflow") if path.is_dir() else keras_files
+        found = native.read(path)
     else:
         raise InputError(
             f"Expected a Keras model, or the path of one. Received: {type(source).__name__}."

@@ -35,9 +35,9 @@ def to_torch(model):
         >>> module = ae_multi.to_torch(model)
         >>> codes = module.encoder(torch.from_numpy(images))
     """
-    plain = backends.get_plain("torch")
+    native = backends.get_native_network("torch")
     network = extract_network(model)
-    return plain.module(parts_of(network), arrays_of(network))
+    return native.module(parts_of(network), arrays_of(network))
 
 
 def from_torch(source, into):

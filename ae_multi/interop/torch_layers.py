@@ -1,8 +1,8 @@
 """Each kind of layer as modules of PyTorch, put one behind another in a form.
 
-A form is that of `ae_multi.interop.torch_graph`: ``turned(value, place)`` gives the number of a value
-with its channels "first" or "last", ``add(…)`` adds a module and gives the number of its output,
-and ``held`` has, for each layer's output, a dict of place to number.
+A form is that of `ae_multi.interop.torch_graph`: ``turned(value, place)`` gives the number of a
+value with its channels "first" or "last", ``add(…)`` adds a module and gives the number of its
+output, and ``held`` has, for each layer's output, a dict of place to number.
 """
 
 import math

@@ -73,10 +73,10 @@ def without_backend(compile_config, model):
 
 def _chosen_by_keras(model):
     """Whether Keras compiles the steps of ``model`` on this backend where it is not told."""
-    told = model.jit_compile
+    setting = model.jit_compile
     model.jit_compile = None
     chosen = model.jit_compile
-    model.jit_compile = told
+    model.jit_compile = setting
     return chosen
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ae_multi import backends
-from ae_multi.training.arrays import as_data, first, hold, length, rows
+from ae_multi.training.arrays import as_data, first, length, rows, to_device
 from ae_multi.training.loop import MOST
 
 
@@ -26,8 +26,8 @@ class PlanSteps:
         if plan != "keras":
             model._symbolic_build(data_batch=first(self._data, batch_size))
             most = max(1, min(MOST, length(self._data) // batch_size))
-            held = hold(self._data)
-            self._steps = backends.current().Steps(model, held, plan, True, batch_size, most)
+            device_data = to_device(self._data)
+            self._steps = backends.current().Steps(model, device_data, plan, True, batch_size, most)
 
     def loss(self, chosen):
         """Take one step on the samples of these indices, an integer array; return its loss."""

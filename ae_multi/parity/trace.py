@@ -53,8 +53,8 @@ class Trace:
             InputError: a file that is no trace, of another format, or cut short.
         """
         with npz.opened(path, "the trace") as arrays:
-            told = arrays.read("head", kinds="u").tobytes()
-            head = safe_json.parse(told, f"the head of {path}")
+            content = arrays.read("head", kinds="u").tobytes()
+            head = safe_json.parse(content, f"the head of {path}")
             if not isinstance(head, dict) or head.get("format") != FORMAT:
                 stated = head.get("format") if isinstance(head, dict) else None
                 raise InputError(

@@ -51,24 +51,24 @@ class Recorder:
         self._terms = terms_of_a_step(stages)
         return stages
 
-    def steps(self, steps, told=None):
+    def steps(self, steps, on_step=None):
         """Dict of the stages of gradients and steps to entries.
 
         Args:
             steps: how many.
-            told: called after each step, or None.
+            on_step: called after each step, or None.
         """
-        return {"gradient": self._gradients(*self.batch(0)), **self.losses(steps, told)}
+        return {"gradient": self._gradients(*self.batch(0)), **self.losses(steps, on_step)}
 
-    def losses(self, steps, told=None):
+    def losses(self, steps, on_step=None):
         """The stages of the steps alone, see `steps`."""
         stages, losses = {}, []
         for step in range(steps):
             losses.append(self.step(step))
             if step == 0:
                 stages["one step"] = self.weights(self._statistic_sums)
-            if told is not None:
-                told()
+            if on_step is not None:
+                on_step()
         stages["losses"] = [entry(f"step {n}", loss) for n, loss in enumerate(losses, 1)]
         return stages
 

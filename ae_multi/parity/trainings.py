@@ -38,20 +38,20 @@ def gentle_sgd(rate):
     return keras.optimizers.SGD(rate, momentum=MOMENTUM)
 
 
-def sgd_epoch(recorder, samples, optimizer, told):
+def sgd_epoch(recorder, samples, optimizer, on_step):
     """Entries of the stage "epoch": one epoch of SGD with momentum.
 
     Args:
         recorder: the `Recorder` of a model at its start, not trained yet.
         samples: the `Samples`, for those to test on.
         optimizer: what `gentle_sgd` returned.
-        told: called after each step.
+        on_step: called after each step.
 
     Returns:
         Each step's loss, the running loss, and each test sample's error after the epoch.
     """
     recorder.model.optimizer = optimizer
-    losses = _losses(recorder, recorder.steps_per_epoch, told)
+    losses = _losses(recorder, recorder.steps_per_epoch, on_step)
     sizes = recorder.batch_sizes()
     running = np.cumsum(losses * np.array(sizes)) / np.cumsum(sizes)
     return [
@@ -61,19 +61,19 @@ def sgd_epoch(recorder, samples, optimizer, told):
     ]
 
 
-def own_training(recorder, samples, epochs, told):
+def own_training(recorder, samples, epochs, on_step):
     """Entries of the stage "training": some epochs of the optimizer that the model came with.
 
     Args:
         recorder: the `Recorder` of a model at its start, not trained yet.
         samples: the `Samples`, for those to test on.
         epochs: how many.
-        told: called after each step.
+        on_step: called after each step.
 
     Returns:
         The losses of the first epoch's steps, and the mean error of the test samples at the end.
     """
-    losses = _losses(recorder, epochs * recorder.steps_per_epoch, told)
+    losses = _losses(recorder, epochs * recorder.steps_per_epoch, on_step)
     error = float(np.mean(_test_errors(recorder.model, samples)))
     name = f"test error after {epochs} epoch{'s' if epochs > 1 else ''}"
     return [entry("losses", losses[: recorder.steps_per_epoch]), entry(name, error)]
@@ -101,11 +101,11 @@ def training_by_plan(recorder, samples, epochs):
     return [entry("test error", error)]
 
 
-def _losses(recorder, steps, told):
+def _losses(recorder, steps, on_step):
     losses = []
     for step in range(steps):
         losses.append(float(recorder.step(step)))
-        told()
+        on_step()
     return np.array(losses)
 
 

@@ -92,7 +92,7 @@ def probe(job, emit):
         "forward_only": forward_only,
     }
     if not forward_only:
-        stages |= recorder.steps(job["steps"], runs.told)
+        stages |= recorder.steps(job["steps"], runs.count_step)
         # One rate for all traces: that of the first.
         rate = (start.about.get("rate") if start else None) or trainings.gentle_rate(
             stages["gradient"]
@@ -127,7 +127,7 @@ class _Runs:
         """Products of numbers in the layers of all steps, forward, by what they gave for one."""
         return self._total * sum(entry["terms"] * entry["values"].size for entry in forward)
 
-    def told(self):
+    def count_step(self):
         """Count one step, and tell of every fiftieth."""
         self._done += 1
         if self._done % 50 == 0 or self._done == self._total:
@@ -207,7 +207,7 @@ class _Runs:
         shaken = {"run": run, "amplitudes": amplitudes}
         start = nudged(self.start, self.job["seed"], run)
         recorder, steps = self.recorder(start=start, **shaken), self.job["steps"]
-        found = {**recorder.forward(steps), **recorder.steps(steps, self.told)}
+        found = {**recorder.forward(steps), **recorder.steps(steps, self.count_step)}
         if self.job["epoch"]:
             found["epoch"] = self._sgd(self.recorder(start=start), rate, **shaken)
         return found
@@ -230,10 +230,10 @@ class _Runs:
     def _sgd(self, recorder, rate, run=0, amplitudes=None):
         optimizer = trainings.gentle_sgd(rate)
         self._shake(optimizer, run, amplitudes, len(recorder.model.trainable_variables))
-        return trainings.sgd_epoch(recorder, self.data, optimizer, self.told)
+        return trainings.sgd_epoch(recorder, self.data, optimizer, self.count_step)
 
     def _own(self, recorder, epochs):
-        return trainings.own_training(recorder, self.data, epochs, self.told)
+        return trainings.own_training(recorder, self.data, epochs, self.count_step)
 
 
 def _targets(model, xs, seed):

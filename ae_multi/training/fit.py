@@ -4,11 +4,19 @@ from dataclasses import replace
 
 from ae_multi import backends
 from ae_multi._keras import keras
-from ae_multi.backends.held import forget, known
+from ae_multi.backends.device_data import forget, known
 from ae_multi.backends.snapshot import Reachable
 from ae_multi.data.batches import EpochTeller, KerasBatches
 from ae_multi.errors import InputError
-from ae_multi.training.arrays import NotArraysError, as_data, first, hold, is_stream, length, split
+from ae_multi.training.arrays import (
+    NotArraysError,
+    as_data,
+    first,
+    is_stream,
+    length,
+    split,
+    to_device,
+)
 from ae_multi.training.begin import Checkpoints, check_unsaved, saver_of
 from ae_multi.training.epochs import offset_for, set_epochs
 from ae_multi.training.limits import batches_of, limited_epochs
@@ -173,11 +181,11 @@ def fit(
 
     model._symbolic_build(data_batch=first(data, batch_size))
     _check_optimizer(model)
-    held = hold(data)
+    device_data = to_device(data)
     most = max(1, min(MOST, samples // batch_size))
 
     def make(name):
-        return backends.current().Steps(model, held, name, True, batch_size, most)
+        return backends.current().Steps(model, device_data, name, True, batch_size, most)
 
     progress = None
     if not isinstance(callbacks, keras.callbacks.CallbackList):
@@ -195,7 +203,7 @@ def fit(
         full, rest = order.epoch(initial_epoch)
         batches, count = full if len(full) else rest, order.steps * (epochs - initial_epoch)
         built = known(model)
-        steps, chosen = choose(make, model, held, batches, count, plan, saver.plan)
+        steps, chosen = choose(make, model, device_data, batches, count, plan, saver.plan)
         begin = _renewing(model, steps, lambda: make(chosen.name), built)
         saver.plan = chosen.name
         validate = validator(

@@ -142,13 +142,13 @@ class Loop:
         """Take one step for each of ``rows``; return the logs after the last."""
         if self._begin is not None:
             self.steps, self._begin = self._begin(), None
-        kept = self.steps.keep() if self._watched else None
+        state = self.steps.snapshot() if self._watched else None
         with held_back():
             logs = self.steps.run(rows)
         losses = np.ravel(logs.get("loss", 0.0))
         if self._watched and not np.isfinite(losses).all():
             bad = int(np.argmin(np.isfinite(losses)))
-            self._go_back(kept, rows, bad)
+            self._go_back(state, rows, bad)
             raise DivergenceError(
                 "Expected a loss that is a number. "
                 f"Received: {losses[bad]} in step {done + bad + 1} of epoch {epoch + 1}. The model "
@@ -157,12 +157,12 @@ class Loop:
             )
         return {name: values[-1] for name, values in logs.items()}
 
-    def _go_back(self, kept, rows, bad):
+    def _go_back(self, state, rows, bad):
         """Leave the state before the ``bad`` step, or before one earlier if that one spoilt it."""
         for count in (bad, bad - 1):
             if count < 0:
                 continue
-            self.steps.restore(kept)
+            self.steps.restore(state)
             if count:
                 self.steps.run(rows[:count])
             weights = [keras.ops.convert_to_numpy(weight) for weight in self.model.weights]

@@ -53,13 +53,13 @@ class Plan:
     seconds_to_build: dict
 
 
-def choose(make, model, held, indices, steps, wanted=None, before=None):
+def choose(make, model, device_data, indices, steps, wanted=None, before=None):
     """The fastest way to take ``steps`` steps.
 
     Args:
         make: function of a plan's name that returns the backend's `Steps`.
         model: a compiled and built Keras model.
-        held: its data on the device.
+        device_data: its data on the device.
         indices: int32 (steps, batch), batches to try plans on.
         steps: the number of steps that the training will take.
         wanted: the name of a plan, or None to choose.
@@ -83,7 +83,7 @@ def choose(make, model, held, indices, steps, wanted=None, before=None):
     if len(known) == 1:  # nothing to choose, so no step is run to try it
         (name,) = known
         return make(name), Plan(name, "the only plan for this model", {}, {})
-    key = _key(model, held, indices.shape[1])
+    key = _key(model, device_data, indices.shape[1])
     seen = memory.recall(key)
     reachable = Reachable(model)
     why_not = _why_no_trial(reachable)
@@ -209,14 +209,14 @@ class _Trial:
         return "; ".join(words)
 
 
-def _key(model, held, batch_size):
+def _key(model, device_data, batch_size):
     """What a plan's times depend on, as a digest."""
     backend = backends.current()
     layers = [(type(layer).__name__, layer.compute_dtype) for layer in model._flatten_layers()]
     shapes = [tuple(variable.shape) for variable in model.variables]
     facts = (
         keras.config.backend(), backend.version(), keras.__version__, backend.device(), layers,
-        shapes, type(model.optimizer).__name__, held.signature, batch_size,
+        shapes, type(model.optimizer).__name__, device_data.signature, batch_size,
     )  # fmt: skip
     return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
 

@@ -57,11 +57,13 @@ def predict(model, x, batch_size=None, verbose=0):
         by_keras(why, aloud=not is_stream(x), method="predict")
         return keras.Model.predict(model, x, batch_size, verbose)
     batch_size = batch_size or default_batch_size(model, data)
-    told = None
+    on_progress = None
     if verbose:
         batches = -(-length(data) // batch_size)
-        told = keras.utils.Progbar(batches, verbose=1 if verbose == "auto" else verbose).update
-    return backends.current().forward(model, data, batch_size, told)
+        on_progress = keras.utils.Progbar(
+            batches, verbose=1 if verbose == "auto" else verbose
+        ).update
+    return backends.current().forward(model, data, batch_size, on_progress)
 
 
 def _why_keras_predicts(model):
@@ -221,8 +223,8 @@ class Evaluation:
     def _steps(self, data, plan=None):
         """Evaluation of ``data``, which goes to the device."""
         backend, plan = backends.current(), plan or self._plan
-        held = backend.hold(data)
-        return backend.Steps(self.model, held, plan, False, self.batch_size, self._most)
+        device_data = backend.to_device(data)
+        return backend.Steps(self.model, device_data, plan, False, self.batch_size, self._most)
 
 
 def _unique(data):

@@ -109,5 +109,7 @@ def _processor():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:  # other systems than Linux
         lines = [repr(platform.uname())]
-    told = {line for line in lines if line.startswith(("model name", "flags", "Features", "uname"))}
-    return hashlib.blake2b("\n".join(sorted(told)).encode(), digest_size=8).hexdigest()
+    described = {
+        line for line in lines if line.startswith(("model name", "flags", "Features", "uname"))
+    }
+    return hashlib.blake2b("\n".join(sorted(described)).encode(), digest_size=8).hexdigest()

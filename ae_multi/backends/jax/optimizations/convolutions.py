@@ -4,15 +4,15 @@ There XLA computes the gradient of a kernel as a convolution with a kernel as la
 With a stride that image has zeros in it, or gaps, and takes several times as long as the product
 of matrices that it is; and a transposed convolution goes through an input with zeros between. So a
 function is traced, and the equations of the trace are computed anew, with another meaning of
-convolution: `ae_multi.backends.jax.products`.
+convolution: `ae_multi.backends.jax.optimizations.matmul_rewrite`.
 """
 
 import jax
 from jax.extend import core
 
 from ae_multi.backends.jax.device import on_cpu
-from ae_multi.backends.jax.products import product
-from ae_multi.backends.layers import has_convolutions
+from ae_multi.backends.jax.optimizations.matmul_rewrite import product
+from ae_multi.backends.layer_queries import has_convolutions
 
 # What wraps a trace whose equations may as well stand in its place.
 _WRAPPERS = {"jit": "jaxpr", "pjit": "jaxpr", "custom_jvp_call": "call_jaxpr"}

@@ -25,7 +25,7 @@ from jax import lax
 
 # Patches and parts are several times as large as their images. Past so many bytes XLA's own
 # convolution stays.
-_MOST = 2**26
+_MAX_PATCH_BYTES = 2**26
 
 
 def product(lhs, rhs, shape, given):
@@ -108,7 +108,7 @@ def _of_parts(lhs, rhs, at, exact):
     """What each place of the input gives to the output: l and k meet p = dilation * l + start."""
     rows = lhs.size // lhs.shape[at.left.index("c")]
     columns = rhs.size // rhs.shape[at.right.index("c")]
-    if rows * columns * lhs.dtype.itemsize > _MOST:
+    if rows * columns * lhs.dtype.itemsize > _MAX_PATCH_BYTES:
         return None
     parts = f"n{at.space}{at.window}o"
     result = jnp.einsum(f"{at.left},{at.right}->{parts}", lhs, rhs, **exact)
@@ -142,7 +142,7 @@ def _patches(array, lettered, letters, starts, steps, counts, beside):
     """
     axes = [lettered.index(letter) for letter in letters]
     rest = array.size // math.prod(array.shape[axis] for axis in axes)
-    if len(starts) * rest * math.prod(counts) * array.dtype.itemsize > _MOST:
+    if len(starts) * rest * math.prod(counts) * array.dtype.itemsize > _MAX_PATCH_BYTES:
         return None
     # One array of zeros around serves all slices.
     sizes, ends = np.array(array.shape)[axes], steps * (np.array(counts) - 1) + 1

@@ -11,8 +11,8 @@ import operator
 import torch
 from torch.fx.node import map_arg
 
-from ae_multi.backends.torch.convolutions import laid_out
-from ae_multi.backends.torch.nodes import (
+from ae_multi.backends.torch.graph_passes.convolutions import laid_out
+from ae_multi.backends.torch.graph_passes.nodes import (
     is_changing,
     replace,
     root,

@@ -11,8 +11,8 @@ import operator
 
 import torch
 
-from ae_multi.backends.torch import small_products
-from ae_multi.backends.torch.nodes import is_changing, root, roots_of_changes
+from ae_multi.backends.torch.cuda import small_matmul
+from ae_multi.backends.torch.graph_passes.nodes import is_changing, root, roots_of_changes
 
 aten = torch.ops.aten
 _PRODUCTS = {
@@ -133,7 +133,7 @@ def _beside(tensor):
 def _product_beside(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     """The product of two matrices; not to be used before `zero_after` has it."""
     with _beside(one):
-        return small_products.product(one, other)
+        return small_matmul.product(one, other)
 
 
 @_product_beside.register_fake

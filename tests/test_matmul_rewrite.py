@@ -57,7 +57,7 @@ def test_on_jax(backend, size):
         pytest.skip("only JAX's backend has this")
     import jax
 
-    from ae_multi.backends.jax.convolutions import as_products
+    from ae_multi.backends.jax.optimizations.convolutions import as_products
 
     def function(x, kernel, gradient):
         def convolved(x, kernel):

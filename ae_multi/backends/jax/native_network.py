@@ -23,7 +23,7 @@ def function(network, padding):
 
     Args:
         network: an `ae_multi.interop.graph.Network`.
-        pads: the module `ae_multi.interop.padding`.
+        padding: the module `ae_multi.interop.padding`.
     """
     parts = [(part.name, _steps(part, padding), part.output) for part in network.parts]
 

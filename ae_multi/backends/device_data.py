@@ -8,7 +8,7 @@ from ae_multi._keras import keras
 BUILDING = threading.RLock()
 
 
-class Held:
+class DeviceData:
     """The arrays of (x, y, sample_weight) on the device, each of them once.
 
     An autoencoder's target is its input: then one array serves as both, in memory and in the

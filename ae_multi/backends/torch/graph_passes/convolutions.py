@@ -9,7 +9,7 @@ import math
 
 import torch
 
-from ae_multi.backends.torch.nodes import is_on_cpu, replace, root, sums, tensor_of
+from ae_multi.backends.torch.graph_passes.nodes import is_on_cpu, replace, root, sums, tensor_of
 
 aten = torch.ops.aten
 _CONVOLUTION, _BACKWARD = aten.convolution.default, aten.convolution_backward.default
@@ -18,7 +18,7 @@ _VIEWS = {aten.view.default, aten._unsafe_view.default}
 _TRANSPOSED = 6  # the place of that argument of a convolution
 # Matrices of patches are as many times as large as images as a kernel has places. Past so many
 # bytes a convolution stays.
-_MOST = 2**26
+_MAX_PATCH_BYTES = 2**26
 
 
 def laid_out(graph, changed):
@@ -197,4 +197,4 @@ def _kernel_of_one_channel(graph):
 def _is_large(shape, kernel):
     """Whether the patches at the places of images of this shape take too much memory."""
     places = shape[0] * math.prod(shape[2:]) * math.prod(kernel.shape[2:])
-    return places * kernel.element_size() > _MOST
+    return places * kernel.element_size() > _MAX_PATCH_BYTES

@@ -2,7 +2,7 @@
 
 import torch
 
-from ae_multi.backends.held import BUILDING
+from ae_multi.backends.device_data import BUILDING
 
 # Between two graphs the device stands idle for some microseconds, which a small step feels.
 _TOGETHER = 16

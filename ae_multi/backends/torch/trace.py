@@ -13,11 +13,11 @@ import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from ae_multi._keras import keras
-from ae_multi.backends.held import flat
+from ae_multi.backends.device_data import flat
 from ae_multi.backends.snapshot import Reachable, generators
-from ae_multi.backends.torch.simplify import simplified
+from ae_multi.backends.torch.graph_passes.simplify import simplified
+from ae_multi.backends.torch.optimizer_hooks import RefuseReading, Updates
 from ae_multi.backends.torch.state import snapshot, values
-from ae_multi.backends.torch.updates import RefuseReading, Updates
 
 
 class UnrepeatableError(RuntimeError):
@@ -56,7 +56,8 @@ def tensors(variables):
 def record(model, compute, variables, *inputs, fuse=False):
     """``compute`` as a `Recording`. The model and its variables are left as they were.
 
-    To be called under `ae_multi.backends.held.BUILDING`: PyTorch records in one thread at a time.
+    To be called under `ae_multi.backends.device_data.BUILDING`: PyTorch records in one thread at
+    a time.
 
     Args:
         model: a `keras.Model` whose steps are Keras's own.
@@ -184,12 +185,12 @@ def wraps_modules(model):
     )
 
 
-def step_of(model, held, training):
-    """A step of ``model`` on a batch of the ``held`` data, for `record`.
+def step_of(model, device_data, training):
+    """A step of ``model`` on a batch of the data on the device, for `record`.
 
     Args:
         model: a compiled and built `keras.Model`.
-        held: the data, a `Held`.
+        device_data: the data, a `DeviceData`.
         training: whether to train, or else to evaluate.
 
     Returns:
@@ -198,7 +199,7 @@ def step_of(model, held, training):
 
     def step(scope, arrays, row):
         model.train(training)  # layers may read PyTorch's own flag; `record` restores it
-        batch = held.assemble([array.index_select(0, row) for array in arrays])
+        batch = device_data.assemble([array.index_select(0, row) for array in arrays])
         logs = flat((_train if training else _test)(model, batch, scope))
         return {name: torch.as_tensor(value).clone() for name, value in logs.items()}
 

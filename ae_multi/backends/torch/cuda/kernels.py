@@ -47,7 +47,7 @@ def _multiply(
 
 
 def multiply(a, b, bias=None, kept=None, relu=False):
-    """``a @ b`` of float32 matrices on a GPU, of any strides; see `small_products.product`."""
+    """``a @ b`` of float32 matrices on a GPU, of any strides; see `small_matmul.product`."""
     (rows, inner), columns = a.shape, b.shape[1]
     out = a.new_empty(rows, columns)
     grid = triton.cdiv(rows, _TALL), triton.cdiv(columns, _WIDE)

@@ -77,7 +77,7 @@ def test_the_kernel_multiplies(multiplied, name):
 
 
 def test_where_no_kernel_can_be_made_there_is_none(torch):
-    from ae_multi.backends.torch.small_products import kernel
+    from ae_multi.backends.torch.cuda.small_matmul import kernel
 
     assert (kernel() is None) == (not torch.cuda.is_available())
 
@@ -95,7 +95,7 @@ def two_layers(x, one, bias, other, target):
 
 
 def joined(function, *inputs):
-    from ae_multi.backends.torch.small_products import with_small_products
+    from ae_multi.backends.torch.cuda.small_matmul import with_small_products
 
     made = with_small_products(simplified_recording(function, *inputs))
     return made, operations(made)

@@ -9,11 +9,11 @@ from functools import cache
 
 import torch
 
-from ae_multi.backends.torch.nodes import quiet_between, replace, tensor_of
+from ae_multi.backends.torch.graph_passes.nodes import quiet_between, replace, tensor_of
 
 aten = torch.ops.aten
 # How long a sum, and how many products of two numbers, from which on cuBLAS is ahead (an H200).
-_LONGEST, _MOST = 2**8, 2**24
+_MAX_INNER_SIZE, _MAX_MULTIPLICATIONS = 2**8, 2**24
 
 
 def with_small_products(module):
@@ -57,7 +57,7 @@ def kernel():
     if not importlib.util.find_spec("triton"):
         return None
     try:
-        from ae_multi.backends.torch.kernels import multiply
+        from ae_multi.backends.torch.cuda.kernels import multiply
 
         one = torch.ones(1, 1, device="cuda")
         multiply(one, one)
@@ -92,7 +92,7 @@ def _is_small(one, other):
     if torch.get_float32_matmul_precision() != "highest":
         return False  # with TF32 cuBLAS has the tensor cores, which the kernel leaves alone
     (rows, inner), columns = one.shape, other.shape[1]
-    return inner <= _LONGEST and rows * inner * columns <= _MOST
+    return inner <= _MAX_INNER_SIZE and rows * inner * columns <= _MAX_MULTIPLICATIONS
 
 
 @torch.library.custom_op("ae_multi::small_product", mutates_args=())
