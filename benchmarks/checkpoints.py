@@ -17,7 +17,7 @@ import argparse
 
 from ae_multi.cli.status import status_of
 from ae_multi.environment import describe_machine
-from ae_multi.report.json import write_json
+from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import console, plain_table
 from ae_multi.subprocesses.interpreters import Interpreters
 from benchmarks.command import add_run_options, check_paths
@@ -117,7 +117,7 @@ def measure(pairs):
         "pairs": both[..., 0].T.tolist(),
         "cpu_pairs": both[..., 1].T.tolist(),
         "bytes": size,
-        "copy_seconds": _median(lambda: state.gather(model, [history])),
+        "copy_seconds": _median(lambda: state.get_state(model, [history])),
         "write_seconds": statistics.median(writes),
         "restore_seconds": statistics.median(restores),
     }

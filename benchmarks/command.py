@@ -7,7 +7,7 @@ from ae_multi.environment import describe_machine
 from ae_multi.errors import InputError
 from ae_multi.io import json
 from ae_multi.io.atomic import check_writable
-from ae_multi.report.json import write_json
+from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import console
 from ae_multi.subprocesses.interpreters import Interpreters
 from benchmarks.processes import run

@@ -55,10 +55,10 @@ def measure(contender, model, batch_size, samples):
 
 def train_by_hand(made, x, batch_size, epochs):
     """Build the loop by hand that equals the model ``made`` and train it."""
-    from ae_multi.training.loop import Order
+    from ae_multi.training.loop import BatchOrder
     from benchmarks.contenders import native
 
-    epoch, order = native(made, x), Order(len(x), batch_size, 0)
+    epoch, order = native(made, x), BatchOrder(len(x), batch_size, 0)
     for number in range(epochs):
         for rows in order.epoch(number):
             if rows.size:

@@ -22,7 +22,7 @@ from ae_multi.cli.status import status_of
 from ae_multi.environment import describe_machine
 from ae_multi.errors import InputError, WorkerError
 from ae_multi.io import json
-from ae_multi.report.json import write_json
+from ae_multi.report.json_file import write_json
 from ae_multi.subprocesses.interpreters import Interpreters
 from ae_multi.validation import check_positive
 from benchmarks.processes import run

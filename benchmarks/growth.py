@@ -28,7 +28,7 @@ def measure(sizes=SIZES, turns=_TURNS):
     from ae_multi import backends
     from ae_multi.environment import describe_backend
     from ae_multi.training.arrays import as_data, first, to_device
-    from ae_multi.training.loop import Order
+    from ae_multi.training.loop import BatchOrder
     from benchmarks.contenders import chosen, seconds
     from benchmarks.networks import network
 
@@ -42,7 +42,7 @@ def measure(sizes=SIZES, turns=_TURNS):
         begin = time.perf_counter()
         device_data = to_device(data)
         placed = time.perf_counter()
-        order, _ = Order(size, BATCH, 0).epoch(0)
+        order, _ = BatchOrder(size, BATCH, 0).epoch(0)
         ordered = time.perf_counter()
         steps = backends.current().Steps(model, device_data, plan.name, True, BATCH, _STEPS)
         steps.run(order[:_STEPS])  # compiles what is left to be compiled

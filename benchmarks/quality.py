@@ -23,7 +23,7 @@ from rich.table import Table
 from ae_multi.cli.options import check_names, comma_separated
 from ae_multi.cli.status import status_of
 from ae_multi.environment import describe_machine
-from ae_multi.report.json import write_json
+from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import console
 from ae_multi.subprocesses.interpreters import Interpreters
 from ae_multi.validation import check_positive

@@ -37,7 +37,7 @@ def measure(row):
     counts = IMAGES if images else TABLES
     parts = [areas(*part, counts) for part in (_digits(row) if images else _tables())]
     chosen = (
-        neighbors.MOST,
+        neighbors.MAX_SAMPLES,
         neighbors.weight_of("auto", images),
         neighbors.FEW if images else neighbors.SHARE,
     )

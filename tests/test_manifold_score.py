@@ -60,7 +60,7 @@ def test_fewer_known_than_asked_for():
 def test_what_is_remembered_is_drawn_evenly_from_all_chunks():
     chunks = [np.arange(begin, begin + 1000) for begin in range(0, 32000, 1000)]
     kept = neighbors.some(chunks, 0)
-    assert len(kept) == len(set(kept)) == neighbors.MOST
+    assert len(kept) == len(set(kept)) == neighbors.MAX_SAMPLES
     counts = np.bincount(kept // 1000, minlength=32)  # 250 ± 13
     assert counts.min() > 190
     assert counts.max() < 310

@@ -11,7 +11,7 @@ from rich.console import Console
 from ae_multi.compare import Comparison, Settings
 from ae_multi.compare.agreement import agreement
 from ae_multi.report.figures import draw_comparison
-from ae_multi.report.json import write_json
+from ae_multi.report.json_file import write_json
 from ae_multi.report.progress import BackendProgress
 from ae_multi.report.tables import print_comparison
 

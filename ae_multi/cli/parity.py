@@ -12,7 +12,7 @@ from ae_multi.io import npy
 from ae_multi.io.atomic import check_file, check_writable, wrap_read_errors
 from ae_multi.parity.check import check
 from ae_multi.report.drift import draw_curves
-from ae_multi.report.json import write_json
+from ae_multi.report.json_file import write_json
 from ae_multi.report.progress import BackendProgress
 from ae_multi.report.stages import print_report
 from ae_multi.report.tables import console

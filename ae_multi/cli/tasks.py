@@ -7,7 +7,7 @@ from ae_multi.cli.options import add_data_options, check_figure
 from ae_multi.cli.startup import import_backend
 from ae_multi.environment import describe_machine
 from ae_multi.io.atomic import check_writable
-from ae_multi.report.json import write_json
+from ae_multi.report.json_file import write_json
 from ae_multi.report.progress import job_progress
 from ae_multi.report.tables import console
 from ae_multi.report.tasks import print_result

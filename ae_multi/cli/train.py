@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ae_multi.checkpoints import Every
+from ae_multi.checkpoints import Interval
 from ae_multi.cli.options import add_data_options, add_training_options, training_options
 from ae_multi.cli.startup import import_backend
 from ae_multi.compare.config import ALL_MODELS, Recipe
@@ -100,7 +100,7 @@ def _checkpoints(options):
             )
         return None
     every = "1 epoch" if options.every is None else options.every
-    Every.parse(every)
+    Interval.parse(every)
     keep = 3 if options.keep is None else options.keep
     return {
         "checkpoint": options.checkpoint, "every": every, "keep": keep, "resume": options.resume

@@ -8,7 +8,7 @@ import os
 import numpy as np
 from sklearn.utils import check_random_state
 
-from ae_multi.checkpoints import Every
+from ae_multi.checkpoints import Interval
 from ae_multi.errors import InputError
 from ae_multi.estimators.scaling import KINDS
 from ae_multi.randomness.streams import check_seed
@@ -79,7 +79,7 @@ def _check_checkpoints(given):
         return
     if not isinstance(folder, str | os.PathLike):
         raise InputError(f"Expected checkpoint to be a folder or None. Received: {folder!r}.")
-    Every.parse(given["checkpoint_every"])
+    Interval.parse(given["checkpoint_every"])
     if given["random_state"] is None:
         raise InputError(
             "Expected a random_state with checkpoint, for a fit that draws another seed each time "

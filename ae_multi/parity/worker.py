@@ -24,7 +24,7 @@ from ae_multi.parity.trace_recorder import Recorder
 from ae_multi.parity.ulp import nudged
 from ae_multi.randomness.streams import stream
 from ae_multi.selection import FORWARD_ONLY
-from ae_multi.training.support import why_keras
+from ae_multi.training.fallback import why_keras
 
 # Of so many products of numbers, forward in all steps, what is computed in float64 takes no longer
 # where it is compiled soon.

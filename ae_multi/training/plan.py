@@ -17,8 +17,8 @@ from ae_multi import backends
 from ae_multi._keras import keras
 from ae_multi.backends.snapshot import Reachable
 from ae_multi.errors import InputError
-from ae_multi.training import memory
-from ae_multi.training.interrupt import held_back
+from ae_multi.training import plan_cache
+from ae_multi.training.signals import defer_signals
 
 # A plan that has to be compiled is tried where that may take at most this share of the training:
 # the part of the time that such a plan saves. XLA saves most, 25 % of a small network's steps and
@@ -84,7 +84,7 @@ def choose(make, model, device_data, indices, steps, wanted=None, before=None):
         (name,) = known
         return make(name), Plan(name, "the only plan for this model", {}, {})
     key = _key(model, device_data, indices.shape[1])
-    seen = memory.recall(key)
+    seen = plan_cache.recall(key)
     reachable = Reachable(model)
     why_not = _why_no_trial(reachable)
     if why_not is not None:
@@ -98,7 +98,7 @@ def choose(make, model, device_data, indices, steps, wanted=None, before=None):
         raise trial.error
     if best not in trial.step and steps * trial.once < _WORTH:
         if trial.failed:
-            memory.remember(key, {**seen, "failed": sorted(trial.failed)})
+            plan_cache.remember(key, {**seen, "failed": sorted(trial.failed)})
         return make(best), Plan(best, "too short a training to compare plans", {}, {})
     trial.compare(best)
     for name in names:
@@ -113,7 +113,7 @@ def choose(make, model, device_data, indices, steps, wanted=None, before=None):
             trial.compare(best, name, seconds=seconds)
         best = min(best, name, key=lambda plan: trial.seconds(plan, steps))
     facts = {"step": trial.step, "build": trial.build, "failed": sorted(trial.failed)}
-    memory.remember(key, facts)
+    plan_cache.remember(key, facts)
     return make(best), Plan(best, trial.why(known), trial.step, trial.build)
 
 
@@ -147,7 +147,7 @@ class _Trial:
         try:
             begin = time.perf_counter()
             try:
-                with held_back():
+                with defer_signals():
                     steps = self._make(name)
                     steps.run(self._indices[:1])
                     built = time.perf_counter()
@@ -221,9 +221,9 @@ def _key(model, device_data, batch_size):
     return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
 
 
-def by_keras(why, aloud=True, method="fit"):
+def by_keras(why, warn=True, method="fit"):
     """The `Plan` that leaves a job to Keras's own ``method``, logged once for each reason."""
-    if aloud and (method, why) not in _said:
+    if warn and (method, why) not in _said:
         _said.add((method, why))
         words = {"fit": "Training", "evaluate": "Evaluating", "predict": "Predicting"}[method]
         _log.warning("%s with Keras's own %s: %s.", words, method, why)

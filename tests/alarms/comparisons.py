@@ -18,7 +18,7 @@ from ae_multi.compare.config import Recipe
 from ae_multi.environment import describe_machine
 from ae_multi.errors import InputError
 from ae_multi.io.atomic import check_writable
-from ae_multi.report.json import write_json
+from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import console, plain_table
 from ae_multi.validation import check_positive
 

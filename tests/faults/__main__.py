@@ -16,7 +16,7 @@ from ae_multi.cli.options import add_backend_options, check_names, comma_separat
 from ae_multi.cli.status import status_of
 from ae_multi.environment import describe_machine
 from ae_multi.io.atomic import check_writable
-from ae_multi.report.json import write_json
+from ae_multi.report.json_file import write_json
 from ae_multi.report.progress import BackendProgress
 from ae_multi.report.tables import console, plain_table
 from ae_multi.subprocesses.interpreters import Interpreters

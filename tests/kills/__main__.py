@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ae_multi.cli.options import add_backend_options
 from ae_multi.environment import describe_machine
-from ae_multi.report.json import write_json
+from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import console, plain_table
 from ae_multi.subprocesses.launcher import run
 from tests.kills.pairs import BOUND, STEPS, compare

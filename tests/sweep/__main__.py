@@ -8,7 +8,7 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedC
 from rich.text import Text
 
 from ae_multi.cli.options import add_python_option
-from ae_multi.report.json import write_json
+from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import console, plain_table
 from tests.sweep.catalogue import DRAWS, EXCEPTIONS, configurations
 from tests.sweep.sweep import COMPARED, sweep

@@ -14,13 +14,13 @@ def _plans():
 
 
 def _load_plans(path):
-    from ae_multi.training import memory
+    from ae_multi.training import plan_cache
 
     path.rename(path.with_name("plans.json"))
-    memory._here.clear()
+    plan_cache._here.clear()
     with _environment(AE_MULTI_CACHE=str(path.parent)):
         for key in ("one", "two"):
-            facts = memory.recall(key)
+            facts = plan_cache.recall(key)
             assert isinstance(facts, dict)
             assert all(value >= 0 for value in facts.get("step", {}).values())
 

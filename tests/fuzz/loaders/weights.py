@@ -46,9 +46,9 @@ def _checkpoints():
 
 
 def _load_checkpoint(path):
-    from ae_multi.checkpoints import Place
+    from ae_multi.checkpoints import Position
 
-    path.rename(path.with_name(Place(1, 0).name))
+    path.rename(path.with_name(Position(1, 0).name))
     _train(path.parent, resume=True)
     assert all(np.ndim(weight) >= 0 for weight in _training().get_weights())
 

@@ -5,10 +5,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from ae_multi._keras import keras
-from ae_multi.checkpoints import Place
+from ae_multi.checkpoints import Position
 from ae_multi.environment import checkpoint_versions
 from ae_multi.io.serialization import PartsWriter
-from ae_multi.training.state import gather, put_back
+from ae_multi.training.state import get_state, set_state
 
 _log = logging.getLogger("ae_multi")
 
@@ -20,18 +20,18 @@ class Saver:
 
     Args:
         folder: a `Folder`, closed by `close`.
-        every: an `Every`.
-        found: the `Found` to go on from, or None.
+        every: an `Interval`.
+        found: the `Checkpoint` to go on from, or None.
         model: a compiled and built Keras model.
         callbacks: list of Keras callbacks.
         steps: steps of an epoch.
         facts: what the training depends on, for whoever goes on with it.
 
     Attributes:
-        place: the `Place` to go on from, or None.
+        position: the `Position` to go on from, or None.
         ended: whether a callback had ended the training there.
         plan: name of the plan that runs the steps; to be set before the first.
-        offset: the number of the order that epoch 0 has; to be set where ``place`` is None.
+        offset: the number of the order that epoch 0 has; to be set where ``position`` is None.
     """
 
     def __init__(self, folder, every, found, model, callbacks, steps, facts):
@@ -41,27 +41,27 @@ class Saver:
         self.plan, self.offset = None, 0
         self._thread, self._pending = ThreadPoolExecutor(1, "checkpoints"), None
         self._since = time.monotonic()
-        self._state, self.place, self.ended = None, None, False
+        self._state, self.position, self.ended = None, None, False
         if found is not None:
-            self.place, self.ended, self._state = found.place, found.ended, found.state
+            self.position, self.ended, self._state = found.position, found.ended, found.state
             self.offset = found.offset
             if found.backend == keras.config.backend():
                 self.plan = found.plan
 
     def begin(self, epoch):
         """The epoch to begin with, once callbacks have begun, instead of ``epoch``."""
-        if self.place is None:
+        if self.position is None:
             return epoch
-        if not self.place.step:
+        if not self.position.step:
             self._put_back()
-        return self.place.epoch
+        return self.position.epoch
 
     def enter(self, epoch):
         """The steps of ``epoch`` that are done, once metrics and callbacks have begun it."""
-        if self.place is None or self.place.epoch != epoch or not self.place.step:
+        if self.position is None or self.position.epoch != epoch or not self.position.step:
             return 0
         self._put_back()
-        return self.place.step
+        return self.position.step
 
     def steps_left(self, epoch, step):
         """The most steps that a run may take now, or None for any number."""
@@ -70,13 +70,13 @@ class Saver:
     def stepped(self, epoch, step):
         """Take a checkpoint, if one is due after ``step`` steps of ``epoch``."""
         if step < self._steps and self._is_due(epoch * self._steps + step):
-            self._take(Place(epoch, step), ended=False)
+            self._take(Position(epoch, step), ended=False)
 
     def finished(self, epoch, last, ended):
         """Take a checkpoint, if one is due after ``epoch``; ``ended``: by a callback's wish."""
         due = self._every.unit == "epoch" and (epoch + 1) % self._every.count == 0
         if last or due or self._is_due((epoch + 1) * self._steps):
-            self._take(Place(epoch + 1, 0), ended)
+            self._take(Position(epoch + 1, 0), ended)
 
     def close(self):
         """Wait for what is being written; let another training write."""
@@ -98,16 +98,16 @@ class Saver:
         return self._every.unit == "step" and steps % self._every.count == 0
 
     def _put_back(self):
-        put_back(self._state, self._model, self._callbacks)
+        set_state(self._state, self._model, self._callbacks)
         self._state = None
 
-    def _take(self, place, ended):
-        state = gather(self._model, self._callbacks)
+    def _take(self, position, ended):
+        state = get_state(self._model, self._callbacks)
         self._settle()
-        self._pending = self._thread.submit(self._write, place, state, ended)
+        self._pending = self._thread.submit(self._write, position, state, ended)
         self._since = time.monotonic()
 
-    def _write(self, place, state, ended):
+    def _write(self, position, state, ended):
         writer = PartsWriter()
         manifest = {
             **self._about,
@@ -116,7 +116,7 @@ class Saver:
             "offset": self.offset,
             "state": writer.plain(state, "a callback's state"),
         }
-        self._folder.write(place, manifest, writer.parts)
+        self._folder.write(position, manifest, writer.parts)
 
     def _settle(self):
         pending, self._pending = self._pending, None
@@ -136,7 +136,7 @@ class Saver:
 class Unsaved:
     """The `Saver` of a training without checkpoints."""
 
-    place = plan = None
+    position = plan = None
     ended = False
 
     def __enter__(self):

@@ -5,19 +5,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ae_multi.checkpoints import Place
+from ae_multi.checkpoints import Position
 from ae_multi.errors import InputError
 from ae_multi.io.serialization import PartsReader
 
 
-class Found(NamedTuple):
+class Checkpoint(NamedTuple):
     """A checkpoint of a training.
 
     Attributes:
         path: its file.
-        place: how far the training was.
+        position: how far the training was.
         facts: what the training depends on, as `facts_of` told.
-        state: what `gather` returned.
+        state: what `get_state` returned.
         ended: whether a callback had ended the training.
         backend: the backend that it was made on.
         plan: the plan that ran the steps there.
@@ -25,7 +25,7 @@ class Found(NamedTuple):
     """
 
     path: Path
-    place: Place
+    position: Position
     facts: dict
     state: dict
     ended: bool
@@ -34,7 +34,7 @@ class Found(NamedTuple):
     offset: int = 0
 
     @classmethod
-    def read(cls, path, place, manifest, parts):
+    def read(cls, path, position, manifest, parts):
         """What the manifest and parts of a file tell.
 
         Raises:
@@ -42,7 +42,7 @@ class Found(NamedTuple):
         """
         try:
             found = cls(
-                path, place, manifest["facts"], PartsReader(parts).value(manifest["state"]),
+                path, position, manifest["facts"], PartsReader(parts).value(manifest["state"]),
                 manifest["ended"], manifest["versions"]["backend"], manifest["plan"],
                 manifest.get("offset", 0),
             )  # fmt: skip

@@ -9,7 +9,7 @@ _SECONDS = {"second": 1, "minute": 60, "hour": 3600}
 _FORM = re.compile(r"(\d+) (epoch|step|second|minute|hour)s?")
 
 
-class Every(NamedTuple):
+class Interval(NamedTuple):
     """So many epochs, steps or seconds from one checkpoint to the next.
 
     Attributes:

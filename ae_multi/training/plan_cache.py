@@ -26,7 +26,7 @@ def remember(key, facts):
     if _here.get(key) == facts:
         return
     _here[key] = facts
-    path = place()
+    path = cache_path()
     if path is None:
         return
     with contextlib.suppress(OSError, InputError):
@@ -36,14 +36,14 @@ def remember(key, facts):
             temporary.write_text(json.dumps(known))
 
 
-def place():
+def cache_path():
     """The file, or None where no folder is known for it."""
     folder = package_cache()
     return folder and folder / "plans.json"
 
 
 def _read():
-    path = place()
+    path = cache_path()
     if path is None:
         return {}
     try:

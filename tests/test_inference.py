@@ -7,7 +7,7 @@ import pytest
 
 import ae_multi
 from ae_multi.errors import InputError
-from ae_multi.training import whole
+from ae_multi.training import inference
 from ae_multi.training.arrays import as_data
 from tests.reference.step_models import task
 
@@ -110,7 +110,7 @@ def test_many_batches_are_evaluated_as_keras_does(keras):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_plan_that_takes_longer_to_build_evaluates_as_keras_does(keras, monkeypatch, kind):
-    monkeypatch.setattr(whole, "_MANY", 1)
+    monkeypatch.setattr(inference, "_MANY", 1)
     model, (x, y, weights) = task(keras, kind, "sgd")
     given = {"sample_weight": weights, "batch_size": 16, "verbose": 0}
     for _ in range(2):  # nothing of the first is in the second
@@ -124,8 +124,8 @@ def test_many_batches_are_worth_building_a_plan(keras, backend):
     recorded = "graph" if backends.current().device().startswith("cpu") else "cuda"
     model, (x, y, weights) = task(keras, "dense", "sgd")
     data = as_data(x, y, weights)
-    once = whole.Evaluation(model, data, 2)._plan
-    often = whole.Evaluation(model, data, 2, again=True)._plan
+    once = inference.Evaluation(model, data, 2)._plan
+    often = inference.Evaluation(model, data, 2, again=True)._plan
     assert (once, often) == {
         "torch": ("eager", recorded), "tensorflow": ("step", "loop"), "jax": ("scan", "scan"),
     }[backend]  # fmt: skip

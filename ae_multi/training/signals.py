@@ -8,7 +8,7 @@ _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 @contextlib.contextmanager
-def held_back():
+def defer_signals():
     """Hold signals back until the block has ended, so that no step is left half done.
 
     An exception that is raised while a framework traces or compiles may be swallowed by it.

@@ -35,7 +35,7 @@ def facts_of(model, data, validation_data, order, callbacks, **others):
         model: a compiled and built Keras model.
         data: (x, y, sample_weight), nested arrays or None.
         validation_data: nested arrays, a stream, or None.
-        order: the training's `Order`.
+        order: the training's `BatchOrder`.
         callbacks: list of Keras callbacks.
         others: further plain values.
     """

@@ -15,7 +15,7 @@ import numpy as np
 from ae_multi._keras import keras
 from ae_multi.errors import BackendError, ExportError, InputError, WorkerError, in_a_line
 from ae_multi.exporting.formats import FORMATS, check_made_here
-from ae_multi.exporting.native import make
+from ae_multi.exporting.local import make
 from ae_multi.io import npz
 from ae_multi.subprocesses.launcher import run
 
@@ -38,7 +38,7 @@ def hand_over(model, name, path, batches, python):
     np.savez(folder / "weights.npz", *model.get_weights())
     np.savez(folder / "batches.npz", *batches)
     job = {
-        "run": "ae_multi.exporting.handover:receive",
+        "run": "ae_multi.exporting.remote:receive",
         "graph": config,
         "modules": sorted(_modules(config)),
         "search": os.getcwd(),

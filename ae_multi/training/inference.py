@@ -9,11 +9,11 @@ from ae_multi.backends.snapshot import Reachable
 from ae_multi.training.arrays import NotArraysError, as_data, first, is_stream, length, rows
 from ae_multi.training.batch_size import default_batch_size
 from ae_multi.training.callbacks import wants_test_batches
-from ae_multi.training.interrupt import held_back
+from ae_multi.training.fallback import why_keras
 from ae_multi.training.limits import batches_of
 from ae_multi.training.plan import by_keras
 from ae_multi.training.progress import Progress
-from ae_multi.training.support import why_keras
+from ae_multi.training.signals import defer_signals
 from ae_multi.validation import check_positive
 
 # Batches in one run of an evaluation, whose programs keep room for as many logs; and bytes that
@@ -54,7 +54,7 @@ def predict(model, x, batch_size=None, verbose=0):
         except NotArraysError as error:
             why = error.reason
     if why is not None:
-        by_keras(why, aloud=not is_stream(x), method="predict")
+        by_keras(why, warn=not is_stream(x), method="predict")
         return keras.Model.predict(model, x, batch_size, verbose)
     batch_size = batch_size or default_batch_size(model, data)
     on_progress = None
@@ -118,7 +118,7 @@ def evaluate(
         except NotArraysError as error:
             why = error.reason
     if why is not None:
-        by_keras(why, aloud=not is_stream(x), method="evaluate")
+        by_keras(why, warn=not is_stream(x), method="evaluate")
         return keras.Model.evaluate(
             model, x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict
         )
@@ -179,7 +179,7 @@ class Evaluation:
         snapshot = backends.current().snapshot(reachable)
         try:
             steps = self._steps(rows(self._data, slice(0, self.batch_size)), better)
-            with held_back():
+            with defer_signals():
                 steps.run(np.arange(min(self.batch_size, self._samples), dtype=np.int32)[None])
         except Exception:  # whatever a compiler says to a model that it cannot take
             return soonest
@@ -196,7 +196,7 @@ class Evaluation:
         self.model.reset_metrics()
         logs, done = {}, 0
         for steps, indices in self._runs():
-            with held_back():
+            with defer_signals():
                 logs = steps.run(indices)
             logs = {name: values[-1] for name, values in logs.items()}
             done += len(indices)

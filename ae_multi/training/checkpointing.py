@@ -4,11 +4,11 @@ import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ae_multi.checkpoints import Every, Folder
+from ae_multi.checkpoints import Folder, Interval
 from ae_multi.errors import InputError
-from ae_multi.training.found import Found
-from ae_multi.training.sameness import check_same, facts_of, key_of
-from ae_multi.training.saving import Saver, Unsaved
+from ae_multi.training.checkpoint import Checkpoint
+from ae_multi.training.fingerprint import check_same, facts_of, key_of
+from ae_multi.training.saver import Saver, Unsaved
 from ae_multi.validation import check_positive
 
 _log = logging.getLogger("ae_multi")
@@ -20,7 +20,7 @@ class Checkpoints:
 
     Attributes:
         folder: the folder.
-        every: as `Every.parse` reads it.
+        every: as `Interval.parse` reads it.
         keep: how many stay.
         resume: whether to go on from the newest.
         apart: whether trainings that differ share the folder, each in a folder of its own in it.
@@ -45,7 +45,7 @@ class Checkpoints:
             raise InputError("Expected checkpoint with resume=True, a folder. Received: None.")
         if checkpoint is None or isinstance(checkpoint, cls):
             return checkpoint
-        Every.parse(every)
+        Interval.parse(every)
         check_positive(keep=keep)
         return cls(checkpoint, every, keep, resume)
 
@@ -64,18 +64,18 @@ class Checkpoints:
             InputError: a folder that cannot be had, one with checkpoints where ``resume`` is
                 False, or with those of another training.
         """
-        every = Every.parse(self.every)
+        every = Interval.parse(self.every)
         facts = {**self.facts, **facts}
         path = Path(self.folder) / key_of(facts) if self.apart else Path(self.folder)
         folder = Folder(path, self.keep)
         try:
             newest = folder.newest() if self.resume else None
-            if not self.resume and folder.places():
+            if not self.resume and folder.positions():
                 raise InputError(
                     "Expected an empty folder for a new training's checkpoints, or resume=True to "
-                    f"go on from them. Received: {path}, which holds {len(folder.places())}."
+                    f"go on from them. Received: {path}, which holds {len(folder.positions())}."
                 )
-            found = newest and Found.read(path / newest[0].name, *newest)
+            found = newest and Checkpoint.read(path / newest[0].name, *newest)
             if found is not None:
                 _check_found(found, facts, epochs)
             saver = Saver(folder, every, found, model, callbacks, steps, facts)
@@ -83,9 +83,9 @@ class Checkpoints:
             folder.close()
             raise
         if found is not None:
-            place = found.place
-            step = f", step {place.step}" if place.step else ""
-            say(f"Goes on after epoch {place.epoch}{step}, from {found.path}.")
+            position = found.position
+            step = f", step {position.step}" if position.step else ""
+            say(f"Goes on after epoch {position.epoch}{step}, from {found.path}.")
         elif self.resume:
             say(f"Begins at the beginning: there is no checkpoint in {path}.")
         return saver
@@ -103,7 +103,7 @@ def saver_of(saved, model, data, validation_data, order, callbacks, epochs, verb
 
     facts = facts_of(model, data, validation_data, order, callbacks)
     saver = saved.open(model, facts, callbacks, order.steps, epochs, say)
-    if saver.place is None:
+    if saver.position is None:
         saver.offset = order.offset
     else:
         order.offset = saver.offset
@@ -129,8 +129,8 @@ def _check_found(found, facts, epochs):
             f"Expected a whole checkpoint. Received: {found.path}, whose facts cannot be read "
             f"({type(error).__name__}: {error})."
         ) from error
-    if found.place > (epochs, 0):
+    if found.position > (epochs, 0):
         raise InputError(
-            f"Expected to train up to epoch {found.place.epoch} at least, as {found.path} did. "
+            f"Expected to train up to epoch {found.position.epoch} at least, as {found.path} did. "
             f"Received: epochs={epochs}."
         )
