@@ -19,7 +19,7 @@ from ae_multi.estimators.parameters import (
 )
 from ae_multi.estimators.portable import Portable
 from ae_multi.estimators.scaling import Scaling, scale, unscale
-from ae_multi.models.whole import predict_float32
+from ae_multi.models.base import predict_float32
 
 
 class NetworkEstimator(Portable, BaseEstimator):

@@ -13,7 +13,7 @@ from ae_multi.estimators.inputs import held_out
 from ae_multi.estimators.parameters import check_number
 from ae_multi.estimators.scaling import scale
 from ae_multi.estimators.scores import as_rows, manifold_errors, mean, squared_errors
-from ae_multi.models.whole import predict_float32
+from ae_multi.models.base import predict_float32
 from ae_multi.validation import as_plain, check_positive
 
 

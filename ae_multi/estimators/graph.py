@@ -12,8 +12,8 @@ from ae_multi.errors import InputError
 from ae_multi.estimators.graph_layers import Scale, Unscale
 from ae_multi.estimators.scaling import needs_float64, scale
 from ae_multi.exporting.graph import Graph, called, check_part, functional
+from ae_multi.models.base import predict_float32
 from ae_multi.models.inputs import CHANNELS_LAST
-from ae_multi.models.whole import predict_float32
 
 
 def graph_of(estimator, part):

@@ -3,6 +3,7 @@
 from ae_multi import training
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
+from ae_multi.models.base import BaseModel, predict_float32
 from ae_multi.models.inputs import (
     as_arrays,
     as_samples,
@@ -10,13 +11,12 @@ from ae_multi.models.inputs import (
     is_array_like,
     sample_shape,
 )
-from ae_multi.models.whole import WholeArrays, predict_float32
 from ae_multi.randomness.streams import check_seed
 from ae_multi.randomness.weights import redraw
 
 
 @keras.saving.register_keras_serializable("ae_multi")
-class Autoencoder(WholeArrays):
+class Autoencoder(BaseModel):
     r"""An encoder and a decoder, trained to give back what they were given.
 
     An ordinary `keras.Model` with three differences: the target of `fit` and `evaluate` is the

@@ -2,11 +2,11 @@
 
 from ae_multi import training
 from ae_multi._keras import keras
+from ae_multi.models.base import BaseModel
 from ae_multi.models.inputs import is_array_like
-from ae_multi.models.whole import WholeArrays
 
 
-class ImageNetwork(WholeArrays):
+class ImageNetwork(BaseModel):
     """A model that is one functional network, ``network``, and learns from pairs.
 
     A class of it has `_pairs`, which makes of inputs and targets arrays that fit, or raises, and

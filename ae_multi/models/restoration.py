@@ -3,6 +3,7 @@
 from ae_multi import training
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
+from ae_multi.models.base import predict_float32
 from ae_multi.models.denoising import noisy_range
 from ae_multi.models.image_network import ImageNetwork
 from ae_multi.models.inputs import (
@@ -13,7 +14,6 @@ from ae_multi.models.inputs import (
     is_array_like,
 )
 from ae_multi.models.unet import unet
-from ae_multi.models.whole import predict_float32
 from ae_multi.randomness.layers import GaussianNoise
 from ae_multi.randomness.streams import check_seed
 from ae_multi.validation import as_plain, check_shape, check_size

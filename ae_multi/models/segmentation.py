@@ -5,11 +5,11 @@ import numpy as np
 from ae_multi import training
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
+from ae_multi.models.base import predict_float32
 from ae_multi.models.image_network import ImageNetwork
 from ae_multi.models.inputs import as_samples, check_image_shape, is_array_like
 from ae_multi.models.losses import PixelCrossEntropy
 from ae_multi.models.unet import unet
-from ae_multi.models.whole import predict_float32
 from ae_multi.randomness.streams import check_seed
 from ae_multi.validation import check_shape, check_size
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ae_multi._keras import keras
 from ae_multi.io.atomic import atomic_write
-from ae_multi.models.saving import without_backend
+from ae_multi.models.compile_config import remove_backend_settings
 from ae_multi.parity.model_builder import one_or_list
 
 _RANDOM = (
@@ -60,7 +60,7 @@ def own_configuration(model):
         config = json.loads(json.dumps(config))
     except Exception:  # a user's get_config may fail in any way
         return None
-    without_backend(config.get("compile_config"), model)
+    remove_backend_settings(config.get("compile_config"), model)
     return config if all(map(_is_keras, _objects(config))) else None
 
 

@@ -17,6 +17,18 @@ _ASSETS = "assets/"
 _TIMES, _MORE_VALUES, _MORE_VARIABLES = 8, 1 << 18, 1 << 10
 
 
+def load_model(path):
+    """Load a model that `Autoencoder.save` wrote, on whichever backend runs now.
+
+    Nothing in the file is run: it may name Keras's layers that compute and no more, this package's
+    classes, and those of your own that you have registered with Keras; see docs/files.md.
+
+    Raises:
+        InputError: no such file, or no whole ``.keras`` file of a model.
+    """
+    return read_model(path)
+
+
 def read_model(path):
     """The Keras model in a ``.keras`` file.
 
