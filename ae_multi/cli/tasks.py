@@ -63,7 +63,7 @@ def run_task(name, options, **own):
         if options.json:
             write_json(options.json, {**result.to_json(), "machine": describe_machine()})
         if options.figure:
-            from ae_multi.report.pictures import draw
+            from ae_multi.report.task_figures import draw
 
             draw(result, options.figure)
     finally:

@@ -17,12 +17,12 @@ from ae_multi.estimators.parameters import (
     seed_of,
     with_plain_parameters,
 )
-from ae_multi.estimators.portable import Portable
+from ae_multi.estimators.persistence import PersistenceMixin
 from ae_multi.estimators.scaling import Scaling, scale, unscale
 from ae_multi.models.base import predict_float32
 
 
-class NetworkEstimator(Portable, BaseEstimator):
+class NetworkEstimator(PersistenceMixin, BaseEstimator):
     r"""A network behind scikit-learn's face; the backend is what ``KERAS_BACKEND`` says.
 
     X may be an array or data frame of shape (n, features), images of shape (n, height, width) or

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.patches import Patch
 
-from ae_multi.report.pictures.parts import heading, mosaic, values_of
+from ae_multi.report.task_figures.plotting import heading, mosaic, values_of
 
 _RIGHT, _MISSED, _FALSE = "#009E73", "#0072B2", "#D55E00"
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ae_multi.report.pictures.parts import FLOORS, OURS, heading, open_frame
+from ae_multi.report.task_figures.plotting import FLOORS, OURS, heading, open_frame
 
 
 def draw(result, figure):

@@ -15,6 +15,6 @@ def draw(result, path):
         path: where the figure goes; its suffix chooses the format.
     """
     figure = Figure(layout="constrained")
-    importlib.import_module(f"ae_multi.report.pictures.{result.task}").draw(result, figure)
+    importlib.import_module(f"ae_multi.report.task_figures.{result.task}").draw(result, figure)
     with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=130, bbox_inches="tight", pad_inches=0.15)

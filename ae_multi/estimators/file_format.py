@@ -10,7 +10,7 @@ import re
 
 from ae_multi.errors import InputError
 from ae_multi.estimators.fitted import check_fitted
-from ae_multi.estimators.serialization import EstimatorReader, EstimatorWriter
+from ae_multi.estimators.model_serialization import EstimatorReader, EstimatorWriter
 from ae_multi.io.archive import ArchiveFormat
 from ae_multi.io.atomic import check_writable
 from ae_multi.validation import as_plain

@@ -1,6 +1,6 @@
 """Noisy, filtered and clean images, one below the other."""
 
-from ae_multi.report.pictures.parts import heading, mosaic, values_of
+from ae_multi.report.task_figures.plotting import heading, mosaic, values_of
 
 
 def draw(result, figure):

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib import colormaps
 
-from ae_multi.report.pictures.parts import heading, mosaic, open_frame
+from ae_multi.report.task_figures.plotting import heading, mosaic, open_frame
 
 
 def draw(result, figure):

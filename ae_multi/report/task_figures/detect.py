@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from ae_multi.report.pictures.parts import FLOORS, OURS, heading, literal, mosaic, open_frame
+from ae_multi.report.task_figures.plotting import FLOORS, OURS, heading, literal, mosaic, open_frame
 
 
 def draw(result, figure):

@@ -2,13 +2,13 @@
 
 from sklearn.utils.validation import check_is_fitted
 
-from ae_multi.estimators import archive, packing
+from ae_multi.estimators import file_format, packing
 from ae_multi.estimators import graph as graphs
 from ae_multi.estimators.inputs import take
 from ae_multi.exporting.export import export_graph
 
 
-class Portable:
+class PersistenceMixin:
     """What `NetworkEstimator` has of this; methods with an underscore are for classes to change."""
 
     def save(self, path):
@@ -19,7 +19,7 @@ class Portable:
             InputError: a path that cannot be written, or parameters that are no plain values.
         """
         check_is_fitted(self)
-        archive.save(self, path)
+        file_format.save(self, path)
 
     def export(self, path, format=None, *, part="model", data=None, pythons=None):
         """Write all that the fitted estimator does as one graph, in a format that others run.
@@ -56,7 +56,7 @@ class Portable:
         Raises:
             InputError: a file that is cut short, altered, newer, or of another class.
         """
-        return archive.load(path, cls)
+        return file_format.load(path, cls)
 
     def __getstate__(self):
         return packing.packed(super().__getstate__())
