@@ -13,7 +13,7 @@ import pytest
 from ae_multi.errors import InputError
 from ae_multi.parity import check
 from ae_multi.selection import BACKENDS
-from tests.reference.planting import altered
+from tests.reference.patched_interpreter import patched_interpreter
 
 pytestmark = pytest.mark.across
 
@@ -208,7 +208,7 @@ def test_the_backend_of_the_reference_is_named_where_it_is_the_odd_one(pythons, 
         "nn = keras.src.backend.nn\nreal = nn.relu\n"
         "nn.relu = lambda x: real(x) + 1e-3 * (x - real(x))"
     )
-    odd = altered(pythons["jax"], tmp_path / "altered", leak)
+    odd = patched_interpreter(pythons["jax"], tmp_path / "altered", leak)
     report = check(
         f"{SOUND}:by_median", shape=40, backends=[*BACKENDS, "numpy"], steps=1,
         pythons={**pythons, "jax": odd, "numpy": pythons["jax"]},

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ae_multi.selection import BACKENDS
-from tests.reference.planting import altered
+from tests.reference.patched_interpreter import patched_interpreter
 
 pytestmark = pytest.mark.across
 
@@ -147,9 +147,12 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_in_one_backend_parts_them(pythons, tmp_path, fault):
     patch, reason = FAULTS[fault]
-    planted = {"torch": pythons["torch"], "jax": altered(pythons["jax"], tmp_path / "site", patch)}
+    injected = {
+        "torch": pythons["torch"],
+        "jax": patched_interpreter(pythons["jax"], tmp_path / "site", patch),
+    }
     done = compare(
-        planted,
+        injected,
         *("--backends", "torch,jax", "--data", "digits", "--model", "simple"),
         *("--epochs", 1, "--spread-runs", 0),
     )
@@ -159,9 +162,13 @@ def test_a_planted_fault_in_one_backend_parts_them(pythons, tmp_path, fault):
 
 
 def test_a_backend_whose_process_fails_is_told(pythons, tmp_path):
-    planted = {"jax": altered(pythons["jax"], tmp_path / "site", "raise RuntimeError('the cause')")}
+    injected = {
+        "jax": patched_interpreter(
+            pythons["jax"], tmp_path / "site", "raise RuntimeError('the cause')"
+        )
+    }
     done = compare(
-        planted, "--backends", "jax", "--data", "digits", "--json", tmp_path / "out.json"
+        injected, "--backends", "jax", "--data", "digits", "--json", tmp_path / "out.json"
     )
     assert done.returncode == 1
     assert "the cause" in done.stderr

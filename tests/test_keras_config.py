@@ -16,8 +16,8 @@ import pytest
 import ae_multi
 from ae_multi.errors import InputError
 from ae_multi.io import keras_config
-from tests.fuzz.archives import with_bomb
-from tests.fuzz.values import CODE, MARK
+from tests.robustness.fuzz.archives import with_bomb
+from tests.robustness.fuzz.values import CODE, MARK
 
 pytestmark = [pytest.mark.backend]
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.reference.planting import altered
-from tests.sweep.branch import Configuration, Numbers
-from tests.sweep.catalogue import DRAWS, EXCEPTIONS, configurations
-from tests.sweep.sweep import sweep
+from tests.reference.patched_interpreter import patched_interpreter
+from tests.robustness.sweep.branch import Configuration, Numbers
+from tests.robustness.sweep.catalogue import DRAWS, EXCEPTIONS, configurations
+from tests.robustness.sweep.sweep import sweep
 
 
 @pytest.mark.backend
@@ -72,7 +72,7 @@ def test_faults_in_one_backend_are_found_in_their_layers_alone(pythons, tmp_path
         Configuration("Dense", {"units": 3}, [Numbers((5,))]),
         *(Configuration(layer, {}, [Numbers((5,))]) for layer in FAULTS),
     ]
-    faulty = {**pythons, "torch": altered(pythons["torch"], tmp_path / "altered", code)}
+    faulty = {**pythons, "torch": patched_interpreter(pythons["torch"], tmp_path / "altered", code)}
     found = sweep(chosen, faulty, tmp_path / "sweep")
     assert [finding.configuration for finding in found] == chosen[1:]
     for finding, (rung, _) in zip(found, FAULTS.values(), strict=True):
