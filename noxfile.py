@@ -217,7 +217,7 @@ def quality(session):
 def choices(session):
     """Compare settings of the tasks on a part of the training data: an hour and a half."""
     arguments = session.posargs or kept(session, "choices")[:1]
-    run_in_core(session, "-m", "benchmarks.choices", *interpreters(session), *arguments)
+    run_in_core(session, "-m", "benchmarks.ablations", *interpreters(session), *arguments)
 
 
 @nox.session

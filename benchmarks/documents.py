@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from ae_multi.io.atomic import atomic_write
-from benchmarks import exports, growth, precision, quality, steps, trials
+from benchmarks import ablation_settings, data_scaling, exports, precision, quality, steps
 from benchmarks.throughput import beside_peers, first, rate, ratio
 
 ROOT = Path(__file__).parent.parent
@@ -56,7 +56,7 @@ TABLES = (
     ("README.md", "| row | measure |", "quality-cpu", lambda found: quality.lines(found["runs"])),
     (
         "docs/speed.md", "| backend | plan | 60,000 samples |", "scaling-cpu",
-        lambda found: growth.lines(found["growth"]),
+        lambda found: data_scaling.lines(found["growth"]),
     ),
     ("docs/speed.md", "| model | backend | device | way |", "steps-gpu", steps.lines),
     (
@@ -65,7 +65,7 @@ TABLES = (
     ),
     (
         "docs/choices.md", "| task | tried |", "choices-cpu",
-        lambda found: trials.lines(found["trials"]),
+        lambda found: ablation_settings.lines(found["trials"]),
     ),
     (
         "docs/export.md", "| format | made on |", "exports-cpu",

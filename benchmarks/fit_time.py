@@ -44,8 +44,8 @@ def measure(model, epochs, contender="ours", plan=None, samples=None):
     """
     from ae_multi import backends
     from ae_multi.environment import describe_backend
+    from benchmarks.cold_start import train_by_hand
     from benchmarks.contenders import plain, seconds
-    from benchmarks.first import train_by_hand
     from benchmarks.networks import images, network
     from benchmarks.steps import plans
 

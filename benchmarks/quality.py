@@ -29,7 +29,7 @@ from ae_multi.subprocesses.interpreters import Interpreters
 from ae_multi.validation import check_positive
 from benchmarks.command import add_jobs_option, add_run_options, check_paths, recorded_before
 from benchmarks.processes import run, with_cores
-from benchmarks.rows import ROWS
+from benchmarks.quality_targets import ROWS
 
 SEEDS = (0, 1, 2)
 
@@ -60,7 +60,10 @@ def _measure_all(options):
     def measured(each, cores):
         job = {"row": each["row"], "seed": each["seed"]}
         python = interpreters.python(each["backend"])
-        return {**each, **run(python, each["backend"], "rows", job, options.device, cores)}
+        return {
+            **each,
+            **run(python, each["backend"], "quality_targets", job, options.device, cores),
+        }
 
     with console(stderr=True).status("starting") as status:
         for number, found in enumerate(with_cores(measured, missing, options.jobs), 1):

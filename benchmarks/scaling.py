@@ -8,7 +8,7 @@
 Every point is a process of its own that times a loop by hand, ours and Keras's own `fit` in
 turns. Nobody waits for what takes long: an epoch is about as many samples as the slowest of them
 trains in a few seconds, and 10 million samples are left out for Keras's `fit`. With the samples
-goes what one of them costs, measured for all sizes in one process: `benchmarks.growth`. Where
+goes what one of them costs, measured for all sizes in one process: `benchmarks.data_scaling`. Where
 ``--json`` names a file that is there, points that it has are not measured again.
 """
 
@@ -26,7 +26,7 @@ from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import console
 from ae_multi.selection import BACKENDS
 from ae_multi.subprocesses.interpreters import Interpreters
-from benchmarks import growth
+from benchmarks import data_scaling
 from benchmarks.command import add_run_options, check_paths, recorded_before
 from benchmarks.processes import run
 
@@ -78,13 +78,13 @@ def _measure_all(options):
                 continue
             status.update(f"cost of a sample: {backend}")
             job = {"sizes": [1_000, 10_000], "turns": 2} if options.quick else {}
-            found = run(interpreters.python(backend), backend, "growth", job, options.device)
+            found = run(interpreters.python(backend), backend, "data_scaling", job, options.device)
             recorded["growth"].append(found)
             if options.json:
                 write_json(options.json, recorded)
     console().print(table(recorded["points"]))
     if recorded["growth"]:
-        console().print(growth.table(recorded["growth"]))
+        console().print(data_scaling.table(recorded["growth"]))
     if options.figure:
         from benchmarks.figures import draw_scaling
 
@@ -102,9 +102,9 @@ def measure(axis, value, quick):
     from benchmarks.contenders import Contenders
     from benchmarks.networks import images, network
 
-    batch_size, width, names = growth.BATCH, 1, ["native", "ours", "keras.fit"]
+    batch_size, width, names = data_scaling.BATCH, 1, ["native", "ours", "keras.fit"]
     if axis == "samples":
-        x = growth.numbers(value)
+        x = data_scaling.numbers(value)
         names = names[: 2 if value > _ONCE else 3]
     else:
         batch_size = value if axis == "batch" else batch_size

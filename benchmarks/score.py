@@ -86,7 +86,7 @@ def areas(scale, train, rows, strange, counts):
 
 def _digits(row):
     from ae_multi.data import load_data
-    from benchmarks.parts import without_test_images
+    from benchmarks.splits import without_test_images
 
     data = without_test_images(load_data("auto"))
     for digit in range(10):
@@ -96,7 +96,7 @@ def _digits(row):
 
 
 def _tables():
-    from benchmarks.parts import tables_without_test_rows
+    from benchmarks.splits import tables_without_test_rows
 
     for part in tables_without_test_rows():
         yield "minmax", *part

@@ -8,7 +8,7 @@ training (`benchmarks.contenders`), and whole arrays:
     keras.predict, keras.evaluate     of the plain Keras model, batches of 1,024
     keras.predict as it comes         the same in the batches of 32 that it takes by itself
 
-Then each contender begins anew in a process of its own (`benchmarks.first`), and peers train a
+Then each contender begins anew in a process of its own (`benchmarks.cold_start`), and peers train a
 network of the same sizes (`benchmarks.peers`).
 """
 
@@ -70,7 +70,7 @@ def _measure_all(options):
                 result |= {"date": recorded["machine"]["date"], "first": {}}
                 for contender in TRAINING:
                     status.update(f"{backend}: {model}, the first second of {contender}")
-                    result["first"][contender] = measured("first", contender=contender)
+                    result["first"][contender] = measured("cold_start", contender=contender)
                 recorded["results"].append(result)
                 if options.json:
                     write_json(options.json, recorded)

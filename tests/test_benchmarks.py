@@ -176,7 +176,7 @@ def test_outliers_in_tables_beside_floors_by_hand(tmp_path, monkeypatch):
 
 @pytest.mark.once
 def test_what_a_sample_costs_is_timed_in_turns(monkeypatch):
-    from benchmarks import contenders, growth
+    from benchmarks import contenders, data_scaling
 
     taken = []
 
@@ -187,7 +187,7 @@ def test_what_a_sample_costs_is_timed_in_turns(monkeypatch):
 
     monkeypatch.setattr(contenders, "seconds", seconds)
     monkeypatch.setattr(contenders, "_CHOSEN", 1)
-    found = growth.measure(sizes=(300, 600), turns=2)
+    found = data_scaling.measure(sizes=(300, 600), turns=2)
     assert taken[-4:] == [256, 512, 256, 512]  # whole batches of 128
     small, large = found["costs"]
     assert (small["samples"], large["samples"]) == (300, 600)
@@ -195,7 +195,7 @@ def test_what_a_sample_costs_is_timed_in_turns(monkeypatch):
     assert large["steps"] == pytest.approx(3e9 / 512)
     for cost in (small, large):
         cost.update(order=2.0, to_the_device=5.0)
-    (line,) = growth.lines([found])
+    (line,) = data_scaling.lines([found])
     backend, plan, *cells = line
     assert (backend, plan) == (found["backend"], found["plan"])
     assert cells == ["3,906,252", "5,859,377 (1.50 ×)", "5"]

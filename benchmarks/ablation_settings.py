@@ -5,7 +5,7 @@ A trial learns from the first five sixths of the training images and is scored o
 
 from rich.table import Table
 
-from benchmarks.rows import ROWS
+from benchmarks.quality_targets import ROWS
 
 # The network and the training that go with masked pixels.
 _WIDE = {"hidden": [1000, 500, 250], "learning_rate": 2e-3, "epochs": 10}
@@ -15,7 +15,7 @@ _DETECTORS = (
     {}, {"learning_rate": 2e-3}, {"hidden": [512, 128]}, {"latent_dim": 8}, {"latent_dim": 32},
 )  # fmt: skip
 # What differs from the defaults, which are tried first.
-TRIALS = {
+ABLATIONS = {
     "reduce-9": ({}, {"batch_size": 128}, _PLAIN, {"hidden": [256]}, {"hidden": [512, 256]}),
     "reduce-32": (
         {}, {"batch_size": 128}, _PLAIN, {"hidden": [256]}, {"hidden": [512, 256, 128]},
@@ -51,8 +51,8 @@ def words(parameters):
 
 
 def lines(trials):
-    """What the table says of each trial, as texts; rows in the order of `TRIALS`."""
-    for name in TRIALS:
+    """What the table says of each trial, as texts; rows in the order of `ABLATIONS`."""
+    for name in ABLATIONS:
         row = ROWS[name]
         for trial in (each for each in trials if each["row"] == name):
             yield (

@@ -3,7 +3,7 @@
 One part of the training data is learned from, another is scored, and no test sample is looked at.
 Labels of the part that is scored tell what is strange in it, or what belongs to which class, as
 they would in an afternoon of trying out. Of the detector it is what its score is made of
-(`benchmarks.score`), of the other tasks networks and trainings (`benchmarks.trials`). Where
+(`benchmarks.score`), of the other tasks networks and trainings (`benchmarks.ablation_settings`). Where
 ``--json`` names a file that is there, what it has is not measured again.
 """
 
@@ -18,11 +18,11 @@ from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import console
 from ae_multi.subprocesses.interpreters import Interpreters
 from ae_multi.validation import check_positive
-from benchmarks import score, trials
+from benchmarks import ablation_settings, score
 from benchmarks.command import add_jobs_option, add_run_options, check_paths, recorded_before
 from benchmarks.processes import run, with_cores
 
-ROWS = tuple(dict.fromkeys((*score.ROWS, *trials.TRIALS)))
+ROWS = tuple(dict.fromkeys((*score.ROWS, *ablation_settings.ABLATIONS)))
 
 
 def main(arguments=None):
@@ -44,7 +44,7 @@ def _measure_all(options):
     missing = [job for row in options.rows for job in _jobs(row) if job not in done]
 
     def measured(job, cores):
-        module = "trial" if "parameters" in job else "score"
+        module = "ablation" if "parameters" in job else "score"
         found = run(interpreters.python(backend), backend, module, job, options.device, cores)
         return {**job, "backend": backend, **found}
 
@@ -57,7 +57,7 @@ def _measure_all(options):
     for found in recorded["scores"]:
         console().print(score.table(found))
     if recorded["trials"]:
-        console().print(trials.table(recorded["trials"]))
+        console().print(ablation_settings.table(recorded["trials"]))
     return 0
 
 
@@ -65,10 +65,10 @@ def _jobs(row):
     """What has to be measured for a row, each with what its ``measure`` is given."""
     if row == "odds" and not os.environ.get("AE_MULTI_ODDS"):
         return []
-    seeds = trials.SEEDS.get(row, 1)
+    seeds = ablation_settings.SEEDS.get(row, 1)
     jobs = [
         {"row": row, "parameters": parameters, "seeds": seeds}
-        for parameters in trials.TRIALS.get(row, ())
+        for parameters in ablation_settings.ABLATIONS.get(row, ())
     ]
     return [*([{"row": row}] if row in score.ROWS else []), *jobs]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from benchmarks import choices, rows, score, trials
+from benchmarks import ablation_settings, ablations, quality_targets, score
 
 
 @pytest.mark.backend
@@ -18,18 +18,18 @@ def test_the_default_is_among_what_is_compared(keras, monkeypatch):
     import ae_multi
 
     rng = np.random.default_rng(0)
-    train, rows = rng.normal(size=(200, 4)), rng.normal(size=(60, 4))
+    train, quality_targets = rng.normal(size=(200, 4)), rng.normal(size=(60, 4))
     train[:, 3] = train[:, 0]
     strange = np.arange(60) < 20
-    rows[~strange, 3] = rows[~strange, 0]
-    monkeypatch.setattr(score, "_tables", lambda: [("minmax", train, rows, strange)] * 2)
+    quality_targets[~strange, 3] = quality_targets[~strange, 0]
+    monkeypatch.setattr(score, "_tables", lambda: [("minmax", train, quality_targets, strange)] * 2)
     monkeypatch.setattr(score, "TABLES", (0.03, 0.1))
     monkeypatch.setattr(score, "REMEMBERED", (50, 8000))
     found = score.measure("odds")
     names = [tuple(c[name] for name in score.CHOSEN) for c in found["choices"]]
     assert names == [(r, w, n) for r in (50, 8000) for n in (0.03, 0.1) for w in score.WEIGHTS]
     detector = ae_multi.AnomalyDetector().fit(train)
-    area = roc_auc_score(strange, detector.anomaly_score(rows))
+    area = roc_auc_score(strange, detector.anomaly_score(quality_targets))
     default = score.best(found)[1]
     assert default["auroc"] == pytest.approx(area, abs=1e-3)
     assert default["parts"] == [default["auroc"]] * 2
@@ -56,9 +56,9 @@ class Data:
 def test_digits_that_are_tested_on_are_not_looked_at(monkeypatch):
     monkeypatch.setattr("ae_multi.data.load_data", lambda name: Data())
     for row, count in (("detect-one", 5), ("detect-nine", 45)):
-        parts = list(score._digits(row))
-        assert len(parts) == 10
-        for digit, (_, train, others, strange) in enumerate(parts):
+        splits = list(score._digits(row))
+        assert len(splits) == 10
+        for digit, (_, train, others, strange) in enumerate(splits):
             assert len(train) == count
             assert not set(train.ravel()) & set(others.ravel())
             assert strange.tolist() == [(d == digit) == (row == "detect-nine") for d in range(10)]
@@ -69,7 +69,7 @@ def test_digits_that_are_tested_on_are_not_looked_at(monkeypatch):
 def test_a_trial_is_the_task_with_other_parameters_on_training_images(keras, monkeypatch):
     from ae_multi.tasks import reduce
     from ae_multi.tasks.result import Measure, Result
-    from benchmarks import trial
+    from benchmarks import ablation
 
     def task(options, codes=9, hidden="auto"):
         data = options.load()
@@ -79,15 +79,22 @@ def test_a_trial_is_the_task_with_other_parameters_on_training_images(keras, mon
         training = {"verbose": 0, "epochs": 7, "learning_rate": 0.5}
         assert options.training() == {**training, "random_state": options.seed}
         assert (codes, hidden) == (30, [5])
-        rows = {"autoencoder": (0.25 + options.seed,), "PCA": (0.5,)}
+        quality_targets = {"autoencoder": (0.25 + options.seed,), "PCA": (0.5,)}
         return Result(
-            "reduce", "", (Measure("test MSE", ".5f", False),), rows, {}, {"epochs": 7}, {}, 2.0
+            "reduce",
+            "",
+            (Measure("test MSE", ".5f", False),),
+            quality_targets,
+            {},
+            {"epochs": 7},
+            {},
+            2.0,
         )
 
     monkeypatch.setattr("ae_multi.tasks.result.load_data", lambda data, path: Data())
     monkeypatch.setattr(reduce, "reduce", task)
     parameters = {"hidden": [5], "epochs": 7, "learning_rate": 0.5}
-    found = trial.measure("reduce-30", parameters, seeds=2)
+    found = ablation.measure("reduce-30", parameters, seeds=2)
     assert found == {
         "value": 0.75 * 784, "values": [0.25 * 784, 1.25 * 784], "epochs": 7, "seconds": 2.0,
         "provenance": {},
@@ -97,13 +104,15 @@ def test_a_trial_is_the_task_with_other_parameters_on_training_images(keras, mon
 @pytest.mark.backend
 @pytest.mark.once
 def test_rows_that_are_tested_on_are_not_looked_at(keras, monkeypatch):
-    from benchmarks import odds, parts
+    from benchmarks import odds, splits
 
-    rows, marks = np.arange(400.0).reshape(100, 4), np.arange(100) % 10 == 0
-    monkeypatch.setattr("ae_multi.data.mat.read_mat", lambda path: (rows, marks.astype(int)))
+    quality_targets, marks = np.arange(400.0).reshape(100, 4), np.arange(100) % 10 == 0
+    monkeypatch.setattr(
+        "ae_multi.data.mat.read_mat", lambda path: (quality_targets, marks.astype(int))
+    )
     monkeypatch.setenv("AE_MULTI_ODDS", "tables")
-    learned, tested, learned_marks, _ = odds.parted(rows, marks)
-    for train, others, strange in parts.tables_without_test_rows():
+    learned, tested, learned_marks, _ = odds.parted(quality_targets, marks)
+    for train, others, strange in splits.tables_without_test_rows():
         assert (len(train), len(others), strange.dtype) == (36, 24, bool)
         np.testing.assert_allclose(train.mean(axis=0), 0, atol=1e-12)
         # All columns differ by constants, so that one tells which row it was.
@@ -121,7 +130,7 @@ def test_rows_that_are_tested_on_are_not_looked_at(keras, monkeypatch):
 @pytest.mark.once
 def test_a_trial_of_tables_is_the_detector_on_each(keras, monkeypatch):
     import ae_multi
-    from benchmarks import trial
+    from benchmarks import ablation
 
     rng = np.random.default_rng(0)
     made = []
@@ -130,8 +139,8 @@ def test_a_trial_of_tables_is_the_detector_on_each(keras, monkeypatch):
         train[:, 3], strange = train[:, 0], np.arange(40) < 15
         others[~strange, 3] = others[~strange, 0]
         made.append((train, others, strange))
-    monkeypatch.setattr(trial, "tables_without_test_rows", lambda: iter(made))
-    found = trial.measure("odds", {"epochs": 3, "hidden": [5]}, seeds=2)
+    monkeypatch.setattr(ablation, "tables_without_test_rows", lambda: iter(made))
+    found = ablation.measure("odds", {"epochs": 3, "hidden": [5]}, seeds=2)
     expected = []
     for seed in range(2):
         for train, others, strange in made:
@@ -155,13 +164,15 @@ def test_the_defaults_are_tried_first_and_the_others_can_be(keras):
         "odds": ae_multi.AnomalyDetector,
         "segment": ae_multi.Segmenter,
     }
-    for row, tried in trials.TRIALS.items():
+    for row, tried in ablation_settings.ABLATIONS.items():
         assert tried[0] == {}, row
         assert len({json.dumps(parameters) for parameters in tried}) == len(tried)
-        name = rows.ROWS[row].task
+        name = quality_targets.ROWS[row].task
         known = set()
         if name != "odds":
-            known |= {*inspect.signature(rows.task_of(rows.ROWS[row])).parameters}
+            known |= {
+                *inspect.signature(quality_targets.task_of(quality_targets.ROWS[row])).parameters
+            }
         known |= {*estimators.get(name, ae_multi.AutoencoderTransformer)().get_params()}
         assert {key for parameters in tried for key in parameters} <= known
 
@@ -186,18 +197,18 @@ def test_what_is_there_is_not_measured_again(monkeypatch, tmp_path, capsys):
             return "python"
 
     tried = ({"rate": 0}, {"rate": 1.5, "hidden": [8, 4]})
-    monkeypatch.setattr(trials, "TRIALS", {"denoise-0.4": tried})
-    monkeypatch.setattr(choices, "run", run)
-    monkeypatch.setattr(choices, "Interpreters", Interpreters)
+    monkeypatch.setattr(ablation_settings, "TRIALS", {"denoise-0.4": tried})
+    monkeypatch.setattr(ablations, "run", run)
+    monkeypatch.setattr(ablations, "Interpreters", Interpreters)
     monkeypatch.setattr(score, "table", lambda found: "")
     path = tmp_path / "choices.json"
-    assert choices.main(["--rows", "denoise-0.4", "--json", str(path)]) == 0
+    assert ablations.main(["--rows", "denoise-0.4", "--json", str(path)]) == 0
     told = capsys.readouterr().out
     assert "rate 1.5, hidden 8-4" in told
     assert "21.50" in told
-    assert trials.words({}) == "the defaults"
-    assert choices.main(["--rows", "detect-one,denoise-0.4", "--json", str(path)]) == 0
-    trial_jobs = [("trial", {"row": "denoise-0.4", "parameters": p, "seeds": 1}) for p in tried]
+    assert ablation_settings.words({}) == "the defaults"
+    assert ablations.main(["--rows", "detect-one,denoise-0.4", "--json", str(path)]) == 0
+    trial_jobs = [("ablation", {"row": "denoise-0.4", "parameters": p, "seeds": 1}) for p in tried]
     assert asked == [*trial_jobs, ("score", {"row": "detect-one"})]
     recorded = json.loads(path.read_text())
     assert [each["backend"] for each in recorded["trials"] + recorded["scores"]] == ["jax"] * 3
@@ -205,12 +216,12 @@ def test_what_is_there_is_not_measured_again(monkeypatch, tmp_path, capsys):
 
 def test_tables_that_are_not_there_are_left_out(monkeypatch):
     monkeypatch.delenv("AE_MULTI_ODDS", raising=False)
-    assert choices._jobs("odds") == []
-    assert choices._jobs("detect-one")[0] == {"row": "detect-one"}
+    assert ablations._jobs("odds") == []
+    assert ablations._jobs("detect-one")[0] == {"row": "detect-one"}
     monkeypatch.setenv("AE_MULTI_ODDS", "tables")
-    first, *others = choices._jobs("odds")
+    first, *others = ablations._jobs("odds")
     assert first == {"row": "odds"}
-    assert [job["parameters"] for job in others] == list(trials.TRIALS["odds"])
+    assert [job["parameters"] for job in others] == list(ablation_settings.ABLATIONS["odds"])
 
 
 def test_the_table_says_what_was_best_and_what_is_the_default():
@@ -237,14 +248,14 @@ def test_nothing_that_was_tried_is_better_without_a_word_of_it():
     recorded = json.loads((root / "benchmarks/results/choices-cpu.json").read_text())["trials"]
     said = (root / "docs" / "choices.md").read_text().partition("seconds |\n")[2]
     said = said[said.index("\n\n") : said.index("## The detector's score")]
-    for row, tried in trials.TRIALS.items():
-        here = [trial for trial in recorded if trial["row"] == row]
-        assert [trial["parameters"] for trial in here] == list(tried)
+    for row, tried in ablation_settings.ABLATIONS.items():
+        here = [ablation for ablation in recorded if ablation["row"] == row]
+        assert [ablation["parameters"] for ablation in here] == list(tried)
         first, *others = here
-        sign = 1 if rows.ROWS[row].higher else -1
-        for trial in others:
-            if sign * trial["value"] > sign * first["value"]:
-                assert rows.ROWS[row].text(trial["value"]) in said, trial
+        sign = 1 if quality_targets.ROWS[row].higher else -1
+        for ablation in others:
+            if sign * ablation["value"] > sign * first["value"]:
+                assert quality_targets.ROWS[row].text(ablation["value"]) in said, ablation
 
 
 def test_the_document_says_what_was_recorded():

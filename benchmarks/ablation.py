@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ae_multi.tasks.result import Options
-from benchmarks.parts import tables_without_test_rows, without_test_images
-from benchmarks.rows import ROWS, task_of
+from benchmarks.quality_targets import ROWS, task_of
+from benchmarks.splits import tables_without_test_rows, without_test_images
 
 
 @dataclass(frozen=True)
-class Trial(Options):
+class AblationOptions(Options):
     """What a task is asked in a trial: other data to score, other parameters.
 
     Attributes:
@@ -34,7 +34,7 @@ def measure(row, parameters, seeds=1):
     """One trial on this process's backend.
 
     Args:
-        row: a name of `benchmarks.rows.ROWS`.
+        row: a name of `benchmarks.quality_targets.ROWS`.
         parameters: what differs from the defaults: the task's own keywords, and its estimator's.
         seeds: how many, from 0 on; of weights, order, noise and clutter.
 
@@ -72,7 +72,7 @@ def _on_images(asked, parameters, seed):
     own = {name: value for name, value in parameters.items() if name in known}
     others = {name: value for name, value in parameters.items() if name not in known}
     for keywords in asked.keywords:
-        result = task(Trial(seed=seed, parameters=others), **{**keywords, **own})
+        result = task(AblationOptions(seed=seed, parameters=others), **{**keywords, **own})
         value = float(next(iter(result.rows.values()))[0])
         yield _Run(value, result.settings["epochs"], result.seconds, result.provenance)
 
