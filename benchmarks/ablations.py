@@ -3,8 +3,8 @@
 One part of the training data is learned from, another is scored, and no test sample is looked at.
 Labels of the part that is scored tell what is strange in it, or what belongs to which class, as
 they would in an afternoon of trying out. Of the detector it is what its score is made of
-(`benchmarks.score`), of the other tasks networks and trainings (`benchmarks.ablation_settings`). Where
-``--json`` names a file that is there, what it has is not measured again.
+(`benchmarks.score`), of the other tasks networks and trainings (`benchmarks.ablation_settings`).
+Where ``--json`` names a file that is there, what it has is not measured again.
 """
 
 import argparse

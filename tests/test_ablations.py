@@ -18,18 +18,18 @@ def test_the_default_is_among_what_is_compared(keras, monkeypatch):
     import ae_multi
 
     rng = np.random.default_rng(0)
-    train, quality_targets = rng.normal(size=(200, 4)), rng.normal(size=(60, 4))
+    train, rows = rng.normal(size=(200, 4)), rng.normal(size=(60, 4))
     train[:, 3] = train[:, 0]
     strange = np.arange(60) < 20
-    quality_targets[~strange, 3] = quality_targets[~strange, 0]
-    monkeypatch.setattr(score, "_tables", lambda: [("minmax", train, quality_targets, strange)] * 2)
+    rows[~strange, 3] = rows[~strange, 0]
+    monkeypatch.setattr(score, "_tables", lambda: [("minmax", train, rows, strange)] * 2)
     monkeypatch.setattr(score, "TABLES", (0.03, 0.1))
     monkeypatch.setattr(score, "REMEMBERED", (50, 8000))
     found = score.measure("odds")
     names = [tuple(c[name] for name in score.CHOSEN) for c in found["choices"]]
     assert names == [(r, w, n) for r in (50, 8000) for n in (0.03, 0.1) for w in score.WEIGHTS]
     detector = ae_multi.AnomalyDetector().fit(train)
-    area = roc_auc_score(strange, detector.anomaly_score(quality_targets))
+    area = roc_auc_score(strange, detector.anomaly_score(rows))
     default = score.best(found)[1]
     assert default["auroc"] == pytest.approx(area, abs=1e-3)
     assert default["parts"] == [default["auroc"]] * 2
@@ -79,12 +79,12 @@ def test_a_trial_is_the_task_with_other_parameters_on_training_images(keras, mon
         training = {"verbose": 0, "epochs": 7, "learning_rate": 0.5}
         assert options.training() == {**training, "random_state": options.seed}
         assert (codes, hidden) == (30, [5])
-        quality_targets = {"autoencoder": (0.25 + options.seed,), "PCA": (0.5,)}
+        rows = {"autoencoder": (0.25 + options.seed,), "PCA": (0.5,)}
         return Result(
             "reduce",
             "",
             (Measure("test MSE", ".5f", False),),
-            quality_targets,
+            rows,
             {},
             {"epochs": 7},
             {},
