@@ -86,15 +86,15 @@ def checks(session, name):
 @nox.session
 def parity(session):
     """Compare this package's models step by step; ``-- MODULE:FUNCTION …`` another one."""
-    ladder = ["-m", "ae_multi", "parity", *interpreters(session)]
+    command = ["-m", "ae_multi", "parity", *interpreters(session)]
     if session.posargs:
-        run_in_core(session, *ladder, *session.posargs)
+        run_in_core(session, *command, *session.posargs)
         return
     # The two models of the comparison with all stages, the others with their first steps.
-    report, ladder = kept(session, "parity"), [*ladder, "--plans"]
-    run_in_core(session, *ladder, "--epoch", "--float64", "--training", "1", *report)
+    report, command = kept(session, "parity"), [*command, "--plans"]
+    run_in_core(session, *command, "--epoch", "--float64", "--training", "1", *report)
     others = [f"ae_multi.models:{name}" for name in FAMILIES]
-    run_in_core(session, *ladder, *others, "--data=auto", *kept(session, "families")[:1])
+    run_in_core(session, *command, *others, "--data=auto", *kept(session, "families")[:1])
 
 
 @nox.session
@@ -106,7 +106,7 @@ def plans(session):
 
 @nox.session
 def faults(session):
-    """Plant every known fault in each backend in turn, and see that the ladder finds it."""
+    """Plant every known fault in each backend in turn, and see that the comparison finds it."""
     run_in_core(
         session, "-m", f"{ROBUSTNESS}.fault_injection", *interpreters(session), *session.posargs
     )
@@ -114,7 +114,7 @@ def faults(session):
 
 @nox.session
 def alarms(session):
-    """Climb the ladder 50 times where nothing is wrong, and count false alarms."""
+    """Compare the stages 50 times where nothing is wrong, and count false alarms."""
     run_in_core(
         session, "-m", f"{ROBUSTNESS}.false_positives", *interpreters(session), *session.posargs
     )

@@ -197,7 +197,7 @@ def test_what_is_there_is_not_measured_again(monkeypatch, tmp_path, capsys):
             return "python"
 
     tried = ({"rate": 0}, {"rate": 1.5, "hidden": [8, 4]})
-    monkeypatch.setattr(ablation_settings, "TRIALS", {"denoise-0.4": tried})
+    monkeypatch.setattr(ablation_settings, "ABLATIONS", {"denoise-0.4": tried})
     monkeypatch.setattr(ablations, "run", run)
     monkeypatch.setattr(ablations, "Interpreters", Interpreters)
     monkeypatch.setattr(score, "table", lambda found: "")

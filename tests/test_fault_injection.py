@@ -1,4 +1,4 @@
-"""The ladder can fail: a fault planted in one backend is caught, at its rung, with its layer."""
+"""The comparison can fail: an injected fault is caught, at its stage, with its layer."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import pytest
 from tests.robustness.fault_injection.__main__ import faults_table, main
 from tests.robustness.fault_injection.run import FaultInjector, InjectionResult
 
-# One of each rung, spread over the backends; all of them, which takes minutes, by nox -s faults.
+# One of each stage, spread over the backends; all of them, which takes minutes, by nox -s faults.
 CHOSEN = [
     ("one weight one ulp off", "tensorflow"),
     ("two batches swapped", "jax"),
@@ -28,9 +28,9 @@ def injector(pythons, tmp_path_factory):
 
 @pytest.mark.across
 def test_without_a_fault_every_rung_holds(injector):
-    rungs = injector.compare_without_fault()
-    assert [str(entry) for rung in rungs for entry in rung.divergences] == []
-    assert all(rung.compared for rung in rungs)
+    stages = injector.compare_without_fault()
+    assert [str(entry) for stage in stages for entry in stage.divergences] == []
+    assert all(stage.compared for stage in stages)
 
 
 @pytest.mark.across
@@ -49,17 +49,17 @@ def test_caught_means_found_at_its_rung_by_its_name_on_its_backend_alone():
     assert FOUND.caught
     assert replace(FOUND, found_place="hidden/kernel").caught
     for change in (
-        {"found_rung": "gradient"},
-        {"found_rung": "", "found_place": "", "guilty": ()},
+        {"found_stage": "gradient"},
+        {"found_stage": "", "found_place": "", "diverging": ()},
         {"found_place": "square"},
-        {"guilty": ("torch",)},
-        {"guilty": ("torch", "jax")},
+        {"diverging": ("torch",)},
+        {"diverging": ("torch", "jax")},
     ):
         assert not replace(FOUND, **change).caught
 
 
 def test_the_table_tells_what_was_missed():
-    table = faults_table([FOUND, replace(FOUND, found_rung="losses", guilty=())])
+    table = faults_table([FOUND, replace(FOUND, found_stage="losses", diverging=())])
     cells = [[str(cell) for cell in column.cells] for column in table.columns]
     assert [column[0] for column in cells] == [
         "a fault", "jax", "forward: hidden", "forward: hidden", "1.0e-03", "1.0e-06", "jax", "yes",

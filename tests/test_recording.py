@@ -12,7 +12,7 @@ NAMES = ("torch", "tensorflow", "jax")
 
 
 class Fake:
-    """Stands for `Probes`: recordings take no time, those of ``fails`` fail."""
+    """Stands for `TraceLauncher`: recordings take no time, those of ``fails`` fail."""
 
     def __init__(self, fails=(), slow=()):
         self.fails, self.slow = fails, slow

@@ -48,8 +48,8 @@ def excerpts(pythons, tmp_path_factory):
     return folder
 
 
-def divergence(rung, place, name="the entry"):
-    return Divergence(rung, place, name, "", (), dict.fromkeys(BACKENDS, 0.0), {}, ("torch",), {})
+def divergence(stage, place, name="the entry"):
+    return Divergence(stage, place, name, "", (), dict.fromkeys(BACKENDS, 0.0), {}, ("torch",), {})
 
 
 def weights(excerpt):
@@ -92,9 +92,9 @@ def test_a_sound_backend_is_off_by_rounding_on_every_rung(excerpts, pythons, tmp
         ("losses", 2, 3, 1.01 * losses[2]),  # and is seen where what is exact lies elsewhere
     ]
     scripts = [tmp_path / f"show{i}.py" for i in range(len(wanted))]
-    for script, (rung, place, steps, exact) in zip(scripts, wanted, strict=True):
+    for script, (stage, place, steps, exact) in zip(scripts, wanted, strict=True):
         excerpt = excerpts / f"dense{steps}.npz"
-        assert write_training_script(script, divergence(rung, place), excerpt, exact) is None
+        assert write_training_script(script, divergence(stage, place), excerpt, exact) is None
         assert "ae_multi" not in script.read_text()
     *sound, wrong = shown(pythons[backend], backend, *scripts)
     assert len(sound) == 4

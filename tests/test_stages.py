@@ -1,4 +1,4 @@
-"""The ladder's arithmetic; no backend is needed."""
+"""The arithmetic of the comparison; no backend is needed."""
 
 import copy
 
@@ -16,14 +16,14 @@ from ae_multi.parity.bounds import (
     scale_of,
 )
 from ae_multi.parity.curves import curves
-from ae_multi.parity.stages import RUNGS, climb
+from ae_multi.parity.stages import STAGES, compare_traces
 from ae_multi.parity.trace import Trace
 
 RNG = np.random.default_rng(0)
-# What every trace holds; the rungs "training" and "float64" are made of further traces.
-STAGES = [stage for stage in RUNGS if stage not in ("training", "plans", "float64")]
+# What every trace holds; the stages "training" and "float64" are made of further traces.
+COMPARED = [stage for stage in STAGES if stage not in ("training", "plans", "float64")]
 BITWISE = ("start", "order", "noise")
-EXACT = {stage: RNG.normal(size=(2, 6)) for stage in STAGES}
+EXACT = {stage: RNG.normal(size=(2, 6)) for stage in COMPARED}
 
 
 def trace(dtype, change=None, first=1):
@@ -52,19 +52,19 @@ def traces():
 
 
 def test_rounding_holds_on_every_rung(traces):
-    rungs = climb(traces, trace(np.float64), [trace(np.float64)])
-    assert [rung.name for rung in rungs] == STAGES
-    assert all(rung.holds and rung.compared == 2 for rung in rungs)
+    stages = compare_traces(traces, trace(np.float64), [trace(np.float64)])
+    assert [stage.name for stage in stages] == COMPARED
+    assert all(stage.holds and stage.compared == 2 for stage in stages)
 
 
-@pytest.mark.parametrize("stage", [s for s in STAGES if s not in BITWISE])
+@pytest.mark.parametrize("stage", [s for s in COMPARED if s not in BITWISE])
 def test_what_is_beyond_rounding_is_found_and_blamed(traces, stage):
     traces["jax"] = trace(np.float32, {stage: 1 + 1e-4})
-    rungs = climb(traces, trace(np.float64), [trace(np.float64)])
-    assert [rung.name for rung in rungs if not rung.holds] == [stage]
-    (entry,) = next(rung for rung in rungs if not rung.holds).divergences
+    stages = compare_traces(traces, trace(np.float64), [trace(np.float64)])
+    assert [stage.name for stage in stages if not stage.holds] == [stage]
+    (entry,) = next(stage for stage in stages if not stage.holds).divergences
     assert entry.name == "entry 1"
-    assert entry.guilty == ("jax",)
+    assert entry.diverging == ("jax",)
     assert entry.error["jax"] == pytest.approx(1e-4, rel=1e-2)
     assert "entry 1 (Dense)" in str(entry)
 
@@ -73,22 +73,22 @@ def test_what_is_beyond_rounding_is_found_and_blamed(traces, stage):
 def test_where_bits_count_one_is_enough(traces, stage):
     values = traces["jax"].stages[stage][1]["values"]
     values[3] = np.nextafter(values[3], np.float32(9))
-    rungs = climb(traces, trace(np.float64), [trace(np.float64)])
-    assert [rung.name for rung in rungs if not rung.holds] == [stage]
+    stages = compare_traces(traces, trace(np.float64), [trace(np.float64)])
+    assert [stage.name for stage in stages if not stage.holds] == [stage]
 
 
-@pytest.mark.parametrize("guilty", ["torch", "jax", "tensorflow"])
-def test_where_bits_count_the_majority_is_right(traces, guilty):
+@pytest.mark.parametrize("diverging", ["torch", "jax", "tensorflow"])
+def test_where_bits_count_the_majority_is_right(traces, diverging):
     traces["tensorflow"] = trace(np.float32)
-    values = traces[guilty].stages["start"][1]["values"]
+    values = traces[diverging].stages["start"][1]["values"]
     values[3] = np.nextafter(values[3], np.float32(9))
-    rungs = climb(traces, trace(np.float64), [])
-    assert rungs[0].divergences[0].guilty == (guilty,)
+    stages = compare_traces(traces, trace(np.float64), [])
+    assert stages[0].divergences[0].diverging == (diverging,)
 
 
 def test_of_two_that_differ_in_bits_the_oracle_decides(traces):
     traces["torch"].stages["start"][1]["values"][3] += 1
-    assert climb(traces, trace(np.float64), [])[0].divergences[0].guilty == ("torch",)
+    assert compare_traces(traces, trace(np.float64), [])[0].divergences[0].diverging == ("torch",)
 
 
 def test_the_first_step_of_an_adam_may_be_off_by_its_bias_correction(traces):
@@ -97,26 +97,28 @@ def test_the_first_step_of_an_adam_may_be_off_by_its_bias_correction(traces):
     # The step is as large as 1e-2 of the weight, so the weight may be off by 6e-7 of itself.
     for place, values in enumerate(oracle.values("one step")):
         oracle.stages["start"][place]["values"] = values * (1 - 1e-2)
-    entry = climb(traces, oracle, [])[6].entries[0]
+    entry = compare_traces(traces, oracle, [])[6].entries[0]
     step = 1e-2 * 6e-5
     counted = 4 * UNIT_ROUNDOFF * np.sqrt(3 * 8 + 4)
     assert entry.bound["jax"] == pytest.approx(max(step, counted), rel=1e-3)
     oracle.about["optimizer_roundoff"] = 6e-3
-    entry = climb(traces, oracle, [])[6].entries[0]
+    entry = compare_traces(traces, oracle, [])[6].entries[0]
     assert entry.bound["jax"] == pytest.approx(6e-5, rel=1e-3)
     assert entry.source["jax"] == "optimizer"
 
 
 def test_a_nan_on_one_backend_parts(traces):
     traces["jax"].stages["losses"][0]["values"][0] = np.nan
-    rungs = climb(traces, trace(np.float64), [trace(np.float64)])
-    assert [rung.name for rung in rungs if not rung.holds] == ["losses"]
+    stages = compare_traces(traces, trace(np.float64), [trace(np.float64)])
+    assert [stage.name for stage in stages if not stage.holds] == ["losses"]
 
 
 def test_the_bound_is_the_largest_of_its_three_sources(traces):
     def bound(change=None, shaken=None):
         found = {**traces, "torch": trace(np.float32, change)}
-        return climb(found, trace(np.float64), [trace(np.float64, shaken, first=0)])[3].closest
+        return compare_traces(found, trace(np.float64), [trace(np.float64, shaken, first=0)])[
+            3
+        ].closest
 
     reasoned = bound()
     assert reasoned.bound["jax"] == pytest.approx(
@@ -127,50 +129,50 @@ def test_the_bound_is_the_largest_of_its_three_sources(traces):
     measured = bound(change={"forward": 1 + 1e-3})
     assert measured.bound["jax"] == pytest.approx(8e-3, rel=1e-2)
     assert measured.bound["torch"] < 1e-5
-    assert measured.guilty == ("torch",)
+    assert measured.diverging == ("torch",)
 
 
 @pytest.mark.parametrize("what", ["model", "data", "seed"])
 def test_traces_of_different_things_are_refused(traces, what):
     traces["jax"].about[what] = "other"
     with pytest.raises(InputError, match=f"one {what}.*from jax"):
-        climb(traces, trace(np.float64), [])
+        compare_traces(traces, trace(np.float64), [])
 
 
 def test_traces_that_hold_different_things_are_refused(traces):
     del traces["jax"].stages["gradient"][1]
     with pytest.raises(InputError, match=r"same gradient.*1 entries from jax"):
-        climb(traces, trace(np.float64), [])
+        compare_traces(traces, trace(np.float64), [])
 
 
 def test_a_trace_that_lacks_a_rung_is_refused(traces):
     del traces["jax"].stages["losses"]
     with pytest.raises(InputError, match=r"same losses.*0 entries from jax, 2 from torch"):
-        climb(traces, trace(np.float64), [])
+        compare_traces(traces, trace(np.float64), [])
 
 
 def test_a_trace_cut_off_before_its_last_step_is_refused(traces):
     whole = trace(np.float64)
     whole.stages["order"].pop()
     with pytest.raises(InputError, match=r"same order.*1 entries from the oracle"):
-        climb(traces, whole, [])
+        compare_traces(traces, whole, [])
 
 
 def test_a_report_is_plain_values(traces):
     import json
 
     traces["jax"] = trace(np.float32, {"gradient": 1.01})
-    rungs = climb(traces, trace(np.float64), [trace(np.float64)])
-    report = Report("m:f", rungs, {"torch": {}, "jax": {}}, "jax", [], {}, {})
+    stages = compare_traces(traces, trace(np.float64), [trace(np.float64)])
+    report = Report("m:f", stages, {"torch": {}, "jax": {}}, "jax", [], {}, {})
     assert not report.agree
-    assert report.first_divergence.rung == "gradient"
+    assert report.first_divergence.stage == "gradient"
     plain = json.loads(json.dumps(report.to_json()))
     assert plain["agree"] is False
     assert plain["first_divergence"]["name"] == "entry 1"
-    assert [rung["holds"] for rung in plain["rungs"]].count(False) == 1
+    assert [stage["holds"] for stage in plain["rungs"]].count(False) == 1
     assert "first in gradient: entry 1" in str(report)
-    rungs = climb({"jax": trace(np.float32)}, trace(np.float64), [])
-    clean = Report("m:f", rungs, {}, "jax", [], {}, {})
+    stages = compare_traces({"jax": trace(np.float32)}, trace(np.float64), [])
+    clean = Report("m:f", stages, {}, "jax", [], {}, {})
     assert clean.agree
     assert clean.first_divergence is None
     assert copy.deepcopy(clean).to_json()["first_divergence"] is None
@@ -178,12 +180,12 @@ def test_a_report_is_plain_values(traces):
 
 def test_the_source_of_each_bound_is_named(traces):
     shaken = [trace(np.float64, {"gradient": 1 + 1e-3}, first=0)]
-    found = {rung.name: rung for rung in climb(traces, trace(np.float64), shaken)}
+    found = {stage.name: stage for stage in compare_traces(traces, trace(np.float64), shaken)}
     assert {entry.source["jax"] for entry in found["order"].entries} == {"bits"}
     assert {entry.source["jax"] for entry in found["forward"].entries} == {"counting"}
     assert {entry.source["jax"] for entry in found["gradient"].entries} == {"shaking"}
     traces["torch"] = trace(np.float32, {"forward": 1 + 1e-3}, first=0)
-    forward = climb(traces, trace(np.float64), [])[3]
+    forward = compare_traces(traces, trace(np.float64), [])[3]
     assert {entry.source["jax"] for entry in forward.entries} == {"others"}
     known = {"bits", "counting", "summation", "cancellation", "shaking", "others", "optimizer"}
     assert known | {"spread"} == set(SOURCES)
@@ -205,26 +207,26 @@ def test_a_gradient_that_is_all_rounding_is_measured_beside_the_others(traces):
     for found, tiny in ((oracle, 1e-17), (traces["jax"], 3e-9), (traces["torch"], -2e-9)):
         found.stages["gradient"].append({**found.stages["gradient"][1], "name": "key/bias"})
         found.stages["gradient"][2]["values"] = np.full(6, tiny)
-    rung = {rung.name: rung for rung in climb(traces, oracle, [])}["gradient"]
-    assert rung.holds
+    stage = {stage.name: stage for stage in compare_traces(traces, oracle, [])}["gradient"]
+    assert stage.holds
     largest = float(np.max(np.abs(EXACT["gradient"][1])))
-    assert rung.entries[2].error["jax"] == pytest.approx(3e-9 / largest, rel=1e-3)
+    assert stage.entries[2].error["jax"] == pytest.approx(3e-9 / largest, rel=1e-3)
     traces["jax"].stages["gradient"][2]["values"] = np.full(6, 1e-3)
-    rung = {rung.name: rung for rung in climb(traces, oracle, [])}["gradient"]
-    assert rung.divergences[0].name == "key/bias"
+    stage = {stage.name: stage for stage in compare_traces(traces, oracle, [])}["gradient"]
+    assert stage.divergences[0].name == "key/bias"
 
 
 def test_in_float64_the_bound_is_that_of_float64(traces):
     oracle, shaken = trace(np.float64), [trace(np.float64)]
-    rung = climb(traces, oracle, shaken, exact={"torch": trace(np.float64)})[-1]
-    assert rung.name == "float64"
-    assert rung.holds
-    assert rung.compared == 2 * len([s for s in STAGES if s not in BITWISE])
-    assert max(entry.bound["torch"] for entry in rung.entries) < 1e-14
+    stage = compare_traces(traces, oracle, shaken, exact={"torch": trace(np.float64)})[-1]
+    assert stage.name == "float64"
+    assert stage.holds
+    assert stage.compared == 2 * len([s for s in COMPARED if s not in BITWISE])
+    assert max(entry.bound["torch"] for entry in stage.entries) < 1e-14
     wrong = {"torch": trace(np.float64, {"one step": 1 + 1e-13})}
-    (entry,) = climb(traces, oracle, shaken, exact=wrong)[-1].divergences
+    (entry,) = compare_traces(traces, oracle, shaken, exact=wrong)[-1].divergences
     assert entry.name == "one step: entry 1"
-    assert entry.guilty == ("torch",)
+    assert entry.diverging == ("torch",)
 
 
 def training(error, losses=(0.5, 0.25)):
@@ -247,12 +249,12 @@ def test_a_training_may_end_where_rounding_sends_it_and_no_farther(traces):
     for error, holds in ((mean * (1 + 0.99 * allowed), True), (mean * (1 + 1.01 * allowed), False)):
         traces["torch"].stages["training"] = training(0.0202)
         traces["jax"].stages["training"] = training(error)
-        rung = climb(traces, trace(np.float64), [], nudged=nudged)[-1]
-        assert rung.name == "training"
-        assert rung.holds is holds
+        stage = compare_traces(traces, trace(np.float64), [], nudged=nudged)[-1]
+        assert stage.name == "training"
+        assert stage.holds is holds
         if not holds:
-            assert rung.divergences[0].guilty == ("jax",)
-            assert rung.divergences[0].name == "test error after 3 epochs"
+            assert stage.divergences[0].diverging == ("jax",)
+            assert stage.divergences[0].name == "test error after 3 epochs"
     assert prediction_interval([0.02, 0.02, 0.02])[1] == LEAST_SPREAD
 
 
@@ -262,11 +264,11 @@ def test_a_plan_of_a_backend_is_named_where_it_differs(traces):
         kept = trace(np.float32, {"one step": factor})
         stages = {stage: kept.stages[stage] for stage in ("one step", "losses", "epoch")}
         plans[name] = Trace(kept.about, stages)
-    rungs = climb(traces, trace(np.float64), [], plans=plans)
-    assert [rung.name for rung in rungs if not rung.holds] == ["plans"]
-    assert {entry.guilty for entry in rungs[-1].divergences} == {("torch graph",)}
+    stages = compare_traces(traces, trace(np.float64), [], plans=plans)
+    assert [stage.name for stage in stages if not stage.holds] == ["plans"]
+    assert {entry.diverging for entry in stages[-1].divergences} == {("torch graph",)}
     del plans["torch graph"]
-    assert all(rung.holds for rung in climb(traces, trace(np.float64), [], plans=plans))
+    assert all(stage.holds for stage in compare_traces(traces, trace(np.float64), [], plans=plans))
 
 
 def test_a_backend_that_only_runs_forward_is_compared_as_far_as_it_went(traces):
@@ -274,15 +276,15 @@ def test_a_backend_that_only_runs_forward_is_compared_as_far_as_it_went(traces):
     for stage in ("gradient", "one step", "losses", "epoch"):
         del forward.stages[stage]
     with pytest.raises(InputError, match="same gradient"):
-        climb({**traces, "numpy": forward}, trace(np.float64), [])
+        compare_traces({**traces, "numpy": forward}, trace(np.float64), [])
     forward.about["forward_only"] = True
-    rungs = climb({**traces, "numpy": forward}, trace(np.float64), [])
-    assert [rung.name for rung in rungs] == STAGES
-    assert "numpy" not in rungs[-1].entries[0].error
+    stages = compare_traces({**traces, "numpy": forward}, trace(np.float64), [])
+    assert [stage.name for stage in stages] == COMPARED
+    assert "numpy" not in stages[-1].entries[0].error
     # Nobody trains on it, so that it does not decide the verdict.
-    assert all(rung.holds for rung in rungs)
-    assert rungs[3].remarks[0].remarks == ("numpy",)
-    report = Report("m:f", rungs, {}, "jax", [], {}, {})
+    assert all(stage.holds for stage in stages)
+    assert stages[3].remarks[0].remarks == ("numpy",)
+    report = Report("m:f", stages, {}, "jax", [], {}, {})
     assert report.agree
     assert report.first_divergence is None
     assert report.to_json()["remarks"]["numpy"]["name"] == "entry 1"
@@ -327,10 +329,10 @@ def oracle_on(backend, change=None):
 @pytest.mark.parametrize("stage", ["forward", "training forward", "gradient", "one step", "losses"])
 def test_the_backend_of_the_reference_is_named_where_it_is_the_odd_one(four, stage):
     four["jax"] = trace(np.float32, {stage: 1 + 1e-3})
-    rungs = climb(four, oracle_on("jax", {stage: 1 + 1e-3}), [])
-    assert [rung.name for rung in rungs if not rung.holds] == [stage]
-    (entry,) = next(rung for rung in rungs if not rung.holds).divergences
-    assert entry.guilty == ("jax",)
+    stages = compare_traces(four, oracle_on("jax", {stage: 1 + 1e-3}), [])
+    assert [stage.name for stage in stages if not stage.holds] == [stage]
+    (entry,) = next(stage for stage in stages if not stage.holds).divergences
+    assert entry.diverging == ("jax",)
     assert entry.remarks == ()
     assert entry.error["jax"] == pytest.approx(1e-3, rel=1e-2)
     assert max(entry.error[b] for b in entry.agreeing) < 1e-6
@@ -341,9 +343,9 @@ def test_the_backend_of_the_reference_is_named_where_it_is_the_odd_one(four, sta
 def test_the_reference_is_the_measure_where_the_others_do_not_agree_either(four):
     four["torch"] = trace(np.float32, {"gradient": 1 + 1e-3})
     four["tensorflow"] = trace(np.float32, {"gradient": 1 - 1e-3})
-    rungs = climb(four, oracle_on("jax"), [])
-    (entry,) = next(rung for rung in rungs if not rung.holds).divergences
-    assert entry.guilty == ("torch", "tensorflow")
+    stages = compare_traces(four, oracle_on("jax"), [])
+    (entry,) = next(stage for stage in stages if not stage.holds).divergences
+    assert entry.diverging == ("torch", "tensorflow")
     assert entry.reference == ""
 
 
@@ -351,19 +353,19 @@ def test_one_that_trains_and_one_that_runs_forward_outweigh_the_reference(four):
     del four["tensorflow"]
     four["jax"] = trace(np.float32, {"forward": 1 + 1e-3})
     oracle = oracle_on("jax", {"forward": 1 + 1e-3})
-    entry = climb(four, oracle, [])[3].divergences[0]
-    assert (entry.guilty, entry.remarks, entry.reference) == (("jax",), (), "torch")
+    entry = compare_traces(four, oracle, [])[3].divergences[0]
+    assert (entry.diverging, entry.remarks, entry.reference) == (("jax",), (), "torch")
     del four["numpy"]
-    entry = climb(four, oracle, [])[3].divergences[0]
-    assert entry.guilty == ("torch",)  # of two nobody can tell
+    entry = compare_traces(four, oracle, [])[3].divergences[0]
+    assert entry.diverging == ("torch",)  # of two nobody can tell
     assert "torch differs from jax: torch is off by" in str(entry)
 
 
 def test_in_float64_the_odd_reference_is_named(four):
     exact = {backend: trace(np.float64) for backend in ("torch", "tensorflow")}
     wrong = oracle_on("jax", {"one step": 1 + 1e-12})
-    (entry,) = climb(four, wrong, [], exact=exact)[-1].divergences
-    assert entry.guilty == ("jax",)
+    (entry,) = compare_traces(four, wrong, [], exact=exact)[-1].divergences
+    assert entry.diverging == ("jax",)
 
 
 def test_integers_are_compared_by_value_and_shown(traces):
@@ -378,15 +380,15 @@ def test_integers_are_compared_by_value_and_shown(traces):
                 entries[1:] = [{**entries[0], "name": "count", "values": np.asarray(values[place])}]
 
     count([np.int64(2), np.int32(2), np.int64(2)])
-    assert all(rung.holds for rung in climb(traces, oracle, []))
+    assert all(stage.holds for stage in compare_traces(traces, oracle, []))
     count([np.bool_(True), np.bool_(True), np.bool_(True)])
-    assert all(rung.holds for rung in climb(traces, oracle, []))
+    assert all(stage.holds for stage in compare_traces(traces, oracle, []))
     count([[2, 16777216], np.array([2, 16777217], np.int32), [2, 16777216]])
-    rungs = [rung for rung in climb(traces, oracle, []) if not rung.holds]
-    assert [rung.name for rung in rungs] == ["start", "forward", "one step"]
-    for rung in rungs:
-        (entry,) = rung.divergences
-        assert entry.guilty == ("torch",)
+    stages = [stage for stage in compare_traces(traces, oracle, []) if not stage.holds]
+    assert [stage.name for stage in stages] == ["start", "forward", "one step"]
+    for stage in stages:
+        (entry,) = stage.divergences
+        assert entry.diverging == ("torch",)
         assert str(entry).endswith("torch has 16777217 where 16777216 is right")
 
 
@@ -398,13 +400,15 @@ def test_another_type_of_numbers_is_named(traces):
     oracle = trace(np.float64)
     oracle.stages["start"][1]["values"] = values
     traces["tensorflow"] = copy.deepcopy(traces["jax"])
-    entry = climb(traces, oracle, [])[0].divergences[0]
+    entry = compare_traces(traces, oracle, [])[0].divergences[0]
     assert "torch has numbers of type float16 where float32 is right" in str(entry)
 
 
 def test_a_relative_error_that_means_nothing_is_not_printed(traces):
     traces["jax"] = trace(np.float32, {"gradient": 1e6})
-    (entry,) = next(r for r in climb(traces, trace(np.float64), []) if not r.holds).divergences
+    (entry,) = next(
+        r for r in compare_traces(traces, trace(np.float64), []) if not r.holds
+    ).divergences
     assert entry.error["jax"] > 1e5
     place = np.argmax(abs(EXACT["gradient"][1]))
     value = EXACT["gradient"][1][place]
@@ -420,24 +424,24 @@ def test_a_value_that_is_zero_but_for_rounding_is_measured_by_its_terms(traces):
             values = np.full(6, 0.0 if stage == "start" else tiny)
             found.stages[stage].append({**found.stages[stage][1], "name": "moving_mean"})
             found.stages[stage][2]["values"] = values.astype(found.values("start")[0].dtype)
-    rung = {r.name: r for r in climb(traces, oracle, [])}["one step"]
-    assert rung.entries[2].error["jax"] > 1e9  # nothing says how large the terms are
+    stage = {r.name: r for r in compare_traces(traces, oracle, [])}["one step"]
+    assert stage.entries[2].error["jax"] > 1e9  # nothing says how large the terms are
     oracle.stages["one step"][2]["scale"] = 0.02
-    rung = {r.name: r for r in climb(traces, oracle, [])}["one step"]
-    assert rung.holds
-    assert rung.entries[2].measure == "size of its terms"
-    assert rung.entries[2].error["jax"] == pytest.approx(3e-9 / 0.02)
+    stage = {r.name: r for r in compare_traces(traces, oracle, [])}["one step"]
+    assert stage.holds
+    assert stage.entries[2].measure == "size of its terms"
+    assert stage.entries[2].error["jax"] == pytest.approx(3e-9 / 0.02)
     traces["jax"].stages["one step"][2]["values"] = np.full(6, 1e-3)
-    rung = {r.name: r for r in climb(traces, oracle, [])}["one step"]
-    assert rung.divergences[0].guilty == ("jax",)
-    assert "jax is off by 5.0e-02 of the size of its terms" in str(rung.divergences[0])
+    stage = {r.name: r for r in compare_traces(traces, oracle, [])}["one step"]
+    assert stage.divergences[0].diverging == ("jax",)
+    assert "jax is off by 5.0e-02 of the size of its terms" in str(stage.divergences[0])
 
 
 def test_terms_that_cancel_leave_a_larger_error(traces):
     oracle = trace(np.float64)
     largest = float(np.max(np.abs(EXACT["forward"][1])))
     oracle.stages["forward"][1]["scale"] = 1e3 * largest
-    entry = climb(traces, oracle, [])[3].entries[1]
+    entry = compare_traces(traces, oracle, [])[3].entries[1]
     assert entry.bound["jax"] == pytest.approx(4e3 * UNIT_ROUNDOFF)
     assert entry.source["jax"] == "cancellation"
 
@@ -446,12 +450,12 @@ def test_what_plain_summation_is_off_by_is_allowed_there_and_behind(traces):
     oracle = trace(np.float64)
     largest = float(np.max(np.abs(EXACT["training forward"][0])))
     oracle.stages["training forward"][0]["summation"] = 1e-4 * largest
-    rungs = {rung.name: rung for rung in climb(traces, oracle, [])}
+    stages = {stage.name: stage for stage in compare_traces(traces, oracle, [])}
     for name in ("training forward", "gradient", "losses"):
-        for entry in rungs[name].entries:
+        for entry in stages[name].entries:
             assert entry.bound["jax"] == pytest.approx(2e-4)
             assert entry.source["jax"] == "summation"
-    assert rungs["forward"].entries[0].bound["jax"] < 1e-6
+    assert stages["forward"].entries[0].bound["jax"] < 1e-6
 
 
 def test_a_curve_whose_loss_is_zero_is_drawn():
@@ -470,6 +474,6 @@ def test_a_weight_that_does_not_move_is_measured_beside_the_largest_step(traces)
             values = np.full(6, value, found.values("start")[0].dtype)
             entry = {**found.stages[stage][1], "name": "beta", "values": values}
             found.stages[stage].append(entry)
-    rung = {r.name: r for r in climb(traces, oracle, [])}["one step"]
-    assert rung.entries[2].measure == "largest step"
-    assert rung.entries[2].error["jax"] < 1e-8
+    stage = {r.name: r for r in compare_traces(traces, oracle, [])}["one step"]
+    assert stage.entries[2].measure == "largest step"
+    assert stage.entries[2].error["jax"] < 1e-8

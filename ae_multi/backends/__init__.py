@@ -47,7 +47,7 @@ import importlib
 from ae_multi.errors import BackendError
 from ae_multi.selection import BACKENDS, FORWARD_ONLY, check_backend, select_backend
 
-__all__ = ["BACKENDS", "current", "get", "get_plain"]
+__all__ = ["BACKENDS", "current", "get", "get_native_network"]
 
 
 def current():

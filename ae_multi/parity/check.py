@@ -7,13 +7,13 @@ from pathlib import Path
 
 from ae_multi.errors import BackendError
 from ae_multi.parity.curves import curves
-from ae_multi.parity.launcher import Probes
+from ae_multi.parity.launcher import TraceLauncher
 from ae_multi.parity.model_builder import reference_to
 from ae_multi.parity.recording import record_all
 from ae_multi.parity.report import Report
 from ae_multi.parity.reproduce import write_script
 from ae_multi.parity.reproduce_training import write_training_script
-from ae_multi.parity.stages import climb
+from ae_multi.parity.stages import compare_traces
 from ae_multi.selection import FORWARD_ONLY, installed
 from ae_multi.subprocesses.interpreters import Interpreters, fastest
 
@@ -80,7 +80,7 @@ def check(
     names, witnesses, python, left_out = _who_takes_part(backends, dict(pythons or {}))
     reference = fastest(names)
     with tempfile.TemporaryDirectory() as folder:
-        probes = Probes(
+        probes = TraceLauncher(
             build_model, x, y, shape, seed, steps, batch_size, folder, python.get,
             epoch, training, data_path, on_event, plans,
         )  # fmt: skip
@@ -89,7 +89,7 @@ def check(
         by_plans = {name: trace for b in names for name, trace in probes.by_plans(b).items()}
         report = Report(
             model=reference_to(build_model),
-            rungs=climb(
+            stages=compare_traces(
                 found.traces, found.oracle, found.shaken, found.exact, found.nudged, by_plans
             ),
             backends={name: trace.about for name, trace in found.traces.items()},
@@ -111,12 +111,12 @@ def _write_script(path, report, probes, found):
     writers = dict.fromkeys(("forward", "training forward"), write_script) | dict.fromkeys(
         ("gradient", "one step", "losses"), write_training_script
     )
-    if first.rung not in writers:
-        return f"what the rung {first.rung!r} compares is not Keras's alone"
+    if first.stage not in writers:
+        return f"what the stage {first.stage!r} compares is not Keras's alone"
     # Where the float64 of the oracle's backend is odd, the other backends' values are the measure.
     right = found.traces[first.reference] if first.reference else found.oracle
-    exact = right.values(first.rung)[first.place]
-    return writers[first.rung](path, first, probes.excerpt(report.oracle, first), exact)
+    exact = right.values(first.stage)[first.place]
+    return writers[first.stage](path, first, probes.excerpt(report.oracle, first), exact)
 
 
 def _who_takes_part(backends, pythons):

@@ -14,11 +14,11 @@ from ae_multi.validation import check_positive
 _SHAKEN_RUNS = 4
 
 
-class Probes:
+class TraceLauncher:
     """Traces of one model on one set of data, each recorded in a process of its own.
 
     The first trace's initial weights start the others, so that one weight drawn otherwise does
-    not make all that follows incomparable; the first rung shows it all the same.
+    not make all that follows incomparable; the first stage shows it all the same.
 
     Args:
         build_model, x, y, shape, seed, steps, batch_size, data_path: as `check` takes them.
@@ -91,7 +91,7 @@ class Probes:
     def excerpt(self, backend, divergence):
         """Path of the .npz that holds the layer behind a divergence, its inputs and weights."""
         path = str(self._folder / "excerpt.npz")
-        place = {"stage": divergence.rung, "place": divergence.place, "path": path}
+        place = {"stage": divergence.stage, "place": divergence.place, "path": path}
         self._record(backend, "excerpt", excerpt=place)
         return path
 

@@ -29,7 +29,7 @@ def blame_reference(divergence, values, backend, scale, bound):
     if backend is None or backend not in values or not trained:
         return divergence
     allowed = max(bound[b] for b in trained)
-    if not set(trained) <= set(divergence.guilty):
+    if not set(trained) <= set(divergence.diverging):
         if backend in divergence.error:
             return divergence
         # In float64 the others have no measure but each other, and their bounds grew with that.
@@ -53,7 +53,7 @@ def blame_reference(divergence, values, backend, scale, bound):
         divergence,
         error={b: distance(centre, b) for b in values},
         bound={b: bound[centre] + bound[b] if b in group else allowed for b in values},
-        guilty=(backend,),
+        diverging=(backend,),
         remarks=tuple(b for b in values if b in FORWARD_ONLY and b not in group),
         source={b: divergence.source.get(b, divergence.source[centre]) for b in values},
         at={b: _farthest(values[b], values[centre]) for b in values},

@@ -13,7 +13,7 @@ _FLOAT64_TOO = ("numpy",)
 
 @dataclass(frozen=True)
 class Recordings:
-    """What the ladder is climbed with.
+    """What is compared.
 
     Attributes:
         traces: dict of backend to float32 `Trace`.
@@ -41,7 +41,7 @@ def record_all(probes, names, reference, witnesses, nudged=None, float64=False):
     two processes take little more time than one. On a GPU the first would take all memory.
 
     Args:
-        probes: the `Probes` of the model.
+        probes: the `TraceLauncher` of the model.
         names: backends that train.
         reference: the one among them whose float64 is the oracle.
         witnesses: dict of backends that run forward to whether it is an error if one cannot.

@@ -1,8 +1,8 @@
 """What a check of one model found."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from ae_multi.parity.stages import RUNGS
+from ae_multi.parity.stages import STAGES
 
 
 @dataclass(frozen=True)
@@ -11,7 +11,7 @@ class Report:
 
     Attributes:
         model: the build function, as another process finds it.
-        rungs: list of `Rung`, in the order of the ladder.
+        stages: list of `Stage`, in their order.
         backends: dict of backend to versions, device and precision.
         oracle: which backend computed the float64 trace.
         not_comparable: random functions that the model asks and that cannot be made alike.
@@ -22,7 +22,7 @@ class Report:
     """
 
     model: str
-    rungs: list
+    stages: list
     backends: dict
     oracle: str
     not_comparable: list
@@ -32,13 +32,13 @@ class Report:
 
     @property
     def agree(self):
-        """Whether every rung holds on every backend that trains."""
-        return all(rung.holds for rung in self.rungs)
+        """Whether every stage holds on every backend that trains."""
+        return all(stage.holds for stage in self.stages)
 
     @property
     def first_divergence(self):
-        """The first `Divergence` on the ladder, or None."""
-        return next((rung.divergences[0] for rung in self.rungs if rung.divergences), None)
+        """The first `Divergence`, or None."""
+        return next((stage.divergences[0] for stage in self.stages if stage.divergences), None)
 
     @property
     def remarks(self):
@@ -47,7 +47,7 @@ class Report:
         No model is trained on these, so that they do not decide whether the backends agree.
         """
         found = {}
-        for entry in (entry for rung in self.rungs for entry in rung.remarks):
+        for entry in (entry for stage in self.stages for entry in stage.remarks):
             for backend in entry.remarks:
                 found.setdefault(backend, entry)
         return found
@@ -58,29 +58,31 @@ class Report:
         return {
             "model": self.model,
             "agree": self.agree,
-            "first_divergence": None if first is None else asdict(first),
+            "first_divergence": None if first is None else first.to_json(),
             "rungs": [
                 {
-                    "rung": rung.name,
-                    "what": RUNGS[rung.name],
-                    "compared": rung.compared,
-                    "holds": rung.holds,
-                    "largest": rung.largest,
-                    "closest": asdict(rung.closest),
-                    "divergences": [asdict(entry) for entry in rung.divergences],
+                    "rung": stage.name,
+                    "what": STAGES[stage.name],
+                    "compared": stage.compared,
+                    "holds": stage.holds,
+                    "largest": stage.largest,
+                    "closest": stage.closest.to_json(),
+                    "divergences": [entry.to_json() for entry in stage.divergences],
                 }
-                for rung in self.rungs
+                for stage in self.stages
             ],
             "backends": self.backends,
             "oracle": self.oracle,
             "not_comparable": self.not_comparable,
             "left_out": self.left_out,
-            "remarks": {backend: asdict(entry) for backend, entry in self.remarks.items()},
+            "remarks": {backend: entry.to_json() for backend, entry in self.remarks.items()},
             "curves": self.curves,
         }
 
     def __str__(self):
-        lines = [f"{rung.name:>16}: {'holds' if rung.holds else 'PARTS'}" for rung in self.rungs]
+        lines = [
+            f"{stage.name:>16}: {'holds' if stage.holds else 'PARTS'}" for stage in self.stages
+        ]
         first = self.first_divergence
         lines += [] if first is None else [f"first in {first}"]
         return "\n".join([*lines, *self.remark_lines()])

@@ -8,7 +8,7 @@ from ae_multi.io.atomic import atomic_write
 _SCRIPT = '''\
 """{name} ({layer}) differs between Keras's backends. Needs Keras and NumPy alone:
 
-    KERAS_BACKEND={guilty} python {script}
+    KERAS_BACKEND={diverging} python {script}
     KERAS_BACKEND={other} python {script}
 """
 
@@ -36,8 +36,8 @@ def write_script(path, divergence, excerpt, exact):
 
     Args:
         path: where the script goes, named .py.
-        divergence: a `Divergence` on a rung of layers' outputs.
-        excerpt: path of the .npz that `Probes.excerpt` had written.
+        divergence: a `Divergence` on a stage of layers' outputs.
+        excerpt: path of the .npz that `TraceLauncher.excerpt` had written.
         exact: the output that the oracle computed.
     """
     with npz.opened(excerpt) as file:
@@ -48,19 +48,19 @@ def write_script(path, divergence, excerpt, exact):
         **to_compare(path, divergence),
         inputs=sum(name.startswith("input") for name in arrays),
         weights=sum(name.startswith("weight") for name in arrays),
-        training=divergence.rung == "training forward",
+        training=divergence.stage == "training forward",
     )
     save_script(path, text, exact=exact, **arrays)
 
 
 def to_compare(path, divergence):
     """What a script says of how to run it, and of what its error is relative to."""
-    others = [backend for backend in divergence.error if backend not in divergence.guilty]
+    others = [backend for backend in divergence.error if backend not in divergence.diverging]
     other = (others or ["numpy"])[0]
     relative = divergence.measure == "largest value"
     return {
         "script": path.name,
-        "guilty": divergence.guilty[0],
+        "diverging": divergence.diverging[0],
         "other": other,
         "scale": 'np.max(np.abs(data["exact"]))' if relative else divergence.scale,
         "measure": divergence.measure or "largest value",

@@ -1,4 +1,4 @@
-"""Compare traces, rung by rung, and say where they part.
+"""Compare traces stage by stage, and report where they differ.
 
 Each float32 trace is held against a trace of the same steps in float64, the oracle; what it may
 be off by is the matter of `ae_multi.parity.bounds`.
@@ -19,13 +19,13 @@ from ae_multi.parity.bounds import (
     terms_forward,
     terms_of_a_step,
 )
-from ae_multi.parity.divergence import Divergence, Rung
+from ae_multi.parity.divergence import Divergence, Stage
 from ae_multi.parity.equality import equal_bits, equal_integers, is_whole
 from ae_multi.parity.majority import blame_reference
 from ae_multi.selection import FORWARD_ONLY
 
-# Stage of a trace: what its rung compares.
-RUNGS = {
+# Stage of a trace: what is compared in it.
+STAGES = {
     "start": "initial weights, bit for bit",
     "order": "which samples make up each batch",
     "noise": "random bits that layers draw in training, bit for bit",
@@ -48,7 +48,7 @@ _BY_PLAN = ("one step", "losses", "epoch")
 _IN_FLOAT64 = ("forward", "training forward", "gradient", "one step", "losses", "epoch")
 
 
-def climb(traces, oracle, shaken=(), exact=None, nudged=(), plans=None):
+def compare_traces(traces, oracle, shaken=(), exact=None, nudged=(), plans=None):
     """Compare traces of one model on several backends.
 
     Args:
@@ -60,35 +60,35 @@ def climb(traces, oracle, shaken=(), exact=None, nudged=(), plans=None):
         plans: dict of "backend plan" to float32 `Trace`, where plans are compared.
 
     Returns:
-        List of `Rung`, one for each stage that the traces hold.
+        List of `Stage`, one for each stage that the traces hold.
 
     Raises:
         InputError: traces of different models, data or seeds, or of other stages.
     """
     _check_comparable({**traces, "the oracle": oracle})
-    rungs = [
-        _rung(stage, traces, oracle, shaken)
-        for stage in RUNGS
+    compared = [
+        _compare_stage(stage, traces, oracle, shaken)
+        for stage in STAGES
         if stage in oracle.stages and stage != "training" and oracle.stages[stage]
     ]
     if nudged:
-        rungs.append(_training({**traces, **(plans or {})}, nudged))
+        compared.append(_training({**traces, **(plans or {})}, nudged))
     if plans:
-        stages = [stage for stage in _BY_PLAN if stage in oracle.stages]
+        names = [stage for stage in _BY_PLAN if stage in oracle.stages]
         # A plan may add up the loss of a batch term by term.
         terms = oracle.values("training forward")[-1].size
         by_plan = [
-            _rung(s, plans, oracle, shaken, name="plans", more=terms if s in _STEPS else 0)
-            for s in stages
+            _compare_stage(s, plans, oracle, shaken, name="plans", more=terms if s in _STEPS else 0)
+            for s in names
         ]
-        rungs.append(Rung("plans", [entry for rung in by_plan for entry in rung.entries]))
+        compared.append(Stage("plans", [entry for stage in by_plan for entry in stage.entries]))
     if exact:
         _check_comparable({**exact, "the oracle": oracle})
-        rungs.append(_float64(exact, oracle, shaken))
-    return rungs
+        compared.append(_float64(exact, oracle, shaken))
+    return compared
 
 
-def _rung(stage, traces, oracle, shaken, roundoff=UNIT_ROUNDOFF, name=None, more=0):
+def _compare_stage(stage, traces, oracle, shaken, roundoff=UNIT_ROUNDOFF, name=None, more=0):
     entries = {b: trace.stages[stage] for b, trace in traces.items() if stage in trace.stages}
     rounded = _Rounded(stage, oracle, roundoff, list(entries), more)
     found = []
@@ -107,7 +107,7 @@ def _rung(stage, traces, oracle, shaken, roundoff=UNIT_ROUNDOFF, name=None, more
             name or stage, place, label, exact["layer"], shape, **_with_verdict(part)
         )
         found.append(rounded.blamed(entry, exact, values))
-    return Rung(name or stage, found)
+    return Stage(name or stage, found)
 
 
 class _Rounded:
@@ -198,7 +198,7 @@ def _with_verdict(part):
     beyond = [b for b, error in part["error"].items() if not error <= part["bound"][b]]
     return {
         **part,
-        "guilty": tuple(b for b in beyond if b not in FORWARD_ONLY),
+        "diverging": tuple(b for b in beyond if b not in FORWARD_ONLY),
         "remarks": tuple(b for b in beyond if b in FORWARD_ONLY),
     }
 
@@ -221,9 +221,9 @@ def _terms_before(stage, oracle):
 
 def _float64(exact, oracle, shaken):
     """Every stage once more, where rounding is 2⁻⁵³; errors are those against the oracle."""
-    stages = [stage for stage in _IN_FLOAT64 if stage in oracle.stages]
-    rungs = [_rung(s, exact, oracle, shaken, UNIT_ROUNDOFF_64, "float64") for s in stages]
-    return Rung("float64", [entry for rung in rungs for entry in rung.entries])
+    names = [stage for stage in _IN_FLOAT64 if stage in oracle.stages]
+    stages = [_compare_stage(s, exact, oracle, shaken, UNIT_ROUNDOFF_64, "float64") for s in names]
+    return Stage("float64", [entry for stage in stages for entry in stage.entries])
 
 
 def _training(traces, nudged):
@@ -245,7 +245,7 @@ def _training(traces, nudged):
     entry = Divergence("training", 0, name, "", (), **_with_verdict(part))
     values = {b: np.asarray(test["values"]) for b, test in tests.items()}
     backend = nudged[0].about.get("backend")
-    return Rung("training", [blame_reference(entry, values, backend, scale, entry.bound)])
+    return Stage("training", [blame_reference(entry, values, backend, scale, entry.bound)])
 
 
 def _optimizer_error(stage, place, oracle, backends, scale):
@@ -272,7 +272,7 @@ def _check_comparable(traces):
                     f"Expected traces of one {what}. Received: another {what} from {name} than "
                     f"from {names[0]}."
                 )
-        for stage in RUNGS:
+        for stage in STAGES:
             if stage == "training":  # compared by its last entry alone
                 continue
             shapes = [

@@ -19,7 +19,7 @@ class Trace:
 
     Attributes:
         about: backend, device, versions, precision, and digests of model and data.
-        stages: dict of stage (a key of `ae_multi.parity.stages.RUNGS`) to a list of entries; an
+        stages: dict of stage (a key of `ae_multi.parity.stages.STAGES`) to a list of entries; an
             entry is a dict with ``name``, ``layer`` (its class; empty where there is none),
             ``terms`` (how many terms each value is a sum of) and ``values``, an array.
     """

@@ -16,7 +16,7 @@ from ae_multi.randomness.streams import permutation
 ops = keras.ops
 
 
-class Recorder:
+class TraceRecorder:
     """Runs one model through the stages of a trace.
 
     Args:

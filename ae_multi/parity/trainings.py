@@ -42,7 +42,7 @@ def sgd_epoch(recorder, samples, optimizer, on_step):
     """Entries of the stage "epoch": one epoch of SGD with momentum.
 
     Args:
-        recorder: the `Recorder` of a model at its start, not trained yet.
+        recorder: the `TraceRecorder` of a model at its start, not trained yet.
         samples: the `Samples`, for those to test on.
         optimizer: what `gentle_sgd` returned.
         on_step: called after each step.
@@ -65,7 +65,7 @@ def own_training(recorder, samples, epochs, on_step):
     """Entries of the stage "training": some epochs of the optimizer that the model came with.
 
     Args:
-        recorder: the `Recorder` of a model at its start, not trained yet.
+        recorder: the `TraceRecorder` of a model at its start, not trained yet.
         samples: the `Samples`, for those to test on.
         epochs: how many.
         on_step: called after each step.
@@ -83,7 +83,7 @@ def training_by_plan(recorder, samples, epochs):
     """The stage "training" as `ae_multi.fit` runs it by the recorder's plan.
 
     Args:
-        recorder: the `Recorder` of a model at its start, not trained yet, with a plan.
+        recorder: the `TraceRecorder` of a model at its start, not trained yet, with a plan.
         samples: the `Samples`, for those to test on.
         epochs: how many.
 

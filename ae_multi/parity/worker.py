@@ -20,7 +20,7 @@ from ae_multi.parity.perturbation import optimizer_roundoff, shake_amplitudes, s
 from ae_multi.parity.repro_data import save_training_excerpt
 from ae_multi.parity.rounding_noise import perturb_training
 from ae_multi.parity.trace import Trace
-from ae_multi.parity.trace_recorder import Recorder
+from ae_multi.parity.trace_recorder import TraceRecorder
 from ae_multi.parity.ulp import nudged
 from ae_multi.randomness.streams import stream
 from ae_multi.selection import FORWARD_ONLY
@@ -59,7 +59,7 @@ def probe(job, emit):
     data = samples.receive(job["data"], keras.config.floatx())
     first = model_builder.build(job["build"], data.xs)
     start = Trace.load(job["start"]) if job["start"] else None
-    drawn = Recorder(first, data.xs, [], job["seed"], job["batch_size"]).weights()
+    drawn = TraceRecorder(first, data.xs, [], job["seed"], job["batch_size"]).weights()
     start_weights = (start.stages["start"] if start else None) or drawn
     data = dataclasses.replace(
         data,
@@ -76,7 +76,7 @@ def probe(job, emit):
     forward_only = keras.config.backend() in FORWARD_ONLY or not first.trainable_variables
     # Of the oracle the shaken runs follow; only there the sums behind its values are needed.
     recorder = runs.recorder(first, with_sums=bool(job["shaken"]))
-    # What was drawn is what the first rung compares; all others start from the same numbers.
+    # What was drawn is what the first stage compares; all others start from the same numbers.
     stages = {"start": drawn, **recorder.forward(job["steps"])}
     if job["float64"] and runs.products(stages["forward"]) < _FEW:
         # Float32 is compiled as it always is: how is what is looked at there.
@@ -136,7 +136,7 @@ class _Runs:
             self._emit({**done, "label": label})
 
     def recorder(self, model=None, start=None, run=0, amplitudes=None, with_sums=False, plan=None):
-        """A `Recorder` of the model, or of another like it, from the common start or another.
+        """A `TraceRecorder` of the model, or of another like it, from the common start or another.
 
         Where there are runs that are shaken, all are, those by nothing too; so they share programs.
         """
@@ -147,7 +147,9 @@ class _Runs:
             variable.assign(values.astype(variable.dtype))
         self._shake(model.optimizer, run, amplitudes, len(model.trainable_variables))
         job, data = self.job, self.data
-        return Recorder(model, data.xs, data.ys, job["seed"], job["batch_size"], with_sums, plan)
+        return TraceRecorder(
+            model, data.xs, data.ys, job["seed"], job["batch_size"], with_sums, plan
+        )
 
     def _shake(self, optimizer, run, amplitudes, gradients):
         if self.job["shaken"]:

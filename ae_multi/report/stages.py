@@ -1,4 +1,4 @@
-"""The ladder of a parity check as a table."""
+"""The stages of a parity check as a table."""
 
 from rich.text import Text
 
@@ -6,14 +6,14 @@ from ae_multi.parity.divergence import LARGEST_RELATIVE
 from ae_multi.report.tables import plain_table
 
 
-def ladder_table(report):
-    """A row for each rung: what was compared, the tightest place, its error and bound.
+def stage_table(report):
+    """A row for each stage: what was compared, the tightest place, its error and bound.
 
     Args:
         report: an `ae_multi.parity.Report`.
     """
     table = plain_table(f"Parity of {report.model} on " + ", ".join(report.backends))
-    table.add_column("rung")
+    table.add_column("stage")
     for name in ("compared", "largest error"):
         table.add_column(name, justify="right")
     table.add_column("closest to its bound")
@@ -21,18 +21,18 @@ def ladder_table(report):
         table.add_column(name, justify="right")
     for name in ("bound by", "holds"):
         table.add_column(name)
-    for rung in report.rungs:
-        entry = rung.closest
+    for stage in report.stages:
+        entry = stage.closest
         worst = entry.worst
         table.add_row(
-            rung.name,
-            str(rung.compared),
-            relative(max(rung.largest.values())),
+            stage.name,
+            str(stage.compared),
+            relative(max(stage.largest.values())),
             f"{entry.name} on {worst}" if entry.error[worst] else "",
             relative(entry.error[worst]),
             relative(entry.bound[worst]),
             entry.source[worst],
-            Text("yes", "green") if rung.holds else Text("NO", "bold red"),
+            Text("yes", "green") if stage.holds else Text("NO", "bold red"),
         )
     return table
 
@@ -43,9 +43,9 @@ def relative(error):
 
 
 def print_report(to, report):
-    """Print the ladder, the first divergence, and what could not be compared."""
+    """Print the stages, the first divergence, and what could not be compared."""
     to.print()
-    to.print(ladder_table(report))
+    to.print(stage_table(report))
     to.print(f"Errors are relative, against float64 on {report.oracle}.")
     for name in report.not_comparable:
         to.print(f"Not comparable: the model asks for {name}() numbers.", style="yellow")

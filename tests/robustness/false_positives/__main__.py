@@ -1,12 +1,11 @@
-"""Climb the ladder where nothing is wrong, and count false alarms.
+"""Compare the stages where nothing is wrong, and count false alarms.
 
 Of n models run k takes model k mod n and seed k div n: other models first, then other seeds.
-Status 0 if every rung held in every run, 1 if one did not, 2 for a usage error.
+Status 0 if every stage held in every run, 1 if one did not, 2 for a usage error.
 """
 
 import argparse
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 from rich.text import Text
@@ -79,15 +78,15 @@ def clean_run(model, seed, backends, pythons):
 
     Returns:
         Dict of plain values: ``model``, ``seed``, ``steps``, ``seconds``, ``holds``, ``closest``
-        (a dict for each rung, see `ae_multi.parity.stages.Divergence`) and ``alarms``, sentences.
+        (a dict for each stage, see `ae_multi.parity.stages.Divergence`) and ``alarms``, sentences.
     """
     case = CASES[model]
     xs, ys = case.data(seed)
     begin = time.perf_counter()
     try:
         report = check(case.build, xs, ys, backends, seed=seed, steps=case.steps, pythons=pythons)
-        closest = [asdict(rung.closest) for rung in report.rungs]
-        alarms = [str(entry) for rung in report.rungs for entry in rung.divergences]
+        closest = [stage.closest.to_json() for stage in report.stages]
+        alarms = [str(entry) for stage in report.stages for entry in stage.divergences]
     except (InputError, WorkerError) as error:  # a model that cannot be checked is an alarm too
         closest, alarms = [], [str(error)]
     return {
@@ -102,7 +101,7 @@ def clean_run(model, seed, backends, pythons):
 
 
 def alarms_table(runs):
-    """A row for each run: the entry closest to its bound, or beyond it, on any rung.
+    """A row for each run: the entry closest to its bound, or beyond it, on any stage.
 
     Args:
         runs: list of dicts as `clean_run` returns them.

@@ -1,4 +1,4 @@
-"""What the ladder is climbed with where nothing is wrong: models, and the data that they take."""
+"""What is compared where nothing is wrong: models, and the data that they take."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Sound models of many kinds: whatever the ladder says against one of them is a false alarm.
+"""Sound models of many kinds: whatever the comparison says against one of them is a false alarm.
 
 Between them they hold the layers, losses, regularizers and optimizers that autoencoders are
 built from.

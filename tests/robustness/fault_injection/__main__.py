@@ -1,13 +1,12 @@
-"""Plant every known fault in each backend, one at a time, and see that the ladder finds each.
+"""Plant every known fault in each backend, one at a time, and see that the comparison finds each.
 
-Status 0 if all were caught, each at its own rung, by its own name and on its own backend, and
+Status 0 if all were caught, each at its own stage, by its own name and on its own backend, and
 nothing was found where there was no fault; 1 otherwise; 2 for a usage error.
 """
 
 import argparse
 import itertools
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 
 from rich.text import Text
@@ -53,7 +52,7 @@ def _run(options):
     with tempfile.TemporaryDirectory() as folder, BackendProgress(console(stderr=True)) as bars:
         injector = FaultInjector(pythons, folder, bars.on_event)
         alarms = [
-            str(entry) for rung in injector.compare_without_fault() for entry in rung.divergences
+            str(entry) for stage in injector.compare_without_fault() for entry in stage.divergences
         ]
         for name, backend in plan:
             done = sum(verdict.backend == backend for verdict in verdicts)
@@ -79,7 +78,7 @@ def _run(options):
 
 
 def _write(path, verdicts, alarms):
-    found = [{**asdict(verdict), "caught": verdict.caught} for verdict in verdicts]
+    found = [{**verdict.to_json(), "caught": verdict.caught} for verdict in verdicts]
     caught = sum(verdict.caught for verdict in verdicts)
     written = {"caught": caught, "planted": len(verdicts), "alarms": alarms, "faults": found}
     write_json(path, {**written, "machine": describe_machine()})
@@ -102,18 +101,18 @@ def faults_table(verdicts):
         table.add_row(
             verdict.fault,
             verdict.backend,
-            _where(verdict.rung, verdict.place),
-            _where(verdict.found_rung, verdict.found_place),
+            _where(verdict.stage, verdict.place),
+            _where(verdict.found_stage, verdict.found_place),
             f"{verdict.size:.1e}",
             f"{verdict.bound:.1e}",
-            ", ".join(verdict.guilty),
+            ", ".join(verdict.diverging),
             Text("yes", "green") if verdict.caught else Text("NO", "bold red"),
         )
     return table
 
 
-def _where(rung, place):
-    return f"{rung}: {place}" if place else rung
+def _where(stage, place):
+    return f"{stage}: {place}" if place else stage
 
 
 if __name__ == "__main__":

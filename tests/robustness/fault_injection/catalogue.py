@@ -1,4 +1,4 @@
-"""Faults to plant in any one backend: what they do, and where the ladder has to find them.
+"""Faults to plant in any one backend: what they do, and where the comparison has to find them.
 
 Each is a piece of Python that runs in the child process once Keras is imported, with ``keras``
 and ``ops`` at hand, and ``layer_call(name, function)`` to change what one layer does: function
@@ -14,12 +14,12 @@ class Fault:
 
     Attributes:
         code: what is run in the child process.
-        rung: the rung that has to find it first.
+        stage: the stage that has to find it first.
         name: the entry that has to be named first, or its beginning; empty for any.
     """
 
     code: str
-    rung: str
+    stage: str
     name: str = ""
 
 
@@ -106,16 +106,16 @@ FAULTS = {
         "step 1",
     ),
     "two batches swapped": Fault(
-        "from ae_multi.parity.trace_recorder import Recorder\n"
-        "real = Recorder._chosen\n"
-        "Recorder._chosen = lambda self, step: real(self, {3: 4, 4: 3}.get(step, step))\n",
+        "from ae_multi.parity.trace_recorder import TraceRecorder\n"
+        "real = TraceRecorder._chosen\n"
+        "TraceRecorder._chosen = lambda self, step: real(self, {3: 4, 4: 3}.get(step, step))\n",
         "order",
         "step 4",
     ),
     "a dropped last batch": Fault(
-        "from ae_multi.parity.trace_recorder import Recorder\n"
-        "real = Recorder._chosen\n"
-        "Recorder._chosen = lambda self, step: real(self, step + step // 7)\n",
+        "from ae_multi.parity.trace_recorder import TraceRecorder\n"
+        "real = TraceRecorder._chosen\n"
+        "TraceRecorder._chosen = lambda self, step: real(self, step + step // 7)\n",
         "order",
         "step 8",
     ),

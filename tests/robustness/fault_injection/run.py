@@ -1,15 +1,16 @@
-"""Plant a fault in one backend, climb the ladder, and say whether it was found where it is."""
+"""Inject a fault in one backend, compare the stages, and say whether it was found where it is."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ae_multi.parity.launcher import Probes
-from ae_multi.parity.stages import climb
+from ae_multi.parity.launcher import TraceLauncher
+from ae_multi.parity.stages import compare_traces
 from tests.reference.patched_interpreter import patched_interpreter
 from tests.robustness.fault_injection.catalogue import FAULTS, PRELUDE
 
 MODEL = f"{Path(__file__).parent / 'target_model.py'}:build"
 ORACLE = "jax"
+_RECORDED_NAMES = {"stage": "rung", "found_stage": "found_rung", "diverging": "guilty"}
 
 
 @dataclass(frozen=True)
@@ -19,32 +20,36 @@ class InjectionResult:
     Attributes:
         fault: a key of `FAULTS`.
         backend: where it was planted.
-        rung: the rung that had to find it first.
+        stage: the stage that had to find it first.
         place: the entry that had to be named first, or its beginning; empty for any.
-        found_rung: the rung that found it first; empty where none did.
+        found_stage: the stage that found it first; empty where none did.
         found_place: the entry that it named first.
         size: that entry's error on the backend with the fault, relative to the largest value.
         bound: the error that was allowed there.
-        guilty: the backends that were named.
+        diverging: the backends that were named.
     """
 
     fault: str
     backend: str
-    rung: str
+    stage: str
     place: str
-    found_rung: str = ""
+    found_stage: str = ""
     found_place: str = ""
     size: float = 0.0
     bound: float = 0.0
-    guilty: tuple = ()
+    diverging: tuple = ()
+
+    def to_json(self):
+        """The result as plain values, under the names that recorded results have."""
+        return {_RECORDED_NAMES.get(name, name): value for name, value in asdict(self).items()}
 
     @property
     def caught(self):
-        """Whether it was found at its own rung, by its own name, and on its backend alone."""
+        """Whether it was found at its own stage, by its own name, and on its backend alone."""
         return (
-            self.found_rung == self.rung
+            self.found_stage == self.stage
             and self.found_place.startswith(self.place)
-            and self.guilty == (self.backend,)
+            and self.diverging == (self.backend,)
         )
 
 
@@ -59,7 +64,7 @@ class FaultInjector:
 
     def __init__(self, pythons, folder, on_event=None):
         self._pythons, self._folder = pythons, Path(folder)
-        self._probes = Probes(
+        self._probes = TraceLauncher(
             MODEL, None, None, (16, 16, 1), seed=0, steps=20, batch_size=32,
             folder=self._folder, python=pythons.get, epoch=True, on_event=on_event,
         )  # fmt: skip
@@ -68,8 +73,8 @@ class FaultInjector:
         self._oracle, self._shaken = self._probes.oracle(oracle)
 
     def compare_without_fault(self):
-        """The rungs of the ladder, climbed with the model as it is."""
-        return climb(self._traces, self._oracle, self._shaken)
+        """The stages, compared with the model as it is."""
+        return compare_traces(self._traces, self._oracle, self._shaken)
 
     def inject(self, name, backend):
         """The `InjectionResult` on one fault in one backend; the others are as they were."""
@@ -77,16 +82,16 @@ class FaultInjector:
         site = self._folder / f"{list(FAULTS).index(name)}-{backend}"
         python = patched_interpreter(self._pythons[backend], site, PRELUDE + fault.code)
         traces = {**self._traces, backend: self._probes.trace(backend, python)}
-        rungs = climb(traces, self._oracle, self._shaken)
-        wanted = {"fault": name, "backend": backend, "rung": fault.rung, "place": fault.name}
-        first = next((rung.divergences[0] for rung in rungs if not rung.holds), None)
+        stages = compare_traces(traces, self._oracle, self._shaken)
+        wanted = {"fault": name, "backend": backend, "stage": fault.stage, "place": fault.name}
+        first = next((stage.divergences[0] for stage in stages if not stage.holds), None)
         if first is None:
             return InjectionResult(**wanted)
         return InjectionResult(
             **wanted,
-            found_rung=first.rung,
+            found_stage=first.stage,
             found_place=first.name,
             size=first.error[backend],
             bound=first.bound[backend],
-            guilty=first.guilty,
+            diverging=first.diverging,
         )

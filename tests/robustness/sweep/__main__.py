@@ -87,14 +87,18 @@ def _print(to, found, total, names):
 
 
 def _rows(finding):
-    """(backend, largest error on each rung, words) of each backend that one finding is about."""
+    """(backend, largest error on each stage, words) of each backend that one finding is about."""
     if finding.note:
         yield "", *[""] * len(COMPARED), finding.note
     for backend, error in finding.errors.items():
         yield backend, *[""] * len(COMPARED), Text(" ".join(error.split())[:_WORDS])
-    for backend in sorted({name for entry in finding.divergences for name in entry.guilty}):
+    for backend in sorted({name for entry in finding.divergences for name in entry.diverging}):
         errors = [
-            [e.error[backend] for e in finding.divergences if backend in e.guilty and e.rung == r]
+            [
+                e.error[backend]
+                for e in finding.divergences
+                if backend in e.diverging and e.stage == r
+            ]
             for r in COMPARED
         ]
         yield backend, *[f"{max(found):.1e}" if found else "" for found in errors], ""

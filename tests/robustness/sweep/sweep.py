@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from ae_multi.errors import InputError
-from ae_multi.parity.stages import climb
+from ae_multi.parity.stages import compare_traces
 from ae_multi.parity.trace import Trace
 from tests.robustness.sweep.branch import samples
 
-# Layers' outputs and gradients; later rungs say nothing more of a single layer.
+# Layers' outputs and gradients; later stages say nothing more of a single layer.
 COMPARED = ("start", "forward", "training forward", "gradient")
 # The oracle is to run on the first of these that can: TensorFlow and PyTorch start an operation
 # at once, JAX compiles it first.
@@ -175,8 +175,8 @@ def _finding(configuration, folder, backends, errors):
     shaken = [Trace.load(folder / f"shaken-{run}.npz") for run in range(_SHAKEN_RUNS)]
     oracle = Trace.load(folder / "oracle.npz")
     try:
-        rungs = climb(traces, oracle, shaken)
+        stages = compare_traces(traces, oracle, shaken)
     except InputError as error:  # traces of other layers or shapes
         return Finding(configuration, errors, note=str(error))
-    found = [entry for rung in rungs if rung.name in COMPARED for entry in rung.divergences]
+    found = [entry for stage in stages if stage.name in COMPARED for entry in stage.divergences]
     return Finding(configuration, errors, found) if errors or found else None

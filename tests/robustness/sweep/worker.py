@@ -40,7 +40,7 @@ def main(job):
 
 
 def _probe_job(folder, job):
-    # The oracle starts from float32 numbers; the others draw them, and the first rung compares.
+    # The oracle starts from float32 numbers; the others draw them, and the first stage compares.
     drawn = [path for name in _DRAWN if (path := folder / f"{name}.npz").exists()]
     shaken = [str(folder / f"shaken-{run}.npz") for run in range(job["shaken"])]
     return {
