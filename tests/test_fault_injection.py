@@ -27,7 +27,7 @@ def injector(pythons, tmp_path_factory):
 
 
 @pytest.mark.across
-def test_without_a_fault_every_rung_holds(injector):
+def test_without_a_fault_every_stage_holds(injector):
     stages = injector.compare_without_fault()
     assert [str(entry) for stage in stages for entry in stage.divergences] == []
     assert all(stage.compared for stage in stages)
@@ -45,7 +45,7 @@ FOUND = InjectionResult(
 )
 
 
-def test_caught_means_found_at_its_rung_by_its_name_on_its_backend_alone():
+def test_caught_means_found_at_its_stage_by_its_name_on_its_backend_alone():
     assert FOUND.caught
     assert replace(FOUND, found_place="hidden/kernel").caught
     for change in (

@@ -11,21 +11,21 @@ from ae_multi import backends
 from ae_multi.parity import launcher, worker
 
 def here(python, backend, job, children):
-    worker.probe(job, lambda event: None)
+    worker.record_traces(job, lambda event: None)
     return ()
 
 backends.current().compile_soon = lambda: print("soon")
 launcher.run = here
 backend = os.environ["KERAS_BACKEND"]
-made = launcher.Probes(
+made = launcher.TraceLauncher(
     "ae_multi.models:SimpleAutoencoder", None, None, (28, 28, 1), 0, 2, 8, ".", {}.get
 )
 made.trace(backend)
 print("float32")
-few, worker._FEW = worker._FEW, 1
+few, worker._MAX_PRODUCTS = worker._MAX_PRODUCTS, 1
 made.oracle(backend)
 print("float64, much")
-worker._FEW = few
+worker._MAX_PRODUCTS = few
 made.oracle(backend)
 print("float64, little")
 print(len(list(Path("programs").glob("jit_train_step*-cache"))))
@@ -41,5 +41,5 @@ def test_little_in_float64_is_compiled_soon_and_what_is_shaken_is_no_other_progr
     assert done.returncode == 0, done.stderr
     *said, programs = done.stdout.splitlines()
     assert said == ["float32", "float64, much", "soon", "float64, little"]
-    # One in float32 and one in float64, of the oracle and of all that is shaken.
+    # One in float32 and one in float64, of the oracle and of all that is perturbed.
     assert programs == "2"

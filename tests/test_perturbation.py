@@ -1,9 +1,9 @@
-"""Gradients shaken as rounding would shake them."""
+"""Gradients perturbed as rounding would perturb them."""
 
 import numpy as np
 import pytest
 
-from ae_multi.parity.perturbation import shake_gradients
+from ae_multi.parity.perturbation import perturb_gradients
 
 pytestmark = pytest.mark.backend
 
@@ -12,7 +12,7 @@ def test_gradients_move_by_rounding_and_those_that_are_none_stay(keras):
     used, unused = keras.Variable(np.zeros(64, np.float32)), keras.Variable([3.0])
     optimizer = keras.optimizers.SGD(1.0)
     optimizer.build([used, unused])
-    shake_gradients(optimizer, seed=0, run=1, amplitudes=[10 * 2.0**-24] * 2)
+    perturb_gradients(optimizer, seed=0, run=1, amplitudes=[10 * 2.0**-24] * 2)
     gradient = keras.ops.convert_to_tensor(np.linspace(0.5, 1, 64, dtype=np.float32))
     with pytest.warns(UserWarning, match="Gradients do not exist"):
         optimizer.apply([gradient, None], [used, unused])
@@ -30,7 +30,7 @@ def test_each_run_and_each_step_has_coins_of_its_own(keras):
         weight = keras.Variable(np.zeros(64, np.float32))
         optimizer = keras.optimizers.SGD(1.0)
         optimizer.build([weight])
-        shake_gradients(optimizer, seed=0, run=run, amplitudes=[10 * 2.0**-24])
+        perturb_gradients(optimizer, seed=0, run=run, amplitudes=[10 * 2.0**-24])
         for _ in range(2):
             weight.assign(np.zeros(64, np.float32))
             optimizer.apply([gradient], [weight])
@@ -42,12 +42,12 @@ def test_each_run_and_each_step_has_coins_of_its_own(keras):
 def test_a_sum_of_no_terms_is_shaken_by_nothing(keras):
     start = np.linspace(-1, 1, 64, dtype=np.float32)
     ends = []
-    for shaken in (True, False):
+    for perturbed in (True, False):
         weight = keras.Variable(start)
         optimizer = keras.optimizers.Adam(0.1)
         optimizer.build([weight])
-        if shaken:
-            shake_gradients(optimizer, seed=0)
+        if perturbed:
+            perturb_gradients(optimizer, seed=0)
         for _ in range(2):
             optimizer.apply([keras.ops.convert_to_tensor(start**3)], [weight])
         ends.append(keras.ops.convert_to_numpy(weight))

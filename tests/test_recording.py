@@ -37,12 +37,12 @@ class Fake:
     def trace(self, name):
         return self._record(name)
 
-    def witness(self, name, nudged, planted):
-        assert planted
-        return self._record(name), [self._record("nudged")] * nudged, "planted"
+    def trace_with_perturbed(self, name, ulp_perturbed, injected):
+        assert injected
+        return self._record(name), [self._record("ulp_perturbed")] * ulp_perturbed, "injected"
 
     def oracle(self, name):
-        return self._record(f"{name} oracle"), ["shaken"]
+        return self._record(f"{name} oracle"), ["perturbed"]
 
     def exact(self, name):
         return self._record(f"{name} exact")
@@ -53,18 +53,22 @@ class Fake:
 
 def test_everybody_is_recorded_and_the_first_one_alone():
     fake = Fake()
-    found = record_all(fake, NAMES, "jax", {"numpy": False}, nudged=2, float64=True)
+    found = record_all(fake, NAMES, "jax", {"numpy": False}, ulp_perturbed=2, float64=True)
     assert fake.done[0] == "torch"
     assert found.traces == {name: name for name in (*NAMES, "numpy")}
-    assert (found.oracle, found.shaken) == ("jax oracle", ["shaken"])
+    assert (found.oracle, found.perturbed) == ("jax oracle", ["perturbed"])
     assert found.exact == {name: f"{name} exact" for name in ("torch", "tensorflow", "numpy")}
-    assert (found.nudged, found.planted, found.left_out) == (["nudged"] * 2, "planted", {})
+    assert (found.ulp_perturbed, found.injected, found.left_out) == (
+        ["ulp_perturbed"] * 2,
+        "injected",
+        {},
+    )
 
 
 def test_without_curves_nobody_is_nudged():
     found = record_all(Fake(), ("jax",), "jax", {})
     assert found.traces == {"jax": "jax"}
-    assert (found.nudged, found.planted, found.exact) == ([], None, {})
+    assert (found.ulp_perturbed, found.injected, found.exact) == ([], None, {})
 
 
 @pytest.mark.parametrize(("tool", "most"), [(None, 2), ("/bin/nvidia-smi", 1)])

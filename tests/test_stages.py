@@ -51,7 +51,7 @@ def traces():
     return {"torch": trace(np.float32), "jax": trace(np.float32)}
 
 
-def test_rounding_holds_on_every_rung(traces):
+def test_rounding_holds_on_every_stage(traces):
     stages = compare_traces(traces, trace(np.float64), [trace(np.float64)])
     assert [stage.name for stage in stages] == COMPARED
     assert all(stage.holds and stage.compared == 2 for stage in stages)
@@ -114,9 +114,9 @@ def test_a_nan_on_one_backend_parts(traces):
 
 
 def test_the_bound_is_the_largest_of_its_three_sources(traces):
-    def bound(change=None, shaken=None):
+    def bound(change=None, perturbed=None):
         found = {**traces, "torch": trace(np.float32, change)}
-        return compare_traces(found, trace(np.float64), [trace(np.float64, shaken, first=0)])[
+        return compare_traces(found, trace(np.float64), [trace(np.float64, perturbed, first=0)])[
             3
         ].closest
 
@@ -124,7 +124,7 @@ def test_the_bound_is_the_largest_of_its_three_sources(traces):
     assert reasoned.bound["jax"] == pytest.approx(
         4 * UNIT_ROUNDOFF * np.sqrt(4 * (reasoned.place + 1))
     )
-    conditioned = bound(shaken={"forward": 1 + 1e-3})
+    conditioned = bound(perturbed={"forward": 1 + 1e-3})
     assert conditioned.bound["jax"] == pytest.approx(8e-3, rel=1e-2)
     measured = bound(change={"forward": 1 + 1e-3})
     assert measured.bound["jax"] == pytest.approx(8e-3, rel=1e-2)
@@ -145,7 +145,7 @@ def test_traces_that_hold_different_things_are_refused(traces):
         compare_traces(traces, trace(np.float64), [])
 
 
-def test_a_trace_that_lacks_a_rung_is_refused(traces):
+def test_a_trace_that_lacks_a_stage_is_refused(traces):
     del traces["jax"].stages["losses"]
     with pytest.raises(InputError, match=r"same losses.*0 entries from jax, 2 from torch"):
         compare_traces(traces, trace(np.float64), [])
@@ -179,8 +179,8 @@ def test_a_report_is_plain_values(traces):
 
 
 def test_the_source_of_each_bound_is_named(traces):
-    shaken = [trace(np.float64, {"gradient": 1 + 1e-3}, first=0)]
-    found = {stage.name: stage for stage in compare_traces(traces, trace(np.float64), shaken)}
+    perturbed = [trace(np.float64, {"gradient": 1 + 1e-3}, first=0)]
+    found = {stage.name: stage for stage in compare_traces(traces, trace(np.float64), perturbed)}
     assert {entry.source["jax"] for entry in found["order"].entries} == {"bits"}
     assert {entry.source["jax"] for entry in found["forward"].entries} == {"counting"}
     assert {entry.source["jax"] for entry in found["gradient"].entries} == {"shaking"}
@@ -217,14 +217,14 @@ def test_a_gradient_that_is_all_rounding_is_measured_beside_the_others(traces):
 
 
 def test_in_float64_the_bound_is_that_of_float64(traces):
-    oracle, shaken = trace(np.float64), [trace(np.float64)]
-    stage = compare_traces(traces, oracle, shaken, exact={"torch": trace(np.float64)})[-1]
+    oracle, perturbed = trace(np.float64), [trace(np.float64)]
+    stage = compare_traces(traces, oracle, perturbed, exact={"torch": trace(np.float64)})[-1]
     assert stage.name == "float64"
     assert stage.holds
     assert stage.compared == 2 * len([s for s in COMPARED if s not in BITWISE])
     assert max(entry.bound["torch"] for entry in stage.entries) < 1e-14
     wrong = {"torch": trace(np.float64, {"one step": 1 + 1e-13})}
-    (entry,) = compare_traces(traces, oracle, shaken, exact=wrong)[-1].divergences
+    (entry,) = compare_traces(traces, oracle, perturbed, exact=wrong)[-1].divergences
     assert entry.name == "one step: entry 1"
     assert entry.diverging == ("torch",)
 
@@ -239,9 +239,9 @@ def training(error, losses=(0.5, 0.25)):
 
 
 def test_a_training_may_end_where_rounding_sends_it_and_no_farther(traces):
-    nudged = []
+    ulp_perturbed = []
     for error in (0.0200, 0.0201, 0.0202, 0.0203, 0.0204):
-        nudged.append(Trace(traces["jax"].about, {"training": training(error)}))
+        ulp_perturbed.append(Trace(traces["jax"].about, {"training": training(error)}))
     mean, allowed = prediction_interval([0.0200, 0.0201, 0.0202, 0.0203, 0.0204])
     assert mean == pytest.approx(0.0202)
     # t of 4 degrees of freedom at 1 - 5e-5 is 15.54, from a table; s = 1.581e-4.
@@ -249,7 +249,7 @@ def test_a_training_may_end_where_rounding_sends_it_and_no_farther(traces):
     for error, holds in ((mean * (1 + 0.99 * allowed), True), (mean * (1 + 1.01 * allowed), False)):
         traces["torch"].stages["training"] = training(0.0202)
         traces["jax"].stages["training"] = training(error)
-        stage = compare_traces(traces, trace(np.float64), [], nudged=nudged)[-1]
+        stage = compare_traces(traces, trace(np.float64), [], ulp_perturbed=ulp_perturbed)[-1]
         assert stage.name == "training"
         assert stage.holds is holds
         if not holds:
@@ -301,8 +301,8 @@ def test_curves_are_distances_from_the_oracle(traces):
 
     oracle = Trace({}, {"epoch": epoch(1.0, 0.5), "training": training(0.1)})
     jax = Trace({}, {"epoch": epoch(1.0, 0.505), "training": training(0.1, (0.5, 0.2))})
-    nudged = Trace({}, {"training": training(0.1, (0.6, 0.25))})
-    found = curves({"jax": jax}, oracle, [nudged], None)
+    ulp_perturbed = Trace({}, {"training": training(0.1, (0.6, 0.25))})
+    found = curves({"jax": jax}, oracle, [ulp_perturbed], None)
     assert found["epoch"] == {"jax": [0.0, pytest.approx(0.01)]}
     assert found["training"]["jax"] == [0.0, pytest.approx(0.2)]
     assert found["training"]["perturbed by rounding, 1"] == [pytest.approx(0.2), 0.0]

@@ -18,7 +18,7 @@ from ae_multi.io.atomic import atomic_write
 from ae_multi.metrics import psnr, squared_errors
 from ae_multi.parity.plan_steps import PlanSteps
 from ae_multi.parity.rounding_noise import perturb_training, terms_of_gradients
-from ae_multi.parity.ulp import nudged
+from ae_multi.parity.ulp import perturb_by_ulp
 
 
 def record(job, emit):
@@ -87,7 +87,7 @@ def _record_one(recipe, data, plan, job, progress):
     perturbed_mses = []
     for run in range(1, job["spread_runs"] + 1):
         other = build(recipe, data.image_shape)
-        other.set_weights(nudged(start_weights, recipe.seed, run))
+        other.set_weights(perturb_by_ulp(start_weights, recipe.seed, run))
         other.optimizer.build(other.trainable_variables)
         perturb_training(other.optimizer, recipe.seed, run, terms_of_gradients(other))
         named = progress.of(f"{label}, perturbed, {run}")

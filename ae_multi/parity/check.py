@@ -77,20 +77,25 @@ def check(
         BackendError: a backend asked for is not installed, or none of them can train.
         WorkerError: a child process that failed.
     """
-    names, witnesses, python, left_out = _who_takes_part(backends, dict(pythons or {}))
+    names, forward_only, python, left_out = _who_takes_part(backends, dict(pythons or {}))
     reference = fastest(names)
     with tempfile.TemporaryDirectory() as folder:
-        probes = TraceLauncher(
+        launcher = TraceLauncher(
             build_model, x, y, shape, seed, steps, batch_size, folder, python.get,
             epoch, training, data_path, on_event, plans,
         )  # fmt: skip
-        nudged = (spread_runs if training else 0) if epoch or training else None
-        found = record_all(probes, names, reference, witnesses, nudged, float64)
-        by_plans = {name: trace for b in names for name, trace in probes.by_plans(b).items()}
+        ulp_perturbed = (spread_runs if training else 0) if epoch or training else None
+        found = record_all(launcher, names, reference, forward_only, ulp_perturbed, float64)
+        by_plans = {name: trace for b in names for name, trace in launcher.by_plans(b).items()}
         report = Report(
             model=reference_to(build_model),
             stages=compare_traces(
-                found.traces, found.oracle, found.shaken, found.exact, found.nudged, by_plans
+                found.traces,
+                found.oracle,
+                found.perturbed,
+                found.exact,
+                found.ulp_perturbed,
+                by_plans,
             ),
             backends={name: trace.about for name, trace in found.traces.items()},
             oracle=reference,
@@ -98,14 +103,14 @@ def check(
                 {n for t in found.traces.values() for n in t.about["not_comparable"]}
             ),
             left_out={**left_out, **found.left_out},
-            curves=curves(found.traces, found.oracle, found.nudged, found.planted),
+            curves=curves(found.traces, found.oracle, found.ulp_perturbed, found.injected),
         )
         if script is None or report.agree:
             return report
-        return replace(report, unscripted=_write_script(Path(script), report, probes, found))
+        return replace(report, unscripted=_write_script(Path(script), report, launcher, found))
 
 
-def _write_script(path, report, probes, found):
+def _write_script(path, report, launcher, found):
     """Write what reproduces the first divergence; return why it cannot be, or None."""
     first = report.first_divergence
     writers = dict.fromkeys(("forward", "training forward"), write_script) | dict.fromkeys(
@@ -116,7 +121,7 @@ def _write_script(path, report, probes, found):
     # Where the float64 of the oracle's backend is odd, the other backends' values are the measure.
     right = found.traces[first.reference] if first.reference else found.oracle
     exact = right.values(first.stage)[first.place]
-    return writers[first.stage](path, first, probes.excerpt(report.oracle, first), exact)
+    return writers[first.stage](path, first, launcher.repro_data(report.oracle, first), exact)
 
 
 def _who_takes_part(backends, pythons):
@@ -137,12 +142,12 @@ def _who_takes_part(backends, pythons):
     )
     names, missing = interpreters.available()
     python = {name: interpreters.python(name) for name in names}
-    witnesses = dict.fromkeys(forward, True)
+    forward_only = dict.fromkeys(forward, True)
     if asked is None:
         if "jax" in names:
-            witnesses["numpy"] = False
+            forward_only["numpy"] = False
         if "openvino" in pythons or installed("openvino"):
-            witnesses["openvino"] = False
+            forward_only["openvino"] = False
     python["numpy"] = pythons.get("numpy", python.get("jax", sys.executable))
     python["openvino"] = pythons.get("openvino", sys.executable)
-    return names, witnesses, python, dict.fromkeys(missing, "not installed")
+    return names, forward_only, python, dict.fromkeys(missing, "not installed")

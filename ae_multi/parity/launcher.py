@@ -11,7 +11,7 @@ from ae_multi.randomness.streams import check_seed
 from ae_multi.subprocesses.launcher import run
 from ae_multi.validation import check_positive
 
-_SHAKEN_RUNS = 4
+_PERTURBED_RUNS = 4
 
 
 class TraceLauncher:
@@ -39,7 +39,7 @@ class TraceLauncher:
         self._children, self._stopped, self._plans = set(), False, bool(plans)
         data = hand_over(x, y, shape, check_seed(seed), self._folder / "data.npz", data_path)
         self._job = {
-            "run": "ae_multi.parity.worker:probe",
+            "run": "ae_multi.parity.worker:record_traces",
             "build": reference_to(build_model),
             "folder": os.getcwd(),
             "programs": str(self._folder / "programs"),
@@ -52,10 +52,10 @@ class TraceLauncher:
             "float64": False,
             "plans": False,
             "start": None,
-            "shaken": [],
-            "nudged": [],
-            "planted": [],
-            "excerpt": None,
+            "perturbed": [],
+            "ulp_perturbed": [],
+            "injected": [],
+            "repro_data": None,
         }
 
     def trace(self, backend, python=None):
@@ -67,20 +67,23 @@ class TraceLauncher:
         paths = sorted(self._folder.glob(f"{backend}+*.npz"))
         return {path.stem.replace("+", " "): Trace.load(path) for path in paths}
 
-    def witness(self, backend, nudged, planted=False):
+    def trace_with_perturbed(self, backend, ulp_perturbed, injected=False):
         """Its float32 `Trace`, a list of those perturbed, and that with a fault or None."""
-        paths, faults = self._paths("nudged", nudged), self._paths("planted", int(planted))
+        paths, faults = (
+            self._paths("ulp_perturbed", ulp_perturbed),
+            self._paths("injected", int(injected)),
+        )
         found = self._first(
-            self._record(backend, backend, nudged=paths, planted=faults, plans=self._plans)
+            self._record(backend, backend, ulp_perturbed=paths, injected=faults, plans=self._plans)
         )
         # A model that cannot be trained leaves none of them.
         others, wrong = ([Trace.load(p) for p in ps if Path(p).exists()] for ps in (paths, faults))
         return found, others, (wrong or [None])[0]
 
     def oracle(self, backend):
-        """(the float64 `Trace`, list of those shaken as rounding would), after the first trace."""
-        paths = self._paths("shaken", _SHAKEN_RUNS)
-        path = self._record(backend, "oracle", float64=True, shaken=paths)
+        """(the float64 `Trace`, list of those perturbed by rounding), after the first trace."""
+        paths = self._paths("perturbed", _PERTURBED_RUNS)
+        path = self._record(backend, "oracle", float64=True, perturbed=paths)
         return Trace.load(path), [Trace.load(path) for path in paths if Path(path).exists()]
 
     def exact(self, backend):
@@ -88,11 +91,11 @@ class TraceLauncher:
         path = self._record(backend, f"{backend} in float64", float64=True, epochs=0)
         return Trace.load(path)
 
-    def excerpt(self, backend, divergence):
+    def repro_data(self, backend, divergence):
         """Path of the .npz that holds the layer behind a divergence, its inputs and weights."""
-        path = str(self._folder / "excerpt.npz")
+        path = str(self._folder / "repro_data.npz")
         place = {"stage": divergence.stage, "place": divergence.place, "path": path}
-        self._record(backend, "excerpt", excerpt=place)
+        self._record(backend, "repro_data", repro_data=place)
         return path
 
     def stop(self):

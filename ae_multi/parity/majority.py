@@ -35,11 +35,11 @@ def blame_reference(divergence, values, backend, scale, bound):
         # In float64 the others have no measure but each other, and their bounds grew with that.
         allowed *= MEASURED
     distance = _distances(values, scale)
-    witnesses = [b for b in divergence.remarks if b != backend]
-    # The largest group of trained backends and witnesses: those within reach of its centre.
+    forward_only = [b for b in divergence.remarks if b != backend]
+    # The largest group of trained and forward-only backends: those within reach of its centre.
     groups = {
         centre: [
-            b for b in [*trained, *witnesses] if distance(centre, b) <= bound[centre] + bound[b]
+            b for b in [*trained, *forward_only] if distance(centre, b) <= bound[centre] + bound[b]
         ]
         for centre in trained
     }

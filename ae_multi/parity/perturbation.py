@@ -1,4 +1,4 @@
-"""Shake a training as float32 rounding would shake it."""
+"""Perturb a training as float32 rounding would perturb it."""
 
 import math
 
@@ -14,7 +14,7 @@ ops = keras.ops
 _STEPS = 2**24
 
 
-def shake_amplitudes(gradient_entries, terms):
+def perturbation_amplitudes(gradient_entries, terms):
     """How far rounding may move each gradient, relative to its largest value.
 
     Args:
@@ -36,7 +36,7 @@ def shake_amplitudes(gradient_entries, terms):
     return amplitudes
 
 
-def shake_gradients(optimizer, seed, run=0, amplitudes=(0.0,)):
+def perturb_gradients(optimizer, seed, run=0, amplitudes=(0.0,)):
     """Change each gradient by the rounding that float32 may leave in it.
 
     With amplitudes of 0 nothing changes, but the steps are the same program, which has to be
@@ -62,25 +62,25 @@ def shake_gradients(optimizer, seed, run=0, amplitudes=(0.0,)):
         return optimizer.add_variable(shape, initializer=initial, dtype=dtype, name=name)
 
     number = state("shake_run", run, "int32")
-    sizes = state("shake_amplitudes", np.asarray(amplitudes, np.float64))
+    sizes = state("perturbation_amplitudes", np.asarray(amplitudes, np.float64))
 
     def apply(grads, trainable_variables=None):
         counts = [0 if g is None else math.prod(int(n) for n in g.shape) for g in grads]
         moment = ops.cast(optimizer.iterations, "int32") + _STEPS * number
         # In one go: a draw for each gradient would be most of what there is to compile.
         coins = ops.where(noise.bits((sum(counts),), seed, moment, "shake") < 0, -1.0, 1.0)
-        shaken, ends = [], np.cumsum(counts)
+        perturbed, ends = [], np.cumsum(counts)
         for place, (gradient, count, end) in enumerate(zip(grads, counts, ends, strict=True)):
             if gradient is None:  # the loss does not depend on this weight
-                shaken.append(None)
+                perturbed.append(None)
                 continue
             signs = ops.reshape(coins[end - count : end], gradient.shape)
             size = sizes[place] if len(grads) == len(amplitudes) else ops.min(sizes)
             size = ops.cast(size, gradient.dtype)
             if gradient.shape:
                 size = size * ops.max(ops.abs(gradient))
-            shaken.append(gradient + size * ops.cast(signs, gradient.dtype))
-        return real(shaken, trainable_variables)
+            perturbed.append(gradient + size * ops.cast(signs, gradient.dtype))
+        return real(perturbed, trainable_variables)
 
     optimizer.apply = apply
 

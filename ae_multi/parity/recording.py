@@ -18,34 +18,34 @@ class Recordings:
     Attributes:
         traces: dict of backend to float32 `Trace`.
         oracle: the float64 `Trace` of the reference.
-        shaken: traces of the oracle, shaken as rounding would.
+        perturbed: traces of the oracle, perturbed as rounding would.
         exact: dict of other backends to float64 traces.
-        nudged: traces of the reference, perturbed by rounding.
-        planted: a trace of the reference with a fault, or None.
-        left_out: dict of witness to the reason why it could not take part.
+        ulp_perturbed: traces of the reference, perturbed by rounding.
+        injected: a trace of the reference with a fault, or None.
+        left_out: dict of forward-only backend to the reason why it could not take part.
     """
 
     traces: dict
     oracle: Trace
-    shaken: list
+    perturbed: list
     exact: dict
-    nudged: list
-    planted: Trace | None
+    ulp_perturbed: list
+    injected: Trace | None
     left_out: dict
 
 
-def record_all(probes, names, reference, witnesses, nudged=None, float64=False):
+def record_all(launcher, names, reference, forward_only, ulp_perturbed=None, float64=False):
     """Record what a comparison needs.
 
     Most of a recording is one thread's work (a framework is imported, a step compiled), so that
     two processes take little more time than one. On a GPU the first would take all memory.
 
     Args:
-        probes: the `TraceLauncher` of the model.
+        launcher: the `TraceLauncher` of the model.
         names: backends that train.
         reference: the one among them whose float64 is the oracle.
-        witnesses: dict of backends that run forward to whether it is an error if one cannot.
-        nudged: how often the reference repeats its training, perturbed; None for no curves.
+        forward_only: dict of backends that run forward to whether it is an error if one cannot.
+        ulp_perturbed: how often the reference repeats its training, perturbed; None for no curves.
         float64: whether to record the other backends in float64, too.
 
     Raises:
@@ -53,16 +53,16 @@ def record_all(probes, names, reference, witnesses, nudged=None, float64=False):
     """
 
     def train(name):
-        if name == reference and nudged is not None:
-            return probes.witness(name, nudged, planted=True)
-        return probes.trace(name), [], None
+        if name == reference and ulp_perturbed is not None:
+            return launcher.trace_with_perturbed(name, ulp_perturbed, injected=True)
+        return launcher.trace(name), [], None
 
     def look(name):
         try:
-            found = probes.trace(name)
-            return found, probes.exact(name) if float64 and name in _FLOAT64_TOO else None
+            found = launcher.trace(name)
+            return found, launcher.exact(name) if float64 and name in _FLOAT64_TOO else None
         except (WorkerError, InputError) as error:
-            if witnesses[name]:
+            if forward_only[name]:
                 raise
             return f"cannot run this model ({str(error).splitlines()[0]})"
 
@@ -70,12 +70,12 @@ def record_all(probes, names, reference, witnesses, nudged=None, float64=False):
     pool = ThreadPoolExecutor(1 if shutil.which("nvidia-smi") else 2)
     try:
         # What takes longest comes first, so that no process is waited for alone at the end.
-        oracle = pool.submit(probes.oracle, reference)
+        oracle = pool.submit(launcher.oracle, reference)
         longest = sorted(names[1:], key=lambda name: name != reference)
         trained = {name: pool.submit(train, name) for name in longest}
         others = [name for name in names if float64 and name != reference]
-        exact = {name: pool.submit(probes.exact, name) for name in others}
-        looks = {name: pool.submit(look, name) for name in witnesses}
+        exact = {name: pool.submit(launcher.exact, name) for name in others}
+        looks = {name: pool.submit(look, name) for name in forward_only}
         # Whatever fails first is told at once, and not when those before it are done.
         everybody = [*trained.values(), oracle, *exact.values(), *looks.values()]
         for each in wait(everybody, return_when=FIRST_EXCEPTION).done:
@@ -93,7 +93,7 @@ def record_all(probes, names, reference, witnesses, nudged=None, float64=False):
                 exact[name] = in_float64
         return Recordings(traces, *oracle.result(), exact, *trained[reference][1:], left_out)
     except BaseException:
-        probes.stop()
+        launcher.stop()
         raise
     finally:
         pool.shutdown(cancel_futures=True)

@@ -19,7 +19,7 @@ _RANDOM = (
 )  # fmt: skip
 
 
-def save_training_excerpt(path, model, reference, folder, batches):
+def save_training_data(path, model, reference, folder, batches):
     """Save what shows a divergence in training, or why Keras alone cannot show it.
 
     Args:

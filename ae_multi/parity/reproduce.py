@@ -31,16 +31,16 @@ print(f"{{keras.config.backend()}}, Keras {{keras.__version__}}: {name} is off b
 '''
 
 
-def write_script(path, divergence, excerpt, exact):
+def write_script(path, divergence, repro_data, exact):
     """Write the script, and an .npz beside it that holds the layer, its inputs and weights.
 
     Args:
         path: where the script goes, named .py.
         divergence: a `Divergence` on a stage of layers' outputs.
-        excerpt: path of the .npz that `TraceLauncher.excerpt` had written.
+        repro_data: path of the .npz that `TraceLauncher.repro_data` had written.
         exact: the output that the oracle computed.
     """
-    with npz.opened(excerpt) as file:
+    with npz.opened(repro_data) as file:
         arrays = file.all()
     text = _SCRIPT.format(
         name=divergence.name,

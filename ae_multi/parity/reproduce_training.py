@@ -73,19 +73,19 @@ if not model.compiled:
     model.compile("adam", "mse")"""
 
 
-def write_training_script(path, divergence, excerpt, exact):
+def write_training_script(path, divergence, repro_data, exact):
     """Write the script, and an .npz beside it that holds the model, its weights and the batches.
 
     Args:
         path: where the script goes, named .py.
         divergence: a `Divergence` on the stage "gradient", "one step" or "losses".
-        excerpt: path of the .npz that `ae_multi.parity.repro_data.save_training_excerpt` wrote.
+        repro_data: path of the .npz that `ae_multi.parity.repro_data.save_training_data` wrote.
         exact: the gradient, weight or loss that the oracle computed.
 
     Returns:
         Why nothing was written, or None where a script was.
     """
-    with npz.opened(excerpt) as file:
+    with npz.opened(repro_data) as file:
         arrays = file.all()
     if "reason" in arrays:
         return str(arrays["reason"])

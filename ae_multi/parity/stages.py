@@ -48,15 +48,15 @@ _BY_PLAN = ("one step", "losses", "epoch")
 _IN_FLOAT64 = ("forward", "training forward", "gradient", "one step", "losses", "epoch")
 
 
-def compare_traces(traces, oracle, shaken=(), exact=None, nudged=(), plans=None):
+def compare_traces(traces, oracle, perturbed=(), exact=None, ulp_perturbed=(), plans=None):
     """Compare traces of one model on several backends.
 
     Args:
         traces: dict of backend to float32 `Trace`.
         oracle: the float64 `Trace`.
-        shaken: list of `Trace`, the oracle shaken as float32 rounding would shake it.
+        perturbed: list of `Trace`, the oracle perturbed as float32 rounding would perturb it.
         exact: dict of backend to float64 `Trace`, of the backends other than the oracle's.
-        nudged: list of float32 `Trace` of trainings that are perturbed by rounding.
+        ulp_perturbed: list of float32 `Trace` of trainings that are perturbed by rounding.
         plans: dict of "backend plan" to float32 `Trace`, where plans are compared.
 
     Returns:
@@ -67,34 +67,36 @@ def compare_traces(traces, oracle, shaken=(), exact=None, nudged=(), plans=None)
     """
     _check_comparable({**traces, "the oracle": oracle})
     compared = [
-        _compare_stage(stage, traces, oracle, shaken)
+        _compare_stage(stage, traces, oracle, perturbed)
         for stage in STAGES
         if stage in oracle.stages and stage != "training" and oracle.stages[stage]
     ]
-    if nudged:
-        compared.append(_training({**traces, **(plans or {})}, nudged))
+    if ulp_perturbed:
+        compared.append(_training({**traces, **(plans or {})}, ulp_perturbed))
     if plans:
         names = [stage for stage in _BY_PLAN if stage in oracle.stages]
         # A plan may add up the loss of a batch term by term.
         terms = oracle.values("training forward")[-1].size
         by_plan = [
-            _compare_stage(s, plans, oracle, shaken, name="plans", more=terms if s in _STEPS else 0)
+            _compare_stage(
+                s, plans, oracle, perturbed, name="plans", more=terms if s in _STEPS else 0
+            )
             for s in names
         ]
         compared.append(Stage("plans", [entry for stage in by_plan for entry in stage.entries]))
     if exact:
         _check_comparable({**exact, "the oracle": oracle})
-        compared.append(_float64(exact, oracle, shaken))
+        compared.append(_float64(exact, oracle, perturbed))
     return compared
 
 
-def _compare_stage(stage, traces, oracle, shaken, roundoff=UNIT_ROUNDOFF, name=None, more=0):
+def _compare_stage(stage, traces, oracle, perturbed, roundoff=UNIT_ROUNDOFF, name=None, more=0):
     entries = {b: trace.stages[stage] for b, trace in traces.items() if stage in trace.stages}
     rounded = _Rounded(stage, oracle, roundoff, list(entries), more)
     found = []
     for place, exact in enumerate(oracle.stages[stage]):
         values = {backend: items[place]["values"] for backend, items in entries.items()}
-        moves = [trace.values(stage)[place] for trace in shaken]
+        moves = [trace.values(stage)[place] for trace in perturbed]
         if stage in _BITWISE:
             part = equal_bits(values, exact["values"])
         elif all(map(is_whole, [exact["values"], *values.values()])):
@@ -215,21 +217,23 @@ def _terms_before(stage, oracle):
     """Terms that went into a stage's values before its first entry."""
     if stage in ("gradient", "one step", "losses"):
         return terms_of_a_step(oracle.stages)
-    # What the steps of an epoch add up to is told by the shaken oracles, not by counting.
+    # What the steps of an epoch add up to is told by the perturbed oracles, not by counting.
     return terms_forward(oracle.stages) if stage == "epoch" else 0
 
 
-def _float64(exact, oracle, shaken):
+def _float64(exact, oracle, perturbed):
     """Every stage once more, where rounding is 2⁻⁵³; errors are those against the oracle."""
     names = [stage for stage in _IN_FLOAT64 if stage in oracle.stages]
-    stages = [_compare_stage(s, exact, oracle, shaken, UNIT_ROUNDOFF_64, "float64") for s in names]
+    stages = [
+        _compare_stage(s, exact, oracle, perturbed, UNIT_ROUNDOFF_64, "float64") for s in names
+    ]
     return Stage("float64", [entry for stage in stages for entry in stage.entries])
 
 
-def _training(traces, nudged):
+def _training(traces, ulp_perturbed):
     """Test errors of trainings, which may differ as far as those perturbed by rounding do."""
     tests = {b: t.stages["training"][-1] for b, t in traces.items() if "training" in t.stages}
-    runs = [float(trace.stages["training"][-1]["values"]) for trace in nudged]
+    runs = [float(trace.stages["training"][-1]["values"]) for trace in ulp_perturbed]
     mean, allowed = prediction_interval(runs)
     name, (scale, _) = next(iter(tests.values()))["name"], scale_of(mean)
     off = {backend: largest_error(test["values"], mean, scale) for backend, test in tests.items()}
@@ -244,7 +248,7 @@ def _training(traces, nudged):
     }
     entry = Divergence("training", 0, name, "", (), **_with_verdict(part))
     values = {b: np.asarray(test["values"]) for b, test in tests.items()}
-    backend = nudged[0].about.get("backend")
+    backend = ulp_perturbed[0].about.get("backend")
     return Stage("training", [blame_reference(entry, values, backend, scale, entry.bound)])
 
 

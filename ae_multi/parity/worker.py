@@ -16,24 +16,28 @@ from ae_multi.data.batches import steps_in_epoch
 from ae_multi.environment import describe_backend
 from ae_multi.parity import float64, model_builder, same_random, samples, trainings
 from ae_multi.parity.bounds import terms_of_a_step
-from ae_multi.parity.perturbation import optimizer_roundoff, shake_amplitudes, shake_gradients
-from ae_multi.parity.repro_data import save_training_excerpt
+from ae_multi.parity.perturbation import (
+    optimizer_roundoff,
+    perturb_gradients,
+    perturbation_amplitudes,
+)
+from ae_multi.parity.repro_data import save_training_data
 from ae_multi.parity.rounding_noise import perturb_training
 from ae_multi.parity.trace import Trace
 from ae_multi.parity.trace_recorder import TraceRecorder
-from ae_multi.parity.ulp import nudged
+from ae_multi.parity.ulp import perturb_by_ulp
 from ae_multi.randomness.streams import stream
 from ae_multi.selection import FORWARD_ONLY
 from ae_multi.training.fallback import why_keras
 
 # Of so many products of numbers, forward in all steps, what is computed in float64 takes no longer
 # where it is compiled soon.
-_FEW = 3e8
+_MAX_PRODUCTS = 3e8
 # How much too large the learning rate of a planted fault is.
-_FAULT = 1 + 2.0**-10
+_INJECTED_RATE_FACTOR = 1 + 2.0**-10
 
 
-def probe(job, emit):
+def record_traces(job, emit):
     """Build the job's model, run it step by step, and save the trace.
 
     Args:
@@ -42,12 +46,12 @@ def probe(job, emit):
             ``batch_size``, ``steps``, ``epoch`` (whether to train one of SGD), ``epochs`` (of the
             model's own optimizer; 0 for none), ``float64`` (whether to compute in true float64),
             ``start`` (a trace whose initial weights to take, or None) and ``trace`` (where to
-            save). Further traces go to the paths in ``shaken`` (each shaken as float32 rounding
-            would shake it), ``nudged`` (each from initial weights one ulp off and perturbed in each
-            step) and ``planted`` (one or none, with a learning rate that is too large). With
-            ``plans``, the steps are also taken by each plan of the backend, and saved beside
-            ``trace``. With ``excerpt`` (``stage``, ``place`` and ``path``) no trace is recorded,
-            but what shows one entry saved. What is compiled is kept in ``programs``.
+            save). Further traces go to the paths in ``perturbed`` (each perturbed as float32
+            rounding would perturb it), ``ulp_perturbed`` (each from initial weights one ulp off and
+            perturbed in each step) and ``injected`` (one or none, with a learning rate that is too
+            large). With ``plans``, the steps are also taken by each plan of the backend, and saved
+            beside ``trace``. With ``repro_data`` (``stage``, ``place`` and ``path``) no trace is
+            recorded, but what shows one entry saved. What is compiled is kept in ``programs``.
         emit: called with one dict of plain values per event.
     """
     sys.path.insert(0, job["folder"])
@@ -69,16 +73,16 @@ def probe(job, emit):
     if keras.config.backend() not in FORWARD_ONLY:  # where no loss is ever asked for
         model_builder.check_targets(job["build"], first, data.xs, data.ys)
     runs = _Runs(job, data, [found["values"] for found in start_weights], emit)
-    if job["excerpt"]:
-        runs.save_excerpt(first, **job["excerpt"])
+    if job["repro_data"]:
+        runs.save_repro_data(first, **job["repro_data"])
         return
 
     forward_only = keras.config.backend() in FORWARD_ONLY or not first.trainable_variables
-    # Of the oracle the shaken runs follow; only there the sums behind its values are needed.
-    recorder = runs.recorder(first, with_sums=bool(job["shaken"]))
+    # Of the oracle the perturbed runs follow; only there the sums behind its values are needed.
+    recorder = runs.recorder(first, with_sums=bool(job["perturbed"]))
     # What was drawn is what the first stage compares; all others start from the same numbers.
     stages = {"start": drawn, **recorder.forward(job["steps"])}
-    if job["float64"] and runs.products(stages["forward"]) < _FEW:
+    if job["float64"] and runs.products(stages["forward"]) < _MAX_PRODUCTS:
         # Float32 is compiled as it always is: how is what is looked at there.
         backends.current().compile_soon()
     about = {
@@ -118,9 +122,9 @@ class _Runs:
         per_epoch = steps_in_epoch(len(data.xs[0]), job["batch_size"])
         epoch = per_epoch * job["epoch"]
         self._total = (
-            (1 + len(job["shaken"])) * (job["steps"] + epoch)
-            + (1 + len(job["nudged"])) * self.epochs * per_epoch
-            + len(job["planted"]) * (epoch + per_epoch * min(1, self.epochs))
+            (1 + len(job["perturbed"])) * (job["steps"] + epoch)
+            + (1 + len(job["ulp_perturbed"])) * self.epochs * per_epoch
+            + len(job["injected"]) * (epoch + per_epoch * min(1, self.epochs))
         )
 
     def products(self, forward):
@@ -138,32 +142,32 @@ class _Runs:
     def recorder(self, model=None, start=None, run=0, amplitudes=None, with_sums=False, plan=None):
         """A `TraceRecorder` of the model, or of another like it, from the common start or another.
 
-        Where there are runs that are shaken, all are, those by nothing too; so they share programs.
+        Where some runs are perturbed, all are, the others by nothing; so they share programs.
         """
         if model is None:
             random.seed(self.job["seed"])  # the same seeds for the same layers
             model = model_builder.build(self.job["build"], self.data.xs)
         for variable, values in zip(model.weights, start or self.start, strict=True):
             variable.assign(values.astype(variable.dtype))
-        self._shake(model.optimizer, run, amplitudes, len(model.trainable_variables))
+        self._perturb(model.optimizer, run, amplitudes, len(model.trainable_variables))
         job, data = self.job, self.data
         return TraceRecorder(
             model, data.xs, data.ys, job["seed"], job["batch_size"], with_sums, plan
         )
 
-    def _shake(self, optimizer, run, amplitudes, gradients):
-        if self.job["shaken"]:
+    def _perturb(self, optimizer, run, amplitudes, gradients):
+        if self.job["perturbed"]:
             still = [0.0] * gradients
-            shake_gradients(optimizer, self.job["seed"], run, amplitudes or still)
+            perturb_gradients(optimizer, self.job["seed"], run, amplitudes or still)
 
-    def save_excerpt(self, model, stage, place, path):
+    def save_repro_data(self, model, stage, place, path):
         """Save what shows one entry of a stage: a layer, its inputs and weights, or a training."""
         recorder = self.recorder(model)
         if "forward" in stage:
             recorder.save_layer(stage, place, path)
             return
         batches = [recorder.batch(step) for step in range(place + 1 if stage == "losses" else 1)]
-        save_training_excerpt(path, model, self.job["build"], self.job["folder"], batches)
+        save_training_data(path, model, self.job["build"], self.job["folder"], batches)
 
     def trainings(self, rate):
         """The stages "epoch" and "training", as far as the job wants them."""
@@ -193,45 +197,45 @@ class _Runs:
     def variations(self, about, stages, rate):
         """Save the further traces that the job wants."""
         terms = terms_of_a_step(stages)
-        amplitudes = shake_amplitudes(stages["gradient"][1:], terms)
-        for run, path in enumerate(self.job["shaken"], 1):
-            found = {"start": stages["start"], **self._shaken(run, amplitudes, rate)}
+        amplitudes = perturbation_amplitudes(stages["gradient"][1:], terms)
+        for run, path in enumerate(self.job["perturbed"], 1):
+            found = {"start": stages["start"], **self._perturbed(run, amplitudes, rate)}
             Trace(about, found).save(path)
-        for run, path in enumerate(self.job["nudged"], 1):
-            recorder = self.recorder(start=nudged(self.start, self.job["seed"], run))
+        for run, path in enumerate(self.job["ulp_perturbed"], 1):
+            recorder = self.recorder(start=perturb_by_ulp(self.start, self.job["seed"], run))
             perturb_training(recorder.model.optimizer, self.job["seed"], run, terms)
             Trace(about, {"training": self._own(recorder, self.epochs)}).save(path)
-        for path in self.job["planted"]:
-            Trace(about, self._planted(rate)).save(path)
+        for path in self.job["injected"]:
+            Trace(about, self._injected(rate)).save(path)
 
-    def _shaken(self, run, amplitudes, rate):
-        """The stages of a trace that is shaken as float32 rounding would shake it."""
-        shaken = {"run": run, "amplitudes": amplitudes}
-        start = nudged(self.start, self.job["seed"], run)
-        recorder, steps = self.recorder(start=start, **shaken), self.job["steps"]
+    def _perturbed(self, run, amplitudes, rate):
+        """The stages of a trace that is perturbed as float32 rounding would perturb it."""
+        perturbed = {"run": run, "amplitudes": amplitudes}
+        start = perturb_by_ulp(self.start, self.job["seed"], run)
+        recorder, steps = self.recorder(start=start, **perturbed), self.job["steps"]
         found = {**recorder.forward(steps), **recorder.steps(steps, self.count_step)}
         if self.job["epoch"]:
-            found["epoch"] = self._sgd(self.recorder(start=start), rate, **shaken)
+            found["epoch"] = self._sgd(self.recorder(start=start), rate, **perturbed)
         return found
 
-    def _planted(self, rate):
+    def _injected(self, rate):
         """The trainings with a learning rate that is a thousandth too large, for comparison."""
         found = {}
         if self.job["epoch"]:
-            found["epoch"] = self._sgd(self.recorder(), rate * _FAULT)
+            found["epoch"] = self._sgd(self.recorder(), rate * _INJECTED_RATE_FACTOR)
         recorder = self.recorder()
         optimizer = recorder.model.optimizer
         # A schedule cannot be assigned to, and is left alone.
         if self.epochs and not isinstance(
             optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule
         ):
-            optimizer.learning_rate = float(optimizer.learning_rate) * _FAULT
+            optimizer.learning_rate = float(optimizer.learning_rate) * _INJECTED_RATE_FACTOR
             found["training"] = self._own(recorder, 1)
         return found
 
     def _sgd(self, recorder, rate, run=0, amplitudes=None):
         optimizer = trainings.gentle_sgd(rate)
-        self._shake(optimizer, run, amplitudes, len(recorder.model.trainable_variables))
+        self._perturb(optimizer, run, amplitudes, len(recorder.model.trainable_variables))
         return trainings.sgd_epoch(recorder, self.data, optimizer, self.count_step)
 
     def _own(self, recorder, epochs):

@@ -19,7 +19,7 @@ class InjectionResult:
 
     Attributes:
         fault: a key of `FAULTS`.
-        backend: where it was planted.
+        backend: where it was injected.
         stage: the stage that had to find it first.
         place: the entry that had to be named first, or its beginning; empty for any.
         found_stage: the stage that found it first; empty where none did.
@@ -64,25 +64,25 @@ class FaultInjector:
 
     def __init__(self, pythons, folder, on_event=None):
         self._pythons, self._folder = pythons, Path(folder)
-        self._probes = TraceLauncher(
+        self._launcher = TraceLauncher(
             MODEL, None, None, (16, 16, 1), seed=0, steps=20, batch_size=32,
             folder=self._folder, python=pythons.get, epoch=True, on_event=on_event,
         )  # fmt: skip
-        self._traces = {backend: self._probes.trace(backend) for backend in pythons}
+        self._traces = {backend: self._launcher.trace(backend) for backend in pythons}
         oracle = ORACLE if ORACLE in pythons else next(iter(pythons))
-        self._oracle, self._shaken = self._probes.oracle(oracle)
+        self._oracle, self._perturbed = self._launcher.oracle(oracle)
 
     def compare_without_fault(self):
         """The stages, compared with the model as it is."""
-        return compare_traces(self._traces, self._oracle, self._shaken)
+        return compare_traces(self._traces, self._oracle, self._perturbed)
 
     def inject(self, name, backend):
         """The `InjectionResult` on one fault in one backend; the others are as they were."""
         fault = FAULTS[name]
         site = self._folder / f"{list(FAULTS).index(name)}-{backend}"
         python = patched_interpreter(self._pythons[backend], site, PRELUDE + fault.code)
-        traces = {**self._traces, backend: self._probes.trace(backend, python)}
-        stages = compare_traces(traces, self._oracle, self._shaken)
+        traces = {**self._traces, backend: self._launcher.trace(backend, python)}
+        stages = compare_traces(traces, self._oracle, self._perturbed)
         wanted = {"fault": name, "backend": backend, "stage": fault.stage, "place": fault.name}
         first = next((stage.divergences[0] for stage in stages if not stage.holds), None)
         if first is None:

@@ -19,7 +19,7 @@ COMPARED = ("start", "forward", "training forward", "gradient")
 # The oracle is to run on the first of these that can: TensorFlow and PyTorch start an operation
 # at once, JAX compiles it first.
 _ORACLES = ("tensorflow", "torch", "jax")
-_SHAKEN_RUNS = 2
+_PERTURBED_RUNS = 2
 # Configurations to a process: it starts in seconds, and JAX keeps all that it compiles.
 _PIECE = 24
 
@@ -143,7 +143,7 @@ class _Runs:
 
     def _events(self, name, backend, float64, places):
         job = {"name": name, "places": places, "folder": str(self._folder), "seed": self._seed}
-        job |= {"float64": float64, "shaken": _SHAKEN_RUNS if float64 else 0}
+        job |= {"float64": float64, "perturbed": _PERTURBED_RUNS if float64 else 0}
         child = subprocess.Popen(
             [self._pythons[backend], "-m", "tests.robustness.sweep.worker", json.dumps(job)],
             stdout=subprocess.PIPE,
@@ -172,10 +172,10 @@ def _finding(configuration, folder, backends, errors):
         return Finding(configuration, errors)
     if not (folder / "oracle.npz").exists():
         return Finding(configuration, errors, note="no backend computes it in float64")
-    shaken = [Trace.load(folder / f"shaken-{run}.npz") for run in range(_SHAKEN_RUNS)]
+    perturbed = [Trace.load(folder / f"perturbed-{run}.npz") for run in range(_PERTURBED_RUNS)]
     oracle = Trace.load(folder / "oracle.npz")
     try:
-        stages = compare_traces(traces, oracle, shaken)
+        stages = compare_traces(traces, oracle, perturbed)
     except InputError as error:  # traces of other layers or shapes
         return Finding(configuration, errors, note=str(error))
     found = [entry for stage in stages if stage.name in COMPARED for entry in stage.divergences]

@@ -26,23 +26,23 @@ def main(job):
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     warnings.simplefilter("ignore")
-    from ae_multi.parity.worker import probe
+    from ae_multi.parity.worker import record_traces
 
     for place in job["places"]:
         folder = Path(job["folder"]) / str(place)
         event = {"place": place}
         try:
-            probe(_probe_job(folder, job), lambda _: None)
+            record_traces(_trace_job(folder, job), lambda _: None)
         except Exception as error:  # what a layer may raise is what is looked for
             event |= {"doing": _doing(error), "error": _words(error)}
         events.write(json.dumps(event) + "\n")
         events.flush()
 
 
-def _probe_job(folder, job):
+def _trace_job(folder, job):
     # The oracle starts from float32 numbers; the others draw them, and the first stage compares.
     drawn = [path for name in _DRAWN if (path := folder / f"{name}.npz").exists()]
-    shaken = [str(folder / f"shaken-{run}.npz") for run in range(job["shaken"])]
+    perturbed = [str(folder / f"perturbed-{run}.npz") for run in range(job["perturbed"])]
     return {
         "build": f"{folder / 'model.py'}:build",
         "data": {"file": str(folder / "data.npz")},
@@ -56,11 +56,11 @@ def _probe_job(folder, job):
         "epochs": 0,
         "float64": job["float64"],
         "start": str(drawn[0]) if job["float64"] else None,
-        "shaken": shaken,
-        "nudged": [],
-        "planted": [],
+        "perturbed": perturbed,
+        "ulp_perturbed": [],
+        "injected": [],
         "plans": False,
-        "excerpt": None,
+        "repro_data": None,
     }
 
 
