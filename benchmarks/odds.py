@@ -42,17 +42,17 @@ def measure(folder, seed=0):
     return {name: _one(Path(folder) / f"{name}.mat", seed) for name in SETS}
 
 
-def parted(rows, marks, seed=0, **how):
+def parted(rows, marks, seed=0, **kwargs):
     """Rows to learn from and to test on, and the marks of both, as PyOD's benchmark parts them.
 
     Args:
         rows: (n, features).
         marks: (n,), of outliers.
         seed: integer; PyOD's is 0.
-        how: more for scikit-learn's `train_test_split`.
+        **kwargs: more for scikit-learn's `train_test_split`.
     """
     state = np.random.RandomState(seed)
-    return train_test_split(rows, marks, test_size=_TESTED, random_state=state, **how)
+    return train_test_split(rows, marks, test_size=_TESTED, random_state=state, **kwargs)
 
 
 def _one(path, seed):

@@ -49,13 +49,13 @@ def _measure_all(options):
     main_backend = "jax" if "jax" in backends else backends[0]
     recorded = {"machine": describe_machine(), "runs": recorded_before(options.json, "runs")}
     done = {_key(each) for each in recorded["runs"]}
-    wanted = [
+    required = [
         {"row": row, "seed": seed, "backend": backend}
         for row in options.rows
         for backend in sorted(backends, key=lambda name: name != main_backend)
         for seed in (SEEDS if backend == main_backend else SEEDS[:1])
     ]
-    missing = [each for each in wanted if _key(each) not in done and _can_run(each["row"])]
+    missing = [each for each in required if _key(each) not in done and _can_run(each["row"])]
 
     def measured(each, cores):
         job = {"row": each["row"], "seed": each["seed"]}
@@ -102,8 +102,8 @@ def lines(runs):
             f"{row.text(value)} {floor}",
             f"{row.text(mean)}{spread} {first} ({len(ours)})",
             ", ".join(others),
-            "the floor" if row.wanted is None else row.text(row.wanted),
-            row.text(row.hoped),
+            "the floor" if row.required is None else row.text(row.required),
+            row.text(row.target),
             row.reached(mean, value),
         )
 

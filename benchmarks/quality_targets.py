@@ -16,8 +16,8 @@ class Row(NamedTuple):
         task: name of a function of `ae_multi.tasks`, or "odds".
         measure: what is measured.
         form: how a number of it is written.
-        wanted: what it has to reach; None for better than the best floor.
-        hoped: what it should reach.
+        required: what it has to reach; None for better than the best floor.
+        target: what it should reach.
         higher: whether more is better.
         keywords: the task's own; lists of them are gone through, and results averaged.
         factor: what the task's number is multiplied with.
@@ -26,8 +26,8 @@ class Row(NamedTuple):
     task: str
     measure: str
     form: str
-    wanted: float | None
-    hoped: float
+    required: float | None
+    target: float
     higher: bool = True
     keywords: tuple = ({},)
     factor: int = 1
@@ -39,11 +39,11 @@ class Row(NamedTuple):
     def reached(self, value, floor):
         """Which of the two marks a value reaches beside a floor, in words."""
         sign = 1 if self.higher else -1
-        if sign * value >= sign * self.hoped:
+        if sign * value >= sign * self.target:
             return "hoped for"
-        if self.wanted is None:
+        if self.required is None:
             return "wanted" if sign * value > sign * floor else "no"
-        return "wanted" if sign * value >= sign * self.wanted else "no"
+        return "wanted" if sign * value >= sign * self.required else "no"
 
 
 ROWS = {

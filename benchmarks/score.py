@@ -39,7 +39,7 @@ def measure(row):
     chosen = (
         neighbors.MAX_SAMPLES,
         neighbors.weight_of("auto", images),
-        neighbors.FEW if images else neighbors.SHARE,
+        neighbors.IMAGE_NEIGHBORS if images else neighbors.TABLE_NEIGHBOR_SHARE,
     )
     choices = [
         {

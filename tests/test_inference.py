@@ -110,7 +110,7 @@ def test_many_batches_are_evaluated_as_keras_does(keras):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_plan_that_takes_longer_to_build_evaluates_as_keras_does(keras, monkeypatch, kind):
-    monkeypatch.setattr(inference, "_MANY", 1)
+    monkeypatch.setattr(inference, "_MIN_BATCHES", 1)
     model, (x, y, weights) = task(keras, kind, "sgd")
     given = {"sample_weight": weights, "batch_size": 16, "verbose": 0}
     for _ in range(2):  # nothing of the first is in the second

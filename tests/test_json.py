@@ -59,7 +59,7 @@ def test_damaged_json_is_read_or_refused(data, value):
         (r'"\ud800"', "surrogates not allowed"),
         (r'{"\ud800": 1}', "surrogates not allowed"),
         (b"\xff", "decode byte 0xff"),
-        (" " * (safe_json.MOST_BYTES + 1), "at most 16,777,216 bytes of JSON"),
+        (" " * (safe_json.MAX_BYTES + 1), "at most 16,777,216 bytes of JSON"),
     ],
     ids=["twice", "nan", "infinity", "overflow", "digits", "deep", "deeper", "open", "half",
          "half key", "bytes", "long"],

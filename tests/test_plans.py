@@ -36,7 +36,7 @@ def test_what_somebody_else_wrote_into_the_cache_is_left_alone(facts, plans_file
 def test_plans_are_measured_and_remembered(keras, x, plans_file, monkeypatch):
     from ae_multi.training import plan, plan_cache
 
-    monkeypatch.setattr(plan, "_WORTH", 0.0)
+    monkeypatch.setattr(plan, "_MIN_SECONDS", 0.0)
     monkeypatch.setattr(plan_cache, "_here", {})
     first = ae_multi.fit(autoencoder(keras), x, x, verbose=0).plan
     assert first.name in first.seconds_per_step
@@ -100,7 +100,7 @@ def test_a_plan_that_fails_is_not_tried_again(keras, x, monkeypatch):
 def test_a_cache_that_cannot_be_used_does_no_harm(keras, x, plans_file, monkeypatch):
     from ae_multi.training import plan, plan_cache
 
-    monkeypatch.setattr(plan, "_WORTH", 0.0)
+    monkeypatch.setattr(plan, "_MIN_SECONDS", 0.0)
     for ruin in ("not a folder", "no json"):
         monkeypatch.setattr(plan_cache, "_here", {})
         if ruin == "no json":

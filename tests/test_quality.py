@@ -15,7 +15,7 @@ def test_marks_are_reached_from_their_own_side():
     )
     assert [more.reached(value, 0.5) for value in (0.95, 0.85, 0.7)] == words
     assert [less.reached(value, 0.03) for value in (0.014, 0.017, 0.02)] == words
-    floor = more._replace(wanted=None)
+    floor = more._replace(required=None)
     assert [floor.reached(value, 0.6) for value in (0.95, 0.61, 0.6)] == words
 
 

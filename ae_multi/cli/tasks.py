@@ -32,13 +32,13 @@ def add_task_options(parser):
     parser.add_argument("--figure", type=Path, metavar="FILE", help="draw it (.png, .svg or .pdf)")
 
 
-def run_task(name, options, **own):
+def run_task(name, options, **kwargs):
     """Run a task on the current backend; print it, and write what was asked for; return 0.
 
     Args:
         name: "reduce", "denoise", "detect", "segment" or "features".
         options: what the command line said.
-        own: the task's own keywords.
+        **kwargs: the task's own keywords.
     """
     if options.json:
         check_writable(options.json, "the JSON")
@@ -58,7 +58,7 @@ def run_task(name, options, **own):
 
         with reporting(report):
             run = getattr(importlib.import_module(f"ae_multi.tasks.{name}"), name)
-            result = run(task, **own)
+            result = run(task, **kwargs)
     try:
         if options.json:
             write_json(options.json, {**result.to_json(), "machine": describe_machine()})

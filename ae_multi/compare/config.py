@@ -27,7 +27,7 @@ _WITHOUT_LATENT_DIM = ("vector_quantized", "restoration", "segmentation")
 # steps, 150 passes, over the 6,000 of its sample: DeepAutoencoder .0250 (PCA-9 .0346),
 # SimpleAutoencoder .0102 (PCA-32 .0153).
 _IMAGES_SEEN = 15 * 60_000
-_MOST_EPOCHS = 200
+_MAX_EPOCHS = 200
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Recipe:
         """The number of epochs on a training set of ``samples``."""
         if self.epochs is not None:
             return self.epochs
-        return max(1, min(_MOST_EPOCHS, math.ceil(_IMAGES_SEEN / samples)))
+        return max(1, min(_MAX_EPOCHS, math.ceil(_IMAGES_SEEN / samples)))
 
     def to_json(self):
         """The recipe as a dict of plain values; ``Recipe(**recipe.to_json())`` is the way back."""

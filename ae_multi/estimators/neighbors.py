@@ -7,9 +7,9 @@ from ae_multi.randomness.streams import stream
 # As many are a fair picture of the data, and few enough to be compared with every sample.
 MAX_SAMPLES = 8000
 # What `nox -s choices` finds best on parts of training data.
-FEW, SHARE = 3, 0.1
+IMAGE_NEIGHBORS, TABLE_NEIGHBOR_SHARE = 3, 0.1
 _IMAGES, _TABLES = 2.0, 1.0
-_VALUES = 2**24  # float32 numbers that are handled at once: 64 MiB
+_MAX_VALUES_AT_ONCE = 2**24  # float32 numbers that are handled at once: 64 MiB
 
 
 def some(chunks, seed):
@@ -41,7 +41,7 @@ def number_of(neighbors, known, images):
     """
     if neighbors != "auto":
         return neighbors
-    return FEW if images else max(round(SHARE * known), 1)
+    return IMAGE_NEIGHBORS if images else max(round(TABLE_NEIGHBOR_SHARE * known), 1)
 
 
 def weight_of(weight, images):
@@ -85,6 +85,6 @@ def places(count, known):
 
 
 def blocks(samples, values):
-    """Slices of so many samples that each has about `_VALUES` numbers."""
-    size = max(1, _VALUES // max(values, 1))
+    """Slices of so many samples that each has about `_MAX_VALUES_AT_ONCE` numbers."""
+    size = max(1, _MAX_VALUES_AT_ONCE // max(values, 1))
     return [slice(begin, begin + size) for begin in range(0, samples, size)]

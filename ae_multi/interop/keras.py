@@ -107,13 +107,13 @@ def _arranged(groups, network, where):
         left.setdefault(group.kind, []).append(group)
     held = ", ".join(f"{len(same)} {kind}" for kind, same in left.items()) or "none"
     layers = [layer for _, layer in network.layers if layer.variables]
-    wanted = [_KINDS[layer.kind] for layer in layers]
-    if sorted(wanted) != sorted(group.kind for group in groups):
-        counts = ", ".join(f"{wanted.count(kind)} {kind}" for kind in dict.fromkeys(wanted))
+    required = [_KINDS[layer.kind] for layer in layers]
+    if sorted(required) != sorted(group.kind for group in groups):
+        counts = ", ".join(f"{required.count(kind)} {kind}" for kind in dict.fromkeys(required))
         raise InputError(
             f"Expected {where} to hold weights of these layers: {counts}. Received: {held}."
         )
-    in_order = [left[kind].pop(0) for kind in wanted]
+    in_order = [left[kind].pop(0) for kind in required]
     return {
         f"{group.path}.{place}": array
         for group in in_order

@@ -78,8 +78,8 @@ def _pad(layer, settings):
 
 
 def _enlarge(layer, settings):
-    how = "bilinear" if settings["bilinear"] else "nearest"
-    return kl.UpSampling2D(settings["by"], interpolation=how, data_format=CHANNELS_LAST)
+    interpolation = "bilinear" if settings["bilinear"] else "nearest"
+    return kl.UpSampling2D(settings["by"], interpolation=interpolation, data_format=CHANNELS_LAST)
 
 
 def _pool(layer, settings):

@@ -25,11 +25,11 @@ def beyond(layer, kernel):
     For ((top, bottom), (left, right)), where it is enlarged to (n - 1) s + k numbers at first.
     """
     found = []
-    for n, wanted, k, s in zip(
+    for n, required, k, s in zip(
         layer.takes, layer.gives, kernel, layer.settings["strides"], strict=False
     ):
         before = 0 if layer.settings["padding"] == "valid" else max(k - s, 0) // 2
-        found.append((-before, wanted - ((n - 1) * s + k) + before))
+        found.append((-before, required - ((n - 1) * s + k) + before))
     return tuple(found)
 
 

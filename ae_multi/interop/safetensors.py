@@ -17,7 +17,7 @@ from ae_multi.io.atomic import atomic_write, check_file, check_writable, wrap_re
 from ae_multi.selection import install_advice
 
 # Names and shapes of a thousand layers take a tenth of it.
-_MOST_HEADER = 1 << 24
+_MAX_HEADER_BYTES = 1 << 24
 
 
 def save_safetensors(model, path):
@@ -89,7 +89,7 @@ def _check_header(path):
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(8), "little")
-    most = min(size - 8, _MOST_HEADER)
+    most = min(size - 8, _MAX_HEADER_BYTES)
     if length > most:
         raise InputError(
             f"Expected a safetensors file, with a header of up to {max(most, 0):,} bytes. "

@@ -15,7 +15,7 @@ from ae_multi.errors import InputError
 
 _KINDS = "biuf"
 _BFLOAT16 = "V2"  # h5py's type for what Keras marks as bfloat16
-_MOST_OBJECTS = 1_000_000
+_MAX_OBJECTS = 1_000_000
 _NO_BLOCK = 1
 
 
@@ -104,7 +104,7 @@ class _Walk:
 
     def _count_once(self, name, entry):
         place = h5py.h5o.get_info(entry.id).addr
-        if place in self._seen or len(self._seen) >= _MOST_OBJECTS:
+        if place in self._seen or len(self._seen) >= _MAX_OBJECTS:
             raise self._refused(name, "what stands in another place, too")
         self._seen.add(place)
 

@@ -7,10 +7,10 @@ from ae_multi.errors import InputError
 from ae_multi.io.atomic import check_file
 
 # Reading takes up to thirty times the text's size; descriptions of models have a thousandth.
-MOST_BYTES = 1 << 24
+MAX_BYTES = 1 << 24
 # Keras goes down several calls for each level, and Python allows a thousand calls.
-MOST_DEPTH = 100
-_MOST_DIGITS = 40
+MAX_DEPTH = 100
+_MAX_DIGITS = 40
 
 
 def parse(content, what):
@@ -24,9 +24,9 @@ def parse(content, what):
         InputError: text that is no strict JSON (NaN and infinity are none), too long or nested
             too deeply, says a key twice, or holds numbers or text that nothing can represent.
     """
-    if len(content) > MOST_BYTES:
+    if len(content) > MAX_BYTES:
         raise InputError(
-            f"Expected {what} to be at most {MOST_BYTES:,} bytes of JSON. "
+            f"Expected {what} to be at most {MAX_BYTES:,} bytes of JSON. "
             f"Received: {len(content):,}."
         )
     try:
@@ -55,7 +55,7 @@ def read(path, what):
     """
     check_file(path, what)
     with open(path, "rb") as file:
-        return parse(file.read(MOST_BYTES + 1), f"{what} {path}")
+        return parse(file.read(MAX_BYTES + 1), f"{what} {path}")
 
 
 def _strange(what, reason):
@@ -67,12 +67,12 @@ def _object(pairs):
     if len(found) < len(pairs):
         seen = set()
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))
-        raise ValueError(f"the key {twice[:_MOST_DIGITS]!r} twice")
+        raise ValueError(f"the key {twice[:_MAX_DIGITS]!r} twice")
     return found
 
 
 def _integer(text):
-    if len(text) > _MOST_DIGITS:
+    if len(text) > _MAX_DIGITS:
         raise ValueError(f"an integer of {len(text):,} digits")
     return int(text)
 
@@ -80,14 +80,14 @@ def _integer(text):
 def _number(text):
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError(f"{text[:_MOST_DIGITS]}, which is no finite number")
+        raise ValueError(f"{text[:_MAX_DIGITS]}, which is no finite number")
     return value
 
 
 def _check(value):
     """Raise `ValueError` for what is nested too deeply, and for halves of characters."""
     level = [value]
-    for _ in range(MOST_DEPTH + 1):
+    for _ in range(MAX_DEPTH + 1):
         if not level:
             return
         inner = []
@@ -100,4 +100,4 @@ def _check(value):
             elif isinstance(each, list):
                 inner += each
         level = inner
-    raise ValueError(f"more than {MOST_DEPTH} levels of nesting")
+    raise ValueError(f"more than {MAX_DEPTH} levels of nesting")

@@ -75,7 +75,7 @@ _VALUES = {
     "__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__"
 }  # fmt: skip
 _TYPES = re.compile(r"bool|string|(u?int|float|bfloat|complex)\d{1,3}")
-_LARGEST = 1 << 24
+_MAX_VALUE = 1 << 24
 _LISTED = {"num_thresholds": 1 << 16}  # as many entries in a list, before any weight is made
 # Numbers that cost nothing, however large they are.
 _FREE = re.compile(r"seed|shared_object_id|\w*steps|\w*boundaries|\w*frequency|mask_value")
@@ -152,4 +152,4 @@ def _value_reason(name, inner):
 def _is_absurd(key, value, values):
     if not isinstance(value, int) or (key is not None and _FREE.fullmatch(key)):
         return False
-    return abs(value) > _LISTED.get(key, max(_LARGEST, values))
+    return abs(value) > _LISTED.get(key, max(_MAX_VALUE, values))

@@ -13,8 +13,8 @@ _READERS = {
     (2, 0): np.lib.format.read_array_header_2_0,
 }
 _LAST_CHARACTER, _SURROGATES = 0x10FFFF, (0xD800, 0xDFFF)
-_PIECE = 1 << 24
-_BEGIN, _MOST_HEADER = 8, 10_000  # bytes of magic and version; what NumPy's own reader takes
+_CHUNK_BYTES = 1 << 24
+_BEGIN, _MAX_HEADER_BYTES = 8, 10_000  # bytes of magic and version; what NumPy's own reader takes
 
 
 def parse(content, what, kinds=NUMBERS + TEXT):
@@ -39,15 +39,15 @@ def read(file, size, what, kinds=NUMBERS + TEXT):
             there are, or values that the type does not have.
     """
     shape, fortran, dtype = read_header(file, what, kinds)
-    wanted, held = math.prod(shape) * dtype.itemsize, size - file.tell()
-    if wanted != held:
+    required, held = math.prod(shape) * dtype.itemsize, size - file.tell()
+    if required != held:
         raise InputError(
-            f"Expected {wanted:,} bytes after the header of {what}, an array of shape {shape} "
+            f"Expected {required:,} bytes after the header of {what}, an array of shape {shape} "
             f"and type {dtype}. Received: {held:,}."
         )
     try:
         array = np.empty(shape, dtype, order="F" if fortran else "C")
-        flat = array.reshape(-1, order="A").view(np.uint8) if wanted else np.empty(0, np.uint8)
+        flat = array.reshape(-1, order="A").view(np.uint8) if required else np.empty(0, np.uint8)
     except (ValueError, TypeError, MemoryError) as error:
         raise _strange(what, f"an array of shape {shape} and type {dtype} ({error})") from error
     _fill(file, flat, what)
@@ -83,15 +83,15 @@ def _header(file, what):
     counted = 2 if begin[-2:-1] == b"\1" else 4  # bytes for the length, by the format's version
     length = file.read(counted)
     size = int.from_bytes(length, "little")
-    if size > _MOST_HEADER:
+    if size > _MAX_HEADER_BYTES:
         raise _strange(what, f"a header of {size:,} bytes")
     return begin + length + file.read(size)
 
 
 def _fill(file, flat, what):
     """Read as many bytes as ``flat`` has, a piece at a time, and find that no more follow."""
-    for begin in range(0, len(flat), _PIECE):
-        part = flat[begin : begin + _PIECE]
+    for begin in range(0, len(flat), _CHUNK_BYTES):
+        part = flat[begin : begin + _CHUNK_BYTES]
         content = file.read(len(part))
         if len(content) != len(part):
             raise _strange(what, "fewer bytes than it states")

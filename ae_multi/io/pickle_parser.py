@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ae_multi.errors import InputError
 
-MOST_BYTES = 1 << 23
+MAX_BYTES = 1 << 23
 _DAMAGE = (
     ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, struct.error,
     RecursionError,
@@ -47,9 +47,9 @@ def parse(content, called, stored, what):
     Raises:
         InputError: any other instruction than those few, or a damaged pickle.
     """
-    if len(content) > MOST_BYTES:
+    if len(content) > MAX_BYTES:
         raise InputError(
-            f"Expected {what} to be at most {MOST_BYTES:,} bytes. Received: {len(content):,}."
+            f"Expected {what} to be at most {MAX_BYTES:,} bytes. Received: {len(content):,}."
         )
     try:
         return _follow(content, called, stored)

@@ -63,7 +63,7 @@ def read(path):
         order = f"{folder}/byteorder"
         if order in archive.names and archive.read(order) != b"little":
             raise InputError(f"Expected {what} to be little-endian. Received: it is not.")
-        if archive.size(heads[0]) > pickle_parser.MOST_BYTES:
+        if archive.size(heads[0]) > pickle_parser.MAX_BYTES:
             raise InputError(f"Expected {what} to be a few names. Received: {heads[0]} is huge.")
         found = pickle_parser.parse(archive.read(heads[0]), _called, _stored, what)
         state = _state(found, what)

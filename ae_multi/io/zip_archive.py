@@ -11,9 +11,9 @@ from ae_multi.errors import InputError
 from ae_multi.io.atomic import check_file
 
 # From however few bytes; and beyond that so many times as many. Deflate can do 1,032.
-_SMALL, _RATIO = 1 << 26, 100
+_MIN_UNPACKED_BYTES, _MAX_RATIO = 1 << 26, 100
 _PACKINGS = {zipfile.ZIP_STORED: "stored", zipfile.ZIP_DEFLATED: "deflated"}
-_MOST_ENTRIES = 100_000
+_MAX_ENTRIES = 100_000
 _ENCRYPTED = 1
 _LOCAL_HEADER = 30  # bytes before the name
 # What `zipfile` raises over bytes that are no sound archive.
@@ -25,7 +25,7 @@ _DAMAGE = (
 
 def max_unpacked_bytes(held):
     """How many bytes may be unpacked from ``held`` bytes."""
-    return max(_SMALL, _RATIO * held)
+    return max(_MIN_UNPACKED_BYTES, _MAX_RATIO * held)
 
 
 class Archive:
@@ -105,7 +105,7 @@ def _whole(where):
 
 def _check(archive, where, stored):
     entries = archive.infolist()
-    if len(entries) > _MOST_ENTRIES:
+    if len(entries) > _MAX_ENTRIES:
         raise _refused(where, f"{len(entries):,} entries")
     names = set()
     for entry in entries:

@@ -71,10 +71,10 @@ class Autoencoder(BaseModel):
         if not self.encoder.built:
             self.encoder.build(input_shape)
         code_shape = self.encoder.compute_output_shape(input_shape)
-        wanted = sample_shape(self.decoder)
-        if wanted is not None and tuple(code_shape[1:]) != wanted:
+        required = sample_shape(self.decoder)
+        if required is not None and tuple(code_shape[1:]) != required:
             raise InputError(
-                f"Expected the encoder to give what the decoder takes, codes of shape {wanted}. "
+                f"Expected the encoder to give what the decoder takes, codes of shape {required}. "
                 f"Received: codes of shape {tuple(code_shape[1:])} from {self.encoder.name!r}."
             )
         if not self.decoder.built:

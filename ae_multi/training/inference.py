@@ -18,12 +18,12 @@ from ae_multi.validation import check_positive
 
 # Batches in one run of an evaluation, whose programs keep room for as many logs; and bytes that
 # go to the device at a time where no data stay there.
-_MOST = 64
-_AT_A_TIME = 2**26
+_MAX_BATCHES_PER_RUN = 64
+_MAX_BYTES_PER_RUN = 2**26
 # From so many batches on, an evaluation is worth a plan that is built in so many seconds; one that
 # is done again and again counts so many times, for a training of however many epochs: going on
 # from a checkpoint gives what an unbroken training gives.
-_MANY, _SOON, _AGAIN = 256, 3.0, 10
+_MIN_BATCHES, _MAX_BUILD_SECONDS, _REPEATS = 256, 3.0, 10
 
 
 def predict(model, x, batch_size=None, verbose=0):
@@ -159,19 +159,19 @@ class Evaluation:
         if steps is not None:
             self._samples = min(self._samples, steps * batch_size)
         self.steps = -(-self._samples // batch_size)
-        self._most = _MOST
+        self._most = _MAX_BATCHES_PER_RUN
         if not again:
             size = sum(part[:1].nbytes for part in _unique(data)) * batch_size
-            self._most = int(np.clip(_AT_A_TIME // size, 1, _MOST))
-        self._plan = self._worth_building(self.steps * (_AGAIN if again else 1))
+            self._most = int(np.clip(_MAX_BYTES_PER_RUN // size, 1, _MAX_BATCHES_PER_RUN))
+        self._plan = self._worth_building(self.steps * (_REPEATS if again else 1))
         self._stay = self._steps(data) if again else None
 
     def _worth_building(self, batches):
         """The plan that so many batches are run by."""
         known = backends.current().plans(self.model)
         soonest = min(known, key=lambda plan: plan[1])[0]
-        better = next((name for name, seconds in known if seconds <= _SOON), soonest)
-        if batches < _MANY or better == soonest:
+        better = next((name for name, seconds in known if seconds <= _MAX_BUILD_SECONDS), soonest)
+        if batches < _MIN_BATCHES or better == soonest:
             return soonest
         reachable = Reachable(self.model)
         if reachable.unknown or reachable.is_unbuilt:

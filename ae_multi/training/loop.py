@@ -15,7 +15,7 @@ from ae_multi.training.saver import Unsaved
 from ae_multi.training.signals import defer_signals
 
 # A run ends after about so many seconds, for the progress bar and for Ctrl-C.
-_RUN = 0.5
+_RUN_SECONDS = 0.5
 # The most steps of a run: what a compiled loop keeps room for.
 MAX_STEPS_PER_RUN = 1024
 
@@ -170,9 +170,9 @@ class Loop:
                 return
 
     def _pace(self, steps, seconds):
-        """Let runs take about `_RUN` seconds, doubling at most, as first runs may compile."""
+        """Let runs take about `_RUN_SECONDS`, doubling at most, as first runs may compile."""
         if not self._each and steps == self._length:
-            fitting = _RUN * steps / max(seconds, 1e-9)
+            fitting = _RUN_SECONDS * steps / max(seconds, 1e-9)
             self._length = int(np.clip(fitting, 1, min(MAX_STEPS_PER_RUN, 4 * self._length)))
 
 

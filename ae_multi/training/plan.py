@@ -23,15 +23,15 @@ from ae_multi.training.signals import defer_signals
 # A plan that has to be compiled is tried where that may take at most this share of the training:
 # the part of the time that such a plan saves. XLA saves most, 25 % of a small network's steps and
 # 65 % of a deep one's.
-_SHARE = 0.25
-_SHARES = {"loop-xla": 0.6}
+_MAX_BUILD_SHARE = 0.25
+_MAX_BUILD_SHARES = {"loop-xla": 0.6}
 # Plans of which one takes so many times as long as another need not be timed again.
-_FAR = 1.2
+_CLEAR_RATIO = 1.2
 # Nothing is compared for a training that takes fewer seconds. A timing takes so many of them, at
 # least and at most, and between them this part of the training: the longer, the surer.
-_WORTH = 1.0
-_TIMED = 0.1, 1.0
-_PART = 0.002
+_MIN_SECONDS = 1.0
+_TIMING_SECONDS = 0.1, 1.0
+_TIMING_SHARE = 0.002
 
 _log = logging.getLogger("ae_multi")
 
@@ -53,7 +53,7 @@ class Plan:
     seconds_to_build: dict
 
 
-def choose(make, model, device_data, indices, steps, wanted=None, before=None):
+def choose(make, model, device_data, indices, steps, requested=None, before=None):
     """The fastest way to take ``steps`` steps.
 
     Args:
@@ -62,7 +62,7 @@ def choose(make, model, device_data, indices, steps, wanted=None, before=None):
         device_data: its data on the device.
         indices: int32 (steps, batch), batches to try plans on.
         steps: the number of steps that the training will take.
-        wanted: the name of a plan, or None to choose.
+        requested: the name of a plan, or None to choose.
         before: the name of the plan that this training was begun with, or None.
 
     Returns:
@@ -72,12 +72,12 @@ def choose(make, model, device_data, indices, steps, wanted=None, before=None):
         InputError: a plan that the backend does not have.
     """
     known = dict(backends.current().plans(model))
-    if wanted is not None:
-        if wanted not in known:
+    if requested is not None:
+        if requested not in known:
             raise InputError(
-                f"Expected plan to be one of {', '.join(known)}, or 'keras'. Received: {wanted!r}."
+                f"Expected plan to be one of {', '.join(known)}, or 'keras'. Received: {requested!r}."
             )
-        return make(wanted), Plan(wanted, "asked for", {}, {})
+        return make(requested), Plan(requested, "asked for", {}, {})
     if before in known:
         return make(before), Plan(before, "the training was begun with it", {}, {})
     if len(known) == 1:  # nothing to choose, so no step is run to try it
@@ -96,7 +96,7 @@ def choose(make, model, device_data, indices, steps, wanted=None, before=None):
     best = next((name for name in names if trial.works(name)), None)
     if best is None:
         raise trial.error
-    if best not in trial.step and steps * trial.once < _WORTH:
+    if best not in trial.step and steps * trial.once < _MIN_SECONDS:
         if trial.failed:
             plan_cache.remember(key, {**seen, "failed": sorted(trial.failed)})
         return make(best), Plan(best, "too short a training to compare plans", {}, {})
@@ -106,8 +106,8 @@ def choose(make, model, device_data, indices, steps, wanted=None, before=None):
             continue
         if name not in trial.step:
             left = steps * trial.step[best]
-            seconds = float(np.clip(_PART * left, *_TIMED))
-            share = _SHARES.get(name, _SHARE)
+            seconds = float(np.clip(_TIMING_SHARE * left, *_TIMING_SECONDS))
+            share = _MAX_BUILD_SHARES.get(name, _MAX_BUILD_SHARE)
             if known[name] + 4 * seconds >= share * left or not trial.works(name):
                 continue
             trial.compare(best, name, seconds=seconds)
@@ -170,7 +170,7 @@ class _Trial:
         """Seconds that a training still takes by a plan, building included unless it is built."""
         return steps * self.step[name] + (0.0 if name in self._built else self.build[name])
 
-    def compare(self, *names, seconds=_TIMED[0]):
+    def compare(self, *names, seconds=_TIMING_SECONDS[0]):
         """Time plans that work, in turns, so that what else the machine does meets them alike.
 
         One turn is enough for a single plan, and where the plans are far apart.
@@ -181,19 +181,19 @@ class _Trial:
             for name in names:
                 self.step[name] = min(self._timed(name, seconds), self.step.get(name, np.inf))
             times = [self.step[name] for name in names]
-            if len(times) == 1 or max(times) > _FAR * min(times):
+            if len(times) == 1 or max(times) > _CLEAR_RATIO * min(times):
                 return
 
-    def _timed(self, name, wanted):
-        """Seconds a step, of a run of about ``wanted`` seconds."""
+    def _timed(self, name, requested):
+        """Seconds a step, of a run of about ``requested`` seconds."""
         steps = self._make(name)
-        count = int(np.clip(wanted / self.once, 1, len(self._indices)))
+        count = int(np.clip(requested / self.once, 1, len(self._indices)))
         while True:
             begin = time.perf_counter()
             steps.run(self._indices[:count])
             seconds = time.perf_counter() - begin
             # A run costs something whatever its length, so that one step tells too little.
-            longer = int(min(count * wanted / seconds, len(self._indices)))
+            longer = int(min(count * requested / seconds, len(self._indices)))
             if longer < 2 * count:
                 self._snapshot.restore()
                 return seconds / count

@@ -3,9 +3,9 @@
 from ae_multi._keras import keras
 from ae_multi.backends.chunks import in_chunks
 from ae_multi.backends.device_data import as_rows, cached
-from ae_multi.backends.jax.compilation_cache import Program
 from ae_multi.backends.jax.device import compiler_options
 from ae_multi.backends.jax.optimizations.convolutions import suited
+from ae_multi.backends.jax.program_cache import Program
 
 
 def forward(model, x, batch_size, on_progress=None):

@@ -16,14 +16,14 @@ import numpy as np
 from jax.extend import core
 
 from ae_multi.backends.device_data import DeviceData, cached, flat
-from ae_multi.backends.jax.compilation_cache import Program
 from ae_multi.backends.jax.device import compiler_options, has_eigen, on_cpu
 from ae_multi.backends.jax.optimizations.convolutions import suited
+from ae_multi.backends.jax.program_cache import Program
 from ae_multi.backends.layer_queries import has_convolutions
 
 # A last, smaller batch is a program of its own. Where it is one step in a hundred or more, that
 # had better be compiled soon than well.
-_RARE = 100
+_MIN_STEPS_PER_EPOCH = 100
 
 
 def plans(model):
@@ -72,7 +72,7 @@ class Steps:
             options = compiler_options(loop, soon, eigen)
             return Program(_many(step) if loop else step, options)
 
-        key, soon = (plan, training, device_data.signature), max_steps >= _RARE
+        key, soon = (plan, training, device_data.signature), max_steps >= _MIN_STEPS_PER_EPOCH
         self._full = cached(model, key, lambda: program(False))
         self._rest = cached(model, (*key, "rest"), lambda: program(True)) if soon else self._full
 

@@ -12,7 +12,7 @@ from ae_multi.backends.tensorflow.compile import compiled
 from ae_multi.backends.tensorflow.device import on_cpu, threads, zero_copy
 
 # For fewer parts no threads are begun.
-_WORTH = 4
+_MIN_PARTS = 4
 
 
 def forward(model, x, batch_size, on_progress=None):
@@ -32,7 +32,7 @@ def forward(model, x, batch_size, on_progress=None):
     def run(part):
         return outputs(keras.tree.map_structure(zero_copy, part))
 
-    many = len(keras.tree.flatten(x)[0]) >= _WORTH * batch_size and on_cpu() and threads() > 1
+    many = len(keras.tree.flatten(x)[0]) >= _MIN_PARTS * batch_size and on_cpu() and threads() > 1
 
     def described(array):
         return tf.TensorSpec((batch_size, *array.shape[1:]), array.dtype)

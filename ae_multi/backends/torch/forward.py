@@ -12,7 +12,7 @@ from ae_multi.backends.torch.graph_passes.nodes import is_on_cpu, roots_of_chang
 from ae_multi.backends.torch.trace import record, wraps_modules
 
 # Recording a pass takes about as long as so many passes.
-_WORTH = 8
+_MIN_PASSES = 8
 # How many threads PyTorch uses is one number for the process: one call at a time changes it.
 _POOL = Lock()
 
@@ -35,7 +35,7 @@ def forward(model, x, batch_size, on_progress=None):
         except RuntimeError:  # what depends on values, or changes others, is run as it is
             return None
 
-    many = len(keras.tree.flatten(x)[0]) >= _WORTH * batch_size and not wraps_modules(model)
+    many = len(keras.tree.flatten(x)[0]) >= _MIN_PASSES * batch_size and not wraps_modules(model)
     recording, key = None, ("forward", signature(full))
     if many:
         recording = cached(model, key, make)

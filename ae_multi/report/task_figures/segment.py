@@ -22,11 +22,11 @@ def draw(result, figure):
     _, (down, across) = mosaic(axes, rows, labels, cmap="gray")
     axes.set_facecolor("none")
     for row, masks in enumerate([truth, *picture["masks"].values()], start=1):
-        for column, (found, wanted) in enumerate(zip(masks, truth, strict=True)):
+        for column, (found, expected) in enumerate(zip(masks, truth, strict=True)):
             top, left = row * down, column * across
-            height, width = wanted.shape
+            height, width = expected.shape
             axes.imshow(
-                _overlay(images[column, ..., 0], found, wanted),
+                _overlay(images[column, ..., 0], found, expected),
                 extent=(left - 0.5, left + width - 0.5, top + height - 0.5, top - 0.5),
                 interpolation="nearest",
             )
@@ -39,11 +39,11 @@ def draw(result, figure):
     )  # fmt: skip
 
 
-def _overlay(image, found, wanted):
+def _overlay(image, found, expected):
     """The image in grey, and what was found, missed and mistaken in colour."""
     colours = np.repeat(0.75 * image[..., np.newaxis], 3, axis=-1)
     for where, colour in (
-        (found & wanted, _RIGHT), (wanted & ~found, _MISSED), (found & ~wanted, _FALSE),
+        (found & expected, _RIGHT), (expected & ~found, _MISSED), (found & ~expected, _FALSE),
     ):  # fmt: skip
         rgb = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
         colours[where] = 0.2 * colours[where] + 0.8 * rgb

@@ -20,7 +20,7 @@ _PRODUCTS = {
     aten.convolution_backward.default,
 }  # fmt: skip
 # Two would keep up with the way back, but for the large products at its ends (137 to 118 µs).
-_STREAMS = 4
+_MAX_STREAMS = 4
 
 
 def gradients_beside(module):
@@ -107,7 +107,7 @@ class _Side:
     def next(self):
         """A stream that has waited for what is done so far."""
         if self._streams is None:
-            self._streams = itertools.cycle([torch.cuda.Stream() for _ in range(_STREAMS)])
+            self._streams = itertools.cycle([torch.cuda.Stream() for _ in range(_MAX_STREAMS)])
         stream = next(self._streams)
         stream.wait_stream(torch.cuda.current_stream())
         self._busy.append(stream)

@@ -5,7 +5,7 @@ import torch
 from ae_multi.backends.device_data import BUILDING
 
 # Between two graphs the device stands idle for some microseconds, which a small step feels.
-_TOGETHER = 16
+_STEPS_PER_GRAPH = 16
 
 
 class CudaGraphs:
@@ -28,9 +28,9 @@ class CudaGraphs:
         places = [(tensor.data_ptr(), tensor.shape) for tensor in (*state, *arrays)]
         if places != self._places:
             self._places, self._captured = places, {}
-        together = len(rows) // _TOGETHER * _TOGETHER
+        together = len(rows) // _STEPS_PER_GRAPH * _STEPS_PER_GRAPH
         taken = [
-            *self._replayed(_TOGETHER, state, arrays, rows[:together]),
+            *self._replayed(_STEPS_PER_GRAPH, state, arrays, rows[:together]),
             *self._replayed(1, state, arrays, rows[together:]),
         ]
         return {name: torch.cat([logs[name] for logs in taken]) for name in taken[0]}

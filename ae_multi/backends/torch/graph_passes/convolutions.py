@@ -170,9 +170,11 @@ def _kernel_of_one_channel(graph):
     for node in list(graph.nodes):
         if node.target is not _BACKWARD:
             continue
-        gradient, x, kernel, _, stride, padding, dilation, transposed, _, groups, wanted = node.args
+        gradient, x, kernel, _, stride, padding, dilation, transposed, _, groups, required = (
+            node.args
+        )
         given, weight = tensor_of(x), tensor_of(kernel)
-        if transposed or groups != 1 or list(wanted) != [False, True, False]:
+        if transposed or groups != 1 or list(required) != [False, True, False]:
             continue
         if given.ndim != 4 or given.shape[1] != 1:
             continue

@@ -22,8 +22,8 @@ from ae_multi.backends.torch.graph_passes.nodes import (
 )
 
 aten = torch.ops.aten
-_LARGEST = 2**16  # elements of a constant that is computed once and kept
-_LARGEST_FACTOR = 2.0**64
+_MAX_CONSTANT_ELEMENTS = 2**16  # elements of a constant that is computed once and kept
+_MAX_FACTOR = 2.0**64
 _VIEWS = {aten.expand.default, aten.view.default, aten.unsqueeze.default, aten.squeeze.dims}
 
 
@@ -84,7 +84,7 @@ def _fold_constants(module, changed):
             known[node] = node.target(*args, **kwargs)
     for node, value in known.items():
         used = any(user not in known for user in node.users)
-        small = isinstance(value, torch.Tensor) and value.numel() <= _LARGEST
+        small = isinstance(value, torch.Tensor) and value.numel() <= _MAX_CONSTANT_ELEMENTS
         if node.op != "get_attr" and used and small:
             name = f"_folded_{node.name}"
             module.register_buffer(name, value)
@@ -132,7 +132,7 @@ def _join_factors(graph, changed):
             else:
                 number *= factor
         # The product of factors must not leave float32's range where the results do not.
-        if len(tensors) > 1 or not 1 / _LARGEST_FACTOR < abs(number) < _LARGEST_FACTOR:
+        if len(tensors) > 1 or not 1 / _MAX_FACTOR < abs(number) < _MAX_FACTOR:
             continue
         with graph.inserting_before(node):
             if tensors:

@@ -20,8 +20,8 @@ from jax.experimental.compilation_cache import compilation_cache
 from ae_multi.selection import package_cache
 
 # What compiles sooner is not worth a file, in seconds. Beyond so many bytes the oldest files go.
-_SHORTEST = 0.1
-_LARGEST = 256e6
+_MIN_COMPILE_SECONDS = 0.1
+_MAX_BYTES = 256e6
 
 
 class Program:
@@ -64,7 +64,7 @@ def _kept():
         return
     settings = {
         "jax_compilation_cache_dir": str(folder),
-        "jax_persistent_cache_min_compile_time_secs": _SHORTEST,
+        "jax_persistent_cache_min_compile_time_secs": _MIN_COMPILE_SECONDS,
         "jax_persistent_cache_min_entry_size_bytes": 0,
         # Otherwise each start of a process would warn of the same damaged file.
         "jax_raise_persistent_cache_errors": True,
@@ -90,7 +90,7 @@ def _limit(folder):
         files = [(path.stat().st_mtime, path.stat().st_size, path) for path in folder.iterdir()]
         used = sum(size for _, size, _ in files)
         for _, size, path in sorted(files):
-            if used <= _LARGEST:
+            if used <= _MAX_BYTES:
                 return
             path.unlink()
             used -= size

@@ -125,11 +125,11 @@ def test_no_folder_for_programs_is_no_error(train, tmp_path):
 def test_the_oldest_programs_go_where_they_take_too_much_space(backend, tmp_path, monkeypatch):
     if backend != "jax":
         pytest.skip("only JAX's programs are kept by this package")
-    from ae_multi.backends.jax import compilation_cache
+    from ae_multi.backends.jax import program_cache
 
-    monkeypatch.setattr(compilation_cache, "_LARGEST", 250)
+    monkeypatch.setattr(program_cache, "_MAX_BYTES", 250)
     for age, name in enumerate("cab"):
         (tmp_path / name).write_bytes(bytes(100))
         os.utime(tmp_path / name, (age, age))
-    compilation_cache._limit(tmp_path)
+    program_cache._limit(tmp_path)
     assert sorted(os.listdir(tmp_path)) == ["a", "b"]
