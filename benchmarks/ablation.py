@@ -83,10 +83,10 @@ def _on_tables(asked, parameters, seed):
 
     from ae_multi import AnomalyDetector
 
-    for train, others, strange in tables_without_test_rows():
+    for train, others, anomalous in tables_without_test_rows():
         detector = AnomalyDetector(random_state=seed, **parameters)
         begin = time.perf_counter()
         detector.fit(train)
         seconds = time.perf_counter() - begin
-        area = float(roc_auc_score(strange, detector.anomaly_score(others)))
+        area = float(roc_auc_score(anomalous, detector.anomaly_score(others)))
         yield _Run(area, detector.n_iter_, seconds, detector.provenance_)

@@ -56,7 +56,7 @@ def parted(rows, marks, seed=0, **kwargs):
 
 
 def _one(path, seed):
-    train, test, _, strange = parted(*read_mat(path), seed)
+    train, test, _, anomalous = parted(*read_mat(path), seed)
     scaler = StandardScaler().fit(train)
     train, test = scaler.transform(train), scaler.transform(test)
     detector = AnomalyDetector(random_state=seed).fit(train)
@@ -71,4 +71,4 @@ def _one(path, seed):
         f"kNN-{_NEAR}": distances[:, _NEAR - 1],
         "kNN n/10": np.square(distances).mean(axis=1),
     }
-    return {name: float(roc_auc_score(strange, found)) for name, found in scores.items()}
+    return {name: float(roc_auc_score(anomalous, found)) for name, found in scores.items()}

@@ -52,7 +52,7 @@ def measure(row):
     return {"row": row, "default": dict(zip(CHOSEN, chosen, strict=True)), "choices": choices}
 
 
-def areas(scale, train, rows, strange, counts):
+def areas(scale, train, rows, anomalous, counts):
     """The area under the ROC curve of each choice, as in `CHOSEN`, of a detector fitted once.
 
     Args:
@@ -79,7 +79,7 @@ def areas(scale, train, rows, strange, counts):
             near = max(round(count * len(fewer)), 1) if count < 1 else count
             away = mean(squared_differences(outputs, fewer, near))
             for weight in WEIGHTS:
-                area = float(roc_auc_score(strange, errors + weight * away))
+                area = float(roc_auc_score(anomalous, errors + weight * away))
                 found[most, weight, count] = area
     return found
 

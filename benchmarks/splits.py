@@ -39,6 +39,6 @@ def tables_without_test_rows():
         rows, marks = read_mat(Path(os.environ["AE_MULTI_ODDS"]) / f"{name}.mat")
         # As the benchmark parts them, and what it learns from once more.
         rows, _, marks, _ = parted(rows, marks)
-        train, others, _, strange = parted(rows, marks, stratify=marks)
+        train, others, _, anomalous = parted(rows, marks, stratify=marks)
         scaler = StandardScaler().fit(train)
-        yield scaler.transform(train), scaler.transform(others), strange.astype(bool)
+        yield scaler.transform(train), scaler.transform(others), anomalous.astype(bool)

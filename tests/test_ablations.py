@@ -20,16 +20,16 @@ def test_the_default_is_among_what_is_compared(keras, monkeypatch):
     rng = np.random.default_rng(0)
     train, rows = rng.normal(size=(200, 4)), rng.normal(size=(60, 4))
     train[:, 3] = train[:, 0]
-    strange = np.arange(60) < 20
-    rows[~strange, 3] = rows[~strange, 0]
-    monkeypatch.setattr(score, "_tables", lambda: [("minmax", train, rows, strange)] * 2)
+    anomalous = np.arange(60) < 20
+    rows[~anomalous, 3] = rows[~anomalous, 0]
+    monkeypatch.setattr(score, "_tables", lambda: [("minmax", train, rows, anomalous)] * 2)
     monkeypatch.setattr(score, "TABLES", (0.03, 0.1))
     monkeypatch.setattr(score, "REMEMBERED", (50, 8000))
     found = score.measure("odds")
     names = [tuple(c[name] for name in score.CHOSEN) for c in found["choices"]]
     assert names == [(r, w, n) for r in (50, 8000) for n in (0.03, 0.1) for w in score.WEIGHTS]
     detector = ae_multi.AnomalyDetector().fit(train)
-    area = roc_auc_score(strange, detector.anomaly_score(rows))
+    area = roc_auc_score(anomalous, detector.anomaly_score(rows))
     default = score.best(found)[1]
     assert default["auroc"] == pytest.approx(area, abs=1e-3)
     assert default["parts"] == [default["auroc"]] * 2
@@ -58,10 +58,10 @@ def test_digits_that_are_tested_on_are_not_looked_at(monkeypatch):
     for row, count in (("detect-one", 5), ("detect-nine", 45)):
         splits = list(score._digits(row))
         assert len(splits) == 10
-        for digit, (_, train, others, strange) in enumerate(splits):
+        for digit, (_, train, others, anomalous) in enumerate(splits):
             assert len(train) == count
             assert not set(train.ravel()) & set(others.ravel())
-            assert strange.tolist() == [(d == digit) == (row == "detect-nine") for d in range(10)]
+            assert anomalous.tolist() == [(d == digit) == (row == "detect-nine") for d in range(10)]
 
 
 @pytest.mark.backend
@@ -112,8 +112,8 @@ def test_rows_that_are_tested_on_are_not_looked_at(keras, monkeypatch):
     )
     monkeypatch.setenv("AE_MULTI_ODDS", "tables")
     learned, tested, learned_marks, _ = odds.parted(quality_targets, marks)
-    for train, others, strange in splits.tables_without_test_rows():
-        assert (len(train), len(others), strange.dtype) == (36, 24, bool)
+    for train, others, anomalous in splits.tables_without_test_rows():
+        assert (len(train), len(others), anomalous.dtype) == (36, 24, bool)
         np.testing.assert_allclose(train.mean(axis=0), 0, atol=1e-12)
         # All columns differ by constants, so that one tells which row it was.
         known = np.interp(
@@ -123,7 +123,7 @@ def test_rows_that_are_tested_on_are_not_looked_at(keras, monkeypatch):
         )
         assert not set(np.round(known)) & set(tested[:, 0])
         by_row = dict(zip(learned[:, 0], learned_marks, strict=True))
-        assert [by_row[value] for value in np.round(known[36:])] == strange.tolist()
+        assert [by_row[value] for value in np.round(known[36:])] == anomalous.tolist()
 
 
 @pytest.mark.backend
@@ -136,17 +136,17 @@ def test_a_trial_of_tables_is_the_detector_on_each(keras, monkeypatch):
     made = []
     for _ in range(2):
         train, others = rng.normal(size=(60, 4)), rng.normal(size=(40, 4))
-        train[:, 3], strange = train[:, 0], np.arange(40) < 15
-        others[~strange, 3] = others[~strange, 0]
-        made.append((train, others, strange))
+        train[:, 3], anomalous = train[:, 0], np.arange(40) < 15
+        others[~anomalous, 3] = others[~anomalous, 0]
+        made.append((train, others, anomalous))
     monkeypatch.setattr(ablation, "tables_without_test_rows", lambda: iter(made))
     found = ablation.measure("odds", {"epochs": 3, "hidden": [5]}, seeds=2)
     expected = []
     for seed in range(2):
-        for train, others, strange in made:
+        for train, others, anomalous in made:
             detector = ae_multi.AnomalyDetector(epochs=3, hidden=[5], random_state=seed)
             scores = detector.fit(train).anomaly_score(others)
-            expected.append(roc_auc_score(strange, scores))
+            expected.append(roc_auc_score(anomalous, scores))
     assert found["values"] == pytest.approx([np.mean(expected[:2]), np.mean(expected[2:])])
     assert found["value"] == pytest.approx(np.mean(expected))
     assert found["epochs"] == 3

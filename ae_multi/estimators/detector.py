@@ -241,9 +241,9 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
         label = Label.of(limit=-self.offset_)(score)
         return {**super()._graph_outputs(scaled, outputs), "score": score, "label": label}
 
-    def _told(self, scaled):
+    def _expected_outputs(self, scaled):
         score = self._means(scaled)
-        return {**super()._told(scaled), "score": score, "label": self._labels(score)}
+        return {**super()._expected_outputs(scaled), "score": score, "label": self._labels(score)}
 
     def _graph_score(self, pair):
         if getattr(self, "codes_", None) is None:

@@ -66,9 +66,9 @@ def load(path, cls):
     try:
         parameters = {key: reader.value(of) for key, of in manifest["parameters"].items()}
         fitted = {key: reader.value(of) for key, of in manifest["fitted"].items()}
-        strange = [key for key in fitted if not _is_fitted(key)]
-        if strange:
-            raise ValueError(f"{strange[0]!r} is no fitted attribute")
+        unexpected = [key for key in fitted if not _is_fitted(key)]
+        if unexpected:
+            raise ValueError(f"{unexpected[0]!r} is no fitted attribute")
         estimator = _class(name)(**parameters)
         estimator._check_parameters()
         vars(estimator).update(fitted)

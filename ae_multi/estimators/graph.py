@@ -43,7 +43,7 @@ def graph_of(estimator, part):
         return Graph(
             functional(shape, outputs),
             bounds_of(estimator),
-            outputs=lambda x: estimator._told(scaled(x)),
+            outputs=lambda x: estimator._expected_outputs(scaled(x)),
             sizes=estimator._sizes,
             decided=estimator._decided,
         )

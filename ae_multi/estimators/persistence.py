@@ -68,7 +68,7 @@ class PersistenceMixin:
         """The outputs of an exported graph, a dict, from scaled samples and the network's."""
         return {"reconstruction": graphs.unscaled_by(self, outputs)}
 
-    def _told(self, scaled):
+    def _expected_outputs(self, scaled):
         """The same of scaled samples by the estimator itself, a dict of arrays."""
         return {"reconstruction": self._unscaled(self._outputs(scaled))}
 

@@ -40,9 +40,9 @@ def parse(content, what):
         )
         _check(value)
     except RecursionError as error:
-        raise _strange(what, "values nested too deeply") from error
+        raise _invalid(what, "values nested too deeply") from error
     except ValueError as error:  # also JSONDecodeError, UnicodeDecodeError, UnicodeEncodeError
-        raise _strange(what, error) from error
+        raise _invalid(what, error) from error
     return value
 
 
@@ -58,7 +58,7 @@ def read(path, what):
         return parse(file.read(MAX_BYTES + 1), f"{what} {path}")
 
 
-def _strange(what, reason):
+def _invalid(what, reason):
     return InputError(f"Expected {what} to be JSON. Received: {reason}.")
 
 

@@ -49,7 +49,7 @@ def read(file, size, what, kinds=NUMBERS + TEXT):
         array = np.empty(shape, dtype, order="F" if fortran else "C")
         flat = array.reshape(-1, order="A").view(np.uint8) if required else np.empty(0, np.uint8)
     except (ValueError, TypeError, MemoryError) as error:
-        raise _strange(what, f"an array of shape {shape} and type {dtype} ({error})") from error
+        raise _invalid(what, f"an array of shape {shape} and type {dtype} ({error})") from error
     _fill(file, flat, what)
     _check_values(array, flat, what)
     return array.astype(dtype.newbyteorder("="), copy=False)
@@ -65,13 +65,13 @@ def read_header(file, what, kinds=NUMBERS + TEXT):
     try:
         shape, fortran, dtype = _READERS[np.lib.format.read_magic(header)](header)
     except Exception as error:  # NumPy lets through what Python's parser has to say
-        raise _strange(what, f"another header ({type(error).__name__}: {error!s:.80})") from error
+        raise _invalid(what, f"another header ({type(error).__name__}: {error!s:.80})") from error
     if dtype.hasobject:
-        raise _strange(what, "pickled Python objects, which could run code and are never loaded")
+        raise _invalid(what, "pickled Python objects, which could run code and are never loaded")
     if dtype.kind not in kinds or dtype.subdtype or dtype.itemsize == 0:
-        raise _strange(what, f"the type {dtype}")
+        raise _invalid(what, f"the type {dtype}")
     if any(isinstance(length, bool) or length < 0 for length in shape):
-        raise _strange(what, f"the shape {shape}")
+        raise _invalid(what, f"the shape {shape}")
     return shape, fortran, dtype
 
 
@@ -79,12 +79,12 @@ def _header(file, what):
     """The bytes before the array, read here so that a damaged file is not taken for a header."""
     begin = file.read(_BEGIN)
     if not begin.startswith(np.lib.format.MAGIC_PREFIX):
-        raise _strange(what, f"bytes that begin with {begin.hex(' ') or 'nothing'}")
+        raise _invalid(what, f"bytes that begin with {begin.hex(' ') or 'nothing'}")
     counted = 2 if begin[-2:-1] == b"\1" else 4  # bytes for the length, by the format's version
     length = file.read(counted)
     size = int.from_bytes(length, "little")
     if size > _MAX_HEADER_BYTES:
-        raise _strange(what, f"a header of {size:,} bytes")
+        raise _invalid(what, f"a header of {size:,} bytes")
     return begin + length + file.read(size)
 
 
@@ -94,22 +94,22 @@ def _fill(file, flat, what):
         part = flat[begin : begin + _CHUNK_BYTES]
         content = file.read(len(part))
         if len(content) != len(part):
-            raise _strange(what, "fewer bytes than it states")
+            raise _invalid(what, "fewer bytes than it states")
         part[:] = np.frombuffer(content, np.uint8)
     if file.read(1):
-        raise _strange(what, "more bytes than it states")
+        raise _invalid(what, "more bytes than it states")
 
 
 def _check_values(array, flat, what):
     """Raise `InputError` for bytes that are no booleans, and for numbers that are no characters."""
     if array.dtype.kind == "b" and flat.size and flat.max() > 1:
-        raise _strange(what, "booleans that are neither true nor false")
+        raise _invalid(what, "booleans that are neither true nor false")
     if array.dtype.kind == TEXT and flat.size:
         codes = flat.view(array.dtype.byteorder.replace("|", "=") + "u4")
         low, high = _SURROGATES
         if codes.max() > _LAST_CHARACTER or ((low <= codes) & (codes <= high)).any():
-            raise _strange(what, "text of what are no characters")
+            raise _invalid(what, "text of what are no characters")
 
 
-def _strange(what, reason):
+def _invalid(what, reason):
     return InputError(f"Expected {what} to be an array in NumPy's format. Received: {reason}.")

@@ -60,11 +60,11 @@ def check_model(path):
         InputError: as `read_model`.
     """
     with zip_archive.opened(path, "the .keras file") as archive:
-        strange = [
+        unexpected = [
             name for name in archive.names
             if name not in (_CONFIGURATION, _WEIGHTS, _ABOUT) and not name.startswith(_ASSETS)
         ]  # fmt: skip
-        if strange or not {_CONFIGURATION, _WEIGHTS} <= set(archive.names):
+        if unexpected or not {_CONFIGURATION, _WEIGHTS} <= set(archive.names):
             raise InputError(
                 f"Expected a whole .keras file of a model, {_CONFIGURATION} and {_WEIGHTS}. "
                 f"Received: {path} with {', '.join(archive.names)[:200] or 'nothing'}."

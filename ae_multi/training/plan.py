@@ -75,7 +75,8 @@ def choose(make, model, device_data, indices, steps, requested=None, before=None
     if requested is not None:
         if requested not in known:
             raise InputError(
-                f"Expected plan to be one of {', '.join(known)}, or 'keras'. Received: {requested!r}."
+                f"Expected plan to be one of {', '.join(known)}, or 'keras'. "
+                f"Received: {requested!r}."
             )
         return make(requested), Plan(requested, "asked for", {}, {})
     if before in known:

@@ -34,10 +34,10 @@ def _curves(axes, picture):
 
 
 def _histogram(axes, picture):
-    scores, strange = picture["scores"], picture["strange"]
+    scores, anomalous = picture["scores"], picture["anomalous"]
     positive = np.maximum(scores, 1e-12)
     bins = np.geomspace(positive.min(), positive.max() * 1.0001, 50)
-    for chosen, colour, word in ((~strange, OURS, "normal"), (strange, FLOORS[0], "strange")):
+    for chosen, colour, word in ((~anomalous, OURS, "normal"), (anomalous, FLOORS[0], "strange")):
         share = np.full(chosen.sum(), 1 / chosen.sum())
         axes.hist(positive[chosen], bins, weights=share, color=colour, alpha=0.55,
                   label=f"{word} ({chosen.sum():,})")  # fmt: skip
@@ -59,13 +59,13 @@ def _histogram(axes, picture):
 def _images(figure, picture):
     axes = figure.subplots(1, 2)
     most = max(errors.max() for _, errors, _, _ in picture["extremes"].values())
-    for each, (name, (images, errors, scores, strange)) in zip(
+    for each, (name, (images, errors, scores, anomalous)) in zip(
         axes, picture["extremes"].items(), strict=True
     ):
         # Errors on the images' own scale, dark where large.
         rows = [images, np.sqrt(errors / most)]
         _, (_, across) = mosaic(each, rows, ["image", "error"])
-        for column, (score, odd) in enumerate(zip(scores, strange, strict=True)):
+        for column, (score, odd) in enumerate(zip(scores, anomalous, strict=True)):
             each.text(
                 column * across + images.shape[2] / 2, -2,
                 f"{score:.3g}\n{'strange' if odd else 'normal'}", ha="center", va="bottom",
@@ -76,10 +76,10 @@ def _images(figure, picture):
 
 def _rows(figure, picture):
     """For each of the strangest rows the columns that its alarm comes from."""
-    _, errors, scores, strange = picture["extremes"]["strangest"]
+    _, errors, scores, anomalous = picture["extremes"]["strangest"]
     names = np.array(picture["columns"])
     for axes, row, score, odd in zip(
-        figure.subplots(1, len(errors), squeeze=False)[0], errors, scores, strange, strict=True
+        figure.subplots(1, len(errors), squeeze=False)[0], errors, scores, anomalous, strict=True
     ):
         order = np.argsort(row)[-6:]
         # By place: two names may begin alike.

@@ -53,13 +53,13 @@ class AuditHook:
             return
         self._on = False  # what follows is our own doing
         try:
-            done = self._strange(event, arguments)
+            done = self._describe_event(event, arguments)
             if done and len(self._noted) < 20:
                 self._noted.append(f"{event} {done:.200}")
         finally:
             self._on = True
 
-    def _strange(self, event, arguments):
+    def _describe_event(self, event, arguments):
         """What an event was about, where it is one to tell of; else None."""
         if event in FORBIDDEN:
             return repr(arguments) + _by_whom()

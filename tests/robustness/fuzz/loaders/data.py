@@ -54,7 +54,7 @@ def _load_table(path):
 
     table = load_table(path, "alarm")
     assert np.isfinite(table.x).all()
-    assert table.x.shape == (len(table.strange), len(table.columns))
+    assert table.x.shape == (len(table.anomalous), len(table.columns))
 
 
 def _mat():
