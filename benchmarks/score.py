@@ -59,7 +59,7 @@ def areas(scale, train, rows, anomalous, counts):
         scale: the detector's parameter.
         train: what is learned from.
         rows: what is scored.
-        strange: booleans, whether each of those is.
+        anomalous: booleans, whether each of those is.
         counts: numbers of neighbors, or below 1 shares of what is remembered.
     """
     from sklearn.metrics import roc_auc_score

@@ -107,7 +107,7 @@ def test_the_first_bad_value_is_the_one_named():
 
 @pytest.mark.parametrize("values", [1, 7, 12, 1000])
 def test_a_bad_value_is_found_wherever_it_is(values, monkeypatch):
-    monkeypatch.setattr("ae_multi.data.checks._VALUES", values)
+    monkeypatch.setattr("ae_multi.data.checks._VALUES_AT_ONCE", values)
     good = np.full((5, 2, 3), 0.5, np.float32)
     assert check_array(good, "x", value_range=(0.5, 0.5)) is good
     for place in np.ndindex(good.shape):
