@@ -125,14 +125,14 @@ for event in run(sys.argv[1], "numpy", {"run": "busy:busy"}):
 # The child itself, in the midst of work that listens to nobody.
 BUSY = """
 import os, sys, types
-from ae_multi import child
+from ae_multi.subprocesses import worker
 def busy(job, emit):
     emit({"event": "pid", "pid": os.getpid()})
     while True:
         sum(range(1000))
 sys.modules["busy"] = types.ModuleType("busy")
 sys.modules["busy"].busy = busy
-child.main()
+worker.main()
 """
 
 
