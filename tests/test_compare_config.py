@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ae_multi.compare import Recipe
+from ae_multi.compare import TrainingConfig
 from ae_multi.errors import InputError
 from ae_multi.metrics import psnr, squared_errors
 
@@ -23,20 +23,20 @@ from ae_multi.metrics import psnr, squared_errors
 )
 def test_a_recipe_that_makes_no_sense_is_refused(changes, message):
     with pytest.raises(InputError, match=message):
-        Recipe(**changes)
+        TrainingConfig(**changes)
 
 
 def test_a_recipe_travels():
-    recipe = Recipe("simple", latent_dim=5, seed=3)
-    assert Recipe(**recipe.to_json()) == recipe
+    config = TrainingConfig("simple", latent_dim=5, seed=3)
+    assert TrainingConfig(**config.to_json()) == config
 
 
 @pytest.mark.parametrize(
     ("samples", "epochs"), [(60_000, 15), (6_000, 150), (1437, 200), (10_000_000, 1)]
 )
 def test_epochs_suit_the_size_of_the_data(samples, epochs):
-    assert Recipe().epochs_for(samples) == epochs
-    assert Recipe(epochs=3).epochs_for(samples) == 3
+    assert TrainingConfig().epochs_for(samples) == epochs
+    assert TrainingConfig(epochs=3).epochs_for(samples) == 3
 
 
 def test_squared_errors_are_each_samples_own():
@@ -55,10 +55,10 @@ def test_psnr_equals_its_formula():
 def test_training_learns_and_is_timed(digits):
     from ae_multi.compare.train import build, train
 
-    recipe = Recipe("simple", latent_dim=8, epochs=30)
-    model = build(recipe, digits.image_shape)
+    config = TrainingConfig("simple", latent_dim=8, epochs=30)
+    model = build(config, digits.image_shape)
     epochs = []
-    training = train(model, digits.x_train, recipe, lambda *event: epochs.append(event))
+    training = train(model, digits.x_train, config, lambda *event: epochs.append(event))
     assert [event[:2] for event in epochs] == [(epoch, 30) for epoch in range(1, 31)]
     assert [event[2] for event in epochs] == training.losses
     assert training.losses[-1] < training.losses[0] / 2
@@ -72,11 +72,11 @@ def test_training_learns_and_is_timed(digits):
 def test_repeats_are_bit_identical(digits):
     from ae_multi.compare.train import build, train
 
-    recipe = Recipe("deep", epochs=3)
+    config = TrainingConfig("deep", epochs=3)
     weights = []
     for _ in range(2):
-        model = build(recipe, digits.image_shape)
-        train(model, digits.x_train, recipe)
+        model = build(config, digits.image_shape)
+        train(model, digits.x_train, config)
         weights.append(model.get_weights())
     for a, b in zip(*weights, strict=True):
         np.testing.assert_array_equal(a, b)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from ae_multi.compare import Comparison, Settings
+from ae_multi.compare import CompareConfig, Comparison
 from ae_multi.compare.agreement import agreement
 from ae_multi.report.figures import draw_comparison
 from ae_multi.report.json_file import write_json
@@ -55,7 +55,7 @@ def comparison():
             "test_images": 360,
             "mean_image_mse": 0.0675,
         },
-        settings=Settings(),
+        settings=CompareConfig(),
         results=results,
         agreement={m: agreement([r for r in results if r["model"] == m]) for m in models},
         left_out=("tensorflow",),

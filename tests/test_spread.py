@@ -2,7 +2,7 @@
 
 import pytest
 
-from ae_multi.compare import Recipe
+from ae_multi.compare import TrainingConfig
 from ae_multi.compare.agreement import FIRST_STEPS_BOUND, agreement
 
 pytestmark = [pytest.mark.backend, pytest.mark.once]
@@ -21,7 +21,7 @@ def recorded(keras, tmp_path_factory):
 
         real, folder, events = worker.build, tmp_path_factory.mktemp("record"), []
         job = {
-            "recipes": [Recipe("simple", epochs=epochs).to_json()],
+            "configs": [TrainingConfig("simple", epochs=epochs).to_json()],
             "data": "digits", "path": None, "first_steps": 20, "spread_runs": spread_runs,
             "plans": False, "floors": False, "pictures": folder, "programs": str(folder),
         }  # fmt: skip

@@ -11,8 +11,8 @@ from ae_multi.cli.options import (
     model_names,
     training_options,
 )
-from ae_multi.compare import Settings, compare
-from ae_multi.compare.config import MODELS, Recipe
+from ae_multi.compare import CompareConfig, compare
+from ae_multi.compare.config import MODELS, TrainingConfig
 from ae_multi.environment import describe_machine
 from ae_multi.errors import InputError
 from ae_multi.io.atomic import check_writable
@@ -54,8 +54,10 @@ def run(options):
         if options.plans:
             raise InputError("Expected --figure without --plans. Received: both.")
     check_names("--model", options.model, MODELS)
-    settings = Settings(
-        recipes=tuple(Recipe(model, **training_options(options)) for model in options.model),
+    settings = CompareConfig(
+        configs=tuple(
+            TrainingConfig(model, **training_options(options)) for model in options.model
+        ),
         backends=options.backends,
         pythons=dict(options.python),
         data=options.data,

@@ -61,7 +61,7 @@ def add_training_options(parser):
 
 
 def training_options(options):
-    """The keywords of a `Recipe` that `add_training_options` asked for."""
+    """The keywords of a `TrainingConfig` that `add_training_options` asked for."""
     return {
         "epochs": options.epochs,
         "batch_size": options.batch_size,

@@ -5,7 +5,7 @@ from pathlib import Path
 from ae_multi.checkpoints import Interval
 from ae_multi.cli.options import add_data_options, add_training_options, training_options
 from ae_multi.cli.startup import import_backend
-from ae_multi.compare.config import ALL_MODELS, Recipe
+from ae_multi.compare.config import ALL_MODELS, TrainingConfig
 from ae_multi.errors import InputError
 from ae_multi.io.atomic import check_writable
 from ae_multi.report.progress import job_progress
@@ -42,7 +42,7 @@ def add_options(parser):
 
 def run(options):
     """Train, report and save; return 0."""
-    recipe = Recipe(options.model, **training_options(options))
+    config = TrainingConfig(options.model, **training_options(options))
     checkpoints = _checkpoints(options)
     if options.out is None and not options.no_save:
         raise InputError(
@@ -63,10 +63,10 @@ def run(options):
 
         backend = backends.current()
         data = load_data(options.data, options.data_path)
-        model = build(recipe, data.image_shape)
-        x, y, test = _task(recipe, data)
+        model = build(config, data.image_shape)
+        x, y, test = _task(config, data)
         with reporting(report):
-            training = train(model, x, recipe, checkpoints=checkpoints, y=y)
+            training = train(model, x, config, checkpoints=checkpoints, y=y)
         # Saved before anything else can fail.
         if options.out is not None:
             model.save(options.out)
@@ -107,20 +107,20 @@ def _checkpoints(options):
     }  # fmt: skip
 
 
-def _task(recipe, data):
+def _task(config, data):
     """What a model is trained on and how it is tested.
 
     Returns:
         (inputs; targets or None; function of the trained model that returns its quality in words
         and a warning where a simple method is as good, or "").
     """
-    if recipe.model == "segmentation":
+    if config.model == "segmentation":
         from ae_multi.data.clutter import clutter
 
-        x, masks = clutter(data.x_train, recipe.seed, "train")
-        return x, masks, lambda model: _segmentation_quality(model, x, masks, data, recipe.seed)
-    if recipe.model == "restoration":
-        return data.x_train, None, lambda model: _restoration_quality(model, data, recipe.seed)
+        x, masks = clutter(data.x_train, config.seed, "train")
+        return x, masks, lambda model: _segmentation_quality(model, x, masks, data, config.seed)
+    if config.model == "restoration":
+        return data.x_train, None, lambda model: _restoration_quality(model, data, config.seed)
     return data.x_train, None, lambda model: _reconstruction_quality(model, data)
 
 

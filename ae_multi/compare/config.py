@@ -31,7 +31,7 @@ _MAX_EPOCHS = 200
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingConfig:
     """One training, by Adam on the model's default loss.
 
     Attributes:
@@ -77,16 +77,16 @@ class Recipe:
         return max(1, min(_MAX_EPOCHS, math.ceil(_IMAGES_SEEN / samples)))
 
     def to_json(self):
-        """The recipe as a dict of plain values; ``Recipe(**recipe.to_json())`` is the way back."""
+        """The configuration as a dict of plain values, which ``TrainingConfig(**values)`` takes."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
-class Settings:
+class CompareConfig:
     """One comparison.
 
     Attributes:
-        recipes: the trainings, each to be done on every backend.
+        configs: the trainings, each to be done on every backend.
         backends: names, in the order to run; None for every one that is installed.
         pythons: interpreters for backends that live in environments of their own; the others
             run in this one.
@@ -104,7 +104,7 @@ class Settings:
         BackendError: a backend that is unknown.
     """
 
-    recipes: tuple = (Recipe("simple"), Recipe("deep"))
+    configs: tuple = (TrainingConfig("simple"), TrainingConfig("deep"))
     backends: tuple | None = None
     pythons: dict = field(default_factory=dict)
     data: str = "auto"
@@ -120,7 +120,7 @@ class Settings:
                 "Expected spread_runs of at least 2, or 0: one repetition has no spread. "
                 "Received: 1."
             )
-        models = [recipe.model for recipe in self.recipes]
+        models = [config.model for config in self.configs]
         if len(set(models)) < len(models):
             raise InputError(f"Expected each model once. Received: {', '.join(models)}.")
         _ = self.interpreters
@@ -133,7 +133,7 @@ class Settings:
     def to_json(self):
         """The settings as plain values, without this machine's interpreters."""
         return {
-            "recipes": [recipe.to_json() for recipe in self.recipes],
+            "recipes": [config.to_json() for config in self.configs],
             "first_steps": self.first_steps,
             "spread_runs": self.spread_runs,
             "plans": self.plans,

@@ -21,7 +21,7 @@ class Comparison:
 
     Attributes:
         data: name, source and digest of the data, and the MSE of the mean image.
-        settings: the `Settings`.
+        settings: the `CompareConfig`.
         results: a dict for each (model, backend, plan), with the fields of `to_json`.
         agreement: dict of model to what `agreement` returned.
         left_out: backends that are not installed.
@@ -55,7 +55,7 @@ def compare(settings, on_event=None):
     """Train each model on each backend and compare.
 
     Args:
-        settings: a `Settings`.
+        settings: a `CompareConfig`.
         on_event: called with (backend, event) for each event of a child process.
 
     Returns:
@@ -69,7 +69,7 @@ def compare(settings, on_event=None):
     backends, left_out = settings.interpreters.available()
     job = {
         "run": "ae_multi.compare.worker:record",
-        "recipes": [recipe.to_json() for recipe in settings.recipes],
+        "configs": [config.to_json() for config in settings.configs],
         "first_steps": settings.first_steps,
         "plans": settings.plans,
         "path": settings.path,
@@ -102,7 +102,7 @@ def compare(settings, on_event=None):
                     pictures[event["model"], backend] = _pictures(folder, event["model"])
             # What "auto" came to on the first backend is asked of the others by name.
             job["data"] = data["name"]
-    models = [recipe.model for recipe in settings.recipes]
+    models = [config.model for config in settings.configs]
     results.sort(key=lambda result: models.index(result["model"]))
     for result in results:
         result["pca_mse"] = floors["pca_mse"][str(result["code_size"])]

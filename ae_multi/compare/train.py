@@ -1,4 +1,4 @@
-"""Build the model of a recipe, train it, and time it."""
+"""Build the model of a configuration, train it, and time it."""
 
 import math
 import statistics
@@ -30,24 +30,24 @@ class Training:
     plan: str
 
 
-def build(recipe, input_shape):
-    """The compiled model of a `Recipe` for samples of ``input_shape``."""
-    code = {} if recipe.latent_dim is None else {"latent_dim": recipe.latent_dim}
-    make = getattr(models, ALL_MODELS[recipe.model])
-    model = make(input_shape=input_shape, seed=recipe.seed, **code)
-    model.compile(optimizer=keras.optimizers.Adam(recipe.learning_rate))
+def build(config, input_shape):
+    """The compiled model of a `TrainingConfig` for samples of ``input_shape``."""
+    code = {} if config.latent_dim is None else {"latent_dim": config.latent_dim}
+    make = getattr(models, ALL_MODELS[config.model])
+    model = make(input_shape=input_shape, seed=config.seed, **code)
+    model.compile(optimizer=keras.optimizers.Adam(config.learning_rate))
     return model
 
 
 def train(
-    model, x, recipe, on_epoch=None, verbose=0, callbacks=(), checkpoints=None, y=None, plan=None
+    model, x, config, on_epoch=None, verbose=0, callbacks=(), checkpoints=None, y=None, plan=None
 ):
-    r"""Fit ``model`` to ``x`` as the recipe says.
+    r"""Fit ``model`` to ``x`` as the configuration says.
 
     Args:
         model: a compiled model, as `build` makes it.
         x: training samples, shape (n, \*input_shape).
-        recipe: a `Recipe`.
+        config: a `TrainingConfig`.
         on_epoch: called after each epoch with (epochs done, epochs in all, loss).
         verbose: Keras's verbosity.
         callbacks: further Keras callbacks.
@@ -59,13 +59,13 @@ def train(
     Returns:
         A `Training`.
     """
-    epochs = recipe.epochs_for(len(x))
+    epochs = config.epochs_for(len(x))
     clock = _Clock(epochs, on_epoch)
     begin = time.perf_counter()
     history = model.fit(
         x,
         y,
-        batch_size=recipe.batch_size,
+        batch_size=config.batch_size,
         epochs=epochs,
         verbose=verbose,
         callbacks=[*callbacks, clock],

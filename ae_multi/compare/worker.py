@@ -8,7 +8,7 @@ import numpy as np
 from ae_multi import backends
 from ae_multi._keras import keras
 from ae_multi.baselines import mean_baseline, pca_baselines
-from ae_multi.compare.config import Recipe
+from ae_multi.compare.config import TrainingConfig
 from ae_multi.compare.train import build, train
 from ae_multi.data import load_data
 from ae_multi.data.batches import Batches
@@ -25,7 +25,7 @@ def record(job, emit):
     """Train the job's models one after another; emit what came of each.
 
     Args:
-        job: dict with ``recipes`` (list of `Recipe` values), ``data`` and ``path`` (as
+        job: dict with ``configs`` (list of `TrainingConfig` values), ``data`` and ``path`` (as
             `load_data` takes them), ``first_steps`` (how many losses to record one by one),
             ``spread_runs`` (how many perturbed repetitions; 0 for none), ``plans`` (whether to
             train by every plan of the backend and not by the one that `fit` chooses), ``floors``
@@ -38,14 +38,14 @@ def record(job, emit):
     emit({"event": "backend", **describe_backend(), "precision": "float32, TF32 off"})
     data = load_data(job["data"], job["path"])
     emit({"event": "data", **_about(data)})
-    recipes = [Recipe(**values) for values in job["recipes"]]
-    plans = [_plans(recipe, data) if job["plans"] else [None] for recipe in recipes]
-    progress = _Progress(emit, recipes, plans, len(data.x_train), job["spread_runs"])
+    configs = [TrainingConfig(**values) for values in job["configs"]]
+    plans = [_plans(config, data) if job["plans"] else [None] for config in configs]
+    progress = _Progress(emit, configs, plans, len(data.x_train), job["spread_runs"])
     code_sizes = []
-    for recipe, names in zip(recipes, plans, strict=True):
+    for config, names in zip(configs, plans, strict=True):
         for plan in names:
             spread_runs = job["spread_runs"] if plan == names[0] else 0
-            result = _record_one(recipe, data, plan, {**job, "spread_runs": spread_runs}, progress)
+            result = _record_one(config, data, plan, {**job, "spread_runs": spread_runs}, progress)
             emit({"event": "result", **result})
         code_sizes.append(result["code_size"])
     if job["floors"]:
@@ -59,49 +59,49 @@ def record(job, emit):
         )
 
 
-def _plans(recipe, data):
-    """Names of the backend's plans for a recipe's model, without those that cannot be built."""
-    plans = backends.current().plans(build(recipe, data.image_shape))
+def _plans(config, data):
+    """Names of the backend's plans for a model, without those that cannot be built."""
+    plans = backends.current().plans(build(config, data.image_shape))
     return [name for name, seconds in plans if math.isfinite(seconds)]
 
 
-def _record_one(recipe, data, plan, job, progress):
-    label = recipe.model if plan is None else f"{recipe.model} by {plan}"
-    model = build(recipe, data.image_shape)
+def _record_one(config, data, plan, job, progress):
+    label = config.model if plan is None else f"{config.model} by {plan}"
+    model = build(config, data.image_shape)
     model.optimizer.build(model.trainable_variables)
     variables = [*model.variables, *model.optimizer.variables]
     start = [keras.ops.convert_to_numpy(variable) for variable in variables]
     start_weights = model.get_weights()
     # A training that diverges is a result like others, and the table says so.
     end = [keras.callbacks.TerminateOnNaN()]
-    training = train(model, data.x_train, recipe, progress.of(label), callbacks=end, plan=plan)
+    training = train(model, data.x_train, config, progress.of(label), callbacks=end, plan=plan)
     restored = model.reconstruct(data.x_test)
     errors = squared_errors(data.x_test, restored)
     train_errors = squared_errors(data.x_train, model.reconstruct(data.x_train))
-    _save_pictures(Path(job["pictures"]), recipe.model, data, restored)
+    _save_pictures(Path(job["pictures"]), config.model, data, restored)
 
     for variable, value in zip(variables, start, strict=True):
         variable.assign(value)
-    first_losses = _first_losses(model, data.x_train, recipe, training.plan, job["first_steps"])
+    first_losses = _first_losses(model, data.x_train, config, training.plan, job["first_steps"])
 
     perturbed_mses = []
     for run in range(1, job["spread_runs"] + 1):
-        other = build(recipe, data.image_shape)
-        other.set_weights(perturb_by_ulp(start_weights, recipe.seed, run))
+        other = build(config, data.image_shape)
+        other.set_weights(perturb_by_ulp(start_weights, config.seed, run))
         other.optimizer.build(other.trainable_variables)
-        perturb_training(other.optimizer, recipe.seed, run, terms_of_gradients(other))
+        perturb_training(other.optimizer, config.seed, run, terms_of_gradients(other))
         named = progress.of(f"{label}, perturbed, {run}")
-        train(other, data.x_train, recipe, named, callbacks=end, plan=training.plan)
+        train(other, data.x_train, config, named, callbacks=end, plan=training.plan)
         other_errors = squared_errors(data.x_test, other.reconstruct(data.x_test))
         perturbed_mses.append(float(np.mean(other_errors)))
 
     return {
-        "model": recipe.model,
+        "model": config.model,
         "class": type(model).__name__,
         "plan": training.plan,
         "code_size": int(np.prod(model.encoder.output_shape[1:])),
         "parameters": model.count_params(),
-        "epochs": recipe.epochs_for(len(data.x_train)),
+        "epochs": config.epochs_for(len(data.x_train)),
         "initial_weights_sha256": sha256(start_weights),
         "first_losses": first_losses,
         "epoch_losses": training.losses,
@@ -115,14 +115,14 @@ def _record_one(recipe, data, plan, job, progress):
     }
 
 
-def _first_losses(model, x, recipe, plan, steps):
+def _first_losses(model, x, config, plan, steps):
     """The loss before each of the first steps of a plan, as float64 means of the outputs' errors.
 
     A plan's own loss is a float32 sum of 100,000 squares, which may be off by 1e-5 and says less
     about the weights.
     """
-    batches = Batches((np.arange(len(x)),), recipe.batch_size, recipe.seed)
-    by_plan = PlanSteps(model, x, x, plan, recipe.batch_size)
+    batches = Batches((np.arange(len(x)),), config.batch_size, config.seed)
+    by_plan = PlanSteps(model, x, x, plan, config.batch_size)
     losses = []
     while len(losses) < steps:
         batches.epoch, step = divmod(len(losses), len(batches))
@@ -154,12 +154,12 @@ def _save_pictures(folder, model, data, restored):
 class _Progress:
     """Counts epochs over all trainings of a job and emits them."""
 
-    def __init__(self, emit, recipes, plans, samples, spread_runs):
+    def __init__(self, emit, configs, plans, samples, spread_runs):
         self._emit = emit
         self._done = 0
         self._total = sum(
-            recipe.epochs_for(samples) * (len(names) + spread_runs)
-            for recipe, names in zip(recipes, plans, strict=True)
+            config.epochs_for(samples) * (len(names) + spread_runs)
+            for config, names in zip(configs, plans, strict=True)
         )
 
     def of(self, label):

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from ae_multi.cli.options import add_backend_options, add_data_options, model_names
 from ae_multi.cli.status import status_of
-from ae_multi.compare import Settings, compare
-from ae_multi.compare.config import Recipe
+from ae_multi.compare import CompareConfig, compare
+from ae_multi.compare.config import TrainingConfig
 from ae_multi.environment import describe_machine
 from ae_multi.errors import InputError
 from ae_multi.io.atomic import check_writable
@@ -80,8 +80,10 @@ def _run(options):
 
 
 def _settings(options, seed):
-    settings = Settings(
-        recipes=tuple(Recipe(name, epochs=options.epochs, seed=seed) for name in options.model),
+    settings = CompareConfig(
+        configs=tuple(
+            TrainingConfig(name, epochs=options.epochs, seed=seed) for name in options.model
+        ),
         backends=options.backends,
         pythons=dict(options.python),
         data=options.data,
