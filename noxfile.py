@@ -33,6 +33,7 @@ FAMILIES = (
     "SegmentationNetwork",
 )
 FOLDER = Path(__file__).parent
+ROBUSTNESS = "tests.robustness"
 PROJECT = nox.project.load_toml(FOLDER / "pyproject.toml")
 # Tests run in two processes, a file in one of them: small networks keep no more than a core busy.
 IN_TWO = ("--numprocesses=2", "--dist=loadfile")
@@ -85,15 +86,15 @@ def checks(session, name):
 @nox.session
 def parity(session):
     """Compare this package's models step by step; ``-- MODULE:FUNCTION …`` another one."""
-    ladder = ["-m", "ae_multi", "parity", *interpreters(session)]
+    command = ["-m", "ae_multi", "parity", *interpreters(session)]
     if session.posargs:
-        run_in_core(session, *ladder, *session.posargs)
+        run_in_core(session, *command, *session.posargs)
         return
     # The two models of the comparison with all stages, the others with their first steps.
-    report, ladder = kept(session, "parity"), [*ladder, "--plans"]
-    run_in_core(session, *ladder, "--epoch", "--float64", "--training", "1", *report)
+    report, command = kept(session, "parity"), [*command, "--plans"]
+    run_in_core(session, *command, "--epoch", "--float64", "--training", "1", *report)
     others = [f"ae_multi.models:{name}" for name in FAMILIES]
-    run_in_core(session, *ladder, *others, "--data=auto", *kept(session, "families")[:1])
+    run_in_core(session, *command, *others, "--data=auto", *kept(session, "families")[:1])
 
 
 @nox.session
@@ -105,34 +106,38 @@ def plans(session):
 
 @nox.session
 def faults(session):
-    """Plant every known fault in each backend in turn, and see that the ladder finds it."""
-    run_in_core(session, "-m", "tests.faults", *interpreters(session), *session.posargs)
+    """Plant every known fault in each backend in turn, and see that the comparison finds it."""
+    run_in_core(
+        session, "-m", f"{ROBUSTNESS}.fault_injection", *interpreters(session), *session.posargs
+    )
 
 
 @nox.session
 def alarms(session):
-    """Climb the ladder 50 times where nothing is wrong, and count false alarms."""
-    run_in_core(session, "-m", "tests.alarms", *interpreters(session), *session.posargs)
+    """Compare the stages 50 times where nothing is wrong, and count false alarms."""
+    run_in_core(
+        session, "-m", f"{ROBUSTNESS}.false_positives", *interpreters(session), *session.posargs
+    )
 
 
 @nox.session
 def kills(session):
     """Kill trainings at 200 random moments on each backend, and go on from their checkpoints."""
     arguments = session.posargs or kept(session, "kills")[:1]
-    run_in_core(session, "-m", "tests.kills", *interpreters(session), *arguments)
+    run_in_core(session, "-m", f"{ROBUSTNESS}.crash_recovery", *interpreters(session), *arguments)
 
 
 @nox.session
 def fuzz(session):
     """Give every loader damaged and forged files, 1,000 a backend; ``-- --files 10000`` more."""
     arguments = session.posargs or ["--files=1000", *kept(session, "fuzz")[:1]]
-    run_in_core(session, "-m", "tests.fuzz", *interpreters(session), *arguments)
+    run_in_core(session, "-m", f"{ROBUSTNESS}.fuzz", *interpreters(session), *arguments)
 
 
 @nox.session
 def sweep(session):
     """Compare all Keras layers between backends, in random configurations."""
-    run_in_core(session, "-m", "tests.sweep", *interpreters(session), *session.posargs)
+    run_in_core(session, "-m", f"{ROBUSTNESS}.sweep", *interpreters(session), *session.posargs)
 
 
 @nox.session
@@ -212,7 +217,7 @@ def quality(session):
 def choices(session):
     """Compare settings of the tasks on a part of the training data: an hour and a half."""
     arguments = session.posargs or kept(session, "choices")[:1]
-    run_in_core(session, "-m", "benchmarks.choices", *interpreters(session), *arguments)
+    run_in_core(session, "-m", "benchmarks.ablations", *interpreters(session), *arguments)
 
 
 @nox.session

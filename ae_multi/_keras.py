@@ -8,8 +8,8 @@ import os
 import sys
 
 from ae_multi.errors import BackendError, in_a_line
-from ae_multi.processes import here_is_a_child
 from ae_multi.selection import keras_home, select_backend
+from ae_multi.subprocesses.launcher import is_worker_process
 
 _backend = select_backend()
 
@@ -19,7 +19,7 @@ if os.path.expanduser("~") == "~":
 
 # Keras imports these only to take objects of theirs, which no job of a child has: half of the
 # time that JAX's process needs to start, and a third of the others'.
-_unwanted = {"matplotlib", "pandas", "sklearn"} - set(sys.modules) if here_is_a_child() else set()
+_unwanted = {"matplotlib", "pandas", "sklearn"} - set(sys.modules) if is_worker_process() else set()
 sys.modules.update(dict.fromkeys(_unwanted))  # None: not to be found
 try:
     import keras

@@ -1,4 +1,4 @@
-"""A trained autoencoder beside the standard baselines: PCA and the mean of the training data."""
+"""Baselines: PCA, the mean of the training data, a linear filter, and thresholds."""
 
 import warnings
 from dataclasses import dataclass
@@ -6,9 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from ae_multi.data.checks import check_array
-from ae_multi.data.floors import mean_error, pca_errors
 from ae_multi.errors import InputError
-from ae_multi.recipes.quality import squared_errors
+from ae_multi.metrics import iou, squared_errors
+
+# scikit-learn and SciPy are imported where they are used: the processes of a comparison start
+# sooner without them.
+
+# Components of more features than these come from a randomized solver: the exact one takes the
+# covariance of all pairs of features.
+_MAX_EXACT_FEATURES = 2048
+# Penalties that the linear filter chooses from, for values in [0, 1].
+_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)
 
 
 @dataclass(frozen=True)
@@ -94,3 +102,139 @@ def compare_with_pca(model, x_train, x_test):
             stacklevel=2,
         )
     return found
+
+
+def mean_baseline(data):
+    """Test MSE of predicting the mean training image for every image.
+
+    An autoencoder that ends here has collapsed: its code says nothing of its input.
+    """
+    return mean_error(data.x_train, data.x_test)
+
+
+def pca_baselines(data, components):
+    """Test MSE of principal component analysis, the best linear autoencoder.
+
+    Reconstructions are clipped to [0, 1], as a sigmoid's are by nature.
+
+    Args:
+        data: a `Dataset`.
+        components: the code sizes to measure, integers.
+
+    Returns:
+        Dict of code size to test MSE. More components than the data allow count as all.
+    """
+    return pca_errors(data.x_train, data.x_test, components, clip=True)
+
+
+def mean_error(x_train, x_test):
+    """MSE on ``x_test`` of predicting the mean of ``x_train``; arrays of shape (n, ...)."""
+    mean = x_train.mean(axis=0, dtype=np.float64)
+    return float(np.mean((x_test - mean) ** 2))
+
+
+def pca_errors(x_train, x_test, components, clip):
+    """MSE on ``x_test`` of PCA fitted to ``x_train``, arrays of shape (n, ...).
+
+    Args:
+        x_train: samples to fit to.
+        x_test: samples to reconstruct.
+        components: the numbers of components to measure, integers.
+        clip: whether to clip reconstructions to [0, 1].
+
+    Returns:
+        Dict of number of components to MSE. More components than the data allow count as all.
+    """
+    exact = flat(x_train).shape[1] <= _MAX_EXACT_FEATURES
+    solver = "covariance_eigh" if exact else "randomized"
+    pca = fit_pca(x_train, max(components), solver)
+    test = flat(x_test)
+    codes = pca.transform(test)
+    errors = {}
+    for count in sorted(set(components)):
+        # Leading components are the same however many are kept, so one fit serves all.
+        restored = codes[:, :count] @ pca.components_[:count] + pca.mean_
+        if clip:
+            restored = np.clip(restored, 0, 1)
+        errors[count] = float(np.mean((restored - test) ** 2, dtype=np.float64))
+    return errors
+
+
+def flat(x):
+    """Samples as rows."""
+    return x.reshape(len(x), -1)
+
+
+def fit_pca(train, components, solver="covariance_eigh"):
+    """Fit principal components to samples of shape (n, ...); at most as many as there can be."""
+    from sklearn.decomposition import PCA
+
+    train = flat(train)
+    components = min(components, *train.shape)
+    return PCA(components, svd_solver=solver, random_state=0).fit(train)
+
+
+def reconstruct_with_pca(fitted, x):
+    """What is left of samples when only the principal components are kept, in x's shape."""
+    return fitted.inverse_transform(fitted.transform(flat(x))).reshape(x.shape)
+
+
+class LinearFilter:
+    """The linear map from noisy samples to clean ones with the least mean squared error.
+
+    The Wiener filter of any data: x̂ = m_x + C_xy (C_yy + λ I)⁻¹ (y - m_y), with means and
+    covariances of the training samples. λ, which keeps the map from learning their noise, is the
+    one of a few that does best on the last fifth of them, after learning from the others.
+
+    Args:
+        noisy: training samples y, shape (n, ...).
+        clean: their clean counterparts x, of the same shape.
+        penalty: λ, or None to choose it as said.
+    """
+
+    def __init__(self, noisy, clean, penalty=None):
+        y, x = flat(noisy).astype(np.float64), flat(clean).astype(np.float64)
+        if penalty is None:
+            cut = max(1, len(y) * 4 // 5)
+            penalty = min(_PENALTIES, key=lambda each: self._try(y, x, cut, each))
+        self.penalty = penalty
+        self._learn(y, x, penalty)
+
+    def __call__(self, noisy):
+        """Clean samples for noisy ones, in their shape, clipped to [0, 1]."""
+        restored = self._clean + (flat(noisy) - self._noisy) @ self._map
+        return np.clip(restored, 0, 1).astype(np.float32).reshape(noisy.shape)
+
+    def _learn(self, y, x, penalty):
+        self._noisy, self._clean = y.mean(axis=0), x.mean(axis=0)
+        y, x = y - self._noisy, x - self._clean
+        spread = y.T @ y + penalty * len(y) * np.eye(y.shape[1])
+        from scipy import linalg
+
+        self._map = linalg.solve(spread, y.T @ x, assume_a="pos")
+
+    def _try(self, y, x, cut, penalty):
+        self._learn(y[:cut], x[:cut], penalty)
+        return np.mean((self(y[cut:]) - x[cut:]) ** 2) if cut < len(y) else 0.0
+
+
+def otsu(values):
+    """The threshold that parts values into two classes with the most variance between them.
+
+    Otsu, "A threshold selection method from gray-level histograms", IEEE TSMC 9 (1979),
+    equation 14, on the values themselves instead of a histogram. Those above it are figure; of
+    values that are all the same none is.
+    """
+    x = np.sort(values, axis=None).astype(np.float64)
+    low = np.arange(1, len(x))
+    high, sums = len(x) - low, np.cumsum(x)[:-1]
+    between = low * high * (sums / low - (x.sum() - sums) / high) ** 2
+    # Among equal values it is convex in where they are cut, so the largest is not within them.
+    place = int(np.argmax(between))
+    return (x[place] + x[place + 1]) / 2
+
+
+def best_threshold(images, masks):
+    """The one threshold on brightness whose intersection over union with ``masks`` is largest."""
+    choices = np.linspace(0, 1, 101)
+    return max(choices, key=lambda limit: iou(images > limit, masks))

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from ae_multi.errors import BackendError, InputError
-from ae_multi.safe import json
+from ae_multi.io import json
 
 BACKENDS = ("torch", "tensorflow", "jax")
 # Keras can run a model forward on these two, but not train it.

@@ -5,11 +5,11 @@
     checkpoints   what checkpoints cost a training; ``nox -s checkpoints``
     contenders    who is timed, and the check that all compute the same
     gpu           parity, steps and throughput in ten minutes of a GPU; ``python -m benchmarks.gpu``
-    first         the first second: imports, first epochs, memory
+    cold_start    the first second: imports, first epochs, memory
     limits        what the arithmetic and the memory of the machine allow
     native/       loops written by hand, one for each framework
     quality       the tasks with their defaults, over seeds and backends; ``nox -s quality``
-    rows          what is measured there, and the marks to reach
+    quality_targets  what is measured there, and the targets to reach
     odds          outliers in eight tables, beside PCA and nearest neighbors
     exports       every format from every backend, and how far off; ``nox -s exports``
     exported      what is exported there

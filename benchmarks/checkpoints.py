@@ -16,10 +16,10 @@ copy of the state, and the thread that writes it while training goes on, fall wi
 import argparse
 
 from ae_multi.cli.status import status_of
-from ae_multi.parity import Settings
-from ae_multi.report.json import write_json
-from ae_multi.report.machine import machine
+from ae_multi.environment import describe_machine
+from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import console, plain_table
+from ae_multi.subprocesses.interpreters import Interpreters
 from benchmarks.command import add_run_options, check_paths
 from benchmarks.processes import run
 
@@ -44,12 +44,12 @@ def main(arguments=None):
 
 def _measure_all(options):
     check_paths(options.json)
-    settings = Settings(backends=options.backends, pythons=dict(options.python))
-    recorded = {"machine": machine(), "results": []}
+    interpreters = Interpreters(backends=options.backends, pythons=dict(options.python))
+    recorded = {"machine": describe_machine(), "results": []}
     with console(stderr=True).status("starting") as status:
-        for backend in settings.available()[0]:
+        for backend in interpreters.available()[0]:
             status.update(backend)
-            job, python = {"pairs": options.pairs}, settings.python(backend)
+            job, python = {"pairs": options.pairs}, interpreters.python(backend)
             found = run(python, backend, "checkpoints", job, options.device)
             recorded["results"].append(found)
             if options.json:
@@ -70,7 +70,7 @@ def measure(pairs):
 
     from ae_multi._keras import keras
     from ae_multi.checkpoints import Folder
-    from ae_multi.parity.record import describe
+    from ae_multi.environment import describe_backend
     from ae_multi.training import state
     from benchmarks.networks import images, network
 
@@ -108,7 +108,7 @@ def measure(pairs):
     share, cpu_share = np.median(both[0] / both[1], axis=0) - 1
     return {
         "backend": keras.config.backend(),
-        **describe(),
+        **describe_backend(),
         "data": data,
         "plan": history.plan.name,
         "epoch_seconds": float(np.median(both[1, :, 0])),
@@ -117,7 +117,7 @@ def measure(pairs):
         "pairs": both[..., 0].T.tolist(),
         "cpu_pairs": both[..., 1].T.tolist(),
         "bytes": size,
-        "copy_seconds": _median(lambda: state.gather(model, [history])),
+        "copy_seconds": _median(lambda: state.get_state(model, [history])),
         "write_seconds": statistics.median(writes),
         "restore_seconds": statistics.median(restores),
     }

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from ae_multi.cli.options import add_backend_options
+from ae_multi.environment import describe_machine
 from ae_multi.errors import InputError
-from ae_multi.files import check_writable
-from ae_multi.parity import Settings
-from ae_multi.report.json import write_json
-from ae_multi.report.machine import machine
+from ae_multi.io import json
+from ae_multi.io.atomic import check_writable
+from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import console
-from ae_multi.safe import json
+from ae_multi.subprocesses.interpreters import Interpreters
 from benchmarks.processes import run
 
 
@@ -63,14 +63,14 @@ def measure_models(options, module, job):
     Returns:
         Dict of ``machine`` and ``results``; the JSON that was asked for is written after each.
     """
-    settings = Settings(backends=options.backends, pythons=dict(options.python))
-    recorded = {"machine": machine(), "results": []}
+    interpreters = Interpreters(backends=options.backends, pythons=dict(options.python))
+    recorded = {"machine": describe_machine(), "results": []}
     with console(stderr=True).status("starting") as status:
-        for backend in settings.available()[0]:
+        for backend in interpreters.available()[0]:
             for model in options.model:
                 status.update(f"{backend}: {model}")
                 asked = {"model": model, **job}
-                found = run(settings.python(backend), backend, module, asked, options.device)
+                found = run(interpreters.python(backend), backend, module, asked, options.device)
                 recorded["results"].append({**found, "date": recorded["machine"]["date"]})
                 if options.json:
                     write_json(options.json, recorded)

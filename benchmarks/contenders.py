@@ -17,8 +17,8 @@ import numpy as np
 
 from ae_multi import backends
 from ae_multi._keras import keras
-from ae_multi.backends.layers import has_convolutions
-from ae_multi.training.loop import Order
+from ae_multi.backends.layer_queries import has_convolutions
+from ae_multi.training.loop import BatchOrder
 from benchmarks.native.description import describe
 
 # A plan is chosen for a thousand epochs, of at most so many steps.
@@ -45,7 +45,7 @@ class Contenders:
         backends.current().full_precision()
         self.x, self.batch_size = x, batch_size
         self.ours, self.theirs = make(), plain(make())
-        self._order = Order(len(x), batch_size, 0)
+        self._order = BatchOrder(len(x), batch_size, 0)
         self.way = fastest_way(make(), x, self._order)
         self._native = native(make(), x, self.way)
         self._fitting = {"batch_size": batch_size, "verbose": 0}
@@ -101,7 +101,7 @@ class Contenders:
         ]
         by_hand = [
             (rows.size, self._native(rows).mean())
-            for rows in Order(len(few), self.batch_size, None).epoch(0)
+            for rows in BatchOrder(len(few), self.batch_size, None).epoch(0)
             if rows.size
         ]
         sizes, means = zip(*by_hand, strict=True)

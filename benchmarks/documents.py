@@ -6,8 +6,16 @@ A table is known by its first line. What stands below it is replaced, and nothin
 import json
 from pathlib import Path
 
-from ae_multi.files import written_whole
-from benchmarks import exports, fit_time, growth, precision, quality, steps, trials
+from ae_multi.io.atomic import atomic_write
+from benchmarks import (
+    ablation_settings,
+    data_scaling,
+    exports,
+    fit_time,
+    precision,
+    quality,
+    steps,
+)
 from benchmarks.throughput import beside_peers, first, rate, ratio
 
 ROOT = Path(__file__).parent.parent
@@ -56,7 +64,7 @@ TABLES = (
     ("README.md", "| row | measure |", "quality-cpu", lambda found: quality.lines(found["runs"])),
     (
         "docs/speed.md", "| backend | plan | 60,000 samples |", "scaling-cpu",
-        lambda found: growth.lines(found["growth"]),
+        lambda found: data_scaling.lines(found["growth"]),
     ),
     (
         "docs/speed.md", "| model | backend | epochs | first |", "fit_time-cpu",
@@ -69,7 +77,7 @@ TABLES = (
     ),
     (
         "docs/choices.md", "| task | tried |", "choices-cpu",
-        lambda found: trials.lines(found["trials"]),
+        lambda found: ablation_settings.lines(found["trials"]),
     ),
     (
         "docs/export.md", "| format | made on |", "exports-cpu",
@@ -108,5 +116,5 @@ def documents():
 
 if __name__ == "__main__":
     for path, text in documents().items():
-        with written_whole(path) as whole:
+        with atomic_write(path) as whole:
             whole.write_text(text)

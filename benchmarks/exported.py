@@ -25,7 +25,7 @@ def measure(model, pythons):
 
     data = ae_multi.load_data("auto")
     x_train, y_train = data.x_train[:TRAINED], data.y_train[:TRAINED]
-    x, strange = data.x_test[:COMPARED], data.y_test[:COMPARED] != 0
+    x, anomalous = data.x_test[:COMPARED], data.y_test[:COMPARED] != 0
     if model == "AnomalyDetector":
         x = x * 255
         made = ae_multi.AnomalyDetector(contamination="held_out", epochs=5)
@@ -41,17 +41,17 @@ def measure(model, pythons):
             done = ae_multi.export(made, path, name, data=x, pythons=pythons)
             row = {"data": data.name, "maker": format.backend, **done.to_json()}
             if model == "AnomalyDetector":
-                row |= _judged(made, x, strange, done.outputs)
+                row |= _judged(made, x, anomalous, done.outputs)
             rows.append(row)
     return rows
 
 
-def _judged(detector, x, strange, outputs):
+def _judged(detector, x, anomalous, outputs):
     from sklearn.metrics import roc_auc_score
 
     return {
         "labels_that_differ": int(np.sum(outputs["label"] != detector.predict(x))),
         "labels": {str(label): int(np.sum(outputs["label"] == label)) for label in (1, -1)},
-        "auroc": float(roc_auc_score(strange, detector.anomaly_score(x))),
-        "auroc_of_the_file": float(roc_auc_score(strange, outputs["score"])),
+        "auroc": float(roc_auc_score(anomalous, detector.anomaly_score(x))),
+        "auroc_of_the_file": float(roc_auc_score(anomalous, outputs["score"])),
     }

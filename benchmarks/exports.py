@@ -12,10 +12,10 @@ from rich.table import Table
 
 from ae_multi.cli.options import check_names, comma_separated
 from ae_multi.cli.status import status_of
-from ae_multi.parity import Settings
-from ae_multi.report.json import write_json
-from ae_multi.report.machine import machine
+from ae_multi.environment import describe_machine
+from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import console
+from ae_multi.subprocesses.interpreters import Interpreters
 from benchmarks.command import add_run_options, check_paths, recorded_before
 from benchmarks.exported import MODELS
 from benchmarks.processes import run
@@ -32,12 +32,12 @@ def main(arguments=None):
 def _export_all(options):
     check_names("--model", options.model, MODELS)
     check_paths(options.json)
-    settings = Settings(backends=options.backends, pythons=dict(options.python))
-    backends = settings.available()[0]
-    recorded = {"machine": machine(), "exports": recorded_before(options.json, "exports")}
+    interpreters = Interpreters(backends=options.backends, pythons=dict(options.python))
+    backends = interpreters.available()[0]
+    recorded = {"machine": describe_machine(), "exports": recorded_before(options.json, "exports")}
     done = {(each["backend"], each["model"]) for each in recorded["exports"]}
     # Those who export, and those who are handed models over.
-    pythons = {name: settings.python(name) for name in (*backends, *settings.pythons)}
+    pythons = {name: interpreters.python(name) for name in (*backends, *interpreters.pythons)}
     with console(stderr=True).status("starting") as status:
         for backend, model in ((b, m) for b in backends for m in options.model):
             if (backend, model) in done:

@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from ae_multi.files import written_whole
+from ae_multi.io.atomic import atomic_write
 
 # Okabe & Ito's colours, and a line style and marker each for those who print in grey.
 STYLES = {
@@ -90,5 +90,5 @@ def _short(value):
 
 
 def _save(figure, path):
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=120)

@@ -14,11 +14,11 @@ from rich.table import Table
 
 from ae_multi.cli.options import check_names, comma_separated
 from ae_multi.cli.status import status_of
-from ae_multi.parity import Settings
-from ae_multi.report.json import write_json
-from ae_multi.report.machine import machine
+from ae_multi.environment import describe_machine
+from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import console
-from ae_multi.sizes import check_positive
+from ae_multi.subprocesses.interpreters import Interpreters
+from ae_multi.validation import check_positive
 from benchmarks.command import add_run_options, check_paths, recorded_before
 from benchmarks.networks import NAMES
 from benchmarks.processes import run
@@ -45,9 +45,9 @@ def measure(model, epochs, contender="ours", plan=None, samples=None):
         names of all plans that can be built here.
     """
     from ae_multi import backends
-    from ae_multi.parity.record import describe
+    from ae_multi.environment import describe_backend
+    from benchmarks.cold_start import train_by_hand
     from benchmarks.contenders import plain, seconds
-    from benchmarks.first import train_by_hand
     from benchmarks.networks import images, network
     from benchmarks.steps import plans
 
@@ -63,7 +63,7 @@ def measure(model, epochs, contender="ours", plan=None, samples=None):
     else:
         taken = seconds(lambda: made.fit(x, plan=plan, **fitting))
     ran = made.history.plan.name if contender == "ours" else None
-    return {**describe(), "data": data, "seconds": taken, "plan": ran, "plans": plans(made)}
+    return {**describe_backend(), "data": data, "seconds": taken, "plan": ran, "plans": plans(made)}
 
 
 def compare(start, model, epochs, samples=None):
@@ -138,15 +138,15 @@ def _measure_all(options):
     check_names("--model", options.model, NAMES)
     check_positive(**{f"epochs {n}": n for n in options.epochs}, samples=options.samples)
     check_paths(options.json)
-    settings = Settings(backends=options.backends, pythons=dict(options.python))
+    interpreters = Interpreters(backends=options.backends, pythons=dict(options.python))
     results = recorded_before(options.json, "results")
-    recorded = {"machine": machine(), "results": results}
+    recorded = {"machine": describe_machine(), "results": results}
     with console(stderr=True).status("starting") as status:
-        for backend in settings.available()[0]:
+        for backend in interpreters.available()[0]:
             for model in options.model:
                 for epochs in options.epochs:
                     status.update(f"{backend}: {model}, {epochs} epochs")
-                    python = settings.python(backend)
+                    python = interpreters.python(backend)
 
                     def start(job, caches, python=python, backend=backend):
                         return run(python, backend, "fit_time", job, options.device, caches=caches)

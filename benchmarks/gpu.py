@@ -19,12 +19,12 @@ from pathlib import Path
 
 from ae_multi.cli.options import add_backend_options, check_names, comma_separated
 from ae_multi.cli.status import status_of
+from ae_multi.environment import describe_machine
 from ae_multi.errors import InputError, WorkerError
-from ae_multi.parity import Settings
-from ae_multi.report.json import write_json
-from ae_multi.report.machine import machine
-from ae_multi.safe import json
-from ae_multi.sizes import check_positive
+from ae_multi.io import json
+from ae_multi.report.json_file import write_json
+from ae_multi.subprocesses.interpreters import Interpreters
+from ae_multi.validation import check_positive
 from benchmarks.processes import run
 
 # The share of the time at which each part ends; what a part leaves goes to the next.
@@ -57,9 +57,9 @@ def measure_all(options):
     check_positive(seconds=options.seconds)
     if not options.out.is_dir():
         raise InputError(f"Expected a folder for the results. Received: {options.out}.")
-    settings = Settings(backends=options.backends, pythons=dict(options.python))
-    backends = settings.available()[0]
-    recorded = {"machine": machine(), "results": [], "left_out": []}
+    interpreters = Interpreters(backends=options.backends, pythons=dict(options.python))
+    backends = interpreters.available()[0]
+    recorded = {"machine": describe_machine(), "results": [], "left_out": []}
     begin = time.monotonic()
     for part in options.parts:
         end = begin + PARTS[part] * options.seconds
@@ -69,7 +69,9 @@ def measure_all(options):
                 what = {"part": part, "model": model, "backends": list(names)}
                 print(f"{time.monotonic() - begin:4.0f} s", *what.values(), flush=True)
                 try:
-                    found = _measure(part, model, names, settings, options, end - time.monotonic())
+                    found = _measure(
+                        part, model, names, interpreters, options, end - time.monotonic()
+                    )
                     recorded["results"].append({**what, **found})
                 except subprocess.TimeoutExpired:
                     recorded["left_out"].append({**what, "why": "no time left"})
@@ -82,27 +84,27 @@ def measure_all(options):
     return int(any(what["why"] != "no time left" for what in recorded["left_out"]))
 
 
-def _measure(part, model, backends, settings, options, seconds):
+def _measure(part, model, backends, interpreters, options, seconds):
     """What one part finds about one model, plain values, within ``seconds``."""
     if seconds <= 0:
         raise subprocess.TimeoutExpired(part, seconds)
     sizes = (_QUICK if options.quick else _FULL)[part]
     if part == "parity":
-        return _parity(MODELS[model], backends, settings, sizes, options.device, seconds)
+        return _parity(MODELS[model], backends, interpreters, sizes, options.device, seconds)
     job = {"model": model, **sizes}
     if part == "throughput":
         job["batch_size"] = 128
     (backend,) = backends
-    return run(settings.python(backend), backend, part, job, options.device, timeout=seconds)
+    return run(interpreters.python(backend), backend, part, job, options.device, timeout=seconds)
 
 
-def _parity(name, backends, settings, sizes, device, seconds):
+def _parity(name, backends, interpreters, sizes, device, seconds):
     """The report of ``ae-multi parity``."""
     hidden = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"} if device == "cpu" else {}
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "parity.json"
         command = [sys.executable, "-m", "ae_multi", "parity", f"ae_multi.models:{name}"]
-        command += [f"--python={backend}={settings.python(backend)}" for backend in backends]
+        command += [f"--python={backend}={interpreters.python(backend)}" for backend in backends]
         command += [f"--backends={','.join(backends)}", "--data=auto", f"--json={out}", *sizes]
         done = subprocess.run(
             command, env={**os.environ, **hidden}, capture_output=True, text=True, check=False,

@@ -13,8 +13,8 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
 from ae_multi import AnomalyDetector
+from ae_multi.baselines import fit_pca, reconstruct_with_pca
 from ae_multi.data.mat import read_mat
-from ae_multi.tasks.floors import pca, pca_restored
 
 SETS = ("cardio", "ionosphere", "letter", "mnist", "pendigits", "pima", "satellite", "vowels")
 _TESTED, _NEAR = 0.4, 5
@@ -42,26 +42,26 @@ def measure(folder, seed=0):
     return {name: _one(Path(folder) / f"{name}.mat", seed) for name in SETS}
 
 
-def parted(rows, marks, seed=0, **how):
+def parted(rows, marks, seed=0, **kwargs):
     """Rows to learn from and to test on, and the marks of both, as PyOD's benchmark parts them.
 
     Args:
         rows: (n, features).
         marks: (n,), of outliers.
         seed: integer; PyOD's is 0.
-        how: more for scikit-learn's `train_test_split`.
+        **kwargs: more for scikit-learn's `train_test_split`.
     """
     state = np.random.RandomState(seed)
-    return train_test_split(rows, marks, test_size=_TESTED, random_state=state, **how)
+    return train_test_split(rows, marks, test_size=_TESTED, random_state=state, **kwargs)
 
 
 def _one(path, seed):
-    train, test, _, strange = parted(*read_mat(path), seed)
+    train, test, _, anomalous = parted(*read_mat(path), seed)
     scaler = StandardScaler().fit(train)
     train, test = scaler.transform(train), scaler.transform(test)
     detector = AnomalyDetector(random_state=seed).fit(train)
     plain = AnomalyDetector(criterion="mse", random_state=seed).fit(train)
-    restored = pca_restored(pca(train, max(train.shape[1] // 4, 1)), test)
+    restored = reconstruct_with_pca(fit_pca(train, max(train.shape[1] // 4, 1)), test)
     many = max(len(train) // 10, _NEAR)
     distances = NearestNeighbors(n_neighbors=many).fit(train).kneighbors(test)[0]
     scores = {
@@ -71,4 +71,4 @@ def _one(path, seed):
         f"kNN-{_NEAR}": distances[:, _NEAR - 1],
         "kNN n/10": np.square(distances).mean(axis=1),
     }
-    return {name: float(roc_auc_score(strange, found)) for name, found in scores.items()}
+    return {name: float(roc_auc_score(anomalous, found)) for name, found in scores.items()}

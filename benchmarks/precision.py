@@ -16,7 +16,7 @@ from rich.table import Table
 from ae_multi.cli.options import check_names, comma_separated
 from ae_multi.cli.status import status_of
 from ae_multi.report.tables import console
-from ae_multi.sizes import check_positive
+from ae_multi.validation import check_positive
 from benchmarks.command import add_run_options, check_paths, measure_models
 
 MODELS = ("simple", "deep")  # whose layers NumPy computes in a line
@@ -49,12 +49,12 @@ def measure(model, batch_size, samples, repeats):
         ``samples_per_second`` in training, ``mse`` of the training images after one epoch, ``rms``
         and ``largest`` error of a pixel that is reconstructed, and the ``plan``.
     """
-    from ae_multi.parity.record import describe
+    from ae_multi.environment import describe_backend
     from benchmarks.contenders import Clock, chosen
     from benchmarks.networks import images
 
     x, data = images(samples)
-    about = describe()
+    about = describe_backend()
     known = [name for name in POLICIES if name != "TF32" or not about["device"].startswith("cpu")]
     trained = {name: _network(name, model, x) for name in known}
     found, fitting = {}, {"batch_size": batch_size, "verbose": 0}

@@ -22,14 +22,14 @@ from rich.table import Table
 
 from ae_multi.cli.options import check_names, comma_separated
 from ae_multi.cli.status import status_of
-from ae_multi.parity import Settings
-from ae_multi.report.json import write_json
-from ae_multi.report.machine import machine
+from ae_multi.environment import describe_machine
+from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import console
-from ae_multi.sizes import check_positive
+from ae_multi.subprocesses.interpreters import Interpreters
+from ae_multi.validation import check_positive
 from benchmarks.command import add_jobs_option, add_run_options, check_paths, recorded_before
 from benchmarks.processes import run, with_cores
-from benchmarks.rows import ROWS
+from benchmarks.quality_targets import ROWS
 
 SEEDS = (0, 1, 2)
 
@@ -44,23 +44,26 @@ def _measure_all(options):
     check_names("--rows", options.rows, ROWS)
     check_positive(jobs=options.jobs)
     check_paths(options.json)
-    settings = Settings(backends=options.backends, pythons=dict(options.python))
-    backends = settings.available()[0]
+    interpreters = Interpreters(backends=options.backends, pythons=dict(options.python))
+    backends = interpreters.available()[0]
     main_backend = "jax" if "jax" in backends else backends[0]
-    recorded = {"machine": machine(), "runs": recorded_before(options.json, "runs")}
+    recorded = {"machine": describe_machine(), "runs": recorded_before(options.json, "runs")}
     done = {_key(each) for each in recorded["runs"]}
-    wanted = [
+    required = [
         {"row": row, "seed": seed, "backend": backend}
         for row in options.rows
         for backend in sorted(backends, key=lambda name: name != main_backend)
         for seed in (SEEDS if backend == main_backend else SEEDS[:1])
     ]
-    missing = [each for each in wanted if _key(each) not in done and _can_run(each["row"])]
+    missing = [each for each in required if _key(each) not in done and _can_run(each["row"])]
 
     def measured(each, cores):
         job = {"row": each["row"], "seed": each["seed"]}
-        python = settings.python(each["backend"])
-        return {**each, **run(python, each["backend"], "rows", job, options.device, cores)}
+        python = interpreters.python(each["backend"])
+        return {
+            **each,
+            **run(python, each["backend"], "quality_targets", job, options.device, cores),
+        }
 
     with console(stderr=True).status("starting") as status:
         for number, found in enumerate(with_cores(measured, missing, options.jobs), 1):
@@ -99,8 +102,8 @@ def lines(runs):
             f"{row.text(value)} {floor}",
             f"{row.text(mean)}{spread} {first} ({len(ours)})",
             ", ".join(others),
-            "the floor" if row.wanted is None else row.text(row.wanted),
-            row.text(row.hoped),
+            "the floor" if row.required is None else row.text(row.required),
+            row.text(row.target),
             row.reached(mean, value),
         )
 

@@ -8,7 +8,7 @@
 Every point is a process of its own that times a loop by hand, ours and Keras's own `fit` in
 turns. Nobody waits for what takes long: an epoch is about as many samples as the slowest of them
 trains in a few seconds, and 10 million samples are left out for Keras's `fit`. With the samples
-goes what one of them costs, measured for all sizes in one process: `benchmarks.growth`. Where
+goes what one of them costs, measured for all sizes in one process: `benchmarks.data_scaling`. Where
 ``--json`` names a file that is there, points that it has are not measured again.
 """
 
@@ -21,12 +21,12 @@ from rich.table import Table
 
 from ae_multi.cli.options import check_names, comma_separated
 from ae_multi.cli.status import status_of
-from ae_multi.parity import Settings
-from ae_multi.report.json import write_json
-from ae_multi.report.machine import machine
+from ae_multi.environment import describe_machine
+from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import console
 from ae_multi.selection import BACKENDS
-from benchmarks import growth
+from ae_multi.subprocesses.interpreters import Interpreters
+from benchmarks import data_scaling
 from benchmarks.command import add_run_options, check_paths, recorded_before
 from benchmarks.processes import run
 
@@ -50,9 +50,9 @@ def main(arguments=None):
 def _measure_all(options):
     check_names("--axes", options.axes, AXES)
     check_paths(options.json, options.figure)
-    settings = Settings(backends=options.backends, pythons=dict(options.python))
+    interpreters = Interpreters(backends=options.backends, pythons=dict(options.python))
     recorded = {
-        "machine": machine(),
+        "machine": describe_machine(),
         "points": recorded_before(options.json, "points"),
         "growth": recorded_before(options.json, "growth", missing=[]),
     }
@@ -60,31 +60,31 @@ def _measure_all(options):
     with console(stderr=True).status("starting") as status:
         for axis in options.axes:
             for value in AXES[axis]:
-                for backend in settings.available()[0]:
+                for backend in interpreters.available()[0]:
                     if (axis, value, backend) in there:
                         continue
                     status.update(f"{axis} {value:,}: {backend}")
                     job = {"axis": axis, "value": value, "quick": options.quick}
                     cores = list(range(value)) if axis == "threads" else None
-                    python = settings.python(backend)
+                    python = interpreters.python(backend)
                     found = run(python, backend, "scaling", job, options.device, cores)
                     recorded["points"].append({"axis": axis, "value": value, **found})
                     recorded["points"].sort(key=_place)
                     if options.json:
                         write_json(options.json, recorded)
         known = {each["backend"] for each in recorded["growth"]}
-        for backend in settings.available()[0] if "samples" in options.axes else ():
+        for backend in interpreters.available()[0] if "samples" in options.axes else ():
             if backend in known:
                 continue
             status.update(f"cost of a sample: {backend}")
             job = {"sizes": [1_000, 10_000], "turns": 2} if options.quick else {}
-            found = run(settings.python(backend), backend, "growth", job, options.device)
+            found = run(interpreters.python(backend), backend, "data_scaling", job, options.device)
             recorded["growth"].append(found)
             if options.json:
                 write_json(options.json, recorded)
     console().print(table(recorded["points"]))
     if recorded["growth"]:
-        console().print(growth.table(recorded["growth"]))
+        console().print(data_scaling.table(recorded["growth"]))
     if options.figure:
         from benchmarks.figures import draw_scaling
 
@@ -98,13 +98,13 @@ def _place(point):
 
 def measure(axis, value, quick):
     """Samples per second of each contender at one point on this process's backend."""
-    from ae_multi.parity.record import describe
+    from ae_multi.environment import describe_backend
     from benchmarks.contenders import Contenders
     from benchmarks.networks import images, network
 
-    batch_size, width, names = growth.BATCH, 1, ["native", "ours", "keras.fit"]
+    batch_size, width, names = data_scaling.BATCH, 1, ["native", "ours", "keras.fit"]
     if axis == "samples":
-        x = growth.numbers(value)
+        x = data_scaling.numbers(value)
         names = names[: 2 if value > _ONCE else 3]
     else:
         batch_size = value if axis == "batch" else batch_size
@@ -117,7 +117,7 @@ def measure(axis, value, quick):
         lambda: network("deep", x.shape[1:], width), x, batch_size, checked=10 if width == 1 else 2
     )
     return {
-        **describe(),
+        **describe_backend(),
         "samples": len(x),
         "batch_size": batch_size,
         "width": width,

@@ -37,9 +37,9 @@ def measure(row):
     counts = IMAGES if images else TABLES
     parts = [areas(*part, counts) for part in (_digits(row) if images else _tables())]
     chosen = (
-        neighbors.MOST,
+        neighbors.MAX_SAMPLES,
         neighbors.weight_of("auto", images),
-        neighbors.FEW if images else neighbors.SHARE,
+        neighbors.IMAGE_NEIGHBORS if images else neighbors.TABLE_NEIGHBOR_SHARE,
     )
     choices = [
         {
@@ -52,14 +52,14 @@ def measure(row):
     return {"row": row, "default": dict(zip(CHOSEN, chosen, strict=True)), "choices": choices}
 
 
-def areas(scale, train, rows, strange, counts):
+def areas(scale, train, rows, anomalous, counts):
     """The area under the ROC curve of each choice, as in `CHOSEN`, of a detector fitted once.
 
     Args:
         scale: the detector's parameter.
         train: what is learned from.
         rows: what is scored.
-        strange: booleans, whether each of those is.
+        anomalous: booleans, whether each of those is.
         counts: numbers of neighbors, or below 1 shares of what is remembered.
     """
     from sklearn.metrics import roc_auc_score
@@ -79,14 +79,14 @@ def areas(scale, train, rows, strange, counts):
             near = max(round(count * len(fewer)), 1) if count < 1 else count
             away = mean(squared_differences(outputs, fewer, near))
             for weight in WEIGHTS:
-                area = float(roc_auc_score(strange, errors + weight * away))
+                area = float(roc_auc_score(anomalous, errors + weight * away))
                 found[most, weight, count] = area
     return found
 
 
 def _digits(row):
     from ae_multi.data import load_data
-    from benchmarks.parts import without_test_images
+    from benchmarks.splits import without_test_images
 
     data = without_test_images(load_data("auto"))
     for digit in range(10):
@@ -96,7 +96,7 @@ def _digits(row):
 
 
 def _tables():
-    from benchmarks.parts import tables_without_test_rows
+    from benchmarks.splits import tables_without_test_rows
 
     for part in tables_without_test_rows():
         yield "minmax", *part

@@ -17,7 +17,7 @@ from rich.table import Table
 from ae_multi.cli.options import check_names, comma_separated
 from ae_multi.cli.status import status_of
 from ae_multi.report.tables import console
-from ae_multi.sizes import check_positive
+from ae_multi.validation import check_positive
 from benchmarks.command import add_run_options, check_paths, measure_models
 from benchmarks.networks import NAMES
 
@@ -50,7 +50,7 @@ def measure(model, steps, repeats):
         ``microseconds`` and, with compiling, ``seconds_to_build``.
     """
     from ae_multi import backends
-    from ae_multi.parity.record import describe
+    from ae_multi.environment import describe_backend
     from benchmarks.contenders import native, ways
     from benchmarks.networks import images, network
 
@@ -62,7 +62,7 @@ def measure(model, steps, repeats):
     def by_plan(plan):
         made = network(model, x.shape[1:])
         made._symbolic_build(data_batch=(x[:BATCH], x[:BATCH], None))
-        return backend.Steps(made, backend.hold((x, x, None)), plan, True, BATCH, steps).run
+        return backend.Steps(made, backend.to_device((x, x, None)), plan, True, BATCH, steps).run
 
     def by_hand(way):
         return native(network(model, x.shape[1:]), x, way)
@@ -89,7 +89,7 @@ def measure(model, steps, repeats):
     for (kind, name), (_, count, times) in runs.items():
         found[kind][name]["microseconds"] = statistics.median(times) / count * 1e6
     return {
-        **describe(),
+        **describe_backend(),
         "precision": "float32, TF32 off",
         "model": model,
         "data": data,

@@ -8,7 +8,7 @@ training (`benchmarks.contenders`), and whole arrays:
     keras.predict, keras.evaluate     of the plain Keras model, batches of 1,024
     keras.predict as it comes         the same in the batches of 32 that it takes by itself
 
-Then each contender begins anew in a process of its own (`benchmarks.first`), and peers train a
+Then each contender begins anew in a process of its own (`benchmarks.cold_start`), and peers train a
 network of the same sizes (`benchmarks.peers`).
 """
 
@@ -22,11 +22,11 @@ from rich.table import Table
 
 from ae_multi.cli.options import check_names, comma_separated
 from ae_multi.cli.status import status_of
-from ae_multi.parity import Settings
-from ae_multi.report.json import write_json
-from ae_multi.report.machine import machine
+from ae_multi.environment import describe_machine
+from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import console
-from ae_multi.sizes import check_positive
+from ae_multi.subprocesses.interpreters import Interpreters
+from ae_multi.validation import check_positive
 from benchmarks.command import add_run_options, check_paths
 from benchmarks.networks import NAMES
 from benchmarks.peer import NAMES as PEERS
@@ -52,17 +52,17 @@ def _measure_all(options):
     check_positive(batch_size=options.batch_size, repeats=options.repeats)
     check_names("--model", options.model, NAMES)
     check_paths(options.json, options.figure)
-    settings = Settings(backends=options.backends, pythons=dict(options.python))
+    interpreters = Interpreters(backends=options.backends, pythons=dict(options.python))
     repeats = 2 if options.quick else options.repeats
-    recorded = {"machine": machine(), "results": [], "peers": []}
+    recorded = {"machine": describe_machine(), "results": [], "peers": []}
     with console(stderr=True).status("starting") as status:
-        for backend in settings.available()[0]:
+        for backend in interpreters.available()[0]:
             for model in options.model:
                 job = {"model": model, "batch_size": options.batch_size}
                 job["samples"] = 6_400 if options.quick else samples_of(model, options.device)
 
                 def measured(module, backend=backend, job=job, **more):
-                    python = settings.python(backend)
+                    python = interpreters.python(backend)
                     return run(python, backend, module, {**job, **more}, options.device)
 
                 status.update(f"{backend}: {model}")
@@ -70,7 +70,7 @@ def _measure_all(options):
                 result |= {"date": recorded["machine"]["date"], "first": {}}
                 for contender in TRAINING:
                     status.update(f"{backend}: {model}, the first second of {contender}")
-                    result["first"][contender] = measured("first", contender=contender)
+                    result["first"][contender] = measured("cold_start", contender=contender)
                 recorded["results"].append(result)
                 if options.json:
                     write_json(options.json, recorded)
@@ -101,7 +101,7 @@ def samples_of(model, device):
 
 def measure(model, batch_size, samples, repeats):
     """Samples per second of each contender on this process's backend."""
-    from ae_multi.parity.record import describe
+    from ae_multi.environment import describe_backend
     from benchmarks.contenders import Contenders, seconds
     from benchmarks.limits import limits
     from benchmarks.networks import images, network
@@ -127,7 +127,7 @@ def measure(model, batch_size, samples, repeats):
             times[name].append(seconds(partial(job, given)))
     rates |= {name: len(jobs[name][1]) / statistics.median(found) for name, found in times.items()}
     return {
-        **describe(),
+        **describe_backend(),
         "precision": "float32, TF32 off",
         "model": model,
         "data": data,

@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Polygon
 
 import ae_multi
-from ae_multi.files import written_whole
-from ae_multi.recipes import Recipe
-from ae_multi.recipes.quality import squared_errors
-from ae_multi.recipes.train import build, train
+from ae_multi.compare import TrainingConfig
+from ae_multi.compare.train import build, train
+from ae_multi.io.atomic import atomic_write
+from ae_multi.metrics import squared_errors
 
 HERE = Path(__file__).parent
 ENCODER, CODE, DECODER = "#0072B2", "#D55E00", "#009E73"
@@ -22,8 +22,8 @@ ENCODER, CODE, DECODER = "#0072B2", "#D55E00", "#009E73"
 def main():
     """Train the deep model on the digits and draw what it does to one of them."""
     data = ae_multi.load_data("digits")
-    model = build(Recipe("deep", epochs=300), data.image_shape)
-    train(model, data.x_train, Recipe("deep", epochs=300), verbose=0)
+    model = build(TrainingConfig("deep", epochs=300), data.image_shape)
+    train(model, data.x_train, TrainingConfig("deep", epochs=300), verbose=0)
     errors = squared_errors(data.x_test, model.reconstruct(data.x_test))
     threes = np.flatnonzero(data.y_test == 3)
     chosen = threes[np.argsort(errors[threes])[len(threes) // 4]]
@@ -51,7 +51,7 @@ def draw(image, code, reconstruction):
                 (begin, 18), (end, 18), arrowstyle="-|>", mutation_scale=12, color="0.3"
             )
         )
-    with written_whole(HERE / "autoencoder.png") as path:
+    with atomic_write(HERE / "autoencoder.png") as path:
         figure.savefig(path, dpi=130)
 
 

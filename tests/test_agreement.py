@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from ae_multi.parity.agreement import agreement, relative_difference
-from ae_multi.parity.ulp import nudged
+from ae_multi.compare.agreement import agreement, relative_difference
+from ae_multi.parity.ulp import perturb_by_ulp
 
 
 def result(backend, **changes):
@@ -106,7 +106,7 @@ def test_relative_difference():
 def test_a_nudge_moves_each_weight_by_one_ulp():
     rng = np.random.default_rng(0)
     weights = [rng.normal(size=(50, 40)).astype(np.float32), np.zeros(7, np.float32)]
-    moved = nudged(weights, 0, 1)
+    moved = perturb_by_ulp(weights, 0, 1)
     for before, after in zip(weights, moved, strict=True):
         assert after.dtype == np.float32
         # Neighbours of one sign have neighbouring magnitudes as integers.
@@ -114,5 +114,5 @@ def test_a_nudge_moves_each_weight_by_one_ulp():
         np.testing.assert_array_equal(abs(magnitudes[1] - magnitudes[0]), 1)
     ups = np.mean(moved[0] > weights[0])
     assert 0.45 < ups < 0.55
-    assert (nudged(weights, 0, 2)[0] != moved[0]).mean() > 0.4
-    np.testing.assert_array_equal(nudged(weights, 0, 1)[0], moved[0])
+    assert (perturb_by_ulp(weights, 0, 2)[0] != moved[0]).mean() > 0.4
+    np.testing.assert_array_equal(perturb_by_ulp(weights, 0, 1)[0], moved[0])

@@ -153,21 +153,21 @@ def test_outliers_in_tables_beside_floors_by_hand(tmp_path, monkeypatch):
     quick = functools.partial(ae_multi.AnomalyDetector, epochs=3)
     monkeypatch.setattr(odds, "AnomalyDetector", quick)
     found = odds.measure(tmp_path)["pima"]
-    train, test, _, strange = train_test_split(
+    train, test, _, anomalous = train_test_split(
         x, y, test_size=0.4, random_state=np.random.RandomState(0)
     )
     mean, deviation = train.mean(axis=0), train.std(axis=0)
     train, test = (train - mean) / deviation, (test - mean) / deviation
     distances = np.sort(np.linalg.norm(test[:, np.newaxis] - train, axis=2), axis=1)
-    assert found["kNN-5"] == pytest.approx(roc_auc_score(strange, distances[:, 4]))
+    assert found["kNN-5"] == pytest.approx(roc_auc_score(anomalous, distances[:, 4]))
     tenth = np.square(distances[:, :6]).mean(axis=1)
-    assert found["kNN n/10"] == pytest.approx(roc_auc_score(strange, tenth))
+    assert found["kNN n/10"] == pytest.approx(roc_auc_score(anomalous, tenth))
     parts = np.linalg.svd(train)[2][:2]
     residual = np.square(test - test @ parts.T @ parts).sum(axis=1)
-    assert found["PCA d/4"] == pytest.approx(roc_auc_score(strange, residual))
+    assert found["PCA d/4"] == pytest.approx(roc_auc_score(anomalous, residual))
     for name, kind in (("autoencoder", "manifold"), ("autoencoder, MSE", "mse")):
         ours = quick(criterion=kind, random_state=0).fit(train).anomaly_score(test)
-        assert found[name] == pytest.approx(roc_auc_score(strange, ours), abs=1e-3)
+        assert found[name] == pytest.approx(roc_auc_score(anomalous, ours), abs=1e-3)
     with pytest.raises(
         ae_multi.InputError, match=r"Expected the table\. Received: .*pima.mat, which is no file"
     ):
@@ -176,7 +176,7 @@ def test_outliers_in_tables_beside_floors_by_hand(tmp_path, monkeypatch):
 
 @pytest.mark.once
 def test_what_a_sample_costs_is_timed_in_turns(monkeypatch):
-    from benchmarks import contenders, growth
+    from benchmarks import contenders, data_scaling
 
     taken = []
 
@@ -187,7 +187,7 @@ def test_what_a_sample_costs_is_timed_in_turns(monkeypatch):
 
     monkeypatch.setattr(contenders, "seconds", seconds)
     monkeypatch.setattr(contenders, "_CHOSEN", 1)
-    found = growth.measure(sizes=(300, 600), turns=2)
+    found = data_scaling.measure(sizes=(300, 600), turns=2)
     assert taken[-4:] == [256, 512, 256, 512]  # whole batches of 128
     small, large = found["costs"]
     assert (small["samples"], large["samples"]) == (300, 600)
@@ -195,7 +195,7 @@ def test_what_a_sample_costs_is_timed_in_turns(monkeypatch):
     assert large["steps"] == pytest.approx(3e9 / 512)
     for cost in (small, large):
         cost.update(order=2.0, to_the_device=5.0)
-    (line,) = growth.lines([found])
+    (line,) = data_scaling.lines([found])
     backend, plan, *cells = line
     assert (backend, plan) == (found["backend"], found["plan"])
     assert cells == ["3,906,252", "5,859,377 (1.50 ×)", "5"]

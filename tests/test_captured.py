@@ -34,7 +34,7 @@ def trained(keras, kind, optimizer, plan, runs):
     model, data = task(keras, kind, optimizers(keras)[optimizer]())
     parts = keras.tree.map_structure(lambda array: None if array is None else array[:BATCH], data)
     model._symbolic_build(data_batch=parts)
-    steps = module.Steps(model, module.hold(data), plan, True, BATCH, 64)
+    steps = module.Steps(model, module.to_device(data), plan, True, BATCH, 64)
     losses = [steps.run(run)["loss"] for run in runs]
     return losses, [np.array(v) for v in model.variables + model.optimizer.variables]
 
@@ -48,7 +48,7 @@ def test_captured_steps_are_those_of_the_recording(
     runs = [rows(3), rows(37)[3:], rows(20)]
     expected, end = trained(keras, kind, optimizer, "graph", runs)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr("ae_multi.backends.torch.small_products.kernel", lambda: True)
+    monkeypatch.setattr("ae_multi.backends.torch.cuda.small_matmul.kernel", lambda: True)
     found, state = trained(keras, kind, optimizer, "cuda", runs)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=2e-6)
@@ -59,7 +59,7 @@ def test_captured_steps_are_those_of_the_recording(
 
 
 def test_a_state_elsewhere_is_captured_anew(torch, pretended):
-    from ae_multi.backends.torch.capture import CudaGraphs
+    from ae_multi.backends.torch.cuda.graphs import CudaGraphs
 
     def step(state, arrays, row):
         state[0].add_(arrays[0].index_select(0, row).sum())
@@ -78,7 +78,7 @@ def test_a_state_elsewhere_is_captured_anew(torch, pretended):
 
 
 def test_more_data_in_the_same_place_are_captured_anew(torch, pretended):
-    from ae_multi.backends.torch.capture import CudaGraphs
+    from ae_multi.backends.torch.cuda.graphs import CudaGraphs
 
     def step(state, arrays, row):
         return {"number": torch.full((), float(len(arrays[0])))}
@@ -89,7 +89,7 @@ def test_more_data_in_the_same_place_are_captured_anew(torch, pretended):
 
 
 def test_a_step_that_fails_in_a_capture_leaves_the_state(torch, pretended):
-    from ae_multi.backends.torch.capture import CudaGraphs
+    from ae_multi.backends.torch.cuda.graphs import CudaGraphs
 
     def step(state, arrays, row):
         state[0].add_(1)
@@ -112,7 +112,7 @@ def update(x, one, other):
 
 
 def test_weights_gradients_are_computed_beside(torch):
-    from ae_multi.backends.torch.beside import gradients_beside
+    from ae_multi.backends.torch.cuda.gradient_streams import gradients_beside
 
     inputs = [torch.rand(5, 4), torch.rand(4, 3), torch.rand(3, 4)]
     made = gradients_beside(simplified_recording(update, *(each.clone() for each in inputs)))
@@ -131,7 +131,7 @@ def test_weights_gradients_are_computed_beside(torch):
 
 
 def test_biases_gradients_are_summed_beside(torch):
-    from ae_multi.backends.torch.beside import gradients_beside
+    from ae_multi.backends.torch.cuda.gradient_streams import gradients_beside
 
     def update(x, kernel, bias, other):
         hidden = x @ kernel + bias
@@ -153,7 +153,7 @@ def test_biases_gradients_are_summed_beside(torch):
 
 
 def test_what_another_product_needs_is_not(torch):
-    from ae_multi.backends.torch.beside import gradients_beside
+    from ae_multi.backends.torch.cuda.gradient_streams import gradients_beside
 
     def chain(x, one, other):
         return (x @ one) @ other
@@ -163,7 +163,7 @@ def test_what_another_product_needs_is_not(torch):
 
 
 def test_gradients_that_are_used_on_the_way_stay_where_they_are(torch):
-    from ae_multi.backends.torch.beside import gradients_beside
+    from ae_multi.backends.torch.cuda.gradient_streams import gradients_beside
 
     def early(x, y, weight):
         first = x.t() @ y
@@ -175,7 +175,7 @@ def test_gradients_that_are_used_on_the_way_stay_where_they_are(torch):
 
 
 def test_products_of_what_is_changed_meanwhile_stay_where_they_are(torch):
-    from ae_multi.backends.torch.beside import gradients_beside
+    from ae_multi.backends.torch.cuda.gradient_streams import gradients_beside
 
     def changing(x, y, weight):
         gradients = [x.t() @ y, y.t() @ x]
@@ -187,7 +187,7 @@ def test_products_of_what_is_changed_meanwhile_stay_where_they_are(torch):
 
 
 def test_the_current_stream_waits_for_those_beside_once_they_have_work(torch, pretended):
-    from ae_multi.backends.torch.beside import _Side
+    from ae_multi.backends.torch.cuda.gradient_streams import _Side
 
     current, side = torch.cuda.current_stream(), _Side()
     side.join()

@@ -13,7 +13,7 @@ import pytest
 from ae_multi.errors import InputError
 from ae_multi.parity import check
 from ae_multi.selection import BACKENDS
-from tests.reference.planting import altered
+from tests.reference.patched_interpreter import patched_interpreter
 
 pytestmark = pytest.mark.across
 
@@ -36,7 +36,7 @@ def test_the_shallow_model_agrees(pythons):
         "ae_multi.models:SimpleAutoencoder", "digits", backends=BACKENDS, pythons=pythons, steps=12
     )
     assert report.agree, str(report)
-    largest = {rung.name: max(rung.largest.values()) for rung in report.rungs}
+    largest = {stage.name: max(stage.largest.values()) for stage in report.stages}
     assert 0 < largest["forward"] < 1e-6
     assert 0 < largest["gradient"] < 2e-6
     assert 0 < largest["losses"] < 1e-5
@@ -50,16 +50,16 @@ def test_the_deep_model_agrees(pythons):
     )  # fmt: skip
     assert report.agree, str(report)
     assert list(report.backends) == ["torch", "tensorflow", "jax", "numpy"]
-    largest = {rung.name: max(rung.largest.values()) for rung in report.rungs}
+    largest = {stage.name: max(stage.largest.values()) for stage in report.stages}
     assert 0 < largest["forward"] < 1e-6
     assert 0 < largest["gradient"] < 2e-6
     assert 0 < largest["epoch"] < 1e-5
     assert 0 < largest["float64"] < 1e-12
-    rungs = {rung.name: rung for rung in report.rungs}
-    assert rungs["forward"].compared >= 7
+    stages = {stage.name: stage for stage in report.stages}
+    assert stages["forward"].compared >= 7
     # Twelve batches, the last of 29; the running loss; and the test images.
-    assert rungs["epoch"].compared == 14
-    assert rungs["epoch"].entries[-1].shape == (360,)
+    assert stages["epoch"].compared == 14
+    assert stages["epoch"].entries[-1].shape == (360,)
     assert set(report.curves["epoch"]) == {"torch", "tensorflow", "jax", "planted fault"}
     assert max(report.curves["epoch"]["jax"]) < 1e-6 < max(report.curves["epoch"]["planted fault"])
 
@@ -71,11 +71,11 @@ def test_openvino_is_a_witness_of_the_forward_pass(pythons):
         float64=True, pythons={**pythons, "openvino": pythons["jax"]}, steps=3,
     )  # fmt: skip
     assert report.agree, str(report)
-    rungs = {rung.name: rung for rung in report.rungs}
-    assert set(rungs["forward"].largest) == {"jax", "numpy", "openvino"}
-    assert 0 < rungs["forward"].largest["openvino"] < 1e-6
-    assert set(rungs["gradient"].largest) == {"jax"}
-    assert "openvino" not in rungs["float64"].largest
+    stages = {stage.name: stage for stage in report.stages}
+    assert set(stages["forward"].largest) == {"jax", "numpy", "openvino"}
+    assert 0 < stages["forward"].largest["openvino"] < 1e-6
+    assert set(stages["gradient"].largest) == {"jax"}
+    assert "openvino" not in stages["float64"].largest
 
 
 def test_a_model_that_draws_agrees(pythons):
@@ -84,7 +84,7 @@ def test_a_model_that_draws_agrees(pythons):
     assert report.agree, str(report)
     # Keras's NumPy backend cannot add two losses, which nobody asks it for.
     assert list(report.backends) == [*BACKENDS, "numpy"]
-    largest = {rung.name: max(rung.largest.values()) for rung in report.rungs}
+    largest = {stage.name: max(stage.largest.values()) for stage in report.stages}
     assert 0 < largest["training forward"] < 2e-6
     assert 0 < largest["gradient"] < 5e-6
 
@@ -159,7 +159,11 @@ def test_normalising_a_large_mean_is_found_with_its_layer(pythons):
         f"{MODELS}:large_mean", shape=10, backends=["tensorflow", "torch"], pythons=pythons, steps=2
     )
     first = report.first_divergence
-    assert (first.rung, first.name, first.guilty) == ("training forward", "normalise", ("torch",))
+    assert (first.stage, first.name, first.diverging) == (
+        "training forward",
+        "normalise",
+        ("torch",),
+    )
 
 
 def test_a_sum_of_equal_terms_is_no_difference(pythons):
@@ -169,9 +173,9 @@ def test_a_sum_of_equal_terms_is_no_difference(pythons):
         steps=1,
     )  # fmt: skip
     assert report.agree, str(report)
-    rungs = {rung.name: rung for rung in report.rungs}
-    assert "normalization/count" in [entry.name for entry in rungs["start"].entries]
-    (bias,) = (entry for entry in rungs["gradient"].entries if entry.name == "depthwise/bias")
+    stages = {stage.name: stage for stage in report.stages}
+    assert "normalization/count" in [entry.name for entry in stages["start"].entries]
+    (bias,) = (entry for entry in stages["gradient"].entries if entry.name == "depthwise/bias")
     assert bias.source["tensorflow"] == "summation"
     # Half of the worst case that is known of any sum of so many terms.
     assert 1e-6 < bias.error["tensorflow"] < bias.bound["tensorflow"] < 8192 * 2.0**-24 / 2
@@ -183,7 +187,7 @@ def test_a_mean_of_zero_is_measured_by_its_terms(pythons):
         pythons=pythons, steps=1,
     )  # fmt: skip
     assert report.agree, str(report)
-    step = next(rung for rung in report.rungs if rung.name == "one step")
+    step = next(stage for stage in report.stages if stage.name == "one step")
     (mean,) = (entry for entry in step.entries if entry.name == "zero_mean/moving_mean")
     assert mean.measure == "size of its terms"
     assert 0 < mean.error["tensorflow"] < 1e-5
@@ -208,16 +212,16 @@ def test_the_backend_of_the_reference_is_named_where_it_is_the_odd_one(pythons, 
         "nn = keras.src.backend.nn\nreal = nn.relu\n"
         "nn.relu = lambda x: real(x) + 1e-3 * (x - real(x))"
     )
-    odd = altered(pythons["jax"], tmp_path / "altered", leak)
+    odd = patched_interpreter(pythons["jax"], tmp_path / "altered", leak)
     report = check(
         f"{SOUND}:by_median", shape=40, backends=[*BACKENDS, "numpy"], steps=1,
         pythons={**pythons, "jax": odd, "numpy": pythons["jax"]},
     )  # fmt: skip
     assert report.oracle == "jax"
     first = report.first_divergence
-    assert (first.rung, first.layer, first.guilty) == ("forward", "Dense", ("jax",))
+    assert (first.stage, first.layer, first.diverging) == ("forward", "Dense", ("jax",))
     assert "jax differs from torch, tensorflow and numpy, which agree" in str(report)
-    assert {entry.guilty for rung in report.rungs for entry in rung.divergences} == {("jax",)}
+    assert {entry.diverging for stage in report.stages for entry in stage.divergences} == {("jax",)}
     assert report.remarks == {}
 
 
@@ -227,7 +231,7 @@ def test_adam_on_a_word_that_is_repeated_is_found_with_its_weight(pythons):
         f"{MODELS}:repeated_words", words, backends=["tensorflow", "jax"], pythons=pythons, steps=1
     )
     first = report.first_divergence
-    assert (first.rung, first.name, first.guilty) == (
+    assert (first.stage, first.name, first.diverging) == (
         "one step",
         "words/embeddings",
         ("tensorflow",),

@@ -11,36 +11,36 @@ import zipfile
 import numpy as np
 import pytest
 
-from ae_multi.checkpoints import Every, Folder, Place
+from ae_multi.checkpoints import Folder, Interval, Position
 from ae_multi.errors import InputError
-from ae_multi.plain import Reader, Writer
+from ae_multi.io.serialization import PartsReader, PartsWriter
 
-PLACES = [Place(0, 5), Place(1, 0), Place(1, 2), Place(11, 0)]
+POSITIONS = [Position(0, 5), Position(1, 0), Position(1, 2), Position(11, 0)]
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder with checkpoints at `PLACES`, each with an array of its own number."""
+    """A folder with checkpoints at `POSITIONS`, each with an array of its own number."""
     made = Folder(tmp_path / "some" / "checkpoints", keep=4)
-    for number, place in enumerate(PLACES):
-        write(made, place, number)
+    for number, position in enumerate(POSITIONS):
+        write(made, position, number)
     yield made
     made.close()
 
 
-def write(folder, place, number):
-    writer = Writer()
+def write(folder, position, number):
+    writer = PartsWriter()
     told = writer.plain(np.full(1000, number), "numbers")
-    folder.write(place, {"numbers": told}, writer.parts)
+    folder.write(position, {"numbers": told}, writer.parts)
 
 
 def newest(folder):
-    place, manifest, parts = folder.newest()
-    return place, Reader(parts).value(manifest["numbers"])[-1]
+    position, manifest, parts = folder.newest()
+    return position, PartsReader(parts).value(manifest["numbers"])[-1]
 
 
-def damage(folder, place, change):
-    path = folder.path / place.name
+def damage(folder, position, change):
+    path = folder.path / position.name
     path.write_bytes(change(path.read_bytes()))
 
 
@@ -56,26 +56,26 @@ def damage(folder, place, change):
     ],
 )
 def test_how_often_in_words(text, count, unit):
-    assert Every.parse(text) == (count, unit)
+    assert Interval.parse(text) == (count, unit)
 
 
 @pytest.mark.parametrize("text", ["epoch", "0 epochs", "-1 steps", "1.5 hours", "5 days", 5, None])
 def test_other_words_are_told_which_there_are(text):
     with pytest.raises(InputError, match=r"'500 steps'.*'5 minutes'\. Received: "):
-        Every.parse(text)
+        Interval.parse(text)
 
 
 def test_steps_left_to_the_next():
-    every = Every.parse("500 steps")
+    every = Interval.parse("500 steps")
     assert [every.steps_left(done) for done in (0, 1, 499, 500)] == [500, 499, 1, 500]
-    assert Every.parse("1 epoch").steps_left(7) is None
+    assert Interval.parse("1 epoch").steps_left(7) is None
 
 
 def test_the_newest_is_found_and_old_ones_go(folder):
     assert newest(folder) == ((11, 0), 3)
-    write(folder, Place(11, 1), 4)
+    write(folder, Position(11, 1), 4)
     assert newest(folder) == ((11, 1), 4)
-    assert folder.places() == [*PLACES[1:], (11, 1)]
+    assert folder.positions() == [*POSITIONS[1:], (11, 1)]
 
 
 def with_another_part(content):
@@ -101,18 +101,18 @@ def with_another_part(content):
     ids=["another part", "cut", "empty", "one bit"],
 )
 def test_a_damaged_one_is_passed_over_and_said(folder, caplog, change):
-    damage(folder, PLACES[3], change)
-    assert newest(folder) == (PLACES[2], 2)
-    assert PLACES[3].name in caplog.text
+    damage(folder, POSITIONS[3], change)
+    assert newest(folder) == (POSITIONS[2], 2)
+    assert POSITIONS[3].name in caplog.text
     # What comes next in its place, and before it, is kept, and the damaged one goes.
-    write(folder, Place(1, 3), 5)
+    write(folder, Position(1, 3), 5)
     assert newest(folder) == ((1, 3), 5)
-    assert PLACES[3] not in folder.places()
+    assert POSITIONS[3] not in folder.positions()
 
 
 def test_where_none_is_whole_that_is_an_error(folder):
-    for place in PLACES:
-        damage(folder, place, lambda content: content[:100])
+    for position in POSITIONS:
+        damage(folder, position, lambda content: content[:100])
     with pytest.raises(InputError, match=r"Expected a whole checkpoint .* Received: 4, none"):
         folder.newest()
 
@@ -135,7 +135,7 @@ def test_a_second_writer_is_refused(folder):
 
 def test_a_killed_writer_leaves_no_lock_and_nothing_half_written(folder):
     folder.close()
-    half = folder.path / f".{PLACES[0].name[:-11]}-0123abcd.checkpoint"
+    half = folder.path / f".{POSITIONS[0].name[:-11]}-0123abcd.checkpoint"
     code = (
         "import time; from ae_multi.checkpoints import Folder\n"
         f"Folder({str(folder.path)!r}); print('has it', flush=True); time.sleep(60)"
@@ -151,7 +151,7 @@ def test_a_killed_writer_leaves_no_lock_and_nothing_half_written(folder):
     child.stdout.close()
     again = Folder(folder.path)
     assert not half.exists()
-    assert newest(again) == (PLACES[3], 3)
+    assert newest(again) == (POSITIONS[3], 3)
     again.close()
 
 
@@ -163,10 +163,10 @@ def test_a_full_disk_leaves_what_was_there(folder, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="No space left"):
-            write(folder, Place(12, 0), 5)
+            write(folder, Position(12, 0), 5)
     assert sorted(folder.path.iterdir()) == before
-    assert newest(folder) == (PLACES[3], 3)
-    write(folder, Place(12, 0), 5)
+    assert newest(folder) == (POSITIONS[3], 3)
+    write(folder, Position(12, 0), 5)
     assert newest(folder) == ((12, 0), 5)
 
 
@@ -178,10 +178,10 @@ def test_the_system_may_refuse_at_any_byte(folder):
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
         try:
             with pytest.raises(OSError, match="File too large"):
-                write(folder, Place(12, 0), 5)
+                write(folder, Position(12, 0), 5)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        assert folder.places() == PLACES
+        assert folder.positions() == POSITIONS
         assert not list(folder.path.glob(".epoch*"))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ae_multi.cli import main
-from ae_multi.recipes.recipe import ALL_MODELS
+from ae_multi.compare.config import ALL_MODELS
 
 EMPTY = {"KERAS_BACKEND": ""}
 TASKS = ("reduce", "denoise", "detect", "segment", "features")

@@ -14,7 +14,7 @@ COMMANDS = {
     "scaling": "--axes",
     "quality": "--rows",
     "exports": "--model",
-    "choices": "--rows",
+    "ablations": "--rows",
     "steps": "--model",
     "precision": "--model",
 }

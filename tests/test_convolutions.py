@@ -38,7 +38,7 @@ def jax(backend):
 
 
 def as_products(function):
-    from ae_multi.backends.jax.convolutions import as_products
+    from ae_multi.backends.jax.optimizations.convolutions import as_products
 
     return as_products(function)
 
@@ -168,10 +168,10 @@ def test_all_that_a_model_does_takes_them_on_a_cpu(jax, keras):
     model = ae_multi.ConvAutoencoder((2, 3), 4, (8, 8, 1))
     model.compile("sgd")
     model._symbolic_build(data_batch=(x, x))
-    held = current().hold((x, x, None))
+    device_data = current().to_device((x, x, None))
     for training in (True, False):
-        steps = current().Steps(model, held, "step", training, 8, 1)
-        text = str(steps._full.trace(steps.keep(), held.arrays, np.arange(8)).jaxpr)
+        steps = current().Steps(model, device_data, "step", training, 8, 1)
+        text = str(steps._full.trace(steps.snapshot(), device_data.arrays, np.arange(8)).jaxpr)
         assert "dot_general" in text
         assert "conv_general_dilated[" not in text
     model.reconstruct(x)

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from ae_multi.baselines import mean_baseline, pca_baselines
 from ae_multi.data import Dataset, load_data
 from ae_multi.data.checks import check_array
-from ae_multi.data.floors import mean_floor, pca_floors
 from ae_multi.errors import InputError
 
 
@@ -107,7 +107,7 @@ def test_the_first_bad_value_is_the_one_named():
 
 @pytest.mark.parametrize("values", [1, 7, 12, 1000])
 def test_a_bad_value_is_found_wherever_it_is(values, monkeypatch):
-    monkeypatch.setattr("ae_multi.data.checks._VALUES", values)
+    monkeypatch.setattr("ae_multi.data.checks._VALUES_AT_ONCE", values)
     good = np.full((5, 2, 3), 0.5, np.float32)
     assert check_array(good, "x", value_range=(0.5, 0.5)) is good
     for place in np.ndindex(good.shape):
@@ -130,7 +130,7 @@ def test_pca_equals_the_singular_value_decomposition(digits):
     test = digits.x_test.reshape(-1, 784).astype(np.float64)
     mean = train.mean(0)
     _, _, directions = np.linalg.svd(train - mean, full_matrices=False)
-    floors = pca_floors(digits, [32, 9, 9])
+    floors = pca_baselines(digits, [32, 9, 9])
     assert list(floors) == [9, 32]
     for size, found in floors.items():
         basis = directions[:size]
@@ -140,17 +140,17 @@ def test_pca_equals_the_singular_value_decomposition(digits):
 
 def test_more_components_than_data_count_as_all(digits):
     few = dataclasses.replace(digits, x_train=digits.x_train[:5], y_train=digits.y_train[:5])
-    assert pca_floors(few, [9])[9] == pytest.approx(pca_floors(few, [5])[5])
+    assert pca_baselines(few, [9])[9] == pytest.approx(pca_baselines(few, [5])[5])
 
 
 def test_the_mean_image_is_a_floor(digits):
     expected = np.mean((digits.x_test - digits.x_train.mean(0)) ** 2)
-    assert mean_floor(digits) == pytest.approx(expected, rel=1e-5)
+    assert mean_baseline(digits) == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_floors_of_mnist_are_the_known_ones(mnist_folder):
     data = load_data("mnist", mnist_folder)
-    floors = pca_floors(data, [9, 32])
+    floors = pca_baselines(data, [9, 32])
     assert floors[9] == pytest.approx(0.03449, abs=5e-6)
     assert floors[32] == pytest.approx(0.01521, abs=5e-6)
-    assert mean_floor(data) == pytest.approx(0.06747, abs=5e-6)
+    assert mean_baseline(data) == pytest.approx(0.06747, abs=5e-6)

@@ -106,7 +106,7 @@ def test_tables_as_they_are_read(tmp_path):
         write(tmp_path / "t.csv", [" b", "y", "a"], [[1, "TRUE", 2], [3, 0, 4]]), "y"
     )
     assert table.x.tolist() == [[1, 2], [3, 4]]
-    assert table.strange.tolist() == [True, False]
+    assert table.anomalous.tolist() == [True, False]
     assert table.columns == ("b", "a")
     with pytest.raises(InputError, match=r"none.csv, which is no file"):
         load_table(tmp_path / "none.csv", "y")
@@ -135,4 +135,4 @@ def test_a_table_is_parted_by_the_seed_and_scaled_by_what_is_learned_from(tmp_pa
     np.testing.assert_allclose(one.train.mean(axis=0), 0, atol=1e-12)
     np.testing.assert_allclose(one.train.std(axis=0), 1)
     assert len(np.unique(np.r_[one.train, one.test], axis=0)) == 50
-    assert (len(one.test), one.strange.sum()) == (20, 4)
+    assert (len(one.test), one.anomalous.sum()) == (20, 4)

@@ -152,16 +152,16 @@ def test_checkpoints_hold_the_count(keras, fit, tmp_path):
 
 
 def test_a_checkpoint_of_an_older_version_is_read(keras, fit, tmp_path):
-    from ae_multi.checkpoints.folder import KIND
+    from ae_multi.checkpoints.folder import FORMAT
 
     whole, again = network(keras), network(keras)
     fit(whole, epochs=4)
     fit(network(keras), epochs=2, checkpoint=tmp_path)
     for path in tmp_path.glob("*.checkpoint"):
-        manifest, parts = KIND.read(path)
+        manifest, parts = FORMAT.read(path)
         del manifest["parts"]
         assert manifest.pop("offset") == 0
-        KIND.write(path, manifest, parts)
+        FORMAT.write(path, manifest, parts)
     fit(again, epochs=4, checkpoint=tmp_path, resume=True)
     assert_same(state(keras, again), state(keras, whole))
 

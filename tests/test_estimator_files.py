@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import ae_multi
-from ae_multi.estimators import archive
+from ae_multi.estimators import file_format
 
 pytestmark = pytest.mark.backend
 
@@ -248,6 +248,6 @@ def test_what_a_file_cannot_name_is_not_saved(tmp_path, fitted):
 
 
 def test_the_list_of_classes_is_that_of_the_package():
-    assert set(archive.CLASSES) == {
+    assert set(file_format.CLASSES) == {
         name for name in vars(ae_multi.estimators) if name[0].isupper()
     }  # fmt: skip

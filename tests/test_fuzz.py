@@ -10,23 +10,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.__main__ import FAULTS, main
-from tests.fuzz.loaders import LOADERS
-from tests.fuzz.mutations import mutate
-from tests.fuzz.plan import made, shares
-from tests.fuzz.resident import Resident
+from tests.robustness.fuzz.__main__ import FAULTS, main
+from tests.robustness.fuzz.launcher import LoaderProcess
+from tests.robustness.fuzz.loaders import LOADERS
+from tests.robustness.fuzz.mutations import mutate
+from tests.robustness.fuzz.plan import made, shares
 
-PLANTED = "tests.fuzz.planted"
+INJECTED_FAULTS = "tests.robustness.fuzz.injected_faults"
 
 
 @pytest.fixture(scope="module")
-def planted(tmp_path_factory):
+def injected(tmp_path_factory):
     """A process with loaders that each have one fault."""
-    from tests.fuzz.planted import LOADERS as FAULTY
+    from tests.robustness.fuzz.injected_faults import LOADERS as FAULTY
 
     seeds = tmp_path_factory.mktemp("planted") / "seeds"
-    with Resident(sys.executable, None, seeds, FAULTY, PLANTED, timeout=5) as resident:
-        yield resident
+    with LoaderProcess(sys.executable, None, seeds, FAULTY, INJECTED_FAULTS, timeout=5) as process:
+        yield process
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def planted(tmp_path_factory):
         ("writes", "code", "to write"),
         ("reads elsewhere", "code", "no part of the file"),
         ("imports", "code", "import antigravity"),
-        ("key error", "error", "KeyError at planted.py"),
+        ("key error", "error", "KeyError at injected_faults.py"),
         ("interrupts", "error", "SystemExit"),
         ("eats memory", "memory", "bytes for a file of"),
         ("asks for memory", "memory", "MemoryError"),
@@ -51,11 +51,11 @@ def planted(tmp_path_factory):
         ("sound again", "valid", ""),
     ],
 )
-def test_a_planted_fault_is_found(planted, tmp_path, loader, outcome, detail):
+def test_a_planted_fault_is_found(injected, tmp_path, loader, outcome, detail):
     if loader == "asks for memory" and sys.platform != "linux":
         pytest.skip("addresses are limited on Linux alone")
     (tmp_path / "file").write_bytes(b"content")
-    found = planted.load(loader, tmp_path / "file")
+    found = injected.load(loader, tmp_path / "file")
     assert (found["outcome"], detail in found["detail"]) == (outcome, True), found
 
 
@@ -96,20 +96,22 @@ def test_a_loader_of_another_name_is_refused(capsys):
 
 
 @pytest.fixture(scope="module")
-def resident(tmp_path_factory):
+def process(tmp_path_factory):
     """A process that loads files on this backend, beside whole ones."""
     from ae_multi._keras import keras
 
     seeds = tmp_path_factory.mktemp("fuzz") / "seeds"
-    with Resident(sys.executable, keras.config.backend(), seeds, LOADERS, timeout=60) as resident:
-        yield resident, seeds
+    with LoaderProcess(
+        sys.executable, keras.config.backend(), seeds, LOADERS, timeout=60
+    ) as process:
+        yield process, seeds
 
 
 @pytest.mark.backend
 @pytest.mark.once
 @pytest.mark.parametrize("loader", LOADERS)
-def test_no_file_does_more_than_load_or_be_refused(resident, loader, tmp_path):
-    process, seeds = resident
+def test_no_file_does_more_than_load_or_be_refused(process, loader, tmp_path):
+    process, seeds = process
 
     @settings(max_examples=25, deadline=None, derandomize=True, database=None)
     @given(st.integers(0, 2**32))

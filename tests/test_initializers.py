@@ -231,8 +231,8 @@ DIGEST = "fe743e79c98ed973914173ba0d5396701f578bb8077113f304ec6d8ed72f1230"
 
 def test_every_layer_of_keras_starts_from_the_seed_alike_on_every_backend(keras):
     from ae_multi.randomness import redraw
-    from tests.sweep.branch import build as model_of
-    from tests.sweep.catalogue import DRAWS, Draw
+    from tests.robustness.sweep.branch import build as model_of
+    from tests.robustness.sweep.catalogue import DRAWS, Draw
 
     digest = hashlib.sha256()
     for name in WITH_WEIGHTS:
@@ -248,8 +248,8 @@ def test_every_layer_of_keras_starts_from_the_seed_alike_on_every_backend(keras)
 
 
 def test_no_layer_of_keras_with_weights_is_left_out(keras):
-    from tests.sweep.catalogue import DRAWS, EXCEPTIONS
-    from tests.sweep.families import preprocessing
+    from tests.robustness.sweep.catalogue import DRAWS, EXCEPTIONS
+    from tests.robustness.sweep.families import preprocessing
 
     aliases = {name for name in DRAWS if name in preprocessing.DRAWS}
     for name in sorted(set(DRAWS) - set(WITH_WEIGHTS) - aliases):

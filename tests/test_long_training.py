@@ -28,11 +28,11 @@ def losses(optimizer, plan, perturbed=0):
 
     The perturbation of a gradient is the rounding of a sum over a batch, drawn for each step.
     """
-    from ae_multi.parity.shake import shake_gradients
+    from ae_multi.parity.perturbation import perturb_gradients
 
     model = ae_multi.SimpleAutoencoder(8, (16,), seed=0)
     if perturbed:
-        shake_gradients(optimizer, seed=0, amplitudes=(2.0**-24 * BATCH**0.5,))
+        perturb_gradients(optimizer, seed=0, amplitudes=(2.0**-24 * BATCH**0.5,))
     model.compile(optimizer, "mse")
     optimizer.build(model.trainable_variables)
     variables = model.trainable_variables + optimizer.variables

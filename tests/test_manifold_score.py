@@ -32,7 +32,7 @@ def by_hand(samples, outputs, known, count, weight, images):
 @pytest.mark.parametrize("shape", [(7,), (3, 4), (3, 4, 2)], ids=str)
 @pytest.mark.parametrize("values", [2**24, 50, 1])  # blocks of all rows, of a few, and of one
 def test_errors_by_hand(shape, values, monkeypatch):
-    monkeypatch.setattr(neighbors, "_VALUES", values)
+    monkeypatch.setattr(neighbors, "_MAX_VALUES_AT_ONCE", values)
     rng = np.random.default_rng(0)
     x, o, known = (rng.random((count, *shape), np.float32) for count in (9, 9, 12))
     found = scores.manifold_errors(x, o, known, 4, 1.5)
@@ -60,7 +60,7 @@ def test_fewer_known_than_asked_for():
 def test_what_is_remembered_is_drawn_evenly_from_all_chunks():
     chunks = [np.arange(begin, begin + 1000) for begin in range(0, 32000, 1000)]
     kept = neighbors.some(chunks, 0)
-    assert len(kept) == len(set(kept)) == neighbors.MOST
+    assert len(kept) == len(set(kept)) == neighbors.MAX_SAMPLES
     counts = np.bincount(kept // 1000, minlength=32)  # 250 ± 13
     assert counts.min() > 190
     assert counts.max() < 310

@@ -170,7 +170,7 @@ def test_training_data_are_not_copied_on_a_cpu(keras, backend):
         pytest.skip("others copy arrays, or those that are not aligned")
     whole = np.random.default_rng(0).random((70, 12), np.float32)
     before = whole.copy()
-    (held,) = backends.current().hold((whole, None, None)).arrays
+    (held,) = backends.current().to_device((whole, None, None)).arrays
     assert np.shares_memory(np.asarray(held), whole)
     ae_multi.fit(autoencoder(keras), whole, whole, epochs=2, verbose=0)
     np.testing.assert_array_equal(whole, before)
@@ -267,7 +267,7 @@ def test_data_that_do_not_fit_are_named(keras, x, monkeypatch):
     def full(data):
         raise RuntimeError("CUDA out of memory")
 
-    monkeypatch.setattr(backends.current(), "hold", full)
+    monkeypatch.setattr(backends.current(), "to_device", full)
     with pytest.raises(InputError, match=r"Received: 0.0 GiB.*PyDataset"):
         ae_multi.fit(autoencoder(keras), x, x, verbose=0)
 

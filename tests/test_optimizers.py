@@ -48,7 +48,7 @@ def started(keras, gradients, optimizer, plan):
     made.compile(optimizer, loss=lambda y, found: keras.ops.mean(found))
     data = gradients, np.zeros((len(gradients), 1), np.float32), None
     made._symbolic_build(data_batch=[part[:1] for part in data[:2]])
-    return made, module.Steps(made, module.hold(data), plan, True, 1, cases.STEPS)
+    return made, module.Steps(made, module.to_device(data), plan, True, 1, cases.STEPS)
 
 
 def check(keras, given, plan, expected):

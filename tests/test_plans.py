@@ -23,29 +23,29 @@ pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("plans_file")]
     ],
 )
 def test_what_somebody_else_wrote_into_the_cache_is_left_alone(facts, plans_file, monkeypatch):
-    from ae_multi.training import memory
+    from ae_multi.training import plan_cache
 
-    monkeypatch.setattr(memory, "_here", {})
+    monkeypatch.setattr(plan_cache, "_here", {})
     plans_file.parent.mkdir()
     plans_file.write_text(json.dumps({"key": facts}))
-    assert memory.recall("key") == {}
+    assert plan_cache.recall("key") == {}
     sound = {"step": {"scan": 1.0}, "build": {"scan": 2}, "failed": ["step"]}
     plans_file.write_text(json.dumps({"key": sound}))
-    assert memory.recall("key") == sound
+    assert plan_cache.recall("key") == sound
 
 
 def test_plans_are_measured_and_remembered(keras, x, plans_file, monkeypatch):
-    from ae_multi.training import memory, plan
+    from ae_multi.training import plan, plan_cache
 
     monkeypatch.setattr(plan, "_is_worth_trying", lambda name, seconds, left: seconds < 5)
-    monkeypatch.setattr(memory, "_here", {})
+    monkeypatch.setattr(plan_cache, "_here", {})
     first = ae_multi.fit(autoencoder(keras), x, x, verbose=0).plan
     assert first.name in first.seconds_per_step
     assert "ms a step" in first.why
     kept = json.loads(plans_file.read_text()).values()
     assert first.seconds_per_step in [facts["step"] for facts in kept]
     # What the file says decides the next time, in a process that has measured nothing.
-    monkeypatch.setattr(memory, "_here", {})
+    monkeypatch.setattr(plan_cache, "_here", {})
     second = ae_multi.fit(autoencoder(keras), x, x, verbose=0).plan
     assert second.seconds_per_step == first.seconds_per_step
     # Then a plan that is built sooner may be ahead for so few steps.
@@ -55,14 +55,14 @@ def test_plans_are_measured_and_remembered(keras, x, plans_file, monkeypatch):
 @pytest.mark.once
 def test_the_time_to_build_a_plan_is_learned_from_other_models(keras, x, monkeypatch):
     from ae_multi import backends
-    from ae_multi.training import memory, plan
+    from ae_multi.training import plan, plan_cache
 
-    monkeypatch.setattr(memory, "_here", {})
+    monkeypatch.setattr(plan_cache, "_here", {})
     known = {"compiled": 10.0, "never": math.inf}
     plan._learn(known, {"compiled": 35.0})
     assert plan._seconds_to_build(known) == {"compiled": 35.0, "never": math.inf}
     plan._learn(known, {"compiled": 15.0})  # with the framework's cache
-    monkeypatch.setattr(memory, "_here", {})  # as in another process
+    monkeypatch.setattr(plan_cache, "_here", {})  # as in another process
     assert plan._seconds_to_build(known) == {"compiled": 25.0, "never": math.inf}
 
     # So a training for which 10 s would be little to spend does not spend 25 s.
@@ -70,9 +70,9 @@ def test_the_time_to_build_a_plan_is_learned_from_other_models(keras, x, monkeyp
     (plain,) = [name for name, _ in module.plans(autoencoder(keras)) if name == "eager"]
 
     class Steps(module.Steps):
-        def __init__(self, model, held, plan, *rest):
+        def __init__(self, model, device_data, plan, *rest):
             made.append(plan)
-            super().__init__(model, held, plain, *rest)
+            super().__init__(model, device_data, plain, *rest)
 
     monkeypatch.setattr(module, "Steps", Steps)
     monkeypatch.setattr(module, "plans", lambda model: [(plain, 0.0), ("compiled", 10.0)])
@@ -90,7 +90,7 @@ def test_the_time_to_build_a_plan_is_learned_from_other_models(keras, x, monkeyp
 
     monkeypatch.setattr(plan, "_Trial", Trial)
     for share, tried in ((10.5, False), (26.0, True)):
-        monkeypatch.setattr(plan, "_SHARE", share / 30)
+        monkeypatch.setattr(plan, "_MAX_BUILD_SHARE", share / 30)
         ae_multi.fit(autoencoder(keras), x, x, epochs=10, verbose=0)  # 30 steps of a second
         assert ("compiled" in made) == tried
 
@@ -98,15 +98,15 @@ def test_the_time_to_build_a_plan_is_learned_from_other_models(keras, x, monkeyp
 @pytest.mark.once
 def test_a_step_that_was_held_up_makes_no_plan_worth_its_building(keras, x, monkeypatch):
     from ae_multi import backends
-    from ae_multi.training import memory, plan
+    from ae_multi.training import plan, plan_cache
 
-    monkeypatch.setattr(memory, "_here", {})
+    monkeypatch.setattr(plan_cache, "_here", {})
     module, made = backends.current(), []
 
     class Steps(module.Steps):
-        def __init__(self, model, held, plan, *rest):
+        def __init__(self, model, device_data, plan, *rest):
             made.append(plan)
-            super().__init__(model, held, "eager", *rest)
+            super().__init__(model, device_data, "eager", *rest)
             self.plan = plan
 
     class Trial(plan._Trial):  # whose first timing is of a machine that does something else
@@ -128,20 +128,20 @@ def test_a_step_that_was_held_up_makes_no_plan_worth_its_building(keras, x, monk
 @pytest.mark.parametrize(("epochs", "expected"), [(3, "soon"), (5, "fast")])
 def test_measured_plans_are_compared_by_the_whole_training(keras, x, monkeypatch, epochs, expected):
     from ae_multi import backends
-    from ae_multi.training import memory
+    from ae_multi.training import plan_cache
 
     module, made = backends.current(), []
 
     class Steps(module.Steps):
-        def __init__(self, model, held, plan, *rest):
+        def __init__(self, model, device_data, plan, *rest):
             made.append(plan)
-            super().__init__(model, held, plan, *rest)
+            super().__init__(model, device_data, plan, *rest)
 
     monkeypatch.setattr(module, "Steps", Steps)
     monkeypatch.setattr(module, "plans", lambda model: [("soon", 0.0), ("fast", 0.0)])
     # Three steps an epoch: the faster plan takes back 3 s an epoch of the 10 s to build it.
     facts = {"step": {"soon": 2.0, "fast": 1.0}, "build": {"soon": 0.0, "fast": 10.0}}
-    monkeypatch.setattr(memory, "recall", lambda key: {**facts, "failed": []})
+    monkeypatch.setattr(plan_cache, "recall", lambda key: {**facts, "failed": []})
     found = ae_multi.fit(autoencoder(keras), x, x, epochs=epochs, verbose=0)
     assert found.plan.name == expected
     assert set(made) == {expected}  # no other one was built to find that out
@@ -149,18 +149,18 @@ def test_measured_plans_are_compared_by_the_whole_training(keras, x, monkeypatch
 
 def test_a_plan_that_fails_is_not_tried_again(keras, x, monkeypatch):
     from ae_multi import backends
-    from ae_multi.training import memory
+    from ae_multi.training import plan_cache
 
-    monkeypatch.setattr(memory, "_here", {})
+    monkeypatch.setattr(plan_cache, "_here", {})
     module, tried = backends.current(), []
     works = module.plans(autoencoder(keras))[0][0]
 
     class Steps(module.Steps):
-        def __init__(self, model, held, plan, *rest):
+        def __init__(self, model, device_data, plan, *rest):
             tried.append(plan)
             if plan == "broken":
                 raise RuntimeError("no such instruction")
-            super().__init__(model, held, plan, *rest)
+            super().__init__(model, device_data, plan, *rest)
 
     monkeypatch.setattr(module, "Steps", Steps)
     monkeypatch.setattr(module, "plans", lambda model: [("broken", 0.0), (works, 0.0)])
@@ -174,11 +174,11 @@ def test_a_plan_that_fails_is_not_tried_again(keras, x, monkeypatch):
 
 
 def test_a_cache_that_cannot_be_used_does_no_harm(keras, x, plans_file, monkeypatch):
-    from ae_multi.training import memory, plan
+    from ae_multi.training import plan, plan_cache
 
     monkeypatch.setattr(plan, "_is_worth_trying", lambda name, seconds, left: seconds < 5)
     for ruin in ("not a folder", "no json"):
-        monkeypatch.setattr(memory, "_here", {})
+        monkeypatch.setattr(plan_cache, "_here", {})
         if ruin == "no json":
             plans_file.parent.unlink()
             plans_file.parent.mkdir()

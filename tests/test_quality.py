@@ -4,23 +4,26 @@ import json
 
 import pytest
 
-from benchmarks import quality, rows
+from benchmarks import quality, quality_targets
 
 
 def test_marks_are_reached_from_their_own_side():
     words = ["hoped for", "wanted", "no"]
-    more, less = rows.Row("detect", "AUROC", ".2f", 0.8, 0.9), rows.ROWS["reduce-9"]
+    more, less = (
+        quality_targets.Row("detect", "AUROC", ".2f", 0.8, 0.9),
+        quality_targets.ROWS["reduce-9"],
+    )
     assert [more.reached(value, 0.5) for value in (0.95, 0.85, 0.7)] == words
     assert [less.reached(value, 0.03) for value in (0.014, 0.017, 0.02)] == words
-    floor = more._replace(wanted=None)
+    floor = more._replace(required=None)
     assert [floor.reached(value, 0.6) for value in (0.95, 0.61, 0.6)] == words
 
 
 def test_a_row_is_the_mean_over_its_parts(monkeypatch):
     found = iter([{"ours": 1.0, "PCA": 0.5, "mean": 0.7}, {"ours": 0.5, "PCA": 0.3, "mean": 0.2}])
-    monkeypatch.setattr(rows, "_results", lambda asked, seed: found)
-    monkeypatch.setattr(rows, "_provenance", dict)
-    given = rows.measure("detect-one", 0)
+    monkeypatch.setattr(quality_targets, "_results", lambda asked, seed: found)
+    monkeypatch.setattr(quality_targets, "_provenance", dict)
+    given = quality_targets.measure("detect-one", 0)
     assert given["ours"] == 0.75
     # The best floor on average, not the best of each part.
     assert given["floor"] == ("mean", pytest.approx(0.45))
@@ -32,7 +35,7 @@ def runs(monkeypatch):
     """What would be run, without running it."""
     asked = []
 
-    class Settings:
+    class Interpreters:
         def __init__(self, backends, pythons):
             self.asked = backends or ("torch", "tensorflow", "jax")
 
@@ -48,7 +51,7 @@ def runs(monkeypatch):
         value = 0.01 + 0.001 * job["seed"]
         return {"ours": value, "floor": ("PCA", 0.03), "parts": [], "seconds": 1, "provenance": {}}
 
-    monkeypatch.setattr(quality, "Settings", Settings)
+    monkeypatch.setattr(quality, "Interpreters", Interpreters)
     monkeypatch.setattr(quality, "run", run)
     monkeypatch.setattr(quality.os, "sched_getaffinity", lambda _: {0, 1})
     return asked

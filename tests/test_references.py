@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 from ae_multi.errors import InputError
-from ae_multi.parity import subject
+from ae_multi.parity import model_builder
 
 
 def test_references_find_their_functions(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text("def make():\n    return 5\n")
-    assert subject.find(f"{tmp_path}/mine.py:make")() == 5
+    assert model_builder.find(f"{tmp_path}/mine.py:make")() == 5
     monkeypatch.syspath_prepend(tmp_path)
-    assert subject.find("mine:make")() == 5
-    assert subject.reference_to(np.linalg.norm).endswith(":norm")
-    assert subject.reference_to("a:b") == "a:b"
+    assert model_builder.find("mine:make")() == 5
+    assert model_builder.reference_to(np.linalg.norm).endswith(":norm")
+    assert model_builder.reference_to("a:b") == "a:b"
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_references_find_their_functions(tmp_path, monkeypatch):
 )
 def test_references_that_lead_nowhere_are_refused(reference, message):
     with pytest.raises(InputError, match=message):
-        subject.find(reference)
+        model_builder.find(reference)
 
 
 def test_functions_that_no_other_process_can_import_are_refused():
@@ -38,4 +38,4 @@ def test_functions_that_no_other_process_can_import_are_refused():
 
     for function in (lambda: None, inner, 7):
         with pytest.raises(InputError, match="another process can import"):
-            subject.reference_to(function)
+            model_builder.reference_to(function)

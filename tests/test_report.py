@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from ae_multi.parity import Comparison, Settings
-from ae_multi.parity.agreement import agreement
+from ae_multi.compare import CompareConfig, Comparison
+from ae_multi.compare.agreement import agreement
 from ae_multi.report.figures import draw_comparison
-from ae_multi.report.json import write_json
+from ae_multi.report.json_file import write_json
 from ae_multi.report.progress import BackendProgress
 from ae_multi.report.tables import print_comparison
 
@@ -55,7 +55,7 @@ def comparison():
             "test_images": 360,
             "mean_image_mse": 0.0675,
         },
-        settings=Settings(),
+        settings=CompareConfig(),
         results=results,
         agreement={m: agreement([r for r in results if r["model"] == m]) for m in models},
         left_out=("tensorflow",),
@@ -177,7 +177,7 @@ def test_a_terminal_gets_a_bar_for_each_backend():
     ],
 )
 def test_what_a_result_is_called(mse, note):
-    from ae_multi.parity.comparison import _notes
+    from ae_multi.compare.run import _notes
 
     found = _notes(result("deep", "jax", test_mse=mse), {"mean_image_mse": 0.0675})
     assert found == ([note] if note else [])

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ae_multi.parity.ladder import Divergence
 from ae_multi.parity.reproduce_training import write_training_script
+from ae_multi.parity.stages import Divergence
 from ae_multi.selection import BACKENDS
 from tests.reference.numpy_dense import loss_and_gradients, train_sgd
 
@@ -21,39 +21,39 @@ KINDS = ("relu", "sigmoid")
 X = np.random.default_rng(0).random((24, 6), np.float32)
 BATCHES = [X[:8], X[8:16], X[16:]]
 
-EXCERPTS = """
+REPRO_DATA = """
 import json, sys
 import numpy as np
-from ae_multi.parity import excerpt, subject
+from ae_multi.parity import model_builder, repro_data
 x = np.load("x.npy")
 for name in ("dense", "twice", "with_dropout"):
-    model = subject.build(f"{sys.argv[1]}:{name}", [x])
+    model = model_builder.build(f"{sys.argv[1]}:{name}", [x])
     batches = [([part], [part]) for part in np.split(x, 3)]
     for steps in (1, 3):
-        excerpt.save_training_excerpt(
+        repro_data.save_training_data(
             f"{name}{steps}.npz", model, f"{sys.argv[1]}:{name}", ".", batches[:steps]
         )
 """
 
 
 @pytest.fixture(scope="module")
-def excerpts(pythons, tmp_path_factory):
-    """The folder with an excerpt of each model, over one step and over three."""
-    folder = tmp_path_factory.mktemp("excerpts")
+def repro_data_folder(pythons, tmp_path_factory):
+    """The folder with the data of each model, over one step and over three."""
+    folder = tmp_path_factory.mktemp("repro_data_folder")
     np.save(folder / "x.npy", X)
     subprocess.run(
-        [pythons["jax"], "-c", EXCERPTS, MODELS],
+        [pythons["jax"], "-c", REPRO_DATA, MODELS],
         cwd=folder, check=True, env={**os.environ, "KERAS_BACKEND": "jax"},
     )  # fmt: skip
     return folder
 
 
-def divergence(rung, place, name="the entry"):
-    return Divergence(rung, place, name, "", (), dict.fromkeys(BACKENDS, 0.0), {}, ("torch",), {})
+def divergence(stage, place, name="the entry"):
+    return Divergence(stage, place, name, "", (), dict.fromkeys(BACKENDS, 0.0), {}, ("torch",), {})
 
 
-def weights(excerpt):
-    with np.load(excerpt) as file:
+def weights(repro_data):
+    with np.load(repro_data) as file:
         return [file[f"weight{i}"] for i in range(4)]
 
 
@@ -79,8 +79,10 @@ def shown(python, backend, *scripts):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_sound_backend_is_off_by_rounding_on_every_rung(excerpts, pythons, tmp_path, backend):
-    start = weights(excerpts / "dense1.npz")
+def test_a_sound_backend_is_off_by_rounding_on_every_stage(
+    repro_data_folder, pythons, tmp_path, backend
+):
+    start = weights(repro_data_folder / "dense1.npz")
     loss, gradients = loss_and_gradients(start, KINDS, BATCHES[0])
     _, losses = train_sgd(start, KINDS, BATCHES, 0.5)
     stepped, _ = train_sgd(start, KINDS, BATCHES[:1], 0.5)
@@ -92,9 +94,9 @@ def test_a_sound_backend_is_off_by_rounding_on_every_rung(excerpts, pythons, tmp
         ("losses", 2, 3, 1.01 * losses[2]),  # and is seen where what is exact lies elsewhere
     ]
     scripts = [tmp_path / f"show{i}.py" for i in range(len(wanted))]
-    for script, (rung, place, steps, exact) in zip(scripts, wanted, strict=True):
-        excerpt = excerpts / f"dense{steps}.npz"
-        assert write_training_script(script, divergence(rung, place), excerpt, exact) is None
+    for script, (stage, place, steps, exact) in zip(scripts, wanted, strict=True):
+        repro_data = repro_data_folder / f"dense{steps}.npz"
+        assert write_training_script(script, divergence(stage, place), repro_data, exact) is None
         assert "ae_multi" not in script.read_text()
     *sound, wrong = shown(pythons[backend], backend, *scripts)
     assert len(sound) == 4
@@ -104,27 +106,29 @@ def test_a_sound_backend_is_off_by_rounding_on_every_rung(excerpts, pythons, tmp
 
 @pytest.mark.parametrize(("backend", "size"), [("torch", 1.0), ("tensorflow", 0.0)])
 def test_a_doubled_gradient_in_a_layer_of_ones_own_is_shown(
-    excerpts, pythons, tmp_path, backend, size
+    repro_data_folder, pythons, tmp_path, backend, size
 ):
-    excerpt, script = excerpts / "twice1.npz", tmp_path / "show.py"
-    _, gradients = loss_and_gradients(weights(excerpt), KINDS, BATCHES[0])
-    assert write_training_script(script, divergence("gradient", 1), excerpt, gradients[0]) is None
+    repro_data, script = repro_data_folder / "twice1.npz", tmp_path / "show.py"
+    _, gradients = loss_and_gradients(weights(repro_data), KINDS, BATCHES[0])
+    assert (
+        write_training_script(script, divergence("gradient", 1), repro_data, gradients[0]) is None
+    )
     assert f"Needs Keras, NumPy and {MODELS}:twice, since" in script.read_text()
     (error,) = shown(pythons[backend], backend, script)
     assert error == pytest.approx(size, abs=1e-6)
 
 
-def test_a_model_that_draws_random_numbers_gets_no_script(excerpts, tmp_path):
+def test_a_model_that_draws_random_numbers_gets_no_script(repro_data_folder, tmp_path):
     script = tmp_path / "show.py"
-    excerpt = excerpts / "with_dropout1.npz"
-    reason = write_training_script(script, divergence("gradient", 0), excerpt, 0.0)
+    repro_data = repro_data_folder / "with_dropout1.npz"
+    reason = write_training_script(script, divergence("gradient", 0), repro_data, 0.0)
     assert reason == "the model draws random numbers in training (dropout)"
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_model_is_kept_by_its_own_configuration_where_that_is_enough(excerpts):
+def test_the_model_is_kept_by_its_own_configuration_where_that_is_enough(repro_data_folder):
     def kept(name):
-        with np.load(excerpts / name, allow_pickle=False) as file:
+        with np.load(repro_data_folder / name, allow_pickle=False) as file:
             return str(file["model"])
 
     assert json.loads(kept("dense1.npz"))["class_name"] == "Sequential"

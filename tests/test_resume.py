@@ -145,12 +145,12 @@ def test_it_ends_as_if_it_had_never_been_broken_off(train, whole, tmp_path, ever
 
 
 def test_what_is_gathered_is_a_copy(keras, task):
-    from ae_multi.training.state import gather
+    from ae_multi.training.state import get_state
 
     model = task[0]
     best = keras.callbacks.EarlyStopping()
     best.best_weights = [weight.copy() for weight in model.get_weights()]
-    gathered = gather(model, [best])
+    gathered = get_state(model, [best])
     before = [value.copy() for _, value in gathered["variables"]["weights"]]
     kept = gathered["callbacks"][0][1]["best_weights"]
     for variable, weight in zip(model.weights, best.best_weights, strict=True):
@@ -162,11 +162,11 @@ def test_what_is_gathered_is_a_copy(keras, task):
 
 
 def test_by_the_clock(train, whole, tmp_path, monkeypatch):
-    from ae_multi.training import saving
+    from ae_multi.training import saver
 
     looks = itertools.count(0, 20)  # each is 20 seconds after the last
     clock = types.SimpleNamespace(monotonic=lambda: next(looks))
-    monkeypatch.setattr(saving, "time", clock)
+    monkeypatch.setattr(saver, "time", clock)
     saved = {"checkpoint": tmp_path / "saved", "every": "1 minute"}
     train(broken=4, **saved)
     again = train(**saved, resume=True)
@@ -220,13 +220,13 @@ def test_a_damaged_checkpoint_is_passed_over(train, whole, tmp_path, caplog):
     ],
 )
 def test_a_file_with_good_digests_and_other_contents_is_refused(train, saved, tmp_path, change):
-    from ae_multi.checkpoints.folder import KIND
+    from ae_multi.checkpoints.folder import FORMAT
 
     (path,) = saved.glob("*.checkpoint")
-    manifest, parts = KIND.read(path)
+    manifest, parts = FORMAT.read(path)
     del manifest["parts"]
     change(manifest)
-    KIND.write(tmp_path / path.name, manifest, parts)
+    FORMAT.write(tmp_path / path.name, manifest, parts)
     with pytest.raises(InputError, match="Expected a whole checkpoint"):
         train(checkpoint=tmp_path, resume=True)
 

@@ -169,10 +169,10 @@ def test_a_backend_that_cannot_be_imported_is_one_clear_error(command, tmp_path,
 @pytest.mark.once
 def test_a_training_needs_no_home_directory(homeless, x):
     import ae_multi
-    from ae_multi.training import memory
+    from ae_multi.training import plan_cache
 
-    assert memory.place() is None
-    memory.remember("key", {"step": {"a": 1.0}, "build": {"a": 1.0}, "failed": []})
+    assert plan_cache.cache_path() is None
+    plan_cache.remember("key", {"step": {"a": 1.0}, "build": {"a": 1.0}, "failed": []})
     model = ae_multi.SimpleAutoencoder(3, (12,))
     model.compile()
     assert len(model.fit(x, epochs=1, verbose=0).history["loss"]) == 1

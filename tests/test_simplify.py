@@ -118,7 +118,7 @@ def test_a_value_before_a_change_in_place_is_kept(torch):
 
 @pytest.mark.parametrize("name", ["Adam", "AdamW", "Adamax", "amsgrad", "own", "lists"])
 def test_adam_alone_is_fused(name, keras):
-    from ae_multi.backends.torch.updates import update_forms
+    from ae_multi.backends.torch.optimizer_hooks import update_forms
 
     class Own(keras.optimizers.Adam):
         def update_step(self, gradient, variable, learning_rate):
@@ -140,7 +140,7 @@ def test_adam_alone_is_fused(name, keras):
 
 def test_the_fused_adam_is_keras_adam(torch, keras):
     """Against NumPy in float64, with a gradient that lies in memory in another order."""
-    from ae_multi.backends.torch.updates import Updates
+    from ae_multi.backends.torch.optimizer_hooks import Updates
 
     rng = np.random.default_rng(0)
     w, rate, beta1, beta2, epsilon = rng.random((4, 3)), 0.01, 0.8, 0.97, 1e-3

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ae_multi.parity.agreement import FIRST_STEPS_BOUND, agreement
-from ae_multi.recipes import Recipe
+from ae_multi.compare import TrainingConfig
+from ae_multi.compare.agreement import FIRST_STEPS_BOUND, agreement
 
 pytestmark = [pytest.mark.backend, pytest.mark.once]
 
@@ -11,24 +11,24 @@ pytestmark = [pytest.mark.backend, pytest.mark.once]
 @pytest.fixture(scope="module")
 def recorded(keras, tmp_path_factory):
     """A function that records a training on the digits, with a change to each model or step."""
-    from ae_multi.parity import record
+    from ae_multi.compare import worker
 
-    def run(change=lambda model: None, steps=record.PlanSteps, spread_runs=0, epochs=1):
+    def run(change=lambda model: None, steps=worker.PlanSteps, spread_runs=0, epochs=1):
         def build(*arguments):
             model = real(*arguments)
             change(model)
             return model
 
-        real, folder, events = record.build, tmp_path_factory.mktemp("record"), []
+        real, folder, events = worker.build, tmp_path_factory.mktemp("record"), []
         job = {
-            "recipes": [Recipe("simple", epochs=epochs).to_json()],
+            "configs": [TrainingConfig("simple", epochs=epochs).to_json()],
             "data": "digits", "path": None, "first_steps": 20, "spread_runs": spread_runs,
             "plans": False, "floors": False, "pictures": folder, "programs": str(folder),
         }  # fmt: skip
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(record, "build", build)
-            patch.setattr(record, "PlanSteps", steps)
-            record.record(job, events.append)
+            patch.setattr(worker, "build", build)
+            patch.setattr(worker, "PlanSteps", steps)
+            worker.record(job, events.append)
         (about,) = (event for event in events if event["event"] == "backend")
         (result,) = (event for event in events if event["event"] == "result")
         return {**about, **result}

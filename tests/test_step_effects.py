@@ -18,11 +18,11 @@ pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("plans_file")]
 @pytest.fixture
 def on_trial(monkeypatch):
     """Plans are compared for a training of any length."""
-    from ae_multi.training import memory, plan
+    from ae_multi.training import plan, plan_cache
 
     monkeypatch.setattr(plan, "_is_worth_trying", lambda name, seconds, left: seconds < 5)
-    monkeypatch.setattr(plan, "_TIMED", (0.001, 0.002))
-    monkeypatch.setattr(memory, "_here", {})
+    monkeypatch.setattr(plan, "_TIMING_SECONDS", (0.001, 0.002))
+    monkeypatch.setattr(plan_cache, "_here", {})
 
 
 @pytest.fixture
@@ -140,9 +140,9 @@ def test_a_trial_leaves_no_trace(keras, on_trial, x, monkeypatch):
 
 
 def test_an_evaluation_on_trial_leaves_no_trace(keras, x, monkeypatch):
-    from ae_multi.training import whole
+    from ae_multi.training import inference
 
-    monkeypatch.setattr(whole, "_MANY", 1)
+    monkeypatch.setattr(inference, "_MIN_BATCHES", 1)
     model, state = with_effects(keras)
     ae_multi.evaluate(model, x, x, 16, verbose=0)
     found = [] if keras.config.backend() == "jax" else [state["variable"]]

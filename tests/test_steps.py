@@ -64,7 +64,7 @@ def by_plan(keras, kind, optimizer, plan):
     module = backends.current()
     model, data = task(keras, kind, optimizers(keras)[optimizer]())
     model._symbolic_build(data_batch=batch(keras, data, rows(kind)[0][0]))
-    steps = module.Steps(model, module.hold(data), plan, True, BATCH, STEPS)
+    steps = module.Steps(model, module.to_device(data), plan, True, BATCH, STEPS)
     logs = [steps.run(run) for run in rows(kind)]
     model.optimizer.finalize_variable_values(model.trainable_weights)
     return {name: np.concatenate([log[name] for log in logs]) for name in logs[0]}, state(model)
@@ -120,12 +120,12 @@ def test_a_kept_state_is_the_one_before_whatever_steps_follow(keras, kind):
             continue
         model, data = task(keras, kind, optimizers(keras)["adam"]())
         model._symbolic_build(data_batch=batch(keras, data, first[0]))
-        steps = module.Steps(model, module.hold(data), plan, True, BATCH, STEPS)
+        steps = module.Steps(model, module.to_device(data), plan, True, BATCH, STEPS)
         steps.run(first)
-        before, kept = state(model), steps.keep()
+        before, saved = state(model), steps.snapshot()
         logs = steps.run(then)
         assert any((a != b).any() for a, b in zip(state(model), before, strict=True)), plan
-        steps.restore(kept)
+        steps.restore(saved)
         for a, b in zip(state(model), before, strict=True):
             np.testing.assert_array_equal(a, b, err_msg=plan)
         for name, values in steps.run(then).items():

@@ -39,9 +39,9 @@ def test_of_equal_terms_it_grows_with_their_number_and_not_with_its_root(sums):
 
 def recorded(keras, model, x, y):
     """(entries by name of the gradients, of the weights after a step, of the layers' outputs)."""
-    from ae_multi.parity.recorder import Recorder
+    from ae_multi.parity.trace_recorder import TraceRecorder
 
-    recorder = Recorder(model, [x], [y], 0, len(x), with_sums=True)
+    recorder = TraceRecorder(model, [x], [y], 0, len(x), with_sums=True)
     stages = recorder.forward(1)
     stages |= recorder.steps(1)
     return [

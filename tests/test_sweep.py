@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.reference.planting import altered
-from tests.sweep.branch import Configuration, Numbers
-from tests.sweep.catalogue import DRAWS, EXCEPTIONS, configurations
-from tests.sweep.sweep import sweep
+from tests.reference.patched_interpreter import patched_interpreter
+from tests.robustness.sweep.branch import Configuration, Numbers
+from tests.robustness.sweep.catalogue import DRAWS, EXCEPTIONS, configurations
+from tests.robustness.sweep.sweep import sweep
 
 
 @pytest.mark.backend
@@ -43,9 +43,9 @@ def test_what_differs_is_found_and_named_and_the_rest_left_be(pythons, tmp_path)
     found = sweep(chosen, pythons, tmp_path / "sweep")
     assert [finding.configuration for finding in found] == chosen[1:3]
     bicubic, lanczos = found
-    torchs = [entry for entry in bicubic.divergences if "torch" in entry.guilty]
+    torchs = [entry for entry in bicubic.divergences if "torch" in entry.diverging]
     assert torchs[0].layer == "UpSampling2D"
-    assert torchs[0].rung == "forward"
+    assert torchs[0].stage == "forward"
     assert torchs[0].error["torch"] > 0.01
     assert list(lanczos.errors) == ["torch"]
     assert "Lanczos" in lanczos.errors["torch"]
@@ -72,9 +72,9 @@ def test_faults_in_one_backend_are_found_in_their_layers_alone(pythons, tmp_path
         Configuration("Dense", {"units": 3}, [Numbers((5,))]),
         *(Configuration(layer, {}, [Numbers((5,))]) for layer in FAULTS),
     ]
-    faulty = {**pythons, "torch": altered(pythons["torch"], tmp_path / "altered", code)}
+    faulty = {**pythons, "torch": patched_interpreter(pythons["torch"], tmp_path / "altered", code)}
     found = sweep(chosen, faulty, tmp_path / "sweep")
     assert [finding.configuration for finding in found] == chosen[1:]
-    for finding, (rung, _) in zip(found, FAULTS.values(), strict=True):
-        assert {entry.guilty for entry in finding.divergences} == {("torch",)}
-        assert finding.divergences[0].rung == rung
+    for finding, (stage, _) in zip(found, FAULTS.values(), strict=True):
+        assert {entry.diverging for entry in finding.divergences} == {("torch",)}
+        assert finding.divergences[0].stage == stage

@@ -67,7 +67,7 @@ def test_denoise(tmp_path, capsys, digits):
 def test_segment(tmp_path, capsys, digits):
     from sklearn.metrics import jaccard_score
 
-    from ae_multi.tasks.floors import otsu
+    from ae_multi.baselines import otsu
 
     text, found, picture = run_task(
         tmp_path, capsys, "segment", "--data", "digits", "--samples", 60, "--epochs", 25

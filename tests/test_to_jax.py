@@ -146,7 +146,7 @@ def test_nested_models_may_have_layers_of_one_name(keras):
         return keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, name="same")])
 
     model = stirred(keras.Sequential([keras.Input((4,)), part(), part()]))
-    names = [layer.name for _, layer in ae_multi.moving.reading.read(model).layers]
+    names = [layer.name for _, layer in ae_multi.interop.extract.extract_network(model).layers]
     assert names == ["same", "same_1"]
 
 

@@ -164,13 +164,13 @@ def test_what_cannot_be_moved_is_named(keras):
     ]:
         model = keras.Sequential([keras.Input((4,)), layer])
         with pytest.raises(ae_multi.InputError, match=message):
-            ae_multi.moving.reading.read(model)
+            ae_multi.interop.extract.extract_network(model)
     twice = kl.Dense(4, name="twice")
     inputs = keras.Input((4,))
     with pytest.raises(ae_multi.InputError, match="'twice', used 2 times"):
-        ae_multi.moving.reading.read(keras.Model(inputs, twice(twice(inputs))))
+        ae_multi.interop.extract.extract_network(keras.Model(inputs, twice(twice(inputs))))
     with pytest.raises(ae_multi.InputError, match="Expected a Keras model"):
-        ae_multi.moving.reading.read("model")
+        ae_multi.interop.extract.extract_network("model")
 
 
 @pytest.mark.skipif(installed("torch"), reason="PyTorch is installed")

@@ -103,7 +103,7 @@ def test_one_channel_is_a_product_of_matrices(torch, size, stride, padding):
 
 
 def test_patches_that_take_much_memory_are_not_made(torch, monkeypatch):
-    from ae_multi.backends.torch import convolutions
+    from ae_multi.backends.torch.graph_passes import convolutions
 
     def function(x, wide, narrow):
         wide = wide.detach().requires_grad_()
@@ -112,7 +112,7 @@ def test_patches_that_take_much_memory_are_not_made(torch, monkeypatch):
 
     inputs = torch.rand(2, 1, 6, 5), torch.rand(4, 1, 3, 3), torch.rand(4, 1, 3, 3)
     for most, left in ((2**26, 0), (4 * 2 * 4 * 3 * 9, 0), (4 * 2 * 4 * 3 * 9 - 1, 2)):
-        monkeypatch.setattr(convolutions, "_MOST", most)
+        monkeypatch.setattr(convolutions, "_MAX_PATCH_BYTES", most)
         expected, found, names = recorded(function, *inputs)
         torch.testing.assert_close(found, expected)
         assert sum("convolution" in name for name in names) == 1 + left

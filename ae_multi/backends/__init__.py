@@ -16,19 +16,19 @@ names:
 What makes it fast, with Keras's own `train_step` as the one definition of a step:
 
     plans(model)      the ways to run steps of a model: (name, seconds that building may take)
-    hold(data)        (x, y, sample_weight) on the device once, as they are stored: a `Held`
-    Steps(model, held, plan, training, batch_size, most)
+    to_device(data)   (x, y, sample_weight) on the device once, as stored: a `DeviceData`
+    Steps(model, device_data, plan, training, batch_size, max_steps)
                       runs steps by one plan: run(indices) takes int32 (steps, batch) and returns
-                      the logs after each step; keep() and restore(kept) hold and set the state.
+                      the logs after each step; snapshot() and restore(state) copy and set it.
                       After a run the model's and optimizer's variables are what `fit` would leave
     snapshot(reachable)
                       the state of a `snapshot.Reachable`, with a method to restore it
     values(reachable, known)
                       the Python values in it, and on JAX the variables that are not ``known``: what
                       a program has as constants, with a method that says whether they changed
-    forward(model, x, batch_size, told=None)
+    forward(model, x, batch_size, on_progress=None)
                       the model's outputs in use for all of x, NumPy arrays in its structure;
-                      told is called with the number of batches that are done
+                      on_progress is called with the number of batches that are done
 
 And a module ``export`` for `ae_multi.exporting`, imported when asked for (OpenVINO has one, too):
 
@@ -38,7 +38,8 @@ And a module ``export`` for `ae_multi.exporting`, imported when asked for (OpenV
                       what the file's own runtime makes of each batch: list of dicts of arrays
     versions(format)  of what writes and runs it: dict
 
-Beside it a module ``plain`` makes the same network without Keras, on whichever backend Keras runs.
+Beside it a module ``native_network`` makes the same network without Keras, on whichever backend
+Keras runs.
 """
 
 import importlib
@@ -46,7 +47,7 @@ import importlib
 from ae_multi.errors import BackendError
 from ae_multi.selection import BACKENDS, FORWARD_ONLY, check_backend, select_backend
 
-__all__ = ["BACKENDS", "current", "get", "get_plain"]
+__all__ = ["BACKENDS", "current", "get", "get_native_network"]
 
 
 def current():
@@ -66,11 +67,11 @@ def get(name):
     return importlib.import_module(f"ae_multi.backends.{module}")
 
 
-def get_plain(name):
+def get_native_network(name):
     """The module that makes networks of the plain framework ``name``.
 
     Raises:
         BackendError: it is not installed here.
     """
     check_backend(name, where=f"a network of plain {name}")
-    return importlib.import_module(f"ae_multi.backends.{name}.plain")
+    return importlib.import_module(f"ae_multi.backends.{name}.native_network")

@@ -31,7 +31,7 @@ def two_threads(begin=None):
     return ThreadPoolExecutor(2, "ae_multi", begin)
 
 
-def in_chunks(run, x, size, told=None, fetch=as_numpy, pool=None):
+def in_chunks(run, x, size, on_progress=None, fetch=as_numpy, pool=None):
     """Outputs of ``run`` for all of ``x``, as NumPy arrays in the structure of its outputs.
 
     They are written into arrays made once, so that memory is touched once.
@@ -40,7 +40,7 @@ def in_chunks(run, x, size, told=None, fetch=as_numpy, pool=None):
         run: function of a part of ``x`` that returns tensors, perhaps before they are computed.
         x: nested arrays of n samples each.
         size: samples in a part; the last may be smaller.
-        told: function that is called with the number of parts that are done, after each.
+        on_progress: function that is called with the number of parts that are done, after each.
         fetch: function of a tensor that returns its numbers for NumPy, good until the next call.
         pool: None, or a `concurrent.futures.Executor` whose threads compute, fetch and write
             parts each on its own: all but the first, for which ``run`` may have to be compiled,
@@ -80,6 +80,6 @@ def in_chunks(run, x, size, told=None, fetch=as_numpy, pool=None):
     parts = one_by_one if pool is None else side_by_side
     for count, outputs in enumerate(parts(range(0, samples, size)), 1):
         structure = outputs
-        if told is not None:
-            told(count)
+        if on_progress is not None:
+            on_progress(count)
     return keras.tree.pack_sequence_as(structure, whole)

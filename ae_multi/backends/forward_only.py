@@ -50,7 +50,7 @@ def plans(model):
     return []
 
 
-def forward(model, x, batch_size, told=None):
+def forward(model, x, batch_size, on_progress=None):
     """The model's outputs in use for all of ``x``, by Keras's own `predict`."""
     # Not the model's: that of an `Autoencoder` comes here.
     return keras.Model.predict(model, x, batch_size=batch_size, verbose=0)

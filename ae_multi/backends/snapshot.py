@@ -45,7 +45,7 @@ _NOTES = {
 }  # fmt: skip
 _PREFIXES = ("_ae_multi_", "_self_", "_backward_", "_forward_", "_load_state_dict_", "_state_dict_")
 _PROGRAMS = "_ae_multi_programs"
-_LARGEST = 2**20  # elements of an array that is compared by content
+_MAX_COMPARED_ELEMENTS = 2**20  # elements of an array that is compared by content
 _EMPTY = object()
 
 
@@ -150,7 +150,7 @@ class Values:
         if version is not None:
             self._compare(lambda: self._version(value), name)
         elif isinstance(value, np.ndarray):
-            if value.size <= _LARGEST:
+            if value.size <= _MAX_COMPARED_ELEMENTS:
                 self._compare(lambda: (value.shape, value.tobytes()), name)
         elif _generator_state(value) is not None:
             self._compare(lambda: repr(_generator_state(value)), name)

@@ -1,6 +1,6 @@
 """Checkpoints of a training: a folder of them, and how often one is written."""
 
-from ae_multi.checkpoints.every import Every
-from ae_multi.checkpoints.folder import Folder, Place
+from ae_multi.checkpoints.folder import Folder, Position
+from ae_multi.checkpoints.interval import Interval
 
-__all__ = ["Every", "Folder", "Place"]
+__all__ = ["Folder", "Interval", "Position"]

@@ -7,18 +7,18 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from ae_multi.archives import Kind
 from ae_multi.checkpoints.lock import Lock
 from ae_multi.errors import InputError
-from ae_multi.sizes import check_positive
+from ae_multi.io.archive import ArchiveFormat
+from ae_multi.validation import check_positive
 
-KIND = Kind("a checkpoint", format=1)
+FORMAT = ArchiveFormat("a checkpoint", format=1)
 _NAME = re.compile(r"epoch-(\d{6,})-step-(\d{8,})\.checkpoint")
 
 _log = logging.getLogger("ae_multi")
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """How far a training is: a later place is the larger tuple.
 
     Attributes:
@@ -69,9 +69,9 @@ class Folder:
             with contextlib.suppress(OSError):
                 half.unlink()
 
-    def places(self):
-        """Where there are checkpoints, whole or not: list of `Place`, the oldest first."""
-        return sorted(place for path in self.path.iterdir() if (place := Place.of(path)))
+    def positions(self):
+        """Where there are checkpoints, whole or not: list of `Position`, the oldest first."""
+        return sorted(position for path in self.path.iterdir() if (position := Position.of(path)))
 
     def newest(self):
         """(place, manifest, parts) of the newest whole checkpoint, or None where there is none.
@@ -81,10 +81,10 @@ class Folder:
         Raises:
             InputError: there are checkpoints, and none of them is whole.
         """
-        places, damage = self.places(), []
-        for place in reversed(places):
+        positions, damage = self.positions(), []
+        for position in reversed(positions):
             try:
-                return place, *KIND.read(self.path / place.name)
+                return position, *FORMAT.read(self.path / position.name)
             except InputError as error:
                 damage.append(error)
                 _log.warning("Passed over a checkpoint. %s", error)
@@ -95,18 +95,18 @@ class Folder:
             )
         return None
 
-    def write(self, place, manifest, parts):
-        """Write the checkpoint of ``place``, on the disk when this returns, and remove old ones.
+    def write(self, position, manifest, parts):
+        """Write the checkpoint of ``position``, on the disk when this returns, and remove old ones.
 
         Raises:
             OSError: it could not be written; what was there before is there still.
         """
-        KIND.write(self.path / place.name, manifest, parts)
+        FORMAT.write(self.path / position.name, manifest, parts)
         _sync(self.path)  # the name, too, has to be on the disk before older ones may go
-        places = self.places()
+        positions = self.positions()
         # Those of a later place were damaged, or this training had not gone on from another.
-        kept = [other for other in places if other <= place][-self._keep :]
-        for other in places:
+        kept = [other for other in positions if other <= position][-self._keep :]
+        for other in positions:
             if other not in kept:
                 with contextlib.suppress(OSError):
                     (self.path / other.name).unlink()

@@ -11,12 +11,12 @@ from ae_multi.cli.options import (
     model_names,
     training_options,
 )
+from ae_multi.compare import CompareConfig, compare
+from ae_multi.compare.config import MODELS, TrainingConfig
+from ae_multi.environment import describe_machine
 from ae_multi.errors import InputError
-from ae_multi.files import check_writable
-from ae_multi.parity import Settings, compare
-from ae_multi.recipes.recipe import MODELS, Recipe
-from ae_multi.report.json import write_json
-from ae_multi.report.machine import machine
+from ae_multi.io.atomic import check_writable
+from ae_multi.report.json_file import write_json
 from ae_multi.report.progress import BackendProgress
 from ae_multi.report.tables import console, print_comparison
 
@@ -54,8 +54,10 @@ def run(options):
         if options.plans:
             raise InputError("Expected --figure without --plans. Received: both.")
     check_names("--model", options.model, MODELS)
-    settings = Settings(
-        recipes=tuple(Recipe(model, **training_options(options)) for model in options.model),
+    settings = CompareConfig(
+        configs=tuple(
+            TrainingConfig(model, **training_options(options)) for model in options.model
+        ),
         backends=options.backends,
         pythons=dict(options.python),
         data=options.data,
@@ -67,7 +69,7 @@ def run(options):
         comparison = compare(settings, progress.on_event)
     try:
         if options.json:
-            write_json(options.json, {**comparison.to_json(), "machine": machine()})
+            write_json(options.json, {**comparison.to_json(), "machine": describe_machine()})
         if options.figure:
             from ae_multi.report.figures import draw_comparison
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from ae_multi.cli.options import backend_python
 from ae_multi.cli.startup import import_backend
-from ae_multi.files import check_file, check_writable
-from ae_multi.report.json import write_json
+from ae_multi.io import npy
+from ae_multi.io.atomic import check_file, check_writable
+from ae_multi.report.json_file import write_json
 from ae_multi.report.progress import job_progress
 from ae_multi.report.tables import console
-from ae_multi.safe import npy
 
 
 def add_options(parser):

@@ -2,9 +2,9 @@
 
 import argparse
 
+from ae_multi.compare.config import MODELS
 from ae_multi.errors import InputError
-from ae_multi.files import check_writable
-from ae_multi.recipes.recipe import MODELS
+from ae_multi.io.atomic import check_writable
 
 
 def add_backend_options(parser):
@@ -61,7 +61,7 @@ def add_training_options(parser):
 
 
 def training_options(options):
-    """The keywords of a `Recipe` that `add_training_options` asked for."""
+    """The keywords of a `TrainingConfig` that `add_training_options` asked for."""
     return {
         "epochs": options.epochs,
         "batch_size": options.batch_size,

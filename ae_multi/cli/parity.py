@@ -4,19 +4,19 @@ import argparse
 from pathlib import Path
 
 from ae_multi.cli.options import add_backend_options, check_figure
+from ae_multi.compare import MODELS
 from ae_multi.data.load import NAMES
+from ae_multi.environment import describe_machine
 from ae_multi.errors import InputError
-from ae_multi.files import check_file, check_writable, read_whole
+from ae_multi.io import npy
+from ae_multi.io.atomic import check_file, check_writable, wrap_read_errors
 from ae_multi.parity.check import check
-from ae_multi.recipes import MODELS
 from ae_multi.report.drift import draw_curves
-from ae_multi.report.json import write_json
-from ae_multi.report.ladder import print_report
-from ae_multi.report.machine import machine
+from ae_multi.report.json_file import write_json
 from ae_multi.report.progress import BackendProgress
+from ae_multi.report.stages import print_report
 from ae_multi.report.tables import console
-from ae_multi.safe import npy
-from ae_multi.sizes import check_positive
+from ae_multi.validation import check_positive
 
 
 def add_options(parser):
@@ -122,7 +122,7 @@ def run(options):
     if options.json:
         agree = all(report.agree for report in reports)
         found = {"agree": agree, "models": [report.to_json() for report in reports]}
-        write_json(options.json, {**found, "machine": machine()})
+        write_json(options.json, {**found, "machine": describe_machine()})
     if options.figure:
         draw_curves(reports, options.figure)
     return 0 if all(report.agree for report in reports) else 1
@@ -168,6 +168,6 @@ def _load(paths):
     arrays = []
     for path in paths:
         check_file(path, "an array in a whole .npy file")
-        with read_whole(path, ".npy file"), open(path, "rb") as file:
+        with wrap_read_errors(path, ".npy file"), open(path, "rb") as file:
             arrays.append(npy.read(file, Path(path).stat().st_size, path))
     return arrays

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from ae_multi.cli.options import add_data_options, check_figure
 from ae_multi.cli.startup import import_backend
-from ae_multi.files import check_writable
-from ae_multi.report.json import write_json
-from ae_multi.report.machine import machine
+from ae_multi.environment import describe_machine
+from ae_multi.io.atomic import check_writable
+from ae_multi.report.json_file import write_json
 from ae_multi.report.progress import job_progress
 from ae_multi.report.tables import console
 from ae_multi.report.tasks import print_result
@@ -32,13 +32,13 @@ def add_task_options(parser):
     parser.add_argument("--figure", type=Path, metavar="FILE", help="draw it (.png, .svg or .pdf)")
 
 
-def run_task(name, options, **own):
+def run_task(name, options, **kwargs):
     """Run a task on the current backend; print it, and write what was asked for; return 0.
 
     Args:
         name: "reduce", "denoise", "detect", "segment" or "features".
         options: what the command line said.
-        own: the task's own keywords.
+        **kwargs: the task's own keywords.
     """
     if options.json:
         check_writable(options.json, "the JSON")
@@ -58,12 +58,12 @@ def run_task(name, options, **own):
 
         with reporting(report):
             run = getattr(importlib.import_module(f"ae_multi.tasks.{name}"), name)
-            result = run(task, **own)
+            result = run(task, **kwargs)
     try:
         if options.json:
-            write_json(options.json, {**result.to_json(), "machine": machine()})
+            write_json(options.json, {**result.to_json(), "machine": describe_machine()})
         if options.figure:
-            from ae_multi.report.pictures import draw
+            from ae_multi.report.task_figures import draw
 
             draw(result, options.figure)
     finally:

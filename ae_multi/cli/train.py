@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from ae_multi.checkpoints import Every
+from ae_multi.checkpoints import Interval
 from ae_multi.cli.options import add_data_options, add_training_options, training_options
 from ae_multi.cli.startup import import_backend
+from ae_multi.compare.config import ALL_MODELS, TrainingConfig
 from ae_multi.errors import InputError
-from ae_multi.files import check_writable
-from ae_multi.recipes.recipe import ALL_MODELS, Recipe
+from ae_multi.io.atomic import check_writable
 from ae_multi.report.progress import job_progress
 from ae_multi.report.tables import console
 
@@ -42,7 +42,7 @@ def add_options(parser):
 
 def run(options):
     """Train, report and save; return 0."""
-    recipe = Recipe(options.model, **training_options(options))
+    config = TrainingConfig(options.model, **training_options(options))
     checkpoints = _checkpoints(options)
     if options.out is None and not options.no_save:
         raise InputError(
@@ -57,16 +57,16 @@ def run(options):
     with job_progress(console(stderr=True), "train") as report:
         name = import_backend()
         from ae_multi import backends
+        from ae_multi.compare.train import build, train
         from ae_multi.data import load_data
-        from ae_multi.recipes.train import build, train
         from ae_multi.training.progress import reporting
 
         backend = backends.current()
         data = load_data(options.data, options.data_path)
-        model = build(recipe, data.image_shape)
-        x, y, test = _task(recipe, data)
+        model = build(config, data.image_shape)
+        x, y, test = _task(config, data)
         with reporting(report):
-            training = train(model, x, recipe, checkpoints=checkpoints, y=y)
+            training = train(model, x, config, checkpoints=checkpoints, y=y)
         # Saved before anything else can fail.
         if options.out is not None:
             model.save(options.out)
@@ -100,27 +100,27 @@ def _checkpoints(options):
             )
         return None
     every = "1 epoch" if options.every is None else options.every
-    Every.parse(every)
+    Interval.parse(every)
     keep = 3 if options.keep is None else options.keep
     return {
         "checkpoint": options.checkpoint, "every": every, "keep": keep, "resume": options.resume
     }  # fmt: skip
 
 
-def _task(recipe, data):
+def _task(config, data):
     """What a model is trained on and how it is tested.
 
     Returns:
         (inputs; targets or None; function of the trained model that returns its quality in words
         and a warning where a simple method is as good, or "").
     """
-    if recipe.model == "segmentation":
+    if config.model == "segmentation":
         from ae_multi.data.clutter import clutter
 
-        x, masks = clutter(data.x_train, recipe.seed, "train")
-        return x, masks, lambda model: _segmentation_quality(model, x, masks, data, recipe.seed)
-    if recipe.model == "restoration":
-        return data.x_train, None, lambda model: _restoration_quality(model, data, recipe.seed)
+        x, masks = clutter(data.x_train, config.seed, "train")
+        return x, masks, lambda model: _segmentation_quality(model, x, masks, data, config.seed)
+    if config.model == "restoration":
+        return data.x_train, None, lambda model: _restoration_quality(model, data, config.seed)
     return data.x_train, None, lambda model: _reconstruction_quality(model, data)
 
 
@@ -128,12 +128,12 @@ def _reconstruction_quality(model, data):
     """Reconstructions, compared with PCA's and with the mean image."""
     import numpy as np
 
-    from ae_multi.data.floors import mean_floor, pca_floors
-    from ae_multi.recipes.quality import psnr, squared_errors
+    from ae_multi.baselines import mean_baseline, pca_baselines
+    from ae_multi.metrics import psnr, squared_errors
 
     errors = squared_errors(data.x_test, model.reconstruct(data.x_test))
     size = int(np.prod(model.encode(data.x_test[:1]).shape[1:]))
-    linear, mean = pca_floors(data, [size])[size], mean_floor(data)
+    linear, mean = pca_baselines(data, [size])[size], mean_baseline(data)
     warning = ""
     if not np.mean(errors) < mean:
         warning = "No better than predicting the mean image."
@@ -150,7 +150,7 @@ def _restoration_quality(model, data, seed):
     """Restored images, compared with the noisy ones."""
     import numpy as np
 
-    from ae_multi.recipes.quality import psnr, squared_errors
+    from ae_multi.metrics import psnr, squared_errors
     from ae_multi.tasks.denoise import with_noise
 
     noisy = with_noise(data.x_test, model.noise, seed, "test")
@@ -167,8 +167,9 @@ def _restoration_quality(model, data, seed):
 
 def _segmentation_quality(model, x_train, m_train, data, seed):
     """Masks of digits on clutter, compared with the best threshold on brightness."""
+    from ae_multi.baselines import best_threshold
     from ae_multi.data.clutter import clutter
-    from ae_multi.tasks.floors import best_threshold, iou
+    from ae_multi.metrics import iou
 
     x_test, m_test = clutter(data.x_test, seed, "test")
     found = iou(model.segment(x_test) > 0, m_test)

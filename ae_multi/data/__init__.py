@@ -1,4 +1,4 @@
-"""Data sets, the order of their samples, and standard baselines."""
+"""Data sets, and the order of their samples."""
 
 from ae_multi.data.dataset import Dataset
 from ae_multi.data.load import load_data

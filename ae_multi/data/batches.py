@@ -46,7 +46,7 @@ class Batches(keras.utils.PyDataset):
     """Arrays served to ``keras.Model.fit`` in the project's own order.
 
     Keras shuffles arrays by three generators on three backends, and fetches ahead, so that a
-    dataset that counts its own epochs drifts. This one is told the epoch by `EpochTeller`.
+    dataset that counts its own epochs drifts. This one is told the epoch by `EpochSetter`.
 
     Args:
         arrays: nested arrays of n samples each, None among them; (x, y) or (x, y, sample_weight)
@@ -135,7 +135,7 @@ def _as_tensor(array):
     return None if array is None else keras.ops.convert_to_tensor(array)
 
 
-class EpochTeller(keras.callbacks.Callback):
+class EpochSetter(keras.callbacks.Callback):
     """Tells `Batches` which epoch begins, before its first batch is fetched.
 
     Args:

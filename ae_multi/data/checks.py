@@ -4,7 +4,7 @@ import numpy as np
 
 from ae_multi.errors import InputError
 
-_VALUES = 2**17  # whose extremes are found at once: 512 KiB of float32
+_VALUES_AT_ONCE = 2**17  # whose extremes are found at once: 512 KiB of float32
 
 
 def check_array(x, where, shape=None, value_range=None):
@@ -131,7 +131,7 @@ def _check_values(array, where, value_range):
 def _extremes(array):
     """(lowest, highest) value; a NaN anywhere makes both NaN, so that they find every fault."""
     # What both look at stays in a processor's cache from one to the other.
-    at_once = max(1, _VALUES * len(array) // array.size)
+    at_once = max(1, _VALUES_AT_ONCE * len(array) // array.size)
     parts = [array[begin : begin + at_once] for begin in range(0, len(array), at_once)]
     lows, highs = zip(*((part.min(), part.max()) for part in parts), strict=True)
     return np.min(lows), np.max(highs)

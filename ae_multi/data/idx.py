@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from ae_multi.errors import InputError
-from ae_multi.files import check_file, read_whole
-from ae_multi.safe.unpacking import most_from
+from ae_multi.io.atomic import check_file, wrap_read_errors
+from ae_multi.io.zip_archive import max_unpacked_bytes
 
 _UNSIGNED_BYTE = 8
 _AXES = 64  # the most that a NumPy array has
@@ -34,7 +34,7 @@ def read_idx(path, shape=None):
     """
     path = Path(path)
     check_file(path, "an IDX file")
-    with read_whole(path, "IDX file"), open(path, "rb") as raw:
+    with wrap_read_errors(path, "IDX file"), open(path, "rb") as raw:
         gzipped = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         if not gzipped:
@@ -69,7 +69,7 @@ def _read(file, path, shape):
             f"Expected an IDX file of shape {tuple(shape)}. Received: {path} of shape {stated}."
         )
     size = math.prod(stated)
-    most = most_from(path.stat().st_size)
+    most = max_unpacked_bytes(path.stat().st_size)
     data = _read_at_most(file, min(size, most) + 1)
     if len(data) > most:
         raise InputError(

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from ae_multi.errors import InputError
-from ae_multi.files import check_file
-from ae_multi.safe.unpacking import most_from
+from ae_multi.io.atomic import check_file
+from ae_multi.io.zip_archive import max_unpacked_bytes
 
 _HEADER, _VERSION = 128, 0x0100
 _MATRIX, _PACKED = 14, 15  # types of elements
@@ -35,7 +35,7 @@ def read_mat(path):
     check_file(path, "the table")
     content = Path(path).read_bytes()
     try:
-        held = dict(_matrices(content, most_from(len(content))))
+        held = dict(_matrices(content, max_unpacked_bytes(len(content))))
         rows, marks = held["X"].astype(float), held["y"].ravel().astype(float)
         if rows.ndim != 2 or not rows.size or marks.shape != rows.shape[:1]:
             raise ValueError(f"X of shape {rows.shape} and y of shape {held['y'].shape}")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ae_multi.errors import InputError
-from ae_multi.safe import npy, npz
+from ae_multi.io import npy, npz
 
 
 def read_npz(path, shapes):

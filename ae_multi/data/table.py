@@ -9,7 +9,7 @@ import numpy as np
 
 from ae_multi.data.digest import sha256
 from ae_multi.errors import InputError
-from ae_multi.files import check_file
+from ae_multi.io.atomic import check_file
 
 _TRUE, _FALSE = {"1", "1.0", "true", "yes"}, {"0", "0.0", "false", "no"}
 
@@ -20,20 +20,20 @@ class LabelledTable:
 
     Attributes:
         x: float64 (rows, columns).
-        strange: booleans (rows,): which rows are anomalies.
+        anomalous: booleans (rows,): which rows are anomalies.
         columns: names of the columns of ``x``.
         source: the file.
     """
 
     x: np.ndarray
-    strange: np.ndarray
+    anomalous: np.ndarray
     columns: tuple
     source: str
 
     @property
     def sha256(self):
         """Digest of both arrays."""
-        return sha256((self.x, self.strange))
+        return sha256((self.x, self.anomalous))
 
 
 def load_table(path, label):
@@ -67,7 +67,7 @@ def load_table(path, label):
             f"Received: {', '.join(names) or 'an empty file'}."
         )
     place = names.index(label)
-    rows, strange = [], []
+    rows, anomalous = [], []
     for number, line in enumerate(lines, start=2):
         if not line:
             continue
@@ -76,7 +76,7 @@ def load_table(path, label):
                 f"Expected {len(names)} values in line {number} of {path}, as many as names. "
                 f"Received: {len(line)}."
             )
-        strange.append(_truth(line[place], path, number, label))
+        anomalous.append(_truth(line[place], path, number, label))
         rows.append([
             _number(text, path, number, name)
             for column, (text, name) in enumerate(zip(line, names, strict=True))
@@ -85,7 +85,7 @@ def load_table(path, label):
     if not rows:
         raise InputError(f"Expected rows of numbers in {path}. Received: names alone.")
     columns = tuple(name for column, name in enumerate(names) if column != place)
-    return LabelledTable(np.array(rows), np.array(strange), columns, Path(path).name)
+    return LabelledTable(np.array(rows), np.array(anomalous), columns, Path(path).name)
 
 
 def _number(text, path, number, name):

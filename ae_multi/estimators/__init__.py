@@ -1,8 +1,8 @@
 """Autoencoders as scikit-learn estimators: `fit`, `transform`, `predict`, `score_samples`."""
 
-from ae_multi.estimators.archive import load_estimator
 from ae_multi.estimators.denoiser import Denoiser
 from ae_multi.estimators.detector import AnomalyDetector
+from ae_multi.estimators.file_format import load_estimator
 from ae_multi.estimators.segmenter import Segmenter
 from ae_multi.estimators.transformer import AutoencoderTransformer
 

@@ -5,6 +5,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ae_multi._keras import keras
 from ae_multi.data.checks import check_array
+from ae_multi.environment import estimator_provenance
 from ae_multi.errors import InputError
 from ae_multi.estimators.chunks import as_passes, parts_of
 from ae_multi.estimators.fitting import epochs_for, learning_rates, train_chunks, train_whole
@@ -16,13 +17,12 @@ from ae_multi.estimators.parameters import (
     seed_of,
     with_plain_parameters,
 )
-from ae_multi.estimators.portable import Portable
-from ae_multi.estimators.provenance import provenance
+from ae_multi.estimators.persistence import PersistenceMixin
 from ae_multi.estimators.scaling import Scaling, scale, unscale
-from ae_multi.models.whole import predict_float32
+from ae_multi.models.base import predict_float32
 
 
-class NetworkEstimator(Portable, BaseEstimator):
+class NetworkEstimator(PersistenceMixin, BaseEstimator):
     r"""A network behind scikit-learn's face; the backend is what ``KERAS_BACKEND`` says.
 
     X may be an array or data frame of shape (n, features), images of shape (n, height, width) or
@@ -205,7 +205,7 @@ class NetworkEstimator(Portable, BaseEstimator):
         self._compile()
         self.loss_curve_, self.n_iter_ = [], 0
         self.validation_loss_curve_ = [] if self.early_stopping else None
-        self.provenance_ = provenance()
+        self.provenance_ = estimator_provenance()
 
     def _learn(self, scaling, x, y):
         scaling.update(x)

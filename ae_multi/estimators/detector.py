@@ -13,8 +13,8 @@ from ae_multi.estimators.inputs import held_out
 from ae_multi.estimators.parameters import check_number
 from ae_multi.estimators.scaling import scale
 from ae_multi.estimators.scores import as_rows, manifold_errors, mean, squared_errors
-from ae_multi.models.whole import predict_float32
-from ae_multi.sizes import as_plain, check_positive
+from ae_multi.models.base import predict_float32
+from ae_multi.validation import as_plain, check_positive
 
 
 class AnomalyDetector(OutlierMixin, NetworkEstimator):
@@ -241,9 +241,9 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
         label = Label.of(limit=-self.offset_)(score)
         return {**super()._graph_outputs(scaled, outputs), "score": score, "label": label}
 
-    def _told(self, scaled):
+    def _expected_outputs(self, scaled):
         score = self._means(scaled)
-        return {**super()._told(scaled), "score": score, "label": self._labels(score)}
+        return {**super()._expected_outputs(scaled), "score": score, "label": self._labels(score)}
 
     def _graph_score(self, pair):
         if getattr(self, "codes_", None) is None:

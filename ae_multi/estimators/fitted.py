@@ -70,9 +70,9 @@ def _is_network(value, estimator):
     if sample_shape(getattr(value, "encoder", value)) not in (None, shape):
         return False
     classes = getattr(estimator, "classes_", None)
-    wanted = shape if classes is None else (*shape[:2], len(classes))
+    required = shape if classes is None else (*shape[:2], len(classes))
     outputs = value.compute_output_spec(keras.KerasTensor((None, *shape), "float32"))
-    return tuple(outputs.shape[1:]) == wanted
+    return tuple(outputs.shape[1:]) == required
 
 
 def _are_codes(value, estimator):

@@ -8,11 +8,11 @@ from ae_multi import training
 from ae_multi._keras import keras
 from ae_multi.data.digest import sha256
 from ae_multi.estimators.inputs import held_out
-from ae_multi.training.begin import Checkpoints
+from ae_multi.training.checkpointing import Checkpoints
 from ae_multi.training.epochs import set_epochs
 
 # "auto": as many epochs as make this many steps, within bounds.
-_STEPS, _MOST = 2500, 1000
+_MIN_STEPS, _MAX_EPOCHS = 2500, 1000
 
 
 def epochs_for(epochs, samples, batch_size, fewest):
@@ -20,7 +20,7 @@ def epochs_for(epochs, samples, batch_size, fewest):
     if epochs != "auto":
         return epochs
     steps = -(-samples // batch_size)
-    return min(max(math.ceil(_STEPS / steps), fewest), _MOST)
+    return min(max(math.ceil(_MIN_STEPS / steps), fewest), _MAX_EPOCHS)
 
 
 def learning_rates(estimator, epochs):

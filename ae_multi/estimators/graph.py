@@ -12,8 +12,8 @@ from ae_multi.errors import InputError
 from ae_multi.estimators.graph_layers import Scale, Unscale
 from ae_multi.estimators.scaling import needs_float64, scale
 from ae_multi.exporting.graph import Graph, called, check_part, functional
+from ae_multi.models.base import predict_float32
 from ae_multi.models.inputs import CHANNELS_LAST
-from ae_multi.models.whole import predict_float32
 
 
 def graph_of(estimator, part):
@@ -43,7 +43,7 @@ def graph_of(estimator, part):
         return Graph(
             functional(shape, outputs),
             bounds_of(estimator),
-            outputs=lambda x: estimator._told(scaled(x)),
+            outputs=lambda x: estimator._expected_outputs(scaled(x)),
             sizes=estimator._sizes,
             decided=estimator._decided,
         )

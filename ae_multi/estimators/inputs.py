@@ -9,7 +9,7 @@ from ae_multi.data.checks import channels_hint, faulty_value
 from ae_multi.errors import InputError
 from ae_multi.models.inputs import check_image_shape
 from ae_multi.randomness.streams import stream
-from ae_multi.sizes import check_shape
+from ae_multi.validation import check_shape
 
 
 def take(estimator, x, reset):

@@ -49,10 +49,10 @@ def as_places(masks, classes):
     """The place of each pixel's class in the sorted array ``classes``: int32 of masks' shape."""
     places = np.searchsorted(classes, masks).clip(0, len(classes) - 1)
     if not np.array_equal(classes[places], masks):
-        strange = np.setdiff1d(masks, classes)
+        unknown = np.setdiff1d(masks, classes)
         raise InputError(
             f"Expected masks of the classes {classes.tolist()}, as at first. "
-            f"Received: {strange.tolist()} too."
+            f"Received: {unknown.tolist()} too."
         )
     return places.astype(np.int32)
 

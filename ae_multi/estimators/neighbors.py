@@ -5,15 +5,15 @@ import numpy as np
 from ae_multi.randomness.streams import stream
 
 # As many are a fair picture of the data, and few enough to be compared with every sample.
-MOST = 8000
+MAX_SAMPLES = 8000
 # What `nox -s choices` finds best on parts of training data.
-FEW, SHARE = 3, 0.1
+IMAGE_NEIGHBORS, TABLE_NEIGHBOR_SHARE = 3, 0.1
 _IMAGES, _TABLES = 2.0, 1.0
-_VALUES = 2**24  # float32 numbers that are handled at once: 64 MiB
+_MAX_VALUES_AT_ONCE = 2**24  # float32 numbers that are handled at once: 64 MiB
 
 
 def some(chunks, seed):
-    r"""Up to `MOST` of all samples, drawn evenly from data that come in chunks.
+    r"""Up to `MAX_SAMPLES` of all samples, drawn evenly from data that come in chunks.
 
     Each sample draws a number and those of the smallest stay, so that none needs to know how many
     will come (reservoir sampling by sorting: Efraimidis & Spirakis, "Weighted random sampling with
@@ -27,7 +27,7 @@ def some(chunks, seed):
     for number, x in enumerate(chunks):
         drawn = np.concatenate([drawn, stream(seed, "known", number).random_raw(len(x))])
         kept = x if kept is None else np.concatenate([kept, x])
-        order = np.sort(np.argsort(drawn, kind="stable")[:MOST])
+        order = np.sort(np.argsort(drawn, kind="stable")[:MAX_SAMPLES])
         kept, drawn = kept[order], drawn[order]
     return kept
 
@@ -41,7 +41,7 @@ def number_of(neighbors, known, images):
     """
     if neighbors != "auto":
         return neighbors
-    return FEW if images else max(round(SHARE * known), 1)
+    return IMAGE_NEIGHBORS if images else max(round(TABLE_NEIGHBOR_SHARE * known), 1)
 
 
 def weight_of(weight, images):
@@ -85,6 +85,6 @@ def places(count, known):
 
 
 def blocks(samples, values):
-    """Slices of so many samples that each has about `_VALUES` numbers."""
-    size = max(1, _VALUES // max(values, 1))
+    """Slices of so many samples that each has about `_MAX_VALUES_AT_ONCE` numbers."""
+    size = max(1, _MAX_VALUES_AT_ONCE // max(values, 1))
     return [slice(begin, begin + size) for begin in range(0, samples, size)]

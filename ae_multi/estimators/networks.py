@@ -10,7 +10,7 @@ from ae_multi.models.dense import dense_parts
 from ae_multi.models.inputs import sample_shape
 
 
-class Network(NamedTuple):
+class NetworkFactory(NamedTuple):
     """How a model is made by name.
 
     Attributes:
@@ -29,9 +29,9 @@ def _simple(latent_dim, shape, seed, sizes):
     return models.SimpleAutoencoder(latent_dim, shape, seed)
 
 
-def _deep(latent_dim, shape, seed, sizes, **how):
+def _deep(latent_dim, shape, seed, sizes, **kwargs):
     sizes = (256,) if sizes == "auto" else sizes
-    return models.DeepAutoencoder(sizes, latent_dim, shape, seed, **how)
+    return models.DeepAutoencoder(sizes, latent_dim, shape, seed, **kwargs)
 
 
 def _conv(latent_dim, shape, seed, sizes):
@@ -42,40 +42,40 @@ def _linear_simple(latent_dim, shape, seed, sizes):
     return models.Autoencoder(*dense_parts(shape, (), latent_dim, "relu", seed, None), seed=seed)
 
 
-def _linear_deep(latent_dim, shape, seed, sizes, **how):
+def _linear_deep(latent_dim, shape, seed, sizes, **kwargs):
     sizes = (256,) if sizes == "auto" else sizes
-    parts = dense_parts(shape, sizes, latent_dim, None, seed, None, **how)
+    parts = dense_parts(shape, sizes, latent_dim, None, seed, None, **kwargs)
     return models.Autoencoder(*parts, seed=seed)
 
 
 def _family(kind, hidden):
     """``make`` for a family of models with dense parts."""
 
-    def make(latent_dim, shape, seed, sizes, **how):
+    def make(latent_dim, shape, seed, sizes, **kwargs):
         sizes = hidden if sizes == "auto" else sizes
-        return kind(hidden=sizes, latent_dim=latent_dim, input_shape=shape, seed=seed, **how)
+        return kind(hidden=sizes, latent_dim=latent_dim, input_shape=shape, seed=seed, **kwargs)
 
     return make
 
 
-def _quantized(latent_dim, shape, seed, sizes, **how):
+def _quantized(latent_dim, shape, seed, sizes, **kwargs):
     """Words of 4 numbers, or of 2 or 1 where the code's size asks for it."""
     word = math.gcd(latent_dim, 4)
     return models.VectorQuantizedAutoencoder(
         hidden=(256,) if sizes == "auto" else sizes, code_dim=word, codes=latent_dim // word,
-        input_shape=shape, seed=seed, **how,
+        input_shape=shape, seed=seed, **kwargs,
     )  # fmt: skip
 
 
 NETWORKS = {
-    "simple": Network(_simple, _linear_simple, takes_activation=False),
-    "deep": Network(_deep, _linear_deep),
-    "conv": Network(_conv, takes_activation=False),
-    "denoising": Network(_family(models.DenoisingAutoencoder, (256,))),
-    "sparse": Network(_family(models.SparseAutoencoder, ())),
-    "contractive": Network(_family(models.ContractiveAutoencoder, ())),
-    "variational": Network(_family(models.VariationalAutoencoder, (256,))),
-    "vector_quantized": Network(_quantized),
+    "simple": NetworkFactory(_simple, _linear_simple, takes_activation=False),
+    "deep": NetworkFactory(_deep, _linear_deep),
+    "conv": NetworkFactory(_conv, takes_activation=False),
+    "denoising": NetworkFactory(_family(models.DenoisingAutoencoder, (256,))),
+    "sparse": NetworkFactory(_family(models.SparseAutoencoder, ())),
+    "contractive": NetworkFactory(_family(models.ContractiveAutoencoder, ())),
+    "variational": NetworkFactory(_family(models.VariationalAutoencoder, (256,))),
+    "vector_quantized": NetworkFactory(_quantized),
 }
 
 

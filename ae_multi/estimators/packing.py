@@ -5,8 +5,8 @@ import tempfile
 from pathlib import Path
 
 from ae_multi._keras import keras
-from ae_multi.models.reading import read_model
-from ae_multi.models.saving import without_backend
+from ae_multi.models.compile_config import remove_backend_settings
+from ae_multi.models.loading import read_model
 
 
 class Packed:
@@ -18,7 +18,7 @@ class Packed:
 
 def to_bytes(model):
     """The bytes of a model's ``.keras`` file: configuration, weights, optimizer."""
-    with tempfile.TemporaryDirectory() as folder, _without_backend(model):
+    with tempfile.TemporaryDirectory() as folder, _removed_backend_settings(model):
         path = Path(folder) / "model.keras"
         keras.saving.save_model(model, path)
         return path.read_bytes()
@@ -64,13 +64,13 @@ def _as_file(content):
 
 
 @contextlib.contextmanager
-def _without_backend(model):
+def _removed_backend_settings(model):
     """Let a model say how it is compiled as every backend knows it while it is written."""
     own = model.get_compile_config
 
     def portable():
         config = own()
-        without_backend(config, model)
+        remove_backend_settings(config, model)
         return config
 
     model.get_compile_config = portable

@@ -8,11 +8,11 @@ import os
 import numpy as np
 from sklearn.utils import check_random_state
 
-from ae_multi.checkpoints import Every
+from ae_multi.checkpoints import Interval
 from ae_multi.errors import InputError
 from ae_multi.estimators.scaling import KINDS
 from ae_multi.randomness.streams import check_seed
-from ae_multi.sizes import as_plain, check_positive, check_shape
+from ae_multi.validation import as_plain, check_positive, check_shape
 
 
 def with_plain_parameters(method):
@@ -79,7 +79,7 @@ def _check_checkpoints(given):
         return
     if not isinstance(folder, str | os.PathLike):
         raise InputError(f"Expected checkpoint to be a folder or None. Received: {folder!r}.")
-    Every.parse(given["checkpoint_every"])
+    Interval.parse(given["checkpoint_every"])
     if given["random_state"] is None:
         raise InputError(
             "Expected a random_state with checkpoint, for a fit that draws another seed each time "

@@ -186,7 +186,7 @@ class Segmenter(NetworkEstimator):
     def _graph_outputs(self, scaled, outputs):
         return {"probabilities": outputs, "label": Classes(self.classes_)(outputs)}
 
-    def _told(self, scaled):
+    def _expected_outputs(self, scaled):
         probabilities = self._outputs(scaled)
         return {"probabilities": probabilities, "label": self._likeliest(probabilities)}
 

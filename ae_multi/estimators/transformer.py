@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from ae_multi.estimators.base import NetworkEstimator
 from ae_multi.estimators.inputs import shape_of, take
 from ae_multi.estimators.scores import negative_mse
-from ae_multi.models.whole import predict_float32
+from ae_multi.models.base import predict_float32
 
 # From so many values on, layers of these sizes take a sample apart, and not one of 256.
 _WIDE, _PYRAMID = 256, (512, 256, 128)

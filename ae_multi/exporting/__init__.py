@@ -3,8 +3,8 @@
 export     the way from a model to a file
 formats    which there are, who makes each, and what is missing
 graph      a model as one graph of named inputs and outputs
-native     made and run by the backend that runs here
-handover   made and run by another backend, in a process of its own
+local      made and run by the backend that runs here
+remote     made and run by another backend, in a process of its own
 samples    what a file is tried on
 check      whether it gives what the model gives
 """

@@ -55,9 +55,9 @@ def chosen(name, path):
         )
     if name not in FORMATS:
         raise InputError(f"Expected a format among {', '.join(FORMATS)}. Received: {name!r}.")
-    wanted = FORMATS[name].suffix
-    if suffix != wanted:
-        what = f"a file named {wanted}" if wanted else "a folder, whose name has no suffix"
+    required = FORMATS[name].suffix
+    if suffix != required:
+        what = f"a file named {required}" if required else "a folder, whose name has no suffix"
         raise InputError(f"Expected {what} for the format {name!r}. Received: {path}.")
     return name
 

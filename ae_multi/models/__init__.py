@@ -5,9 +5,9 @@ from ae_multi.models.contractive import ContractiveAutoencoder
 from ae_multi.models.conv import ConvAutoencoder
 from ae_multi.models.deep import DeepAutoencoder
 from ae_multi.models.denoising import DenoisingAutoencoder
+from ae_multi.models.loading import load_model
 from ae_multi.models.losses import PixelCrossEntropy, StructuralSimilarity, ssim
 from ae_multi.models.restoration import RestorationNetwork
-from ae_multi.models.saving import load_model
 from ae_multi.models.segmentation import SegmentationNetwork
 from ae_multi.models.simple import SimpleAutoencoder
 from ae_multi.models.sparse import SparseAutoencoder

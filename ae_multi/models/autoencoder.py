@@ -3,20 +3,20 @@
 from ae_multi import training
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
+from ae_multi.models.base import BaseModel, predict_float32
 from ae_multi.models.inputs import (
     as_arrays,
     as_samples,
     as_validation,
-    is_stream,
+    is_array_like,
     sample_shape,
 )
-from ae_multi.models.whole import WholeArrays, predict_float32
 from ae_multi.randomness.streams import check_seed
 from ae_multi.randomness.weights import redraw
 
 
 @keras.saving.register_keras_serializable("ae_multi")
-class Autoencoder(WholeArrays):
+class Autoencoder(BaseModel):
     r"""An encoder and a decoder, trained to give back what they were given.
 
     An ordinary `keras.Model` with three differences: the target of `fit` and `evaluate` is the
@@ -71,10 +71,10 @@ class Autoencoder(WholeArrays):
         if not self.encoder.built:
             self.encoder.build(input_shape)
         code_shape = self.encoder.compute_output_shape(input_shape)
-        wanted = sample_shape(self.decoder)
-        if wanted is not None and tuple(code_shape[1:]) != wanted:
+        required = sample_shape(self.decoder)
+        if required is not None and tuple(code_shape[1:]) != required:
             raise InputError(
-                f"Expected the encoder to give what the decoder takes, codes of shape {wanted}. "
+                f"Expected the encoder to give what the decoder takes, codes of shape {required}. "
                 f"Received: codes of shape {tuple(code_shape[1:])} from {self.encoder.name!r}."
             )
         if not self.decoder.built:
@@ -157,7 +157,7 @@ class Autoencoder(WholeArrays):
         """
         if validation_data is not None:
             validation_data = as_validation(validation_data, self._check, self._check_target)
-        if not is_stream(x):
+        if is_array_like(x):
             x, y, sample_weight = self._arrays(x, y, sample_weight)
         return training.fit(
             self,
@@ -199,7 +199,7 @@ class Autoencoder(WholeArrays):
         """As `keras.Model.evaluate`; ``y`` is ``x`` unless given."""
         if rest:  # Keras's own `fit` asks like this, about data that it has prepared
             return super().evaluate(callbacks=callbacks, return_dict=return_dict, **rest)
-        if not is_stream(x):
+        if is_array_like(x):
             x, y, sample_weight = self._arrays(x, y, sample_weight)
         return training.evaluate(
             self, x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict

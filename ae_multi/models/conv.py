@@ -6,7 +6,7 @@ from ae_multi._keras import keras
 from ae_multi.models.autoencoder import Autoencoder
 from ae_multi.models.inputs import CHANNELS_LAST, check_image_shape
 from ae_multi.randomness.initializers import Seeded
-from ae_multi.sizes import check_shape, check_size
+from ae_multi.validation import check_shape, check_size
 
 _KERNEL, _STRIDE = 3, 2
 

@@ -5,7 +5,7 @@ from ae_multi.errors import InputError
 from ae_multi.models.inputs import as_samples, sample_shape
 from ae_multi.models.layered import LayeredAutoencoder, check_choice
 from ae_multi.randomness.layers import GaussianNoise, MaskingNoise, SaltAndPepper
-from ae_multi.sizes import as_plain
+from ae_multi.validation import as_plain
 
 CORRUPTIONS = ("gaussian", "masking", "salt_and_pepper")
 # Noisy inputs may leave the range by so many standard deviations: far enough for noise of a few

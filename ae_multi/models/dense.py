@@ -6,7 +6,7 @@ from ae_multi._keras import keras
 from ae_multi.errors import InputError
 from ae_multi.models.inputs import CHANNELS_LAST
 from ae_multi.randomness.initializers import Seeded
-from ae_multi.sizes import check_shape
+from ae_multi.validation import check_shape
 
 
 def dense_parts(

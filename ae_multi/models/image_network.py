@@ -2,11 +2,11 @@
 
 from ae_multi import training
 from ae_multi._keras import keras
-from ae_multi.models.inputs import is_stream
-from ae_multi.models.whole import WholeArrays
+from ae_multi.models.base import BaseModel
+from ae_multi.models.inputs import is_array_like
 
 
-class ImageNetwork(WholeArrays):
+class ImageNetwork(BaseModel):
     """A model that is one functional network, ``network``, and learns from pairs.
 
     A class of it has `_pairs`, which makes of inputs and targets arrays that fit, or raises, and
@@ -21,7 +21,7 @@ class ImageNetwork(WholeArrays):
         """As `ae_multi.evaluate`, of inputs and targets as `fit` takes them."""
         if "_use_cached_eval_dataset" in kwargs:  # Keras's own `fit` asks like this
             return super().evaluate(x, y, *args, **kwargs)
-        if not is_stream(x):
+        if is_array_like(x):
             x, y = self._pairs(x, y)
         return training.evaluate(self, x, y, *args, **kwargs)
 

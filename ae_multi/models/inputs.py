@@ -5,15 +5,15 @@ import numpy as np
 from ae_multi._keras import keras
 from ae_multi.data.checks import check_array
 from ae_multi.errors import InputError
-from ae_multi.sizes import check_shape
+from ae_multi.validation import check_shape
 
 CHANNELS_LAST = "channels_last"  # of all models here, whatever Keras's global setting is
 _COLOURS = (1, 3, 4)  # usual numbers of channels
 
 
-def is_stream(x):
-    """Whether ``x`` feeds itself (a data set, loader or generator) rather than being an array."""
-    return not (isinstance(x, np.ndarray | list) or hasattr(x, "__array__"))
+def is_array_like(x):
+    """Whether ``x`` is an array, not what feeds itself (a data set, loader or generator)."""
+    return isinstance(x, np.ndarray | list) or hasattr(x, "__array__")
 
 
 def check_image_shape(shape):
@@ -48,7 +48,7 @@ def sample_shape(part):
 
 def as_samples(x, where, shape, value_range):
     r"""``x`` as float32 of shape (n, \*shape) within ``value_range``; a stream is left as it is."""
-    if is_stream(x):
+    if not is_array_like(x):
         return x
     return check_array(_to_numpy(x), where, shape, value_range)
 
@@ -84,7 +84,7 @@ def as_arrays(x, y, sample_weight, check, check_target=None):
 def as_validation(data, check, check_target=None):
     """``validation_data`` as Keras takes it, with the inputs for targets unless given."""
     parts = data if isinstance(data, tuple | list) else (data,)
-    if is_stream(parts[0]):
+    if not is_array_like(parts[0]):
         return data
     x, y, sample_weight = (*parts, None, None)[:3]
     return as_arrays(x, y, sample_weight, check, check_target)

@@ -3,6 +3,7 @@
 from ae_multi import training
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
+from ae_multi.models.base import predict_float32
 from ae_multi.models.denoising import noisy_range
 from ae_multi.models.image_network import ImageNetwork
 from ae_multi.models.inputs import (
@@ -10,13 +11,12 @@ from ae_multi.models.inputs import (
     as_samples,
     as_validation,
     check_image_shape,
-    is_stream,
+    is_array_like,
 )
 from ae_multi.models.unet import unet
-from ae_multi.models.whole import predict_float32
 from ae_multi.randomness.layers import GaussianNoise
 from ae_multi.randomness.streams import check_seed
-from ae_multi.sizes import as_plain, check_shape, check_size
+from ae_multi.validation import as_plain, check_shape, check_size
 
 
 @keras.saving.register_keras_serializable("ae_multi")
@@ -111,7 +111,7 @@ class RestorationNetwork(ImageNetwork):
         """
         if validation_data is not None:
             validation_data = as_validation(validation_data, self._check)
-        if not is_stream(x):
+        if is_array_like(x):
             x, y = self._pairs(x, y)
         return training.fit(self, x, y, validation_data=validation_data, **kwargs)
 

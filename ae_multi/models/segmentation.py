@@ -5,13 +5,13 @@ import numpy as np
 from ae_multi import training
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
+from ae_multi.models.base import predict_float32
 from ae_multi.models.image_network import ImageNetwork
-from ae_multi.models.inputs import as_samples, check_image_shape, is_stream
+from ae_multi.models.inputs import as_samples, check_image_shape, is_array_like
 from ae_multi.models.losses import PixelCrossEntropy
 from ae_multi.models.unet import unet
-from ae_multi.models.whole import predict_float32
 from ae_multi.randomness.streams import check_seed
-from ae_multi.sizes import check_shape, check_size
+from ae_multi.validation import check_shape, check_size
 
 
 @keras.saving.register_keras_serializable("ae_multi")
@@ -83,10 +83,10 @@ class SegmentationNetwork(ImageNetwork):
         Raises:
             InputError: images or masks that do not fit the network or each other.
         """
-        if isinstance(validation_data, tuple | list) and not is_stream(validation_data[0]):
+        if isinstance(validation_data, tuple | list) and is_array_like(validation_data[0]):
             images, masks, *weights = validation_data
             validation_data = (*self._pairs(images, masks), *weights)
-        if not is_stream(x):
+        if is_array_like(x):
             x, y = self._pairs(x, y)
         return training.fit(self, x, y, validation_data=validation_data, **kwargs)
 

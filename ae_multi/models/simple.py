@@ -3,7 +3,7 @@
 from ae_multi._keras import keras
 from ae_multi.models.autoencoder import Autoencoder
 from ae_multi.models.dense import dense_parts
-from ae_multi.sizes import check_shape, check_size
+from ae_multi.validation import check_shape, check_size
 
 
 @keras.saving.register_keras_serializable("ae_multi")

@@ -5,7 +5,7 @@ import math
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
 from ae_multi.models.layered import LayeredAutoencoder, check_choice, check_weight, widened
-from ae_multi.sizes import as_plain, check_size
+from ae_multi.validation import as_plain, check_size
 
 ops = keras.ops
 

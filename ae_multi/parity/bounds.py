@@ -5,8 +5,8 @@ The largest of six amounts:
 - by reasoning: the rounding errors of t additions behave like a random walk of t steps of half a
   unit in the last place, so a result of size s is off by about s · √t · 2⁻²⁴; `REASONED` times
   that. t counts the terms that went into the result: the fan-in of every layer so far.
-- by conditioning: how far the oracle itself moves at this place when it is shaken as float32
-  would shake it, at most over several runs: each initial weight to its neighbouring float32
+- by conditioning: how far the oracle itself moves at this place when it is perturbed as float32
+  would perturb it, at most over several runs: each initial weight to its neighbouring float32
   number, each gradient by √t · 2⁻²⁴ of its largest value, up or down by a coin; `CONDITIONED`
   times that. Layers amplify what comes before them, and Adam what rounding leaves of a gradient
   that is all but zero, by factors that no count of operations knows.
@@ -109,7 +109,7 @@ def bounds(
     Args:
         error: dict of backend to error there.
         terms: how many terms went into the values.
-        moved: how far the oracle moved when it was shaken.
+        moved: how far the oracle moved when it was perturbed.
         optimizer: what the optimizer's constants in float32 may put the values off by.
         roundoff: unit roundoff of the numbers; what the oracle moved is scaled to it.
         summation: error of plain summation in float32, on the same scale as ``error``.

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from ae_multi.errors import BackendError
 from ae_multi.parity.curves import curves
-from ae_multi.parity.ladder import climb
-from ae_multi.parity.probes import Probes
-from ae_multi.parity.recordings import record_all
+from ae_multi.parity.launcher import TraceLauncher
+from ae_multi.parity.model_builder import reference_to
+from ae_multi.parity.recording import record_all
+from ae_multi.parity.report import Report
 from ae_multi.parity.reproduce import write_script
 from ae_multi.parity.reproduce_training import write_training_script
-from ae_multi.parity.settings import Settings
-from ae_multi.parity.subject import reference_to
-from ae_multi.parity.verdict import Report
+from ae_multi.parity.stages import compare_traces
 from ae_multi.selection import FORWARD_ONLY, installed
+from ae_multi.subprocesses.interpreters import Interpreters, fastest
 
 
 def check(
@@ -77,20 +77,25 @@ def check(
         BackendError: a backend asked for is not installed, or none of them can train.
         WorkerError: a child process that failed.
     """
-    names, witnesses, python, left_out = _who_takes_part(backends, dict(pythons or {}))
-    reference = Settings().spread_backend(names)
+    names, forward_only, python, left_out = _who_takes_part(backends, dict(pythons or {}))
+    reference = fastest(names)
     with tempfile.TemporaryDirectory() as folder:
-        probes = Probes(
+        launcher = TraceLauncher(
             build_model, x, y, shape, seed, steps, batch_size, folder, python.get,
             epoch, training, data_path, on_event, plans,
         )  # fmt: skip
-        nudged = (spread_runs if training else 0) if epoch or training else None
-        found = record_all(probes, names, reference, witnesses, nudged, float64)
-        by_plans = {name: trace for b in names for name, trace in probes.by_plans(b).items()}
+        ulp_perturbed = (spread_runs if training else 0) if epoch or training else None
+        found = record_all(launcher, names, reference, forward_only, ulp_perturbed, float64)
+        by_plans = {name: trace for b in names for name, trace in launcher.by_plans(b).items()}
         report = Report(
             model=reference_to(build_model),
-            rungs=climb(
-                found.traces, found.oracle, found.shaken, found.exact, found.nudged, by_plans
+            stages=compare_traces(
+                found.traces,
+                found.oracle,
+                found.perturbed,
+                found.exact,
+                found.ulp_perturbed,
+                by_plans,
             ),
             backends={name: trace.about for name, trace in found.traces.items()},
             oracle=reference,
@@ -98,25 +103,25 @@ def check(
                 {n for t in found.traces.values() for n in t.about["not_comparable"]}
             ),
             left_out={**left_out, **found.left_out},
-            curves=curves(found.traces, found.oracle, found.nudged, found.planted),
+            curves=curves(found.traces, found.oracle, found.ulp_perturbed, found.injected),
         )
         if script is None or report.agree:
             return report
-        return replace(report, unscripted=_write_script(Path(script), report, probes, found))
+        return replace(report, unscripted=_write_script(Path(script), report, launcher, found))
 
 
-def _write_script(path, report, probes, found):
+def _write_script(path, report, launcher, found):
     """Write what reproduces the first divergence; return why it cannot be, or None."""
     first = report.first_divergence
     writers = dict.fromkeys(("forward", "training forward"), write_script) | dict.fromkeys(
         ("gradient", "one step", "losses"), write_training_script
     )
-    if first.rung not in writers:
-        return f"what the rung {first.rung!r} compares is not Keras's alone"
+    if first.stage not in writers:
+        return f"what the stage {first.stage!r} compares is not Keras's alone"
     # Where the float64 of the oracle's backend is odd, the other backends' values are the measure.
     right = found.traces[first.reference] if first.reference else found.oracle
-    exact = right.values(first.rung)[first.place]
-    return writers[first.rung](path, first, probes.excerpt(report.oracle, first), exact)
+    exact = right.values(first.stage)[first.place]
+    return writers[first.stage](path, first, launcher.repro_data(report.oracle, first), exact)
 
 
 def _who_takes_part(backends, pythons):
@@ -132,17 +137,17 @@ def _who_takes_part(backends, pythons):
             "Expected a backend among torch, tensorflow and jax, whose float64 is the measure. "
             f"Received: {', '.join(asked)}."
         )
-    settings = Settings(
+    interpreters = Interpreters(
         backends=trained, pythons={n: p for n, p in pythons.items() if n not in FORWARD_ONLY}
     )
-    names, missing = settings.available()
-    python = {name: settings.python(name) for name in names}
-    witnesses = dict.fromkeys(forward, True)
+    names, missing = interpreters.available()
+    python = {name: interpreters.python(name) for name in names}
+    forward_only = dict.fromkeys(forward, True)
     if asked is None:
         if "jax" in names:
-            witnesses["numpy"] = False
+            forward_only["numpy"] = False
         if "openvino" in pythons or installed("openvino"):
-            witnesses["openvino"] = False
+            forward_only["openvino"] = False
     python["numpy"] = pythons.get("numpy", python.get("jax", sys.executable))
     python["openvino"] = pythons.get("openvino", sys.executable)
-    return names, witnesses, python, dict.fromkeys(missing, "not installed")
+    return names, forward_only, python, dict.fromkeys(missing, "not installed")

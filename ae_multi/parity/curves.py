@@ -3,25 +3,25 @@
 import numpy as np
 
 FAULT = "planted fault"
-NUDGED = "perturbed by rounding"
+ULP_PERTURBED = "perturbed by rounding"
 
 
-def curves(traces, oracle, nudged, planted):
+def curves(traces, oracle, ulp_perturbed, injected):
     """Distance of each step's loss from the oracle's, relative to the loss.
 
     Args:
         traces: dict of backend to float32 `Trace`.
         oracle: the float64 `Trace`.
-        nudged: list of `Trace` of trainings that are perturbed by rounding.
-        planted: `Trace` of trainings with a learning rate that is a thousandth too large, or None.
+        ulp_perturbed: list of `Trace` of trainings that are perturbed by rounding.
+        injected: `Trace` of trainings with a learning rate that is a thousandth too large, or None.
 
     Returns:
         Dict of stage ("epoch", "training") to a dict of run to a list of numbers.
     """
     runs = {
         **traces,
-        **{f"{NUDGED}, {run}": trace for run, trace in enumerate(nudged, 1)},
-        **({} if planted is None else {FAULT: planted}),
+        **{f"{ULP_PERTURBED}, {run}": trace for run, trace in enumerate(ulp_perturbed, 1)},
+        **({} if injected is None else {FAULT: injected}),
     }
     found = {}
     for stage in ("epoch", "training"):

@@ -1,13 +1,15 @@
-"""What a comparison of traces says of one place, and of one rung."""
+"""What a comparison of traces says of one place, and of one stage."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from ae_multi.selection import FORWARD_ONLY
 
 # A larger relative error says nothing but that the values are others; then they are shown.
 LARGEST_RELATIVE = 1e3
 _SMALLEST_RELATIVE = 1e-30
+# What reports of version 0.1 call attributes, where that is another name.
+_RECORDED_NAMES = {"stage": "rung", "diverging": "guilty"}
 
 
 @dataclass(frozen=True)
@@ -15,14 +17,14 @@ class Divergence:
     """One place that was compared, and what each backend is off by.
 
     Attributes:
-        rung: a key of `ae_multi.parity.ladder.RUNGS`.
-        place: position of the entry in its rung, from 0.
+        stage: a key of `ae_multi.parity.stages.STAGES`.
+        place: position of the entry in its stage, from 0.
         name: the layer or weight, or the step.
         layer: class of the layer; empty where there is none.
         shape: shape of the values.
         error: dict of backend to largest error, relative to ``scale``; of integers, absolute.
         bound: dict of backend to the error allowed.
-        guilty: the backends that train and are beyond their bound. They decide the verdict.
+        diverging: the backends that train and are beyond their bound. They decide the verdict.
         source: dict of backend to what its bound comes from, a key of
             `ae_multi.parity.bounds.SOURCES`.
         remarks: the backends beyond their bound that only run forward.
@@ -32,14 +34,14 @@ class Divergence:
         reference: backend whose values the others are compared with; "" for the float64 reference.
     """
 
-    rung: str
+    stage: str
     place: int
     name: str
     layer: str
     shape: tuple
     error: dict
     bound: dict
-    guilty: tuple
+    diverging: tuple
     source: dict
     remarks: tuple = ()
     scale: float = 1.0
@@ -48,18 +50,22 @@ class Divergence:
     reference: str = ""
 
     def __str__(self):
-        return self.describe(self.guilty)
+        return self.describe(self.diverging)
+
+    def to_json(self):
+        """The divergence as plain values, under the names that recorded reports have."""
+        return {_RECORDED_NAMES.get(name, name): value for name, value in asdict(self).items()}
 
     @property
     def agreeing(self):
         """The backends within their bounds."""
-        beyond = (*self.guilty, *self.remarks)
+        beyond = (*self.diverging, *self.remarks)
         return tuple(backend for backend in self.error if backend not in beyond)
 
     def describe(self, backends):
         """What is to be said of some backends here, as one sentence."""
         kind = f" ({self.layer})" if self.layer else ""
-        head = f"{self.rung}: {self.name}{kind}, shape {self.shape}"
+        head = f"{self.stage}: {self.name}{kind}, shape {self.shape}"
         if backends and self.agreeing:
             verb = "differs" if len(backends) == 1 else "differ"
             agree = ", which agree" if len(self.agreeing) > 1 else ""
@@ -82,7 +88,7 @@ class Divergence:
 
     @property
     def excess(self):
-        """The largest error over its bound, of backends that train: above 1 where one is guilty."""
+        """The largest error over its bound, of backends that train: above 1 where one diverges."""
         return max(map(self.share, self._deciding))
 
     @property
@@ -112,11 +118,11 @@ def _shown(value):
 
 
 @dataclass(frozen=True)
-class Rung:
-    """One step of the ladder.
+class Stage:
+    """One stage of a comparison.
 
     Attributes:
-        name: a key of `ae_multi.parity.ladder.RUNGS`.
+        name: a key of `ae_multi.parity.stages.STAGES`.
         entries: a `Divergence` for each place that was compared, in order, within its bound or not.
     """
 
@@ -135,14 +141,14 @@ class Rung:
 
     @property
     def largest(self):
-        """Dict of backend to its largest error on this rung."""
+        """Dict of backend to its largest error in this stage."""
         backends = dict.fromkeys(backend for entry in self.entries for backend in entry.error)
         return {b: max(entry.error.get(b, 0.0) for entry in self.entries) for b in backends}
 
     @property
     def divergences(self):
         """Entries beyond their bounds, first things first."""
-        return [entry for entry in self.entries if entry.guilty]
+        return [entry for entry in self.entries if entry.diverging]
 
     @property
     def remarks(self):

@@ -51,7 +51,7 @@ def equal_integers(values, exact, moves):
     Args:
         values: dict of backend to array.
         exact: array, what the oracle holds.
-        moves: list of arrays, what the shaken oracles hold.
+        moves: list of arrays, what the perturbed oracles hold.
 
     Returns:
         As `equal_bits`.

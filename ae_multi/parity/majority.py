@@ -29,17 +29,17 @@ def blame_reference(divergence, values, backend, scale, bound):
     if backend is None or backend not in values or not trained:
         return divergence
     allowed = max(bound[b] for b in trained)
-    if not set(trained) <= set(divergence.guilty):
+    if not set(trained) <= set(divergence.diverging):
         if backend in divergence.error:
             return divergence
         # In float64 the others have no measure but each other, and their bounds grew with that.
         allowed *= MEASURED
     distance = _distances(values, scale)
-    witnesses = [b for b in divergence.remarks if b != backend]
-    # The largest group of trained backends and witnesses: those within reach of its centre.
+    forward_only = [b for b in divergence.remarks if b != backend]
+    # The largest group of trained and forward-only backends: those within reach of its centre.
     groups = {
         centre: [
-            b for b in [*trained, *witnesses] if distance(centre, b) <= bound[centre] + bound[b]
+            b for b in [*trained, *forward_only] if distance(centre, b) <= bound[centre] + bound[b]
         ]
         for centre in trained
     }
@@ -53,7 +53,7 @@ def blame_reference(divergence, values, backend, scale, bound):
         divergence,
         error={b: distance(centre, b) for b in values},
         bound={b: bound[centre] + bound[b] if b in group else allowed for b in values},
-        guilty=(backend,),
+        diverging=(backend,),
         remarks=tuple(b for b in values if b in FORWARD_ONLY and b not in group),
         source={b: divergence.source.get(b, divergence.source[centre]) for b in values},
         at={b: _farthest(values[b], values[centre]) for b in values},

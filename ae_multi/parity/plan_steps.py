@@ -3,8 +3,8 @@
 import numpy as np
 
 from ae_multi import backends
-from ae_multi.training.arrays import as_data, first, hold, length, rows
-from ae_multi.training.loop import MOST
+from ae_multi.training.arrays import as_data, first, length, rows, to_device
+from ae_multi.training.loop import MAX_STEPS_PER_RUN
 
 
 class PlanSteps:
@@ -25,9 +25,9 @@ class PlanSteps:
         self._steps = None
         if plan != "keras":
             model._symbolic_build(data_batch=first(self._data, batch_size))
-            most = max(1, min(MOST, length(self._data) // batch_size))
-            held = hold(self._data)
-            self._steps = backends.current().Steps(model, held, plan, True, batch_size, most)
+            most = max(1, min(MAX_STEPS_PER_RUN, length(self._data) // batch_size))
+            device_data = to_device(self._data)
+            self._steps = backends.current().Steps(model, device_data, plan, True, batch_size, most)
 
     def loss(self, chosen):
         """Take one step on the samples of these indices, an integer array; return its loss."""

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from ae_multi.files import written_whole
-from ae_multi.safe import npz
+from ae_multi.io import npz
+from ae_multi.io.atomic import atomic_write
 
 _SCRIPT = '''\
 """{name} ({layer}) differs between Keras's backends. Needs Keras and NumPy alone:
 
-    KERAS_BACKEND={guilty} python {script}
+    KERAS_BACKEND={diverging} python {script}
     KERAS_BACKEND={other} python {script}
 """
 
@@ -31,16 +31,16 @@ print(f"{{keras.config.backend()}}, Keras {{keras.__version__}}: {name} is off b
 '''
 
 
-def write_script(path, divergence, excerpt, exact):
+def write_script(path, divergence, repro_data, exact):
     """Write the script, and an .npz beside it that holds the layer, its inputs and weights.
 
     Args:
         path: where the script goes, named .py.
-        divergence: a `Divergence` on a rung of layers' outputs.
-        excerpt: path of the .npz that `Probes.excerpt` had written.
+        divergence: a `Divergence` on a stage of layers' outputs.
+        repro_data: path of the .npz that `TraceLauncher.repro_data` had written.
         exact: the output that the oracle computed.
     """
-    with npz.opened(excerpt) as file:
+    with npz.opened(repro_data) as file:
         arrays = file.all()
     text = _SCRIPT.format(
         name=divergence.name,
@@ -48,19 +48,19 @@ def write_script(path, divergence, excerpt, exact):
         **to_compare(path, divergence),
         inputs=sum(name.startswith("input") for name in arrays),
         weights=sum(name.startswith("weight") for name in arrays),
-        training=divergence.rung == "training forward",
+        training=divergence.stage == "training forward",
     )
     save_script(path, text, exact=exact, **arrays)
 
 
 def to_compare(path, divergence):
     """What a script says of how to run it, and of what its error is relative to."""
-    others = [backend for backend in divergence.error if backend not in divergence.guilty]
+    others = [backend for backend in divergence.error if backend not in divergence.diverging]
     other = (others or ["numpy"])[0]
     relative = divergence.measure == "largest value"
     return {
         "script": path.name,
-        "guilty": divergence.guilty[0],
+        "diverging": divergence.diverging[0],
         "other": other,
         "scale": 'np.max(np.abs(data["exact"]))' if relative else divergence.scale,
         "measure": divergence.measure or "largest value",
@@ -70,7 +70,7 @@ def to_compare(path, divergence):
 
 def save_script(path, text, **arrays):
     """Write a script, and the arrays that it reads from the .npz beside it."""
-    with written_whole(path.with_suffix(".npz")) as temporary:
+    with atomic_write(path.with_suffix(".npz")) as temporary:
         np.savez(temporary, **arrays)
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -2,13 +2,13 @@
 
 import os
 
+from ae_multi.io import npz
 from ae_multi.parity.reproduce import save_script, to_compare
-from ae_multi.safe import npz
 
 _SCRIPT = '''\
-"""{rung}: {name} differs between Keras's backends. Needs {needs}:
+"""{stage}: {name} differs between Keras's backends. Needs {needs}:
 
-    KERAS_BACKEND={guilty} python {script}
+    KERAS_BACKEND={diverging} python {script}
     KERAS_BACKEND={other} python {script}
 """
 
@@ -73,19 +73,19 @@ if not model.compiled:
     model.compile("adam", "mse")"""
 
 
-def write_training_script(path, divergence, excerpt, exact):
+def write_training_script(path, divergence, repro_data, exact):
     """Write the script, and an .npz beside it that holds the model, its weights and the batches.
 
     Args:
         path: where the script goes, named .py.
-        divergence: a `Divergence` on the rung "gradient", "one step" or "losses".
-        excerpt: path of the .npz that `ae_multi.parity.excerpt.save_training_excerpt` wrote.
+        divergence: a `Divergence` on the stage "gradient", "one step" or "losses".
+        repro_data: path of the .npz that `ae_multi.parity.repro_data.save_training_data` wrote.
         exact: the gradient, weight or loss that the oracle computed.
 
     Returns:
         Why nothing was written, or None where a script was.
     """
-    with npz.opened(excerpt) as file:
+    with npz.opened(repro_data) as file:
         arrays = file.all()
     if "reason" in arrays:
         return str(arrays["reason"])
@@ -102,7 +102,7 @@ def write_training_script(path, divergence, excerpt, exact):
             function=function,
         )
     text = _SCRIPT.format(
-        rung=divergence.rung,
+        stage=divergence.stage,
         name=divergence.name,
         needs=needs,
         **to_compare(path, divergence),
@@ -120,8 +120,8 @@ def write_training_script(path, divergence, excerpt, exact):
 
 def _found(divergence):
     """Python for the value that is compared, at the end of the script's steps."""
-    if divergence.rung == "one step":
+    if divergence.stage == "one step":
         return f"keras.ops.convert_to_numpy(model.weights[{divergence.place}])"
-    if divergence.rung == "losses" or divergence.place == 0:  # the first gradient entry is a loss
+    if divergence.stage == "losses" or divergence.place == 0:  # the first gradient entry is a loss
         return "loss"
     return f"caught[{divergence.place - 1}]"

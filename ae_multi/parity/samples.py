@@ -9,9 +9,9 @@ import numpy as np
 from ae_multi.data.checks import check_array
 from ae_multi.data.load import NAMES, load_data
 from ae_multi.errors import InputError
+from ae_multi.io import npz
 from ae_multi.randomness.streams import uniform
-from ae_multi.safe import npz
-from ae_multi.sizes import check_shape
+from ae_multi.validation import check_shape
 
 _DRAWN = 256
 _TESTED = 10_000

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ae_multi.errors import InputError
-from ae_multi.files import written_whole
-from ae_multi.safe import json as safe_json
-from ae_multi.safe import npz
+from ae_multi.io import json as safe_json
+from ae_multi.io import npz
+from ae_multi.io.atomic import atomic_write
 
 FORMAT = 1
 
@@ -19,7 +19,7 @@ class Trace:
 
     Attributes:
         about: backend, device, versions, precision, and digests of model and data.
-        stages: dict of stage (a key of `ae_multi.parity.ladder.RUNGS`) to a list of entries; an
+        stages: dict of stage (a key of `ae_multi.parity.stages.STAGES`) to a list of entries; an
             entry is a dict with ``name``, ``layer`` (its class; empty where there is none),
             ``terms`` (how many terms each value is a sum of) and ``values``, an array.
     """
@@ -42,7 +42,7 @@ class Trace:
                 entries[stage].append({**item, "values": key})
         head = {"format": FORMAT, "about": self.about, "stages": entries}
         arrays["head"] = np.frombuffer(json.dumps(head).encode(), np.uint8)
-        with written_whole(path) as temporary, open(temporary, "wb") as file:
+        with atomic_write(path) as temporary, open(temporary, "wb") as file:
             np.savez(file, **arrays)
 
     @classmethod
@@ -53,8 +53,8 @@ class Trace:
             InputError: a file that is no trace, of another format, or cut short.
         """
         with npz.opened(path, "the trace") as arrays:
-            told = arrays.read("head", kinds="u").tobytes()
-            head = safe_json.parse(told, f"the head of {path}")
+            content = arrays.read("head", kinds="u").tobytes()
+            head = safe_json.parse(content, f"the head of {path}")
             if not isinstance(head, dict) or head.get("format") != FORMAT:
                 stated = head.get("format") if isinstance(head, dict) else None
                 raise InputError(

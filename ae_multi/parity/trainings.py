@@ -5,9 +5,9 @@ import math
 import numpy as np
 
 from ae_multi._keras import keras
-from ae_multi.parity import subject
-from ae_multi.parity.recorder import entry
-from ae_multi.recipes.quality import squared_errors
+from ae_multi.metrics import squared_errors
+from ae_multi.parity import model_builder
+from ae_multi.parity.trace_recorder import entry
 from ae_multi.training.fit import fit
 
 # Seven eighths and a power of two are float32 numbers, so that backends and the float64 oracle
@@ -38,20 +38,20 @@ def gentle_sgd(rate):
     return keras.optimizers.SGD(rate, momentum=MOMENTUM)
 
 
-def sgd_epoch(recorder, samples, optimizer, told):
+def sgd_epoch(recorder, samples, optimizer, on_step):
     """Entries of the stage "epoch": one epoch of SGD with momentum.
 
     Args:
-        recorder: the `Recorder` of a model at its start, not trained yet.
+        recorder: the `TraceRecorder` of a model at its start, not trained yet.
         samples: the `Samples`, for those to test on.
         optimizer: what `gentle_sgd` returned.
-        told: called after each step.
+        on_step: called after each step.
 
     Returns:
         Each step's loss, the running loss, and each test sample's error after the epoch.
     """
     recorder.model.optimizer = optimizer
-    losses = _losses(recorder, recorder.steps_per_epoch, told)
+    losses = _losses(recorder, recorder.steps_per_epoch, on_step)
     sizes = recorder.batch_sizes()
     running = np.cumsum(losses * np.array(sizes)) / np.cumsum(sizes)
     return [
@@ -61,19 +61,19 @@ def sgd_epoch(recorder, samples, optimizer, told):
     ]
 
 
-def own_training(recorder, samples, epochs, told):
+def own_training(recorder, samples, epochs, on_step):
     """Entries of the stage "training": some epochs of the optimizer that the model came with.
 
     Args:
-        recorder: the `Recorder` of a model at its start, not trained yet.
+        recorder: the `TraceRecorder` of a model at its start, not trained yet.
         samples: the `Samples`, for those to test on.
         epochs: how many.
-        told: called after each step.
+        on_step: called after each step.
 
     Returns:
         The losses of the first epoch's steps, and the mean error of the test samples at the end.
     """
-    losses = _losses(recorder, epochs * recorder.steps_per_epoch, told)
+    losses = _losses(recorder, epochs * recorder.steps_per_epoch, on_step)
     error = float(np.mean(_test_errors(recorder.model, samples)))
     name = f"test error after {epochs} epoch{'s' if epochs > 1 else ''}"
     return [entry("losses", losses[: recorder.steps_per_epoch]), entry(name, error)]
@@ -83,7 +83,7 @@ def training_by_plan(recorder, samples, epochs):
     """The stage "training" as `ae_multi.fit` runs it by the recorder's plan.
 
     Args:
-        recorder: the `Recorder` of a model at its start, not trained yet, with a plan.
+        recorder: the `TraceRecorder` of a model at its start, not trained yet, with a plan.
         samples: the `Samples`, for those to test on.
         epochs: how many.
 
@@ -91,7 +91,9 @@ def training_by_plan(recorder, samples, epochs):
         The mean error of the test samples at the end, as the only entry.
     """
     fit(
-        recorder.model, subject.one_or_list(recorder.xs), subject.one_or_list(recorder.ys),
+        recorder.model,
+        model_builder.one_or_list(recorder.xs),
+        model_builder.one_or_list(recorder.ys),
         batch_size=recorder.batch_size, epochs=epochs, seed=recorder.seed, plan=recorder.plan,
         verbose=0,
     )  # fmt: skip
@@ -99,17 +101,17 @@ def training_by_plan(recorder, samples, epochs):
     return [entry("test error", error)]
 
 
-def _losses(recorder, steps, told):
+def _losses(recorder, steps, on_step):
     losses = []
     for step in range(steps):
         losses.append(float(recorder.step(step)))
-        told()
+        on_step()
     return np.array(losses)
 
 
 def _test_errors(model, samples):
     """Mean squared error of each test sample, over all outputs: float64 of shape (n,)."""
-    outputs = model.predict(subject.one_or_list(samples.tests), batch_size=1024, verbose=0)
+    outputs = model.predict(model_builder.one_or_list(samples.tests), batch_size=1024, verbose=0)
     errors = [
         squared_errors(y if y.shape == output.shape else np.zeros_like(output), output)
         for y, output in zip(samples.test_ys, keras.tree.flatten(outputs), strict=True)

@@ -5,7 +5,7 @@ import numpy as np
 from ae_multi.randomness.streams import stream
 
 
-def nudged(weights, seed, run):
+def perturb_by_ulp(weights, seed, run):
     """Each float32 weight moved to its neighbour, up or down by a coin of (seed, run).
 
     The difference that this makes to a training is what rounding alone can make of it.

@@ -3,8 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from ae_multi.files import written_whole
-from ae_multi.parity.curves import FAULT, NUDGED
+from ae_multi.io.atomic import atomic_write
+from ae_multi.parity.curves import FAULT, ULP_PERTURBED
 from ae_multi.report.figures import STYLES
 
 _TITLES = {"epoch": "SGD with momentum", "training": "the model's own optimizer"}
@@ -30,7 +30,7 @@ def draw_curves(reports, path):
         row[0].set_ylabel("distance from float64,\nrelative to the step's loss")
     for axes in grid[-1]:
         axes.set_xlabel("step")
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=120)
 
 
@@ -40,7 +40,7 @@ def _draw(axes, curves):
         # What was reached so far: a gap that closes by luck is no better than before.
         reached = np.maximum(np.maximum.accumulate(np.nan_to_num(gaps, nan=np.inf)), _FLOOR)
         steps = np.arange(1, len(reached) + 1)
-        if name.startswith(NUDGED):
+        if name.startswith(ULP_PERTURBED):
             label = None if grey else "perturbed by rounding, one backend"
             axes.plot(steps, reached, color="0.6", linewidth=1, label=label, zorder=1)
             grey = True

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from ae_multi.files import written_whole
+from ae_multi.io.atomic import atomic_write
 
 # Distinct in grey and to the colour-blind (Okabe & Ito), and one line style each, since curves
 # that agree lie over each other.
@@ -38,7 +38,7 @@ def draw_comparison(comparison, path):
         left, right = block.subplots(1, 2, width_ratios=[2.1, 1])
         _draw_images(left, comparison.pictures, model, backends, results)
         _draw_losses(right, results)
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=120)
 
 

@@ -88,7 +88,7 @@ def agreement_table(agreement):
     """A row for each model: how far the backends are apart, what is allowed, and the verdict.
 
     Args:
-        agreement: dict of model to what `ae_multi.parity.agreement.agreement` returned.
+        agreement: dict of model to what `ae_multi.compare.agreement.agreement` returned.
     """
     table = plain_table("Agreement between backends (largest relative difference, and its bound)")
     table.add_column("model")

@@ -5,12 +5,12 @@ import time
 import numpy as np
 
 from ae_multi._keras import keras
+from ae_multi.baselines import LinearFilter, fit_pca, reconstruct_with_pca
 from ae_multi.estimators import Denoiser
 from ae_multi.estimators.parameters import check_number
+from ae_multi.metrics import psnr, squared_errors
 from ae_multi.models.losses import ssim
 from ae_multi.randomness import streams
-from ae_multi.recipes.quality import psnr, squared_errors
-from ae_multi.tasks.floors import LinearFilter, pca, pca_restored
 from ae_multi.tasks.result import Measure, Result, about
 
 _COMPONENTS = 64
@@ -38,7 +38,7 @@ def denoise(options, noise=0.4):
     drawn = with_noise(data.x_train, noise, options.seed, "train")
     restored["linear MMSE filter"] = LinearFilter(drawn, data.x_train)(noisy)
     if min(len(data.x_train), np.prod(data.image_shape)) > _COMPONENTS:
-        found = pca_restored(pca(data.x_train, _COMPONENTS), noisy)
+        found = reconstruct_with_pca(fit_pca(data.x_train, _COMPONENTS), noisy)
         restored[f"PCA-{_COMPONENTS}"] = np.clip(found, 0, 1)
     restored["the noisy image"] = noisy
     return Result(

@@ -8,11 +8,11 @@ import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 from sklearn.preprocessing import StandardScaler
 
+from ae_multi.baselines import fit_pca, reconstruct_with_pca
 from ae_multi.data.table import load_table
 from ae_multi.errors import InputError
 from ae_multi.estimators import AnomalyDetector
 from ae_multi.estimators.inputs import held_out
-from ae_multi.tasks.floors import pca, pca_restored
 from ae_multi.tasks.result import Measure, Result, about
 
 _ASIDE, _RATE = 0.2, 0.05  # kept out of training to draw the line, and the false alarms wanted
@@ -26,7 +26,7 @@ class Subject(NamedTuple):
     title: str
     train: np.ndarray
     test: np.ndarray
-    strange: np.ndarray
+    anomalous: np.ndarray
     components: int
     scale: str | None
     data: dict
@@ -51,7 +51,7 @@ def detect(options, normal=None, strange=None, table=None, label=None):
     """
     images = table is None
     subject = _images(options, normal, strange) if images else _table(options, table, label)
-    train, test, odd = subject.train, subject.test, subject.strange
+    train, test, odd = subject.train, subject.test, subject.anomalous
     # All that images teach is normal, so some can draw the line; of a table nobody knows that.
     enough = images and round(_ASIDE * len(train)) >= math.ceil(1 / _RATE) - 1
     detector = AnomalyDetector(
@@ -64,8 +64,8 @@ def detect(options, normal=None, strange=None, table=None, label=None):
     begin = time.perf_counter()
     detector.fit(train)
     seconds = time.perf_counter() - begin
-    linear = pca(train, subject.components)
-    residual = (test - pca_restored(linear, test)).reshape(len(test), -1)
+    linear = fit_pca(train, subject.components)
+    residual = (test - reconstruct_with_pca(linear, test)).reshape(len(test), -1)
     scores = {
         "autoencoder": detector.anomaly_score(test),
         f"PCA-{linear.n_components_}": np.mean(residual**2, axis=1),
@@ -96,7 +96,7 @@ def detect(options, normal=None, strange=None, table=None, label=None):
             "curves": {name: roc_curve(odd, found)[:2] for name, found in scores.items()},
             "areas": {name: roc_auc_score(odd, found) for name, found in scores.items()},
             "scores": scores["autoencoder"],
-            "strange": odd,
+            "anomalous": odd,
             "line": -detector.offset_,
             **_extremes(detector, test, odd, scores["autoencoder"], subject.data),
         },
@@ -133,7 +133,7 @@ def _table(options, path, label):
     table = load_table(path, label)
     kept, tested = [], []
     for kind in (False, True):
-        rows = np.flatnonzero(table.strange == kind)[: options.samples]
+        rows = np.flatnonzero(table.anomalous == kind)[: options.samples]
         if len(rows) < 2:
             raise InputError(
                 f"Expected at least 2 normal and 2 strange rows in {path}. "
@@ -146,7 +146,7 @@ def _table(options, path, label):
     scaler = StandardScaler().fit(table.x[kept])
     described = {
         "name": table.source,
-        "source": f"{len(table.columns)} columns, {table.strange.sum():,} strange rows",
+        "source": f"{len(table.columns)} columns, {table.anomalous.sum():,} strange rows",
         "train_rows": len(kept),
         "test_rows": len(tested),
         "columns": list(table.columns),
@@ -156,7 +156,7 @@ def _table(options, path, label):
         title=f"Rows that are strange by column {label!r}",
         train=scaler.transform(table.x[kept]),
         test=scaler.transform(table.x[tested]),
-        strange=table.strange[tested],
+        anomalous=table.anomalous[tested],
         components=max(len(table.columns) // 4, 1),
         scale="standard",
         data=described,
@@ -164,14 +164,14 @@ def _table(options, path, label):
     )
 
 
-def _extremes(detector, test, strange, scores, data):
+def _extremes(detector, test, anomalous, scores, data):
     """The most normal and the strangest samples, with the error of each of their values."""
     order = np.argsort(scores)
     count = min(_SHOWN, len(test) // 2)
     chosen = {"most normal": order[:count], "strangest": order[::-1][:count]}
     return {
         "extremes": {
-            name: (test[rows], detector.feature_errors(test[rows]), scores[rows], strange[rows])
+            name: (test[rows], detector.feature_errors(test[rows]), scores[rows], anomalous[rows])
             for name, rows in chosen.items()
         },
         "columns": data.get("columns"),

@@ -8,13 +8,13 @@ from sklearn.metrics import confusion_matrix
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ae_multi.baselines import fit_pca, flat
 from ae_multi.errors import InputError
 from ae_multi.estimators import AutoencoderTransformer
 from ae_multi.estimators.fitting import epochs_for
 from ae_multi.models import DenoisingAutoencoder
-from ae_multi.sizes import check_positive
-from ae_multi.tasks.floors import flat, pca
 from ae_multi.tasks.result import Measure, Result, about
+from ae_multi.validation import check_positive
 
 # What `nox -s choices` finds best on a part of the training images: for codes of so many numbers,
 # training that hides so many pixels, and a network and a rate for it.
@@ -55,7 +55,7 @@ def features(options, codes=32, masked="auto", hidden="auto", activation="auto")
     begin = time.perf_counter()
     reducer.fit(data.x_train)
     seconds = time.perf_counter() - begin
-    linear = pca(data.x_train, codes)
+    linear = fit_pca(data.x_train, codes)
     encoders = {
         "autoencoder": reducer.transform,
         f"PCA-{codes}": lambda x: linear.transform(flat(x)),

@@ -4,12 +4,11 @@ import time
 
 import numpy as np
 
-from ae_multi.data.floors import mean_floor, pca_floors
+from ae_multi.baselines import fit_pca, mean_baseline, pca_baselines
 from ae_multi.estimators import AutoencoderTransformer
-from ae_multi.recipes.quality import squared_errors
-from ae_multi.sizes import check_positive
-from ae_multi.tasks.floors import pca
+from ae_multi.metrics import squared_errors
 from ae_multi.tasks.result import Measure, Result, about
+from ae_multi.validation import check_positive
 
 _WALKS, _STEPS = 5, 9
 
@@ -36,8 +35,8 @@ def reduce(options, codes=9, hidden="auto"):
     errors = squared_errors(data.x_test, reducer.reconstruct(data.x_test))
     rows = {
         "autoencoder": (float(np.mean(errors)),),
-        f"PCA-{codes}": (pca_floors(data, [codes])[codes],),
-        "the mean image": (mean_floor(data),),
+        f"PCA-{codes}": (pca_baselines(data, [codes])[codes],),
+        "the mean image": (mean_baseline(data),),
     }
     return Result(
         task="reduce",
@@ -56,7 +55,7 @@ def _picture(reducer, data):
     codes = reducer.transform(data.x_test)
     flat_codes, names = codes, ("code 1", "code 2")
     if codes.shape[1] > 2:
-        flat_codes = pca(codes, 2).transform(codes)
+        flat_codes = fit_pca(codes, 2).transform(codes)
         names = ("first principal component of the codes", "second")
     pairs = _pairs(data.y_test)
     share = np.linspace(0, 1, _STEPS)[:, np.newaxis]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ae_multi.data import Dataset, load_data
 from ae_multi.errors import InputError
 from ae_multi.randomness.streams import check_seed
-from ae_multi.sizes import check_positive
+from ae_multi.validation import check_positive
 
 
 @dataclass(frozen=True)

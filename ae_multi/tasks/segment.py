@@ -4,9 +4,10 @@ import time
 
 import numpy as np
 
+from ae_multi.baselines import best_threshold, otsu
 from ae_multi.data.clutter import clutter
 from ae_multi.estimators import Segmenter
-from ae_multi.tasks.floors import best_threshold, iou, otsu
+from ae_multi.metrics import iou
 from ae_multi.tasks.result import Measure, Result, about
 
 _SHOWN = 10

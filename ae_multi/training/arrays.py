@@ -124,10 +124,10 @@ def split(data, share):
     return first(data, count), rows(data, slice(count, None))
 
 
-def hold(data):
+def to_device(data):
     """The data on the device, or an `InputError` that says how large they are."""
     try:
-        return backends.current().hold(data)
+        return backends.current().to_device(data)
     except Exception as error:  # each framework has its own, and they share only the words
         text = str(error).lower()
         if not isinstance(error, MemoryError) and not any(

@@ -4,20 +4,28 @@ from dataclasses import replace
 
 from ae_multi import backends
 from ae_multi._keras import keras
-from ae_multi.backends.held import forget, known
+from ae_multi.backends.device_data import forget, known
 from ae_multi.backends.snapshot import Reachable
-from ae_multi.data.batches import EpochTeller, KerasBatches
+from ae_multi.data.batches import EpochSetter, KerasBatches
 from ae_multi.errors import InputError
-from ae_multi.sizes import check_positive
-from ae_multi.training.arrays import NotArraysError, as_data, first, hold, is_stream, length, split
-from ae_multi.training.begin import Checkpoints, check_unsaved, saver_of
+from ae_multi.training.arrays import (
+    NotArraysError,
+    as_data,
+    first,
+    is_stream,
+    length,
+    split,
+    to_device,
+)
+from ae_multi.training.checkpointing import Checkpoints, check_unsaved, saver_of
 from ae_multi.training.epochs import offset_for, set_epochs
+from ae_multi.training.fallback import why_keras
 from ae_multi.training.limits import batches_of, limited_epochs
-from ae_multi.training.loop import MOST, Loop, Order, closing
+from ae_multi.training.loop import MAX_STEPS_PER_RUN, BatchOrder, Loop, closing
 from ae_multi.training.plan import by_keras, choose
 from ae_multi.training.progress import progress_for
-from ae_multi.training.support import why_keras
 from ae_multi.training.validation import validator
+from ae_multi.validation import check_positive
 
 
 def fit(
@@ -100,7 +108,7 @@ def fit(
 
     Returns:
         A `keras.callbacks.History` whose ``plan`` says what ran and why, and whose
-        ``resumed_from`` is the `Place` of the checkpoint that it went on from, or None.
+        ``resumed_from`` is the `Position` of the checkpoint that it went on from, or None.
 
     Raises:
         InputError: arrays that do not fit each other, sizes below 1, an unknown plan; a folder of
@@ -137,7 +145,7 @@ def fit(
             steps_per_epoch=steps_per_epoch,
             **passed_on,
         )
-        history.plan = by_keras(error.reason, aloud=not is_stream(x))
+        history.plan = by_keras(error.reason, warn=not is_stream(x))
         return history
     epochs = limited_epochs(epochs)
     if seed is None:
@@ -146,7 +154,7 @@ def fit(
         data, validation_data = split(data, validation_split)
     samples = length(data)
     batch_size, steps_per_epoch = batches_of(samples, batch_size, steps_per_epoch)
-    order = Order(
+    order = BatchOrder(
         samples, batch_size, seed if shuffle else None, steps_per_epoch,
         within_batches=shuffle == "batch", offset=offset_for(model, initial_epoch),
     )  # fmt: skip
@@ -156,7 +164,7 @@ def fit(
     if why is not None:
         check_unsaved(saved, why)
         adapter = KerasBatches(data, batch_size, order.seed, steps_per_epoch, order.within_batches)
-        count = EpochTeller(
+        count = EpochSetter(
             adapter.batches, order.offset, lambda *epochs: set_epochs(model, *epochs)
         )
         history = keras.Model.fit(
@@ -173,11 +181,11 @@ def fit(
 
     model._symbolic_build(data_batch=first(data, batch_size))
     _check_optimizer(model)
-    held = hold(data)
-    most = max(1, min(MOST, samples // batch_size))
+    device_data = to_device(data)
+    most = max(1, min(MAX_STEPS_PER_RUN, samples // batch_size))
 
     def make(name):
-        return backends.current().Steps(model, held, name, True, batch_size, most)
+        return backends.current().Steps(model, device_data, name, True, batch_size, most)
 
     progress = None
     if not isinstance(callbacks, keras.callbacks.CallbackList):
@@ -195,7 +203,7 @@ def fit(
         full, rest = order.epoch(initial_epoch)
         batches, count = full if len(full) else rest, order.steps * (epochs - initial_epoch)
         built = known(model)
-        steps, chosen = choose(make, model, held, batches, count, plan, saver.plan)
+        steps, chosen = choose(make, model, device_data, batches, count, plan, saver.plan)
         begin = _renewing(model, steps, lambda: make(chosen.name), built)
         saver.plan = chosen.name
         validate = validator(
@@ -207,7 +215,7 @@ def fit(
         ran = getattr(loop.steps, "plan", chosen.name)
         if ran != chosen.name:
             chosen = replace(chosen, name=ran, why=f"{chosen.why}; begun as {chosen.name}")
-    model.history.plan, model.history.resumed_from = chosen, saver.place
+    model.history.plan, model.history.resumed_from = chosen, saver.position
     return model.history
 
 

@@ -12,16 +12,16 @@ from ae_multi.errors import DivergenceError
 from ae_multi.training.arrays import first_not_finite
 from ae_multi.training.callbacks import wants_batches
 from ae_multi.training.epochs import set_epochs
-from ae_multi.training.interrupt import held_back
-from ae_multi.training.saving import Unsaved
+from ae_multi.training.saver import Unsaved
+from ae_multi.training.signals import defer_signals
 
 # A run ends after about so many seconds, for the progress bar and for Ctrl-C.
-_RUN = 0.5
+_RUN_SECONDS = 0.5
 # The most steps of a run: what a compiled loop keeps room for.
-MOST = 1024
+MAX_STEPS_PER_RUN = 1024
 
 
-class Order:
+class BatchOrder:
     """The batches of each epoch, as indices: a pure function of (seed, epoch).
 
     Args:
@@ -57,7 +57,7 @@ class Loop:
     Args:
         model: a compiled and built Keras model.
         steps: the backend's `Steps`.
-        order: an `Order`.
+        order: a `BatchOrder`.
         callbacks: a `keras.callbacks.CallbackList`.
         progress: the `Progress` among them, or None.
         validate: function of the epoch's number that returns the logs of its validation.
@@ -97,7 +97,7 @@ class Loop:
         logs = {}
         self.callbacks.on_train_begin()
         first = self.saver.begin(model._initial_epoch or initial_epoch)
-        if self.saver.place is not None:
+        if self.saver.position is not None:
             self._note(first)
         for epoch in range(first, first if self.saver.ended else epochs):
             model.reset_metrics()
@@ -130,8 +130,8 @@ class Loop:
             end = begin + (len(batches) if batches.size else 0)
             while done < end and not self.model.stop_training:
                 most = self.saver.steps_left(epoch, done) or self._length
-                place = done - begin
-                rows = batches[place : place + min(self._length, most)]
+                position = done - begin
+                rows = batches[position : position + min(self._length, most)]
                 done, logs = self._advance(epoch, done, rows)
             begin = end
         return logs
@@ -156,13 +156,13 @@ class Loop:
         """Take one step for each of ``rows``; return the logs after the last."""
         if self._begin is not None:
             self.steps, self._begin = self._begin(), None
-        kept = self.steps.keep() if self._watched else None
-        with held_back():
+        state = self.steps.snapshot() if self._watched else None
+        with defer_signals():
             logs = self.steps.run(rows)
         losses = np.ravel(logs.get("loss", 0.0))
         if self._watched and not np.isfinite(losses).all():
             bad = int(np.argmin(np.isfinite(losses)))
-            self._go_back(kept, rows, bad)
+            self._go_back(state, rows, bad)
             found = None if self._data is None else first_not_finite(self._data)
             raise DivergenceError(
                 "Expected a loss that is a number. "
@@ -176,12 +176,12 @@ class Loop:
             )
         return {name: values[-1] for name, values in logs.items()}
 
-    def _go_back(self, kept, rows, bad):
+    def _go_back(self, state, rows, bad):
         """Leave the state before the ``bad`` step, or before one earlier if that one spoilt it."""
         for count in (bad, bad - 1):
             if count < 0:
                 continue
-            self.steps.restore(kept)
+            self.steps.restore(state)
             if count:
                 self.steps.run(rows[:count])
             weights = [keras.ops.convert_to_numpy(weight) for weight in self.model.weights]
@@ -189,10 +189,10 @@ class Loop:
                 return
 
     def _pace(self, steps, seconds):
-        """Let runs take about `_RUN` seconds, doubling at most, as first runs may compile."""
+        """Let runs take about `_RUN_SECONDS`, doubling at most, as first runs may compile."""
         if not self._each and steps == self._length:
-            fitting = _RUN * steps / max(seconds, 1e-9)
-            self._length = int(np.clip(fitting, 1, min(MOST, 4 * self._length)))
+            fitting = _RUN_SECONDS * steps / max(seconds, 1e-9)
+            self._length = int(np.clip(fitting, 1, min(MAX_STEPS_PER_RUN, 4 * self._length)))
 
 
 @contextlib.contextmanager

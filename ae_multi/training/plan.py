@@ -17,21 +17,21 @@ from ae_multi import backends
 from ae_multi._keras import keras
 from ae_multi.backends.snapshot import Reachable
 from ae_multi.errors import InputError
-from ae_multi.training import memory
-from ae_multi.training.interrupt import held_back
+from ae_multi.training import plan_cache
+from ae_multi.training.signals import defer_signals
 
 # A plan that has to be compiled is tried where that may take at most this share of the training:
 # what is lost if it turns out to be slower. TensorFlow's XLA never is where it is offered, and
 # saves 25 % of a small network's steps and 65 % of a deep one's.
-_SHARE = 0.15
-_SHARES = {"loop-xla": 0.6}
+_MAX_BUILD_SHARE = 0.15
+_MAX_BUILD_SHARES = {"loop-xla": 0.6}
 # Plans of which one takes so many times as long as another need not be timed again.
-_FAR = 1.2
+_CLEAR_RATIO = 1.2
 # Nothing is compared for a training that takes fewer seconds. A timing takes so many of them, at
 # least and at most, and between them this part of the training: the longer, the surer.
-_WORTH = 1.0
-_TIMED = 0.1, 1.0
-_PART = 0.002
+_MIN_SECONDS = 1.0
+_TIMING_SECONDS = 0.1, 1.0
+_TIMING_SHARE = 0.002
 
 _log = logging.getLogger("ae_multi")
 
@@ -53,16 +53,16 @@ class Plan:
     seconds_to_build: dict
 
 
-def choose(make, model, held, indices, steps, wanted=None, before=None):
+def choose(make, model, device_data, indices, steps, requested=None, before=None):
     """The fastest way to take ``steps`` steps.
 
     Args:
         make: function of a plan's name that returns the backend's `Steps`.
         model: a compiled and built Keras model.
-        held: its data on the device.
+        device_data: its data on the device.
         indices: int32 (steps, batch), batches to try plans on.
         steps: the number of steps that the training will take.
-        wanted: the name of a plan, or None to choose.
+        requested: the name of a plan, or None to choose.
         before: the name of the plan that this training was begun with, or None.
 
     Returns:
@@ -72,19 +72,20 @@ def choose(make, model, held, indices, steps, wanted=None, before=None):
         InputError: a plan that the backend does not have.
     """
     known = dict(backends.current().plans(model))
-    if wanted is not None:
-        if wanted not in known:
+    if requested is not None:
+        if requested not in known:
             raise InputError(
-                f"Expected plan to be one of {', '.join(known)}, or 'keras'. Received: {wanted!r}."
+                f"Expected plan to be one of {', '.join(known)}, or 'keras'. "
+                f"Received: {requested!r}."
             )
-        return make(wanted), Plan(wanted, "asked for", {}, {})
+        return make(requested), Plan(requested, "asked for", {}, {})
     if before in known:
         return make(before), Plan(before, "the training was begun with it", {}, {})
     if len(known) == 1:  # nothing to choose, so no step is run to try it
         (name,) = known
         return make(name), Plan(name, "the only plan for this model", {}, {})
-    key = _key(model, held, indices.shape[1])
-    seen = memory.recall(key)
+    key = _key(model, device_data, indices.shape[1])
+    seen = plan_cache.recall(key)
     reachable = Reachable(model)
     why_not = _why_no_trial(reachable)
     if why_not is not None:
@@ -103,7 +104,7 @@ def choose(make, model, held, indices, steps, wanted=None, before=None):
         for name in names
     ):
         if trial.failed:
-            memory.remember(key, {**seen, "failed": sorted(trial.failed)})
+            plan_cache.remember(key, {**seen, "failed": sorted(trial.failed)})
         _learn(known, trial.built())
         return make(best), Plan(best, "too short a training to compare plans", {}, {})
     trial.compare(best)
@@ -119,7 +120,7 @@ def choose(make, model, held, indices, steps, wanted=None, before=None):
             trial.compare(best, name, seconds=_seconds_to_time(left))
         best = min(best, name, key=lambda plan: trial.seconds(plan, steps))
     facts = {"step": trial.step, "build": trial.build, "failed": sorted(trial.failed)}
-    memory.remember(key, facts)
+    plan_cache.remember(key, facts)
     _learn(known, trial.built())
     return make(best), Plan(best, trial.why(known), trial.step, trial.build)
 
@@ -127,16 +128,16 @@ def choose(make, model, held, indices, steps, wanted=None, before=None):
 def _is_worth_trying(name, seconds, left):
     """Whether a plan may be built, in ``seconds``, for a training that takes ``left`` seconds."""
     seconds += 4 * _seconds_to_time(left)
-    return left >= _WORTH and seconds < _SHARES.get(name, _SHARE) * left
+    return left >= _MIN_SECONDS and seconds < _MAX_BUILD_SHARES.get(name, _MAX_BUILD_SHARE) * left
 
 
 def _seconds_to_time(left):
-    return float(np.clip(_PART * left, *_TIMED))
+    return float(np.clip(_TIMING_SHARE * left, *_TIMING_SECONDS))
 
 
 def _seconds_to_build(known):
     """The seconds that plans are said to take, corrected by what other models took here."""
-    ratios = memory.recall(_machine_key()).get("build", {})
+    ratios = plan_cache.recall(_machine_key()).get("build", {})
     return {name: seconds * ratios.get(name, 1.0) for name, seconds in known.items()}
 
 
@@ -146,13 +147,13 @@ def _learn(known, built):
     A longer time counts at once and a shorter one by half: a framework may have had a part of the
     program from an earlier process.
     """
-    ratios = dict(memory.recall(_machine_key()).get("build", {}))
+    ratios = dict(plan_cache.recall(_machine_key()).get("build", {}))
     for name, seconds in built.items():
         if 0 < known[name] < np.inf:
             ratio = seconds / known[name]
             ratios[name] = max(ratio, (ratio + ratios.get(name, ratio)) / 2)
     if ratios:
-        memory.remember(_machine_key(), {"step": {}, "build": ratios, "failed": []})
+        plan_cache.remember(_machine_key(), {"step": {}, "build": ratios, "failed": []})
 
 
 def _why_no_trial(reachable):
@@ -185,7 +186,7 @@ class _Trial:
         try:
             begin = time.perf_counter()
             try:
-                with held_back():
+                with defer_signals():
                     steps = self._make(name)
                     steps.run(self._indices[:1])
                     built = time.perf_counter()
@@ -212,7 +213,7 @@ class _Trial:
         """Plan to seconds, of those that were built for this training."""
         return {name: self.build[name] for name in self._built}
 
-    def compare(self, *names, seconds=_TIMED[0]):
+    def compare(self, *names, seconds=_TIMING_SECONDS[0]):
         """Time plans that work, in turns, so that what else the machine does meets them alike.
 
         One turn is enough for a single plan, and where the plans are far apart.
@@ -223,24 +224,24 @@ class _Trial:
             for name in names:
                 self.step[name] = min(self._timed(name, seconds), self.step.get(name, np.inf))
             times = [self.step[name] for name in names]
-            if len(times) == 1 or max(times) > _FAR * min(times):
+            if len(times) == 1 or max(times) > _CLEAR_RATIO * min(times):
                 return
 
     def time_again(self, name):
         """The least seconds a step of all timings of a plan, one more among them."""
-        self.step[name] = min(self._timed(name, _TIMED[0]), self.step[name])
+        self.step[name] = min(self._timed(name, _TIMING_SECONDS[0]), self.step[name])
         return self.step[name]
 
-    def _timed(self, name, wanted):
-        """Seconds a step, of a run of about ``wanted`` seconds."""
+    def _timed(self, name, requested):
+        """Seconds a step, of a run of about ``requested`` seconds."""
         steps = self._make(name)
-        count = int(np.clip(wanted / self.once, 1, len(self._indices)))
+        count = int(np.clip(requested / self.once, 1, len(self._indices)))
         while True:
             begin = time.perf_counter()
             steps.run(self._indices[:count])
             seconds = time.perf_counter() - begin
             # A run costs something whatever its length, so that one step tells too little.
-            longer = int(min(count * wanted / seconds, len(self._indices)))
+            longer = int(min(count * requested / seconds, len(self._indices)))
             if longer < 2 * count:
                 self._snapshot.restore()
                 return seconds / count
@@ -256,12 +257,12 @@ class _Trial:
         return "; ".join(words)
 
 
-def _key(model, held, batch_size):
+def _key(model, device_data, batch_size):
     """What a plan's times depend on, as a digest."""
     layers = [(type(layer).__name__, layer.compute_dtype) for layer in model._flatten_layers()]
     shapes = [tuple(variable.shape) for variable in model.variables]
     optimizer = type(model.optimizer).__name__
-    return _digest(layers, shapes, optimizer, held.signature, batch_size)
+    return _digest(layers, shapes, optimizer, device_data.signature, batch_size)
 
 
 def _machine_key():
@@ -276,9 +277,9 @@ def _digest(*facts):
     return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
 
 
-def by_keras(why, aloud=True, method="fit"):
+def by_keras(why, warn=True, method="fit"):
     """The `Plan` that leaves a job to Keras's own ``method``, logged once for each reason."""
-    if aloud and (method, why) not in _said:
+    if warn and (method, why) not in _said:
         _said.add((method, why))
         words = {"fit": "Training", "evaluate": "Evaluating", "predict": "Predicting"}[method]
         _log.warning("%s with Keras's own %s: %s.", words, method, why)

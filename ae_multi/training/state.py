@@ -22,7 +22,7 @@ _REMEMBERED = {
 }  # fmt: skip
 
 
-def gather(model, callbacks):
+def get_state(model, callbacks):
     """The state of a training, in copies that later steps do not change.
 
     Args:
@@ -32,7 +32,7 @@ def gather(model, callbacks):
             method ``set_state`` that takes them.
 
     Returns:
-        Dict of plain values and NumPy arrays, for `put_back`.
+        Dict of plain values and NumPy arrays, for `set_state`.
     """
     return {
         "variables": {
@@ -59,8 +59,8 @@ def _is_remembered(name, value):
     return value is None or isinstance(value, bool | int | float)
 
 
-def put_back(state, model, callbacks):
-    """Give a model and its callbacks the state that `gather` returned, on any backend.
+def set_state(state, model, callbacks):
+    """Give a model and its callbacks the state that `get_state` returned, on any backend.
 
     Raises:
         InputError: a state of other variables or callbacks than these.

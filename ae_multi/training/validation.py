@@ -2,7 +2,7 @@
 
 from ae_multi._keras import keras
 from ae_multi.training.arrays import NotArraysError, as_data
-from ae_multi.training.whole import Evaluation
+from ae_multi.training.inference import Evaluation
 
 
 def validator(model, data, callbacks, validation_freq, validation_steps, validation_batch_size):

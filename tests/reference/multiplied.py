@@ -27,7 +27,7 @@ def placed(array, turned=False):
 
 def main(given, wanted):
     """Multiply each case and write what comes out under the case's name."""
-    from ae_multi.backends.torch.kernels import multiply
+    from ae_multi.backends.torch.cuda.kernels import multiply
 
     cases, made = {}, {}
     for name, array in np.load(given).items():

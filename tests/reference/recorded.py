@@ -5,7 +5,7 @@ def simplified_recording(function, *inputs):
     """The simplified recording of ``function``."""
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    from ae_multi.backends.torch.simplify import simplified
+    from ae_multi.backends.torch.graph_passes.simplify import simplified
 
     return simplified(make_fx(function)(*inputs))
 

@@ -51,12 +51,12 @@ def compiler_options(loop=False, soon=False, eigen=False):
         eigen: whether a processor is to multiply matrices by Eigen.
     """
     platform = "cpu" if on_cpu() else "gpu"
-    wanted = dict(_LOOPS) if loop and platform == "gpu" else {}
+    required = dict(_LOOPS) if loop and platform == "gpu" else {}
     if soon:
-        wanted |= _SOON[platform]
+        required |= _SOON[platform]
     if eigen and platform == "cpu":
-        wanted |= _EIGEN
-    return {name: value for name, value in wanted.items() if _is_known(name, value)}
+        required |= _EIGEN
+    return {name: value for name, value in required.items() if _is_known(name, value)}
 
 
 def has_eigen():

@@ -2,13 +2,13 @@
 
 from ae_multi._keras import keras
 from ae_multi.backends.chunks import in_chunks
-from ae_multi.backends.held import as_rows, cached
-from ae_multi.backends.jax.convolutions import suited
+from ae_multi.backends.device_data import as_rows, cached
 from ae_multi.backends.jax.device import compiler_options
-from ae_multi.backends.jax.programs import Program
+from ae_multi.backends.jax.optimizations.convolutions import suited
+from ae_multi.backends.jax.program_cache import Program
 
 
-def forward(model, x, batch_size, told=None):
+def forward(model, x, batch_size, on_progress=None):
     """Outputs of ``model`` in use for all of ``x``, as NumPy arrays; see `ae_multi.backends`."""
     variables = model.non_trainable_variables
     weights = [variable.value for variable in model.trainable_variables]
@@ -46,7 +46,7 @@ def forward(model, x, batch_size, told=None):
 
     rows = keras.tree.map_structure(as_rows, x)
     try:
-        return _shaped(in_chunks(run, rows, batch_size, told), given)
+        return _shaped(in_chunks(run, rows, batch_size, on_progress), given)
     finally:
         for place in changed:
             variables[place].assign(others[place])

@@ -15,15 +15,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 
-from ae_multi.backends.held import Held, cached, flat
-from ae_multi.backends.jax.convolutions import suited
+from ae_multi.backends.device_data import DeviceData, cached, flat
 from ae_multi.backends.jax.device import compiler_options, has_eigen, on_cpu
-from ae_multi.backends.jax.programs import Program
-from ae_multi.backends.layers import has_convolutions
+from ae_multi.backends.jax.optimizations.convolutions import suited
+from ae_multi.backends.jax.program_cache import Program
+from ae_multi.backends.layer_queries import has_convolutions
 
 # A last, smaller batch is a program of its own. Where it is one step in a hundred or more, that
 # had better be compiled soon than well.
-_RARE = 100
+_MIN_STEPS_PER_EPOCH = 100
 
 
 def plans(model):
@@ -34,9 +34,9 @@ def plans(model):
     return [step, *loops] if first else [*loops, step]
 
 
-def hold(data):
-    """Nested arrays as `Held` on the device, as they are stored."""
-    return Held(data, jax.device_put)
+def to_device(data):
+    """Nested arrays as `DeviceData` on the device, as they are stored."""
+    return DeviceData(data, jax.device_put)
 
 
 class Steps:
@@ -44,15 +44,15 @@ class Steps:
 
     Args:
         model: a `keras.Model`; its variables hold the state before and after each `run`.
-        held: what `hold` returned for (x, y, sample_weight).
+        device_data: what `to_device` returned for (x, y, sample_weight).
         plan: a name among `plans`.
         training: whether to train, or else to evaluate.
         batch_size: samples in a full batch.
-        most: the largest number of full batches that one `run` is asked for.
+        max_steps: the largest number of full batches that one `run` is asked for.
     """
 
-    def __init__(self, model, held, plan, training, batch_size, most):
-        self._held, self._batch_size, self._most = held, batch_size, most
+    def __init__(self, model, device_data, plan, training, batch_size, max_steps):
+        self._data, self._batch_size, self._max_steps = device_data, batch_size, max_steps
         self._groups = [
             model.trainable_variables,
             model.non_trainable_variables,
@@ -65,14 +65,14 @@ class Steps:
         eigen = plan == "scan-eigen" or not training
 
         def program(soon):
-            step = _one(model.train_step if training else model.test_step, held.assemble)
+            step = _one(model.train_step if training else model.test_step, device_data.assemble)
             step = suited(step, model)
             # The state is not donated, though it could be: on a GPU a loop that may write over it
             # is several times slower (480 µs instead of 84 for a step of a DeepAutoencoder).
             options = compiler_options(loop, soon, eigen)
             return Program(_many(step) if loop else step, options)
 
-        key, soon = (plan, training, held.signature), most >= _RARE
+        key, soon = (plan, training, device_data.signature), max_steps >= _MIN_STEPS_PER_EPOCH
         self._full = cached(model, key, lambda: program(False))
         self._rest = cached(model, (*key, "rest"), lambda: program(True)) if soon else self._full
 
@@ -82,42 +82,42 @@ class Steps:
         Returns:
             Dict of name to the logs after each step, NumPy arrays of shape (steps, ...).
         """
-        state, logs = self._run(self.keep(), indices)
+        state, logs = self._run(self.snapshot(), indices)
         logs = {name: np.asarray(values)[: len(indices)] for name, values in logs.items()}
         self.restore(state)
         return logs
 
-    def keep(self):
+    def snapshot(self):
         """The state as it is, for `restore`."""
         # Past `value` and `assign`, which look at each variable's state and at what it is given;
         # for all variables together that takes as long as some steps of a small network.
         return tuple([variable._value for variable in group] for group in self._groups)
 
-    def restore(self, kept):
+    def restore(self, state):
         """Set the model's variables to a state."""
-        for group, values in zip(self._groups, kept, strict=True):
+        for group, values in zip(self._groups, state, strict=True):
             for variable, value in zip(group, values, strict=True):
                 variable._direct_assign(value)
 
     def _scan(self, state, indices):
         # Runs of any length are one program: the rows are filled up and the steps counted.
         size = indices.shape[1]
-        rows = max(self._most, len(indices)) if size == self._batch_size else 1
+        rows = max(self._max_steps, len(indices)) if size == self._batch_size else 1
         filled = np.zeros((rows, size), np.int32)
         filled[: len(indices)] = indices
-        return self._of(size)(self._shapes(filled), state, self._held.arrays, filled, len(indices))
+        return self._of(size)(self._shapes(filled), state, self._data.arrays, filled, len(indices))
 
     def _each(self, state, indices):
         program, collected = self._of(indices.shape[1]), []
         shapes = self._shapes(indices[0])
         for row in indices:
-            state, logs = program(shapes, state, self._held.arrays, row)
+            state, logs = program(shapes, state, self._data.arrays, row)
             collected.append(logs)
         return state, {name: np.stack([logs[name] for logs in collected]) for name in collected[0]}
 
     def _shapes(self, indices):
         """What differs between the uses of one program."""
-        return indices.shape, len(self._held.arrays[0])
+        return indices.shape, len(self._data.arrays[0])
 
     def _of(self, size):
         """The program for batches of ``size`` samples."""
@@ -141,13 +141,15 @@ def _many(one):
         again = core.jaxpr_as_fun(traced)
 
         def body(place, carried):
-            state, kept = carried
+            state, collected = carried
             found = again(*jax.tree.leaves((state, arrays, indices[place])))
             state, logs = jax.tree.unflatten(jax.tree.structure(shapes), found)
-            return state, {name: kept[name].at[place].set(logs[name]) for name in kept}
+            return state, {name: collected[name].at[place].set(logs[name]) for name in collected}
 
         rows = len(indices)
-        kept = {name: jnp.zeros((rows, *log.shape), log.dtype) for name, log in shapes[1].items()}
-        return jax.lax.fori_loop(0, count, body, (state, kept))
+        collected = {
+            name: jnp.zeros((rows, *log.shape), log.dtype) for name, log in shapes[1].items()
+        }
+        return jax.lax.fori_loop(0, count, body, (state, collected))
 
     return program

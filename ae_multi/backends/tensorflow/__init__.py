@@ -13,7 +13,7 @@ from ae_multi.backends.tensorflow.device import (
 )
 from ae_multi.backends.tensorflow.forward import forward
 from ae_multi.backends.tensorflow.state import snapshot, values
-from ae_multi.backends.tensorflow.steps import Steps, hold, plans
+from ae_multi.backends.tensorflow.steps import Steps, plans, to_device
 
 __all__ = [
     "Steps",
@@ -24,10 +24,10 @@ __all__ = [
     "forward",
     "full_precision",
     "gradients",
-    "hold",
     "keep_programs",
     "plans",
     "snapshot",
+    "to_device",
     "values",
     "version",
     "wait",

@@ -74,3 +74,23 @@ def gradients(function, variables):
     found = tape.gradient(value, tensors, unconnected_gradients=tf.UnconnectedGradients.ZERO)
     # The gradient of a look-up comes as a list of rows; a tensor holds it whole.
     return value.numpy(), [tf.convert_to_tensor(gradient).numpy() for gradient in found]
+
+
+def zero_copy(array):
+    """A tensor of an array's numbers: where they lie, or copied once where TensorFlow has to.
+
+    `tf.constant` and `tf.convert_to_tensor` make a copy of an array of NumPy's first, lest
+    somebody change it later. The arrays here are the caller's for as long as they are looked at,
+    and TensorFlow does not write there.
+    """
+    return tf.constant(_Uncopied(array))
+
+
+class _Uncopied:
+    """An array that NumPy is handed as it is."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __array__(self, dtype=None, copy=None):
+        return self.array

@@ -6,17 +6,16 @@ import tensorflow as tf
 
 from ae_multi._keras import keras
 from ae_multi.backends.chunks import in_chunks, two_threads
-from ae_multi.backends.held import cached
-from ae_multi.backends.layers import draws
-from ae_multi.backends.tensorflow.compiled import compiled
-from ae_multi.backends.tensorflow.device import on_cpu, threads
-from ae_multi.backends.tensorflow.lent import lent
+from ae_multi.backends.device_data import cached
+from ae_multi.backends.layer_queries import draws
+from ae_multi.backends.tensorflow.compile import compiled
+from ae_multi.backends.tensorflow.device import on_cpu, threads, zero_copy
 
 # For fewer parts no threads are begun.
-_WORTH = 4
+_MIN_PARTS = 4
 
 
-def forward(model, x, batch_size, told=None):
+def forward(model, x, batch_size, on_progress=None):
     """Outputs of ``model`` in use for all of ``x``, as NumPy arrays; see `ae_multi.backends`."""
     call = {"training": False} if model._call_has_training_arg else {}
 
@@ -31,16 +30,16 @@ def forward(model, x, batch_size, told=None):
     outputs = cached(model, "forward", make)
 
     def run(part):
-        return outputs(keras.tree.map_structure(lent, part))
+        return outputs(keras.tree.map_structure(zero_copy, part))
 
-    many = len(keras.tree.flatten(x)[0]) >= _WORTH * batch_size and on_cpu() and threads() > 1
+    many = len(keras.tree.flatten(x)[0]) >= _MIN_PARTS * batch_size and on_cpu() and threads() > 1
 
     def described(array):
         return tf.TensorSpec((batch_size, *array.shape[1:]), array.dtype)
 
     full = keras.tree.map_structure(described, x)
     with two_threads() if many and _only_reads(outputs, full) else nullcontext() as pool:
-        return in_chunks(run, x, batch_size, told, pool=pool)
+        return in_chunks(run, x, batch_size, on_progress, pool=pool)
 
 
 def _only_reads(function, inputs):

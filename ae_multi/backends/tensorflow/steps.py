@@ -13,12 +13,11 @@ import tensorflow as tf
 
 from ae_multi import _jit_compile
 from ae_multi._keras import keras
-from ae_multi.backends.held import Held, cached, flat
-from ae_multi.backends.layers import draws, has_convolutions
+from ae_multi.backends.device_data import DeviceData, cached, flat
+from ae_multi.backends.layer_queries import draws, has_convolutions
 from ae_multi.backends.snapshot import others
-from ae_multi.backends.tensorflow.compiled import compiled
-from ae_multi.backends.tensorflow.device import on_cpu
-from ae_multi.backends.tensorflow.lent import lent
+from ae_multi.backends.tensorflow.compile import compiled
+from ae_multi.backends.tensorflow.device import on_cpu, zero_copy
 
 
 def plans(model):
@@ -38,38 +37,43 @@ def plans(model):
     return [plain[0], ("loop-xla", building), plain[1]]
 
 
-def hold(data):
-    """Nested arrays as `Held` on the device, as they are stored.
+def to_device(data):
+    """Nested arrays as `DeviceData` on the device, as they are stored.
 
     A list becomes a tuple, as Keras's data sets make it.
     """
-    return Held(keras.tree.lists_to_tuples(data), lent)
+    return DeviceData(keras.tree.lists_to_tuples(data), zero_copy)
 
 
 class Steps:
     """Runs steps of a compiled and built model on held data; see JAX's `Steps`."""
 
-    def __init__(self, model, held, plan, training, batch_size, most):
-        self._model, self._held, self._batch_size, self._most = model, held, batch_size, most
+    def __init__(self, model, device_data, plan, training, batch_size, max_steps):
+        self._model, self._data, self._batch_size, self._max_steps = (
+            model,
+            device_data,
+            batch_size,
+            max_steps,
+        )
         self._variables = [
             *model.trainable_variables,
             *model.non_trainable_variables,
             *(model.optimizer.variables if training else []),
             *model.metrics_variables,
         ]
-        self._state = None  # the variables that `keep` reads, looked up once
+        self._state = None  # the variables that `snapshot` reads, looked up once
         step = model.train_step if training else model.test_step
         self._run = self._each if plan == "step" else self._loop
         make = {"step": _one, "loop": _many, "loop-xla": _compiled}[plan]
-        self._training, self._key = training, (plan, training, held.signature)
-        self._program = cached(model, self._key, lambda: make(step, held))
+        self._training, self._key = training, (plan, training, device_data.signature)
+        self._program = cached(model, self._key, lambda: make(step, device_data))
 
     def run(self, indices):
         """One step for each row; see JAX's `Steps.run`."""
         logs = self._run(indices)
         return {name: np.asarray(values)[: len(indices)] for name, values in logs.items()}
 
-    def keep(self):
+    def snapshot(self):
         """The state as it is, for `restore`.
 
         Nothing is copied here: TensorFlow copies a value that somebody holds before it changes a
@@ -80,25 +84,25 @@ class Steps:
         key = "read", self._training, len(self._state)  # a step may build an optimizer
         return cached(self._model, key, lambda: _reading(self._state))()
 
-    def restore(self, kept):
+    def restore(self, state):
         """Set the model's variables to a state."""
-        for variable, value in zip(self._state, kept, strict=True):
+        for variable, value in zip(self._state, state, strict=True):
             variable.assign(value)
 
     def _loop(self, indices):
         # Runs of any length are one program: the rows are filled up and the steps counted.
         size = indices.shape[1]
-        rows = max(self._most, len(indices)) if size == self._batch_size else 1
+        rows = max(self._max_steps, len(indices)) if size == self._batch_size else 1
         filled = np.zeros((rows, size), np.int32)
         filled[: len(indices)] = indices
-        given = self._held.arrays, tf.constant(filled), tf.constant(len(indices))
+        given = self._data.arrays, tf.constant(filled), tf.constant(len(indices))
         # TensorFlow takes half a millisecond to find out which of its traces fits.
-        key = *self._key, filled.shape, *(array.shape for array in self._held.arrays)
+        key = *self._key, filled.shape, *(array.shape for array in self._data.arrays)
         traced = cached(self._model, key, lambda: self._program.get_concrete_function(*given))
         return traced(*given)
 
     def _each(self, indices):
-        collected = [self._program(self._held.arrays, tf.constant(row)) for row in indices]
+        collected = [self._program(self._data.arrays, tf.constant(row)) for row in indices]
         return {name: np.stack([logs[name].numpy() for logs in collected]) for name in collected[0]}
 
 
@@ -111,7 +115,7 @@ def _reading(variables):
     return compiled(lambda: [value.read_value() for value in values]).get_concrete_function()
 
 
-def _one(step, held):
+def _one(step, device_data):
     """The step on rows of the held arrays.
 
     It is traced for batches of any size, as Keras does: some of Keras's metrics weigh a batch by
@@ -119,33 +123,35 @@ def _one(step, held):
     """
 
     def one(arrays, row):
-        return flat(step(held.assemble([tf.gather(array, row) for array in arrays])))
+        return flat(step(device_data.assemble([tf.gather(array, row) for array in arrays])))
 
-    specs = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in held.arrays]
+    specs = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in device_data.arrays]
     traced = compiled(one)
     return traced.get_concrete_function(specs, tf.TensorSpec((None,), tf.int32))
 
 
-def _many(step, held, jit_compile=None):
-    one = _one(step, held)
+def _many(step, device_data, jit_compile=None):
+    one = _one(step, device_data)
     logs = one.structured_outputs
 
     def many(arrays, indices, count):
         rows = indices.shape[0]
 
-        def body(place, kept):
+        def body(place, collected):
             found = one(arrays, indices[place])
-            return place + 1, {name: kept[name].write(place, found[name]) for name in kept}
+            return place + 1, {
+                name: collected[name].write(place, found[name]) for name in collected
+            }
 
-        kept = {
+        collected = {
             name: tf.TensorArray(log.dtype, rows, element_shape=log.shape)
             for name, log in logs.items()
         }
-        _, kept = tf.while_loop(lambda place, kept: place < count, body, (0, kept))
-        return {name: values.stack() for name, values in kept.items()}
+        _, collected = tf.while_loop(lambda place, collected: place < count, body, (0, collected))
+        return {name: values.stack() for name, values in collected.items()}
 
     return compiled(many, jit_compile=jit_compile)
 
 
-def _compiled(step, held):
-    return _many(step, held, jit_compile=True)
+def _compiled(step, device_data):
+    return _many(step, device_data, jit_compile=True)

@@ -13,7 +13,7 @@ from ae_multi.backends.torch.device import (
 )
 from ae_multi.backends.torch.forward import forward
 from ae_multi.backends.torch.state import snapshot, values
-from ae_multi.backends.torch.steps import Steps, hold, plans
+from ae_multi.backends.torch.steps import Steps, plans, to_device
 
 __all__ = [
     "Steps",
@@ -24,10 +24,10 @@ __all__ = [
     "forward",
     "full_precision",
     "gradients",
-    "hold",
     "keep_programs",
     "plans",
     "snapshot",
+    "to_device",
     "values",
     "version",
     "wait",

@@ -7,17 +7,17 @@ import torch
 
 from ae_multi._keras import keras
 from ae_multi.backends.chunks import as_numpy, in_chunks, two_threads
-from ae_multi.backends.held import cached, forget, signature
-from ae_multi.backends.torch.nodes import is_on_cpu, roots_of_changes
-from ae_multi.backends.torch.record import record, wraps_modules
+from ae_multi.backends.device_data import cached, forget, signature
+from ae_multi.backends.torch.graph_passes.nodes import is_on_cpu, roots_of_changes
+from ae_multi.backends.torch.trace import record, wraps_modules
 
 # Recording a pass takes about as long as so many passes.
-_WORTH = 8
+_MIN_PASSES = 8
 # How many threads PyTorch uses is one number for the process: one call at a time changes it.
 _POOL = Lock()
 
 
-def forward(model, x, batch_size, told=None):
+def forward(model, x, batch_size, on_progress=None):
     """Outputs of ``model`` in use for all of ``x``, as NumPy arrays; see `ae_multi.backends`."""
     call = {"training": False} if model._call_has_training_arg else {}
     model.eval()  # as Keras's `predict` does, for layers that read PyTorch's own flag
@@ -35,7 +35,7 @@ def forward(model, x, batch_size, told=None):
         except RuntimeError:  # what depends on values, or changes others, is run as it is
             return None
 
-    many = len(keras.tree.flatten(x)[0]) >= _WORTH * batch_size and not wraps_modules(model)
+    many = len(keras.tree.flatten(x)[0]) >= _MIN_PASSES * batch_size and not wraps_modules(model)
     recording, key = None, ("forward", signature(full))
     if many:
         recording = cached(model, key, make)
@@ -53,7 +53,7 @@ def forward(model, x, batch_size, told=None):
             return plain(part)
 
     with _threads(program) as pool:
-        return in_chunks(run, x, batch_size, told, _Fetch(), pool)
+        return in_chunks(run, x, batch_size, on_progress, _Fetch(), pool)
 
 
 @contextmanager

@@ -18,28 +18,22 @@ import torch
 
 from ae_multi._keras import keras
 from ae_multi.backends.chunks import as_numpy
-from ae_multi.backends.held import BUILDING, Held, cached, flat, forget
+from ae_multi.backends.device_data import BUILDING, DeviceData, cached, flat, forget
 from ae_multi.backends.snapshot import others
-from ae_multi.backends.torch import small_products
-from ae_multi.backends.torch.beside import gradients_beside
-from ae_multi.backends.torch.capture import CudaGraphs, stacked
-from ae_multi.backends.torch.compiled import inducted, scripted
+from ae_multi.backends.torch.compile import inducted, scripted
+from ae_multi.backends.torch.cuda import small_matmul
+from ae_multi.backends.torch.cuda.gradient_streams import gradients_beside
+from ae_multi.backends.torch.cuda.graphs import CudaGraphs, stacked
 from ae_multi.backends.torch.device import on_cpu
-from ae_multi.backends.torch.record import (
-    UnrepeatableError,
-    record,
-    step_of,
-    tensors,
-    wraps_modules,
-)
-from ae_multi.backends.torch.updates import why_not_recorded
+from ae_multi.backends.torch.optimizer_hooks import why_not_recorded
+from ae_multi.backends.torch.trace import UnrepeatableError, record, step_of, tensors, wraps_modules
 from ae_multi.errors import in_a_line
 
 _MAKE = {"graph": scripted, "inductor": inducted}
 # Types that Keras leaves as they are.
 _SHAREABLE = tuple(map(np.dtype, ("float32", "float16", "uint8", "int8", "int32", "int64", "bool")))
 # Programs that one training builds where values change that a step reads.
-_MOST_BUILT = 1
+_MAX_REBUILDS = 1
 
 _log = logging.getLogger("ae_multi")
 _logged = set()
@@ -64,9 +58,9 @@ def _can_be_recorded(model):
     return plain and not wraps_modules(model) and why_not_recorded(model.optimizer) is None
 
 
-def hold(data):
-    """Nested arrays as `Held` on the device, as they are stored."""
-    return Held(data, _on_device)
+def to_device(data):
+    """Nested arrays as `DeviceData` on the device, as they are stored."""
+    return DeviceData(data, _on_device)
 
 
 def _on_device(array):
@@ -89,8 +83,8 @@ class Steps:
     again and again, or in a step itself, ``plan`` becomes "eager" and the reason is logged.
     """
 
-    def __init__(self, model, held, plan, training, batch_size, most):
-        self._model, self._held, self._training = model, held, training
+    def __init__(self, model, device_data, plan, training, batch_size, max_steps):
+        self._model, self._data, self._training = model, device_data, training
         self.plan, self._built = plan, 0
         self._variables = [
             *model.trainable_variables,
@@ -111,19 +105,19 @@ class Steps:
                 self._leave_to_python(in_a_line(error).partition(": ")[2])
             else:
                 with torch.no_grad():
-                    logs = program(recording.state(), self._held.arrays, rows)
+                    logs = program(recording.state(), self._data.arrays, rows)
         logs = self._eager(rows) if logs is None else logs
         # NumPy has no bfloat16 of its own; Keras makes such numbers those of `ml_dtypes`.
         return {name: as_numpy(values) for name, values in logs.items()}
 
-    def keep(self):
+    def snapshot(self):
         """The state as it is, for `restore`."""
         return [tensor.clone() for tensor in self._state()]
 
-    def restore(self, kept):
+    def restore(self, state):
         """Set the model's variables to a state."""
         with torch.no_grad():
-            torch._foreach_copy_(self._state(), kept)
+            torch._foreach_copy_(self._state(), state)
 
     @cached_property
     def _others(self):
@@ -150,11 +144,11 @@ class Steps:
             model.eval()
 
     def _batch(self, row):
-        return self._held.assemble([array.index_select(0, row) for array in self._held.arrays])
+        return self._data.assemble([array.index_select(0, row) for array in self._data.arrays])
 
     def _program(self, rows):
         """(function of (state, arrays, rows) that runs recorded steps, their `Recording`)."""
-        key = (self.plan, self._training, self._held.signature, rows.shape[1])
+        key = (self.plan, self._training, self._data.signature, rows.shape[1])
         program, recording = made = cached(
             self._model, key, lambda: self._build(self._record(rows), rows)
         )
@@ -165,26 +159,26 @@ class Steps:
             again = self._record(rows)
             if again.digest != recording.digest:
                 self._built += 1
-                if self._built > _MOST_BUILT:
+                if self._built > _MAX_REBUILDS:
                     raise UnrepeatableError(f"{changed} changes from time to time")
                 program, again = self._build(again, rows)
             forget(self._model, [key])
             return cached(self._model, key, lambda: (program, again))
 
     def _record(self, rows):
-        compute = step_of(self._model, self._held, self._training)
+        compute = step_of(self._model, self._data, self._training)
         return record(
-            self._model, compute, self._variables, self._held.arrays, rows[0],
+            self._model, compute, self._variables, self._data.arrays, rows[0],
             fuse=self.plan != "inductor",
         )  # fmt: skip
 
     def _build(self, recording, rows):
-        step, state, arrays = recording.graph, recording.state(), self._held.arrays
+        step, state, arrays = recording.graph, recording.state(), self._data.arrays
         captured = torch.cuda.is_available() and self.plan != "graph"
         if captured and self._training:
             step = gradients_beside(step)
-        if captured and small_products.kernel():
-            step = small_products.with_small_products(step)
+        if captured and small_matmul.kernel():
+            step = small_matmul.with_small_products(step)
         if self.plan in _MAKE:
             step = _MAKE[self.plan](step, state, arrays, rows[0])
         return (CudaGraphs(step) if captured else _each(step)), recording

@@ -1,0 +1,1 @@
+"""Rewritten operations that XLA runs faster on a CPU."""

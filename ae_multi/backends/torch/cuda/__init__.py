@@ -1,0 +1,1 @@
+"""Faster steps on one kind of device: a CUDA GPU."""

@@ -1,0 +1,20 @@
+"""Noisy, filtered and clean images, one below the other."""
+
+from ae_multi.report.task_figures.plotting import heading, mosaic, values_of
+
+
+def draw(result, figure):
+    """Draw the images of a `Result` of ``denoise``."""
+    restored = result.picture["restored"]
+    # From bad to good: what came, what floors make of it, what the estimator makes of it.
+    methods = list(restored)[::-1]
+    rows = [*(restored[method] for method in methods), result.picture["clean"]]
+    labels = [f"{method}\n{values_of(result, method).replace(', ', chr(10))}" for method in methods]
+    height, width = rows[0].shape[1:3]
+    inches = 0.95
+    figure.set_size_inches(
+        2.2 + inches * len(rows[0]) * width / max(height, width),
+        0.6 + inches * len(rows) * height / max(height, width),
+    )
+    heading(figure, result)
+    mosaic(figure.subplots(), rows, [*labels, "the clean image"])

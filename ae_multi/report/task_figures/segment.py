@@ -1,0 +1,50 @@
+"""Images, the masks that were wanted, and those that were found."""
+
+import numpy as np
+from matplotlib.patches import Patch
+
+from ae_multi.report.task_figures.plotting import heading, mosaic, values_of
+
+_RIGHT, _MISSED, _FALSE = "#009E73", "#0072B2", "#D55E00"
+
+
+def draw(result, figure):
+    """Draw the masks of a `Result` of ``segment``."""
+    picture = result.picture
+    images, truth = picture["images"], picture["truth"]
+    labels = ["image", "the digit"]
+    labels += [f"{method}\n{values_of(result, method)}" for method in picture["masks"]]
+    figure.set_size_inches(2.2 + 0.95 * len(images), 1.0 + 0.95 * len(labels))
+    heading(figure, result)
+    axes = figure.subplots()
+    blank = np.zeros(truth.shape)
+    rows = [images[..., 0], *[blank] * (len(labels) - 1)]
+    _, (down, across) = mosaic(axes, rows, labels, cmap="gray")
+    axes.set_facecolor("none")
+    for row, masks in enumerate([truth, *picture["masks"].values()], start=1):
+        for column, (found, expected) in enumerate(zip(masks, truth, strict=True)):
+            top, left = row * down, column * across
+            height, width = expected.shape
+            axes.imshow(
+                _overlay(images[column, ..., 0], found, expected),
+                extent=(left - 0.5, left + width - 0.5, top + height - 0.5, top - 0.5),
+                interpolation="nearest",
+            )
+    axes.set_xlim(-0.5, across * len(images) - 2.5)
+    axes.set_ylim(down * len(labels) - 2.5, -0.5)
+    meaning = {"found": _RIGHT, "missed": _MISSED, "not the digit": _FALSE}
+    figure.legend(
+        handles=[Patch(color=colour, label=word) for word, colour in meaning.items()],
+        loc="outside lower center", ncols=3, frameon=False, fontsize=9,
+    )  # fmt: skip
+
+
+def _overlay(image, found, expected):
+    """The image in grey, and what was found, missed and mistaken in colour."""
+    colours = np.repeat(0.75 * image[..., np.newaxis], 3, axis=-1)
+    for where, colour in (
+        (found & expected, _RIGHT), (expected & ~found, _MISSED), (found & ~expected, _FALSE),
+    ):  # fmt: skip
+        rgb = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+        colours[where] = 0.2 * colours[where] + 0.8 * rgb
+    return colours

@@ -1,0 +1,1 @@
+"""Run one job in the interpreter of another environment."""

@@ -1,0 +1,37 @@
+"""Interpreters that carry a fault, which is put in place before the work begins."""
+
+import shlex
+
+
+def patched_interpreter(python, folder, code):
+    """A script that runs ``python``, and ``code`` once a child has imported all that it needs.
+
+    Args:
+        python: the interpreter.
+        folder: a folder to make, for the script and what it needs.
+        code: Python in which ``keras`` is at hand.
+    """
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        "import builtins, importlib, sys\n"
+        "done = []\n"
+        "def watched(real):\n"
+        "    def importing(name, *args, **kwargs):\n"
+        "        module = real(name, *args, **kwargs)\n"
+        "        if done or not name.startswith(('ae_multi.parity.', 'ae_multi.compare.')):\n"
+        "            return module\n"
+        "        if sys._getframe(1).f_globals.get('__name__') == '__main__':\n"
+        "            done.append(1)\n"
+        f"            exec({code!r}, {{'keras': sys.modules['keras']}})\n"
+        "        return module\n"
+        "    return importing\n"
+        "builtins.__import__ = watched(builtins.__import__)\n"
+        "importlib.import_module = watched(importlib.import_module)\n"
+    )
+    script = folder / "python"
+    path, python = shlex.quote(str(folder)), shlex.quote(str(python))
+    script.write_text(
+        f'#!/bin/sh\nPYTHONPATH={path}${{PYTHONPATH:+:$PYTHONPATH}} exec {python} "$@"\n'
+    )
+    script.chmod(0o755)
+    return str(script)

@@ -1,0 +1,1 @@
+"""Fault injection, false positives, crash recovery, fuzzing, and the sweep over layers."""

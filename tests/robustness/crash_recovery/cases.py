@@ -1,0 +1,119 @@
+"""One backend's kills: run by `ae_multi.subprocesses.worker`, moment by moment."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from tests.robustness.crash_recovery.forks import Calls, in_fork
+from tests.robustness.crash_recovery.training import EVERY, train
+
+
+def run(job, emit):
+    """Kill at ``job["moments"]`` moments, ``job["at_once"]`` of them side by side."""
+    with tempfile.TemporaryDirectory() as root:
+        # Plans are chosen afresh; a training and the one that goes on from it compile the same
+        # programs, which JAX keeps for the second where it is told before it is imported.
+        os.environ |= {
+            "AE_MULTI_CACHE": root,
+            "JAX_COMPILATION_CACHE_DIR": str(Path(root) / "jax"),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        }
+        _import_all()
+        whole = in_fork(lambda told: train())[0]["digest"]
+        lengths = {every: _measured(root, every, whole) for every in EVERY}
+        emit({"event": "ready"})
+        numbers = range(job["first"], job["first"] + job["moments"])
+        for number, found in _side_by_side(
+            lambda number: _case(root, job["seed"], number, lengths, whole), numbers, job["at_once"]
+        ):
+            emit({"event": "moment", "number": number, **found})
+
+
+def _import_all():
+    """Import what a training needs, and compute nothing: threads do not survive a fork."""
+    from ae_multi import backends
+
+    backends.current()
+
+
+def _measured(root, every, whole):
+    """(seconds of a training, calls that its checkpoints make), which bits do not depend on."""
+
+    def counted(told):
+        calls = Calls()
+        return {**train(Path(root) / every, every, told=told), "calls": calls.count}
+
+    found, seconds = in_fork(counted)
+    if found["digest"] != whole:
+        raise RuntimeError(f"A training with checkpoints every {every} ends otherwise.")
+    return seconds, found["calls"]
+
+
+def _side_by_side(function, numbers, at_once):
+    """(number, function(number)) in the order of the numbers, each in a process of its own."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    # Threads only wait for processes here.
+    with ThreadPoolExecutor(at_once) as pool:
+        yield from zip(numbers, pool.map(function, numbers), strict=True)
+
+
+def _case(root, seed, number, lengths, whole):
+    """Kill one training at a moment of its own, and go on from what it left.
+
+    Returns:
+        Dict of plain values: ``kind``, ``every``, ``at``, ``written`` and ``resumed`` (places, or
+        None), ``ended_before``: whether there was nothing left to kill, and ``fault``: what is
+        wrong, or None.
+    """
+    random = np.random.default_rng([seed, number])
+    every = EVERY[number // 2 % 2]
+    seconds, calls = lengths[every]
+    folder, note = Path(root) / str(number), Path(root) / f"{number}.written"
+    by_call = number % 2 == 1
+    at = int(random.integers(calls)) if by_call else float(random.uniform(0, seconds))
+    after = bool(random.integers(2))
+
+    def killed(told):
+        _note_what_is_written(note)
+        if by_call:
+            Calls(at, after)
+        return train(folder, every, told=told)
+
+    ended = in_fork(killed, None if by_call else at)[0] is not None
+    written = note.read_text().splitlines() if note.exists() else []
+    found = in_fork(lambda told: train(folder, every, resume=True))[0]
+    half = [path.name for path in folder.glob(".*")]
+    shutil.rmtree(folder)
+    last = [int(part) for part in written[-1].split()] if written else None
+    faults = [
+        (found["digest"] != whole, "it ends otherwise than the unbroken training"),
+        (last is not None and (found["resumed"] or [0, 0]) < last, f"work since {last} is lost"),
+        (bool(half), f"{half} is left"),
+        (by_call and ended, "it was not killed"),
+    ]
+    return {
+        "kind": "while writing" if by_call else "by the clock",
+        "every": every,
+        "at": at,
+        "written": last,
+        "resumed": found["resumed"],
+        "ended_before": ended,
+        "fault": next((words for wrong, words in faults if wrong), None),
+    }
+
+
+def _note_what_is_written(note):
+    """Write down each checkpoint as soon as it is said to be on the disk."""
+    from ae_multi.checkpoints import Folder
+
+    real, file = Folder.write, os.open(note, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+
+    def write(self, place, manifest, parts):
+        real(self, place, manifest, parts)
+        os.write(file, f"{place.epoch} {place.step}\n".encode())
+
+    Folder.write = write

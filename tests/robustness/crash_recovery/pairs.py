@@ -1,0 +1,119 @@
+"""Killed on one backend, gone on with on another: are the next losses the same?"""
+
+import os
+import shutil
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from ae_multi.subprocesses.launcher import run as run_process
+from tests.robustness.crash_recovery.forks import in_fork
+
+# A checkpoint in the middle of the third epoch, of 12 steps each, and on into the fifth.
+AT, STEPS, EPOCHS, BATCH = 30, 20, 6, 128
+BOUND = 1e-5
+_PATIENCE = 300  # seconds that one backend waits for another
+
+
+def compare(pythons, root):
+    """Losses of the next steps after a kill, on each backend from each backend's checkpoint.
+
+    Args:
+        pythons: dict of backend to an interpreter.
+        root: a folder for the checkpoints.
+
+    Returns:
+        Dict of (from, to), an ordered pair of two backends, to the largest relative difference
+        between the losses of ``to`` and those of ``from`` itself.
+    """
+
+    def losses(backend):
+        job = {
+            "run": "tests.robustness.crash_recovery.pairs:run",
+            "root": str(root),
+            "me": backend,
+            "all": [*pythons],
+        }
+        events = run_process(pythons[backend], backend, job)
+        return {event["begun_on"]: np.array(event["losses"]) for event in events}
+
+    with ThreadPoolExecutor(len(pythons)) as pool:
+        found = dict(zip(pythons, pool.map(losses, pythons), strict=True))
+    return {
+        (begun, other): float(np.max(np.abs(found[other][begun] / found[begun][begun] - 1)))
+        for begun in pythons
+        for other in pythons
+        if other != begun
+    }
+
+
+def run(job, emit):
+    """Begin on this backend, be killed, and go on from what was begun here and elsewhere."""
+    import ae_multi.training  # noqa: F401  # imports, and nothing computed, before a fork
+    from ae_multi import backends
+
+    backends.current()
+    root, me = Path(job["root"]), job["me"]
+    in_fork(lambda told: _begin(root / me))
+    (root / f"{me}.done").touch()
+    for other in [me, *(name for name in job["all"] if name != me)]:
+        _wait_for(root / f"{other}.done")
+        mine = shutil.copytree(root / other, root / f"{other}-on-{me}")
+        losses = in_fork(lambda told, folder=mine: _go_on(folder))[0]
+        emit({"event": "losses", "begun_on": other, "losses": losses})
+
+
+def _begin(folder):
+    """Train, and kill this process as soon as the first checkpoint is on the disk."""
+    from ae_multi.checkpoints import Folder
+
+    real = Folder.write
+
+    def write(*arguments):
+        real(*arguments)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    Folder.write = write
+    _fit(folder, [])
+
+
+def _go_on(folder):
+    from ae_multi._keras import keras
+
+    losses = []
+
+    class Losses(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            self.model.reset_metrics()  # the loss of each step alone
+
+        def on_train_batch_end(self, batch, logs=None):
+            losses.append(float(logs["loss"]))
+            self.model.stop_training = len(losses) == STEPS
+
+    resumed = _fit(folder, [Losses()], resume=True)
+    if resumed != (AT // 12, AT % 12):
+        raise RuntimeError(f"It goes on from {resumed}.")
+    return losses
+
+
+def _fit(folder, callbacks, resume=False):
+    import ae_multi
+
+    x = ae_multi.load_data("digits").x_train
+    model = ae_multi.DeepAutoencoder(seed=0)
+    model.compile()
+    return model.fit(
+        x, batch_size=BATCH, epochs=EPOCHS, verbose=0, callbacks=callbacks, checkpoint=folder,
+        every=f"{AT} steps", resume=resume,
+    ).resumed_from  # fmt: skip
+
+
+def _wait_for(path):
+    end = time.monotonic() + _PATIENCE
+    while not path.exists():
+        if time.monotonic() > end:
+            raise RuntimeError(f"Expected {path.name} within {_PATIENCE} s.")
+        time.sleep(0.1)

@@ -1,0 +1,136 @@
+"""Compare the stages where nothing is wrong, and count false alarms.
+
+Of n models run k takes model k mod n and seed k div n: other models first, then other seeds.
+Status 0 if every stage held in every run, 1 if one did not, 2 for a usage error.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+from rich.text import Text
+
+from ae_multi.cli.options import add_backend_options
+from ae_multi.cli.status import status_of
+from ae_multi.environment import describe_machine
+from ae_multi.errors import InputError, WorkerError
+from ae_multi.io.atomic import check_writable
+from ae_multi.parity import check
+from ae_multi.report.json_file import write_json
+from ae_multi.report.tables import console, plain_table
+from ae_multi.subprocesses.interpreters import Interpreters
+from ae_multi.validation import check_positive
+from tests.robustness.false_positives.cases import CASES
+
+
+def main(arguments=None):
+    """Run as a program; return the exit status."""
+    options = _parser().parse_args(arguments)
+    return status_of("alarms", lambda: _run(options))
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="alarms", description=__doc__)
+    add_backend_options(parser)
+    parser.add_argument("--runs", type=int, default=50, metavar="N", help="default: 50")
+    parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first run")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
+    return parser
+
+
+def _run(options):
+    check_positive(runs=options.runs, first=options.first + 1)
+    if options.json:
+        check_writable(options.json, "the JSON")
+    runs, out = [], console()
+    Interpreters(
+        backends=options.backends, pythons=dict(options.python)
+    ).available()  # or not at all
+    with console(stderr=True).status("starting") as status:
+        for number in range(options.first, options.first + options.runs):
+            seed, place = divmod(number, len(CASES))
+            model = list(CASES)[place]
+            status.update(f"run {number}: {model}, seed {seed}")
+            runs.append(clean_run(model, seed, options.backends, dict(options.python)))
+            if not out.is_terminal:
+                holds = "holds" if runs[-1]["holds"] else "ALARM"
+                print(f"{holds}: run {number}, {model}, seed {seed}", flush=True)
+            if options.json:
+                write_json(options.json, {"runs": runs, "machine": describe_machine()})
+    out.print(alarms_table(runs))
+    for run in runs:
+        for entry in run["alarms"]:
+            out.print(f"{run['model']}, seed {run['seed']}: {entry}", style="red", markup=False)
+    alarms = sum(not run["holds"] for run in runs)
+    style = "bold red" if alarms else "bold green"
+    out.print(f"{alarms} false alarms in {len(runs)} runs.", style=style)
+    return 1 if alarms else 0
+
+
+def clean_run(model, seed, backends, pythons):
+    """One run: what came closest to its bound, and what was said where nothing is wrong.
+
+    Args:
+        model: a key of `CASES`.
+        seed: integer, for data, weights, order and noise.
+        backends: names, or None for every one that is installed.
+        pythons: dict of backend to interpreter.
+
+    Returns:
+        Dict of plain values: ``model``, ``seed``, ``steps``, ``seconds``, ``holds``, ``closest``
+        (a dict for each stage, see `ae_multi.parity.stages.Divergence`) and ``alarms``, sentences.
+    """
+    case = CASES[model]
+    xs, ys = case.data(seed)
+    begin = time.perf_counter()
+    try:
+        report = check(case.build, xs, ys, backends, seed=seed, steps=case.steps, pythons=pythons)
+        closest = [stage.closest.to_json() for stage in report.stages]
+        alarms = [str(entry) for stage in report.stages for entry in stage.divergences]
+    except (InputError, WorkerError) as error:  # a model that cannot be checked is an alarm too
+        closest, alarms = [], [str(error)]
+    return {
+        "model": model,
+        "seed": seed,
+        "steps": case.steps,
+        "seconds": time.perf_counter() - begin,
+        "holds": not alarms,
+        "closest": closest,
+        "alarms": alarms,
+    }
+
+
+def alarms_table(runs):
+    """A row for each run: the entry closest to its bound, or beyond it, on any stage.
+
+    Args:
+        runs: list of dicts as `clean_run` returns them.
+    """
+    table = plain_table("Runs without a fault")
+    for name in ("model", "seed", "seconds", "closest to its bound", "backend"):
+        table.add_column(name)
+    for name in ("error", "bound"):
+        table.add_column(name, justify="right")
+    table.add_column("holds")
+    for run in runs:
+        table.add_row(*_row(run))
+    return table
+
+
+def _row(run):
+    shares = [
+        (error / (entry["bound"][backend] or 1e-300), entry, backend)
+        for entry in run["closest"]
+        for backend, error in entry["error"].items()
+    ]
+    _, entry, backend = max(shares, key=lambda share: share[0], default=(0.0, None, ""))
+    tightest = ["", "", "", ""]
+    if entry:
+        numbers = [f"{entry[kind][backend]:.1e}" for kind in ("error", "bound")]
+        tightest = [f"{entry['rung']}: {entry['name']}", backend, *numbers]
+    holds = Text("yes", "green") if run["holds"] else Text("NO", "bold red")
+    return [run["model"], str(run["seed"]), f"{run['seconds']:.0f}", *tightest, holds]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

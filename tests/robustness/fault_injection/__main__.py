@@ -1,0 +1,119 @@
+"""Plant every known fault in each backend, one at a time, and see that the comparison finds each.
+
+Status 0 if all were caught, each at its own stage, by its own name and on its own backend, and
+nothing was found where there was no fault; 1 otherwise; 2 for a usage error.
+"""
+
+import argparse
+import itertools
+import tempfile
+from pathlib import Path
+
+from rich.text import Text
+
+from ae_multi.cli.options import add_backend_options, check_names, comma_separated
+from ae_multi.cli.status import status_of
+from ae_multi.environment import describe_machine
+from ae_multi.io.atomic import check_writable
+from ae_multi.report.json_file import write_json
+from ae_multi.report.progress import BackendProgress
+from ae_multi.report.tables import console, plain_table
+from ae_multi.subprocesses.interpreters import Interpreters
+from tests.robustness.fault_injection.catalogue import FAULTS
+from tests.robustness.fault_injection.run import FaultInjector
+
+
+def main(arguments=None):
+    """Run as a program; return the exit status."""
+    options = _parser().parse_args(arguments)
+    return status_of("faults", lambda: _run(options))
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="faults", description=__doc__)
+    add_backend_options(parser)
+    parser.add_argument(
+        "--faults", type=comma_separated, default=tuple(FAULTS), metavar="NAMES",
+        help="some of the faults, with commas between (default: all)",
+    )  # fmt: skip
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
+    return parser
+
+
+def _run(options):
+    check_names("--faults", options.faults, FAULTS)
+    if options.json:
+        check_writable(options.json, "the JSON")
+    interpreters = Interpreters(backends=options.backends, pythons=dict(options.python))
+    backends, _ = interpreters.available()
+    pythons = {backend: interpreters.python(backend) for backend in backends}
+    plan = list(itertools.product(options.faults, backends))
+    out, verdicts = console(), []
+    with tempfile.TemporaryDirectory() as folder, BackendProgress(console(stderr=True)) as bars:
+        injector = FaultInjector(pythons, folder, bars.on_event)
+        alarms = [
+            str(entry) for stage in injector.compare_without_fault() for entry in stage.divergences
+        ]
+        for name, backend in plan:
+            done = sum(verdict.backend == backend for verdict in verdicts)
+            event = {"event": "progress", "total": len(options.faults), "label": name}
+            bars.on_event(backend, {**event, "done": done})
+            verdicts.append(injector.inject(name, backend))
+            bars.on_event(backend, {**event, "done": done + 1})
+            if not out.is_terminal:
+                found = "caught" if verdicts[-1].caught else "NOT CAUGHT"
+                print(f"{found} on {backend}: {name}", flush=True)
+            if options.json:
+                _write(options.json, verdicts, alarms)
+    out.print(faults_table(verdicts))
+    for alarm in alarms:
+        out.print(f"Without a fault: {alarm}", style="red", markup=False)
+    caught = sum(verdict.caught for verdict in verdicts)
+    whole = caught == len(verdicts) and not alarms
+    out.print(
+        f"{caught} of {len(verdicts)} faults caught, {len(alarms)} false alarms.",
+        style="bold green" if whole else "bold red",
+    )
+    return 0 if whole else 1
+
+
+def _write(path, verdicts, alarms):
+    found = [{**verdict.to_json(), "caught": verdict.caught} for verdict in verdicts]
+    caught = sum(verdict.caught for verdict in verdicts)
+    written = {"caught": caught, "planted": len(verdicts), "alarms": alarms, "faults": found}
+    write_json(path, {**written, "machine": describe_machine()})
+
+
+def faults_table(verdicts):
+    """A row for each fault in each backend: where it had to be found, and where it was.
+
+    Args:
+        verdicts: list of `InjectionResult`.
+    """
+    table = plain_table("Faults planted in one backend at a time")
+    for name in ("fault", "planted in", "to be found in", "found in"):
+        table.add_column(name)
+    for name in ("size", "bound"):
+        table.add_column(name, justify="right")
+    for name in ("blamed", "caught"):
+        table.add_column(name)
+    for verdict in verdicts:
+        table.add_row(
+            verdict.fault,
+            verdict.backend,
+            _where(verdict.stage, verdict.place),
+            _where(verdict.found_stage, verdict.found_place),
+            f"{verdict.size:.1e}",
+            f"{verdict.bound:.1e}",
+            ", ".join(verdict.diverging),
+            Text("yes", "green") if verdict.caught else Text("NO", "bold red"),
+        )
+    return table
+
+
+def _where(stage, place):
+    return f"{stage}: {place}" if place else stage
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

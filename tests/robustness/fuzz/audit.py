@@ -1,0 +1,160 @@
+"""What a process does while it loads a file: code run, programs started, files written, memory."""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+from tests.robustness.fuzz.values import SECRET
+
+# Events of Python's audit that no loading of a file has a use for.
+FORBIDDEN = {
+    "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.startfile",
+    "os.symlink", "os.link", "os.chmod", "os.chown", "os.kill",
+    "subprocess.Popen", "pty.spawn", "socket.connect", "socket.bind", "socket.getaddrinfo",
+    "urllib.Request", "pickle.find_class", "webbrowser.open", "code.__new__",
+    "function.__new__", "builtins.input", "cpython.run_command", "cpython.run_file",
+}  # fmt: skip
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+# Events that change what is on the disk, to where in their arguments paths and open folders are.
+_PATHS = {"os.remove": (0,), "os.rmdir": (0,), "os.mkdir": (0,), "os.rename": (0, 1)}
+_FOLDERS = {"os.remove": (1,), "os.rmdir": (1,), "os.mkdir": (2,), "os.rename": (2, 3)}
+_FRAMEWORKS = re.compile(r"site-packages[/\\](torch|tensorflow|jax|jaxlib|sympy|gast)[/\\]")
+# Where Python reads code of modules, which no file of ours takes part in.
+_IMPORTING = re.compile(r"<frozen importlib|importlib[/\\]")
+
+
+class AuditHook:
+    """Notes what is done between `begin` and `end`; hooks cannot be taken out again.
+
+    Args:
+        folder: where files may be written, in addition to the folder of a file that is loaded.
+    """
+
+    def __init__(self, folder):
+        self._noted, self._on = [], False
+        self._known = set()
+        self._folder = self._beside = os.path.realpath(folder)
+        sys.addaudithook(self._hear)
+
+    def begin(self, path):
+        """Watch the loading of ``path``; modules that are there already may be imported again."""
+        self._beside = os.path.realpath(path.parent)
+        self._known = {name.partition(".")[0] for name in sys.modules}
+        self._noted, self._on = [], True
+
+    def end(self):
+        """What was done, as lines of text."""
+        self._on = False
+        return self._noted
+
+    def _hear(self, event, arguments):
+        if not self._on:
+            return
+        self._on = False  # what follows is our own doing
+        try:
+            done = self._describe_event(event, arguments)
+            if done and len(self._noted) < 20:
+                self._noted.append(f"{event} {done:.200}")
+        finally:
+            self._on = True
+
+    def _describe_event(self, event, arguments):
+        """What an event was about, where it is one to tell of; else None."""
+        if event in FORBIDDEN:
+            return repr(arguments) + _by_whom()
+        if event == "import":
+            known = arguments[0].partition(".")[0] in self._known | set(sys.stdlib_module_names)
+            named = arguments[0] in ("antigravity", "this", "subprocess", "pty")
+            return arguments[0] if named or not known else None
+        if event == "compile":
+            return _code(*arguments)
+        if event == "marshal.loads":
+            return None if _IMPORTING.search(sys._getframe(3).f_code.co_filename) else "code"
+        if event in _PATHS:
+            places = zip(_PATHS[event], _FOLDERS[event], strict=True)
+            named = [_whole(arguments[path], arguments[folder]) for path, folder in places]
+            return next((path for path in named if not self._is_free(path)), None)
+        if event == "open":
+            path, _, flags = arguments
+            if isinstance(path, int) or path is None:
+                return None
+            if os.fsdecode(path) in (SECRET, "/etc/passwd", "/tmp/secret.h5"):
+                return f"{path!r}, which is no part of the file"
+            if isinstance(flags, int) and flags & _WRITING and not self._is_free(path):
+                return f"{path!r} to write"
+        return None
+
+    def _is_free(self, path):
+        path = os.path.realpath(os.fsdecode(path))
+        folders = (self._folder + os.sep, self._beside + os.sep)
+        return path == os.devnull or (path + os.sep).startswith(folders)
+
+
+def _code(text, name):
+    """Code made from text, unless a library makes it as it always does."""
+    frame = sys._getframe(3)
+    caller = frame.f_code.co_filename
+    # A syntax tree is not run: NumPy has Python read its headers. Frameworks write code anew.
+    if text is None or caller.endswith("ast.py") or _FRAMEWORKS.search(caller):
+        return None
+    while frame:  # a module that is loaded late makes its classes
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return None
+        frame = frame.f_back
+    return f"{name!r}: {text!r:.80}" + _by_whom()
+
+
+def _whole(path, folder):
+    """A path that was said in relation to an open folder."""
+    path = os.fsdecode(path)
+    if isinstance(folder, int) and folder >= 0 and not os.path.isabs(path):
+        path = os.path.join(os.readlink(f"/proc/self/fd/{folder}"), path)
+    return path
+
+
+def _by_whom():
+    frame, names = sys._getframe(3), []
+    while frame and len(names) < 6:
+        names.append(f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}")
+        frame = frame.f_back
+    return " by " + " < ".join(names)
+
+
+def reset_peak():
+    """Forget the largest memory so far, where the system can (Linux)."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def peak():
+    """The largest memory in use since `reset_peak`, bytes; 0 where the system does not tell."""
+    try:
+        text = Path("/proc/self/status").read_text()
+    except OSError:
+        return 0
+    return int(re.search(r"VmHWM:\s+(\d+) kB", text)[1]) * 1024
+
+
+def current():
+    """Memory in use now, bytes; 0 where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def limit_memory(more):
+    """Let no more than ``more`` bytes of addresses be taken from here on, where it can be had."""
+    try:
+        import resource
+
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except (ImportError, OSError):
+        return
+    now = pages * os.sysconf("SC_PAGE_SIZE")
+    resource.setrlimit(resource.RLIMIT_AS, (now + more, resource.RLIM_INFINITY))

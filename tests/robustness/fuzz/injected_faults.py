@@ -1,0 +1,134 @@
+"""Loaders with a fault each, which the fuzzing has to find."""
+
+import contextlib
+import ctypes
+import os
+import pickle
+import subprocess
+import time
+from pathlib import Path
+
+from ae_multi.errors import InputError
+from tests.robustness.fuzz.loaders import Loader
+from tests.robustness.fuzz.values import CODE, SECRET
+
+_begun = set()
+
+
+def _once_begun(name):
+    """A decorator: the first call, on the whole file, does nothing."""
+
+    def decorate(load):
+        def loaded(path):
+            if name in _begun:
+                load(path)
+            _begun.add(name)
+
+        LOADERS[name] = Loader(".txt", lambda: {"one": lambda path: path.write_text("x")}, loaded)
+        return loaded
+
+    return decorate
+
+
+LOADERS = {}
+
+
+@_once_begun("sound")
+def _sound(path):
+    path.read_bytes()
+
+
+@_once_begun("sound again")
+def _sound_again(path):
+    path.read_bytes()
+
+
+@_once_begun("refuses")
+def _refuses(path):
+    raise InputError("Expected more. Received: less.")
+
+
+@_once_begun("unpickles")
+def _unpickles(path):
+    pickle.loads(pickle.dumps(CODE))
+
+
+@_once_begun("evaluates")
+def _evaluates(path):
+    eval("1 + 1")
+
+
+@_once_begun("runs")
+def _runs(path):
+    os.system("true")
+
+
+@_once_begun("starts")
+def _starts(path):
+    subprocess.run(["true"], check=True)
+
+
+@_once_begun("writes")
+def _writes(path):
+    with open(Path(__file__).with_name("written.tmp"), "w"):
+        pass
+    Path(__file__).with_name("written.tmp").unlink()
+
+
+@_once_begun("reads elsewhere")
+def _reads_elsewhere(path):
+    try:
+        Path(SECRET).read_text()
+    except FileNotFoundError as error:
+        raise InputError("Expected a vocabulary. Received: none.") from error
+
+
+@_once_begun("imports")
+def _imports(path):
+    with contextlib.suppress(ImportError):
+        __import__("antigravity.not_there")
+
+
+@_once_begun("key error")
+def _key_error(path):
+    {}["x"]
+
+
+@_once_begun("interrupts")
+def _interrupts(path):
+    raise SystemExit
+
+
+@_once_begun("eats memory")
+def _eats_memory(path):
+    bytearray(b"\1") * (1 << 29)
+
+
+@_once_begun("asks for memory")
+def _asks_for_memory(path):
+    bytearray(1 << 36)
+
+
+@_once_begun("swallows")
+def _swallows(path):
+    try:
+        raise MemoryError
+    except Exception as error:
+        raise InputError(f"Expected a file. Received: {type(error).__name__}.") from error
+
+
+@_once_begun("hangs")
+def _hangs(path):
+    time.sleep(60)
+
+
+@_once_begun("crashes")
+def _crashes(path):
+    ctypes.string_at(0)
+
+
+def write_seeds(folder, names):
+    """Write a file for each loader."""
+    for name in names:
+        (Path(folder) / name).mkdir(parents=True)
+        (Path(folder) / name / "one.txt").write_text("x")

@@ -1,0 +1,114 @@
+"""A process that loads files and may die of it."""
+
+import json
+import os
+import queue
+import subprocess
+import tempfile
+import threading
+
+STARTING = 600  # seconds, for frameworks to come and seeds to be written
+# Frameworks keep what they have compiled.
+_TURNS = 1500
+_ENDING = 60  # seconds, for a process whose output has ended to end
+_WORDS = 1000  # of what a process said before it ended
+
+
+class LoaderProcess:
+    """Loads files in a process of its own, which is started anew after a crash or a hang.
+
+    Args:
+        python: interpreter.
+        backend: for ``KERAS_BACKEND``, or None.
+        seeds: folder of whole files, written by the first process.
+        loaders: names of the loaders that will be asked.
+        catalogue: module with ``LOADERS`` and ``write_seeds``.
+        timeout: seconds that a file may take.
+    """
+
+    def __init__(
+        self, python, backend, seeds, loaders, catalogue="tests.robustness.fuzz.loaders", timeout=30
+    ):
+        self._command = [python, "-W", "ignore", "-m", "tests.robustness.fuzz.worker", catalogue]
+        self._environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1"}
+        if backend:
+            self._environment["KERAS_BACKEND"] = backend
+        self._seeds, self._loaders, self._timeout = str(seeds), list(loaders), timeout
+        self._process = None
+
+    def __enter__(self):
+        self._start()
+        return self
+
+    def __exit__(self, *exception):
+        self._stop()
+
+    def load(self, loader, path):
+        """What came of loading ``path``: dict of outcome, detail, seconds and memory.
+
+        Outcomes are "valid", "refused", and the faults: "error" of another kind than ours,
+        "crash", "hang", "memory" and "code".
+        """
+        if self._turns >= _TURNS:
+            self._stop()
+        if self._process is None:
+            self._start()
+        self._turns += 1
+        answer = self._ask({"loader": loader, "path": str(path)}, self._timeout)
+        if answer is None:
+            alive = self._process.poll() is None
+            self._stop()
+            detail = f"more than {self._timeout} s" if alive else self._last_words
+            outcome = "hang" if alive else "crash"
+            answer = {"outcome": outcome, "detail": detail, "seconds": 0.0, "memory": 0}
+        return answer
+
+    def _start(self):
+        self._turns = 0
+        self._said = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
+        self._process = subprocess.Popen(
+            self._command, env=self._environment, text=True, bufsize=1,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said,
+        )  # fmt: skip
+        self._answers = queue.Queue()
+        threading.Thread(
+            target=_pass_on, args=(self._process.stdout, self._answers), daemon=True
+        ).start()
+        begun = self._ask({"seeds": self._seeds, "loaders": self._loaders}, STARTING)
+        if begun is None:
+            self._stop()
+            raise RuntimeError(f"The loading process did not start: {self._last_words}")
+
+    def _ask(self, job, seconds):
+        try:
+            self._process.stdin.write(json.dumps(job) + "\n")
+            self._process.stdin.flush()
+            line = self._answers.get(timeout=seconds)
+        except queue.Empty:
+            return None
+        except OSError:  # it has ended before it was asked
+            line = ""
+        if not line:
+            self._process.wait(_ENDING)
+        return json.loads(line) if line else None
+
+    def _stop(self):
+        if self._process is not None:
+            self._process.kill()
+            status = self._process.wait()
+            self._said.seek(0)
+            self._last_words = f"status {status}: ...{self._said.read()[-_WORDS:]}"
+            self._said.close()
+            for pipe in (self._process.stdin, self._process.stdout):
+                pipe.close()
+        self._process = None
+
+
+def _pass_on(stream, answers):
+    """Lines, and an empty one at the end."""
+    try:
+        for line in stream:
+            answers.put(line)
+    except ValueError:  # closed while it is read
+        pass
+    answers.put("")

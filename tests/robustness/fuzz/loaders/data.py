@@ -1,0 +1,83 @@
+"""Data: files of images and tables, and what a sound one holds."""
+
+import gzip
+
+import numpy as np
+
+from tests.robustness.fuzz.loaders.loader import IMAGES, ROWS, Loader
+
+
+def _idx():
+    from ae_multi.data.idx import write_idx_header
+
+    data = write_idx_header((20, 6, 6)) + (IMAGES[:20] * 255).astype(np.uint8).tobytes()
+    return {
+        "plain": lambda path: path.write_bytes(data),
+        "gzip": lambda path: path.write_bytes(gzip.compress(data)),
+    }
+
+
+def _load_idx(path):
+    from ae_multi.data.idx import read_idx
+
+    array = read_idx(path)
+    assert array.dtype == np.uint8
+    assert array.nbytes == array.size
+
+
+def _npz():
+    held = {"x": (IMAGES * 255).astype(np.uint8), "y": np.arange(24, dtype=np.uint8)}
+    return {
+        "stored": lambda path: np.savez(path, **held),
+        "packed": lambda path: np.savez_compressed(path, **held),
+    }
+
+
+def _load_npz(path):
+    from ae_multi.data.npz import read_npz
+
+    arrays = read_npz(path, {"x": (24, 6, 6), "y": (24,)})
+    assert arrays["x"].shape == (24, 6, 6)
+    assert arrays["y"].dtype == np.uint8
+
+
+def _tables():
+    def write(path):
+        rows = [",".join(map(str, (*row, place % 7 == 0))) for place, row in enumerate(ROWS)]
+        path.write_text("a,b,c,d,e,alarm\n" + "\n".join(rows) + "\n")
+
+    return {"table": write}
+
+
+def _load_table(path):
+    from ae_multi.data.table import load_table
+
+    table = load_table(path, "alarm")
+    assert np.isfinite(table.x).all()
+    assert table.x.shape == (len(table.anomalous), len(table.columns))
+
+
+def _mat():
+    from scipy.io import savemat
+
+    held = {"X": ROWS, "y": (ROWS[:, :1] > 0.9).astype(float)}
+    return {
+        "stored": lambda path: savemat(path, held),
+        "packed": lambda path: savemat(path, held, do_compression=True),
+    }
+
+
+def _load_mat(path):
+    from ae_multi.data.mat import read_mat
+
+    rows, marks = read_mat(path)
+    assert np.isfinite(rows).all()
+    assert len(rows) == len(marks)
+
+
+LOADERS = {
+    "idx": Loader(".idx", _idx, _load_idx),
+    "npz": Loader(".npz", _npz, _load_npz),
+    "tables": Loader(".csv", _tables, _load_table),
+    "mat": Loader(".mat", _mat, _load_mat),
+}

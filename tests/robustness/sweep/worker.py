@@ -1,0 +1,78 @@
+"""The child process of a sweep: one backend, all configurations one after the other.
+
+Each is tried alone, so that one that raises leaves the others be.
+"""
+
+import json
+import os
+import sys
+import traceback
+import warnings
+from pathlib import Path
+
+# Where in `ae_multi.parity.worker` and `subject` an exception came by: what was being done.
+_DOING = {
+    "build": "building",
+    "_layers": "forward",
+    "_targets": "forward",
+    "_gradients": "gradient",
+    "step": "training",
+}
+_DRAWN = ("jax", "torch", "tensorflow")
+
+
+def main(job):
+    """Record a trace of each configuration; print a line of JSON for each."""
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    warnings.simplefilter("ignore")
+    from ae_multi.parity.worker import record_traces
+
+    for place in job["places"]:
+        folder = Path(job["folder"]) / str(place)
+        event = {"place": place}
+        try:
+            record_traces(_trace_job(folder, job), lambda _: None)
+        except Exception as error:  # what a layer may raise is what is looked for
+            event |= {"doing": _doing(error), "error": _words(error)}
+        events.write(json.dumps(event) + "\n")
+        events.flush()
+
+
+def _trace_job(folder, job):
+    # The oracle starts from float32 numbers; the others draw them, and the first stage compares.
+    drawn = [path for name in _DRAWN if (path := folder / f"{name}.npz").exists()]
+    perturbed = [str(folder / f"perturbed-{run}.npz") for run in range(job["perturbed"])]
+    return {
+        "build": f"{folder / 'model.py'}:build",
+        "data": {"file": str(folder / "data.npz")},
+        "folder": str(folder),
+        "programs": str(folder.with_name("programs")),
+        "trace": str(folder / f"{job['name']}.npz"),
+        "seed": job["seed"],
+        "steps": 1,
+        "batch_size": 10**6,
+        "epoch": False,
+        "epochs": 0,
+        "float64": job["float64"],
+        "start": str(drawn[0]) if job["float64"] else None,
+        "perturbed": perturbed,
+        "ulp_perturbed": [],
+        "injected": [],
+        "plans": False,
+        "repro_data": None,
+    }
+
+
+def _doing(error):
+    names = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+    return next((_DOING[name] for name in names if name in _DOING), "recording")
+
+
+def _words(error):
+    cause = error.__cause__ or error
+    return f"{type(cause).__name__}: {cause}"
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))

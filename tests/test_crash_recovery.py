@@ -1,0 +1,35 @@
+"""Trainings that are killed at random moments; `nox -s kills` does so for longer."""
+
+import sys
+
+import pytest
+
+from ae_multi.subprocesses.launcher import run
+from tests.robustness.crash_recovery.pairs import BOUND, compare
+
+MOMENTS = 8
+
+
+@pytest.mark.backend
+@pytest.mark.once
+def test_nothing_is_lost_but_time(backend):
+    job = {
+        "run": "tests.robustness.crash_recovery.cases:run",
+        "seed": 0,
+        "first": 0,
+        "moments": MOMENTS,
+        "at_once": 2,
+    }
+    found = [event for event in run(sys.executable, backend, job) if event["event"] == "moment"]
+    assert len(found) == MOMENTS
+    assert not [case for case in found if case["fault"]]
+    # The moments are spread over the training.
+    assert len({tuple(case["resumed"] or ()) for case in found}) > 2
+
+
+@pytest.mark.across
+def test_what_one_backend_began_another_goes_on_with(pythons, tmp_path):
+    apart = compare(pythons, tmp_path)
+    assert len(apart) == 6
+    # Backends do differ by rounding, or else this would have compared one with itself.
+    assert all(0 < error <= BOUND for error in apart.values()), apart

@@ -1,0 +1,344 @@
+"""Models in files: what would run code, read other files or take much memory is refused."""
+
+import io
+import json
+import os
+import pathlib
+import pickle
+import re
+import struct
+import tracemalloc
+import zipfile
+
+import numpy as np
+import pytest
+
+import ae_multi
+from ae_multi.errors import InputError
+from ae_multi.io import keras_config
+from tests.robustness.fuzz.archives import with_bomb
+from tests.robustness.fuzz.values import CODE, MARK
+
+pytestmark = [pytest.mark.backend]
+
+once = pytest.mark.once
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The entries of a model's file, as a dict."""
+    path = tmp_path_factory.mktemp("model") / "model.keras"
+    model = ae_multi.SimpleAutoencoder(3, (5,), seed=0)
+    model.compile()
+    model.save(path)
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+@pytest.fixture
+def load(whole, tmp_path):
+    """A function that loads a model's file with some of its entries others."""
+
+    def load(**entries):
+        path = tmp_path / "other.keras"
+        names = {"config": "config.json", "weights": "model.weights.h5"}
+        entries = {names.get(name, name): content for name, content in entries.items()}
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in {**whole, **entries}.items():
+                archive.writestr(name, content)
+        return ae_multi.load_model(path)
+
+    return load
+
+
+def object_of(module, name, config=None, kind=None):
+    """How Keras describes an object."""
+    return {
+        "module": module,
+        "class_name": kind or name,
+        "config": config if config is not None else {},
+        "registered_name": None,
+    }
+
+
+def sequential(*layers):
+    """The description of a model of these layers, behind an input of five values."""
+    first = object_of("keras.layers", "InputLayer", {"batch_shape": [None, 5]})
+    return json.dumps(
+        object_of("keras", "Sequential", {"name": "it", "layers": [first, *layers]})
+    ).encode()
+
+
+def test_what_is_only_written_anew_still_loads(load):
+    assert load().encode(np.zeros((2, 5), np.float32)).shape == (2, 3)
+
+
+class Bomb:
+    def __reduce__(self):
+        return (os.system, (f"touch {MARK}",))
+
+
+# Each would run code, import a module, or read a file, if Keras were asked to build it.
+ATTACKS = {
+    "lambda": object_of("keras.layers", "Lambda", {"function": object_of("builtins", "f", {
+        "value": "4wEAAAA=", "defaults": None, "closure": None}, "__lambda__")}),
+    "bare lambda": {"class_name": "__lambda__", "config": {"value": "4wEAAAA="}},
+    "pickled module": object_of("keras.layers", "TorchModuleWrapper", {"module": "gASVAAAA"}),
+    "saved model": object_of("keras.layers", "TFSMLayer", {"filepath": "/tmp/evil"}),
+    "vocabulary": object_of("keras.layers", "StringLookup", {"vocabulary": "/etc/passwd"}),
+    "vocabulary of text": object_of("keras.layers", "TextVectorization",
+                                    {"vocabulary": "/etc/passwd"}),
+    "system": object_of("os", "system", "system", "function"),
+    "posix": object_of("posix", "system", "system", "function"),
+    "eval": object_of("os.path", "eval", "eval", "function"),
+    "process": object_of("subprocess", "Popen", {"args": ["touch", MARK]}),
+    "download": object_of("keras.utils", "get_file", "get_file", "function"),
+    "weights": object_of("keras.applications", "ResNet50", "ResNet50", "function"),
+    "unsafe": object_of("keras.config", "enable_unsafe_deserialization",
+                        "enable_unsafe_deserialization", "function"),
+    "loading": object_of("keras.saving", "load_model", "load_model", "function"),
+    "private": object_of("keras.src.saving.saving_api", "load_model"),
+    "dotted": object_of("keras", "layers.TorchModuleWrapper", {"module": "gASVAAAA"}),
+    "import": object_of("keras.src.backend.openvino.core", "Layer"),
+    "other import": object_of("antigravity", "fly"),
+    "type": {"class_name": "__typespec__", "spec_name": "system", "module": "os", "config": [],
+             "registered_name": None},
+    "no module": {"class_name": "Dense", "config": {"units": 5}},
+    "no name": {"class_name": ["Dense"], "config": {"units": 5}, "module": "keras.layers"},
+    "callback": object_of("keras.callbacks", "CSVLogger", {"filename": MARK}),
+}  # fmt: skip
+
+
+@once
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
+def test_what_could_run_code_is_refused_before_keras_sees_it(load, keras, attack, monkeypatch):
+    monkeypatch.setattr(keras.saving, "load_model", lambda *_, **__: pytest.fail("Keras was asked"))
+    message = "layers that compute and no more, and of registered classes"
+    with pytest.raises(InputError, match=message):
+        load(config=sequential(attack))
+    hidden = object_of("keras.layers", "Dense", {"units": 5, "activation": attack})
+    with pytest.raises(InputError, match=message):
+        load(config=sequential(object_of("keras.layers", "TimeDistributed", {"layer": hidden})))
+
+
+@once
+def test_safe_mode_turned_off_for_all_of_keras_changes_nothing(load, keras):
+    source = object_of("builtins", "f", {"value": "4wEAAAA="}, "__lambda__")
+    before = keras.src.saving.serialization_lib.in_safe_mode()
+    keras.config.enable_unsafe_deserialization()
+    try:
+        with pytest.raises(InputError, match="no more, and of registered"):
+            load(config=sequential(object_of("keras.layers", "Lambda", {"function": source})))
+    finally:
+        keras.src.backend.common.global_state.set_global_attribute("safe_mode_saving", before)
+
+
+@once
+def test_keras_is_asked_for_its_own_safe_mode_as_well(load, keras, monkeypatch):
+    monkeypatch.setattr(keras_config, "check", lambda *_: None)
+    source = object_of("builtins", "f", {"value": "4wEAAAA="}, "__lambda__")
+    dense = object_of("keras.layers", "Dense", {"units": 5, "activation": source})
+    with pytest.raises(InputError, match="Keras cannot load") as refused:
+        load(config=sequential(dense))
+    assert "arbitrary code execution" in str(refused.value.__cause__)
+
+
+@once
+def test_every_layer_of_keras_is_on_one_of_the_lists(keras):
+    """A layer that a newer Keras brings has to be looked at before files may name it."""
+    layers = {name for name in dir(keras.layers) if isinstance(getattr(keras.layers, name), type)}
+    assert layers == keras_config.LAYERS | keras_config.REFUSED
+    assert not keras_config.LAYERS & keras_config.REFUSED
+
+
+def test_a_class_of_ones_own_loads_once_it_is_registered(keras, tmp_path):
+    words = (pathlib.Path(__file__).parents[1] / "docs" / "files.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", words, re.DOTALL)
+    named = {"keras": keras}
+    exec(code, named)
+    Twice = named["Twice"]  # noqa: N806
+    encoder = keras.Sequential([keras.Input((5,)), keras.layers.Dense(2), Twice()])
+    decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(5)])
+    model, x = ae_multi.Autoencoder(encoder, decoder, seed=0), np.ones((2, 5), np.float32)
+    model.save(tmp_path / "model.keras")
+    again = ae_multi.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(again.encode(x), model.encode(x), rtol=1e-6)
+    del keras.saving.get_custom_objects()["mine>Twice"]
+    with pytest.raises(InputError, match=r"registered classes\. Received: the class .*Twice"):
+        ae_multi.load_model(tmp_path / "model.keras")
+
+
+def test_functional_models_losses_metrics_and_schedules_load(keras, tmp_path):
+    inputs = keras.Input((5,))
+    hidden = keras.layers.Dense(4, activation="tanh", kernel_regularizer="l2")(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(5)(keras.ops.relu(hidden) + hidden))
+    schedule = keras.optimizers.schedules.CosineDecay(0.1, 10**8)
+    model.compile(keras.optimizers.SGD(schedule), keras.losses.Huber(),
+                  metrics=["mae", keras.metrics.RootMeanSquaredError()])  # fmt: skip
+    x = np.ones((4, 5), np.float32)
+    model.fit(x, x, verbose=0)
+    model.save(tmp_path / "model.keras")
+    again = ae_multi.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(again.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-5)
+
+
+# Sizes.
+
+
+@once
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (object_of("keras.layers", "Dense", {"units": 10**9}), "units=1000000000"),
+        (object_of("keras.layers", "Dense", {"units": 10**7}), "a model of the size of its"),
+        (object_of("keras.layers", "Embedding", {"input_dim": 10**7, "output_dim": 10**3}),
+         "a model of the size of its"),
+        (object_of("keras.layers", "Dense", {"units": 3, "kernel_initializer": object_of(
+            "keras.initializers", "Constant", {"value": {"class_name": "__numpy__", "config": {
+                "value": ["a"], "dtype": "<U1000000000"}}})}), "type '<U1000000000'"),
+    ],
+    ids=["units", "weights", "table", "text"],
+)  # fmt: skip
+def test_a_model_beyond_its_weights_is_refused_before_memory_is_taken(load, layer, message):
+    tracemalloc.start()
+    with pytest.raises(InputError, match=message):
+        load(config=sequential(layer))
+    assert tracemalloc.get_traced_memory()[1] < 1 << 27
+    tracemalloc.stop()
+
+
+@once
+def test_a_list_as_long_as_a_number_says_is_refused(load):
+    config = json.loads(sequential(object_of("keras.layers", "Dense", {"units": 5})))
+    config["compile_config"] = {"optimizer": "adam", "loss": "mse", "metrics": [
+        object_of("keras.metrics", "AUC", {"num_thresholds": 10**7})]}  # fmt: skip
+    with pytest.raises(InputError, match="num_thresholds=10000000"):
+        load(config=json.dumps(config))
+
+
+@once
+def test_the_guard_is_gone_after_a_refusal(load, keras):
+    with pytest.raises(InputError, match="a model of the size of its"):
+        load(config=sequential(object_of("keras.layers", "Dense", {"units": 10**6})))
+    assert keras.layers.Embedding(10**6, 2).build() is None
+
+
+# What is in the weights.
+
+
+def altered(whole, change):
+    """The weights' file after ``change`` of the open file and the name of one array."""
+    import h5py
+
+    file = io.BytesIO(whole["model.weights.h5"])
+    with h5py.File(file, "r+") as root:
+        names = []
+        root.visititems(lambda name, entry: names.append(name) if hasattr(entry, "shape") else None)
+        change(h5py, root, names[0], root[names[0]][()])
+    return file.getvalue()
+
+
+def external_link(h5py, root, name, array):
+    del root[name]
+    root[name] = h5py.ExternalLink("secret.h5", "/secret")
+
+
+def soft_link(h5py, root, name, array):
+    root["copy"] = h5py.SoftLink(f"/{name}")
+
+
+def external_data(h5py, root, name, array):
+    del root[name]
+    root.create_dataset(name, array.shape, array.dtype, external="/etc/passwd")
+
+
+def virtual(h5py, root, name, array):
+    del root[name]
+    layout = h5py.VirtualLayout(array.shape, array.dtype)
+    layout[...] = h5py.VirtualSource("secret.h5", "secret", shape=array.shape)
+    root.create_virtual_dataset(name, layout)
+
+
+def terabytes(h5py, root, name, array):
+    del root[name]
+    root.create_dataset(name, (1 << 40,), "f4")
+
+
+def bomb(h5py, root, name, array):
+    del root[name]
+    root.create_dataset(name, (1 << 30,), "f4", compression="gzip", chunks=(1 << 20,))
+
+
+def text(h5py, root, name, array):
+    root["text"] = ["text"]
+
+
+def cycle(h5py, root, name, array):
+    root["again"] = root["/"]
+
+
+def twice(h5py, root, name, array):
+    root["again"] = root[name]
+
+
+@once
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (external_link, "a ExternalLink"),
+        (soft_link, "a SoftLink"),
+        (external_data, "data in another file"),
+        (virtual, "data in another file"),
+        (terabytes, "4,398,046,511,104 bytes, where 0 are"),
+        (bomb, "data in pieces"),
+        (text, "values of the type object"),
+        (cycle, "stands in another place, too"),
+        (twice, "stands in another place, too"),
+    ],
+)
+def test_weights_that_are_not_all_in_the_file_are_refused(load, whole, change, message):
+    with pytest.raises(InputError, match=message):
+        load(weights=altered(whole, change))
+
+
+@once
+def test_a_list_that_leads_back_to_itself_is_refused(load, whole):
+    """HDF5's library would follow it for ever."""
+    content = bytearray(whole["model.weights.h5"])
+    heap = content.index(b"HEAP\0")
+    size, _, data = struct.unpack("<3Q", content[heap + 8 : heap + 32])
+    block = size - 32
+    content[heap + 16 : heap + 24] = struct.pack("<Q", block)
+    content[data + block : data + block + 16] = struct.pack("<2Q", block, 16)
+    with pytest.raises(InputError, match="free blocks in a circle"):
+        load(weights=bytes(content))
+
+
+@once
+def test_other_entries_are_refused(load, whole, tmp_path):
+    with pytest.raises(InputError, match="leaves the folder"):
+        load(**{"assets/../../x": b"x"})
+    with pytest.raises(InputError, match=r"and model\.weights\.h5\. Received"):
+        load(**{"model.weights.npz": b"x"})
+    with pytest.raises(InputError, match="HDF5 file of numbers alone"):
+        load(weights=pickle.dumps(CODE))
+    with pytest.raises(InputError, match="the key 'class_name' twice"):
+        load(config=b'{"class_name": "Dense", "class_name": "Lambda"}')
+    tenfold = with_bomb(whole, "model.weights.h5", 10 << 30)  # of which it tells two
+    (tmp_path / "bomb.keras").write_bytes(tenfold)
+    with pytest.raises(InputError, match="that would unpack to"):
+        ae_multi.load_model(tmp_path / "bomb.keras")
+
+
+@once
+def test_old_and_other_forms_are_refused(keras, tmp_path):
+    model = keras.Sequential([keras.Input((5,)), keras.layers.Lambda(lambda x: x)])
+    model.save(tmp_path / "old.h5")
+    with pytest.raises(InputError, match="zip archive"):
+        ae_multi.load_model(tmp_path / "old.h5")
+    with pytest.raises(InputError, match="which is no file"):
+        ae_multi.load_model(tmp_path)
+
+
+def teardown_module():
+    assert not os.path.exists(MARK), "a file has run code"

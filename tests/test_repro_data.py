@@ -1,0 +1,46 @@
+"""Which models can be told by their own configuration."""
+
+import json
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.backend
+
+
+@pytest.fixture
+def configured(keras):
+    """A function from layers, an optimizer and a loss to what `own_configuration` makes of them."""
+    from ae_multi.parity.repro_data import own_configuration
+
+    def make(stack, optimizer="adam", loss="mse"):
+        model = keras.Sequential([keras.Input((4,)), *stack])
+        model.compile(optimizer, loss)
+        return own_configuration(model)
+
+    return make
+
+
+def test_a_model_of_keras_comes_back_compiled_on_any_backend(keras, configured):
+    stack = [keras.layers.Dense(4, activation="relu", kernel_regularizer="l2")]
+    config = configured(stack, keras.optimizers.Adam(0.02, beta_1=0.8), keras.losses.Huber(0.2))
+    assert "keras.src.backend" not in json.dumps(config)
+    model = keras.saving.deserialize_keras_object(config)
+    assert model.optimizer.beta_1 == 0.8
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.02)
+    assert np.isfinite(model.train_on_batch(np.ones((2, 4)), np.zeros((2, 4))))
+
+
+def test_what_is_not_keras_s_own_is_left_to_the_build_function(keras, configured):
+    class Mine(keras.layers.Dense):
+        pass
+
+    def mine(y, found):
+        return keras.ops.mean(keras.ops.abs(y - found), axis=-1)
+
+    dense = keras.layers.Dense(4)
+    assert configured([dense])
+    assert configured([dense, keras.layers.Lambda(lambda x: 2 * x)]) is None
+    assert configured([dense, Mine(4)]) is None
+    assert configured([keras.layers.Dense(4, activation=mine)]) is None
+    assert configured([dense], loss=mine) is None
