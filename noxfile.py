@@ -149,6 +149,24 @@ def lint(session):
 
 
 @nox.session
+def package(session):
+    """Build the source distribution and from it the wheel, install the wheel and train with it."""
+    python, folder = environment(session, "package"), session.create_tmp()
+    session.run(python, "-m", "build", f"--outdir={folder}", FOLDER, silent=True, external=True)
+    (wheel,) = Path(folder).glob("*.whl")
+    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    session.run(*install, "--force-reinstall", "--no-deps", wheel, external=True)
+    session.chdir(folder)  # or else the clone would be imported
+    for arguments in (
+        ["-c", "import ae_multi; assert 'site-packages' in ae_multi.__file__"],
+        ["-m", "ae_multi", "--version"],
+        ["-m", "ae_multi", "train", "--data=mnist-sample", "--epochs=1", "--out=model.keras"],
+    ):
+        session.run(python, *arguments, env={"KERAS_BACKEND": "jax"}, external=True)
+    wheel.unlink()
+
+
+@nox.session
 def tasks(session):
     """Run all tasks on JAX, or the backend of KERAS_BACKEND; ``-- detect …`` runs one as asked."""
     name = os.environ.get("KERAS_BACKEND") or "jax"
