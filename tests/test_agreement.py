@@ -65,7 +65,7 @@ def test_a_real_difference_parts(three, place, changes, reason):
     results = copy.deepcopy(three)
     results[place].update(changes)
     found = agreement(results)
-    assert found["verdict"] == "part"
+    assert found["verdict"] == "differ"
     assert reason in " ".join(found["reasons"])
 
 
@@ -74,7 +74,7 @@ def test_a_training_is_held_to_what_its_own_repetitions_do(three):
     results[0]["test_mse"] = 0.02 * (1 + 2e-5)
     results[2]["perturbed_test_mse"] = [0.02 * (1 + k * 1e-6) for k in (1, -1, 2, -2, 1, -1)]
     assert agreement(results)["test_mse_bound"] == pytest.approx(1.9e-5, rel=0.05)
-    assert agreement(results)["verdict"] == "part"
+    assert agreement(results)["verdict"] == "differ"
     results[2]["perturbed_test_mse"] = [0.02 * (1 + k * 2e-6) for k in (1, -1, 2, -2, 1, -1)]
     assert agreement(results)["verdict"] == "agree"
 

@@ -157,7 +157,7 @@ def test_a_planted_fault_in_one_backend_parts_them(pythons, tmp_path, fault):
         *("--epochs", 1, "--spread-runs", 0),
     )
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "PART" in done.stdout
+    assert "DIFFER" in done.stdout
     assert reason in done.stdout
 
 

@@ -57,11 +57,11 @@ def test_usage_errors_end_with_2(capsys, arguments, message):
 
 
 def test_the_table_of_comparisons_says_what_ran_and_what_was_said():
-    found = {"first_losses_difference": 1e-7, "first_losses_bound": 2e-6, "verdict": "part"}
+    found = {"first_losses_difference": 1e-7, "first_losses_bound": 2e-6, "verdict": "differ"}
     found |= {"test_mse_difference": 3e-5, "test_mse_bound": 1.2e-5}
     run = {"model": "simple", "seed": 2, "instructions": "SSE4", "threads": 1, **found}
     cells = [next(iter(column.cells)) for column in comparisons.comparisons_table([run]).columns]
-    assert cells == ["simple", "2", "SSE4", "1", "1.0e-07 ≤ 2e-06", "3.0e-05 ≤ 1.2e-05", "part"]
+    assert cells == ["simple", "2", "SSE4", "1", "1.0e-07 ≤ 2e-06", "3.0e-05 ≤ 1.2e-05", "differ"]
 
 
 @pytest.mark.parametrize(

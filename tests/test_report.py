@@ -91,7 +91,7 @@ def test_the_tables_say_everything(comparison):
         *("identical", "0.0e+00 ≤ 2e-06 (2 steps)", "(2 runs, jax)", "AGREE"),
     ):
         assert word in text
-    assert "PART" not in text
+    assert "DIFFER" not in text
 
 
 def test_a_wide_table_folds_nothing(comparison):
@@ -100,11 +100,11 @@ def test_a_wide_table_folds_nothing(comparison):
 
 
 def test_what_parts_and_what_is_poor_is_called_so(comparison):
-    comparison.agreement["deep"].update(verdict="part", reasons=["the initial weights differ"])
+    comparison.agreement["deep"].update(verdict="differ", reasons=["the initial weights differ"])
     comparison.results[0]["notes"] = ["worse than PCA with 9 components"]
     text = printed(comparison)
-    assert "PART" in text
-    assert "deep parts: the initial weights differ." in text
+    assert "DIFFER" in text
+    assert "deep differs: the initial weights differ." in text
     assert "simple on torch: worse than PCA with 9 components." in text
     assert not comparison.agree
 

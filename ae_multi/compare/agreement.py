@@ -25,7 +25,7 @@ def agreement(results):
             One of them holds ``perturbed_test_mse`` of the repetitions, where there are any.
 
     Returns:
-        Dict of plain values: ``verdict`` ("agree", "part", or "one backend" where there is
+        Dict of plain values: ``verdict`` ("agree", "differ", or "one backend" where there is
         nothing to compare), ``reasons`` (why they part; empty otherwise), each criterion's
         largest difference and its bound. Differences are relative; that of the test MSE is from
         the mean of the repetitions, or between any two results where there are none.
@@ -49,7 +49,7 @@ def agreement(results):
     elif bound is not None and not final <= bound:
         reasons.append(f"the final test MSE differs by {final:.1e}, beyond {bound:.1e}")
     return {
-        "verdict": "one backend" if len(results) < 2 else "part" if reasons else "agree",
+        "verdict": "one backend" if len(results) < 2 else "differ" if reasons else "agree",
         "reasons": reasons if len(results) > 1 else [],
         "initial_weights_identical": len(hashes) == 1,
         "first_losses_steps": len(results[0]["first_losses"]),

@@ -39,7 +39,7 @@ class Comparison:
     @property
     def agree(self):
         """Whether the backends agree on every model."""
-        return all(found["verdict"] != "part" for found in self.agreement.values())
+        return all(found["verdict"] != "differ" for found in self.agreement.values())
 
     def to_json(self):
         """Everything but the pictures, as plain values."""

@@ -81,7 +81,7 @@ class Report:
 
     def __str__(self):
         lines = [
-            f"{stage.name:>16}: {'holds' if stage.holds else 'PARTS'}" for stage in self.stages
+            f"{stage.name:>16}: {'agrees' if stage.holds else 'DIFFERS'}" for stage in self.stages
         ]
         first = self.first_divergence
         lines += [] if first is None else [f"first in {first}"]

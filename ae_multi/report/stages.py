@@ -54,7 +54,7 @@ def print_report(to, report):
     if report.first_divergence is None:
         to.print("The backends agree.", style="bold green")
     else:
-        to.print("The backends PART, first in", style="bold red")
+        to.print("Backends differ. First divergence:", style="bold red")
         to.print(f"  {report.first_divergence}", style="red", markup=False, soft_wrap=True)
     for line in report.remark_lines():
         to.print(line, style="yellow", markup=False, soft_wrap=True)

@@ -11,7 +11,7 @@ from ae_multi.terminal import discard, visible, write_any_text
 
 _VERDICTS = {
     "agree": ("AGREE", "bold green"),
-    "part": ("PART", "bold red"),
+    "differ": ("DIFFER", "bold red"),
     "one backend": ("one backend", "yellow"),
 }
 # Where nobody's window sets a width, in a log say, tables get the width that they need.
@@ -111,7 +111,7 @@ def agreement_table(agreement):
             Text(*_VERDICTS[found["verdict"]]),
         )
     reasons = [
-        Text(f"{model} parts: {reason}.", "red")
+        Text(f"{model} differs: {reason}.", "red")
         for model, found in agreement.items()
         for reason in found["reasons"]
     ]
