@@ -11,7 +11,6 @@ from benchmarks import (
     ablation_settings,
     data_scaling,
     exports,
-    fit_time,
     precision,
     quality,
     steps,
@@ -73,10 +72,6 @@ TABLES = (
     (
         "docs/speed.md", "| backend | plan | 60,000 samples |", "scaling-cpu",
         lambda found: data_scaling.lines(found["growth"]),
-    ),
-    (
-        "docs/speed.md", "| model | backend | epochs | first |", "fit_time-cpu",
-        lambda found: fit_time.lines(found["results"]),
     ),
     ("docs/speed.md", "| model | backend | device | way |", "steps-gpu", steps.lines),
     (

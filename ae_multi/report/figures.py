@@ -31,7 +31,9 @@ def draw_comparison(comparison, path):
         verdict = comparison.agreement[model]["verdict"]
         block.suptitle(
             f"{results[0]['class']}, {results[0]['code_size']} codes, {comparison.data['name']}: "
-            + {"agree": "the backends agree", "differ": "the backends differ"}.get(verdict, verdict),
+            + {"agree": "the backends agree", "differ": "the backends differ"}.get(
+                verdict, verdict
+            ),
             fontsize=11,
             fontweight="bold",
         )
