@@ -151,19 +151,20 @@ def lint(session):
 @nox.session
 def package(session):
     """Build the source distribution and from it the wheel, install the wheel and train with it."""
-    python, folder = environment(session, "package"), session.create_tmp()
+    python, folder = environment(session, "package"), Path(session.create_tmp()).resolve()
+    for left in folder.glob("*.whl"):
+        left.unlink()
     session.run(python, "-m", "build", f"--outdir={folder}", FOLDER, silent=True, external=True)
-    (wheel,) = Path(folder).glob("*.whl")
+    (wheel,) = folder.glob("*.whl")
     install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     session.run(*install, "--force-reinstall", "--no-deps", wheel, external=True)
     session.chdir(folder)  # or else the clone would be imported
     for arguments in (
         ["-c", "import ae_multi; assert 'site-packages' in ae_multi.__file__"],
         ["-m", "ae_multi", "--version"],
-        ["-m", "ae_multi", "train", "--data=mnist-sample", "--epochs=1", "--out=model.keras"],
+        ["-m", "ae_multi", "train", "--model=simple", "--data=mnist-sample", "--out=model.keras"],
     ):
         session.run(python, *arguments, env={"KERAS_BACKEND": "jax"}, external=True)
-    wheel.unlink()
 
 
 @nox.session
