@@ -18,7 +18,7 @@ from tests.reference.patched_interpreter import patched_interpreter
 pytestmark = pytest.mark.across
 
 MODELS = Path(__file__).parent / "reference" / "keras_models.py"
-SOUND = Path(__file__).parent / "alarms" / "models.py"
+SOUND = Path(__file__).parent / "robustness" / "false_positives" / "models.py"
 
 
 def run(pythons, name, *arguments):
