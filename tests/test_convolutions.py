@@ -171,7 +171,9 @@ def test_all_that_a_model_does_takes_them_on_a_cpu(jax, keras):
     device_data = current().to_device((x, x, None))
     for training in (True, False):
         steps = current().Steps(model, device_data, "step", training, 8, 1)
-        text = str(steps._full.trace(steps.snapshot(), device_data.arrays, np.arange(8)).jaxpr)
+        text = str(
+            steps._full.jitted.trace(steps.snapshot(), device_data.arrays, np.arange(8)).jaxpr
+        )
         assert "dot_general" in text
         assert "conv_general_dilated[" not in text
     model.reconstruct(x)
@@ -179,4 +181,6 @@ def test_all_that_a_model_does_takes_them_on_a_cpu(jax, keras):
         made for key, made in vars(model)["_ae_multi_programs"].made.items() if "forward" in key
     ]
     weights = [v.value for v in model.trainable_variables]
-    assert "conv_general_dilated[" not in str(program.trace(weights, [], x.reshape(8, -1)).jaxpr)
+    assert "conv_general_dilated[" not in str(
+        program.jitted.trace(weights, [], x.reshape(8, -1)).jaxpr
+    )

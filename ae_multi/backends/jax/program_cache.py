@@ -33,23 +33,23 @@ class Program:
     """
 
     def __init__(self, function, options):
-        self._jitted = jax.jit(function, compiler_options=options)
+        self.jitted = jax.jit(function, compiler_options=options)
         self._compiled = set()
 
     def __call__(self, key, *arguments):
         """The function's value; ``key`` is hashable and stands for what the program depends on."""
         if key in self._compiled:
-            return self._jitted(*arguments)
+            return self.jitted(*arguments)
         with _kept() as folder:
             try:
-                value = self._jitted(*arguments)
+                value = self.jitted(*arguments)
             except Exception:  # of the function, or of a file that is damaged or cannot be written
                 if folder is None:
                     raise
             else:
                 self._compiled.add(key)
                 return value
-        value = self._jitted(*arguments)
+        value = self.jitted(*arguments)
         shutil.rmtree(folder, ignore_errors=True)  # where the function works without it
         self._compiled.add(key)
         return value
