@@ -52,6 +52,16 @@ def test_plans_are_measured_and_remembered(keras, x, plans_file, monkeypatch):
     assert second.name in first.seconds_per_step
 
 
+def test_short_trainings_leave_the_cache_alone(keras, x, plans_file, monkeypatch):
+    from ae_multi.training import plan_cache
+
+    monkeypatch.setattr(plan_cache, "_here", {})
+    model = autoencoder(keras)
+    for _ in range(2):
+        ae_multi.fit(model, x, x, verbose=0)
+    assert not plans_file.exists()
+
+
 @pytest.mark.once
 def test_the_time_to_build_a_plan_is_learned_from_other_models(keras, x, monkeypatch):
     from ae_multi import backends

@@ -105,7 +105,6 @@ def choose(make, model, device_data, indices, steps, requested=None, before=None
     ):
         if trial.failed:
             plan_cache.remember(key, {**seen, "failed": sorted(trial.failed)})
-        _learn(known, trial.built())
         return make(best), Plan(best, "too short a training to compare plans", {}, {})
     trial.compare(best)
     for name in names:
@@ -121,7 +120,7 @@ def choose(make, model, device_data, indices, steps, requested=None, before=None
         best = min(best, name, key=lambda plan: trial.seconds(plan, steps))
     facts = {"step": trial.step, "build": trial.build, "failed": sorted(trial.failed)}
     plan_cache.remember(key, facts)
-    _learn(known, trial.built())
+    _learn(known, {name: trial.build[name] for name in trial.built})
     return make(best), Plan(best, trial.why(known), trial.step, trial.build)
 
 
@@ -175,7 +174,7 @@ class _Trial:
 
     def __init__(self, make, indices, seen, snapshot):
         self.step, self.build = dict(seen.get("step", {})), dict(seen.get("build", {}))
-        self.failed, self._built = set(seen.get("failed", ())), set()
+        self.failed, self.built = set(seen.get("failed", ())), set()
         self.error = self.once = None
         self._make, self._indices, self._snapshot = make, indices, snapshot
 
@@ -202,16 +201,12 @@ class _Trial:
             return False
         self.once = time.perf_counter() - built
         self.build[name] = max(0.0, built - begin - self.once)
-        self._built.add(name)
+        self.built.add(name)
         return True
 
     def seconds(self, name, steps):
         """Seconds that a training still takes by a plan, building included unless it is built."""
-        return steps * self.step[name] + (0.0 if name in self._built else self.build[name])
-
-    def built(self):
-        """Plan to seconds, of those that were built for this training."""
-        return {name: self.build[name] for name in self._built}
+        return steps * self.step[name] + (0.0 if name in self.built else self.build[name])
 
     def compare(self, *names, seconds=_TIMING_SECONDS[0]):
         """Time plans that work, in turns, so that what else the machine does meets them alike.
