@@ -11,12 +11,11 @@ import argparse
 import os
 import sys
 
-from ae_multi.cli.options import check_names, comma_separated
+from ae_multi.cli.options import check_names, comma_separated, interpreters_of
 from ae_multi.cli.status import status_of
 from ae_multi.environment import describe_machine
 from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import console
-from ae_multi.subprocesses.interpreters import Interpreters
 from ae_multi.validation import check_positive
 from benchmarks import ablation_settings, score
 from benchmarks.command import add_jobs_option, add_run_options, check_paths, recorded_before
@@ -35,7 +34,7 @@ def _measure_all(options):
     check_names("--rows", options.rows, ROWS)
     check_positive(jobs=options.jobs)
     check_paths(options.json)
-    interpreters = Interpreters(backends=options.backends, pythons=dict(options.python))
+    interpreters = interpreters_of(options)
     backends = interpreters.available()[0]
     backend = "jax" if "jax" in backends else backends[0]
     recorded = {"machine": describe_machine()}

@@ -15,11 +15,11 @@ copy of the state, and the thread that writes it while training goes on, fall wi
 
 import argparse
 
+from ae_multi.cli.options import interpreters_of
 from ae_multi.cli.status import status_of
 from ae_multi.environment import describe_machine
 from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import console, plain_table
-from ae_multi.subprocesses.interpreters import Interpreters
 from benchmarks.command import add_run_options, check_paths
 from benchmarks.processes import run
 
@@ -44,7 +44,7 @@ def main(arguments=None):
 
 def _measure_all(options):
     check_paths(options.json)
-    interpreters = Interpreters(backends=options.backends, pythons=dict(options.python))
+    interpreters = interpreters_of(options)
     recorded = {"machine": describe_machine(), "results": []}
     with console(stderr=True).status("starting") as status:
         for backend in interpreters.available()[0]:

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-from ae_multi.cli.options import add_backend_options
+from ae_multi.cli.options import add_backend_options, interpreters_of
 from ae_multi.environment import describe_machine
 from ae_multi.errors import InputError
 from ae_multi.io import json
 from ae_multi.io.atomic import check_writable
 from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import console
-from ae_multi.subprocesses.interpreters import Interpreters
 from benchmarks.processes import run
 
 
@@ -63,7 +62,7 @@ def measure_models(options, module, job):
     Returns:
         Dict of ``machine`` and ``results``; the JSON that was asked for is written after each.
     """
-    interpreters = Interpreters(backends=options.backends, pythons=dict(options.python))
+    interpreters = interpreters_of(options)
     recorded = {"machine": describe_machine(), "results": []}
     with console(stderr=True).status("starting") as status:
         for backend in interpreters.available()[0]:

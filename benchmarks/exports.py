@@ -10,12 +10,11 @@ import sys
 
 from rich.table import Table
 
-from ae_multi.cli.options import check_names, comma_separated
+from ae_multi.cli.options import check_names, comma_separated, interpreters_of
 from ae_multi.cli.status import status_of
 from ae_multi.environment import describe_machine
 from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import console
-from ae_multi.subprocesses.interpreters import Interpreters
 from benchmarks.command import add_run_options, check_paths, recorded_before
 from benchmarks.exported import MODELS
 from benchmarks.processes import run
@@ -32,7 +31,7 @@ def main(arguments=None):
 def _export_all(options):
     check_names("--model", options.model, MODELS)
     check_paths(options.json)
-    interpreters = Interpreters(backends=options.backends, pythons=dict(options.python))
+    interpreters = interpreters_of(options)
     backends = interpreters.available()[0]
     recorded = {"machine": describe_machine(), "exports": recorded_before(options.json, "exports")}
     done = {(each["backend"], each["model"]) for each in recorded["exports"]}

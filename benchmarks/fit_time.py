@@ -12,12 +12,11 @@ import tempfile
 
 from rich.table import Table
 
-from ae_multi.cli.options import check_names, comma_separated
+from ae_multi.cli.options import check_names, comma_separated, interpreters_of
 from ae_multi.cli.status import status_of
 from ae_multi.environment import describe_machine
 from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import console
-from ae_multi.subprocesses.interpreters import Interpreters
 from ae_multi.validation import check_positive
 from benchmarks.command import add_run_options, check_paths, recorded_before
 from benchmarks.networks import NAMES
@@ -138,7 +137,7 @@ def _measure_all(options):
     check_names("--model", options.model, NAMES)
     check_positive(**{f"epochs {n}": n for n in options.epochs}, samples=options.samples)
     check_paths(options.json)
-    interpreters = Interpreters(backends=options.backends, pythons=dict(options.python))
+    interpreters = interpreters_of(options)
     results = recorded_before(options.json, "results")
     recorded = {"machine": describe_machine(), "results": results}
     with console(stderr=True).status("starting") as status:

@@ -17,13 +17,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from ae_multi.cli.options import add_backend_options, check_names, comma_separated
+from ae_multi.cli.options import add_backend_options, check_names, comma_separated, interpreters_of
 from ae_multi.cli.status import status_of
 from ae_multi.environment import describe_machine
 from ae_multi.errors import InputError, WorkerError
 from ae_multi.io import json
 from ae_multi.report.json_file import write_json
-from ae_multi.subprocesses.interpreters import Interpreters
 from ae_multi.validation import check_positive
 from benchmarks.processes import run
 
@@ -57,7 +56,7 @@ def measure_all(options):
     check_positive(seconds=options.seconds)
     if not options.out.is_dir():
         raise InputError(f"Expected a folder for the results. Received: {options.out}.")
-    interpreters = Interpreters(backends=options.backends, pythons=dict(options.python))
+    interpreters = interpreters_of(options)
     backends = interpreters.available()[0]
     recorded = {"machine": describe_machine(), "results": [], "left_out": []}
     begin = time.monotonic()

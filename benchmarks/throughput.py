@@ -20,12 +20,11 @@ from pathlib import Path
 
 from rich.table import Table
 
-from ae_multi.cli.options import check_names, comma_separated
+from ae_multi.cli.options import check_names, comma_separated, interpreters_of
 from ae_multi.cli.status import status_of
 from ae_multi.environment import describe_machine
 from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import console
-from ae_multi.subprocesses.interpreters import Interpreters
 from ae_multi.validation import check_positive
 from benchmarks.command import add_run_options, check_paths
 from benchmarks.networks import NAMES
@@ -52,7 +51,7 @@ def _measure_all(options):
     check_positive(batch_size=options.batch_size, repeats=options.repeats)
     check_names("--model", options.model, NAMES)
     check_paths(options.json, options.figure)
-    interpreters = Interpreters(backends=options.backends, pythons=dict(options.python))
+    interpreters = interpreters_of(options)
     repeats = 2 if options.quick else options.repeats
     recorded = {"machine": describe_machine(), "results": [], "peers": []}
     with console(stderr=True).status("starting") as status:

@@ -187,7 +187,7 @@ def test_what_is_there_is_not_measured_again(monkeypatch, tmp_path, capsys):
         return {"value": 20 + job["parameters"]["rate"], "epochs": 4, "seconds": 61.7}
 
     class Interpreters:
-        def __init__(self, backends, pythons):
+        def __init__(self, options):
             pass
 
         def available(self):
@@ -199,7 +199,7 @@ def test_what_is_there_is_not_measured_again(monkeypatch, tmp_path, capsys):
     tried = ({"rate": 0}, {"rate": 1.5, "hidden": [8, 4]})
     monkeypatch.setattr(ablation_settings, "ABLATIONS", {"denoise-0.4": tried})
     monkeypatch.setattr(ablations, "run", run)
-    monkeypatch.setattr(ablations, "Interpreters", Interpreters)
+    monkeypatch.setattr(ablations, "interpreters_of", Interpreters)
     monkeypatch.setattr(score, "table", lambda found: "")
     path = tmp_path / "choices.json"
     assert ablations.main(["--rows", "denoise-0.4", "--json", str(path)]) == 0

@@ -36,8 +36,8 @@ def runs(monkeypatch):
     asked = []
 
     class Interpreters:
-        def __init__(self, backends, pythons):
-            self.asked = backends or ("torch", "tensorflow", "jax")
+        def __init__(self, options):
+            self.asked = options.backends or ("torch", "tensorflow", "jax")
 
         def available(self):
             return self.asked, {}
@@ -51,7 +51,7 @@ def runs(monkeypatch):
         value = 0.01 + 0.001 * job["seed"]
         return {"ours": value, "floor": ("PCA", 0.03), "parts": [], "seconds": 1, "provenance": {}}
 
-    monkeypatch.setattr(quality, "Interpreters", Interpreters)
+    monkeypatch.setattr(quality, "interpreters_of", Interpreters)
     monkeypatch.setattr(quality, "run", run)
     monkeypatch.setattr(quality.os, "sched_getaffinity", lambda _: {0, 1})
     return asked

@@ -5,6 +5,7 @@ import argparse
 from ae_multi.compare.config import MODELS
 from ae_multi.errors import InputError
 from ae_multi.io.atomic import check_writable
+from ae_multi.subprocesses.interpreters import Interpreters
 
 
 def add_backend_options(parser):
@@ -14,6 +15,11 @@ def add_backend_options(parser):
         help="torch,tensorflow,jax or some of them, in this order (default: those installed)",
     )  # fmt: skip
     add_python_option(parser)
+
+
+def interpreters_of(options):
+    """The `Interpreters` that the options of `add_backend_options` name."""
+    return Interpreters(backends=options.backends, pythons=dict(options.python))
 
 
 def add_python_option(parser):

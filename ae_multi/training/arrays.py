@@ -55,10 +55,12 @@ def as_data(x, y=None, sample_weight=None, class_weight=None):
     if class_weight is not None:
         sample_weight = data_adapter_utils.class_weight_to_sample_weights(y, class_weight)
     data = (x, y, None if y is None else _weights_for(y, sample_weight))
-    parts = [part for part in keras.tree.flatten(data) if part is not None]
-    lengths = {len(part) if part.ndim else 0 for part in parts}
-    if len(lengths) != 1 or lengths == {0}:
-        found = ", ".join(f"{name} with {_samples(part)}" for name, part in _named(data))
+    lengths = _lengths(data)
+    if len(lengths) != 1 or lengths == [0]:
+        found = ", ".join(
+            f"{name} with {' or '.join(map(str, _lengths(part)))} samples"
+            for name, part in _named(data)
+        )
         raise InputError(
             "Expected x, y and sample_weight with the same number of samples, at least one. "
             f"Received: {found or 'no array'}."
@@ -72,20 +74,25 @@ def _named(data):
     return [(name, part) for name, part in pairs if part is not None]
 
 
-def _samples(part):
-    """The number of samples in one or several arrays, in words."""
-    lengths = sorted({len(array) if array.ndim else 0 for array in _arrays(part)})
-    return f"{' or '.join(map(str, lengths))} samples"
+def _lengths(data):
+    """The numbers of samples of nested arrays, each once, the smallest first."""
+    return sorted({len(array) if array.ndim else 0 for array in flat_arrays(data)})
 
 
-def _arrays(part):
-    return [array for array in keras.tree.flatten(part) if array is not None]
+def flat_arrays(data):
+    """The arrays in nested ``data``, without what is None."""
+    return [array for array in keras.tree.flatten(data) if array is not None]
+
+
+def unique_arrays(data):
+    """The arrays in nested ``data``, each once."""
+    return list({id(array): array for array in flat_arrays(data)}.values())
 
 
 def first_not_finite(data):
     """The first sample of (x, y, sample_weight) that is NaN or infinite, in words, or None."""
     for name, part in _named(data):
-        for array in _arrays(part):
+        for array in flat_arrays(part):
             if array.dtype.kind in "iub":
                 continue
             finite = np.isfinite(array.reshape(len(array), -1)).all(axis=1)
@@ -98,7 +105,7 @@ def first_not_finite(data):
 
 def length(data):
     """The number of samples."""
-    return len(next(part for part in keras.tree.flatten(data) if part is not None))
+    return len(flat_arrays(data)[0])
 
 
 def first(data, count):
@@ -108,7 +115,7 @@ def first(data, count):
 
 def rows(data, some):
     """The samples in a slice; what is one array in ``data`` is one array here."""
-    taken = {id(part): part[some] for part in keras.tree.flatten(data) if part is not None}
+    taken = {id(array): array[some] for array in flat_arrays(data)}
     return keras.tree.map_structure(lambda part: None if part is None else taken[id(part)], data)
 
 
@@ -134,8 +141,7 @@ def to_device(data):
             words in text for words in ("out of memory", "resource_exhausted", "oom")
         ):
             raise
-        unique = {id(part): part for part in keras.tree.flatten(data) if part is not None}
-        size = sum(part.nbytes for part in unique.values())
+        size = sum(array.nbytes for array in unique_arrays(data))
         raise InputError(
             f"Expected data that fit on the device. Received: {size / 2**30:.1f} GiB. Keep bytes "
             "as uint8 and scale them in the model, or feed batches: a keras.utils.PyDataset."

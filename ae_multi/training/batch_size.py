@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from ae_multi._keras import keras
+from ae_multi.training.arrays import flat_arrays
 
 # What the widest layer gives for the samples that are computed at once should stay in the cache
 # of a processor, in bytes; and a batch should be large enough to be worth a call.
@@ -36,7 +37,7 @@ def default_batch_size(model, data):
         return int(min(fixed))
     if not all(map(_computes_samples_alone, model._flatten_layers())):
         return _KERAS
-    widest = max(part[0].nbytes for part in keras.tree.flatten(data) if part is not None)
+    widest = max(array[0].nbytes for array in flat_arrays(data))
     for layer in model._flatten_layers():
         for node in layer._inbound_nodes:
             shapes = [tensor.shape[1:] for tensor in node.output_tensors]

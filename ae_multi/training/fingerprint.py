@@ -9,7 +9,7 @@ import numpy as np
 from ae_multi._keras import keras
 from ae_multi.data.digest import sha256
 from ae_multi.errors import InputError
-from ae_multi.training.arrays import NotArraysError, as_array, is_stream
+from ae_multi.training.arrays import NotArraysError, as_array, flat_arrays, is_stream
 from ae_multi.training.state import check_callbacks, with_state
 
 # What a configuration says that changes no number: names, which Keras counts up from model to
@@ -94,7 +94,7 @@ def fingerprint(data):
     """What stands for arrays, equal where they are: their digest; what feeds itself is not read."""
     if data is None:
         return None
-    leaves = [part for part in keras.tree.flatten(data) if part is not None]
+    leaves = flat_arrays(data)
     if is_stream(leaves):
         return "a stream"
     try:

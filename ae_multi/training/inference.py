@@ -6,7 +6,15 @@ from ae_multi import backends
 from ae_multi._keras import keras
 from ae_multi.backends.chunks import as_numpy
 from ae_multi.backends.snapshot import Reachable
-from ae_multi.training.arrays import NotArraysError, as_data, first, is_stream, length, rows
+from ae_multi.training.arrays import (
+    NotArraysError,
+    as_data,
+    first,
+    is_stream,
+    length,
+    rows,
+    unique_arrays,
+)
 from ae_multi.training.batch_size import default_batch_size
 from ae_multi.training.callbacks import wants_test_batches
 from ae_multi.training.fallback import why_keras
@@ -161,7 +169,7 @@ class Evaluation:
         self.steps = -(-self._samples // batch_size)
         self._most = _MAX_BATCHES_PER_RUN
         if not again:
-            size = sum(part[:1].nbytes for part in _unique(data)) * batch_size
+            size = sum(part[:1].nbytes for part in unique_arrays(data)) * batch_size
             self._most = int(np.clip(_MAX_BYTES_PER_RUN // size, 1, _MAX_BATCHES_PER_RUN))
         self._plan = self._worth_building(self.steps * (_REPEATS if again else 1))
         self._stay = self._steps(data) if again else None
@@ -225,11 +233,6 @@ class Evaluation:
         backend, plan = backends.current(), plan or self._plan
         device_data = backend.to_device(data)
         return backend.Steps(self.model, device_data, plan, False, self.batch_size, self._most)
-
-
-def _unique(data):
-    """The arrays in ``data``, each once."""
-    return {id(part): part for part in keras.tree.flatten(data) if part is not None}.values()
 
 
 def _number(value):

@@ -49,12 +49,8 @@ class Steps:
     """Runs steps of a compiled and built model on held data; see JAX's `Steps`."""
 
     def __init__(self, model, device_data, plan, training, batch_size, max_steps):
-        self._model, self._data, self._batch_size, self._max_steps = (
-            model,
-            device_data,
-            batch_size,
-            max_steps,
-        )
+        self._model, self._data = model, device_data
+        self._batch_size, self._max_steps = batch_size, max_steps
         self._variables = [
             *model.trainable_variables,
             *model.non_trainable_variables,

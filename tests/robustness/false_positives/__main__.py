@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from ae_multi.cli.options import add_backend_options
+from ae_multi.cli.options import add_backend_options, interpreters_of
 from ae_multi.cli.status import status_of
 from ae_multi.environment import describe_machine
 from ae_multi.errors import InputError, WorkerError
@@ -18,7 +18,6 @@ from ae_multi.io.atomic import check_writable
 from ae_multi.parity import check
 from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import console, plain_table
-from ae_multi.subprocesses.interpreters import Interpreters
 from ae_multi.validation import check_positive
 from tests.robustness.false_positives.cases import CASES
 
@@ -43,9 +42,7 @@ def _run(options):
     if options.json:
         check_writable(options.json, "the JSON")
     runs, out = [], console()
-    Interpreters(
-        backends=options.backends, pythons=dict(options.python)
-    ).available()  # or not at all
+    interpreters_of(options).available()  # or not at all
     with console(stderr=True).status("starting") as status:
         for number in range(options.first, options.first + options.runs):
             seed, place = divmod(number, len(CASES))

@@ -11,14 +11,13 @@ from pathlib import Path
 
 from rich.text import Text
 
-from ae_multi.cli.options import add_backend_options, check_names, comma_separated
+from ae_multi.cli.options import add_backend_options, check_names, comma_separated, interpreters_of
 from ae_multi.cli.status import status_of
 from ae_multi.environment import describe_machine
 from ae_multi.io.atomic import check_writable
 from ae_multi.report.json_file import write_json
 from ae_multi.report.progress import BackendProgress
 from ae_multi.report.tables import console, plain_table
-from ae_multi.subprocesses.interpreters import Interpreters
 from tests.robustness.fault_injection.catalogue import FAULTS
 from tests.robustness.fault_injection.run import FaultInjector
 
@@ -44,7 +43,7 @@ def _run(options):
     check_names("--faults", options.faults, FAULTS)
     if options.json:
         check_writable(options.json, "the JSON")
-    interpreters = Interpreters(backends=options.backends, pythons=dict(options.python))
+    interpreters = interpreters_of(options)
     backends, _ = interpreters.available()
     pythons = {backend: interpreters.python(backend) for backend in backends}
     plan = list(itertools.product(options.faults, backends))

@@ -12,13 +12,12 @@ from pathlib import Path
 
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ae_multi.cli.options import add_backend_options, check_names, comma_separated
+from ae_multi.cli.options import add_backend_options, check_names, comma_separated, interpreters_of
 from ae_multi.cli.status import status_of
 from ae_multi.environment import describe_machine
 from ae_multi.io.atomic import check_writable
 from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import console, plain_table
-from ae_multi.subprocesses.interpreters import Interpreters
 from tests.robustness.fuzz.launcher import LoaderProcess
 from tests.robustness.fuzz.loaders import LOADERS
 from tests.robustness.fuzz.plan import made, shares
@@ -51,7 +50,7 @@ def _run(options):
     check_names("--loaders", options.loaders, LOADERS)
     if options.json:
         check_writable(options.json, "the JSON")
-    interpreters = Interpreters(backends=options.backends, pythons=dict(options.python))
+    interpreters = interpreters_of(options)
     backends, _ = interpreters.available()
     loaders = {name: LOADERS[name] for name in options.loaders}
     found, out = [], console()
