@@ -68,9 +68,15 @@ def tests(session, name):
     else:
         which, env = "backend", {"KERAS_BACKEND": name}
     session.run(
-        environment(session, name), "-m", "pytest", "-m", which, *arguments,
-        env={**FOR_TESTS, **env}, external=True,
-    )  # fmt: skip
+        environment(session, name),
+        "-m",
+        "pytest",
+        "-m",
+        which,
+        *arguments,
+        env={**FOR_TESTS, **env},
+        external=True,
+    )
 
 
 @nox.session
@@ -78,9 +84,15 @@ def tests(session, name):
 def checks(session, name):
     """Run on each backend what the tests leave to one, all of scikit-learn's checks with it."""
     session.run(
-        environment(session, name), "-m", "pytest", "-m", "once", *(session.posargs or ["tests"]),
-        env={"KERAS_BACKEND": name, "AE_MULTI_ALL_CHECKS": "1"}, external=True,
-    )  # fmt: skip
+        environment(session, name),
+        "-m",
+        "pytest",
+        "-m",
+        "once",
+        *(session.posargs or ["tests"]),
+        env={"KERAS_BACKEND": name, "AE_MULTI_ALL_CHECKS": "1"},
+        external=True,
+    )
 
 
 @nox.session
@@ -174,9 +186,13 @@ def tasks(session):
     runs = [[task, *kept(session, task)] for task in TASKS]
     for arguments in [session.posargs] if session.posargs else runs:
         session.run(
-            environment(session, name), "-m", "ae_multi", *arguments,
-            env={"KERAS_BACKEND": name}, external=True,
-        )  # fmt: skip
+            environment(session, name),
+            "-m",
+            "ae_multi",
+            *arguments,
+            env={"KERAS_BACKEND": name},
+            external=True,
+        )
 
 
 @nox.session
@@ -185,9 +201,13 @@ def bench(session):
     # The environment of the peers takes minutes to build.
     peers = [] if "--quick" in session.posargs else [f"--peers={environment(session, 'peers')}"]
     run_in_core(
-        session, "-m", "benchmarks.throughput", *interpreters(session), *peers,
+        session,
+        "-m",
+        "benchmarks.throughput",
+        *interpreters(session),
+        *peers,
         *(session.posargs or kept(session, "throughput")),
-    )  # fmt: skip
+    )
 
 
 @nox.session

@@ -43,10 +43,11 @@ def encodable(text, stream=None):
 def visible(text):
     r"""Return ``text`` with control characters other than line ends as escapes such as ``\x1b``."""
     return "".join(
-        repr(character)[1:-1] if unicodedata.category(character) == "Cc" and character != "\n"
+        repr(character)[1:-1]
+        if unicodedata.category(character) == "Cc" and character != "\n"
         else character
         for character in text
-    )  # fmt: skip
+    )
 
 
 def discard(stream):

@@ -56,9 +56,13 @@ def lines(trials):
         row = ROWS[name]
         for trial in (each for each in trials if each["row"] == name):
             yield (
-                name, words(trial["parameters"]), row.measure, row.text(trial["value"]),
-                str(trial["epochs"]), f"{trial['seconds']:.0f}",
-            )  # fmt: skip
+                name,
+                words(trial["parameters"]),
+                row.measure,
+                row.text(trial["value"]),
+                str(trial["epochs"]),
+                f"{trial['seconds']:.0f}",
+            )
 
 
 def table(trials):

@@ -80,9 +80,12 @@ def _parser():
     parser = argparse.ArgumentParser(prog="choices", description=__doc__.partition("\n")[0])
     add_run_options(parser, "read what is there, write all of it")
     parser.add_argument(
-        "--rows", type=comma_separated, default=ROWS, metavar="NAMES",
+        "--rows",
+        type=comma_separated,
+        default=ROWS,
+        metavar="NAMES",
         help=f"some of {', '.join(ROWS)} (default: all)",
-    )  # fmt: skip
+    )
     add_jobs_option(parser)
     return parser
 

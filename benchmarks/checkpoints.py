@@ -91,9 +91,15 @@ def measure(pairs):
         model = network("deep", x.shape[1:])
         begin = time.perf_counter()
         history = model.fit(
-            x, batch_size=128, epochs=2 * pairs + 2, verbose=0, callbacks=[Stamps()],
-            checkpoint=folder, every="2 epochs", resume=True,
-        )  # fmt: skip
+            x,
+            batch_size=128,
+            epochs=2 * pairs + 2,
+            verbose=0,
+            callbacks=[Stamps()],
+            checkpoint=folder,
+            every="2 epochs",
+            resume=True,
+        )
         return model, history, time.perf_counter() - begin
 
     Folder.write = timed

@@ -28,8 +28,10 @@ def measure(contender, model, batch_size, samples):
     imported = time.perf_counter() - _BEGIN
     x, _ = images(samples)
     made = network(model, x.shape[1:])
-    state = 3 * sum(weight.value.nbytes if hasattr(weight.value, "nbytes") else 0
-                    for weight in made.trainable_variables)  # fmt: skip
+    state = 3 * sum(
+        weight.value.nbytes if hasattr(weight.value, "nbytes") else 0
+        for weight in made.trainable_variables
+    )
     before = _peak()
     if contender == "native":
         found = {"first_epoch": seconds(lambda: train_by_hand(made, x, batch_size, 1))}

@@ -22,9 +22,12 @@ def add_run_options(parser, json_help):
 def add_jobs_option(parser):
     """How many processes at once."""
     parser.add_argument(
-        "--jobs", type=int, default=1, metavar="N",
+        "--jobs",
+        type=int,
+        default=1,
+        metavar="N",
         help="so many runs at once, each with cores of its own (default: 1)",
-    )  # fmt: skip
+    )
 
 
 def check_paths(json_path=None, figure=None):

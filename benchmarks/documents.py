@@ -26,18 +26,25 @@ _MARKS = {"wanted": "required", "hoped for": "target", "the floor": "best baseli
 def trainings(recorded):
     """How fast each backend trains."""
     return _rows(
-        recorded, rate("native"), rate("keras.fit"), rate("ours"), ratio("ours", "native"),
-        ratio("ours", "keras.fit"), lambda result: result["plan"]["name"],
-    )  # fmt: skip
+        recorded,
+        rate("native"),
+        rate("keras.fit"),
+        rate("ours"),
+        ratio("ours", "native"),
+        ratio("ours", "keras.fit"),
+        lambda result: result["plan"]["name"],
+    )
 
 
 def whole_arrays(recorded):
     """How fast whole arrays go through, and how soon a training is under way."""
     names = ("encode", "reconstruct", "keras.predict", "keras.predict as it comes")
     return _rows(
-        recorded, *map(rate, names), first("ours", "first_epoch"),
+        recorded,
+        *map(rate, names),
+        first("ours", "first_epoch"),
         first("keras.fit", "two_epochs"),
-    )  # fmt: skip
+    )
 
 
 def _rows(recorded, *columns):

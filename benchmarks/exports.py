@@ -107,9 +107,12 @@ def _parser():
     parser = argparse.ArgumentParser(prog="exports", description=__doc__.partition("\n")[0])
     add_run_options(parser, "read exports that are there, write all of them")
     parser.add_argument(
-        "--model", type=comma_separated, default=MODELS, metavar="NAMES",
+        "--model",
+        type=comma_separated,
+        default=MODELS,
+        metavar="NAMES",
         help=f"some of {', '.join(MODELS)} (default: all)",
-    )  # fmt: skip
+    )
     return parser
 
 

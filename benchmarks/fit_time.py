@@ -201,13 +201,19 @@ def _parser():
     parser = argparse.ArgumentParser(prog="fit_time", description=__doc__.partition(":")[0])
     add_run_options(parser, "write the figures as JSON; rows that it holds already are replaced")
     parser.add_argument(
-        "--model", type=comma_separated, default=NAMES, metavar="NAMES",
+        "--model",
+        type=comma_separated,
+        default=NAMES,
+        metavar="NAMES",
         help=f"some of {','.join(NAMES)} (default: all)",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--epochs", type=_numbers, default=EPOCHS, metavar="N,N",
+        "--epochs",
+        type=_numbers,
+        default=EPOCHS,
+        metavar="N,N",
         help=f"numbers of epochs (default: {','.join(map(str, EPOCHS))})",
-    )  # fmt: skip
+    )
     parser.add_argument("--samples", type=int, metavar="N", help="default: all training images")
     return parser
 

@@ -106,9 +106,13 @@ def _parity(name, backends, interpreters, sizes, device, seconds):
         command += [f"--python={backend}={interpreters.python(backend)}" for backend in backends]
         command += [f"--backends={','.join(backends)}", "--data=auto", f"--json={out}", *sizes]
         done = subprocess.run(
-            command, env={**os.environ, **hidden}, capture_output=True, text=True, check=False,
+            command,
+            env={**os.environ, **hidden},
+            capture_output=True,
+            text=True,
+            check=False,
             timeout=seconds,
-        )  # fmt: skip
+        )
         if not out.exists():
             raise WorkerError(done.stderr.strip()[-2000:])
         return json.read(out, "the report")

@@ -149,9 +149,13 @@ def lines(recorded):
 def table(recorded):
     """A row for each precision of each model on each backend."""
     made = Table(
-        "model", "backend", "device", "precision",
-        title="Training, and the error of a reconstructed pixel", title_justify="left",
-    )  # fmt: skip
+        "model",
+        "backend",
+        "device",
+        "precision",
+        title="Training, and the error of a reconstructed pixel",
+        title_justify="left",
+    )
     for name in ("samples/s", "beside float32", "rms error", "largest", "MSE after an epoch"):
         made.add_column(name, justify="right")
     for cells in lines(recorded):
@@ -163,9 +167,12 @@ def _parser():
     parser = argparse.ArgumentParser(prog="precision", description=__doc__.partition("\n")[0])
     add_run_options(parser, "write the figures as JSON")
     parser.add_argument(
-        "--model", type=comma_separated, default=MODELS, metavar="NAMES",
+        "--model",
+        type=comma_separated,
+        default=MODELS,
+        metavar="NAMES",
         help=f"some of {','.join(MODELS)} (default: all)",
-    )  # fmt: skip
+    )
     parser.add_argument("--batch-size", type=int, default=128, metavar="N", help="default: 128")
     parser.add_argument("--samples", type=int, metavar="N", help="images (default: all)")
     parser.add_argument("--repeats", type=int, default=3, metavar="N", help="default: 3")

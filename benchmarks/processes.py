@@ -51,9 +51,13 @@ def run(python, backend, module, job, device=None, cores=None, timeout=None, cac
             environment["TORCHINDUCTOR_CACHE_DIR"] = str(Path(folder) / "inductor")
         done = subprocess.run(
             [str(python), "-m", "benchmarks.processes", json.dumps(asked)],
-            env=environment, cwd=_ROOT, capture_output=True, text=True, check=False,
+            env=environment,
+            cwd=_ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
             timeout=timeout,
-        )  # fmt: skip
+        )
     if done.returncode:
         raise WorkerError(f"{backend}, benchmarks.{module}: {done.stderr.strip()[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])

@@ -121,9 +121,12 @@ def _parser():
     parser = argparse.ArgumentParser(prog="quality", description=__doc__.partition("\n")[0])
     add_run_options(parser, "read runs that are there, write all of them")
     parser.add_argument(
-        "--rows", type=comma_separated, default=tuple(ROWS), metavar="NAMES",
+        "--rows",
+        type=comma_separated,
+        default=tuple(ROWS),
+        metavar="NAMES",
         help=f"some of {', '.join(ROWS)} (default: all)",
-    )  # fmt: skip
+    )
     add_jobs_option(parser)
     return parser
 

@@ -148,12 +148,16 @@ def table(points):
             point["axis"],
             f"{point['value']:,}",
             point["backend"],
-            *(f"{rates[name]:,.0f}" if name in rates else "" for name in
-              ("native", "ours", "keras.fit")),
-            *(f"{rates['ours'] / rates[name]:.2f}" if name in rates else "" for name in
-              ("native", "keras.fit")),
+            *(
+                f"{rates[name]:,.0f}" if name in rates else ""
+                for name in ("native", "ours", "keras.fit")
+            ),
+            *(
+                f"{rates['ours'] / rates[name]:.2f}" if name in rates else ""
+                for name in ("native", "keras.fit")
+            ),
             point["plan"],
-        )  # fmt: skip
+        )
     return made
 
 
@@ -161,9 +165,12 @@ def _parser():
     parser = argparse.ArgumentParser(prog="scaling", description=__doc__.partition("\n")[0])
     add_run_options(parser, "read figures that are there, write all of them")
     parser.add_argument(
-        "--axes", type=comma_separated, default=tuple(AXES), metavar="NAMES",
+        "--axes",
+        type=comma_separated,
+        default=tuple(AXES),
+        metavar="NAMES",
         help=f"some of {','.join(AXES)} (default: all)",
-    )  # fmt: skip
+    )
     parser.add_argument("--quick", action="store_true", help="ten batches of each")
     parser.add_argument("--figure", type=Path, metavar="FILE", help="draw them")
     return parser

@@ -17,9 +17,13 @@ def without_test_images(data):
     learned = int(_LEARNED * len(data.x_train))
     x, y = data.x_train, data.y_train
     return Dataset(
-        x[:learned], y[:learned], x[learned:], y[learned:],
-        name=data.name, source=f"{data.source}; its training images in two parts",
-    )  # fmt: skip
+        x[:learned],
+        y[:learned],
+        x[learned:],
+        y[learned:],
+        name=data.name,
+        source=f"{data.source}; its training images in two parts",
+    )
 
 
 def tables_without_test_rows():

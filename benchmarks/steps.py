@@ -128,8 +128,13 @@ def lines(recorded):
 def table(recorded):
     """A row for each plan and each way by hand."""
     made = Table(
-        "model", "backend", "device", "way", title="One training step", title_justify="left",
-    )  # fmt: skip
+        "model",
+        "backend",
+        "device",
+        "way",
+        title="One training step",
+        title_justify="left",
+    )
     for name in ("µs a step", "s to build"):
         made.add_column(name, justify="right")
     for cells in lines(recorded):
@@ -141,9 +146,12 @@ def _parser():
     parser = argparse.ArgumentParser(prog="steps", description=__doc__.partition(":")[0])
     add_run_options(parser, "write the figures as JSON")
     parser.add_argument(
-        "--model", type=comma_separated, default=("deep",), metavar="NAMES",
+        "--model",
+        type=comma_separated,
+        default=("deep",),
+        metavar="NAMES",
         help=f"some of {','.join(NAMES)} (default: deep)",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--steps", type=int, default=_STEPS, metavar="N", help=f"in a run (default: {_STEPS})"
     )

@@ -254,9 +254,12 @@ def _parser():
     parser = argparse.ArgumentParser(prog="bench", description=__doc__.partition("\n")[0])
     add_run_options(parser, "write the figures as JSON")
     parser.add_argument(
-        "--model", type=comma_separated, default=NAMES, metavar="NAMES",
+        "--model",
+        type=comma_separated,
+        default=NAMES,
+        metavar="NAMES",
         help=f"some of {','.join(NAMES)} (default: all)",
-    )  # fmt: skip
+    )
     parser.add_argument("--batch-size", type=int, default=128, metavar="N", help="default: 128")
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="default: 5")
     parser.add_argument("--quick", action="store_true", help="6,400 images, twice")

@@ -96,9 +96,12 @@ def test_a_trial_is_the_task_with_other_parameters_on_training_images(keras, mon
     parameters = {"hidden": [5], "epochs": 7, "learning_rate": 0.5}
     found = ablation.measure("reduce-30", parameters, seeds=2)
     assert found == {
-        "value": 0.75 * 784, "values": [0.25 * 784, 1.25 * 784], "epochs": 7, "seconds": 2.0,
+        "value": 0.75 * 784,
+        "values": [0.25 * 784, 1.25 * 784],
+        "epochs": 7,
+        "seconds": 2.0,
         "provenance": {},
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.backend

@@ -44,7 +44,7 @@ def trained(keras, kind, optimizer, plan, runs):
 )
 def test_captured_steps_are_those_of_the_recording(
     keras, torch, pretended, monkeypatch, kind, optimizer
-):  # fmt: skip
+):
     runs = [rows(3), rows(37)[3:], rows(20)]
     expected, end = trained(keras, kind, optimizer, "graph", runs)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)

@@ -45,9 +45,13 @@ def test_the_shallow_model_agrees(pythons):
 def test_the_deep_model_agrees(pythons):
     """A whole epoch and float64 with it: what is promised of MNIST, on the embedded digits."""
     report = check(
-        "ae_multi.models:DeepAutoencoder", "digits", pythons=pythons, batch_size=128,
-        epoch=True, float64=True,
-    )  # fmt: skip
+        "ae_multi.models:DeepAutoencoder",
+        "digits",
+        pythons=pythons,
+        batch_size=128,
+        epoch=True,
+        float64=True,
+    )
     assert report.agree, str(report)
     assert list(report.backends) == ["torch", "tensorflow", "jax", "numpy"]
     largest = {stage.name: max(stage.largest.values()) for stage in report.stages}
@@ -67,9 +71,13 @@ def test_the_deep_model_agrees(pythons):
 def test_openvino_is_a_witness_of_the_forward_pass(pythons):
     """Installed beside JAX; like NumPy it is asked for no gradient, and has no float64."""
     report = check(
-        "ae_multi.models:DeepAutoencoder", "digits", backends=("jax", "numpy", "openvino"),
-        float64=True, pythons={**pythons, "openvino": pythons["jax"]}, steps=3,
-    )  # fmt: skip
+        "ae_multi.models:DeepAutoencoder",
+        "digits",
+        backends=("jax", "numpy", "openvino"),
+        float64=True,
+        pythons={**pythons, "openvino": pythons["jax"]},
+        steps=3,
+    )
     assert report.agree, str(report)
     stages = {stage.name: stage for stage in report.stages}
     assert set(stages["forward"].largest) == {"jax", "numpy", "openvino"}
@@ -91,10 +99,24 @@ def test_a_model_that_draws_agrees(pythons):
 
 def test_a_training_and_all_plans_are_judged_by_what_rounding_does(pythons, tmp_path):
     done = run(
-        {"jax": pythons["jax"]}, "bicubic", "--shape", "8,8,1", "--steps", "1", "--training", "2",
-        "--spread-runs", "2", "--json", str(tmp_path / "out.json"),
-        "--figure", str(tmp_path / "out.png"), "--backends", "jax", "--plans",
-    )  # fmt: skip
+        {"jax": pythons["jax"]},
+        "bicubic",
+        "--shape",
+        "8,8,1",
+        "--steps",
+        "1",
+        "--training",
+        "2",
+        "--spread-runs",
+        "2",
+        "--json",
+        str(tmp_path / "out.json"),
+        "--figure",
+        str(tmp_path / "out.png"),
+        "--backends",
+        "jax",
+        "--plans",
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     (model,) = json.loads((tmp_path / "out.json").read_text())["models"]
     training, plans = model["rungs"][-2:]
@@ -127,9 +149,19 @@ def test_any_model_agrees_whatever_its_initializers_and_noise(pythons):
 
 def test_bicubic_upsampling_is_found_with_its_layer(pythons, tmp_path):
     done = run(
-        pythons, "bicubic", "--shape", "8,8,1", "--backends", "torch,jax", "--steps", "2",
-        "--json", str(tmp_path / "out.json"), "--script", str(tmp_path / "show.py"),
-    )  # fmt: skip
+        pythons,
+        "bicubic",
+        "--shape",
+        "8,8,1",
+        "--backends",
+        "torch,jax",
+        "--steps",
+        "2",
+        "--json",
+        str(tmp_path / "out.json"),
+        "--script",
+        str(tmp_path / "show.py"),
+    )
     assert done.returncode == 1, done.stderr
     assert "enlarge (UpSampling2D)" in done.stdout
     (model,) = json.loads((tmp_path / "out.json").read_text())["models"]
@@ -169,9 +201,12 @@ def test_normalising_a_large_mean_is_found_with_its_layer(pythons):
 def test_a_sum_of_equal_terms_is_no_difference(pythons):
     """TensorFlow adds 8,192 of them one after another; the counter has another type there."""
     report = check(
-        f"{SOUND}:pooled", shape=(16, 16, 3), backends=["tensorflow", "jax"], pythons=pythons,
+        f"{SOUND}:pooled",
+        shape=(16, 16, 3),
+        backends=["tensorflow", "jax"],
+        pythons=pythons,
         steps=1,
-    )  # fmt: skip
+    )
     assert report.agree, str(report)
     stages = {stage.name: stage for stage in report.stages}
     assert "normalization/count" in [entry.name for entry in stages["start"].entries]
@@ -183,9 +218,12 @@ def test_a_sum_of_equal_terms_is_no_difference(pythons):
 
 def test_a_mean_of_zero_is_measured_by_its_terms(pythons):
     report = check(
-        f"{SOUND}:inverted_residual", shape=(16, 16, 3), backends=["tensorflow", "jax"],
-        pythons=pythons, steps=1,
-    )  # fmt: skip
+        f"{SOUND}:inverted_residual",
+        shape=(16, 16, 3),
+        backends=["tensorflow", "jax"],
+        pythons=pythons,
+        steps=1,
+    )
     assert report.agree, str(report)
     step = next(stage for stage in report.stages if stage.name == "one step")
     (mean,) = (entry for entry in step.entries if entry.name == "zero_mean/moving_mean")
@@ -197,9 +235,15 @@ def test_a_mean_of_zero_is_measured_by_its_terms(pythons):
 def test_a_backend_that_only_runs_forward_is_remarked_upon(pythons):
     """NumPy's mean of squares loses digits where the mean is larger than the spread."""
     done = run(
-        {**pythons, "numpy": pythons["jax"]}, "mean_beyond_spread", "--shape", "16,16,3",
-        "--backends", "jax,numpy", "--steps", "1",
-    )  # fmt: skip
+        {**pythons, "numpy": pythons["jax"]},
+        "mean_beyond_spread",
+        "--shape",
+        "16,16,3",
+        "--backends",
+        "jax,numpy",
+        "--steps",
+        "1",
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "The backends agree." in done.stdout
     assert "not part of the verdict, since numpy only runs models forward" in done.stdout
@@ -214,9 +258,12 @@ def test_the_backend_of_the_reference_is_named_where_it_is_the_odd_one(pythons, 
     )
     odd = patched_interpreter(pythons["jax"], tmp_path / "altered", leak)
     report = check(
-        f"{SOUND}:by_median", shape=40, backends=[*BACKENDS, "numpy"], steps=1,
+        f"{SOUND}:by_median",
+        shape=40,
+        backends=[*BACKENDS, "numpy"],
+        steps=1,
         pythons={**pythons, "jax": odd, "numpy": pythons["jax"]},
-    )  # fmt: skip
+    )
     assert report.oracle == "jax"
     first = report.first_divergence
     assert (first.stage, first.layer, first.diverging) == ("forward", "Dense", ("jax",))
@@ -242,9 +289,17 @@ def test_the_command_ends_with_0_when_backends_agree(pythons, tmp_path):
     np.save(tmp_path / "x.npy", np.random.default_rng(0).random((40, 8, 8, 2), np.float32))
     np.save(tmp_path / "t.npy", np.random.default_rng(1).random((40, 5), np.float32))
     done = run(
-        pythons, "two_inputs", "--data", str(tmp_path / "x.npy"), "--data", str(tmp_path / "t.npy"),
-        "--backends", "jax", "--steps", "1",
-    )  # fmt: skip
+        pythons,
+        "two_inputs",
+        "--data",
+        str(tmp_path / "x.npy"),
+        "--data",
+        str(tmp_path / "t.npy"),
+        "--backends",
+        "jax",
+        "--steps",
+        "1",
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "The backends agree." in done.stdout
 

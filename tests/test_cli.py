@@ -353,8 +353,16 @@ def test_columns_of_any_name_are_drawn(here, tmp_path):
         rows.append(",".join([*map(str, values), str(int(odd))]))
     path.write_text("\n".join(rows), encoding="utf-8")
     done = here(
-        "detect", "--data", path, "--label", "odd[1]", "--epochs", 2, "--figure", figure,
-    )  # fmt: skip
+        "detect",
+        "--data",
+        path,
+        "--label",
+        "odd[1]",
+        "--epochs",
+        2,
+        "--figure",
+        figure,
+    )
     assert done.returncode == 0, done.stderr
     assert f"Data: {path.name}, " in done.stdout
     assert "by column 'odd[1]'" in done.stdout
@@ -385,8 +393,11 @@ def test_a_signal_while_steps_are_compiled_ends_with_130(how, wait, tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", INTERRUPTED, *begin, how, wait],
         env={**os.environ, "TMPDIR": str(tmp_path), "JAX_COMPILATION_CACHE_DIR": ""},
-        capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert done.returncode == 130, done.stderr
     assert done.stderr.splitlines()[-1] == "ae-multi train: interrupted"
     assert "Traceback" not in done.stderr
@@ -426,9 +437,20 @@ def test_a_training_that_diverges_is_told_of_in_a_line(here, tmp_path):
 @pytest.mark.once
 def test_compare_shows_a_training_that_diverges(backend):
     done = ae_multi(
-        "compare", "--data", "digits", "--model", "deep", "--epochs", 2, "--learning-rate", 1e38,
-        "--backends", backend, "--spread-runs", 2,
-    )  # fmt: skip
+        "compare",
+        "--data",
+        "digits",
+        "--model",
+        "deep",
+        "--epochs",
+        2,
+        "--learning-rate",
+        1e38,
+        "--backends",
+        backend,
+        "--spread-runs",
+        2,
+    )
     assert "the training diverged" in done.stdout, done.stderr
 
 

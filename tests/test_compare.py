@@ -179,8 +179,10 @@ def workers(session):
     """Process ids of a comparison's children: of its session, for other tests start some, too."""
     found = subprocess.run(
         ["pgrep", "-s", str(session), "-f", "ae_multi.subprocesses.worker"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return set(found.stdout.split())
 
 

@@ -22,9 +22,15 @@ def psnr(images, clean):
 @pytest.fixture(scope="module")
 def fitted(digits):
     return ae_multi.Denoiser(
-        "deep", noise=0.4, hidden=(256,), latent_dim=64, scale=None, epochs=40, batch_size=64,
+        "deep",
+        noise=0.4,
+        hidden=(256,),
+        latent_dim=64,
+        scale=None,
+        epochs=40,
+        batch_size=64,
         learning_rate=2e-3,
-    ).fit(digits.x_train)  # fmt: skip
+    ).fit(digits.x_train)
 
 
 @pytest.fixture(scope="module")

@@ -250,4 +250,4 @@ def test_what_a_file_cannot_name_is_not_saved(tmp_path, fitted):
 def test_the_list_of_classes_is_that_of_the_package():
     assert set(file_format.CLASSES) == {
         name for name in vars(ae_multi.estimators) if name[0].isupper()
-    }  # fmt: skip
+    }

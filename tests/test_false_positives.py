@@ -38,8 +38,15 @@ def test_the_table_names_the_place_closest_to_its_bound():
     table = alarms_table([{**run, "closest": closest}, {**run, "closest": [], "holds": False}])
     cells = [[str(cell) for cell in column.cells] for column in table.columns]
     assert [column[0] for column in cells] == [
-        "deep", "0", "1", "forward: code", "torch", "3.0e-07", "1.0e-06", "yes",
-    ]  # fmt: skip
+        "deep",
+        "0",
+        "1",
+        "forward: code",
+        "torch",
+        "3.0e-07",
+        "1.0e-06",
+        "yes",
+    ]
     assert [column[1] for column in cells][3:] == ["", "", "", "", "NO"]
 
 

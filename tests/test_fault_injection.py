@@ -62,8 +62,15 @@ def test_the_table_tells_what_was_missed():
     table = faults_table([FOUND, replace(FOUND, found_stage="losses", diverging=())])
     cells = [[str(cell) for cell in column.cells] for column in table.columns]
     assert [column[0] for column in cells] == [
-        "a fault", "jax", "forward: hidden", "forward: hidden", "1.0e-03", "1.0e-06", "jax", "yes",
-    ]  # fmt: skip
+        "a fault",
+        "jax",
+        "forward: hidden",
+        "forward: hidden",
+        "1.0e-03",
+        "1.0e-06",
+        "jax",
+        "yes",
+    ]
     assert cells[-1][1] == "NO"
 
 

@@ -65,9 +65,7 @@ def test_the_same_number_gives_the_same_file(tmp_path):
         (seeds / name).mkdir(parents=True)
         for seed, write in LOADERS[name].seeds().items():
             write(seeds / name / f"{seed}{LOADERS[name].suffix}")
-        ones, others = (
-            [made(3, name, number, seeds) for number in range(20)] for _ in range(2)
-        )  # fmt: skip
+        ones, others = ([made(3, name, number, seeds) for number in range(20)] for _ in range(2))
         assert ones == others
         assert len({content for _, _, content in ones}) > 10
 

@@ -127,8 +127,10 @@ def test_many_batches_are_worth_building_a_plan(keras, backend):
     once = inference.Evaluation(model, data, 2)._plan
     often = inference.Evaluation(model, data, 2, again=True)._plan
     assert (once, often) == {
-        "torch": ("eager", recorded), "tensorflow": ("step", "loop"), "jax": ("scan", "scan"),
-    }[backend]  # fmt: skip
+        "torch": ("eager", recorded),
+        "tensorflow": ("step", "loop"),
+        "jax": ("scan", "scan"),
+    }[backend]
 
 
 def test_what_cannot_be_recorded_is_evaluated_many_times_all_the_same(keras, backend):

@@ -173,8 +173,11 @@ def test_functional_models_losses_metrics_and_schedules_load(keras, tmp_path):
     hidden = keras.layers.Dense(4, activation="tanh", kernel_regularizer="l2")(inputs)
     model = keras.Model(inputs, keras.layers.Dense(5)(keras.ops.relu(hidden) + hidden))
     schedule = keras.optimizers.schedules.CosineDecay(0.1, 10**8)
-    model.compile(keras.optimizers.SGD(schedule), keras.losses.Huber(),
-                  metrics=["mae", keras.metrics.RootMeanSquaredError()])  # fmt: skip
+    model.compile(
+        keras.optimizers.SGD(schedule),
+        keras.losses.Huber(),
+        metrics=["mae", keras.metrics.RootMeanSquaredError()],
+    )
     x = np.ones((4, 5), np.float32)
     model.fit(x, x, verbose=0)
     model.save(tmp_path / "model.keras")

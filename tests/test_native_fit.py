@@ -117,14 +117,19 @@ def test_callbacks_of_keras_work(keras, x, tmp_path):
     kinds = keras.callbacks
     best = tmp_path / "best.weights.h5"
     history = ae_multi.fit(
-        ours, x, x, epochs=6, verbose=0, validation_data=(x, x),
+        ours,
+        x,
+        x,
+        epochs=6,
+        verbose=0,
+        validation_data=(x, x),
         callbacks=[
             kinds.ReduceLROnPlateau("val_loss", factor=0.5, patience=1, min_delta=10.0),
             kinds.ModelCheckpoint(best, save_best_only=True, save_weights_only=True),
             kinds.CSVLogger(tmp_path / "log.csv"),
             kinds.EarlyStopping("val_loss", patience=4, min_delta=10.0),
         ],
-    )  # fmt: skip
+    )
     assert len(history.history["loss"]) == 5
     # The rate that a callback sets is the rate of the steps that follow.
     assert history.history["learning_rate"][-1] == pytest.approx(0.01 / 8)

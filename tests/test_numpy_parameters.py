@@ -82,8 +82,9 @@ def test_every_parameter_of_an_estimator_may_be_numpys(cls, tmp_path):
         np.testing.assert_array_equal(*answers)
     fitted.save(tmp_path / "one.ae")
     assert ae_multi.load_estimator(tmp_path / "one.ae").get_params() == {
-        **expected.get_params(), "learning_rate": 0.125,
-    }  # fmt: skip
+        **expected.get_params(),
+        "learning_rate": 0.125,
+    }
 
 
 def test_image_shape_may_be_an_array():
@@ -163,9 +164,14 @@ def test_functions_take_numpys_numbers():
     model.compile()
     size, flag = np.int64(8), np.bool_(True)
     history = model.fit(
-        ROWS, batch_size=size, epochs=np.int64(2), verbose=np.int64(0), shuffle=flag,
-        validation_split=np.float32(0.25), initial_epoch=np.int64(0),
-    ).history  # fmt: skip
+        ROWS,
+        batch_size=size,
+        epochs=np.int64(2),
+        verbose=np.int64(0),
+        shuffle=flag,
+        validation_split=np.float32(0.25),
+        initial_epoch=np.int64(0),
+    ).history
     assert len(history["loss"]) == 2
     model.evaluate(ROWS, batch_size=size, verbose=np.int64(0))
     assert model.encode(ROWS, batch_size=size).shape == (24, 2)

@@ -242,9 +242,16 @@ def test_options_that_change_between_epochs_hold(keras, torch, x):
     for plan in ("graph", "keras"):
         made = dense(keras, keras.optimizers.SGD(0.1, momentum=0.9))
         ae_multi.fit(
-            made, x[:12, :4], x[:12, :4], 4, 3, shuffle=False, verbose=0, plan=plan,
+            made,
+            x[:12, :4],
+            x[:12, :4],
+            4,
+            3,
+            shuffle=False,
+            verbose=0,
+            plan=plan,
             callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=change)],
-        )  # fmt: skip
+        )
         weights.append(np.concatenate([weight.ravel() for weight in made.get_weights()]))
     np.testing.assert_allclose(*weights, rtol=1e-6)
 
@@ -256,9 +263,13 @@ def test_rows_of_an_embedding_are_updated_as_keras_does(keras):
     for plan in (None, "keras"):
         layers = keras.layers
         made = keras.Sequential(
-            [keras.Input((3,), dtype="int32"), layers.Embedding(6, 4), layers.Flatten(),
-             layers.Dense(2)]
-        )  # fmt: skip
+            [
+                keras.Input((3,), dtype="int32"),
+                layers.Embedding(6, 4),
+                layers.Flatten(),
+                layers.Dense(2),
+            ]
+        )
         for weight in made.trainable_variables:
             weight.assign(np.random.default_rng(weight.shape[0]).normal(size=weight.shape))
         made.compile(keras.optimizers.Adam(0.1), "mse")

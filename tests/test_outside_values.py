@@ -200,10 +200,19 @@ def test_a_model_of_keras_layers_is_recorded_once(keras, torch, x, monkeypatch):
     callbacks = keras.callbacks
     for _ in range(2):
         ae_multi.fit(
-            model, x, x, 14, epochs=4, verbose=0, validation_data=(x, x), plan="graph",
-            callbacks=[callbacks.ReduceLROnPlateau("loss", patience=1, min_delta=10.0),
-                       callbacks.EarlyStopping("loss")],
-        )  # fmt: skip
+            model,
+            x,
+            x,
+            14,
+            epochs=4,
+            verbose=0,
+            validation_data=(x, x),
+            plan="graph",
+            callbacks=[
+                callbacks.ReduceLROnPlateau("loss", patience=1, min_delta=10.0),
+                callbacks.EarlyStopping("loss"),
+            ],
+        )
         model.predict(x, verbose=0)
         model.evaluate(x, x, verbose=0)
     assert len(recorded) == 1

@@ -61,17 +61,27 @@ def test_seeds_on_one_backend_and_one_on_each_of_the_others(runs, tmp_path):
     path = tmp_path / "quality.json"
     assert quality.main(["--rows", "reduce-9", "--json", str(path)]) == 0
     assert [each[1:3] for each in runs] == [
-        ("jax", 0), ("jax", 1), ("jax", 2), ("torch", 0), ("tensorflow", 0),
-    ]  # fmt: skip
+        ("jax", 0),
+        ("jax", 1),
+        ("jax", 2),
+        ("torch", 0),
+        ("tensorflow", 0),
+    ]
     assert {each[3] for each in runs} == {(0, 1)}
     recorded = json.loads(path.read_text())["runs"]
     assert len(recorded) == 5
     assert list(quality.lines(recorded)) == [
         (
-            "reduce-9", "test MSE", "0.03000 PCA", "0.01100 ± 0.00100 jax (3)",
-            "0.01000 torch, 0.01000 tensorflow", "0.01800", "0.01500", "hoped for",
+            "reduce-9",
+            "test MSE",
+            "0.03000 PCA",
+            "0.01100 ± 0.00100 jax (3)",
+            "0.01000 torch, 0.01000 tensorflow",
+            "0.01800",
+            "0.01500",
+            "hoped for",
         )
-    ]  # fmt: skip
+    ]
     assert quality.table(recorded).row_count == 1
 
 

@@ -43,8 +43,10 @@ def repro_data_folder(pythons, tmp_path_factory):
     np.save(folder / "x.npy", X)
     subprocess.run(
         [pythons["jax"], "-c", REPRO_DATA, MODELS],
-        cwd=folder, check=True, env={**os.environ, "KERAS_BACKEND": "jax"},
-    )  # fmt: skip
+        cwd=folder,
+        check=True,
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+    )
     return folder
 
 
@@ -72,8 +74,11 @@ def shown(python, backend, *scripts):
     """The error that each script prints."""
     done = subprocess.run(
         [python, "-c", RUN, *map(str, scripts)],
-        env={**os.environ, "KERAS_BACKEND": backend}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return [float(error) for error in re.findall(r"is off by (\S+) of", done.stdout)]
 

@@ -266,9 +266,15 @@ def test_another_model_or_data_are_named(keras, saved, x):
     def refused(model, data, named):
         with pytest.raises(InputError, match=f"Received: another {named}"):
             ae_multi.fit(
-                model, data, x, 16, verbose=0, checkpoint=saved, resume=True,
+                model,
+                data,
+                x,
+                16,
+                verbose=0,
+                checkpoint=saved,
+                resume=True,
                 validation_data=(x, x),
-            )  # fmt: skip
+            )
 
     changed = x.copy()
     changed[-1, -1] += 1e-6
@@ -280,9 +286,15 @@ def test_another_model_or_data_are_named(keras, saved, x):
     # Names that Keras counts up from model to model are no difference.
     with pytest.raises(InputError, match=r"callbacks, EarlyStopping, .*Received: History\."):
         ae_multi.fit(
-            network(keras), x, x, 16, verbose=0, checkpoint=saved, resume=True,
+            network(keras),
+            x,
+            x,
+            16,
+            verbose=0,
+            checkpoint=saved,
+            resume=True,
             validation_data=(x, x),
-        )  # fmt: skip
+        )
 
 
 def test_callbacks_of_ones_own_may_keep_a_state(keras, train, whole, tmp_path):
@@ -371,9 +383,14 @@ def test_an_autoencoder_with_noise_of_its_own_goes_on(keras, small, tmp_path):
         model.compile()
         best = keras.callbacks.EarlyStopping("loss", patience=9, restore_best_weights=True)
         model.fit(
-            small, batch_size=16, epochs=epochs, verbose=0, callbacks=[best],
-            checkpoint=checkpoint, resume=resume,
-        )  # fmt: skip
+            small,
+            batch_size=16,
+            epochs=epochs,
+            verbose=0,
+            callbacks=[best],
+            checkpoint=checkpoint,
+            resume=resume,
+        )
         return state(model)
 
     train(tmp_path, epochs=2)

@@ -39,8 +39,9 @@ def test_the_file_has_pytorchs_keys_and_layout(tmp_path, keras):
     kernel, bias = model.get_weights()[:2]
     np.testing.assert_array_equal(held["encoder.1.weight"], kernel.T)
     np.testing.assert_array_equal(held["encoder.1.bias"], bias)
-    assert set(held) == {f"{part}.{end}" for part in ("encoder.1", "decoder.0")
-                         for end in ("weight", "bias")}  # fmt: skip
+    assert set(held) == {
+        f"{part}.{end}" for part in ("encoder.1", "decoder.0") for end in ("weight", "bias")
+    }
     assert header(path)["__metadata__"] == {
         "format": "pt",
         "design": "SimpleAutoencoder",
@@ -75,10 +76,14 @@ def test_a_file_of_a_tutorials_module_loads(tmp_path):
     kernel, back = (rng.normal(0, 0.05, s).astype(np.float32) for s in ((32, 784), (784, 32)))
     first, second = (rng.normal(0, 0.1, n).astype(np.float32) for n in (32, 784))
     save_file(
-        {"encoder.0.weight": kernel, "encoder.0.bias": first,
-         "decoder.0.weight": back, "decoder.0.bias": second},
+        {
+            "encoder.0.weight": kernel,
+            "encoder.0.bias": first,
+            "decoder.0.weight": back,
+            "decoder.0.bias": second,
+        },
         tmp_path / "people.safetensors",
-    )  # fmt: skip
+    )
     model = ae_multi.load_safetensors(tmp_path / "people.safetensors", ours("simple"))
     x = images_for(model)
     weights = [kernel.T, first, back.T, second]

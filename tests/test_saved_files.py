@@ -49,9 +49,15 @@ def test_saved_checkpoint_resumes(tmp_path, expected):
     model = ae_multi.SimpleAutoencoder(input_shape=(4, 4), latent_dim=3, seed=1)
     model.compile(keras.optimizers.Adam(1e-2))
     history = ae_multi.fit(
-        model, expected["x"], epochs=3, batch_size=8, seed=3, verbose=0,
-        checkpoint=folder, resume=True,
-    )  # fmt: skip
+        model,
+        expected["x"],
+        epochs=3,
+        batch_size=8,
+        seed=3,
+        verbose=0,
+        checkpoint=folder,
+        resume=True,
+    )
     assert history.resumed_from.epoch == 2
     np.testing.assert_allclose(history.history["loss"], expected["resumed_loss"], rtol=1e-4)
     outputs = model.predict(expected["x"], verbose=0)

@@ -59,9 +59,12 @@ def test_masks_may_be_booleans_and_images_rows():
 
 def test_a_network_of_ones_own(keras, fitted):
     given = keras.Sequential(
-        [keras.Input((15, 13)), keras.layers.Reshape((15, 13, 1)),
-         keras.layers.Conv2D(3, 3, padding="same", activation="softmax")]
-    )  # fmt: skip
+        [
+            keras.Input((15, 13)),
+            keras.layers.Reshape((15, 13, 1)),
+            keras.layers.Conv2D(3, 3, padding="same", activation="softmax"),
+        ]
+    )
     made = ae_multi.Segmenter(given, epochs=1).fit(IMAGES[:30], MASKS[:30])
     assert made.predict_proba(IMAGES).shape == (200, 15, 13, 3)
     assert not given.compiled

@@ -24,8 +24,10 @@ def multiplied(tmp_path_factory):
     np.savez(folder / "given.npz", **given)
     subprocess.run(
         [sys.executable, "-m", "tests.reference.multiplied", "given.npz", "made.npz"],
-        cwd=folder, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=True,
-    )  # fmt: skip
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=True,
+    )
     return dict(np.load(folder / "made.npz"))
 
 
@@ -37,10 +39,12 @@ def cases():
         parts = {
             name: random.normal(size=size).astype(np.float32)
             for name, size in {
-                "one": (rows, inner), "other": (inner, columns), "bias": (columns,),
+                "one": (rows, inner),
+                "other": (inner, columns),
+                "bias": (columns,),
                 "kept": (rows, columns),
             }.items()
-        }  # fmt: skip
+        }
         parts["relu"] = np.array(True)
         for turned in itertools.product([False, True], repeat=2):
             for after in ([], ["bias"], ["bias", "relu"], ["kept"]):

@@ -316,8 +316,12 @@ def four(traces):
     for stage in ("gradient", "one step", "losses", "epoch"):
         del numpy.stages[stage]
     numpy.about["forward_only"] = True
-    return {"torch": traces["torch"], "tensorflow": trace(np.float32), "jax": traces["jax"],
-            "numpy": numpy}  # fmt: skip
+    return {
+        "torch": traces["torch"],
+        "tensorflow": trace(np.float32),
+        "jax": traces["jax"],
+        "numpy": numpy,
+    }
 
 
 def oracle_on(backend, change=None):

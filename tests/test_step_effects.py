@@ -112,12 +112,18 @@ def seen(model, state):
     layer = model.layers[0]
     return repr(
         (
-            layer.calls, type(layer).calls, state["nested"], state["list"], state["array"],
-            state["generator"].bit_generator.state, state["own"].getstate(),
-            np.random.get_state(), random.getstate(),  # noqa: NPY002
+            layer.calls,
+            type(layer).calls,
+            state["nested"],
+            state["list"],
+            state["array"],
+            state["generator"].bit_generator.state,
+            state["own"].getstate(),
+            np.random.get_state(),
+            random.getstate(),  # noqa: NPY002
             numbers([state["variable"], *model.variables, *model.optimizer.variables]),
         )
-    )  # fmt: skip
+    )
 
 
 def test_a_trial_leaves_no_trace(keras, on_trial, x, monkeypatch):

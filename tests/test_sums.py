@@ -29,8 +29,9 @@ def test_the_error_is_that_of_adding_one_term_after_another(sums, count):
 @pytest.mark.once
 def test_of_equal_terms_it_grows_with_their_number_and_not_with_its_root(sums):
     for value in (0.1, 1.7, 0.3333, 5.0):
-        few, many = (sums.plain_sum_errors(np.full((n, 1), value))[0] / (n * value)
-                     for n in (2**8, 2**14))  # fmt: skip
+        few, many = (
+            sums.plain_sum_errors(np.full((n, 1), value))[0] / (n * value) for n in (2**8, 2**14)
+        )
         assert many > 16 * few
         assert many < 2**14 * 2.0**-24
     varied = 1 + np.random.default_rng(0).random((2**14, 1))

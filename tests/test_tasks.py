@@ -15,8 +15,16 @@ pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 
 def result(ours, floor, higher=True):
-    return Result("reduce", "title", (Measure("score", ".2f", higher, "dB"),),
-                  {"autoencoder": (ours,), "PCA-9": (floor,)}, {}, {}, {}, 0.0)  # fmt: skip
+    return Result(
+        "reduce",
+        "title",
+        (Measure("score", ".2f", higher, "dB"),),
+        {"autoencoder": (ours,), "PCA-9": (floor,)},
+        {},
+        {},
+        {},
+        0.0,
+    )
 
 
 @pytest.mark.parametrize("higher", [True, False])

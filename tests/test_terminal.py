@@ -37,9 +37,13 @@ def ae_multi_process(*arguments, **options):
     environment = {**os.environ, "KERAS_BACKEND": "", **options.pop("env", {})}
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     return subprocess.run(
-        [sys.executable, "-m", "ae_multi", *arguments], env=environment, text=True, timeout=120,
-        check=False, **streams,
-    )  # fmt: skip
+        [sys.executable, "-m", "ae_multi", *arguments],
+        env=environment,
+        text=True,
+        timeout=120,
+        check=False,
+        **streams,
+    )
 
 
 @pytest.fixture
@@ -148,9 +152,14 @@ def test_output_that_cannot_be_written_is_one_clear_error():
 def test_closed_streams_are_no_error():
     for closed in ("0<&-", "1>&-", "2>&-"):
         done = subprocess.run(
-            f'"{sys.executable}" -m ae_multi info {closed}', shell=True, capture_output=True,
-            text=True, env={**os.environ, "KERAS_BACKEND": ""}, timeout=60, check=False,
-        )  # fmt: skip
+            f'"{sys.executable}" -m ae_multi info {closed}',
+            shell=True,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "KERAS_BACKEND": ""},
+            timeout=60,
+            check=False,
+        )
         assert (done.returncode, done.stderr) == (0, ""), closed
 
 

@@ -110,8 +110,9 @@ def people(sizes, form):
     if form == "pairs":
         return pairs, pairs
     names = ("bias", "kernel") if form == "Flax" else ("b", "w")
-    layers = {f"Dense_{i}": dict(zip(names, pair[::-1], strict=True))
-              for i, pair in enumerate(pairs)}  # fmt: skip
+    layers = {
+        f"Dense_{i}": dict(zip(names, pair[::-1], strict=True)) for i, pair in enumerate(pairs)
+    }
     return pairs, {"params": dict(sorted(layers.items()))}
 
 

@@ -54,8 +54,12 @@ def test_it_loads_where_the_package_is_not(tmp_path):
         expected[name] = given(model, x)
     done = subprocess.run(
         [sys.executable, "-c", ALONE, *expected],
-        cwd=tmp_path, env=dict(os.environ), capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=tmp_path,
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     for name, outputs in expected.items():
         np.testing.assert_allclose(np.load(tmp_path / f"{name}.npy"), outputs, rtol=0, atol=1e-6)

@@ -79,8 +79,11 @@ def test_borders_are_kerass(keras, kernel, strides, padding):
 def test_the_module_is_plain_pytorch():
     module = ae_multi.to_torch(ours("simple"))
     assert list(module.state_dict()) == [
-        "encoder.1.weight", "encoder.1.bias", "decoder.0.weight", "decoder.0.bias"
-    ]  # fmt: skip
+        "encoder.1.weight",
+        "encoder.1.bias",
+        "decoder.0.weight",
+        "decoder.0.bias",
+    ]
     assert [str(layer) for layer in module.encoder] == [
         "Flatten(start_dim=1, end_dim=-1)",
         "Linear(in_features=784, out_features=32, bias=True)",

@@ -82,8 +82,10 @@ def test_nothing_in_it_runs(tmp_path, monkeypatch):
 
 def _sizes(sizes):
     """Shape and strides as a file has them."""
-    return b"".join(b"(" + b"".join(b"J" + struct.pack("<i", size) for size in pair) + b"t"
-                    for pair in (sizes[:2], sizes[2:]))  # fmt: skip
+    return b"".join(
+        b"(" + b"".join(b"J" + struct.pack("<i", size) for size in pair) + b"t"
+        for pair in (sizes[:2], sizes[2:])
+    )
 
 
 def test_what_does_not_fit_itself_is_refused(tmp_path):

@@ -23,8 +23,12 @@ def table():
     t = rng.uniform(-1, 1, 400)
     noise = rng.normal(0, 0.01, (5, 400))
     features = np.stack([1e6 * t, t**2, 1e-5 * np.sin(3 * t), -t, t**3]) + noise * [
-        [1e6], [1], [1e-5], [1], [1]
-    ]  # fmt: skip
+        [1e6],
+        [1],
+        [1e-5],
+        [1],
+        [1],
+    ]
     return np.column_stack([*features, np.full(400, 7.5)])
 
 
@@ -145,9 +149,14 @@ def test_codes_of_words(codes, words, small):
 def test_early_stopping_keeps_the_best_weights():
     x = np.random.default_rng(0).random((60, 12))
     made = ae_multi.AutoencoderTransformer(
-        latent_dim=8, epochs=400, batch_size=8, learning_rate=3e-3,
-        early_stopping=True, validation_fraction=0.25, patience=5,
-    ).fit(x)  # fmt: skip
+        latent_dim=8,
+        epochs=400,
+        batch_size=8,
+        learning_rate=3e-3,
+        early_stopping=True,
+        validation_fraction=0.25,
+        patience=5,
+    ).fit(x)
     curve = made.validation_loss_curve_
     assert len(curve) == len(made.loss_curve_) == made.n_iter_ < 400
     assert np.argmin(curve) == made.n_iter_ - 1 - 5

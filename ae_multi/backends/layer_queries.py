@@ -6,12 +6,18 @@ from ae_multi._keras import keras
 def has_convolutions(model):
     """Whether any layer convolves, or runs another one over time."""
     kinds = (
-        keras.layers.Conv1D | keras.layers.Conv2D | keras.layers.Conv3D
-        | keras.layers.Conv1DTranspose | keras.layers.Conv2DTranspose
-        | keras.layers.Conv3DTranspose | keras.layers.DepthwiseConv1D
-        | keras.layers.DepthwiseConv2D | keras.layers.SeparableConv1D
-        | keras.layers.SeparableConv2D | keras.layers.RNN
-    )  # fmt: skip
+        keras.layers.Conv1D
+        | keras.layers.Conv2D
+        | keras.layers.Conv3D
+        | keras.layers.Conv1DTranspose
+        | keras.layers.Conv2DTranspose
+        | keras.layers.Conv3DTranspose
+        | keras.layers.DepthwiseConv1D
+        | keras.layers.DepthwiseConv2D
+        | keras.layers.SeparableConv1D
+        | keras.layers.SeparableConv2D
+        | keras.layers.RNN
+    )
     return any(isinstance(layer, kinds) for layer in model._flatten_layers())
 
 

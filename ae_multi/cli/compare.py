@@ -24,25 +24,34 @@ from ae_multi.report.tables import console, print_comparison
 def add_options(parser):
     """What can be asked for."""
     parser.add_argument(
-        "--model", type=model_names, default=model_names("all"), metavar="NAMES",
+        "--model",
+        type=model_names,
+        default=model_names("all"),
+        metavar="NAMES",
         help="simple, deep, simple,deep or all (default: all)",
-    )  # fmt: skip
+    )
     add_backend_options(parser)
     add_data_options(parser)
     add_training_options(parser)
     parser.add_argument(
-        "--spread-runs", type=int, default=6, metavar="N",
+        "--spread-runs",
+        type=int,
+        default=6,
+        metavar="N",
         help="trainings perturbed by rounding, to measure what it can do (default: 6)",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--plans", action="store_true",
+        "--plans",
+        action="store_true",
         help="train by every plan of each backend, not by the one chosen, and compare them all",
-    )  # fmt: skip
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
     parser.add_argument(
-        "--figure", type=Path, metavar="FILE",
+        "--figure",
+        type=Path,
+        metavar="FILE",
         help="draw test images, reconstructions and loss curves (.png, .svg or .pdf)",
-    )  # fmt: skip
+    )
 
 
 def run(options):

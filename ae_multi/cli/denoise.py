@@ -6,9 +6,12 @@ from ae_multi.cli.tasks import add_task_options, run_task
 def add_options(parser):
     """What can be asked for."""
     parser.add_argument(
-        "--noise", type=float, default=0.4, metavar="X",
+        "--noise",
+        type=float,
+        default=0.4,
+        metavar="X",
         help="the noise's standard deviation, for values from 0 to 1 (default: 0.4)",
-    )  # fmt: skip
+    )
     add_task_options(parser)
 
 

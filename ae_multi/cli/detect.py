@@ -8,17 +8,22 @@ def add_options(parser):
     """What can be asked for."""
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
-        "--normal", type=int, metavar="N",
+        "--normal",
+        type=int,
+        metavar="N",
         help="the class of images that is normal, all others strange (default: 2)",
-    )  # fmt: skip
+    )
     which.add_argument(
-        "--strange", type=int, metavar="N",
+        "--strange",
+        type=int,
+        metavar="N",
         help="the class of images that is strange, all others normal",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--label", metavar="COLUMN",
+        "--label",
+        metavar="COLUMN",
         help="with --data FILE.csv: the column that is 1 for strange rows and 0 for normal ones",
-    )  # fmt: skip
+    )
     add_task_options(parser)
 
 

@@ -18,22 +18,29 @@ def add_options(parser):
     )
     parser.add_argument("--out", type=Path, required=True, metavar="PATH", help="where it goes")
     parser.add_argument(
-        "--format", metavar="NAME",
+        "--format",
+        metavar="NAME",
         help="onnx, torch, savedmodel, litert, openvino or stablehlo (default: by the name of "
         "PATH)",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--part", default="model", metavar="NAME", help="model (default), encoder or decoder"
     )
     parser.add_argument(
-        "--data", type=Path, metavar="FILE.npy",
+        "--data",
+        type=Path,
+        metavar="FILE.npy",
         help="samples to compare on (default: images of MNIST where they fit, or random ones)",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--python", type=backend_python, action="append", default=[], metavar="BACKEND=PATH",
+        "--python",
+        type=backend_python,
+        action="append",
+        default=[],
+        metavar="BACKEND=PATH",
         help="the interpreter of a backend, or of openvino, that lives in an environment of its "
         "own; repeatable",
-    )  # fmt: skip
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was found as JSON")
 
 
@@ -51,9 +58,13 @@ def run(options):
 
         check_place(options.out, name)
         made = export(
-            _model(options.model), options.out, options.format, part=options.part, data=data,
+            _model(options.model),
+            options.out,
+            options.format,
+            part=options.part,
+            data=data,
             pythons=dict(options.python),
-        )  # fmt: skip
+        )
     if options.json:
         write_json(options.json, made.to_json())
     versions = ", ".join(f"{name} {version}" for name, version in made.versions.items())

@@ -10,13 +10,19 @@ def add_options(parser):
         "--codes", type=int, default=32, metavar="N", help="code size (default: 32)"
     )
     parser.add_argument(
-        "--masked", type=share, default="auto", metavar="X",
+        "--masked",
+        type=share,
+        default="auto",
+        metavar="X",
         help="the share of pixels that training sets to 0 (default: 0.75 from 16 codes on)",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--hidden", type=sizes, default="auto", metavar="SIZES",
+        "--hidden",
+        type=sizes,
+        default="auto",
+        metavar="SIZES",
         help="layers between pixels and code (default: by the code's size)",
-    )  # fmt: skip
+    )
     add_task_options(parser)
 
 

@@ -11,9 +11,11 @@ from ae_multi.subprocesses.interpreters import Interpreters
 def add_backend_options(parser):
     """``--backends`` and ``--python``."""
     parser.add_argument(
-        "--backends", type=comma_separated, metavar="NAMES",
+        "--backends",
+        type=comma_separated,
+        metavar="NAMES",
         help="torch,tensorflow,jax or some of them, in this order (default: those installed)",
-    )  # fmt: skip
+    )
     add_python_option(parser)
 
 
@@ -25,9 +27,13 @@ def interpreters_of(options):
 def add_python_option(parser):
     """``--python``."""
     parser.add_argument(
-        "--python", type=backend_python, action="append", default=[], metavar="BACKEND=PATH",
+        "--python",
+        type=backend_python,
+        action="append",
+        default=[],
+        metavar="BACKEND=PATH",
         help="the interpreter of a backend that lives in an environment of its own; repeatable",
-    )  # fmt: skip
+    )
 
 
 def add_data_options(parser):

@@ -22,26 +22,37 @@ from ae_multi.validation import check_positive
 def add_options(parser):
     """What can be asked for."""
     parser.add_argument(
-        "build", metavar="MODULE:FUNCTION", nargs="*",
+        "build",
+        metavar="MODULE:FUNCTION",
+        nargs="*",
         help="functions that return a Keras model (module:function or file.py:function); "
         "default: the models of this package, on MNIST",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--data", action="append", metavar="FILE.npy|NAME",
+        "--data",
+        action="append",
+        metavar="FILE.npy|NAME",
         help="inputs, once for each input of the model; or mnist, mnist-sample, digits, auto",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--data-path", metavar="PATH",
+        "--data-path",
+        metavar="PATH",
         help="a folder of MNIST's IDX files, or an mnist.npz (also: AE_MULTI_MNIST)",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--targets", type=Path, action="append", metavar="FILE.npy",
+        "--targets",
+        type=Path,
+        action="append",
+        metavar="FILE.npy",
         help="targets; once for each output (default: the inputs, or numbers from the seed)",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--shape", type=_shape, action="append", metavar="N,N,N",
+        "--shape",
+        type=_shape,
+        action="append",
+        metavar="N,N,N",
         help="in place of data: the shape of one sample, for data drawn from the seed",
-    )  # fmt: skip
+    )
     add_backend_options(parser)
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--steps", type=int, default=20, metavar="N", help="default: 20")
@@ -55,25 +66,35 @@ def add_options(parser):
         "--float64", action="store_true", help="compare all of it in true float64, too"
     )
     parser.add_argument(
-        "--training", type=int, default=0, metavar="N",
+        "--training",
+        type=int,
+        default=0,
+        metavar="N",
         help="train N epochs with the model's own optimizer, and judge by what rounding can do",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--spread-runs", type=int, default=6, metavar="N",
+        "--spread-runs",
+        type=int,
+        default=6,
+        metavar="N",
         help="perturbed repetitions of --training on the fastest backend (default: 6)",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--plans", action="store_true", help="compare every plan of each backend, too"
     )
     parser.add_argument(
-        "--script", type=Path, metavar="FILE.py",
+        "--script",
+        type=Path,
+        metavar="FILE.py",
         help="where a first divergence in a layer goes, as a script that needs Keras alone",
-    )  # fmt: skip
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
     parser.add_argument(
-        "--figure", type=Path, metavar="FILE",
+        "--figure",
+        type=Path,
+        metavar="FILE",
         help="draw the distance from float64 at each step (needs --epoch or --training)",
-    )  # fmt: skip
+    )
 
 
 def run(options):

@@ -8,9 +8,12 @@ def add_options(parser):
     """What can be asked for."""
     parser.add_argument("--codes", type=int, default=9, metavar="N", help="code size (default: 9)")
     parser.add_argument(
-        "--hidden", type=sizes, default="auto", metavar="SIZES",
+        "--hidden",
+        type=sizes,
+        default="auto",
+        metavar="SIZES",
         help="layers between pixels and code, 1000,500,250 or others (default: the estimator's)",
-    )  # fmt: skip
+    )
     add_task_options(parser)
 
 

@@ -21,13 +21,18 @@ def add_task_options(parser):
         "--epochs", type=int, metavar="N", help="passes over the data (default: the task's own)"
     )
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N",
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
         help="weights, order, noise and clutter (default: 0)",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--samples", type=int, metavar="N",
+        "--samples",
+        type=int,
+        metavar="N",
         help="use the first N training and the first N test images (default: all)",
-    )  # fmt: skip
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
     parser.add_argument("--figure", type=Path, metavar="FILE", help="draw it (.png, .svg or .pdf)")
 

@@ -15,9 +15,11 @@ from ae_multi.report.tables import console
 def add_options(parser):
     """Add the options of this command."""
     parser.add_argument(
-        "--model", default="deep", metavar="NAME",
+        "--model",
+        default="deep",
+        metavar="NAME",
         help=f"{', '.join(ALL_MODELS)} (default: deep)",
-    )  # fmt: skip
+    )
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--out", type=Path, metavar="FILE.keras", help="where the model is saved")
     where.add_argument(
@@ -27,9 +29,10 @@ def add_options(parser):
         "--checkpoint", type=Path, metavar="FOLDER", help="where checkpoints of the training go"
     )
     parser.add_argument(
-        "--every", metavar="TIME",
+        "--every",
+        metavar="TIME",
         help="from one checkpoint to the next: '1 epoch' (default), '500 steps', '5 minutes'",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--keep", type=int, metavar="N", help="how many checkpoints stay (default: 3)"
     )
@@ -103,8 +106,11 @@ def _checkpoints(options):
     Interval.parse(every)
     keep = 3 if options.keep is None else options.keep
     return {
-        "checkpoint": options.checkpoint, "every": every, "keep": keep, "resume": options.resume
-    }  # fmt: skip
+        "checkpoint": options.checkpoint,
+        "every": every,
+        "keep": keep,
+        "resume": options.resume,
+    }
 
 
 def _task(config, data):

@@ -77,11 +77,13 @@ def load_table(path, label):
                 f"Received: {len(line)}."
             )
         anomalous.append(_truth(line[place], path, number, label))
-        rows.append([
-            _number(text, path, number, name)
-            for column, (text, name) in enumerate(zip(line, names, strict=True))
-            if column != place
-        ])  # fmt: skip
+        rows.append(
+            [
+                _number(text, path, number, name)
+                for column, (text, name) in enumerate(zip(line, names, strict=True))
+                if column != place
+            ]
+        )
     if not rows:
         raise InputError(f"Expected rows of numbers in {path}. Received: names alone.")
     columns = tuple(name for column, name in enumerate(names) if column != place)

@@ -212,9 +212,14 @@ class NetworkEstimator(PersistenceMixin, BaseEstimator):
 
     def _build(self):
         return build(
-            self._kind(), self.sample_shape_, self._latent_dim(), self._hidden(),
-            self._activation(), self.seed_, self._bounded(),
-        )  # fmt: skip
+            self._kind(),
+            self.sample_shape_,
+            self._latent_dim(),
+            self._hidden(),
+            self._activation(),
+            self.seed_,
+            self._bounded(),
+        )
 
     # What "auto" means, for classes to say otherwise.
 

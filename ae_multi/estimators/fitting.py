@@ -143,9 +143,13 @@ def _checkpoints(estimator, epochs):
         "initial weights": sha256(estimator.network_.get_weights()),
     }
     return Checkpoints(
-        estimator.checkpoint, estimator.checkpoint_every, keep=2, resume=True, apart=True,
+        estimator.checkpoint,
+        estimator.checkpoint_every,
+        keep=2,
+        resume=True,
+        apart=True,
         facts=facts,
-    )  # fmt: skip
+    )
 
 
 def _stopper(estimator):

@@ -62,9 +62,13 @@ def _quantized(latent_dim, shape, seed, sizes, **kwargs):
     """Words of 4 numbers, or of 2 or 1 where the code's size asks for it."""
     word = math.gcd(latent_dim, 4)
     return models.VectorQuantizedAutoencoder(
-        hidden=(256,) if sizes == "auto" else sizes, code_dim=word, codes=latent_dim // word,
-        input_shape=shape, seed=seed, **kwargs,
-    )  # fmt: skip
+        hidden=(256,) if sizes == "auto" else sizes,
+        code_dim=word,
+        codes=latent_dim // word,
+        input_shape=shape,
+        seed=seed,
+        **kwargs,
+    )
 
 
 NETWORKS = {

@@ -166,9 +166,14 @@ class Segmenter(NetworkEstimator):
                     f"Expected model to be 'unet' or a Keras model. Received: {self.model!r}."
                 )
             return SegmentationNetwork(
-                self.filters, count, self.sample_shape_, self.seed_, value_range=None,
-                stride=self.stride, depth=self.depth,
-            )  # fmt: skip
+                self.filters,
+                count,
+                self.sample_shape_,
+                self.seed_,
+                value_range=None,
+                stride=self.stride,
+                depth=self.depth,
+            )
         network = copy_of(self.model, self.sample_shape_)
         given = tuple(network.compute_output_shape((None, *self.sample_shape_)))[1:]
         if given != (*self.sample_shape_[:2], count):

@@ -52,9 +52,14 @@ def _convolution(layer, settings, name):
     height, width, _, filters = layer.variables["kernel"].shape
     dilation = settings.pop("dilation")
     return kl.Conv2D(
-        filters, (height, width), dilation_rate=dilation, use_bias="bias" in layer.variables,
-        name=name, data_format=CHANNELS_LAST, **settings,
-    )  # fmt: skip
+        filters,
+        (height, width),
+        dilation_rate=dilation,
+        use_bias="bias" in layer.variables,
+        name=name,
+        data_format=CHANNELS_LAST,
+        **settings,
+    )
 
 
 def _deconvolution(layer, settings, name):

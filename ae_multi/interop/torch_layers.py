@@ -33,21 +33,34 @@ def _convolution(form, layer):
     groups = layer.settings["groups"]
     edges = around(layer, (height, width))
     given, padding = _padded(form, layer, form.turned(layer.inputs[0], "first"), edges)
-    _kernel(form,
-        "Conv2d", layer, given, in_channels=inputs * groups, out_channels=outputs,
-        kernel_size=(height, width), padding=padding, dilation=layer.settings["dilation"],
+    _kernel(
+        form,
+        "Conv2d",
+        layer,
+        given,
+        in_channels=inputs * groups,
+        out_channels=outputs,
+        kernel_size=(height, width),
+        padding=padding,
+        dilation=layer.settings["dilation"],
         groups=groups,
-    )  # fmt: skip
+    )
 
 
 def _deconvolution(form, layer):
     height, width, outputs, inputs = layer.variables["kernel"].shape
     edges = beyond(layer, (height, width))
     padding = tuple(-a for a, b in edges) if all(a == b <= 0 for a, b in edges) else (0, 0)
-    made = _kernel(form,
-        "ConvTranspose2d", layer, form.turned(layer.inputs[0], "first"), in_channels=inputs,
-        out_channels=outputs, kernel_size=(height, width), padding=padding,
-    )  # fmt: skip
+    made = _kernel(
+        form,
+        "ConvTranspose2d",
+        layer,
+        form.turned(layer.inputs[0], "first"),
+        in_channels=inputs,
+        out_channels=outputs,
+        kernel_size=(height, width),
+        padding=padding,
+    )
     if padding == (0, 0) and any(map(any, edges)):
         form.held[-1] = {"first": _edged(form, layer, made, edges)}
 
@@ -56,9 +69,15 @@ def _kernel(form, kind, layer, given, **arguments):
     has_bias = "bias" in layer.variables
     weights = {"weight": ("kernel", _IMAGE), **({"bias": ("bias", (0,))} if has_bias else {})}
     made = form.add(
-        kind, layer.name, given, layer=layer, weights=weights, bias=has_bias,
-        stride=layer.settings["strides"], **arguments,
-    )  # fmt: skip
+        kind,
+        layer.name,
+        given,
+        layer=layer,
+        weights=weights,
+        bias=has_bias,
+        stride=layer.settings["strides"],
+        **arguments,
+    )
     form.held.append({"first": made})
     return made
 
@@ -119,20 +138,29 @@ def _normalise(form, layer):
     names = ("weight", "bias", "running_mean", "running_var")
     weights = {n: (role, (0,)) for n, role in zip(names, layer.variables, strict=True)}
     made = form.add(
-        "BatchNorm2d" if rank == 3 else "BatchNorm1d", layer.name,
-        form.turned(layer.inputs[0], "first"), layer=layer, weights=weights,
-        num_features=layer.takes[-1], eps=layer.settings["epsilon"],
+        "BatchNorm2d" if rank == 3 else "BatchNorm1d",
+        layer.name,
+        form.turned(layer.inputs[0], "first"),
+        layer=layer,
+        weights=weights,
+        num_features=layer.takes[-1],
+        eps=layer.settings["epsilon"],
         momentum=1 - layer.settings["momentum"],
-    )  # fmt: skip
+    )
     form.held.append({"first": made})
 
 
 def _normalise_sample(form, layer):
     weights = {"weight": ("gamma", (0,)), "bias": ("beta", (0,))}
     made = form.add(
-        "LayerNorm", layer.name, form.turned(layer.inputs[0], "last"), layer=layer,
-        weights=weights, normalized_shape=layer.takes[-1:], eps=layer.settings["epsilon"],
-    )  # fmt: skip
+        "LayerNorm",
+        layer.name,
+        form.turned(layer.inputs[0], "last"),
+        layer=layer,
+        weights=weights,
+        normalized_shape=layer.takes[-1:],
+        eps=layer.settings["epsilon"],
+    )
     form.held.append({"last": made})
 
 

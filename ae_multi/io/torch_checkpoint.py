@@ -140,6 +140,11 @@ def _unfit(key, what, shape, received):
 
 
 def _are_sizes(tensor):
-    return isinstance(tensor.shape, tuple) and isinstance(tensor.strides, tuple) and all(
-        type(size) is int and size >= 0 for size in (tensor.offset, *tensor.shape, *tensor.strides)
-    )  # fmt: skip
+    return (
+        isinstance(tensor.shape, tuple)
+        and isinstance(tensor.strides, tuple)
+        and all(
+            type(size) is int and size >= 0
+            for size in (tensor.offset, *tensor.shape, *tensor.strides)
+        )
+    )

@@ -61,17 +61,34 @@ class ContractiveAutoencoder(LayeredAutoencoder):
     """
 
     def __init__(
-        self, strength=0.1, hidden=(), latent_dim=64, input_shape=(28, 28, 1), seed=0,
-        encoder=None, decoder=None, value_range=None, activation="relu", **kwargs,
-    ):  # fmt: skip
+        self,
+        strength=0.1,
+        hidden=(),
+        latent_dim=64,
+        input_shape=(28, 28, 1),
+        seed=0,
+        encoder=None,
+        decoder=None,
+        value_range=None,
+        activation="relu",
+        **kwargs,
+    ):
         strength = check_weight("strength", strength)
         activation = check_choice("activation", activation, tuple(_SLOPES))
         if encoder is not None and decoder is not None:
             _check_layers(encoder)
         super().__init__(
-            hidden, latent_dim, input_shape, seed, encoder, decoder, value_range,
-            activation=activation, code_activation="sigmoid", **kwargs,
-        )  # fmt: skip
+            hidden,
+            latent_dim,
+            input_shape,
+            seed,
+            encoder,
+            decoder,
+            value_range,
+            activation=activation,
+            code_activation="sigmoid",
+            **kwargs,
+        )
         self.strength = strength
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):

@@ -35,9 +35,7 @@ class ConvAutoencoder(Autoencoder):
             to 2**64 - 1.
     """
 
-    def __init__(
-        self, filters=(16, 32), latent_dim=32, input_shape=(28, 28, 1), seed=0, **kwargs
-    ):  # fmt: skip
+    def __init__(self, filters=(16, 32), latent_dim=32, input_shape=(28, 28, 1), seed=0, **kwargs):
         latent_dim = check_size("latent_dim", latent_dim)
         filters, shape = check_shape(filters, "filters"), check_image_shape(input_shape)
         encoder, decoder = _conv_parts(shape, filters, latent_dim, seed)
@@ -66,9 +64,15 @@ def _conv_parts(shape, filters, latent_dim, seed):
 
     def strided(kind, count, activation, name):
         return kind(
-            count, _KERNEL, strides=_STRIDE, padding="same", activation=activation,
-            kernel_initializer=Seeded(seed=seed, name=name), name=name, data_format=CHANNELS_LAST,
-        )  # fmt: skip
+            count,
+            _KERNEL,
+            strides=_STRIDE,
+            padding="same",
+            activation=activation,
+            kernel_initializer=Seeded(seed=seed, name=name),
+            name=name,
+            data_format=CHANNELS_LAST,
+        )
 
     def dense(units, activation, name):
         return keras.layers.Dense(

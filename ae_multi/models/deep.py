@@ -33,9 +33,14 @@ class DeepAutoencoder(Autoencoder):
     """
 
     def __init__(
-        self, hidden=(128, 64, 36, 18), latent_dim=9, input_shape=(28, 28, 1), seed=0,
-        activation="relu", **kwargs,
-    ):  # fmt: skip
+        self,
+        hidden=(128, 64, 36, 18),
+        latent_dim=9,
+        input_shape=(28, 28, 1),
+        seed=0,
+        activation="relu",
+        **kwargs,
+    ):
         latent_dim, hidden = check_size("latent_dim", latent_dim), check_hidden(hidden)
         activation = check_activation(activation)
         shape = check_shape(input_shape)

@@ -58,10 +58,19 @@ class DenoisingAutoencoder(LayeredAutoencoder):
     """
 
     def __init__(
-        self, corruption="gaussian", level=0.4, hidden=(256,), latent_dim=64,
-        input_shape=(28, 28, 1), seed=0, encoder=None, decoder=None, value_range=None,
-        activation="relu", **kwargs,
-    ):  # fmt: skip
+        self,
+        corruption="gaussian",
+        level=0.4,
+        hidden=(256,),
+        latent_dim=64,
+        input_shape=(28, 28, 1),
+        seed=0,
+        encoder=None,
+        decoder=None,
+        value_range=None,
+        activation="relu",
+        **kwargs,
+    ):
         corruption, level = check_choice("corruption", corruption, CORRUPTIONS), as_plain(level)
         if not isinstance(level, int | float) or not level > 0:
             raise InputError(f"Expected level to be a number above 0. Received: {level!r}.")
@@ -77,9 +86,17 @@ class DenoisingAutoencoder(LayeredAutoencoder):
             return SaltAndPepper(level, *(value_range or (0, 1)), **name)
 
         super().__init__(
-            hidden, latent_dim, input_shape, seed, encoder, decoder, value_range,
-            before=corrupt, activation=activation, **kwargs,
-        )  # fmt: skip
+            hidden,
+            latent_dim,
+            input_shape,
+            seed,
+            encoder,
+            decoder,
+            value_range,
+            before=corrupt,
+            activation=activation,
+            **kwargs,
+        )
         self.corruption, self.level = corruption, float(level)
 
     def _check(self, x):

@@ -10,9 +10,15 @@ from ae_multi.validation import check_shape
 
 
 def dense_parts(
-    shape, hidden, latent_dim, code_activation, seed, output_activation="sigmoid", units=None,
+    shape,
+    hidden,
+    latent_dim,
+    code_activation,
+    seed,
+    output_activation="sigmoid",
+    units=None,
     activation="relu",
-):  # fmt: skip
+):
     """An encoder of dense layers and the decoder that mirrors it.
 
     Initial weights are Glorot uniform, biases 0.

@@ -35,10 +35,23 @@ class LayeredAutoencoder(Autoencoder):
     """
 
     def __init__(
-        self, hidden, latent_dim, input_shape, seed, encoder, decoder, value_range, *,
-        before=None, behind=None, activation="relu", code_activation=None, units=None,
-        code_shape=None, **kwargs,
-    ):  # fmt: skip
+        self,
+        hidden,
+        latent_dim,
+        input_shape,
+        seed,
+        encoder,
+        decoder,
+        value_range,
+        *,
+        before=None,
+        behind=None,
+        activation="relu",
+        code_activation=None,
+        units=None,
+        code_shape=None,
+        **kwargs,
+    ):
         own = encoder is not None
         if own != (decoder is not None):
             raise InputError(
@@ -54,9 +67,14 @@ class LayeredAutoencoder(Autoencoder):
             )
             hidden, shape, value_range = check_hidden(hidden), check_shape(input_shape), (0, 1)
             dense = dense_parts(
-                shape, hidden, latent_dim, code_activation, seed or 0, units=units,
+                shape,
+                hidden,
+                latent_dim,
+                code_activation,
+                seed or 0,
+                units=units,
                 activation=activation,
-            )  # fmt: skip
+            )
             layers, decoder = dense[0].layers, dense[1]
             if code_shape is not None:
                 layers = [*layers, keras.layers.Reshape(code_shape)]

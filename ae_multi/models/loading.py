@@ -61,9 +61,10 @@ def check_model(path):
     """
     with zip_archive.opened(path, "the .keras file") as archive:
         unexpected = [
-            name for name in archive.names
+            name
+            for name in archive.names
             if name not in (_CONFIGURATION, _WEIGHTS, _ABOUT) and not name.startswith(_ASSETS)
-        ]  # fmt: skip
+        ]
         if unexpected or not {_CONFIGURATION, _WEIGHTS} <= set(archive.names):
             raise InputError(
                 f"Expected a whole .keras file of a model, {_CONFIGURATION} and {_WEIGHTS}. "

@@ -55,9 +55,16 @@ class RestorationNetwork(ImageNetwork):
     arguments = ("filters", "noise", "seed", "value_range", "stride", "depth")
 
     def __init__(
-        self, filters=(32, 64, 128), noise=0.4, input_shape=(28, 28, 1), seed=0,
-        value_range=(0, 1), stride=2, depth=1, **kwargs,
-    ):  # fmt: skip
+        self,
+        filters=(32, 64, 128),
+        noise=0.4,
+        input_shape=(28, 28, 1),
+        seed=0,
+        value_range=(0, 1),
+        stride=2,
+        depth=1,
+        **kwargs,
+    ):
         stride, depth = check_size("stride", stride), check_size("depth", depth)
         filters, shape = check_shape(filters, "filters"), check_image_shape(input_shape)
         noise = as_plain(noise)
@@ -77,9 +84,15 @@ class RestorationNetwork(ImageNetwork):
             if self.value_range:
                 front.append(keras.layers.ReLU(max_value=1.0, name="cut_off"))
         self.network = unet(
-            shape, filters, (*shape, 1)[2], "sigmoid" if self.value_range else None, self.seed,
-            stride=self.stride, depth=self.depth, front=front,
-        )  # fmt: skip
+            shape,
+            filters,
+            (*shape, 1)[2],
+            "sigmoid" if self.value_range else None,
+            self.seed,
+            stride=self.stride,
+            depth=self.depth,
+            front=front,
+        )
         self.build((None, *shape))
 
     def call(self, inputs, training=None):

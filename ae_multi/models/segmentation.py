@@ -49,9 +49,16 @@ class SegmentationNetwork(ImageNetwork):
     arguments = ("filters", "classes", "seed", "value_range", "stride", "depth")
 
     def __init__(
-        self, filters=(16, 32, 64), classes=1, input_shape=(28, 28, 1), seed=0,
-        value_range=(0, 1), stride=1, depth=2, **kwargs,
-    ):  # fmt: skip
+        self,
+        filters=(16, 32, 64),
+        classes=1,
+        input_shape=(28, 28, 1),
+        seed=0,
+        value_range=(0, 1),
+        stride=1,
+        depth=2,
+        **kwargs,
+    ):
         stride, depth = check_size("stride", stride), check_size("depth", depth)
         filters, shape = check_shape(filters, "filters"), check_image_shape(input_shape)
         super().__init__(**kwargs)
@@ -60,9 +67,15 @@ class SegmentationNetwork(ImageNetwork):
         self.value_range = None if value_range is None else tuple(map(float, value_range))
         self.stride, self.depth = stride, depth
         self.network = unet(
-            shape, filters, self.classes, "sigmoid" if self.classes == 1 else "softmax", self.seed,
-            stride=self.stride, depth=self.depth, name="probabilities",
-        )  # fmt: skip
+            shape,
+            filters,
+            self.classes,
+            "sigmoid" if self.classes == 1 else "softmax",
+            self.seed,
+            stride=self.stride,
+            depth=self.depth,
+            name="probabilities",
+        )
         self.build((None, *shape))
 
     def call(self, inputs, training=None):

@@ -56,10 +56,21 @@ class SparseAutoencoder(LayeredAutoencoder):
     """
 
     def __init__(
-        self, sparsity="l1", strength=None, target=0.05, k=16, hidden=(), latent_dim=128,
-        input_shape=(28, 28, 1), seed=0, encoder=None, decoder=None, value_range=None,
-        activation="relu", **kwargs,
-    ):  # fmt: skip
+        self,
+        sparsity="l1",
+        strength=None,
+        target=0.05,
+        k=16,
+        hidden=(),
+        latent_dim=128,
+        input_shape=(28, 28, 1),
+        seed=0,
+        encoder=None,
+        decoder=None,
+        value_range=None,
+        activation="relu",
+        **kwargs,
+    ):
         sparsity = check_choice("sparsity", sparsity, tuple(_ACTIVATIONS))
         target, k = as_plain(target), as_plain(k)
         strength = check_weight("strength", _STRENGTHS[sparsity] if strength is None else strength)
@@ -73,10 +84,18 @@ class SparseAutoencoder(LayeredAutoencoder):
             return KLPenalty(weight, target, name="kl_penalty")
 
         super().__init__(
-            hidden, latent_dim, input_shape, seed, encoder, decoder, value_range,
-            behind=sparse, activation=activation,
-            code_activation=_ACTIVATIONS[sparsity], **kwargs,
-        )  # fmt: skip
+            hidden,
+            latent_dim,
+            input_shape,
+            seed,
+            encoder,
+            decoder,
+            value_range,
+            behind=sparse,
+            activation=activation,
+            code_activation=_ACTIVATIONS[sparsity],
+            **kwargs,
+        )
         self.sparsity, self.strength, self.target, self.k = sparsity, strength, target, k
 
     def get_config(self):

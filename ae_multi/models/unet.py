@@ -35,9 +35,15 @@ def unet(shape, filters, outputs, activation, seed, *, stride=1, depth=2, front=
 
     def conv(kind, count, size, name, activation="relu", initializer="he_normal", **kwargs):
         return kind(
-            count, size, padding="same", activation=activation, data_format=CHANNELS_LAST,
-            kernel_initializer=Seeded(initializer, seed, name), name=name, **kwargs,
-        )  # fmt: skip
+            count,
+            size,
+            padding="same",
+            activation=activation,
+            data_format=CHANNELS_LAST,
+            kernel_initializer=Seeded(initializer, seed, name),
+            name=name,
+            **kwargs,
+        )
 
     def convolved(x, count, name):
         for i in range(1, depth + 1):

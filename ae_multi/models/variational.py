@@ -53,9 +53,18 @@ class VariationalAutoencoder(LayeredAutoencoder):
     """
 
     def __init__(
-        self, beta=1.0, hidden=(256,), latent_dim=16, input_shape=(28, 28, 1), seed=0,
-        encoder=None, decoder=None, value_range=None, activation="relu", **kwargs,
-    ):  # fmt: skip
+        self,
+        beta=1.0,
+        hidden=(256,),
+        latent_dim=16,
+        input_shape=(28, 28, 1),
+        seed=0,
+        encoder=None,
+        decoder=None,
+        value_range=None,
+        activation="relu",
+        **kwargs,
+    ):
         latent_dim = check_size("latent_dim", latent_dim)
         beta = check_weight("beta", beta)
 
@@ -63,9 +72,18 @@ class VariationalAutoencoder(LayeredAutoencoder):
             return NormalCode(beta / math.prod(shape), seed or 0, name="normal_code")
 
         super().__init__(
-            hidden, latent_dim, input_shape, seed, encoder, decoder, value_range,
-            behind=draw, units=2 * latent_dim, activation=activation, **kwargs,
-        )  # fmt: skip
+            hidden,
+            latent_dim,
+            input_shape,
+            seed,
+            encoder,
+            decoder,
+            value_range,
+            behind=draw,
+            units=2 * latent_dim,
+            activation=activation,
+            **kwargs,
+        )
         self.beta = beta
 
     def compile(self, optimizer="adam", loss=None, **kwargs):

@@ -53,10 +53,20 @@ class VectorQuantizedAutoencoder(LayeredAutoencoder):
     """
 
     def __init__(
-        self, codebook_size=64, code_dim=4, codes=16, commitment=0.25, hidden=(256,),
-        input_shape=(28, 28, 1), seed=0, encoder=None, decoder=None, value_range=None,
-        activation="relu", **kwargs,
-    ):  # fmt: skip
+        self,
+        codebook_size=64,
+        code_dim=4,
+        codes=16,
+        commitment=0.25,
+        hidden=(256,),
+        input_shape=(28, 28, 1),
+        seed=0,
+        encoder=None,
+        decoder=None,
+        value_range=None,
+        activation="relu",
+        **kwargs,
+    ):
         codebook_size, code_dim, codes = (
             check_size(name, size)
             for name, size in (
@@ -73,9 +83,18 @@ class VectorQuantizedAutoencoder(LayeredAutoencoder):
             )
 
         super().__init__(
-            hidden, codes * code_dim, input_shape, seed, encoder, decoder, value_range,
-            behind=quantise, code_shape=(codes, code_dim), activation=activation, **kwargs,
-        )  # fmt: skip
+            hidden,
+            codes * code_dim,
+            input_shape,
+            seed,
+            encoder,
+            decoder,
+            value_range,
+            behind=quantise,
+            code_shape=(codes, code_dim),
+            activation=activation,
+            **kwargs,
+        )
         self.codebook_size, self.code_dim, self.codes = codebook_size, code_dim, codes
         self.commitment = commitment
 

@@ -81,9 +81,21 @@ def check(
     reference = fastest(names)
     with tempfile.TemporaryDirectory() as folder:
         launcher = TraceLauncher(
-            build_model, x, y, shape, seed, steps, batch_size, folder, python.get,
-            epoch, training, data_path, on_event, plans,
-        )  # fmt: skip
+            build_model,
+            x,
+            y,
+            shape,
+            seed,
+            steps,
+            batch_size,
+            folder,
+            python.get,
+            epoch,
+            training,
+            data_path,
+            on_event,
+            plans,
+        )
         ulp_perturbed = (spread_runs if training else 0) if epoch or training else None
         found = record_all(launcher, names, reference, forward_only, ulp_perturbed, float64)
         by_plans = {name: trace for b in names for name, trace in launcher.by_plans(b).items()}

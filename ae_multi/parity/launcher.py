@@ -31,9 +31,22 @@ class TraceLauncher:
     """
 
     def __init__(
-        self, build_model, x, y, shape, seed, steps, batch_size, folder, python,
-        epoch=False, epochs=0, data_path=None, on_event=None, plans=False,
-    ):  # fmt: skip
+        self,
+        build_model,
+        x,
+        y,
+        shape,
+        seed,
+        steps,
+        batch_size,
+        folder,
+        python,
+        epoch=False,
+        epochs=0,
+        data_path=None,
+        on_event=None,
+        plans=False,
+    ):
         check_positive(steps=steps, batch_size=batch_size, epochs=epochs + 1)
         self._folder, self._python, self._on_event = Path(folder), python, on_event
         self._children, self._stopped, self._plans = set(), False, bool(plans)

@@ -178,9 +178,13 @@ class _Rounded:
         self._alone = bounds(dict.fromkeys(error, 0.0), **amounts)[0]
         at = {backend: found[1:] for backend, found in off.items()}
         return {
-            "error": error, "bound": bound, "source": source, "scale": scale, "measure": measure,
+            "error": error,
+            "bound": bound,
+            "source": source,
+            "scale": scale,
+            "measure": measure,
             "at": at,
-        }  # fmt: skip
+        }
 
     def blamed(self, entry, exact, values):
         """The entry, blamed on the backend of the float64 reference if that is the odd one."""

@@ -139,12 +139,15 @@ class TraceRecorder:
         self._restore()
         given = [
             entry(
-                layer.name, values, layer, _terms(layer, inputs, values),
+                layer.name,
+                values,
+                layer,
+                _terms(layer, inputs, values),
                 **(sums.forward_sums(layer, inputs, values, training) if self._with_sums else {}),
             )
             for layer, inputs, outputs in calls
             for values in outputs
-        ]  # fmt: skip
+        ]
         if self._with_sums and training:
             self._calls = calls
             for layer, inputs, _ in calls:

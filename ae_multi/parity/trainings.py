@@ -94,9 +94,12 @@ def training_by_plan(recorder, samples, epochs):
         recorder.model,
         model_builder.one_or_list(recorder.xs),
         model_builder.one_or_list(recorder.ys),
-        batch_size=recorder.batch_size, epochs=epochs, seed=recorder.seed, plan=recorder.plan,
+        batch_size=recorder.batch_size,
+        epochs=epochs,
+        seed=recorder.seed,
+        plan=recorder.plan,
         verbose=0,
-    )  # fmt: skip
+    )
     error = float(np.mean(_test_errors(recorder.model, samples)))
     return [entry("test error", error)]
 

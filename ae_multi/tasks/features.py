@@ -89,14 +89,22 @@ def _reducer(options, data, codes, masked, hidden, activation):
     """What learns codes of images: from images with masked pixels, or from whole ones."""
     if not masked:
         return AutoencoderTransformer(
-            latent_dim=codes, hidden=hidden, activation=activation, scale=None,
+            latent_dim=codes,
+            hidden=hidden,
+            activation=activation,
+            scale=None,
             **options.training(),
-        )  # fmt: skip
+        )
     sizes = _HIDDEN if hidden == "auto" else hidden
     model = DenoisingAutoencoder(
-        "masking", masked, sizes, codes, data.image_shape, seed=options.seed,
+        "masking",
+        masked,
+        sizes,
+        codes,
+        data.image_shape,
+        seed=options.seed,
         activation="relu" if activation == "auto" else activation,
-    )  # fmt: skip
+    )
     epochs = epochs_for("auto", len(data.x_train), _BATCH, _FEWEST_EPOCHS)
     training = {"learning_rate": _RATE, "batch_size": _BATCH, **options.training(epochs)}
     return AutoencoderTransformer(model, scale=None, **training)

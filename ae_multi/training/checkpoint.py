@@ -42,10 +42,15 @@ class Checkpoint(NamedTuple):
         """
         try:
             found = cls(
-                path, position, manifest["facts"], PartsReader(parts).value(manifest["state"]),
-                manifest["ended"], manifest["versions"]["backend"], manifest["plan"],
+                path,
+                position,
+                manifest["facts"],
+                PartsReader(parts).value(manifest["state"]),
+                manifest["ended"],
+                manifest["versions"]["backend"],
+                manifest["plan"],
                 manifest.get("offset", 0),
-            )  # fmt: skip
+            )
             found._check()
         except Exception as error:  # an altered file may break reading anywhere
             raise InputError(

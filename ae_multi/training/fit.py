@@ -155,9 +155,13 @@ def fit(
     samples = length(data)
     batch_size, steps_per_epoch = batches_of(samples, batch_size, steps_per_epoch)
     order = BatchOrder(
-        samples, batch_size, seed if shuffle else None, steps_per_epoch,
-        within_batches=shuffle == "batch", offset=offset_for(model, initial_epoch),
-    )  # fmt: skip
+        samples,
+        batch_size,
+        seed if shuffle else None,
+        steps_per_epoch,
+        within_batches=shuffle == "batch",
+        offset=offset_for(model, initial_epoch),
+    )
     why = "plan='keras' asks for it" if plan == "keras" else why_keras(model)
     if model.optimizer is None:
         why = "the model is compiled without an optimizer"
@@ -207,9 +211,13 @@ def fit(
         begin = _renewing(model, steps, lambda: make(chosen.name), built)
         saver.plan = chosen.name
         validate = validator(
-            model, validation_data, callbacks, validation_freq, validation_steps,
+            model,
+            validation_data,
+            callbacks,
+            validation_freq,
+            validation_steps,
             passed_on["validation_batch_size"],
-        )  # fmt: skip
+        )
         loop = Loop(model, steps, order, callbacks, progress, validate, saver, begin, data)
         loop.train(initial_epoch, epochs)
         ran = getattr(loop.steps, "plan", chosen.name)

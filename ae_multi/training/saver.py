@@ -129,8 +129,9 @@ class Saver:
             _log.error(
                 "Expected to be able to write a checkpoint to %s. Received: %s. Older ones are "
                 "whole; the training goes on, and the next is tried when it is due.",
-                self._folder.path, error.strerror or error,
-            )  # fmt: skip
+                self._folder.path,
+                error.strerror or error,
+            )
 
 
 class Unsaved:

@@ -32,9 +32,14 @@ def epoch_seconds(sizes, activations, x, batch_size, rate, epochs):
     def fit(x, epochs):
         data = DataLoader(TensorDataset(torch.tensor(x)), batch_size, shuffle=True)
         trainer = lightning.Trainer(
-            accelerator="cpu", devices=1, max_epochs=epochs, logger=False,
-            enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
-        )  # fmt: skip
+            accelerator="cpu",
+            devices=1,
+            max_epochs=epochs,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
         trainer.fit(Network(), data)
 
     with without_log(), warnings.catch_warnings():

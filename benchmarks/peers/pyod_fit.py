@@ -23,9 +23,16 @@ def epoch_seconds(sizes, activations, x, batch_size, rate, epochs):
 
     def fit(x, epochs):
         AutoEncoder(
-            hidden_neuron_list=list(sizes[1 : len(sizes) // 2 + 1]), batch_norm=False,
-            dropout_rate=0, preprocessing=False, optimizer_params={}, lr=rate,
-            batch_size=batch_size, epoch_num=epochs, device="cpu", verbose=0,
-        ).fit(x)  # fmt: skip
+            hidden_neuron_list=list(sizes[1 : len(sizes) // 2 + 1]),
+            batch_norm=False,
+            dropout_rate=0,
+            preprocessing=False,
+            optimizer_params={},
+            lr=rate,
+            batch_size=batch_size,
+            epoch_num=epochs,
+            device="cpu",
+            verbose=0,
+        ).fit(x)
 
     return steady_seconds(fit, x, batch_size, epochs)

@@ -46,9 +46,13 @@ def epoch_seconds(sizes, activations, x, batch_size, rate, epochs):
         with tempfile.TemporaryDirectory() as folder:
             config = AEConfig(input_dim=(sizes[0],), latent_dim=sizes[code])
             training = BaseTrainerConfig(
-                output_dir=folder, num_epochs=epochs, learning_rate=rate,
-                per_device_train_batch_size=batch_size, optimizer_cls="Adam", no_cuda=True,
-            )  # fmt: skip
+                output_dir=folder,
+                num_epochs=epochs,
+                learning_rate=rate,
+                per_device_train_batch_size=batch_size,
+                optimizer_cls="Adam",
+                no_cuda=True,
+            )
             TrainingPipeline(AE(config, Encoder(), Decoder()), training)(x)
 
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere), without_log():

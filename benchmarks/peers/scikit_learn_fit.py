@@ -19,10 +19,15 @@ def epoch_seconds(sizes, activations, x, batch_size, rate, epochs):
 
     def fit(x, epochs):
         MLPRegressor(
-            hidden_layer_sizes=sizes[1:-1], activation="relu", solver="adam", alpha=0,
-            batch_size=batch_size, learning_rate_init=rate, max_iter=epochs,
+            hidden_layer_sizes=sizes[1:-1],
+            activation="relu",
+            solver="adam",
+            alpha=0,
+            batch_size=batch_size,
+            learning_rate_init=rate,
+            max_iter=epochs,
             n_iter_no_change=epochs,  # never stops early
-        ).fit(x, x)  # fmt: skip
+        ).fit(x, x)
 
     with warnings.catch_warnings():
         # A given number of epochs is all that is wanted here.

@@ -17,8 +17,14 @@ def epoch_seconds(sizes, activations, x, batch_size, rate, epochs):
     def fit(x, epochs):
         NeuralNetRegressor(
             torch.nn.Sequential(*torch_layers(sizes, activations)),
-            optimizer=torch.optim.Adam, lr=rate, batch_size=batch_size, max_epochs=epochs,
-            train_split=None, iterator_train__shuffle=True, device="cpu", verbose=0,
-        ).fit(x, x)  # fmt: skip
+            optimizer=torch.optim.Adam,
+            lr=rate,
+            batch_size=batch_size,
+            max_epochs=epochs,
+            train_split=None,
+            iterator_train__shuffle=True,
+            device="cpu",
+            verbose=0,
+        ).fit(x, x)
 
     return steady_seconds(fit, x, batch_size, epochs)

@@ -54,9 +54,14 @@ def _convolution(layer, padding):
 
     def step(w, x):
         outputs = lax.conv_general_dilated(
-            x, w["kernel"], settings["strides"], edges, rhs_dilation=settings["dilation"],
-            dimension_numbers=_IMAGES, feature_group_count=settings["groups"],
-        )  # fmt: skip
+            x,
+            w["kernel"],
+            settings["strides"],
+            edges,
+            rhs_dilation=settings["dilation"],
+            dimension_numbers=_IMAGES,
+            feature_group_count=settings["groups"],
+        )
         return _biased(outputs, w)
 
     return step
@@ -72,9 +77,13 @@ def _deconvolution(layer, padding):
 
     def step(w, x):
         outputs = lax.conv_general_dilated(
-            x, jnp.flip(w["kernel"], (0, 1)), (1, 1), edges,
-            lhs_dilation=layer.settings["strides"], dimension_numbers=("NHWC", "HWOI", "NHWC"),
-        )  # fmt: skip
+            x,
+            jnp.flip(w["kernel"], (0, 1)),
+            (1, 1),
+            edges,
+            lhs_dilation=layer.settings["strides"],
+            dimension_numbers=("NHWC", "HWOI", "NHWC"),
+        )
         return _biased(outputs, w)
 
     return step

@@ -66,13 +66,31 @@ def _adam():
     T, Ts = torch.Tensor, list[torch.Tensor]  # noqa: N806
 
     def adam(
-        weights: Ts, gradients: Ts, first: Ts, second: Ts, steps: Ts,
-        rate: T, beta1: float, beta2: float, epsilon: float,
-    ) -> T:  # fmt: skip
+        weights: Ts,
+        gradients: Ts,
+        first: Ts,
+        second: Ts,
+        steps: Ts,
+        rate: T,
+        beta1: float,
+        beta2: float,
+        epsilon: float,
+    ) -> T:
         torch._fused_adam_(
-            weights, gradients, first, second, [], steps, lr=rate, beta1=beta1, beta2=beta2,
-            weight_decay=0.0, eps=epsilon, amsgrad=False, maximize=False,
-        )  # fmt: skip
+            weights,
+            gradients,
+            first,
+            second,
+            [],
+            steps,
+            lr=rate,
+            beta1=beta1,
+            beta2=beta2,
+            weight_decay=0.0,
+            eps=epsilon,
+            amsgrad=False,
+            maximize=False,
+        )
         return rate  # the tracer wants a tensor
 
     return torch.jit.script(adam)

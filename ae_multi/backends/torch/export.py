@@ -57,9 +57,14 @@ def write(model, format, path):
         try:
             names = sorted(model.compute_output_shape(model.input_shape))
             program = torch.onnx.export(
-                _Module(model, names).eval(), (example,), dynamo=True, verbose=False,
-                input_names=["input"], output_names=names, dynamic_shapes=shapes,
-            )  # fmt: skip
+                _Module(model, names).eval(),
+                (example,),
+                dynamo=True,
+                verbose=False,
+                input_names=["input"],
+                output_names=names,
+                dynamic_shapes=shapes,
+            )
             for node in program.model.graph:
                 node.metadata_props.clear()
             program.save(path, external_data=False)

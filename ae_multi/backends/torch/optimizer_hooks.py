@@ -135,7 +135,17 @@ def _fused_adam(optimizer, gradients, variables, learning_rate):
     rate = ops.cast(learning_rate, "float32") * ops.sqrt(1 - powers[1]) / (1 - powers[0])
     endless = torch.full((), torch.inf, device=weights[0].device)
     torch._fused_adam_(
-        weights, gradients, first, second, [], [endless] * len(weights), lr=rate,
-        beta1=optimizer.beta_1, beta2=optimizer.beta_2, weight_decay=0.0,
-        eps=optimizer.epsilon, amsgrad=False, maximize=False,
-    )  # fmt: skip
+        weights,
+        gradients,
+        first,
+        second,
+        [],
+        [endless] * len(weights),
+        lr=rate,
+        beta1=optimizer.beta_1,
+        beta2=optimizer.beta_2,
+        weight_decay=0.0,
+        eps=optimizer.epsilon,
+        amsgrad=False,
+        maximize=False,
+    )

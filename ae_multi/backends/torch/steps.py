@@ -168,9 +168,13 @@ class Steps:
     def _record(self, rows):
         compute = step_of(self._model, self._data, self._training)
         return record(
-            self._model, compute, self._variables, self._data.arrays, rows[0],
+            self._model,
+            compute,
+            self._variables,
+            self._data.arrays,
+            rows[0],
             fuse=self.plan != "inductor",
-        )  # fmt: skip
+        )
 
     def _build(self, recording, rows):
         step, state, arrays = recording.graph, recording.state(), self._data.arrays

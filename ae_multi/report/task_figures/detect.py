@@ -22,8 +22,9 @@ def draw(result, figure):
 def _curves(axes, picture):
     styles = zip(picture["curves"].items(), (OURS, *FLOORS), strict=False)
     for (name, (false, true)), colour in styles:
-        axes.plot(false, true, color=colour, linewidth=2.2,
-                  label=f"{name}: {picture['areas'][name]:.4f}")  # fmt: skip
+        axes.plot(
+            false, true, color=colour, linewidth=2.2, label=f"{name}: {picture['areas'][name]:.4f}"
+        )
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1, linestyle=":")
     axes.set_aspect("equal")
     axes.set_xlabel("false alarms (share of normal)")
@@ -39,8 +40,14 @@ def _histogram(axes, picture):
     bins = np.geomspace(positive.min(), positive.max() * 1.0001, 50)
     for chosen, colour, word in ((~anomalous, OURS, "normal"), (anomalous, FLOORS[0], "strange")):
         share = np.full(chosen.sum(), 1 / chosen.sum())
-        axes.hist(positive[chosen], bins, weights=share, color=colour, alpha=0.55,
-                  label=f"{word} ({chosen.sum():,})")  # fmt: skip
+        axes.hist(
+            positive[chosen],
+            bins,
+            weights=share,
+            color=colour,
+            alpha=0.55,
+            label=f"{word} ({chosen.sum():,})",
+        )
     axes.axvline(picture["line"], color="0.2", linewidth=1.5)
     axes.annotate(
         " the line", (picture["line"], 1), xycoords=("data", "axes fraction"), va="top", fontsize=9
@@ -67,10 +74,14 @@ def _images(figure, picture):
         _, (_, across) = mosaic(each, rows, ["image", "error"])
         for column, (score, odd) in enumerate(zip(scores, anomalous, strict=True)):
             each.text(
-                column * across + images.shape[2] / 2, -2,
-                f"{score:.3g}\n{'strange' if odd else 'normal'}", ha="center", va="bottom",
-                fontsize=8, color=FLOORS[0] if odd else OURS,
-            )  # fmt: skip
+                column * across + images.shape[2] / 2,
+                -2,
+                f"{score:.3g}\n{'strange' if odd else 'normal'}",
+                ha="center",
+                va="bottom",
+                fontsize=8,
+                color=FLOORS[0] if odd else OURS,
+            )
         each.set_title(f"the {name}, by score", fontsize=10, pad=30)
 
 

@@ -30,9 +30,14 @@ def _matrix(axes, confusion, classes):
         for row, column in zip(*np.nonzero(confusion), strict=True):
             dark = shares[row, column] > 0.4
             axes.text(
-                column, row, confusion[row, column], ha="center", va="center", fontsize=8,
+                column,
+                row,
+                confusion[row, column],
+                ha="center",
+                va="center",
+                fontsize=8,
                 color="white" if dark else "0.2",
-            )  # fmt: skip
+            )
     axes.set_xticks(range(len(classes)), classes)
     axes.set_yticks(range(len(classes)), classes)
     axes.tick_params(length=0)

@@ -40,10 +40,19 @@ def _scatter(axes, picture):
         chosen = points[labels == each]
         axes.scatter(*chosen.T, s=14, color=colours(place), alpha=0.65, linewidth=0, label=each)
         axes.annotate(
-            str(each), np.median(chosen, axis=0), ha="center", va="center", fontsize=12,
-            fontweight="bold", bbox={"boxstyle": "circle,pad=0.15", "fc": "white",
-                                     "ec": colours(place), "alpha": 0.85},
-        )  # fmt: skip
+            str(each),
+            np.median(chosen, axis=0),
+            ha="center",
+            va="center",
+            fontsize=12,
+            fontweight="bold",
+            bbox={
+                "boxstyle": "circle,pad=0.15",
+                "fc": "white",
+                "ec": colours(place),
+                "alpha": 0.85,
+            },
+        )
     names = picture["axes"] if picture["points"].shape[1] > 1 else ("code", "class")
     axes.set_xlabel(names[0])
     axes.set_ylabel(names[1])

@@ -35,16 +35,21 @@ def draw(result, figure):
     meaning = {"found": _RIGHT, "missed": _MISSED, "not the digit": _FALSE}
     figure.legend(
         handles=[Patch(color=colour, label=word) for word, colour in meaning.items()],
-        loc="outside lower center", ncols=3, frameon=False, fontsize=9,
-    )  # fmt: skip
+        loc="outside lower center",
+        ncols=3,
+        frameon=False,
+        fontsize=9,
+    )
 
 
 def _overlay(image, found, expected):
     """The image in grey, and what was found, missed and mistaken in colour."""
     colours = np.repeat(0.75 * image[..., np.newaxis], 3, axis=-1)
     for where, colour in (
-        (found & expected, _RIGHT), (expected & ~found, _MISSED), (found & ~expected, _FALSE),
-    ):  # fmt: skip
+        (found & expected, _RIGHT),
+        (expected & ~found, _MISSED),
+        (found & ~expected, _FALSE),
+    ):
         rgb = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
         colours[where] = 0.2 * colours[where] + 0.8 * rgb
     return colours

@@ -63,9 +63,12 @@ class Calls:
         self.count = 0
         self._last, self._after = last, after
         for owner, name in (
-            (os, "fsync"), (os, "replace"), (os, "unlink"), (os, "open"),
+            (os, "fsync"),
+            (os, "replace"),
+            (os, "unlink"),
+            (os, "open"),
             (zipfile.ZipFile, "writestr"),
-        ):  # fmt: skip
+        ):
             setattr(owner, name, self._watched(getattr(owner, name)))
 
     def _watched(self, real):

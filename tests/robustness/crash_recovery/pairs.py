@@ -106,9 +106,15 @@ def _fit(folder, callbacks, resume=False):
     model = ae_multi.DeepAutoencoder(seed=0)
     model.compile()
     return model.fit(
-        x, batch_size=BATCH, epochs=EPOCHS, verbose=0, callbacks=callbacks, checkpoint=folder,
-        every=f"{AT} steps", resume=resume,
-    ).resumed_from  # fmt: skip
+        x,
+        batch_size=BATCH,
+        epochs=EPOCHS,
+        verbose=0,
+        callbacks=callbacks,
+        checkpoint=folder,
+        every=f"{AT} steps",
+        resume=resume,
+    ).resumed_from
 
 
 def _wait_for(path):

@@ -35,14 +35,23 @@ def train(folder=None, every=None, resume=False, told=None):
     model = _model(keras, ae_multi)
     kinds = keras.callbacks
     history = ae_multi.fit(
-        model, x, x, batch_size=BATCH, epochs=EPOCHS, verbose=0, validation_data=(x[:20],) * 2,
+        model,
+        x,
+        x,
+        batch_size=BATCH,
+        epochs=EPOCHS,
+        verbose=0,
+        validation_data=(x[:20],) * 2,
         callbacks=[
             Begun(),
             kinds.EarlyStopping(patience=EPOCHS, min_delta=10.0, restore_best_weights=True),
             kinds.ReduceLROnPlateau(factor=0.5, patience=3, min_delta=10.0),
         ],
-        checkpoint=folder, every=every or "1 epoch", keep=2, resume=resume,
-    )  # fmt: skip
+        checkpoint=folder,
+        every=every or "1 epoch",
+        keep=2,
+        resume=resume,
+    )
     digest = hashlib.sha256(repr((history.history, history.epoch)).encode())
     for variable in model.variables + model.optimizer.variables + model.metrics_variables:
         digest.update(np.asarray(keras.ops.convert_to_numpy(variable.value)).tobytes())

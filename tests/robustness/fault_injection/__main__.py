@@ -32,9 +32,12 @@ def _parser():
     parser = argparse.ArgumentParser(prog="faults", description=__doc__)
     add_backend_options(parser)
     parser.add_argument(
-        "--faults", type=comma_separated, default=tuple(FAULTS), metavar="NAMES",
+        "--faults",
+        type=comma_separated,
+        default=tuple(FAULTS),
+        metavar="NAMES",
         help="some of the faults, with commas between (default: all)",
-    )  # fmt: skip
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
     return parser
 

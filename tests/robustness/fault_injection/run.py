@@ -65,9 +65,18 @@ class FaultInjector:
     def __init__(self, pythons, folder, on_event=None):
         self._pythons, self._folder = pythons, Path(folder)
         self._launcher = TraceLauncher(
-            MODEL, None, None, (16, 16, 1), seed=0, steps=20, batch_size=32,
-            folder=self._folder, python=pythons.get, epoch=True, on_event=on_event,
-        )  # fmt: skip
+            MODEL,
+            None,
+            None,
+            (16, 16, 1),
+            seed=0,
+            steps=20,
+            batch_size=32,
+            folder=self._folder,
+            python=pythons.get,
+            epoch=True,
+            on_event=on_event,
+        )
         self._traces = {backend: self._launcher.trace(backend) for backend in pythons}
         oracle = ORACLE if ORACLE in pythons else next(iter(pythons))
         self._oracle, self._perturbed = self._launcher.oracle(oracle)

@@ -38,9 +38,12 @@ def _parser():
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--number", type=int, metavar="N", help="one file of each loader alone")
     parser.add_argument(
-        "--loaders", type=comma_separated, default=tuple(LOADERS), metavar="NAMES",
+        "--loaders",
+        type=comma_separated,
+        default=tuple(LOADERS),
+        metavar="NAMES",
         help="some of the loaders, with commas between (default: all)",
-    )  # fmt: skip
+    )
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep files that are faults")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
     return parser
@@ -62,16 +65,24 @@ def _run(options):
         out.print(
             f"{entry['outcome']}: {entry['backend']}, {entry['loader']} {entry['number']} "
             f"({entry['done']}): {entry['detail']}",
-            style="red", markup=False, soft_wrap=True,
-        )  # fmt: skip
+            style="red",
+            markup=False,
+            soft_wrap=True,
+        )
     out.print(
         f"{len(found):,} files, {len(faults)} faults.", style="bold red" if faults else "bold green"
     )
     if options.json:
-        write_json(options.json, {
-            "seed": options.seed, "files": len(found), "faults": faults, "loaders": _counts(found),
-            "machine": describe_machine(),
-        })  # fmt: skip
+        write_json(
+            options.json,
+            {
+                "seed": options.seed,
+                "files": len(found),
+                "faults": faults,
+                "loaders": _counts(found),
+                "machine": describe_machine(),
+            },
+        )
     return 1 if faults else 0
 
 
@@ -103,8 +114,11 @@ def _fuzz(backend, python, loaders, options, out):
                 if not out.is_terminal:
                     faults = sum(entry["outcome"] in FAULTS for entry in found)
                     seconds = time.perf_counter() - begin
-                    print(f"{backend}: {name}, {len(found):,} of {total:,} files, {faults} faults, "
-                          f"{seconds:.0f} s", flush=True)  # fmt: skip
+                    print(
+                        f"{backend}: {name}, {len(found):,} of {total:,} files, {faults} faults, "
+                        f"{seconds:.0f} s",
+                        flush=True,
+                    )
     return found
 
 
@@ -142,10 +156,13 @@ def _table(found):
         table.add_column(name, justify="right")
     for row in _counts(found):
         table.add_row(
-            row["backend"], row["loader"], f"{row['files']:,}",
+            row["backend"],
+            row["loader"],
+            f"{row['files']:,}",
             *(f"{row[name]:,}" for name in ("valid", "refused", *FAULTS)),
-            f"{row['most_memory'] / 2**20:.0f}", f"{row['most_seconds']:.1f}",
-        )  # fmt: skip
+            f"{row['most_memory'] / 2**20:.0f}",
+            f"{row['most_seconds']:.1f}",
+        )
     return table
 
 

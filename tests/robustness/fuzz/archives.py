@@ -82,8 +82,24 @@ def missing(rng, held, theirs):
 def renamed(rng, held, theirs):
     """An entry with a name that leads elsewhere."""
     held = dict(held)
-    name = rng.choice(["../x", "../../x", "/tmp/x", "a/../../x", "C:\\x", "..\\x", "/", "a//b", ".",
-                       "x\0y", "é", "x" * 60_000, "assets/../../x", "assets/x"])  # fmt: skip
+    name = rng.choice(
+        [
+            "../x",
+            "../../x",
+            "/tmp/x",
+            "a/../../x",
+            "C:\\x",
+            "..\\x",
+            "/",
+            "a//b",
+            ".",
+            "x\0y",
+            "é",
+            "x" * 60_000,
+            "assets/../../x",
+            "assets/x",
+        ]
+    )
     key = _another(rng, held)
     held[name] = held[key] if rng.random() < 0.5 else held.pop(key)
     return sealed(rng, held)
@@ -135,8 +151,9 @@ def lying(rng, held, theirs):
     content = bytearray(archive(held.items()))
     places = [place for place in range(len(content) - 46) if content[place : place + 4] == _CENTRAL]
     place = rng.choice(places)
-    offset, width = rng.choice([(8, 2), (10, 2), (16, 4), (20, 4), (24, 4), (28, 2), (30, 2),
-                                (32, 2), (38, 4), (42, 4)])  # fmt: skip
+    offset, width = rng.choice(
+        [(8, 2), (10, 2), (16, 4), (20, 4), (24, 4), (28, 2), (30, 2), (32, 2), (38, 4), (42, 4)]
+    )
     value = rng.choice([0, 1, 2**31, 2**32 - 1, rng.randrange(2**32)]) % 256**width
     content[place + offset : place + offset + width] = value.to_bytes(width, "little")
     return bytes(content)
@@ -174,6 +191,19 @@ def many(rng, held, theirs):
 
 TRICKS = {
     f.__name__: f
-    for f in (swapped, borrowed, missing, renamed, doubled, linked, packed, bomb, lying,
-              overlapping, checksum, nested, many)
-}  # fmt: skip
+    for f in (
+        swapped,
+        borrowed,
+        missing,
+        renamed,
+        doubled,
+        linked,
+        packed,
+        bomb,
+        lying,
+        overlapping,
+        checksum,
+        nested,
+        many,
+    )
+}

@@ -67,9 +67,14 @@ class LoaderProcess:
         self._turns = 0
         self._said = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
         self._process = subprocess.Popen(
-            self._command, env=self._environment, text=True, bufsize=1,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said,
-        )  # fmt: skip
+            self._command,
+            env=self._environment,
+            text=True,
+            bufsize=1,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+        )
         self._answers = queue.Queue()
         threading.Thread(
             target=_pass_on, args=(self._process.stdout, self._answers), daemon=True

@@ -68,8 +68,9 @@ def oversize(rng, content, other):
     """A number, most likely of a header, that is now the largest there is."""
     width = rng.choice([1, 2, 4, 4, 8])
     place = rng.randrange(min(len(content), rng.choice([16, 128, 1024, 1 << 30])) + 1)
-    largest = rng.choice([b"\xff" * width, b"\x7f" + b"\xff" * (width - 1),
-                          b"\xff" * (width - 1) + b"\x7f"])  # fmt: skip
+    largest = rng.choice(
+        [b"\xff" * width, b"\x7f" + b"\xff" * (width - 1), b"\xff" * (width - 1) + b"\x7f"]
+    )
     return content[:place] + largest + content[place + width :]
 
 
@@ -101,10 +102,24 @@ def lines(rng, content, other):
     rows = content.split(b"\n")
     row = rng.randrange(len(rows))
     fields = rows[row].split(b",")
-    fields[rng.randrange(len(fields))] = rng.choice([
-        b"1e999", b"nan", b"9" * 5000, b'"', b"\0", b"\xff", b"", b"0x10", b"1_0", b"-0", b"true",
-        b'"' + b"x" * 200_000 + b'"', b",".join([b"1"] * 3000), "１".encode(),
-    ])  # fmt: skip
+    fields[rng.randrange(len(fields))] = rng.choice(
+        [
+            b"1e999",
+            b"nan",
+            b"9" * 5000,
+            b'"',
+            b"\0",
+            b"\xff",
+            b"",
+            b"0x10",
+            b"1_0",
+            b"-0",
+            b"true",
+            b'"' + b"x" * 200_000 + b'"',
+            b",".join([b"1"] * 3000),
+            "１".encode(),
+        ]
+    )
     rows[row] = b",".join(fields)
     return b"\n".join(rows)
 
@@ -204,16 +219,44 @@ def _npy(rng, content, other):
     done = rng.choice(["shape", "type", "order", "version", "length", "pickle", "data"])
     version = 1
     if done == "shape":
-        shape = rng.choice([
-            "(1000000000000,)", "(-1,)", "()", "(0,)", "(2, 3)", "(True,)", "(1.5,)", "5", "'x'",
-            f"({10**30},)", "(0, 10000000000000000000000)", str((1,) * 70), "(" * 500,
-            f"{shape} * 9",
-        ])  # fmt: skip
+        shape = rng.choice(
+            [
+                "(1000000000000,)",
+                "(-1,)",
+                "()",
+                "(0,)",
+                "(2, 3)",
+                "(True,)",
+                "(1.5,)",
+                "5",
+                "'x'",
+                f"({10**30},)",
+                "(0, 10000000000000000000000)",
+                str((1,) * 70),
+                "(" * 500,
+                f"{shape} * 9",
+            ]
+        )
     elif done == "type":
-        descr = rng.choice([
-            "'|O'", "'|V4'", "'<U1000000000'", "'<f8'", "'>f4'", "'<i2'", "'|b1'", "'<M8[ns]'",
-            "[('a', '<f4')]", "('<f4', (2,))", "'<f4,<f4'", "'nonsense'", "7", "'|S0'", "'<U0'",
-        ])  # fmt: skip
+        descr = rng.choice(
+            [
+                "'|O'",
+                "'|V4'",
+                "'<U1000000000'",
+                "'<f8'",
+                "'>f4'",
+                "'<i2'",
+                "'|b1'",
+                "'<M8[ns]'",
+                "[('a', '<f4')]",
+                "('<f4', (2,))",
+                "'<f4,<f4'",
+                "'nonsense'",
+                "7",
+                "'|S0'",
+                "'<U0'",
+            ]
+        )
     elif done == "version":
         version = rng.choice([0, 2, 3, 255])
     elif done == "pickle":
@@ -250,8 +293,22 @@ def _hdf5(rng, content, other):
 
 def _relinked(rng, root, name, h5py):
     array = root[name][()]
-    done = rng.choice(["external link", "soft link", "external data", "virtual", "huge", "packed",
-                       "text", "cycle", "twice", "shape", "gone", "bytes"])  # fmt: skip
+    done = rng.choice(
+        [
+            "external link",
+            "soft link",
+            "external data",
+            "virtual",
+            "huge",
+            "packed",
+            "text",
+            "cycle",
+            "twice",
+            "shape",
+            "gone",
+            "bytes",
+        ]
+    )
     del root[name]
     if done == "external link":
         root[name] = h5py.ExternalLink("/tmp/secret.h5", "/secret")

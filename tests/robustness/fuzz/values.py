@@ -23,8 +23,12 @@ class Raw(str):
 
 
 def _named(module, name, config=None, kind=None):
-    return {"module": module, "class_name": kind or name, "config": config or {},
-            "registered_name": None}  # fmt: skip
+    return {
+        "module": module,
+        "class_name": kind or name,
+        "config": config or {},
+        "registered_name": None,
+    }
 
 
 OBJECTS = [

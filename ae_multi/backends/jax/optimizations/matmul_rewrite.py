@@ -64,12 +64,19 @@ def _geometry(lhs, rhs, shape, given):
     right = _lettered("oc" + window, numbers.rhs_spec)
     out = _lettered("no" + space, numbers.out_spec)
     return SimpleNamespace(
-        space=space, window=window, left=left, right=right, out=out,
-        inputs=_sizes(lhs.shape, left, space), kernel=_sizes(rhs.shape, right, window),
+        space=space,
+        window=window,
+        left=left,
+        right=right,
+        out=out,
+        inputs=_sizes(lhs.shape, left, space),
+        kernel=_sizes(rhs.shape, right, window),
         outputs=_sizes(shape, out, space),
-        stride=np.array(given["window_strides"]), dilation=np.array(given["lhs_dilation"]),
-        spread=np.array(given["rhs_dilation"]), before=np.array(given["padding"])[:, 0],
-    )  # fmt: skip
+        stride=np.array(given["window_strides"]),
+        dilation=np.array(given["lhs_dilation"]),
+        spread=np.array(given["rhs_dilation"]),
+        before=np.array(given["padding"])[:, 0],
+    )
 
 
 def _of_patches(lhs, rhs, at, exact):

@@ -55,9 +55,7 @@ def gradients_beside(module):
         product.target = _BESIDE[product.target]
     with graph.inserting_before(first):
         # The factors are named as well, so that their memory is theirs until all are multiplied.
-        zero = graph.call_function(
-            torch.ops.ae_multi.zero_after.default, ([*products, *factors],)
-        )  # fmt: skip
+        zero = graph.call_function(torch.ops.ae_multi.zero_after.default, ([*products, *factors],))
         ready = graph.call_function(aten._foreach_add.Tensor, ([*gradients], zero))
         for place, (gradient, late) in enumerate(gradients.items()):
             made = graph.call_function(operator.getitem, (ready, place))

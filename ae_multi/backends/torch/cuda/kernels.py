@@ -15,10 +15,25 @@ _NUMBERS = ["rows", "columns", "inner", "a_row", "a_inner", "b_inner", "b_column
 
 @triton.jit(do_not_specialize_on_alignment=_NUMBERS)
 def _multiply(
-    a, b, bias, kept, out, rows, columns, inner, a_row, a_inner, b_inner, b_column,
-    biased: tl.constexpr, relu: tl.constexpr, masked: tl.constexpr,
-    tall: tl.constexpr, wide: tl.constexpr, deep: tl.constexpr,
-):  # fmt: skip
+    a,
+    b,
+    bias,
+    kept,
+    out,
+    rows,
+    columns,
+    inner,
+    a_row,
+    a_inner,
+    b_inner,
+    b_column,
+    biased: tl.constexpr,
+    relu: tl.constexpr,
+    masked: tl.constexpr,
+    tall: tl.constexpr,
+    wide: tl.constexpr,
+    deep: tl.constexpr,
+):
     row = tl.program_id(0) * tall + tl.arange(0, tall)
     column = tl.program_id(1) * wide + tl.arange(0, wide)
     in_rows, in_columns = row[:, None] < rows, column[None, :] < columns
@@ -27,12 +42,14 @@ def _multiply(
         place = start + tl.arange(0, deep)
         one = tl.load(
             a + row[:, None] * a_row + place[None, :] * a_inner,
-            mask=in_rows & (place[None, :] < inner), other=0.0,
-        )  # fmt: skip
+            mask=in_rows & (place[None, :] < inner),
+            other=0.0,
+        )
         other = tl.load(
             b + place[:, None] * b_inner + column[None, :] * b_column,
-            mask=(place[:, None] < inner) & in_columns, other=0.0,
-        )  # fmt: skip
+            mask=(place[:, None] < inner) & in_columns,
+            other=0.0,
+        )
         made = tl.dot(one, other, made, input_precision="ieee")
     if biased:
         made += tl.load(bias + column, mask=column < columns, other=0.0)[None, :]
@@ -52,9 +69,22 @@ def multiply(a, b, bias=None, kept=None, relu=False):
     out = a.new_empty(rows, columns)
     grid = triton.cdiv(rows, _TALL), triton.cdiv(columns, _WIDE)
     _multiply[grid](
-        a, b, a if bias is None else bias.contiguous(), a if kept is None else kept.contiguous(),
-        out, rows, columns, inner, *a.stride(), *b.stride(),
-        biased=bias is not None, relu=relu, masked=kept is not None,
-        tall=_TALL, wide=_WIDE, deep=_DEEP, num_warps=_WARPS,
-    )  # fmt: skip
+        a,
+        b,
+        a if bias is None else bias.contiguous(),
+        a if kept is None else kept.contiguous(),
+        out,
+        rows,
+        columns,
+        inner,
+        *a.stride(),
+        *b.stride(),
+        biased=bias is not None,
+        relu=relu,
+        masked=kept is not None,
+        tall=_TALL,
+        wide=_WIDE,
+        deep=_DEEP,
+        num_warps=_WARPS,
+    )
     return out

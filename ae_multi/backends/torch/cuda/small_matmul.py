@@ -97,9 +97,12 @@ def _is_small(one, other):
 
 @torch.library.custom_op("ae_multi::small_product", mutates_args=())
 def _small_product(
-    one: torch.Tensor, other: torch.Tensor, bias: torch.Tensor | None,
-    kept: torch.Tensor | None, relu: bool,
-) -> torch.Tensor:  # fmt: skip
+    one: torch.Tensor,
+    other: torch.Tensor,
+    bias: torch.Tensor | None,
+    kept: torch.Tensor | None,
+    relu: bool,
+) -> torch.Tensor:
     return product(one, other, bias, kept, relu)
 
 

@@ -16,11 +16,17 @@ def _models():
         return model
 
     def own():
-        encoder = keras.Sequential([keras.Input((6, 6, 1)), keras.layers.Flatten(),
-                                    keras.layers.BatchNormalization(),
-                                    keras.layers.Dense(3, activation="relu")])  # fmt: skip
-        decoder = keras.Sequential([keras.Input((3,)), keras.layers.Dense(36),
-                                    keras.layers.Reshape((6, 6, 1))])  # fmt: skip
+        encoder = keras.Sequential(
+            [
+                keras.Input((6, 6, 1)),
+                keras.layers.Flatten(),
+                keras.layers.BatchNormalization(),
+                keras.layers.Dense(3, activation="relu"),
+            ]
+        )
+        decoder = keras.Sequential(
+            [keras.Input((3,)), keras.layers.Dense(36), keras.layers.Reshape((6, 6, 1))]
+        )
         return ae_multi.Autoencoder(encoder, decoder, seed=1)
 
     def functional():
@@ -28,8 +34,11 @@ def _models():
         hidden = keras.layers.Dense(4, activation="tanh", kernel_regularizer="l2")(inputs)
         outputs = keras.layers.Dense(5)(keras.ops.relu(hidden) + hidden)
         model = keras.Model(inputs, outputs)
-        model.compile(keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 9)), "mse",
-                      metrics=["mae", keras.metrics.RootMeanSquaredError()])  # fmt: skip
+        model.compile(
+            keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 9)),
+            "mse",
+            metrics=["mae", keras.metrics.RootMeanSquaredError()],
+        )
         return model
 
     images = IMAGES[..., np.newaxis]
@@ -70,24 +79,31 @@ def _estimators():
     small = {"epochs": 1, "latent_dim": 3}
     masks = IMAGES > 0.5
     return {
-        "transformer": lambda path: ae_multi.AutoencoderTransformer("simple", **small)
-        .fit(ROWS).save(path),
+        "transformer": lambda path: (
+            ae_multi.AutoencoderTransformer("simple", **small).fit(ROWS).save(path)
+        ),
         "detector": lambda path: ae_multi.AnomalyDetector("simple", **small).fit(ROWS).save(path),
-        "images": lambda path: ae_multi.AnomalyDetector("conv", hidden=(2,), **small)
-        .fit(IMAGES).save(path),
-        "denoiser": lambda path: ae_multi.Denoiser("deep", hidden=(4,), scale="standard", **small)
-        .fit(ROWS).save(path),
-        "segmenter": lambda path: ae_multi.Segmenter(filters=(2, 3), epochs=1)
-        .fit(IMAGES, masks).save(path),
-    }  # fmt: skip
+        "images": lambda path: (
+            ae_multi.AnomalyDetector("conv", hidden=(2,), **small).fit(IMAGES).save(path)
+        ),
+        "denoiser": lambda path: (
+            ae_multi.Denoiser("deep", hidden=(4,), scale="standard", **small).fit(ROWS).save(path)
+        ),
+        "segmenter": lambda path: (
+            ae_multi.Segmenter(filters=(2, 3), epochs=1).fit(IMAGES, masks).save(path)
+        ),
+    }
 
 
 def _load_estimator(path):
     import ae_multi
 
     estimator = ae_multi.load_estimator(path)
-    x = IMAGES[:3] if isinstance(estimator, ae_multi.Segmenter) or len(
-        estimator.sample_shape_) > 1 else ROWS[:3]  # fmt: skip
+    x = (
+        IMAGES[:3]
+        if isinstance(estimator, ae_multi.Segmenter) or len(estimator.sample_shape_) > 1
+        else ROWS[:3]
+    )
     answer = {
         ae_multi.AutoencoderTransformer: "transform",
         ae_multi.AnomalyDetector: "predict",

@@ -31,8 +31,17 @@ def _train(folder, **more):
 
     x = ROWS.astype(np.float32)
     callbacks = [keras.callbacks.EarlyStopping("loss", patience=3)]
-    ae_multi.fit(_training(), x, x, batch_size=20, epochs=1, verbose=0, callbacks=callbacks,
-                 checkpoint=folder, **more)  # fmt: skip
+    ae_multi.fit(
+        _training(),
+        x,
+        x,
+        batch_size=20,
+        epochs=1,
+        verbose=0,
+        callbacks=callbacks,
+        checkpoint=folder,
+        **more,
+    )
 
 
 def _checkpoints():

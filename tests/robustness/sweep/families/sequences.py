@@ -98,18 +98,23 @@ def multi_head(draw):
     return [
         Configuration("MultiHeadAttention", config, [Numbers(STEPS), Numbers((5, 4))]),
         Configuration(
-            "MultiHeadAttention", {"num_heads": 2, "key_dim": 4, "dropout": draw.of(0.0, 0.3)},
-            [Numbers(STEPS, skipped=2), Numbers(STEPS, skipped=2)], mask=0.0, call=causal,
+            "MultiHeadAttention",
+            {"num_heads": 2, "key_dim": 4, "dropout": draw.of(0.0, 0.3)},
+            [Numbers(STEPS, skipped=2), Numbers(STEPS, skipped=2)],
+            mask=0.0,
+            call=causal,
         ),
         Configuration(
-            "MultiHeadAttention", {"num_heads": 1, "key_dim": 4, "sliding_window": 2},
+            "MultiHeadAttention",
+            {"num_heads": 1, "key_dim": 4, "sliding_window": 2},
             [Numbers(STEPS), Numbers(STEPS)],
         ),
         Configuration(
-            "MultiHeadAttention", {"num_heads": 2, "key_dim": 4, "attention_axes": [2]},
+            "MultiHeadAttention",
+            {"num_heads": 2, "key_dim": 4, "attention_axes": [2]},
             [Numbers((3, 5, 4)), Numbers((3, 7, 4))],
         ),
-    ]  # fmt: skip
+    ]
 
 
 def grouped_query(draw):
@@ -118,11 +123,13 @@ def grouped_query(draw):
     return [
         Configuration("GroupQueryAttention", config, [Numbers(STEPS), Numbers((5, 4))]),
         Configuration(
-            "GroupQueryAttention", config,
-            [Numbers(STEPS, skipped=2), Numbers(STEPS, skipped=2)], mask=0.0,
+            "GroupQueryAttention",
+            config,
+            [Numbers(STEPS, skipped=2), Numbers(STEPS, skipped=2)],
+            mask=0.0,
             call={"use_causal_mask": draw.of(True, False)},
         ),
-    ]  # fmt: skip
+    ]
 
 
 def attention(draw):
@@ -133,10 +140,14 @@ def attention(draw):
     return [
         Configuration(draw.layer, config, [Numbers(STEPS), Numbers((5, 4))], together=True),
         Configuration(
-            draw.layer, config, inputs, together=True, mask=0.0,
+            draw.layer,
+            config,
+            inputs,
+            together=True,
+            mask=0.0,
             call={"use_causal_mask": draw.of(True, False)},
         ),
-    ]  # fmt: skip
+    ]
 
 
 DRAWS = {
