@@ -3,6 +3,7 @@
 import threading
 
 from ae_multi._keras import keras
+from ae_multi._keras_internals import loss_tracker
 
 # One program is built at a time: PyTorch replaces functions of its own while it records a step.
 BUILDING = threading.RLock()
@@ -84,7 +85,7 @@ def cached(model, key, make):
     not track them, and are deleted with it.
     """
     # `compile` makes a new loss tracker each time, so it stands for all that compiling settles.
-    built_for = (model._loss_tracker, *model.trainable_variables)
+    built_for = (loss_tracker(model), *model.trainable_variables)
     programs = vars(model).get("_ae_multi_programs")
     if programs is None or not _same(programs.built_for, built_for) or key not in programs.made:
         with BUILDING:

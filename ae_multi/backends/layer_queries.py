@@ -1,6 +1,7 @@
 """What a model is made of, as far as it decides how a framework should run it."""
 
 from ae_multi._keras import keras
+from ae_multi._keras_internals import flatten_layers, has_seed_generator
 
 
 def has_convolutions(model):
@@ -18,9 +19,9 @@ def has_convolutions(model):
         | keras.layers.SeparableConv2D
         | keras.layers.RNN
     )
-    return any(isinstance(layer, kinds) for layer in model._flatten_layers())
+    return any(isinstance(layer, kinds) for layer in flatten_layers(model))
 
 
 def draws(model):
     """Whether any layer draws random numbers from one of Keras's seed generators."""
-    return any(layer._seed_generators for layer in model._flatten_layers())
+    return any(map(has_seed_generator, flatten_layers(model)))

@@ -13,9 +13,9 @@ import sys
 import types
 
 import numpy as np
-from keras.src.backend.common import global_state
 
 from ae_multi._keras import keras
+from ae_multi._keras_internals import BOOKKEEPING_ATTRIBUTES, global_seed_generator, raw_values
 
 _FRAMEWORKS = {"jax", "jaxlib", "keras", "tensorflow", "torch"}
 _LIBRARIES = _FRAMEWORKS | {"absl", "ae_multi", "flax", "ml_dtypes", "numpy", "optree"}
@@ -34,14 +34,6 @@ _FIXED_MODULES = {
     "_thread", "abc", "ast", "concurrent", "datetime", "decimal", "enum", "fractions", "inspect",
     "logging", "operator", "pathlib", "re", "threading", "typing", "uuid", "weakref", "_weakref",
     "_abc",
-}  # fmt: skip
-# What Keras and PyTorch note in attributes at each run, and no step depends on.
-_NOTES = {
-    "_called", "_compile_config", "_distribute_strategy", "_inbound_nodes",
-    "_eval_epoch_iterator", "_jax_state", "_jax_state_synced", "_loss_ids", "_losses",
-    "_modules", "_outbound_nodes", "_parameters", "_torch_params", "predict_function",
-    "stop_evaluating",
-    "stop_predicting", "stop_training", "test_function", "train_function", "training",
 }  # fmt: skip
 _PREFIXES = ("_ae_multi_", "_self_", "_backward_", "_forward_", "_load_state_dict_", "_state_dict_")
 _PROGRAMS = "_ae_multi_programs"
@@ -65,7 +57,7 @@ class Reachable:
         self.is_unbuilt = self.is_custom = False
         seen = set()
         self._held = []  # so that no `id` is used twice
-        generator = global_state.get_global_attribute("global_seed_generator")
+        generator = global_seed_generator()
         waiting = collections.deque((root, type(root).__name__) for root in roots)
         waiting.append((generator, "keras.random"))
         while waiting:  # breadth first, for short names
@@ -173,7 +165,7 @@ class Values:
         for mapping in _mappings(value):
             is_dict = mapping is value
             names = [key for key in mapping if is_dict or not _is_noted(key)]
-            known = {*mapping, *_NOTES}
+            known = {*mapping, *BOOKKEEPING_ATTRIBUTES}
             self._watch_names(mapping, names, name if is_dict else f"{name}.", known)
 
     def _compare(self, read, name):
@@ -207,7 +199,7 @@ class Values:
 
 def _of_variables(reachable):
     """Ids of the Keras variables, of their values, and of their attributes."""
-    return {id(part) for each in reachable.variables for part in (each, each._value)}
+    return {id(part) for each in reachable.variables for part in (each, *raw_values([each]))}
 
 
 def _are_same(now, before):
@@ -257,7 +249,7 @@ def _globals_used(function):
 
 
 def _is_noted(name):
-    return name in _NOTES or name.startswith(_PREFIXES)
+    return name in BOOKKEEPING_ATTRIBUTES or name.startswith(_PREFIXES)
 
 
 def _mappings(value):
@@ -315,7 +307,7 @@ def _parts(value):
     elif isinstance(value, type):
         parts = [("", base) for base in value.__bases__]
     elif _top(type(value)) in _FRAMEWORKS and hasattr(value, "__array__"):
-        return [] if not isinstance(value, keras.Variable) else [(".value", value._value)]
+        return [] if not isinstance(value, keras.Variable) else [(".value", *raw_values([value]))]
     elif isinstance(value, _CONTAINERS):
         parts = [("", type(value))]
         if not isinstance(value, dict):

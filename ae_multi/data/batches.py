@@ -1,9 +1,9 @@
 """Batches in an order that is a pure function of (seed, epoch)."""
 
 import numpy as np
-from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 
 from ae_multi._keras import keras
+from ae_multi._keras_internals import DatasetAdapter
 from ae_multi.errors import InputError
 from ae_multi.randomness.streams import permutation
 
@@ -104,7 +104,7 @@ class Batches(keras.utils.PyDataset):
         return keras.tree.map_structure(gather, self.arrays)
 
 
-class KerasBatches(PyDatasetAdapter):
+class KerasBatches(DatasetAdapter):
     """`Batches` for `keras.Model.fit`, in the structure in which Keras packs arrays.
 
     A `keras.utils.PyDataset` comes to a step as (x,) or as a list, where arrays come as x or as a
@@ -121,40 +121,3 @@ class KerasBatches(PyDatasetAdapter):
             packed = keras.tree.lists_to_tuples(packed)
         self.batches = Batches(packed, batch_size, seed, steps, within_batches)
         super().__init__(self.batches)
-
-    def _standardize_batch(self, batch):
-        return batch
-
-    def get_torch_dataloader(self):
-        """Batches of an epoch, as tensors."""
-        for batch in self._get_iterator():
-            yield keras.tree.map_structure(_as_tensor, batch)
-
-
-def _as_tensor(array):
-    return None if array is None else keras.ops.convert_to_tensor(array)
-
-
-class EpochSetter(keras.callbacks.Callback):
-    """Tells `Batches` which epoch begins, before its first batch is fetched.
-
-    Args:
-        batches: the `Batches`.
-        offset: the number of the order that epoch 0 has.
-        trained: function that is called with ``offset`` and the number of the order that comes
-            next, after each epoch, or None.
-    """
-
-    def __init__(self, batches, offset=0, trained=None):
-        super().__init__()
-        self.batches, self.offset, self.trained = batches, offset, trained
-
-    def on_epoch_begin(self, epoch, logs=None):
-        """Set the order of ``epoch``."""
-        if self.batches.epoch != self.offset + epoch:
-            self.batches.epoch = self.offset + epoch
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Note that ``epoch`` has been trained."""
-        if self.trained is not None:
-            self.trained(self.offset, self.offset + epoch + 1)

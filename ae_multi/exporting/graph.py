@@ -7,6 +7,7 @@ import numpy as np
 
 from ae_multi import training
 from ae_multi._keras import keras
+from ae_multi._keras_internals import call_arguments
 from ae_multi.errors import InputError
 
 PARTS = ("model", "encoder", "decoder")
@@ -88,7 +89,7 @@ def functional(shape, outputs):
 
 def called(model, x):
     """What ``model`` makes of ``x`` in use."""
-    return model(x, training=False) if model._call_has_training_arg else model(x)
+    return model(x, **call_arguments(model, training=False))
 
 
 def _named(outputs, name):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ae_multi import backends
 from ae_multi._keras import keras
+from ae_multi._keras_internals import direct_sublayers, own_variables
 from ae_multi.errors import InputError
 from ae_multi.interop import keras_files, keras_graph
 from ae_multi.interop.extract import extract_network
@@ -87,7 +88,7 @@ def _groups_of(model):
         parts = [model]
     groups = []
     for layer in [leaf for part in parts for leaf in _leaves(part)]:
-        variables = [*layer._trainable_variables, *layer._non_trainable_variables]
+        variables = own_variables(layer)
         arrays = [v.value for v in variables if v.dtype.startswith("float")]
         if arrays:
             path = f"{len(groups)} {layer.name}"
@@ -97,7 +98,7 @@ def _groups_of(model):
 
 def _leaves(layer):
     """The layers within, in order, each after those that it is made of."""
-    return [*(leaf for inner in layer._layers for leaf in _leaves(inner)), layer]
+    return [*(leaf for inner in direct_sublayers(layer) for leaf in _leaves(inner)), layer]
 
 
 def _arranged(groups, network, where):

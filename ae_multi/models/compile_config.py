@@ -1,6 +1,7 @@
 """What a compiled model's configuration says, in words that every backend understands."""
 
 from ae_multi import _jit_compile
+from ae_multi._keras_internals import is_backend_class
 
 
 def remove_backend_settings(compile_config, model):
@@ -19,7 +20,7 @@ def remove_backend_settings(compile_config, model):
         return
     optimizer = compile_config.get("optimizer")
     while isinstance(optimizer, dict):
-        if str(optimizer["module"]).startswith("keras.src.backend"):
+        if is_backend_class(str(optimizer["module"])):
             optimizer.update(module="keras.optimizers", registered_name=None)
         # That of float16 holds another one, which scales no losses.
         optimizer = optimizer["config"].get("inner_optimizer")

@@ -6,6 +6,7 @@ import math
 import threading
 
 from ae_multi._keras import keras
+from ae_multi._keras_internals import variable_class
 from ae_multi.errors import InputError
 from ae_multi.io import hdf5, keras_config, zip_archive
 from ae_multi.io import json as safe_json
@@ -90,7 +91,7 @@ def _no_more_than(stored, path):
     values, variables = _TIMES * stored.values + _MORE_VALUES, _MORE_VARIABLES
     variables += _TIMES * stored.arrays
     made = {"values": 0, "variables": 0}
-    base, here = keras.src.backend.common.variables.Variable, threading.get_ident()
+    base, here = variable_class(), threading.get_ident()
     original = base.__init__
 
     def counted(self, initializer, shape=None, *args, **kwargs):

@@ -7,10 +7,11 @@ own, which `ae_multi.backends.jax` throws.
 
 from ae_multi import backends
 from ae_multi._keras import keras
+from ae_multi._keras_internals import allow_float64
 
 
 def install():
     """Make float64 mean float64 in this process; call it before any model is built."""
-    keras.src.backend.common.dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"
+    allow_float64()
     keras.config.set_floatx("float64")
     backends.current().allow_float64()

@@ -3,17 +3,8 @@
 import contextlib
 
 from ae_multi._keras import keras
+from ae_multi._keras_internals import control_flow_functions
 from ae_multi.randomness import noise
-
-# Some backends trace the body of a loop or branch, some run it at every turn. What is called in
-# there is therefore seen on no backend; the layer that holds the loop is.
-_CONTROL_FLOW = {
-    keras.src.backend: ("rnn", "lstm", "gru", "bidirectional_lstm", "bidirectional_gru"),
-    keras.src.backend.core: (
-        "associative_scan", "cond", "fori_loop", "map", "scan", "switch", "vectorized_map",
-        "while_loop",
-    ),
-}  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -63,9 +54,10 @@ def watched_layers():
     with contextlib.ExitStack() as stack:
         _replace(stack, keras.Layer, "__call__", watching)
         _replace(stack, noise, "bits", drawing)
-        for module, names in _CONTROL_FLOW.items():
-            for name in names:
-                _replace(stack, module, name, hiding(getattr(module, name)))
+        # Some backends trace the body of a loop or branch, some run it at every turn. What is
+        # called in there is therefore seen on no backend; the layer that holds the loop is.
+        for module, name in control_flow_functions():
+            _replace(stack, module, name, hiding(getattr(module, name)))
         yield calls, draws
 
 

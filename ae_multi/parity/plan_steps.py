@@ -3,6 +3,7 @@
 import numpy as np
 
 from ae_multi import backends
+from ae_multi._keras_internals import build_symbolically
 from ae_multi.training.arrays import as_data, first, length, rows, to_device
 from ae_multi.training.loop import MAX_STEPS_PER_RUN
 
@@ -24,7 +25,7 @@ class PlanSteps:
         self._model, self._data = model, as_data(x, y)
         self._steps = None
         if plan != "keras":
-            model._symbolic_build(data_batch=first(self._data, batch_size))
+            build_symbolically(model, first(self._data, batch_size))
             most = max(1, min(MAX_STEPS_PER_RUN, length(self._data) // batch_size))
             device_data = to_device(self._data)
             self._steps = backends.current().Steps(model, device_data, plan, True, batch_size, most)

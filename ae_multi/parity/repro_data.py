@@ -9,6 +9,7 @@ import json
 import numpy as np
 
 from ae_multi._keras import keras
+from ae_multi._keras_internals import random_module
 from ae_multi.io.atomic import atomic_write
 from ae_multi.models.compile_config import remove_backend_settings
 from ae_multi.parity.model_builder import one_or_list
@@ -86,7 +87,7 @@ def _is_keras(entry):
 
 def _random_functions(model, xs, ys):
     """Names of the random functions that a training step asks, with commas between."""
-    with _noted(keras.src.backend.random) as asked:
+    with _noted(random_module()) as asked:
         x, y = (one_or_list([keras.ops.convert_to_tensor(a) for a in part]) for part in (xs, ys))
         kept = [keras.ops.convert_to_numpy(variable) for variable in model.variables]
         model.compute_loss(x=x, y=y, y_pred=model(x, training=True), training=True)

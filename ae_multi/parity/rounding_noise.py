@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from ae_multi._keras import keras
+from ae_multi._keras_internals import has_learning_rate_schedule
 from ae_multi.parity.bounds import UNIT_ROUNDOFF
 from ae_multi.randomness import noise
 
@@ -30,7 +31,7 @@ def perturb_training(optimizer, seed, run, terms):
         terms: number of float32 terms that enter a gradient.
     """
     _perturb_gradients(optimizer, seed, run, UNIT_ROUNDOFF * terms**0.5)
-    if isinstance(optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+    if has_learning_rate_schedule(optimizer):
         return
     rate = float(ops.convert_to_numpy(optimizer.learning_rate))
     optimizer.learning_rate = rate * (1 + constants_roundoff(optimizer) * (-1) ** run)

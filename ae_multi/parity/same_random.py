@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from ae_multi._keras import keras
+from ae_multi._keras_internals import random_module
 from ae_multi.randomness import noise
 from ae_multi.randomness.initializers import draw
 
@@ -36,7 +37,7 @@ def install(seed):
     """
     # Where no seed is given Keras draws one from Python's generator, in the order of building.
     random.seed(seed)
-    backend = keras.src.backend.random
+    backend = random_module()
     for function in (uniform, normal, truncated_normal, randint, dropout):
         setattr(backend, function.__name__, function)
     # Its QR decomposition is a library's, another on each backend; NumPy's serves for all.

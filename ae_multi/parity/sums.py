@@ -14,6 +14,7 @@ import numpy as np
 
 from ae_multi import backends
 from ae_multi._keras import keras
+from ae_multi._keras_internals import own_trainable_variables
 from ae_multi.parity.bounds import REASONED, UNIT_ROUNDOFF
 
 # The error of a sum of equal terms depends on their last bits, and may be 0 by chance. Other scales
@@ -149,7 +150,7 @@ def gradient_terms(calls):
     for layer, inputs, outputs in calls:
         rows = inputs if isinstance(layer, keras.layers.RNN) else outputs
         places = max((array.size // max(_channels(layer, array), 1) for array in rows), default=0)
-        for variable in layer._trainable_variables:
+        for variable in own_trainable_variables(layer):
             found[id(variable)] = found.get(id(variable), 0) + places
         # Layers inside a loop are not watched; the layer that holds the loop is.
         last |= {id(variable): places for variable in layer.trainable_variables}
@@ -273,7 +274,7 @@ def _derivatives(loss, outputs):
 
 def _weights(layer):
     """Weights of a layer whose gradient is a sum over samples and places, by their role."""
-    own = {id(variable) for variable in layer._trainable_variables}
+    own = {id(variable) for variable in own_trainable_variables(layer)}
     roles = ("kernel", "bias", "beta", "gamma")
     found = {role: getattr(layer, role, None) for role in roles}
     return {role: value for role, value in found.items() if id(value) in own}

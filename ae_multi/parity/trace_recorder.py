@@ -6,6 +6,7 @@ import numpy as np
 
 from ae_multi import backends
 from ae_multi._keras import keras
+from ae_multi._keras_internals import flatten_layers, own_variables
 from ae_multi.data.batches import steps_in_epoch
 from ae_multi.parity import model_builder, sums
 from ae_multi.parity.bounds import terms_of_a_step
@@ -213,7 +214,7 @@ def _terms(layer, inputs, values):
     if isinstance(layer, keras.layers.RNN):
         # Its cell runs at every turn of a loop, where nothing is watched.
         return inputs[0].shape[1] * sum(int(np.prod(v.shape[:-1])) for v in layer.weights)
-    own = [v for v in layer._trainable_variables + layer._non_trainable_variables if len(v.shape)]
+    own = [v for v in own_variables(layer) if len(v.shape)]
     kernels = [int(np.prod(v.shape[:-1])) for v in own if len(v.shape) > 1]
     if kernels:
         return max(kernels)
@@ -224,7 +225,5 @@ def _terms(layer, inputs, values):
 def _owners(model):
     """Dict of a variable's id to the layer that made it."""
     return {
-        id(variable): layer
-        for layer in model._flatten_layers(include_self=True, recursive=True)
-        for variable in layer._trainable_variables + layer._non_trainable_variables
+        id(variable): layer for layer in flatten_layers(model) for variable in own_variables(layer)
     }

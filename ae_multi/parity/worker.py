@@ -12,6 +12,7 @@ import numpy as np
 
 from ae_multi import backends
 from ae_multi._keras import keras
+from ae_multi._keras_internals import flatten_layers, has_learning_rate_schedule
 from ae_multi.data.batches import steps_in_epoch
 from ae_multi.environment import describe_backend
 from ae_multi.parity import float64, model_builder, same_random, samples, trainings
@@ -226,9 +227,7 @@ class _Runs:
         recorder = self.recorder()
         optimizer = recorder.model.optimizer
         # A schedule cannot be assigned to, and is left alone.
-        if self.epochs and not isinstance(
-            optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule
-        ):
+        if self.epochs and not has_learning_rate_schedule(optimizer):
             optimizer.learning_rate = float(optimizer.learning_rate) * _INJECTED_RATE_FACTOR
             found["training"] = self._own(recorder, 1)
         return found
@@ -259,6 +258,6 @@ def _targets(model, xs, seed):
 
 def _digest(model):
     """A digest of classes, names and weights' shapes: equal for traces of one model."""
-    layers = model._flatten_layers(include_self=True, recursive=True)
+    layers = flatten_layers(model)
     parts = [[type(layer).__name__, [list(v.shape) for v in layer.weights]] for layer in layers]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -8,6 +8,7 @@ import threading
 import numpy as np
 
 from ae_multi._keras import keras
+from ae_multi._keras_internals import compute_fans, random_module
 from ae_multi.errors import InputError
 from ae_multi.randomness.streams import check_seed, normal, uniform
 
@@ -127,7 +128,7 @@ def _keras_random_from_streams(seed, purpose):
     Yields:
         List of the functions that have been called.
     """
-    module, here = keras.src.backend.random, threading.get_ident()
+    module, here = random_module(), threading.get_ident()
     drawn, numbers = [], itertools.count()
 
     def normal_(shape, mean=0.0, stddev=1.0, dtype=None, seed=None, bound=np.inf):
@@ -182,7 +183,7 @@ def _variance_scaling(initializer, shape, seed, purpose):
     """Glorot & Bengio (AISTATS 2010, eq. 16), He et al. (ICCV 2015, eq. 10) and their kin."""
     # Kernels of EinsumDense say which of their axes are inputs and outputs.
     axes = initializer.input_axes, initializer.output_axes
-    fan_in, fan_out = keras.src.initializers.random_initializers.compute_fans(shape, *axes)
+    fan_in, fan_out = compute_fans(shape, *axes)
     fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
     variance = initializer.scale / max(1.0, fan[initializer.mode])
     if initializer.distribution == "uniform":

@@ -4,6 +4,13 @@ import itertools
 import re
 
 from ae_multi._keras import keras
+from ae_multi._keras_internals import (
+    flatten_layers,
+    initializer_of,
+    is_in_stateless_scope,
+    own_variables,
+    unfilled_variables,
+)
 from ae_multi.errors import InputError
 from ae_multi.randomness.initializers import draw, is_random
 
@@ -20,12 +27,12 @@ def redraw(model, seed):
         InputError: a weight whose initializer cannot be found or cannot be the same on every
             backend; the message names layer and weight.
     """
-    if keras.src.backend.common.stateless_scope.in_stateless_scope():
+    if is_in_stateless_scope():
         return  # the model is an unfilled copy, whose variables have no values
-    layers = model._flatten_layers(include_self=True, recursive=True)
+    layers = flatten_layers(model)
     classes = {type(layer).__name__: type(layer) for layer in layers}
-    for place, layer in enumerate(filter(_own_variables, layers)):
-        pairs = zip(_own_variables(layer), _initializers(layer, layers, classes), strict=True)
+    for place, layer in enumerate(filter(own_variables, layers)):
+        pairs = zip(own_variables(layer), _initializers(layer, layers, classes), strict=True)
         for index, (variable, initializer) in enumerate(pairs):
             shape = tuple(variable.shape)
             if initializer is None or not is_random(initializer, shape):
@@ -36,51 +43,40 @@ def redraw(model, seed):
             variable.assign(draw(initializer, shape, seed, f"weights/{place}/{name}"))
 
 
-def _own_variables(layer):
-    return layer._trainable_variables + layer._non_trainable_variables
-
-
 def _initializers(layer, layers, classes):
     """The initializer of each of a layer's own variables; None for one that has a constant."""
     reasons = []
     # Where a layer's config is not enough to create it (Keras's ConvLSTM cells), that of a layer
     # around it may be; the nearest comes last in `layers`.
-    around = (other for other in reversed(layers[1:]) if layer in other._flatten_layers(False))
+    around = (
+        other
+        for other in reversed(layers[1:])
+        if layer in flatten_layers(other, include_self=False)
+    )
     for whole in itertools.chain((layer,), around):
-        place = next(i for i, part in enumerate(whole._flatten_layers()) if part is layer)
+        place = next(i for i, part in enumerate(flatten_layers(whole)) if part is layer)
         try:
-            copy = _unfilled_copy(whole, classes)._flatten_layers()[place]
+            copy = flatten_layers(_unfilled_copy(whole, classes))[place]
             if _signature(copy) == _signature(layer):
-                return [variable._initializer for variable in _own_variables(copy)]
+                return [initializer_of(variable) for variable in own_variables(copy)]
             reasons.append("the layer created from its config has other weights")
         except Exception as error:  # a layer's own code may raise anything
             reasons.append(f"{type(error).__name__}: {error!s:.200}")
-    return [_by_name(layer, variable, reasons[0]) for variable in _own_variables(layer)]
+    return [_by_name(layer, variable, reasons[0]) for variable in own_variables(layer)]
 
 
 def _unfilled_copy(layer, classes):
     """A copy of a built layer whose variables still hold their initializers and no values."""
-    state = keras.src.backend.common.global_state
-    waiting = list(state.get_global_attribute("uninitialized_variables") or [])
-    safe_mode = keras.src.saving.serialization_lib.SafeModeScope
-    try:
-        with (
-            keras.saving.custom_object_scope(classes),
-            safe_mode(False),  # what the configuration names is in this process already
-            keras.StatelessScope(initialize_variables=False),
-        ):
-            copy = type(layer).from_config(layer.get_config())
-            if not copy.built:
-                copy.build_from_config(layer.get_build_config())
-    finally:
-        # Otherwise Keras would give the copy's variables values at its next occasion.
-        state.set_global_attribute("uninitialized_variables", waiting)
+    with keras.saving.custom_object_scope(classes), unfilled_variables():
+        copy = type(layer).from_config(layer.get_config())
+        if not copy.built:
+            copy.build_from_config(layer.get_build_config())
     return copy
 
 
 def _signature(layer):
     """Shapes and types of a layer's own variables, for telling whether two layers are alike."""
-    return [(tuple(variable.shape), variable.dtype) for variable in _own_variables(layer)]
+    return [(tuple(variable.shape), variable.dtype) for variable in own_variables(layer)]
 
 
 def _by_name(layer, variable, reason):

@@ -1,12 +1,15 @@
 """The data of `fit`, `evaluate` and `predict`, as arrays of the types that Keras makes of them."""
 
 import numpy as np
-from keras.src.trainers.data_adapters import data_adapter_utils
-from keras.src.trainers.data_adapters.array_data_adapter import can_convert_arrays
-from keras.src.trainers.data_adapters.array_slicing import convert_to_sliceable
 
 from ae_multi import backends
 from ae_multi._keras import keras
+from ae_multi._keras_internals import (
+    can_convert_arrays,
+    class_weight_to_sample_weights,
+    is_sparse_or_ragged,
+    to_numpy,
+)
 from ae_multi.errors import InputError
 
 
@@ -53,7 +56,7 @@ def as_data(x, y=None, sample_weight=None, class_weight=None):
             raise InputError("Expected class_weight with one array of labels. Received: no such y.")
     x, y, sample_weight = keras.tree.map_structure(convert, (x, y, sample_weight))
     if class_weight is not None:
-        sample_weight = data_adapter_utils.class_weight_to_sample_weights(y, class_weight)
+        sample_weight = class_weight_to_sample_weights(y, class_weight)
     data = (x, y, None if y is None else _weights_for(y, sample_weight))
     lengths = _lengths(data)
     if len(lengths) != 1 or lengths == [0]:
@@ -181,24 +184,13 @@ def as_array(part):
     """
     if isinstance(part, np.ndarray):
         array = part
-    elif _is_sparse(part):
+    elif is_sparse_or_ragged(part) or getattr(part, "is_sparse", False) is True:
         raise NotArraysError(f"{type(part).__name__}, which is sparse or ragged")
     else:
         # As Keras reads it: a `pandas.Series` becomes one column.
-        sliceable = convert_to_sliceable(part, target_backend="numpy")
-        array = np.asarray(sliceable.convert_to_numpy(sliceable[:]))
+        array = to_numpy(part)
     if array.dtype.name.startswith(("float", "bfloat")):
         return array.astype(keras.config.floatx(), copy=False)
     if array.dtype.kind not in "iub":
         raise NotArraysError(f"an array of {array.dtype}")
     return array
-
-
-def _is_sparse(part):
-    return (
-        data_adapter_utils.is_tensorflow_ragged(part)
-        or data_adapter_utils.is_tensorflow_sparse(part)
-        or data_adapter_utils.is_jax_sparse(part)
-        or data_adapter_utils.is_scipy_sparse(part)
-        or getattr(part, "is_sparse", False) is True
-    )

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from ae_multi._keras import keras
+from ae_multi._keras_internals import flatten_layers, output_shapes
 from ae_multi.training.arrays import flat_arrays
 
 # What the widest layer gives for the samples that are computed at once should stay in the cache
@@ -35,13 +36,12 @@ def default_batch_size(model, data):
     fixed = {tensor.shape[0] for tensor in keras.tree.flatten(inputs)} - {None}
     if fixed:
         return int(min(fixed))
-    if not all(map(_computes_samples_alone, model._flatten_layers())):
+    if not all(map(_computes_samples_alone, flatten_layers(model))):
         return _KERAS
     widest = max(array[0].nbytes for array in flat_arrays(data))
-    for layer in model._flatten_layers():
-        for node in layer._inbound_nodes:
-            shapes = [tensor.shape[1:] for tensor in node.output_tensors]
-            widest = max([widest, *(4 * math.prod(s) for s in shapes if None not in s)])
+    for layer in flatten_layers(model):
+        shapes = [shape[1:] for shape in output_shapes(layer)]
+        widest = max([widest, *(4 * math.prod(s) for s in shapes if None not in s)])
     return int(np.clip(2 ** int(math.log2(max(1, _CACHE // widest))), _FEWEST, _LARGEST))
 
 

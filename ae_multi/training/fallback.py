@@ -1,6 +1,7 @@
 """What Keras's own `fit` must do, and why."""
 
 from ae_multi._keras import keras
+from ae_multi._keras_internals import has_distribute_strategy
 from ae_multi.selection import BACKENDS
 
 
@@ -14,7 +15,7 @@ def why_keras(model):
         return "the model has a make_train_function of its own"
     if keras.distribution.distribution() is not None:
         return "keras.distribution spreads the model over devices"
-    if getattr(model, "_distribute_strategy", None) is not None:
+    if has_distribute_strategy(model):
         return "a tf.distribute strategy holds the model"
     if keras.config.backend() == "jax" and not model.jit_compile:
         return (

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from ae_multi._keras import keras
+from ae_multi._keras_internals import compile_config, flatten_layers
 from ae_multi.data.digest import sha256
 from ae_multi.errors import InputError
 from ae_multi.training.arrays import NotArraysError, as_array, flat_arrays, is_stream
@@ -39,7 +40,7 @@ def facts_of(model, data, validation_data, order, callbacks, **others):
         callbacks: list of Keras callbacks.
         others: further plain values.
     """
-    compiled = dict(getattr(getattr(model, "_compile_config", None), "config", None) or {})
+    compiled = compile_config(model)
     optimizer = _described(model.optimizer)
     rate = optimizer.get("config", {}).pop("learning_rate", None)
     return {
@@ -111,10 +112,10 @@ def _model(model):
     """The model's configuration, with numbers for the names of its layers."""
     try:
         config = keras.saving.serialize_keras_object(model)
-        names = {layer.name for layer in model._flatten_layers()}
+        names = {layer.name for layer in flatten_layers(model)}
         return _described(config, names, {})
     except Exception:  # a model of one's own may not be able to say what it is
-        layers = [type(layer).__name__ for layer in model._flatten_layers()]
+        layers = [type(layer).__name__ for layer in flatten_layers(model)]
         return {"layers": layers, "shapes": [list(weight.shape) for weight in model.weights]}
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from ae_multi import backends
 from ae_multi._keras import keras
+from ae_multi._keras_internals import build_symbolically, optimizer_variables
 from ae_multi.backends.device_data import forget, known
 from ae_multi.backends.snapshot import Reachable
 from ae_multi.data.batches import EpochSetter, KerasBatches
@@ -183,7 +184,7 @@ def fit(
         history.plan = by_keras(why)
         return history
 
-    model._symbolic_build(data_batch=first(data, batch_size))
+    build_symbolically(model, first(data, batch_size))
     _check_optimizer(model)
     device_data = to_device(data)
     most = max(1, min(MAX_STEPS_PER_RUN, samples // batch_size))
@@ -261,7 +262,7 @@ def with_first(callback, callbacks):
 
 
 def _check_optimizer(model):
-    known = {id(variable) for variable in model.optimizer._trainable_variables}
+    known = {id(variable) for variable in optimizer_variables(model.optimizer)}
     if any(id(variable) not in known for variable in model.trainable_variables):
         raise InputError(
             "Expected an optimizer that holds state for this model's weights. Received: one that "

@@ -4,6 +4,12 @@ import numpy as np
 
 from ae_multi import backends
 from ae_multi._keras import keras
+from ae_multi._keras_internals import (
+    build_symbolically,
+    check_compiled,
+    metrics_in_order,
+    metrics_result,
+)
 from ae_multi.backends.chunks import as_numpy
 from ae_multi.backends.snapshot import Reachable
 from ae_multi.training.arrays import (
@@ -119,7 +125,7 @@ def evaluate(
     if any(map(wants_test_batches, asked)):
         why = "a callback does something at each batch"
     if why is None:
-        model._assert_compile_called("evaluate")
+        check_compiled(model, "evaluate")
         check_positive(batch_size=batch_size, steps=steps)
         try:
             data = as_data(x, y, sample_weight)
@@ -144,7 +150,7 @@ def evaluate(
     callbacks.on_test_begin()
     logs = evaluation.run(progress)
     callbacks.on_test_end(logs)
-    return logs if return_dict else model._flatten_metrics_in_order(logs)
+    return logs if return_dict else metrics_in_order(model, logs)
 
 
 class Evaluation:
@@ -162,7 +168,7 @@ class Evaluation:
     def __init__(self, model, data, batch_size, steps=None, again=False):
         self._samples = length(data)
         batch_size, steps = batches_of(self._samples, batch_size, steps)
-        model._symbolic_build(data_batch=first(data, batch_size))
+        build_symbolically(model, first(data, batch_size))
         self.model, self._data, self.batch_size = model, data, batch_size
         if steps is not None:
             self._samples = min(self._samples, steps * batch_size)
@@ -210,7 +216,7 @@ class Evaluation:
             done += len(indices)
             if progress is not None:
                 progress.advance(done, logs)
-        logs = self.model._get_metrics_result_or_logs(logs)
+        logs = metrics_result(self.model, logs)
         return {name: _number(value) for name, value in logs.items()}
 
     def _runs(self):

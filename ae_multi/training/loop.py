@@ -6,6 +6,7 @@ import time
 import numpy as np
 
 from ae_multi._keras import keras
+from ae_multi._keras_internals import metrics_result, restored_epoch, shut_down_threads
 from ae_multi.backends.chunks import as_numpy
 from ae_multi.data.batches import epoch_order, steps_in_epoch
 from ae_multi.errors import DivergenceError
@@ -96,7 +97,7 @@ class Loop:
         model.stop_training = False
         logs = {}
         self.callbacks.on_train_begin()
-        first = self.saver.begin(model._initial_epoch or initial_epoch)
+        first = self.saver.begin(restored_epoch(model) or initial_epoch)
         if self.saver.position is not None:
             self._note(first)
         for epoch in range(first, first if self.saver.ended else epochs):
@@ -107,7 +108,7 @@ class Loop:
             logs = {
                 # Keras itself cannot read a single number of TensorFlow's of type bfloat16.
                 name: as_numpy(value) if keras.ops.is_tensor(value) else value
-                for name, value in model._get_metrics_result_or_logs(last).items()
+                for name, value in metrics_result(model, last).items()
             }
             logs.update(self.validate(epoch))
             self.callbacks.on_epoch_end(epoch, logs)
@@ -201,7 +202,5 @@ def closing(callbacks):
     try:
         yield
     except BaseException:
-        if callbacks._executor is not None:
-            callbacks._executor.shutdown()
-            callbacks._executor = None
+        shut_down_threads(callbacks)
         raise

@@ -15,6 +15,7 @@ import numpy as np
 
 from ae_multi import backends
 from ae_multi._keras import keras
+from ae_multi._keras_internals import flatten_layers
 from ae_multi.backends.snapshot import Reachable
 from ae_multi.errors import InputError
 from ae_multi.training import plan_cache
@@ -254,7 +255,7 @@ class _Trial:
 
 def _key(model, device_data, batch_size):
     """What a plan's times depend on, as a digest."""
-    layers = [(type(layer).__name__, layer.compute_dtype) for layer in model._flatten_layers()]
+    layers = [(type(layer).__name__, layer.compute_dtype) for layer in flatten_layers(model)]
     shapes = [tuple(variable.shape) for variable in model.variables]
     optimizer = type(model.optimizer).__name__
     return _digest(layers, shapes, optimizer, device_data.signature, batch_size)

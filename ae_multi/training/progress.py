@@ -6,6 +6,7 @@ import math
 import numpy as np
 
 from ae_multi._keras import keras
+from ae_multi._keras_internals import show_progress
 
 _reports = []
 
@@ -74,19 +75,7 @@ class Progress(keras.callbacks.ProgbarLogger):
 
     def advance(self, step, logs):
         """Show that ``step`` steps of the epoch are done and what the ``logs`` are."""
-        # Keras averages what it is shown; logs of a run are means over the epoch already.
-        self._maybe_init_progbar()
-        self.progbar.stateful_metrics, self.progbar.stateless_metrics = set(logs), None
-        self._update_progbar(step - 1, logs)
+        show_progress(self, step, logs, self._rate)
 
-    def _maybe_init_progbar(self):
-        fresh = self.progbar is None
-        super()._maybe_init_progbar()
-        if fresh:
-            plain = self.progbar._format_time
-
-            def with_rate(seconds, unit):
-                rate = f" - {self._batch_size / seconds:,.0f} samples/s" if seconds else ""
-                return plain(seconds, unit) + rate
-
-            self.progbar._format_time = with_rate
+    def _rate(self, seconds):
+        return f" - {self._batch_size / seconds:,.0f} samples/s" if seconds else ""

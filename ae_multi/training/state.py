@@ -5,21 +5,9 @@ import re
 import numpy as np
 
 from ae_multi._keras import keras
+from ae_multi._keras_internals import CALLBACK_STATE
 from ae_multi.backends.chunks import as_numpy
 from ae_multi.errors import InputError
-
-# What Keras's own callbacks remember from one epoch to the next.
-_REMEMBERED = {
-    keras.callbacks.History: ("history", "epoch"),
-    keras.callbacks.EarlyStopping: (
-        "wait", "stopped_epoch", "best", "best_weights", "best_epoch"
-    ),
-    keras.callbacks.ReduceLROnPlateau: ("wait", "cooldown_counter", "best"),
-    keras.callbacks.ModelCheckpoint: (
-        "best", "_batches_seen_since_last_saving", "_last_batch_seen"
-    ),
-    keras.callbacks.SwapEMAWeights: ("_ema_weights_in_model",),
-}  # fmt: skip
 
 
 def get_state(model, callbacks):
@@ -147,7 +135,7 @@ def _has_hooks(callback):
 
 
 def _attributes(callback):
-    return next((names for cls, names in _REMEMBERED.items() if isinstance(callback, cls)), ())
+    return next((names for cls, names in CALLBACK_STATE.items() if isinstance(callback, cls)), ())
 
 
 def _state_of(callback):

@@ -1,6 +1,7 @@
 """Validation after an epoch, on arrays that stay on the device, or on a stream by Keras."""
 
 from ae_multi._keras import keras
+from ae_multi._keras_internals import should_evaluate
 from ae_multi.training.arrays import NotArraysError, as_data
 from ae_multi.training.inference import Evaluation
 
@@ -42,7 +43,7 @@ def validator(model, data, callbacks, validation_freq, validation_steps, validat
         return stream() if made[0] is None else held()
 
     def validate(epoch):
-        if data is None or not model._should_eval(epoch, validation_freq):
+        if data is None or not should_evaluate(model, epoch, validation_freq):
             return {}
         return {f"val_{name}": value for name, value in run().items()}
 

@@ -1,6 +1,7 @@
 """A model's outputs for a whole array, on JAX."""
 
 from ae_multi._keras import keras
+from ae_multi._keras_internals import call_arguments
 from ae_multi.backends.chunks import in_chunks
 from ae_multi.backends.device_data import as_rows, cached
 from ae_multi.backends.jax.device import compiler_options
@@ -13,7 +14,7 @@ def forward(model, x, batch_size, on_progress=None):
     variables = model.non_trainable_variables
     weights = [variable.value for variable in model.trainable_variables]
     others = [variable.value for variable in variables]
-    call = {"training": False} if model._call_has_training_arg else {}
+    call = call_arguments(model, training=False)
 
     # Samples go in and come out as rows of numbers: XLA may lay out arrays of more axes anew.
     shapes = [array.shape[1:] for array in keras.tree.flatten(x)]

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 
+from ae_multi._keras_internals import assign_raw_values, raw_values
 from ae_multi.backends.device_data import DeviceData, cached, flat
 from ae_multi.backends.jax.device import compiler_options, has_eigen, on_cpu
 from ae_multi.backends.jax.optimizations.convolutions import suited
@@ -91,13 +92,12 @@ class Steps:
         """The state as it is, for `restore`."""
         # Past `value` and `assign`, which look at each variable's state and at what it is given;
         # for all variables together that takes as long as some steps of a small network.
-        return tuple([variable._value for variable in group] for group in self._groups)
+        return tuple(raw_values(group) for group in self._groups)
 
     def restore(self, state):
         """Set the model's variables to a state."""
         for group, values in zip(self._groups, state, strict=True):
-            for variable, value in zip(group, values, strict=True):
-                variable._direct_assign(value)
+            assign_raw_values(group, values)
 
     def _scan(self, state, indices):
         # Runs of any length are one program: the rows are filled up and the steps counted.

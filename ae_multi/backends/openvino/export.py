@@ -3,14 +3,15 @@
 import numpy as np
 import openvino
 import openvino.opset16 as operations
-from keras.src.backend.openvino.core import OpenVINOKerasTensor
+
+from ae_multi._keras_internals import openvino_tensor
 
 
 def write(model, format, path):
     """Write a functional Keras model from "input" to a dict of outputs, for any batch size."""
     shape = openvino.PartialShape([-1, *model.input_shape[1:]])
     inputs = operations.parameter(shape, openvino.Type.f32)
-    outputs = model(OpenVINOKerasTensor(inputs.output(0)), training=False)
+    outputs = model(openvino_tensor(inputs.output(0)), training=False)
     results = [operations.result(outputs[name].output) for name in sorted(outputs)]
     graph = openvino.Model(results, [inputs])
     graph.inputs[0].tensor.set_names({"input"})

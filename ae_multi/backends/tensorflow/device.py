@@ -4,6 +4,8 @@ import os
 
 import tensorflow as tf
 
+from ae_multi._keras_internals import wrap_tensorflow_cast
+
 
 def version():
     """TensorFlow's version."""
@@ -54,16 +56,16 @@ def wait():
 
 def allow_float64():
     """Cast Python numbers straight to float64; Keras's way is through float32."""
-    from keras.src.backend.tensorflow import core
 
-    real = core.cast
+    def wrap(real):
+        def cast(x, dtype):
+            if isinstance(x, float) and str(dtype) == "float64":
+                return tf.constant(x, tf.float64)
+            return real(x, dtype)
 
-    def cast(x, dtype):
-        if isinstance(x, float) and str(dtype) == "float64":
-            return tf.constant(x, tf.float64)
-        return real(x, dtype)
+        return cast
 
-    core.cast = cast
+    wrap_tensorflow_cast(wrap)
 
 
 def gradients(function, variables):

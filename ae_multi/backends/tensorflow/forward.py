@@ -5,6 +5,7 @@ from contextlib import nullcontext
 import tensorflow as tf
 
 from ae_multi._keras import keras
+from ae_multi._keras_internals import call_arguments
 from ae_multi.backends.chunks import in_chunks, two_threads
 from ae_multi.backends.device_data import cached
 from ae_multi.backends.layer_queries import draws
@@ -17,7 +18,7 @@ _MIN_PARTS = 4
 
 def forward(model, x, batch_size, on_progress=None):
     """Outputs of ``model`` in use for all of ``x``, as NumPy arrays; see `ae_multi.backends`."""
-    call = {"training": False} if model._call_has_training_arg else {}
+    call = call_arguments(model, training=False)
 
     def make():
         def program(batch):

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from ae_multi import _jit_compile
 from ae_multi._keras import keras
+from ae_multi._keras_internals import flatten_layers
 from ae_multi.backends.device_data import DeviceData, cached, flat
 from ae_multi.backends.layer_queries import draws, has_convolutions
 from ae_multi.backends.snapshot import others
@@ -30,7 +31,7 @@ def plans(model):
         return by_xla if model.jit_compile else plain
     if model.jit_compile:
         return by_xla + plain
-    if has_convolutions(model) or not all(layer.supports_jit for layer in model._flatten_layers()):
+    if has_convolutions(model) or not all(layer.supports_jit for layer in flatten_layers(model)):
         return [*plain, ("loop-xla", np.inf)]
     # On a CPU it took 1.0 s for 4 weights and 3.8 s for 20.
     building = 0.3 + 0.18 * len(model.trainable_variables) if on_cpu() else 5.0

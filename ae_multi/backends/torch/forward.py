@@ -6,6 +6,7 @@ from threading import Lock
 import torch
 
 from ae_multi._keras import keras
+from ae_multi._keras_internals import call_arguments
 from ae_multi.backends.chunks import as_numpy, in_chunks, two_threads
 from ae_multi.backends.device_data import cached, forget, signature
 from ae_multi.backends.torch.graph_passes.nodes import is_on_cpu, roots_of_changes
@@ -19,7 +20,7 @@ _POOL = Lock()
 
 def forward(model, x, batch_size, on_progress=None):
     """Outputs of ``model`` in use for all of ``x``, as NumPy arrays; see `ae_multi.backends`."""
-    call = {"training": False} if model._call_has_training_arg else {}
+    call = call_arguments(model, training=False)
     model.eval()  # as Keras's `predict` does, for layers that read PyTorch's own flag
     variables = [*model.trainable_variables, *model.non_trainable_variables]
     full = keras.tree.map_structure(lambda array: array[:batch_size], x)

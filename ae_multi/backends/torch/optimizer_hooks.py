@@ -9,6 +9,14 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from ae_multi._keras import keras
+from ae_multi._keras_internals import (
+    adam_moments,
+    is_backend_class,
+    learning_rate_setting,
+    replace_update_step,
+    restore_update_step,
+    update_step,
+)
 
 ops = keras.ops
 
@@ -32,7 +40,7 @@ def why_not_recorded(optimizer):
             return "gradient_accumulation_steps updates weights in some steps only"
         if each.use_ema and each.ema_overwrite_frequency:
             return "ema_overwrite_frequency overwrites weights in some steps only"
-        if _calls_python(each._learning_rate):
+        if _calls_python(learning_rate_setting(each)):
             return "the learning rate is a Python function"
     return None
 
@@ -54,11 +62,11 @@ class Updates:
 
     def __enter__(self):
         for optimizer in self._forms:
-            vars(optimizer)["_backend_update_step"] = self._watched(optimizer)
+            replace_update_step(optimizer, self._watched(optimizer))
 
     def __exit__(self, *exception):
         for optimizer in self._forms:
-            del vars(optimizer)["_backend_update_step"]
+            restore_update_step(optimizer)
 
     def fall_back(self):
         """Take the next form of the update that failed; return whether there was one."""
@@ -100,12 +108,12 @@ def _calls_python(learning_rate):
 def update_forms(optimizer, fuse):
     """List the forms of an optimizer's update, functions of (gradients, variables, rate)."""
     own = type(optimizer)
-    forms = [lambda *arguments: own._backend_update_step(optimizer, *arguments)]
-    if not own.__module__.startswith("keras.src.backend.torch."):
+    forms = [lambda *arguments: update_step(own)(optimizer, *arguments)]
+    if not is_backend_class(own.__module__):
         return forms  # it has the update of every backend, or the user's
     kinds = keras.optimizers
     public = next(kind for kind in own.__mro__ if getattr(kinds, kind.__name__, None) is kind)
-    forms.append(lambda *arguments: public._backend_update_step(optimizer, *arguments))
+    forms.append(lambda *arguments: update_step(public)(optimizer, *arguments))
     if fuse and issubclass(own, kinds.Adam) and not optimizer.amsgrad:
         forms.insert(0, lambda *arguments: _fused_adam(optimizer, *arguments))
     return forms
@@ -121,9 +129,8 @@ def _fused_adam(optimizer, gradients, variables, learning_rate):
     weights = [variable.value for variable in variables]
     if {tensor.dtype for tensor in (*weights, *gradients)} != {torch.float32}:
         raise RuntimeError("Expected float32 weights and gradients.")
-    places = [optimizer._get_variable_index(variable) for variable in variables]
-    first = [optimizer._momentums[place].value for place in places]
-    second = [optimizer._velocities[place].value for place in places]
+    moments = adam_moments(optimizer, variables)
+    first, second = ([variable.value for variable in group] for group in moments)
     # The kernel goes through memory in order.
     if not all(tensor.is_contiguous() for tensor in (*weights, *first, *second)):
         raise RuntimeError("Expected contiguous weights.")

@@ -13,6 +13,13 @@ import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from ae_multi._keras import keras
+from ae_multi._keras_internals import (
+    call_arguments,
+    compute_loss,
+    flatten_layers,
+    loss_tracker,
+    raw_values,
+)
 from ae_multi.backends.device_data import flat
 from ae_multi.backends.snapshot import Reachable, generators
 from ae_multi.backends.torch.graph_passes.simplify import simplified
@@ -45,12 +52,8 @@ class Recording:
 
 
 def tensors(variables):
-    """The detached tensors of Keras variables.
-
-    `Variable.value` looks up at each access who reads it, which takes for all variables together
-    as long as a step of a small network.
-    """
-    return [variable._value.detach() for variable in variables]
+    """The detached tensors of Keras variables."""
+    return [value.detach() for value in raw_values(variables)]
 
 
 def record(model, compute, variables, *inputs, fuse=False):
@@ -128,7 +131,7 @@ class _Scope(keras.StatelessScope):
 
     def _note(self, variable):
         if id(variable) not in self._known:
-            if variable._value is None:
+            if raw_values([variable])[0] is None:
                 raise UnrepeatableError(f"a step makes the variable {variable.path}")
             self.others[id(variable)] = variable
 
@@ -181,7 +184,7 @@ def _digest(graph):
 def wraps_modules(model):
     """Whether a layer is a module of PyTorch's own, with state that Keras does not know."""
     return any(
-        isinstance(layer, keras.layers.TorchModuleWrapper) for layer in model._flatten_layers()
+        isinstance(layer, keras.layers.TorchModuleWrapper) for layer in flatten_layers(model)
     )
 
 
@@ -218,13 +221,11 @@ def _train(model, batch, scope):
     for weight in weights:
         weight.requires_grad_(True)
     with torch.enable_grad():
-        y_pred = model(x, training=True) if model._call_has_training_arg else model(x)
-        loss = model._compute_loss(
-            x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=True
-        )
+        y_pred = model(x, **call_arguments(model, training=True))
+        loss = compute_loss(model, x, y, y_pred, sample_weight, training=True)
         scaled = model.optimizer.scale_loss(loss)
     samples = next(part for part in keras.tree.flatten(x) if part is not None).shape[0]
-    model._loss_tracker.update_state(loss.detach(), sample_weight=samples)
+    loss_tracker(model).update_state(loss.detach(), sample_weight=samples)
     if weights:
         gradients = list(torch.autograd.grad(scaled, weights, allow_unused=True))
         for weight in weights:
