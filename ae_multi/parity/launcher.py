@@ -1,9 +1,11 @@
 """Have a model's traces recorded, each in a process of its own."""
 
+import dataclasses
 import os
 from pathlib import Path
 
 from ae_multi.errors import WorkerError
+from ae_multi.parity.job import TraceJob
 from ae_multi.parity.model_builder import reference_to
 from ae_multi.parity.samples import hand_over
 from ae_multi.parity.trace import Trace
@@ -51,25 +53,17 @@ class TraceLauncher:
         self._folder, self._python, self._on_event = Path(folder), python, on_event
         self._children, self._stopped, self._plans = set(), False, bool(plans)
         data = hand_over(x, y, shape, check_seed(seed), self._folder / "data.npz", data_path)
-        self._job = {
-            "run": "ae_multi.parity.worker:record_traces",
-            "build": reference_to(build_model),
-            "folder": os.getcwd(),
-            "programs": str(self._folder / "programs"),
-            "data": data,
-            "seed": seed,
-            "steps": steps,
-            "batch_size": batch_size,
-            "epoch": bool(epoch),
-            "epochs": epochs,
-            "float64": False,
-            "plans": False,
-            "start": None,
-            "perturbed": [],
-            "ulp_perturbed": [],
-            "injected": [],
-            "repro_data": None,
-        }
+        self._job = TraceJob(
+            build=reference_to(build_model),
+            folder=os.getcwd(),
+            programs=str(self._folder / "programs"),
+            data=data,
+            seed=seed,
+            steps=steps,
+            batch_size=batch_size,
+            epoch=bool(epoch),
+            epochs=epochs,
+        )
 
     def trace(self, backend, python=None):
         """The float32 `Trace` of a backend, by another interpreter than usual if one is given."""
@@ -119,7 +113,8 @@ class TraceLauncher:
 
     def _first(self, path):
         """The trace at ``path``; the first one starts those that follow."""
-        self._job["start"] = self._job["start"] or path
+        if self._job.start is None:
+            self._job = dataclasses.replace(self._job, start=path)
         return Trace.load(path)
 
     def _paths(self, name, count):
@@ -127,7 +122,7 @@ class TraceLauncher:
 
     def _record(self, backend, name, python=None, **changes):
         path = str(self._folder / f"{name}.npz")
-        job = {**self._job, "trace": path, **changes}
+        job = dataclasses.replace(self._job, trace=path, **changes).to_dict()
         for event in run(python or self._python(backend), backend, job, self._children):
             if self._stopped:
                 raise WorkerError("The comparison was ended.")

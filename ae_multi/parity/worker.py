@@ -17,6 +17,7 @@ from ae_multi.data.batches import steps_in_epoch
 from ae_multi.environment import describe_backend
 from ae_multi.parity import float64, model_builder, same_random, samples, trainings
 from ae_multi.parity.bounds import terms_of_a_step
+from ae_multi.parity.job import TraceJob
 from ae_multi.parity.perturbation import (
     optimizer_roundoff,
     perturb_gradients,
@@ -42,71 +43,62 @@ def record_traces(job, emit):
     """Build the job's model, run it step by step, and save the trace.
 
     Args:
-        job: dict with ``build`` (a reference as `model_builder.find` takes it), ``folder`` (where
-            its module is looked for), ``data`` (what `samples.hand_over` returned), ``seed``,
-            ``batch_size``, ``steps``, ``epoch`` (whether to train one of SGD), ``epochs`` (of the
-            model's own optimizer; 0 for none), ``float64`` (whether to compute in true float64),
-            ``start`` (a trace whose initial weights to take, or None) and ``trace`` (where to
-            save). Further traces go to the paths in ``perturbed`` (each perturbed as float32
-            rounding would perturb it), ``ulp_perturbed`` (each from initial weights one ulp off and
-            perturbed in each step) and ``injected`` (one or none, with a learning rate that is too
-            large). With ``plans``, the steps are also taken by each plan of the backend, and saved
-            beside ``trace``. With ``repro_data`` (``stage``, ``place`` and ``path``) no trace is
-            recorded, but what shows one entry saved. What is compiled is kept in ``programs``.
+        job: dict of a `TraceJob`.
         emit: called with one dict of plain values per event.
     """
-    sys.path.insert(0, job["folder"])
-    backends.current().keep_programs(job["programs"])
+    job = TraceJob.from_dict(job)
+    sys.path.insert(0, job.folder)
+    backends.current().keep_programs(job.programs)
     backends.current().full_precision()
-    if job["float64"]:
+    if job.float64:
         float64.install()
-    asked = same_random.install(job["seed"])
-    data = samples.receive(job["data"], keras.config.floatx())
-    first = model_builder.build(job["build"], data.xs)
-    start = Trace.load(job["start"]) if job["start"] else None
-    drawn = TraceRecorder(first, data.xs, [], job["seed"], job["batch_size"]).weights()
+    asked = same_random.install(job.seed)
+    data = samples.receive(job.data, keras.config.floatx())
+    first = model_builder.build(job.build, data.xs)
+    start = Trace.load(job.start) if job.start else None
+    drawn = TraceRecorder(first, data.xs, [], job.seed, job.batch_size).weights()
     start_weights = (start.stages["start"] if start else None) or drawn
     data = dataclasses.replace(
         data,
-        ys=data.ys or _targets(first, data.xs, job["seed"]),
-        test_ys=data.test_ys or _targets(first, data.tests, job["seed"]),
+        ys=data.ys or _targets(first, data.xs, job.seed),
+        test_ys=data.test_ys or _targets(first, data.tests, job.seed),
     )
     if keras.config.backend() not in FORWARD_ONLY:  # where no loss is ever asked for
-        model_builder.check_targets(job["build"], first, data.xs, data.ys)
+        model_builder.check_targets(job.build, first, data.xs, data.ys)
     runs = _Runs(job, data, [found["values"] for found in start_weights], emit)
-    if job["repro_data"]:
-        runs.save_repro_data(first, **job["repro_data"])
+    if job.repro_data:
+        runs.save_repro_data(first, **job.repro_data)
         return
 
     forward_only = keras.config.backend() in FORWARD_ONLY or not first.trainable_variables
     # Of the oracle the perturbed runs follow; only there the sums behind its values are needed.
-    recorder = runs.recorder(first, with_sums=bool(job["perturbed"]))
+    recorder = runs.recorder(first, with_sums=bool(job.perturbed))
     # What was drawn is what the first stage compares; all others start from the same numbers.
-    stages = {"start": drawn, **recorder.forward(job["steps"])}
-    if job["float64"] and runs.products(stages["forward"]) < _MAX_PRODUCTS:
+    stages = {"start": drawn, **recorder.forward(job.steps)}
+    if job.float64 and runs.products(stages["forward"]) < _MAX_PRODUCTS:
         # Float32 is compiled as it always is: how is what is looked at there.
         backends.current().compile_soon()
     about = {
         **describe_backend(),
-        "precision": "float64" if job["float64"] else "float32, TF32 off",
+        "precision": "float64" if job.float64 else "float32, TF32 off",
         "model": _digest(first),
         "data": data.digest,
         "data_about": data.about,
-        "seed": job["seed"],
+        "seed": job.seed,
         "not_comparable": sorted(asked),
         "forward_only": forward_only,
     }
     if not forward_only:
-        stages |= recorder.steps(job["steps"], runs.count_step)
+        stages |= recorder.steps(job.steps, runs.count_step)
         # One rate for all traces: that of the first.
         rate = (start.about.get("rate") if start else None) or trainings.gentle_rate(
             stages["gradient"]
         )
         about |= {"optimizer_roundoff": optimizer_roundoff(first.optimizer), "rate": rate}
         stages |= runs.trainings(rate)
-    Trace(about, stages).save(job["trace"])
+    Trace(about, stages).save(job.trace)
     if not forward_only:
-        if job["plans"] and why_keras(first) is None:
+        if job.plans and why_keras(first) is None:
             runs.by_plans(first, about, rate)
         runs.variations(about, stages, rate)
     emit({"event": "trace", "about": about})
@@ -119,13 +111,13 @@ class _Runs:
         self.job, self.data, self.start, self._emit = job, data, start, emit
         self._done = 0
         # Of the float64 trace only the curve is drawn, not the test error compared.
-        self.epochs = min(1, job["epochs"]) if job["float64"] else job["epochs"]
-        per_epoch = steps_in_epoch(len(data.xs[0]), job["batch_size"])
-        epoch = per_epoch * job["epoch"]
+        self.epochs = min(1, job.epochs) if job.float64 else job.epochs
+        per_epoch = steps_in_epoch(len(data.xs[0]), job.batch_size)
+        epoch = per_epoch * job.epoch
         self._total = (
-            (1 + len(job["perturbed"])) * (job["steps"] + epoch)
-            + (1 + len(job["ulp_perturbed"])) * self.epochs * per_epoch
-            + len(job["injected"]) * (epoch + per_epoch * min(1, self.epochs))
+            (1 + len(job.perturbed)) * (job.steps + epoch)
+            + (1 + len(job.ulp_perturbed)) * self.epochs * per_epoch
+            + len(job.injected) * (epoch + per_epoch * min(1, self.epochs))
         )
 
     def products(self, forward):
@@ -146,20 +138,18 @@ class _Runs:
         Where some runs are perturbed, all are, the others by nothing; so they share programs.
         """
         if model is None:
-            random.seed(self.job["seed"])  # the same seeds for the same layers
-            model = model_builder.build(self.job["build"], self.data.xs)
+            random.seed(self.job.seed)  # the same seeds for the same layers
+            model = model_builder.build(self.job.build, self.data.xs)
         for variable, values in zip(model.weights, start or self.start, strict=True):
             variable.assign(values.astype(variable.dtype))
         self._perturb(model.optimizer, run, amplitudes, len(model.trainable_variables))
         job, data = self.job, self.data
-        return TraceRecorder(
-            model, data.xs, data.ys, job["seed"], job["batch_size"], with_sums, plan
-        )
+        return TraceRecorder(model, data.xs, data.ys, job.seed, job.batch_size, with_sums, plan)
 
     def _perturb(self, optimizer, run, amplitudes, gradients):
-        if self.job["perturbed"]:
+        if self.job.perturbed:
             still = [0.0] * gradients
-            perturb_gradients(optimizer, self.job["seed"], run, amplitudes or still)
+            perturb_gradients(optimizer, self.job.seed, run, amplitudes or still)
 
     def save_repro_data(self, model, stage, place, path):
         """Save what shows one entry of a stage: a layer, its inputs and weights, or a training."""
@@ -168,12 +158,12 @@ class _Runs:
             recorder.save_layer(stage, place, path)
             return
         batches = [recorder.batch(step) for step in range(place + 1 if stage == "losses" else 1)]
-        save_training_data(path, model, self.job["build"], self.job["folder"], batches)
+        save_training_data(path, model, self.job.build, self.job.folder, batches)
 
     def trainings(self, rate):
         """The stages "epoch" and "training", as far as the job wants them."""
         stages = {}
-        if self.job["epoch"]:
+        if self.job.epoch:
             stages["epoch"] = self._sgd(self.recorder(), rate)
         if self.epochs:
             stages["training"] = self._own(self.recorder(), self.epochs)
@@ -185,44 +175,44 @@ class _Runs:
             if not math.isfinite(seconds):
                 continue
             # The steps of the plans are not among those that are counted.
-            stages = self.recorder(plan=plan).losses(self.job["steps"])
-            if self.job["epoch"]:
+            stages = self.recorder(plan=plan).losses(self.job.steps)
+            if self.job.epoch:
                 recorder, sgd = self.recorder(plan=plan), trainings.gentle_sgd(rate)
                 stages["epoch"] = trainings.sgd_epoch(recorder, self.data, sgd, lambda: None)
             if self.epochs:
                 recorder = self.recorder(plan=plan)
                 stages["training"] = trainings.training_by_plan(recorder, self.data, self.epochs)
-            path = Path(self.job["trace"])
+            path = Path(self.job.trace)
             Trace({**about, "plan": plan}, stages).save(path.with_name(f"{path.stem}+{plan}.npz"))
 
     def variations(self, about, stages, rate):
         """Save the further traces that the job wants."""
         terms = terms_of_a_step(stages)
         amplitudes = perturbation_amplitudes(stages["gradient"][1:], terms)
-        for run, path in enumerate(self.job["perturbed"], 1):
+        for run, path in enumerate(self.job.perturbed, 1):
             found = {"start": stages["start"], **self._perturbed(run, amplitudes, rate)}
             Trace(about, found).save(path)
-        for run, path in enumerate(self.job["ulp_perturbed"], 1):
-            recorder = self.recorder(start=perturb_by_ulp(self.start, self.job["seed"], run))
-            perturb_training(recorder.model.optimizer, self.job["seed"], run, terms)
+        for run, path in enumerate(self.job.ulp_perturbed, 1):
+            recorder = self.recorder(start=perturb_by_ulp(self.start, self.job.seed, run))
+            perturb_training(recorder.model.optimizer, self.job.seed, run, terms)
             Trace(about, {"training": self._own(recorder, self.epochs)}).save(path)
-        for path in self.job["injected"]:
+        for path in self.job.injected:
             Trace(about, self._injected(rate)).save(path)
 
     def _perturbed(self, run, amplitudes, rate):
         """The stages of a trace that is perturbed as float32 rounding would perturb it."""
         perturbed = {"run": run, "amplitudes": amplitudes}
-        start = perturb_by_ulp(self.start, self.job["seed"], run)
-        recorder, steps = self.recorder(start=start, **perturbed), self.job["steps"]
+        start = perturb_by_ulp(self.start, self.job.seed, run)
+        recorder, steps = self.recorder(start=start, **perturbed), self.job.steps
         found = {**recorder.forward(steps), **recorder.steps(steps, self.count_step)}
-        if self.job["epoch"]:
+        if self.job.epoch:
             found["epoch"] = self._sgd(self.recorder(start=start), rate, **perturbed)
         return found
 
     def _injected(self, rate):
         """The trainings with a learning rate that is a thousandth too large, for comparison."""
         found = {}
-        if self.job["epoch"]:
+        if self.job.epoch:
             found["epoch"] = self._sgd(self.recorder(), rate * _INJECTED_RATE_FACTOR)
         recorder = self.recorder()
         optimizer = recorder.model.optimizer

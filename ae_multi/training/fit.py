@@ -119,9 +119,11 @@ def fit(
     if not model.compiled:
         raise InputError("Expected a compiled model. Received: one without model.compile().")
     check_positive(epochs=epochs, batch_size=batch_size, steps_per_epoch=steps_per_epoch)
-    saved = Checkpoints.asked(checkpoint, every, keep, resume)
-    passed_on = {
+    checkpoints = Checkpoints.asked(checkpoint, every, keep, resume)
+    options = {
+        "epochs": epochs,
         "verbose": verbose,
+        "callbacks": callbacks,
         "initial_epoch": initial_epoch,
         "validation_freq": validation_freq,
         "validation_steps": validation_steps,
@@ -130,31 +132,29 @@ def fit(
     try:
         data = as_data(x, y, sample_weight, class_weight)
     except NotArraysError as error:
-        check_unsaved(saved, error.reason)
+        check_unsaved(checkpoints, error.reason)
         history = keras.Model.fit(
             model,
             x,
             y,
             batch_size=batch_size,
-            epochs=epochs,
-            callbacks=callbacks,
             validation_split=validation_split,
             validation_data=validation_data,
             shuffle=shuffle,
             class_weight=class_weight,
             sample_weight=sample_weight,
             steps_per_epoch=steps_per_epoch,
-            **passed_on,
+            **options,
         )
         history.plan = by_keras(error.reason, warn=not is_stream(x))
         return history
-    epochs = limited_epochs(epochs)
-    if seed is None:
-        seed = getattr(model, "seed", None) or 0
+    options["epochs"] = limited_epochs(epochs)
     if validation_split and validation_data is None:
         data, validation_data = split(data, validation_split)
     samples = length(data)
     batch_size, steps_per_epoch = batches_of(samples, batch_size, steps_per_epoch)
+    if seed is None:
+        seed = getattr(model, "seed", None) or 0
     order = BatchOrder(
         samples,
         batch_size,
@@ -163,34 +163,46 @@ def fit(
         within_batches=shuffle == "batch",
         offset=offset_for(model, initial_epoch),
     )
-    why = "plan='keras' asks for it" if plan == "keras" else why_keras(model)
-    if model.optimizer is None:
-        why = "the model is compiled without an optimizer"
-    if why is not None:
-        check_unsaved(saved, why)
-        adapter = KerasBatches(data, batch_size, order.seed, steps_per_epoch, order.within_batches)
-        count = EpochSetter(
-            adapter.batches, order.offset, lambda *epochs: set_epochs(model, *epochs)
-        )
-        history = keras.Model.fit(
-            model,
-            adapter,
-            epochs=epochs,
-            shuffle=False,
-            callbacks=with_first(count, callbacks),
-            validation_data=validation_data,
-            **passed_on,
-        )
-        history.plan = by_keras(why)
+    reason = _reason_for_keras(model, plan)
+    if reason is not None:
+        check_unsaved(checkpoints, reason)
+        history = _fit_by_keras(model, data, order, validation_data, options)
+        history.plan = by_keras(reason)
         return history
+    return _fit_by_plan(model, data, order, validation_data, options, plan, checkpoints)
 
+
+def _reason_for_keras(model, plan):
+    """Return why Keras's `fit` trains ``model``, or None where a plan does."""
+    if model.optimizer is None:
+        return "the model is compiled without an optimizer"
+    return "plan='keras' asks for it" if plan == "keras" else why_keras(model)
+
+
+def _fit_by_keras(model, data, order, validation_data, options):
+    """Train by Keras's `fit` on the batches of ``order``."""
+    adapter = KerasBatches(data, order.batch_size, order.seed, order.steps, order.within_batches)
+    setter = EpochSetter(adapter.batches, order.offset, lambda *epochs: set_epochs(model, *epochs))
+    return keras.Model.fit(
+        model,
+        adapter,
+        shuffle=False,
+        validation_data=validation_data,
+        **{**options, "callbacks": with_first(setter, options["callbacks"])},
+    )
+
+
+def _fit_by_plan(model, data, order, validation_data, options, plan, checkpoints):
+    """Train by a plan of the backend: the named one, or for None the fastest."""
+    epochs, verbose, callbacks = (options[name] for name in ("epochs", "verbose", "callbacks"))
+    initial_epoch, batch_size = options["initial_epoch"], order.batch_size
     build_symbolically(model, first(data, batch_size))
     _check_optimizer(model)
     device_data = to_device(data)
-    most = max(1, min(MAX_STEPS_PER_RUN, samples // batch_size))
+    max_steps = max(1, min(MAX_STEPS_PER_RUN, order.samples // batch_size))
 
     def make(name):
-        return backends.current().Steps(model, device_data, name, True, batch_size, most)
+        return backends.current().Steps(model, device_data, name, True, batch_size, max_steps)
 
     progress = None
     if not isinstance(callbacks, keras.callbacks.CallbackList):
@@ -204,7 +216,7 @@ def fit(
             steps=order.steps,
         )
     training = model, data, validation_data, order, callbacks.callbacks
-    with closing(callbacks), saver_of(saved, *training, epochs, verbose) as saver:
+    with closing(callbacks), saver_of(checkpoints, *training, epochs, verbose) as saver:
         full, rest = order.epoch(initial_epoch)
         batches, count = full if len(full) else rest, order.steps * (epochs - initial_epoch)
         built = known(model)
@@ -215,9 +227,9 @@ def fit(
             model,
             validation_data,
             callbacks,
-            validation_freq,
-            validation_steps,
-            passed_on["validation_batch_size"],
+            options["validation_freq"],
+            options["validation_steps"],
+            options["validation_batch_size"],
         )
         loop = Loop(model, steps, order, callbacks, progress, validate, saver, begin, data)
         loop.train(initial_epoch, epochs)

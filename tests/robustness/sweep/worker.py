@@ -40,28 +40,24 @@ def main(job):
 
 
 def _trace_job(folder, job):
+    from ae_multi.parity.job import TraceJob
+
     # The oracle starts from float32 numbers; the others draw them, and the first stage compares.
     drawn = [path for name in _DRAWN if (path := folder / f"{name}.npz").exists()]
     perturbed = [str(folder / f"perturbed-{run}.npz") for run in range(job["perturbed"])]
-    return {
-        "build": f"{folder / 'model.py'}:build",
-        "data": {"file": str(folder / "data.npz")},
-        "folder": str(folder),
-        "programs": str(folder.with_name("programs")),
-        "trace": str(folder / f"{job['name']}.npz"),
-        "seed": job["seed"],
-        "steps": 1,
-        "batch_size": 10**6,
-        "epoch": False,
-        "epochs": 0,
-        "float64": job["float64"],
-        "start": str(drawn[0]) if job["float64"] else None,
-        "perturbed": perturbed,
-        "ulp_perturbed": [],
-        "injected": [],
-        "plans": False,
-        "repro_data": None,
-    }
+    return TraceJob(
+        build=f"{folder / 'model.py'}:build",
+        data={"file": str(folder / "data.npz")},
+        folder=str(folder),
+        programs=str(folder.with_name("programs")),
+        trace=str(folder / f"{job['name']}.npz"),
+        seed=job["seed"],
+        steps=1,
+        batch_size=10**6,
+        float64=job["float64"],
+        start=str(drawn[0]) if job["float64"] else None,
+        perturbed=perturbed,
+    ).to_dict()
 
 
 def _doing(error):
