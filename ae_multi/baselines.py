@@ -196,26 +196,28 @@ class LinearFilter:
         y, x = flat(noisy).astype(np.float64), flat(clean).astype(np.float64)
         if penalty is None:
             cut = max(1, len(y) * 4 // 5)
-            penalty = min(_PENALTIES, key=lambda each: self._try(y, x, cut, each))
+            penalty = min(_PENALTIES, key=lambda each: self._error(y, x, cut, each))
         self.penalty = penalty
-        self._learn(y, x, penalty)
+        self._ridge = _fit_ridge(y, x, penalty)
 
     def __call__(self, noisy):
         """Clean samples for noisy ones, in their shape, clipped to [0, 1]."""
-        restored = self._clean + (flat(noisy) - self._noisy) @ self._map
+        restored = self._ridge.predict(flat(noisy).astype(np.float64))
         return np.clip(restored, 0, 1).astype(np.float32).reshape(noisy.shape)
 
-    def _learn(self, y, x, penalty):
-        self._noisy, self._clean = y.mean(axis=0), x.mean(axis=0)
-        y, x = y - self._noisy, x - self._clean
-        spread = y.T @ y + penalty * len(y) * np.eye(y.shape[1])
-        from scipy import linalg
+    @staticmethod
+    def _error(y, x, cut, penalty):
+        """MSE on the samples from ``cut`` on of the filter that the others give."""
+        if cut == len(y):
+            return 0.0
+        restored = _fit_ridge(y[:cut], x[:cut], penalty).predict(y[cut:])
+        return np.mean((np.clip(restored, 0, 1) - x[cut:]) ** 2)
 
-        self._map = linalg.solve(spread, y.T @ x, assume_a="pos")
 
-    def _try(self, y, x, cut, penalty):
-        self._learn(y[:cut], x[:cut], penalty)
-        return np.mean((self(y[cut:]) - x[cut:]) ** 2) if cut < len(y) else 0.0
+def _fit_ridge(y, x, penalty):
+    from sklearn.linear_model import Ridge
+
+    return Ridge(alpha=penalty * len(y), solver="cholesky").fit(y, x)
 
 
 def otsu(values):

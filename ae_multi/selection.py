@@ -11,6 +11,8 @@ import os
 import sys
 from pathlib import Path
 
+import platformdirs
+
 from ae_multi.errors import BackendError, InputError
 from ae_multi.io import json
 
@@ -36,25 +38,16 @@ def keras_home():
     return Path(home if os.access(home, os.W_OK) else "/tmp") / ".keras"
 
 
-def user_cache():
-    """The folder for the user's cached files, or None where there is no home directory."""
-    try:
-        if sys.platform == "win32":
-            return Path(os.environ.get("LOCALAPPDATA") or Path.home())
-        if sys.platform == "darwin":
-            return Path.home() / "Library" / "Caches"
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError:
-        return None
-
-
 def package_cache():
-    """The folder of this package's cached files, ``AE_MULTI_CACHE`` or in `user_cache`, or None."""
+    """Return the folder of this package's cached files, or None without a home directory.
+
+    ``AE_MULTI_CACHE`` names it; otherwise it is the user's cache folder of the system.
+    """
     named = os.environ.get("AE_MULTI_CACHE")
     if named:
         return Path(named)
-    folder = user_cache()
-    return folder and folder / "ae_multi"
+    folder = platformdirs.user_cache_path("ae_multi", appauthor=False)
+    return folder if folder.is_absolute() else None
 
 
 def install_advice(*packages):

@@ -97,7 +97,7 @@ def measure(pairs):
             verbose=0,
             callbacks=[Stamps()],
             checkpoint=folder,
-            every="2 epochs",
+            checkpoint_every="2 epochs",
             resume=True,
         )
         return model, history, time.perf_counter() - begin

@@ -50,10 +50,10 @@ ROWS = {
     # Hinton & Salakhutdinov, Science 2006: the network, and 3.00 (figure 2B).
     "reduce-30": Row(
         "reduce", "squared error of an image", ".2f", 4.0, 3.0, False,
-        ({"codes": 30, "hidden": (1000, 500, 250)},), 784,
+        ({"latent_dim": 30, "hidden": (1000, 500, 250)},), 784,
     ),
-    "reduce-9": Row("reduce", "test MSE", ".5f", 0.0180, 0.0150, False, ({"codes": 9},)),
-    "reduce-32": Row("reduce", "test MSE", ".5f", 0.0100, 0.0050, False, ({"codes": 32},)),
+    "reduce-9": Row("reduce", "test MSE", ".5f", 0.0180, 0.0150, False, ({"latent_dim": 9},)),
+    "reduce-32": Row("reduce", "test MSE", ".5f", 0.0100, 0.0050, False, ({"latent_dim": 32},)),
     "denoise-0.4": Row("denoise", "PSNR dB", ".2f", 21.5, 22.5, keywords=({"noise": 0.4},)),
     "denoise-0.5": Row("denoise", "PSNR dB", ".2f", 20.0, 21.0, keywords=({"noise": 0.5},)),
     "detect-one": Row(
@@ -63,8 +63,12 @@ ROWS = {
         "detect", "mean AUROC", ".4f", 0.82, 0.90, keywords=tuple({"strange": d} for d in DIGITS)
     ),
     "odds": Row("odds", "mean AUROC", ".4f", 0.8143, 0.85),
-    "features-9": Row("features", "test accuracy", ".4f", None, 0.93, keywords=({"codes": 9},)),
-    "features-32": Row("features", "test accuracy", ".4f", None, 0.96, keywords=({"codes": 32},)),
+    "features-9": Row(
+        "features", "test accuracy", ".4f", None, 0.93, keywords=({"latent_dim": 9},)
+    ),
+    "features-32": Row(
+        "features", "test accuracy", ".4f", None, 0.96, keywords=({"latent_dim": 32},)
+    ),
     "segment": Row("segment", "IoU", ".4f", 0.85, 0.92),
 }  # fmt: skip
 

@@ -71,14 +71,14 @@ def test_a_trial_is_the_task_with_other_parameters_on_training_images(keras, mon
     from ae_multi.tasks.result import Measure, Result
     from benchmarks import ablation
 
-    def task(options, codes=9, hidden="auto"):
+    def task(options, latent_dim=9, hidden="auto"):
         data = options.load()
         np.testing.assert_array_equal(data.x_train, Data.x_train[:50])
         np.testing.assert_array_equal(data.x_test, Data.x_train[50:])
         np.testing.assert_array_equal(data.y_test, Data.y_train[50:])
         training = {"verbose": 0, "epochs": 7, "learning_rate": 0.5}
         assert options.training() == {**training, "random_state": options.seed}
-        assert (codes, hidden) == (30, [5])
+        assert (latent_dim, hidden) == (30, [5])
         rows = {"autoencoder": (0.25 + options.seed,), "PCA": (0.5,)}
         return Result(
             "reduce",

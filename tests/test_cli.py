@@ -166,9 +166,12 @@ def test_a_fresh_process_says_in_a_line_why_its_backend_cannot_train(backend, py
     ("arguments", "message"),
     [
         ([], "--out FILE.keras, where the trained model is saved, or --no-save. Received: neither"),
-        (["--no-save", "--every", "1 epoch"], "--checkpoint FOLDER with --every"),
+        (
+            ["--no-save", "--checkpoint-every", "1 epoch"],
+            "FOLDER with --checkpoint-every",
+        ),
         (["--no-save", "--resume", "--keep", "2"], "--checkpoint FOLDER with --keep, --resume"),
-        (["--no-save", "--checkpoint", "x", "--every", "1 day"], "'1 day'"),
+        (["--no-save", "--checkpoint", "x", "--checkpoint-every", "1 day"], "'1 day'"),
         (["--no-save", "--model", "segmentation", "--latent-dim", "3"], "no latent_dim for segm"),
         (["--no-save", "--model", "huge"], "simple, deep, conv, denoising, sparse, contractive, "),
     ],
@@ -410,7 +413,7 @@ def test_a_signal_while_steps_are_compiled_ends_with_130(how, wait, tmp_path):
 def test_train_goes_on_from_a_checkpoint(here, tmp_path):
     saved = ("--no-save", "--checkpoint", tmp_path / "saved")
     small = ("train", "--data=digits", "--model=simple", *saved)
-    begun = here(*small, "--epochs=2", "--every=5 steps", "--keep=2")
+    begun = here(*small, "--epochs=2", "--checkpoint-every=5 steps", "--keep=2")
     assert begun.returncode == 0, begun.stderr
     assert len(list((tmp_path / "saved").glob("*.checkpoint"))) == 2
     again = here(*small, "--epochs=3")

@@ -143,7 +143,7 @@ def test_checkpoints_hold_the_count(keras, fit, tmp_path):
     broken, again = network(keras), network(keras)
     fit(broken, epochs=3)
     with pytest.raises(InterruptedError):
-        fit(broken, epochs=4, checkpoint=tmp_path, every="2 steps", callbacks=[Break()])
+        fit(broken, epochs=4, checkpoint=tmp_path, checkpoint_every="2 steps", callbacks=[Break()])
     # A model that knows nothing of the three epochs before: the checkpoint does.
     fit(again, epochs=4, checkpoint=tmp_path, resume=True)
     assert_same(state(keras, again), state(keras, whole))

@@ -132,7 +132,7 @@ def assert_same(one, other):
 )
 def test_it_ends_as_if_it_had_never_been_broken_off(train, whole, tmp_path, every, place, capsys):
     assert len(whole["epochs"]) == 7  # early stopping ended it
-    saved = {"checkpoint": tmp_path / "saved", "every": every}
+    saved = {"checkpoint": tmp_path / "saved", "checkpoint_every": every}
     train(broken=4, **saved)
     again = train(**saved, resume=True, verbose=2)
     assert again["resumed"] == place
@@ -167,7 +167,7 @@ def test_by_the_clock(train, whole, tmp_path, monkeypatch):
     looks = itertools.count(0, 20)  # each is 20 seconds after the last
     clock = types.SimpleNamespace(monotonic=lambda: next(looks))
     monkeypatch.setattr(saver, "time", clock)
-    saved = {"checkpoint": tmp_path / "saved", "every": "1 minute"}
+    saved = {"checkpoint": tmp_path / "saved", "checkpoint_every": "1 minute"}
     train(broken=4, **saved)
     again = train(**saved, resume=True)
     assert again["resumed"] is not None
@@ -175,7 +175,7 @@ def test_by_the_clock(train, whole, tmp_path, monkeypatch):
 
 
 def test_it_may_be_broken_off_again_and_again(train, whole, tmp_path):
-    saved = {"checkpoint": tmp_path, "every": "4 steps", "keep": 1, "resume": True}
+    saved = {"checkpoint": tmp_path, "checkpoint_every": "4 steps", "keep": 1, "resume": True}
     for epoch in range(1, 6):
         train(broken=epoch, **saved)
         assert len(list(tmp_path.glob("*.checkpoint"))) == 1
@@ -363,7 +363,7 @@ def test_what_cannot_be_meant_is_told(keras, train, saved, x, tmp_path):
     with pytest.raises(InputError, match="checkpoint with resume=True"):
         train(resume=True)
     with pytest.raises(InputError, match="such as '1 epoch'"):
-        train(checkpoint=tmp_path, every="now and then")
+        train(checkpoint=tmp_path, checkpoint_every="now and then")
     with pytest.raises(InputError, match="Expected keep"):
         train(checkpoint=tmp_path, keep=0)
     with pytest.raises(InputError, match="plan='keras' asks for it"):

@@ -121,7 +121,7 @@ def homeless(monkeypatch, tmp_path):
 
 
 def test_without_a_home_directory_there_is_no_cache(homeless):
-    assert selection.user_cache() is None
+    assert selection.package_cache() is None
     assert selection.keras_home() == Path("/tmp/.keras")
 
 

@@ -39,7 +39,9 @@ def test_it_is_said_when_a_floor_wins(higher):
 
 
 def test_reduce(tmp_path, capsys, digits):
-    text, found, picture = run_task(tmp_path, capsys, "reduce", *QUICK, "--epochs", 1, "--codes", 5)
+    text, found, picture = run_task(
+        tmp_path, capsys, "reduce", *QUICK, "--epochs", 1, "--latent-dim", 5
+    )
     check_picture(picture)
     train, test = digits.x_train[:200].reshape(200, -1), digits.x_test[:200].reshape(200, -1)
     mean = train.mean(axis=0)
@@ -99,7 +101,7 @@ def test_features(tmp_path, capsys, digits):
     assert 0.6 < results["autoencoder"] < 0.95
     assert ("PCA-32 is better" in text) == (results["PCA-32"] > results["autoencoder"])
     assert found["settings"] == {"codes": 32, "masked": 0.75, "epochs": 40, "seed": 0}
-    asked = ["--epochs", "1", "--masked", "0", "--hidden", "20,10", "--codes", "3"]
+    asked = ["--epochs", "1", "--masked", "0", "--hidden", "20,10", "--latent-dim", "3"]
     whole = run_task(tmp_path, capsys, "features", *QUICK, *asked)[1]
     assert whole["settings"] == {"codes": 3, "masked": 0.0, "epochs": 1, "seed": 0}
     for share in ("1", "-0.1", "nan"):
@@ -143,9 +145,9 @@ def test_the_first_samples_are_used(digits):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["reduce", "--codes", "0"], "codes to be an integer of at least 1. Received: 0"),
+        (["reduce", "--latent-dim", "0"], "latent_dim to be an integer of at least 1. Received: 0"),
         (["reduce", "--hidden", "9,0"], "hidden"),
-        (["features", "--codes", "-2"], "codes"),
+        (["features", "--latent-dim", "-2"], "latent_dim"),
         (["denoise", "--noise", "0"], "noise to be a number above 0. Received: 0"),
         (["denoise", "--noise", "nan"], "noise to be a number above 0"),
         (["segment", "--data", "letters"], "mnist-sample, digits. Received: 'letters'"),

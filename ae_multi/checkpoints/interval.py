@@ -30,8 +30,8 @@ class Interval(NamedTuple):
         found = _FORM.fullmatch(text.strip()) if isinstance(text, str) else None
         if found is None or int(found[1]) < 1:
             raise InputError(
-                "Expected every to be a number of epochs, steps, seconds, minutes or hours, such "
-                "as '1 epoch', '3 epochs', '500 steps', '30 seconds' or '5 minutes'. "
+                "Expected checkpoint_every to be a number of epochs, steps, seconds, minutes or "
+                "hours, such as '1 epoch', '3 epochs', '500 steps', '30 seconds' or '5 minutes'. "
                 f"Received: {text!r}."
             )
         count, unit = int(found[1]), found[2]

@@ -7,7 +7,7 @@ from ae_multi.cli.tasks import add_task_options, run_task
 def add_options(parser):
     """What can be asked for."""
     parser.add_argument(
-        "--codes", type=int, default=32, metavar="N", help="code size (default: 32)"
+        "--latent-dim", type=int, default=32, metavar="N", help="size of the code (default: 32)"
     )
     parser.add_argument(
         "--masked",
@@ -29,7 +29,11 @@ def add_options(parser):
 def run(options):
     """Run the task; return 0."""
     return run_task(
-        "features", options, codes=options.codes, masked=options.masked, hidden=options.hidden
+        "features",
+        options,
+        latent_dim=options.latent_dim,
+        masked=options.masked,
+        hidden=options.hidden,
     )
 
 

@@ -6,7 +6,9 @@ from ae_multi.cli.tasks import add_task_options, run_task
 
 def add_options(parser):
     """What can be asked for."""
-    parser.add_argument("--codes", type=int, default=9, metavar="N", help="code size (default: 9)")
+    parser.add_argument(
+        "--latent-dim", type=int, default=9, metavar="N", help="size of the code (default: 9)"
+    )
     parser.add_argument(
         "--hidden",
         type=sizes,
@@ -19,4 +21,4 @@ def add_options(parser):
 
 def run(options):
     """Run the task; return 0."""
-    return run_task("reduce", options, codes=options.codes, hidden=options.hidden)
+    return run_task("reduce", options, latent_dim=options.latent_dim, hidden=options.hidden)

@@ -29,7 +29,7 @@ def add_options(parser):
         "--checkpoint", type=Path, metavar="FOLDER", help="where checkpoints of the training go"
     )
     parser.add_argument(
-        "--every",
+        "--checkpoint-every",
         metavar="TIME",
         help="from one checkpoint to the next: '1 epoch' (default), '500 steps', '5 minutes'",
     )
@@ -93,8 +93,8 @@ def _checkpoints(options):
     """The keywords of `fit` for checkpoints."""
     if options.checkpoint is None:
         given = [
-            f"--{name}"
-            for name in ("every", "keep", "resume")
+            f"--{name.replace('_', '-')}"
+            for name in ("checkpoint_every", "keep", "resume")
             if getattr(options, name) not in (None, False)
         ]
         if given:
@@ -102,12 +102,12 @@ def _checkpoints(options):
                 f"Expected --checkpoint FOLDER with {', '.join(given)}. Received: no --checkpoint."
             )
         return None
-    every = "1 epoch" if options.every is None else options.every
+    every = "1 epoch" if options.checkpoint_every is None else options.checkpoint_every
     Interval.parse(every)
     keep = 3 if options.keep is None else options.keep
     return {
         "checkpoint": options.checkpoint,
-        "every": every,
+        "checkpoint_every": every,
         "keep": keep,
         "resume": options.resume,
     }

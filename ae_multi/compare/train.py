@@ -51,8 +51,8 @@ def train(
         on_epoch: called after each epoch with (epochs done, epochs in all, loss).
         verbose: Keras's verbosity.
         callbacks: further Keras callbacks.
-        checkpoints: dict of ``checkpoint``, ``every``, ``keep`` and ``resume`` as `fit` takes
-            them, or None.
+        checkpoints: dict of ``checkpoint``, ``checkpoint_every``, ``keep`` and ``resume``, as
+            `fit` takes them, or None.
         y: targets, or None for the samples.
         plan: name of a plan of the backend, or None to choose.
 

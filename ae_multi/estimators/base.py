@@ -7,7 +7,7 @@ from ae_multi._keras import keras
 from ae_multi.data.checks import check_array
 from ae_multi.environment import estimator_provenance
 from ae_multi.errors import InputError
-from ae_multi.estimators.chunks import as_passes, parts_of
+from ae_multi.estimators.chunks import Chunks, parts_of, reiterable
 from ae_multi.estimators.fitting import epochs_for, learning_rates, train_chunks, train_whole
 from ae_multi.estimators.inputs import take
 from ae_multi.estimators.networks import build
@@ -133,7 +133,7 @@ class NetworkEstimator(PersistenceMixin, BaseEstimator):
         """
         self._check_parameters()
         taken = self._take(X, y, reset=True)
-        return self._fit(lambda: iter([taken]), whole=True)
+        return self._fit([taken], whole=True)
 
     @with_plain_parameters
     def fit_chunks(self, chunks):
@@ -149,13 +149,13 @@ class NetworkEstimator(PersistenceMixin, BaseEstimator):
         """
         self._check_parameters()
         check_no_checkpoint(self, "fit_chunks")
-        passes = as_passes(chunks)
+        passes = reiterable(chunks)
 
         def taken():
-            for number, chunk in enumerate(passes()):
+            for number, chunk in enumerate(passes):
                 yield self._take(*parts_of(chunk), reset=number == 0)
 
-        return self._fit(taken, whole=False)
+        return self._fit(Chunks(taken), whole=False)
 
     @with_plain_parameters
     def partial_fit(self, X, y=None, **known):  # noqa: N803
@@ -166,10 +166,10 @@ class NetworkEstimator(PersistenceMixin, BaseEstimator):
             self._check_parameters()
         taken = self._take(X, y, reset=not begun)
         if not begun:
-            self._begin(lambda: iter([taken]), **known)
+            self._begin([taken], **known)
         rate = learning_rates(self, None)
-        self._train(lambda: iter([taken]), self.n_iter_ + 1, rate, whole=False)
-        self._finish(lambda: iter([taken]))
+        self._train([taken], self.n_iter_ + 1, rate, whole=False)
+        self._finish([taken])
         return self
 
     def __sklearn_is_fitted__(self):
@@ -193,7 +193,7 @@ class NetworkEstimator(PersistenceMixin, BaseEstimator):
         """Learn what has to be known before training, and build the network."""
         self.seed_ = seed_of(self.random_state)
         scaling, self.n_samples_seen_ = None, 0
-        for x, y in chunks():
+        for x, y in chunks:
             if scaling is None:
                 scaling = Scaling(self.scale, each=len(self.sample_shape_) == 1)
             self._learn(scaling, x, y)
@@ -254,12 +254,12 @@ class NetworkEstimator(PersistenceMixin, BaseEstimator):
         """Train up to ``epochs``, at ``rate`` of each, and note the losses."""
 
         def prepared():
-            return (self._prepared(x, y) for x, y in chunks())
+            return (self._prepared(x, y) for x, y in chunks)
 
         if whole:
             losses, aside = train_whole(self, *next(prepared()), epochs, rate)
         else:
-            losses, aside = train_chunks(self, prepared, epochs, rate, begin=self.n_iter_)
+            losses, aside = train_chunks(self, Chunks(prepared), epochs, rate, begin=self.n_iter_)
         self.loss_curve_ = self.loss_curve_ + losses
         self.n_iter_ += len(losses)
         if aside is not None:

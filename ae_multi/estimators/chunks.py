@@ -1,35 +1,54 @@
-"""Data larger than memory: chunks that can be gone through again and again."""
+"""Data larger than memory, as chunks that are read once in each epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from ae_multi.errors import InputError
 
 
-def as_passes(chunks):
-    """A function without arguments that begins to go through the chunks anew.
+class Chunks:
+    """Chunks that a function generates again for each pass over the data.
 
     Args:
-        chunks: something to iterate over more than once (a list, or an object of one's own with
-            ``__iter__``), or a function without arguments that returns an iterator.
+        generate: function without arguments that returns an iterator of chunks.
+    """
+
+    def __init__(self, generate: Callable[[], Iterable[Any]]) -> None:
+        self._generate = generate
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._generate())
+
+
+def reiterable(chunks: Any) -> Iterable[Any]:
+    """Return ``chunks`` as an object that can be iterated over once for each epoch.
+
+    Args:
+        chunks: a list, another object with ``__iter__``, or a function without arguments that
+            returns an iterator.
 
     Raises:
-        InputError: what can be gone through but once, or not at all.
+        InputError: an iterator, which can be read once only, or no iterable.
     """
     if callable(chunks) and not hasattr(chunks, "__iter__"):
-        return lambda: iter(chunks())
+        return Chunks(chunks)
     try:
-        once = iter(chunks) is chunks
+        is_iterator = iter(chunks) is chunks
     except TypeError:
-        once = True
-    if once:
+        is_iterator = True
+    if is_iterator:
         raise InputError(
             "Expected chunks that can be gone through once for each epoch: a list, an object with "
             "__iter__, or a function that returns an iterator. "
             f"Received: {type(chunks).__name__}, which cannot."
         )
-    return lambda: iter(chunks)
+    return chunks
 
 
-def parts_of(chunk):
-    """(X, y) of a chunk; y is None for a chunk of X alone."""
+def parts_of(chunk: Any) -> tuple[Any, Any]:
+    """Return (X, y) of a chunk; y is None for a chunk of X alone."""
     if isinstance(chunk, tuple):
         if len(chunk) != 2:
             raise InputError(

@@ -8,6 +8,7 @@ from sklearn.base import OutlierMixin
 from ae_multi.errors import InputError
 from ae_multi.estimators import neighbors, thresholds
 from ae_multi.estimators.base import NetworkEstimator
+from ae_multi.estimators.chunks import Chunks
 from ae_multi.estimators.graph_layers import Label, ManifoldScore, Score
 from ae_multi.estimators.inputs import held_out
 from ae_multi.estimators.parameters import check_number
@@ -181,7 +182,7 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
         # Nothing of what is held out may be learned from, its scale included.
         super()._begin(self._part(chunks, 0))
         if self.contamination == "held_out":  # too few samples are better told before training
-            held = sum(len(x) for x, _ in self._part(chunks, 1)())
+            held = sum(len(x) for x, _ in self._part(chunks, 1))
             thresholds.calibrated(np.zeros(held), self.false_alarm_rate)
 
     def _train(self, chunks, epochs, rate, whole):
@@ -190,14 +191,14 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
     def _finish(self, chunks):
         self.codes_ = self.neighbors_ = self.weight_ = None
         if self.criterion == "manifold":
-            learned = (self._scaled(x) for x, _ in self._part(chunks, 0)())
+            learned = (self._scaled(x) for x, _ in self._part(chunks, 0))
             remembered = neighbors.some(learned, self.seed_)
             self.codes_ = predict_float32(self.network_.encoder, remembered)
             of_images = self._of_images()
             count = neighbors.number_of(self.neighbors, len(remembered), of_images)
             self.neighbors_ = int(count)
             self.weight_ = float(neighbors.weight_of(self.weight, of_images))
-        errors = [self._means(self._scaled(x)) for x, _ in self._part(chunks, 1)()]
+        errors = [self._means(self._scaled(x)) for x, _ in self._part(chunks, 1)]
         errors = np.concatenate(errors)
         if self.contamination == "held_out":
             limit = thresholds.calibrated(errors, self.false_alarm_rate)
@@ -275,10 +276,10 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
             return chunks
 
         def parts():
-            for number, (x, y) in enumerate(chunks()):
+            for number, (x, y) in enumerate(chunks):
                 rows = held_out(
                     self.seed_, "calibration", len(x), self.validation_fraction, number
                 )[which]
                 yield x[rows], y
 
-        return parts
+        return Chunks(parts)

@@ -76,7 +76,7 @@ def train_chunks(estimator, chunks, epochs, rate, begin=0):
 
     Args:
         estimator: as in `train_whole`.
-        chunks: function without arguments that iterates over (inputs, targets), float32 arrays.
+        chunks: iterable of (inputs, targets), float32 arrays, that can be read in each epoch.
         epochs: the epoch to train up to.
         rate: as in `train_whole`.
         begin: the epoch to begin with.
@@ -94,7 +94,7 @@ def train_chunks(estimator, chunks, epochs, rate, begin=0):
     for epoch in range(begin, epochs):
         network.optimizer.learning_rate = rate(epoch)
         trained, checked = [], []
-        for number, (inputs, targets) in enumerate(chunks()):
+        for number, (inputs, targets) in enumerate(chunks):
             if stopper is not None and len(inputs) > 1:
                 inputs, targets = _split(estimator, inputs, targets, number)[0]
             # Each chunk has the order of this epoch, whatever was trained on before it.
@@ -111,7 +111,7 @@ def train_chunks(estimator, chunks, epochs, rate, begin=0):
             ).history
             trained.append((history["loss"][-1], len(inputs)))
         # Gone through once more, since all are to be looked at with the same weights.
-        for number, (inputs, targets) in enumerate(chunks() if stopper is not None else ()):
+        for number, (inputs, targets) in enumerate(chunks if stopper is not None else ()):
             if len(inputs) > 1:
                 held = _split(estimator, inputs, targets, number)[1]
                 loss = training.evaluate(network, *held, verbose=0, return_dict=True)["loss"]

@@ -1,6 +1,7 @@
 """Training samples that are remembered, and how far from them others lie."""
 
 import numpy as np
+from sklearn.neighbors import NearestNeighbors
 
 from ae_multi.randomness.streams import stream
 
@@ -64,18 +65,12 @@ def squared_differences(points, known, count):
         float32 (n, values), whose sum over a row is the mean squared distance.
     """
     first, last = places(count, len(known))
-    centre = known.mean(axis=0)  # from there, lengths are hardly larger than the distances
-    near, result = known - centre, np.empty_like(points)
-    lengths = np.square(near).sum(axis=1)
-    for rows in blocks(len(points), len(known)):
-        # Squared distances, less what all of a row have in common.
-        distances = lengths - 2 * (points[rows] - centre) @ near.T
-        found = np.argpartition(distances, last, axis=1)[:, : last + 1]
-        order = np.argsort(np.take_along_axis(distances, found, axis=1), axis=1, kind="stable")
-        found = np.take_along_axis(found, order, axis=1)[:, first:]
-        for part in blocks(len(found), found.shape[1] * points.shape[1]):
-            differences = points[rows][part, np.newaxis] - known[found[part]]
-            result[rows][part] = np.square(differences).mean(axis=1)
+    centre = known.mean(axis=0)  # distances from there lose fewer digits to large values
+    search = NearestNeighbors(n_neighbors=last + 1, algorithm="brute").fit(known - centre)
+    result = np.empty_like(points)
+    for rows in blocks(len(points), (last + 1) * points.shape[1]):
+        nearest = search.kneighbors(points[rows] - centre, return_distance=False)[:, first:]
+        result[rows] = np.square(points[rows][:, np.newaxis] - known[nearest]).mean(axis=1)
     return result
 
 

@@ -12,6 +12,7 @@ _SAFE_EXPONENT = 400
 LIMIT = 1e6
 
 
+# scikit-learn's scalers overflow where squares of values leave float64.
 class Scaling:
     """Learns offset and span of each feature, over one array or over many in turn.
 

@@ -135,7 +135,7 @@ class Autoencoder(BaseModel):
         validation_freq=1,
         plan=None,
         checkpoint=None,
-        every="1 epoch",
+        checkpoint_every="1 epoch",
         keep=3,
         resume=False,
     ):
@@ -147,7 +147,7 @@ class Autoencoder(BaseModel):
         training that continues with ``initial_epoch=5`` those of an unbroken one.
         ``steps_per_epoch`` takes that many batches of each epoch's order. Data sets, loaders and
         generators are handed to Keras as they are, in their own order.
-        ``checkpoint``, ``every``, ``keep`` and ``resume`` are those of `ae_multi.fit`, too.
+        ``checkpoint``, ``checkpoint_every``, ``keep`` and ``resume`` are those of `ae_multi.fit`.
 
         Raises:
             InputError: samples of another shape than the model's, not finite or out of its
@@ -179,7 +179,7 @@ class Autoencoder(BaseModel):
             validation_freq=validation_freq,
             plan=plan,
             checkpoint=checkpoint,
-            every=every,
+            checkpoint_every=checkpoint_every,
             keep=keep,
             resume=resume,
         )

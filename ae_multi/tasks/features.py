@@ -22,7 +22,7 @@ _ROOMY, _MASKED = 16, 0.75
 _HIDDEN, _RATE, _BATCH, _FEWEST_EPOCHS = (1000, 500, 250), 2e-3, 128, 10
 
 
-def features(options, codes=32, masked="auto", hidden="auto", activation="auto"):
+def features(options, latent_dim=32, masked="auto", hidden="auto", activation="auto"):
     """Train an autoencoder without labels and a logistic regression on its codes with them.
 
     Few codes have to be about what an image shows. Where there is room for more, an autoencoder
@@ -32,7 +32,7 @@ def features(options, codes=32, masked="auto", hidden="auto", activation="auto")
 
     Args:
         options: `Options`.
-        codes: size of the code.
+        latent_dim: size of the code.
         masked: the share of pixels that training sets to 0, below 1, or "auto": three quarters
             from 16 codes on, and none of fewer.
         hidden: sizes of the layers between pixels and code, or "auto": 1000, 500 and 250 where
@@ -43,22 +43,23 @@ def features(options, codes=32, masked="auto", hidden="auto", activation="auto")
     Returns:
         A `Result`: the share of test images that are put into their class.
     """
-    check_positive(codes=codes)
+    check_positive(latent_dim=latent_dim)
     if masked == "auto":
-        masked = _MASKED if codes >= _ROOMY else 0
+        masked = _MASKED if latent_dim >= _ROOMY else 0
     if not 0 <= masked < 1:
         raise InputError(f"Expected masked to be at least 0 and below 1. Received: {masked!r}.")
+    name = "codes" if latent_dim > 1 else "code"
     data = options.load()
     if len(np.unique(data.y_train)) < 2:
         raise InputError("Expected training images of at least 2 classes. Received: one.")
-    reducer = _reducer(options, data, codes, masked, hidden, activation)
+    reducer = _reducer(options, data, latent_dim, masked, hidden, activation)
     begin = time.perf_counter()
     reducer.fit(data.x_train)
     seconds = time.perf_counter() - begin
-    linear = fit_pca(data.x_train, codes)
+    linear = fit_pca(data.x_train, latent_dim)
     encoders = {
         "autoencoder": reducer.transform,
-        f"PCA-{codes}": lambda x: linear.transform(flat(x)),
+        f"PCA-{latent_dim}": lambda x: linear.transform(flat(x)),
     }
     predicted = {name: _probe(encode, data) for name, encode in encoders.items()}
     classes, counts = np.unique(data.y_train, return_counts=True)
@@ -66,12 +67,12 @@ def features(options, codes=32, masked="auto", hidden="auto", activation="auto")
     known = np.union1d(classes, data.y_test)
     return Result(
         task="features",
-        title=f"A linear classifier on {codes} {'codes' if codes > 1 else 'code'}",
+        title=f"A linear classifier on {latent_dim} {name}",
         measures=(Measure("test accuracy", ".4f", higher=True),),
         rows={name: (float(np.mean(y == data.y_test)),) for name, y in predicted.items()},
         data=about(data),
         settings={
-            "codes": codes,
+            "codes": latent_dim,
             "masked": masked,
             "epochs": reducer.n_iter_,
             "seed": options.seed,
@@ -85,11 +86,11 @@ def features(options, codes=32, masked="auto", hidden="auto", activation="auto")
     )
 
 
-def _reducer(options, data, codes, masked, hidden, activation):
+def _reducer(options, data, latent_dim, masked, hidden, activation):
     """What learns codes of images: from images with masked pixels, or from whole ones."""
     if not masked:
         return AutoencoderTransformer(
-            latent_dim=codes,
+            latent_dim=latent_dim,
             hidden=hidden,
             activation=activation,
             scale=None,
@@ -100,7 +101,7 @@ def _reducer(options, data, codes, masked, hidden, activation):
         "masking",
         masked,
         sizes,
-        codes,
+        latent_dim,
         data.image_shape,
         seed=options.seed,
         activation="relu" if activation == "auto" else activation,

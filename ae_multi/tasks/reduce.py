@@ -13,21 +13,22 @@ from ae_multi.validation import check_positive
 _WALKS, _STEPS = 5, 9
 
 
-def reduce(options, codes=9, hidden="auto"):
-    """Squeeze images through ``codes`` numbers, as PCA does with as many components.
+def reduce(options, latent_dim=9, hidden="auto"):
+    """Squeeze images through ``latent_dim`` numbers, as PCA does with as many components.
 
     Args:
         options: `Options`.
-        codes: size of the code.
+        latent_dim: size of the code.
         hidden: sizes of the layers between pixels and code, or "auto".
 
     Returns:
         A `Result`, of mean squared errors on the test images.
     """
-    check_positive(codes=codes)
+    check_positive(latent_dim=latent_dim)
+    name = "codes" if latent_dim > 1 else "code"
     data = options.load()
     reducer = AutoencoderTransformer(
-        latent_dim=codes, hidden=hidden, scale=None, **options.training()
+        latent_dim=latent_dim, hidden=hidden, scale=None, **options.training()
     )
     begin = time.perf_counter()
     reducer.fit(data.x_train)
@@ -35,16 +36,16 @@ def reduce(options, codes=9, hidden="auto"):
     errors = squared_errors(data.x_test, reducer.reconstruct(data.x_test))
     rows = {
         "autoencoder": (float(np.mean(errors)),),
-        f"PCA-{codes}": (pca_baselines(data, [codes])[codes],),
+        f"PCA-{latent_dim}": (pca_baselines(data, [latent_dim])[latent_dim],),
         "the mean image": (mean_baseline(data),),
     }
     return Result(
         task="reduce",
-        title=f"{np.prod(data.image_shape)} pixels as {codes} {'codes' if codes > 1 else 'code'}",
+        title=f"{np.prod(data.image_shape)} pixels as {latent_dim} {name}",
         measures=(Measure("test MSE", ".5f", higher=False),),
         rows=rows,
         data=about(data),
-        settings={"codes": codes, "epochs": reducer.n_iter_, "seed": options.seed},
+        settings={"codes": latent_dim, "epochs": reducer.n_iter_, "seed": options.seed},
         provenance=reducer.provenance_,
         seconds=seconds,
         picture=_picture(reducer, data),

@@ -50,7 +50,7 @@ def fit(
     seed=None,
     plan=None,
     checkpoint=None,
-    every="1 epoch",
+    checkpoint_every="1 epoch",
     keep=3,
     resume=False,
 ):
@@ -103,7 +103,7 @@ def fit(
             or None to choose by measurement (`ae_multi.training.plan`).
         checkpoint: folder for checkpoints, from which a training that was broken off goes on, or
             None; see docs/checkpoints.md.
-        every: from one to the next: "1 epoch", "500 steps", "5 minutes".
+        checkpoint_every: from one to the next: "1 epoch", "500 steps", "5 minutes".
         keep: how many stay, the newest.
         resume: whether to go on from the newest one that is whole, where there is one.
 
@@ -119,7 +119,7 @@ def fit(
     if not model.compiled:
         raise InputError("Expected a compiled model. Received: one without model.compile().")
     check_positive(epochs=epochs, batch_size=batch_size, steps_per_epoch=steps_per_epoch)
-    checkpoints = Checkpoints.asked(checkpoint, every, keep, resume)
+    checkpoints = Checkpoints.asked(checkpoint, checkpoint_every, keep, resume)
     options = {
         "epochs": epochs,
         "verbose": verbose,

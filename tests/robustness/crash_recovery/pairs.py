@@ -112,7 +112,7 @@ def _fit(folder, callbacks, resume=False):
         verbose=0,
         callbacks=callbacks,
         checkpoint=folder,
-        every=f"{AT} steps",
+        checkpoint_every=f"{AT} steps",
         resume=resume,
     ).resumed_from
 

@@ -48,7 +48,7 @@ def train(folder=None, every=None, resume=False, told=None):
             kinds.ReduceLROnPlateau(factor=0.5, patience=3, min_delta=10.0),
         ],
         checkpoint=folder,
-        every=every or "1 epoch",
+        checkpoint_every=every or "1 epoch",
         keep=2,
         resume=resume,
     )
