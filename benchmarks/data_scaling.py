@@ -26,8 +26,8 @@ def numbers(samples):
 def measure(sizes=SIZES, turns=_TURNS):
     """Nanoseconds a sample at each size on this process's backend; see `lines`."""
     from ae_multi import backends
+    from ae_multi.data.arrays import as_data, first, to_device
     from ae_multi.environment import describe_backend
-    from ae_multi.training.arrays import as_data, first, to_device
     from ae_multi.training.loop import BatchOrder
     from benchmarks.contenders import chosen, seconds
     from benchmarks.networks import network

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import ae_multi
+from ae_multi.data.arrays import as_data
 from ae_multi.errors import InputError
 from ae_multi.training import inference
-from ae_multi.training.arrays import as_data
 from tests.reference.step_models import task
 
 pytestmark = pytest.mark.backend

@@ -145,7 +145,7 @@ def test_it_ends_as_if_it_had_never_been_broken_off(train, whole, tmp_path, ever
 
 
 def test_what_is_gathered_is_a_copy(keras, task):
-    from ae_multi.training.state import get_state
+    from ae_multi.checkpoints.state import get_state
 
     model = task[0]
     best = keras.callbacks.EarlyStopping()

@@ -6,9 +6,9 @@ import numpy as np
 
 from ae_multi import training
 from ae_multi._keras import keras
+from ae_multi.checkpoints.checkpointing import Checkpoints
 from ae_multi.data.digest import sha256
 from ae_multi.estimators.inputs import held_out
-from ae_multi.training.checkpointing import Checkpoints
 from ae_multi.training.epochs import set_epochs
 
 # "auto": as many epochs as make this many steps, within bounds.

@@ -6,7 +6,7 @@ import numpy as np
 
 from ae_multi._keras import keras
 from ae_multi._keras_internals import flatten_layers, output_shapes
-from ae_multi.training.arrays import flat_arrays
+from ae_multi.data.arrays import flat_arrays
 
 # What the widest layer gives for the samples that are computed at once should stay in the cache
 # of a processor, in bytes; and a batch should be large enough to be worth a call.

@@ -7,9 +7,8 @@ from ae_multi._keras import keras
 from ae_multi._keras_internals import build_symbolically, optimizer_variables
 from ae_multi.backends.device_data import forget, known
 from ae_multi.backends.snapshot import Reachable
-from ae_multi.data.batches import EpochSetter, KerasBatches
-from ae_multi.errors import InputError
-from ae_multi.training.arrays import (
+from ae_multi.checkpoints.checkpointing import Checkpoints, check_unsaved, saver_of
+from ae_multi.data.arrays import (
     NotArraysError,
     as_data,
     first,
@@ -18,7 +17,8 @@ from ae_multi.training.arrays import (
     split,
     to_device,
 )
-from ae_multi.training.checkpointing import Checkpoints, check_unsaved, saver_of
+from ae_multi.data.batches import EpochSetter, KerasBatches
+from ae_multi.errors import InputError
 from ae_multi.training.epochs import offset_for, set_epochs
 from ae_multi.training.fallback import why_keras
 from ae_multi.training.limits import batches_of, limited_epochs

@@ -8,12 +8,12 @@ import numpy as np
 from ae_multi._keras import keras
 from ae_multi._keras_internals import metrics_result, restored_epoch, shut_down_threads
 from ae_multi.backends.chunks import as_numpy
+from ae_multi.checkpoints.saver import Unsaved
+from ae_multi.data.arrays import first_not_finite
 from ae_multi.data.batches import epoch_order, steps_in_epoch
 from ae_multi.errors import DivergenceError
-from ae_multi.training.arrays import first_not_finite
 from ae_multi.training.callbacks import wants_batches
 from ae_multi.training.epochs import set_epochs
-from ae_multi.training.saver import Unsaved
 from ae_multi.training.signals import defer_signals
 
 # A run ends after about so many seconds, for the progress bar and for Ctrl-C.

@@ -2,7 +2,7 @@
 
 from ae_multi._keras import keras
 from ae_multi._keras_internals import should_evaluate
-from ae_multi.training.arrays import NotArraysError, as_data
+from ae_multi.data.arrays import NotArraysError, as_data
 from ae_multi.training.inference import Evaluation
 
 

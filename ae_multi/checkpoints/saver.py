@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ae_multi._keras import keras
 from ae_multi.checkpoints import Position
+from ae_multi.checkpoints.state import get_state, set_state
 from ae_multi.environment import checkpoint_versions
 from ae_multi.io.serialization import PartsWriter
-from ae_multi.training.state import get_state, set_state
 
 _log = logging.getLogger("ae_multi")
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ae_multi.checkpoints import Folder, Interval
+from ae_multi.checkpoints.checkpoint import Checkpoint
+from ae_multi.checkpoints.fingerprint import check_same, facts_of, key_of
+from ae_multi.checkpoints.saver import Saver, Unsaved
 from ae_multi.errors import InputError
-from ae_multi.training.checkpoint import Checkpoint
-from ae_multi.training.fingerprint import check_same, facts_of, key_of
-from ae_multi.training.saver import Saver, Unsaved
 from ae_multi.validation import check_positive
 
 _log = logging.getLogger("ae_multi")

@@ -8,10 +8,10 @@ import numpy as np
 
 from ae_multi._keras import keras
 from ae_multi._keras_internals import compile_config, flatten_layers
+from ae_multi.checkpoints.state import check_callbacks, with_state
+from ae_multi.data.arrays import NotArraysError, as_array, flat_arrays, is_stream
 from ae_multi.data.digest import sha256
 from ae_multi.errors import InputError
-from ae_multi.training.arrays import NotArraysError, as_array, flat_arrays, is_stream
-from ae_multi.training.state import check_callbacks, with_state
 
 # What a configuration says that changes no number: names, which Keras counts up from model to
 # model, and where a class is found, which differs between backends.
