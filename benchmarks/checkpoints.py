@@ -71,7 +71,7 @@ def measure(pairs):
     from ae_multi._keras import keras
     from ae_multi.checkpoints import Folder
     from ae_multi.environment import describe_backend
-    from ae_multi.training import state
+    from ae_multi.checkpoints import state
     from benchmarks.networks import images, network
 
     x, data = images()

@@ -82,6 +82,7 @@ def test_imports_point_down(source):
         "data",
         "backends",
         "randomness",
+        "_keras_internals",
         "_keras",
         "subprocesses",
         "selection",

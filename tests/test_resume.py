@@ -162,7 +162,7 @@ def test_what_is_gathered_is_a_copy(keras, task):
 
 
 def test_by_the_clock(train, whole, tmp_path, monkeypatch):
-    from ae_multi.training import saver
+    from ae_multi.checkpoints import saver
 
     looks = itertools.count(0, 20)  # each is 20 seconds after the last
     clock = types.SimpleNamespace(monotonic=lambda: next(looks))
