@@ -48,7 +48,9 @@ def _run(options):
             seed, place = divmod(number, len(CASES))
             model = list(CASES)[place]
             status.update(f"run {number}: {model}, seed {seed}")
-            runs.append(clean_run(model, seed, options.backends, dict(options.python)))
+            runs.append(
+                clean_run(model, CASES[model], seed, options.backends, dict(options.python))
+            )
             if not out.is_terminal:
                 holds = "holds" if runs[-1]["holds"] else "ALARM"
                 print(f"{holds}: run {number}, {model}, seed {seed}", flush=True)
@@ -64,11 +66,12 @@ def _run(options):
     return 1 if alarms else 0
 
 
-def clean_run(model, seed, backends, pythons):
+def clean_run(model, case, seed, backends, pythons):
     """One run: what came closest to its bound, and what was said where nothing is wrong.
 
     Args:
-        model: a key of `CASES`.
+        model: name of the model.
+        case: its `Case`.
         seed: integer, for data, weights, order and noise.
         backends: names, or None for every one that is installed.
         pythons: dict of backend to interpreter.
@@ -77,7 +80,6 @@ def clean_run(model, seed, backends, pythons):
         Dict of plain values: ``model``, ``seed``, ``steps``, ``seconds``, ``holds``, ``closest``
         (a dict for each stage, see `ae_multi.parity.stages.Divergence`) and ``alarms``, sentences.
     """
-    case = CASES[model]
     xs, ys = case.data(seed)
     begin = time.perf_counter()
     try:

@@ -32,17 +32,18 @@ class Case:
     def data(self, seed):
         """(inputs, targets or None): lists of arrays, drawn from the seed."""
         xs = [
-            _integers(seed, f"words/{place}", (SAMPLES, *shape), self.words[place])
+            integers(seed, f"words/{place}", (SAMPLES, *shape), self.words[place])
             if place < len(self.words)
             else uniform(seed, f"data/{place}", (SAMPLES, *shape))
             for place, shape in enumerate(self.shapes)
         ]
         if self.classes is None:
             return xs, None
-        return xs, [_integers(seed, "classes", (SAMPLES, 1), self.classes), xs[-1]]
+        return xs, [integers(seed, "classes", (SAMPLES, 1), self.classes), xs[-1]]
 
 
-def _integers(seed, purpose, shape, count):
+def integers(seed, purpose, shape, count):
+    """Draw integers below ``count`` from the seed."""
     bits = stream(seed, purpose).random_raw(int(np.prod(shape)))
     return (bits % np.uint64(count)).astype(np.int32).reshape(shape)
 

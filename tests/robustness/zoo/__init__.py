@@ -1,0 +1,1 @@
+"""Architectures that people use, at reduced size, each judged on every backend."""
