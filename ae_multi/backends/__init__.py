@@ -43,6 +43,7 @@ Keras runs.
 """
 
 import importlib
+from types import ModuleType
 
 from ae_multi.errors import BackendError
 from ae_multi.selection import BACKENDS, FORWARD_ONLY, check_backend, select_backend
@@ -50,16 +51,16 @@ from ae_multi.selection import BACKENDS, FORWARD_ONLY, check_backend, select_bac
 __all__ = ["BACKENDS", "current", "get", "get_native_network"]
 
 
-def current():
-    """The module of the backend that Keras runs on."""
+def current() -> ModuleType:
+    """Return the module of the backend that Keras runs on."""
     return get(select_backend())
 
 
-def get(name):
-    """The module of one backend.
+def get(name: str) -> ModuleType:
+    """Return the module of the backend ``name``.
 
     Raises:
-        BackendError: an unknown name.
+        BackendError: unknown name.
     """
     if name not in BACKENDS + FORWARD_ONLY:
         raise BackendError(f"Expected one of {', '.join(BACKENDS)}. Received: {name!r}.")
@@ -67,11 +68,11 @@ def get(name):
     return importlib.import_module(f"ae_multi.backends.{module}")
 
 
-def get_native_network(name):
-    """The module that makes networks of the plain framework ``name``.
+def get_native_network(name: str) -> ModuleType:
+    """Return the module that builds networks in the framework ``name`` without Keras.
 
     Raises:
-        BackendError: it is not installed here.
+        BackendError: the framework is not installed.
     """
     check_backend(name, where=f"a network of plain {name}")
     return importlib.import_module(f"ae_multi.backends.{name}.native_network")

@@ -1,10 +1,10 @@
-"""What a model is made of, as far as it decides how a framework should run it."""
+"""Properties of a model's layers that decide how a framework runs the model."""
 
 from ae_multi._keras import keras
 
 
-def has_convolutions(model):
-    """Whether any layer convolves, or runs another one over time."""
+def has_convolutions(model: keras.layers.Layer) -> bool:
+    """Return whether any layer of ``model`` is a convolution or recurrent."""
     kinds = (
         keras.layers.Conv1D
         | keras.layers.Conv2D
@@ -21,6 +21,6 @@ def has_convolutions(model):
     return any(isinstance(layer, kinds) for layer in model._flatten_layers())
 
 
-def draws(model):
-    """Whether any layer draws random numbers from one of Keras's seed generators."""
+def draws(model: keras.layers.Layer) -> bool:
+    """Return whether any layer of ``model`` draws random numbers from a Keras seed generator."""
     return any(layer._seed_generators for layer in model._flatten_layers())
