@@ -33,7 +33,7 @@ def on_cpu() -> bool:
 
 def threads() -> int:
     """Return the number of threads that TensorFlow uses for one operation on the CPU."""
-    return tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count()
+    return tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1
 
 
 def full_precision() -> None:

@@ -78,7 +78,7 @@ class Steps:
             *model.metrics_variables,
         ]
         # The variables that `snapshot` reads, collected once.
-        self._state: list[keras.Variable] | None = None
+        self._state: Any = None
         step = model.train_step if training else model.test_step
         self._run = self._each if plan == "step" else self._loop
         make = {"step": _one, "loop": _many, "loop-xla": _compiled}[plan]
