@@ -31,7 +31,7 @@ class _Module(torch.nn.Module):
         self.names = names
         object.__setattr__(self, "model", model)  # bypass registration
 
-    def forward(self, inputs: torch.Tensor) -> dict[str, torch.Tensor] | tuple[torch.Tensor, ...]:
+    def forward(self, inputs):
         """Return the outputs in inference mode."""
         state = list(self.trainable), list(self.others)
         outputs, _ = self.model.stateless_call(*state, inputs, training=False)

@@ -51,8 +51,8 @@ class Recording:
 def tensors(variables: Iterable[keras.Variable]) -> list[torch.Tensor]:
     """Return the detached tensors of Keras variables.
 
-    Each access of `Variable.value` checks the current scope. For all variables together that takes as
-    long as a step of a small network.
+    Each access of `Variable.value` checks the current scope. For all variables together that takes
+    as long as a step of a small network.
     """
     return [variable._value.detach() for variable in variables]
 
