@@ -107,7 +107,7 @@ class Reachable:
 
 
 def others(model: keras.Model, variables: Iterable[keras.Variable]) -> list[keras.Variable]:
-    """Return the variables that ``model`` references beside ``variables``.
+    """Return the variables that ``model`` references and that are not in ``variables``.
 
     The variables of a second optimizer are an example.
     """

@@ -152,7 +152,7 @@ class _Scope(keras.StatelessScope):
 
 
 def _trace(model, compute, variables, inputs, fuse):
-    """Return the graph of ``compute``, and the variables that it uses beside ``variables``."""
+    """Return the graph of ``compute``, and used variables that are not in ``variables``."""
     state = tensors(variables)
     before, others = [tensor.clone() for tensor in state], {}
 

@@ -100,7 +100,7 @@ def _uses(node: torch.fx.Node) -> set[torch.fx.Node]:
 
 
 class _Side:
-    """The streams beside the current one."""
+    """Side streams, which run in parallel with the current stream."""
 
     def __init__(self) -> None:
         self._streams: Iterator[torch.cuda.Stream] | None = None

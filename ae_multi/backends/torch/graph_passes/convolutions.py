@@ -157,8 +157,15 @@ def _to_one_channel(graph: torch.fx.Graph) -> None:
             kernel = graph.call_function(aten.reshape.default, (kernel, [channels, -1]))
             kernel = graph.call_function(aten.t.default, (kernel,))
             x = graph.call_function(aten.reshape.default, (x, [samples, channels, -1]))
-            parts = graph.call_function(aten.matmul.default, (kernel, x))
-            args = parts, list(output.shape[2:]), list(weight.shape[2:]), dilation, padding, stride
+            products = graph.call_function(aten.matmul.default, (kernel, x))
+            args = (
+                products,
+                list(output.shape[2:]),
+                list(weight.shape[2:]),
+                dilation,
+                padding,
+                stride,
+            )
             replace(node, graph.call_function(aten.col2im.default, args))
 
 
