@@ -28,7 +28,7 @@ def get(name: str) -> Backend:
     """Return the module of one backend.
 
     Raises:
-        BackendError: an unknown name.
+        BackendError: unknown name.
     """
     if name not in BACKENDS + FORWARD_ONLY:
         raise BackendError(f"Expected one of {', '.join(BACKENDS)}. Received: {name!r}.")
@@ -40,7 +40,7 @@ def get_native_network(name: str) -> ModuleType:
     """Return the module that makes networks of the plain framework ``name``.
 
     Raises:
-        BackendError: it is not installed here.
+        BackendError: the framework is not installed.
     """
     check_backend(name, where=f"a network of plain {name}")
     return importlib.import_module(f"ae_multi.backends.{name}.native_network")

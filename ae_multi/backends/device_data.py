@@ -1,90 +1,102 @@
-"""Training data on the device, and programs that are built once for each model."""
+"""Training data on the device, and a cache of the programs that are built for each model."""
 
 import threading
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
 
 from ae_multi._keras import keras
 from ae_multi._keras_internals import loss_tracker
 
-# One program is built at a time: PyTorch replaces functions of its own while it records a step.
+# One program is built at a time: PyTorch replaces global functions while it traces a step.
 BUILDING = threading.RLock()
 
 
 class DeviceData:
     """The arrays of (x, y, sample_weight) on the device, each of them once.
 
-    An autoencoder's target is its input: then one array serves as both, in memory and in the
-    step, which takes a batch from it only once. Samples lie there as rows of numbers: XLA takes
-    rows out of a matrix by copying them, and samples of more axes number by number.
+    The target of an autoencoder is its input. One array then serves as both, in memory and in the
+    step, which gathers its batch only once. Samples with several axes are stored as the rows of a
+    matrix: XLA gathers rows of a matrix by copying them, and samples with more axes element by
+    element.
 
     Args:
-        data: (x, y, sample_weight), nested tuples, lists or dicts of arrays or None, of n samples
-            each.
-        put: function that takes an array to the device, as it is stored.
+        data: (x, y, sample_weight), nested tuples, lists or dicts of arrays or None, with n
+            samples in each array.
+        put: function that copies an array to the device without changing its dtype.
+
+    Attributes:
+        arrays: list of the arrays on the device, of shape (n, ...) with at most 2 axes.
     """
 
-    def __init__(self, data, put):
-        unique = {}
+    def __init__(self, data: Sequence[Any], put: Callable[[np.ndarray], Any]) -> None:
+        unique: dict[int, tuple[int, np.ndarray]] = {}
         # A step receives its batch as Keras's `fit` packs it: x, (x,), (x, y) or (x, y, weights).
         data = keras.utils.pack_x_y_sample_weight(*data)
 
-        def place(array):
+        def index_of(array: np.ndarray | None) -> int | None:
             return None if array is None else unique.setdefault(id(array), (len(unique), array))[0]
 
-        self.places = keras.tree.map_structure(place, data)
+        self._indices = keras.tree.map_structure(index_of, data)
         self._shapes = [tuple(array.shape[1:]) for _, array in unique.values()]
         self.arrays = [put(as_rows(array)) for _, array in unique.values()]
 
-    def assemble(self, parts):
-        """A batch, in the structure that Keras packs, made of some rows of each array."""
+    def assemble(self, parts: Sequence[Any]) -> Any:
+        """Return a batch in the structure that Keras packs.
+
+        Args:
+            parts: rows of each of `arrays`, in their order.
+        """
         parts = [
             part if len(shape) < 2 else keras.ops.reshape(part, (-1, *shape))
             for part, shape in zip(parts, self._shapes, strict=True)
         ]
         return keras.tree.map_structure(
-            lambda place: None if place is None else parts[place], self.places
+            lambda index: None if index is None else parts[index], self._indices
         )
 
     @property
-    def signature(self):
-        """What a program depends on: structure, types and shapes of samples."""
+    def signature(self) -> str:
+        """Structure, dtypes and sample shapes of the data, on which a program depends."""
         types = [str(array.dtype) for array in self.arrays]
-        return repr((self.places, types, self._shapes))
+        return repr((self._indices, types, self._shapes))
 
 
-def as_rows(array):
-    """Samples of more than one axis as rows of numbers."""
+def as_rows(array: Any) -> Any:
+    """Flatten samples with more than one axis; return an array of at most 2 axes."""
     return array if array.ndim < 3 else array.reshape(len(array), -1)
 
 
-def signature(x):
-    """What a program for nested arrays depends on: structure, types and shapes."""
+def signature(x: Any) -> str:
+    """Return the structure, dtypes and shapes of nested arrays, on which a program depends."""
     return repr(keras.tree.map_structure(lambda array: (str(array.dtype), array.shape), x))
 
 
-def flat(logs):
-    """The logs of a step as Keras flattens them: what is in a dict within them, one by one."""
-    found = {}
+def flat(logs: dict[str, Any]) -> dict[str, Any]:
+    """Flatten the logs of a step as Keras does: the items of a nested dict replace the dict."""
+    result: dict[str, Any] = {}
     for name, value in logs.items():
-        found |= flat(value) if isinstance(value, dict) else {name: value}
-    return found
+        result |= flat(value) if isinstance(value, dict) else {name: value}
+    return result
 
 
 class _Programs:
-    """The programs of one model, and what they were built for."""
+    """The programs of one model, and the objects that they were built for."""
 
-    def __init__(self, built_for):
+    def __init__(self, built_for: tuple[Any, ...]) -> None:
         self.built_for = built_for
-        self.made = {}
+        self.made: dict[Hashable, Any] = {}
 
 
-def cached(model, key, make):
-    """The program of ``model`` under ``key``, made by ``make()`` unless it is there.
+def cached(model: keras.Model, key: Hashable, make: Callable[[], Any]) -> Any:
+    """Return the program of ``model`` under ``key``; build it by ``make()`` if it is missing.
 
-    Threads build one program after another. Programs are thrown away when the model is compiled
-    again or its trainable weights change. They live in the model's `__dict__`, where Keras does
-    not track them, and are deleted with it.
+    Only one thread builds at a time. Programs are discarded when the model is compiled again or
+    its trainable weights change. They are stored in the model's `__dict__`, where Keras does not
+    track them, and are deleted with the model.
     """
-    # `compile` makes a new loss tracker each time, so it stands for all that compiling settles.
+    # `compile` creates a new loss tracker each time, so it represents all settings of `compile`.
     built_for = (loss_tracker(model), *model.trainable_variables)
     programs = vars(model).get("_ae_multi_programs")
     if programs is None or not _same(programs.built_for, built_for) or key not in programs.made:
@@ -93,20 +105,22 @@ def cached(model, key, make):
     return programs.made[key]
 
 
-def known(model):
-    """The keys of the programs that there are."""
+def known(model: keras.Model) -> set[Hashable]:
+    """Return the keys of all programs of ``model``."""
     programs = vars(model).get("_ae_multi_programs")
     return set() if programs is None else set(programs.made)
 
 
-def forget(model, keys):
-    """Throw away the programs of ``model`` under ``keys``."""
+def forget(model: keras.Model, keys: Iterable[Hashable]) -> None:
+    """Delete the programs of ``model`` under ``keys``."""
     with BUILDING:
         for key in known(model) & set(keys):
             del vars(model)["_ae_multi_programs"].made[key]
 
 
-def _built(model, key, make, built_for):
+def _built(
+    model: keras.Model, key: Hashable, make: Callable[[], Any], built_for: tuple[Any, ...]
+) -> Any:
     programs = vars(model).get("_ae_multi_programs")
     if programs is None or not _same(programs.built_for, built_for):
         programs = vars(model)["_ae_multi_programs"] = _Programs(built_for)
@@ -115,5 +129,5 @@ def _built(model, key, make, built_for):
     return programs.made[key]
 
 
-def _same(one, other):
+def _same(one: Sequence[Any], other: Sequence[Any]) -> bool:
     return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))

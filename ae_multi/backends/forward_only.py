@@ -1,56 +1,64 @@
-"""Keras's own NumPy and OpenVINO backends, which run a model forward and cannot train it."""
+"""Keras's NumPy and OpenVINO backends, which run a model forward and cannot train it."""
 
+import os
+from collections.abc import Callable, Sequence
 from importlib import metadata
+from typing import Any, NoReturn
 
 from ae_multi._keras import keras
 from ae_multi.errors import BackendError
 from ae_multi.selection import select_backend
 
 
-def version():
-    """The version of NumPy or OpenVINO."""
+def version() -> str:
+    """Return the version of NumPy or OpenVINO."""
     return metadata.version(select_backend())
 
 
-def device():
-    """Both are used on the CPU."""
+def device() -> str:
+    """Return "cpu", the only device that both use."""
     return "cpu"
 
 
-def full_precision():
-    """Nothing to turn off: NumPy computes in the precision it is given."""
+def full_precision() -> None:
+    """Do nothing: NumPy computes in the dtype of its inputs."""
 
 
-def keep_programs(folder):
-    """Nothing to keep: neither compiles."""
+def keep_programs(folder: os.PathLike[str] | str) -> None:
+    """Do nothing: neither backend compiles programs."""
 
 
-def compile_soon():
-    """Nothing to leave out: neither compiles."""
+def compile_soon() -> None:
+    """Do nothing: neither backend compiles programs."""
 
 
-def wait():
-    """Nothing to wait for: calls return when they are done."""
+def wait() -> None:
+    """Do nothing: calls are synchronous."""
 
 
-def allow_float64():
-    """Nothing to switch."""
+def allow_float64() -> None:
+    """Do nothing: no setting is needed for float64."""
 
 
-def gradients(function, variables):
-    """Not to be had: neither computes derivatives."""
+def gradients(function: Callable[[], Any], variables: Sequence[keras.Variable]) -> NoReturn:
+    """Raise `BackendError`: neither backend computes derivatives."""
     raise BackendError(
         "Expected torch, tensorflow or jax, which compute gradients. "
         f"Received: {select_backend()}, which only runs models forward."
     )
 
 
-def plans(model):
-    """None: neither trains."""
+def plans(model: keras.Model) -> list[tuple[str, float]]:
+    """Return no plans: neither backend trains."""
     return []
 
 
-def forward(model, x, batch_size, on_progress=None):
-    """The model's outputs in use for all of ``x``, by Keras's own `predict`."""
-    # Not the model's: that of an `Autoencoder` comes here.
+def forward(
+    model: keras.Model,
+    x: Any,
+    batch_size: int,
+    on_progress: Callable[[int], Any] | None = None,
+) -> Any:
+    """Return the outputs of ``model`` in inference mode for all of ``x``, by Keras's `predict`."""
+    # Not `model.predict`: that of an `Autoencoder` calls this function.
     return keras.Model.predict(model, x, batch_size=batch_size, verbose=0)

@@ -1,11 +1,11 @@
-"""What a model is made of, as far as it decides how a framework should run it."""
+"""Properties of a model's layers that decide how a framework runs the model."""
 
 from ae_multi._keras import keras
 from ae_multi._keras_internals import flatten_layers, has_seed_generator
 
 
-def has_convolutions(model):
-    """Whether any layer convolves, or runs another one over time."""
+def has_convolutions(model: keras.layers.Layer) -> bool:
+    """Return whether any layer of ``model`` is a convolution or recurrent."""
     kinds = (
         keras.layers.Conv1D
         | keras.layers.Conv2D
@@ -22,6 +22,6 @@ def has_convolutions(model):
     return any(isinstance(layer, kinds) for layer in flatten_layers(model))
 
 
-def draws(model):
-    """Whether any layer draws random numbers from one of Keras's seed generators."""
+def draws(model: keras.layers.Layer) -> bool:
+    """Return whether any layer of ``model`` draws random numbers from a Keras seed generator."""
     return any(map(has_seed_generator, flatten_layers(model)))

@@ -1,8 +1,9 @@
-"""What a model can reach: to restore it, to compare it, and to find variables in no list.
+"""Find, save and compare all state that a model references.
 
-A step may change more than the model's own lists name: the variables of a second optimizer, a
-counter in an attribute, a random generator, a list in a closure. One walk finds all of it:
-attributes, containers, closures, and the classes and functions that belong to no library.
+A step may change more than the variables that the model lists: the variables of a second
+optimizer, a counter in an attribute, a random generator, a list in a closure. A breadth-first
+traversal finds all of it: attributes, containers, closures, and the classes and functions that
+belong to no library.
 """
 
 import collections
@@ -11,6 +12,8 @@ import operator
 import random
 import sys
 import types
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -20,9 +23,10 @@ from ae_multi._keras_internals import BOOKKEEPING_ATTRIBUTES, global_seed_genera
 _FRAMEWORKS = {"jax", "jaxlib", "keras", "tensorflow", "torch"}
 _LIBRARIES = _FRAMEWORKS | {"absl", "ae_multi", "flax", "ml_dtypes", "numpy", "optree"}
 _STANDARD = set(sys.stdlib_module_names) - {"__main__"}
-# Values that cannot change, or whose changes no step depends on.
-_PLAIN = (type(None), bool, int, float, complex, str, bytes, range, slice, type(Ellipsis))
-_FIXED = (
+# Immutable values.
+_IMMUTABLE = (type(None), bool, int, float, complex, str, bytes, range, slice, type(Ellipsis))
+# Values that cannot change, or on whose changes no step depends.
+_IGNORED = (
     types.ModuleType, types.BuiltinFunctionType, types.CodeType, types.WrapperDescriptorType,
     types.MethodWrapperType, types.MethodDescriptorType, types.ClassMethodDescriptorType,
     types.GetSetDescriptorType, types.MappingProxyType, types.MemberDescriptorType,
@@ -30,111 +34,140 @@ _FIXED = (
     np.dtype, np.ufunc, np.generic, keras.KerasTensor, keras.Initializer, keras.DTypePolicy,
     keras.callbacks.Callback,
 )  # fmt: skip
-_FIXED_MODULES = {
+_IGNORED_MODULES = {
     "_thread", "abc", "ast", "concurrent", "datetime", "decimal", "enum", "fractions", "inspect",
     "logging", "operator", "pathlib", "re", "threading", "typing", "uuid", "weakref", "_weakref",
     "_abc",
 }  # fmt: skip
-_PREFIXES = ("_ae_multi_", "_self_", "_backward_", "_forward_", "_load_state_dict_", "_state_dict_")
+_IGNORED_PREFIXES = (
+    "_ae_multi_",
+    "_self_",
+    "_backward_",
+    "_forward_",
+    "_load_state_dict_",
+    "_state_dict_",
+)
 _PROGRAMS = "_ae_multi_programs"
 _MAX_COMPARED_ELEMENTS = 2**20  # elements of an array that is compared by content
 _EMPTY = object()
 
 
 class Reachable:
-    """Every object that some objects reach, each once.
+    """All objects that are reachable from some objects, each once.
+
+    Args:
+        roots: the objects from which the traversal starts.
 
     Attributes:
-        objects: list of (object, name): the roots, and all that they hold.
+        objects: list of (object, name): the roots and all objects that they reference.
         variables: the Keras variables among them.
-        unknown: names of objects whose state cannot be read: iterators and files for instance.
-        is_unbuilt: whether a layer, metric or optimizer among them has still to be built.
-        is_custom: whether there is code that belongs to no library among them.
+        unknown: names of objects whose state cannot be read, for example iterators and files.
+        is_unbuilt: whether a layer, metric or optimizer among them is not built yet.
+        is_custom: whether code that belongs to no library is among them.
     """
 
-    def __init__(self, *roots):
-        self.objects, self.variables, self.unknown = [], [], []
+    def __init__(self, *roots: Any) -> None:
+        self.objects: list[tuple[Any, str]] = []
+        self.variables: list[keras.Variable] = []
+        self.unknown: list[str] = []
         self.is_unbuilt = self.is_custom = False
         seen = set()
-        self._held = []  # so that no `id` is used twice
+        self._references = []  # keeps objects alive, so that no `id` is reused
         generator = global_seed_generator()
         waiting = collections.deque((root, type(root).__name__) for root in roots)
         waiting.append((generator, "keras.random"))
-        while waiting:  # breadth first, for short names
+        while waiting:  # breadth first, so that names are short
             value, name = waiting.popleft()
-            if isinstance(value, _PLAIN) or id(value) in seen:
+            if isinstance(value, _IMMUTABLE) or id(value) in seen:
                 continue
             seen.add(id(value))
-            self._held.append(value)
-            if _is_fixed(value):
+            self._references.append(value)
+            if _is_ignored(value):
                 continue
             self.objects.append((value, name))
             if isinstance(value, keras.Variable):
                 self.variables.append(value)
             elif isinstance(value, keras.Layer | keras.Metric | keras.Optimizer):
                 self.is_unbuilt = self.is_unbuilt or not getattr(value, "built", True)
-            parts = _parts(value)
-            if parts is None:
-                if _top(type(value)) not in _LIBRARIES:
+            children = _children(value)
+            if children is None:
+                if _package_of(type(value)) not in _LIBRARIES:
                     self.unknown.append(name)
                 continue
             self.is_custom = self.is_custom or _is_custom(value)
-            waiting += [(part, f"{name}{step}") for step, part in parts]
+            waiting += [(child, f"{name}{step}") for step, child in children]
 
 
-def others(model, variables):
-    """Keras variables that ``model`` reaches and ``variables`` lacks: a second optimizer's, say."""
+def others(model: keras.Model, variables: Iterable[keras.Variable]) -> list[keras.Variable]:
+    """Return the variables that ``model`` references and that are not in ``variables``.
+
+    The variables of a second optimizer are an example.
+    """
     known = {id(variable) for variable in variables}
     return [variable for variable in Reachable(model).variables if id(variable) not in known]
 
 
 class Snapshot:
-    """The state of objects, to be restored as often as needed.
+    """A copy of the state of objects, which can be restored any number of times.
 
     Args:
-        reachable: a `Reachable`.
-        save: the backend's function of a tensor that returns a function to restore it, or None.
-        save_generators: the backend's function that returns a function to restore its own
-            random generators.
-        variables: False leaves out the values of Keras variables.
+        reachable: the objects.
+        save: function of the backend that returns, for a tensor, a function that restores it, and
+            None for any other object.
+        save_generators: function of the backend that returns a function that restores the global
+            random generators of the framework.
+        variables: whether the values of Keras variables are saved.
     """
 
-    def __init__(self, reachable, save, save_generators, variables=True):
-        left = set() if variables else _of_variables(reachable)
+    def __init__(
+        self,
+        reachable: Reachable,
+        save: Callable[[Any], Callable[[], Any] | None],
+        save_generators: Callable[[], Callable[[], Any]],
+        variables: bool = True,
+    ) -> None:
+        excluded: set[int] = set() if variables else _of_variables(reachable)
         self._restores = [save_generators(), _save_generators()]
         for value, _ in reachable.objects:
-            if id(value) not in left:
+            if id(value) not in excluded:
                 self._restores.append(save(value) or _save(value))
 
-    def restore(self):
+    def restore(self) -> None:
         """Restore tensors, arrays, containers, attributes and random generators."""
         for restore in self._restores:
             restore()
 
 
 class Values:
-    """What Python code may read: attributes, containers, arrays, closures, random generators.
+    """The Python values that code may read, with a check whether they have changed.
 
-    Keras variables are left out.
+    These are attributes, containers, arrays, closures and random generators. Keras variables are
+    excluded.
 
     Args:
-        reachable: a `Reachable`.
-        version: the backend's function of a tensor that returns what differs whenever its content
-            does, or None.
-        variables: Keras variables whose values count all the same.
+        reachable: the objects.
+        version: function of the backend that returns, for a tensor, a value that differs whenever
+            the tensor's content differs, and None for any other object.
+        variables: Keras variables whose values are included nevertheless.
     """
 
-    def __init__(self, reachable, version, variables=()):
-        self._version, self._checks = version, []
-        left = _of_variables(reachable)
+    def __init__(
+        self,
+        reachable: Reachable,
+        version: Callable[[Any], Any],
+        variables: Sequence[keras.Variable] = (),
+    ) -> None:
+        self._version = version
+        self._checks: list[Callable[[], str | None]] = []
+        excluded = _of_variables(reachable)
         for value, name in reachable.objects:
-            if id(value) not in left:
+            if id(value) not in excluded:
                 self._watch(value, name)
         for variable in variables:
             self._watch_names(vars(variable), ["_value"], variable.path)
 
-    def changed(self):
-        """The name of a value that is not what it was, or None."""
+    def changed(self) -> str | None:
+        """Return the name of a value that has changed, or None."""
         return next(filter(None, (check() for check in self._checks)), None)
 
     def _watch(self, value, name):
@@ -164,7 +197,7 @@ class Values:
             )
         for mapping in _mappings(value):
             is_dict = mapping is value
-            names = [key for key in mapping if is_dict or not _is_noted(key)]
+            names = [key for key in mapping if is_dict or not _is_ignored_attribute(key)]
             known = {*mapping, *BOOKKEEPING_ATTRIBUTES}
             self._watch_names(mapping, names, name if is_dict else f"{name}.", known)
 
@@ -173,7 +206,7 @@ class Values:
         self._checks.append(lambda: None if read() == before else name)
 
     def _watch_names(self, mapping, names, owner, known=None):
-        """Watch what ``mapping`` has under ``names``, and whether it has others than ``known``."""
+        """Watch the values of ``mapping`` under ``names``, and keys that are not in ``known``."""
         get = operator.itemgetter(*names, *names[:1]) if names else lambda mapping: ()
         try:
             before, size = get(mapping), len(mapping)
@@ -186,7 +219,11 @@ class Values:
             except KeyError:
                 return f"{owner}{next(name for name in names if name not in mapping)}"
             if known is not None and len(mapping) != size:
-                new = [str(name) for name in mapping.keys() - known if not _is_noted(str(name))]
+                new = [
+                    str(name)
+                    for name in mapping.keys() - known
+                    if not _is_ignored_attribute(str(name))
+                ]
                 if new:
                     return f"{owner}{min(new)}"
             if all(map(operator.is_, now, before)) or _are_same(now, before):
@@ -198,7 +235,7 @@ class Values:
 
 
 def _of_variables(reachable):
-    """Ids of the Keras variables, of their values, and of their attributes."""
+    """Return the ids of the Keras variables and of their values."""
     return {id(part) for each in reachable.variables for part in (each, *raw_values([each]))}
 
 
@@ -207,29 +244,31 @@ def _are_same(now, before):
 
 
 def _is_same(now, before):
-    """Whether two values are one object, or compute the same."""
+    """Return whether two values are one object, or equal for a computation."""
     if now is before:
         return True
-    if isinstance(now, (types.MethodType, *_FIXED)):  # made at each access, or of no account
+    if isinstance(now, (types.MethodType, *_IGNORED)):  # created at each access, or ignored
         return isinstance(now, keras.callbacks.Callback) or now == before
-    return isinstance(before, _PLAIN) and type(now) is type(before) and repr(now) == repr(before)
+    return (
+        isinstance(before, _IMMUTABLE) and type(now) is type(before) and repr(now) == repr(before)
+    )
 
 
-def _top(kind):
+def _package_of(kind):
     return (getattr(kind, "__module__", None) or "").partition(".")[0]
 
 
 def _is_custom(value):
     kind = value if isinstance(value, type | types.FunctionType) else type(value)
-    return _top(kind) not in _LIBRARIES | _STANDARD
+    return _package_of(kind) not in _LIBRARIES | _STANDARD
 
 
-def _is_fixed(value):
-    if isinstance(value, _FIXED) or _top(type(value)) in _FIXED_MODULES:
+def _is_ignored(value):
+    if isinstance(value, _IGNORED) or _package_of(type(value)) in _IGNORED_MODULES:
         return True
     if isinstance(value, type | types.FunctionType):
         return not _is_custom(value)
-    return type(value).__name__ == "Node" and _top(type(value)) == "keras"
+    return type(value).__name__ == "Node" and _package_of(type(value)) == "keras"
 
 
 def _content(cell):
@@ -240,7 +279,7 @@ def _content(cell):
 
 
 def _globals_used(function):
-    """Names of global variables that a function uses, in functions within it too."""
+    """Return the names of the global variables that a function and its inner functions use."""
     names, codes = set(), [function.__code__]
     for code in codes:
         names.update(code.co_names)
@@ -248,29 +287,29 @@ def _globals_used(function):
     return sorted(names & function.__globals__.keys())
 
 
-def _is_noted(name):
-    return name in BOOKKEEPING_ATTRIBUTES or name.startswith(_PREFIXES)
+def _is_ignored_attribute(name):
+    return name in BOOKKEEPING_ATTRIBUTES or name.startswith(_IGNORED_PREFIXES)
 
 
 def _mappings(value):
-    """The mapping of an object's attributes, and the object if it is one itself."""
+    """Return the `__dict__` of an object, and the object itself if it is a dict."""
     mappings = [value] if isinstance(value, dict) else []
     attributes = getattr(value, "__dict__", None)
     return mappings if attributes is None else [*mappings, attributes]
 
 
 def _slots(value):
-    """Attributes that are in no `__dict__`: dict of name to value."""
+    """Return the attributes in ``__slots__``: dict of name to value."""
     return {
         name: getattr(value, name)
         for kind in type(value).__mro__
-        if kind.__flags__ & _HEAP
+        if kind.__flags__ & _HEAP_TYPE_FLAG
         for name, member in vars(kind).items()
         if isinstance(member, types.MemberDescriptorType) and hasattr(value, name)
     }
 
 
-_HEAP = 1 << 9  # of classes that a class statement made
+_HEAP_TYPE_FLAG = 1 << 9  # Py_TPFLAGS_HEAPTYPE: set for classes of a class statement
 _READABLE = {
     object, BaseException, Exception, collections.OrderedDict, collections.defaultdict,
     types.SimpleNamespace, type(functools.lru_cache(repr)),
@@ -279,14 +318,15 @@ _CONTAINERS = (dict, list, set, frozenset, tuple, collections.deque)
 
 
 def _has_hidden_state(kind):
-    """Whether instances may hold state that Python cannot read."""
+    """Return whether instances may have state that Python cannot read."""
     return not all(
-        each in _READABLE or each in _CONTAINERS or each.__flags__ & _HEAP for each in kind.__mro__
+        each in _READABLE or each in _CONTAINERS or each.__flags__ & _HEAP_TYPE_FLAG
+        for each in kind.__mro__
     )
 
 
-def _parts(value):
-    """[(step, part)] of what an object holds, or None where that cannot be known."""
+def _children(value):
+    """Return [(name, object)] of the objects that ``value`` references, or None if unknown."""
     if isinstance(value, np.ndarray) or _generator_state(value) is not None:
         return []
     if isinstance(value, types.CellType):
@@ -298,36 +338,36 @@ def _parts(value):
     if isinstance(value, property):
         return [("", value.fget)]
     if isinstance(value, functools.partial):
-        return [("", part) for part in (value.func, value.args, value.keywords)]
+        return [("", child) for child in (value.func, value.args, value.keywords)]
     if isinstance(value, types.FunctionType):
         cells = zip(value.__code__.co_freevars, value.__closure__ or (), strict=True)
-        parts = [(f" {name}", cell) for name, cell in cells]
-        parts += [(f" {name}", value.__globals__[name]) for name in _globals_used(value)]
-        parts += [("", value.__defaults__), ("", value.__kwdefaults__)]
+        children = [(f" {name}", cell) for name, cell in cells]
+        children += [(f" {name}", value.__globals__[name]) for name in _globals_used(value)]
+        children += [("", value.__defaults__), ("", value.__kwdefaults__)]
     elif isinstance(value, type):
-        parts = [("", base) for base in value.__bases__]
-    elif _top(type(value)) in _FRAMEWORKS and hasattr(value, "__array__"):
+        children = [("", base) for base in value.__bases__]
+    elif _package_of(type(value)) in _FRAMEWORKS and hasattr(value, "__array__"):
         return [] if not isinstance(value, keras.Variable) else [(".value", *raw_values([value]))]
     elif isinstance(value, _CONTAINERS):
-        parts = [("", type(value))]
+        children = [("", type(value))]
         if not isinstance(value, dict):
-            parts += [(f"[{place}]", part) for place, part in enumerate(value)]
+            children += [(f"[{index}]", child) for index, child in enumerate(value)]
     elif _has_hidden_state(type(value)):
         return None
     else:
-        parts = [("", type(value)), *((f".{n}", part) for n, part in _slots(value).items())]
+        children = [("", type(value)), *((f".{n}", child) for n, child in _slots(value).items())]
     for mapping in _mappings(value):
         form = "[{!r}]" if mapping is value else ".{}"
-        parts += [
-            (form.format(key), part)
-            for key, part in list(mapping.items())
-            if mapping is value or not _is_noted(key)
+        children += [
+            (form.format(key), child)
+            for key, child in list(mapping.items())
+            if mapping is value or not _is_ignored_attribute(key)
         ]
-    return parts
+    return children
 
 
 def _generator_state(value):
-    """The state of a random generator of NumPy or Python, or None for anything else."""
+    """Return the state of a random generator of NumPy or Python; None for any other object."""
     if isinstance(value, np.random.Generator):
         return value.bit_generator.state
     if isinstance(value, np.random.RandomState):
@@ -337,8 +377,8 @@ def _generator_state(value):
     return value.getstate() if isinstance(value, random.Random) else None
 
 
-def generators():
-    """The states of NumPy's and Python's global generators, as one value to compare."""
+def generators() -> str:
+    """Return the states of the global generators of NumPy and Python, as one comparable value."""
     return repr((np.random.get_state(), random.getstate()))  # noqa: NPY002
 
 
@@ -353,7 +393,7 @@ def _save_generators():
 
 
 def _save(value):
-    """A function that restores what an object itself holds."""
+    """Return a function that restores the object's own state, without that of its children."""
     if isinstance(value, np.ndarray):
         content = value.copy()
         return lambda: np.copyto(value, content) if value.flags.writeable else None
@@ -376,7 +416,7 @@ def _save(value):
         content = {name: scope[name] for name in names}
         return lambda: _set(scope, content, scope, dict.__setitem__)
     restores = [_save_mapping(mapping) for mapping in _mappings(value)]
-    # Keras's own containers note or refuse changes; the methods of Python's types do not.
+    # Keras's containers track or refuse changes; the methods of Python's types do not.
     if isinstance(value, list):
         content = list(value)
         restores.append(lambda: list.__setitem__(value, slice(None), content))
@@ -405,7 +445,7 @@ def _save_mapping(mapping):
 
 
 def _set(owner, content, now, assign):
-    """Assign what differs from ``content``, and nothing else."""
+    """Assign only the values that differ from ``content``."""
     for name, part in content.items():
         if name != _PROGRAMS and now.get(name, _EMPTY) is not part:
             assign(owner, name, part)

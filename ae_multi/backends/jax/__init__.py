@@ -1,4 +1,4 @@
-"""JAX."""
+"""The JAX backend."""
 
 from ae_multi.backends.jax.device import (
     allow_float64,

@@ -1,54 +1,62 @@
-"""JAX: the device and its settings, and gradients."""
+"""Device, compiler options, settings and gradients of JAX."""
+
+from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 
+if TYPE_CHECKING:
+    from ae_multi._keras import keras
 
-def version():
-    """JAX's version."""
+
+def version() -> str:
+    """Return the version of JAX."""
     return jax.__version__
 
 
-def device():
-    """The device that JAX computes on: the first of its default platform."""
+def device() -> str:
+    """Return the device that JAX uses: the first device of its default platform."""
     first = jax.devices()[0]
     if first.platform == "cpu":
         return f"cpu ({os.cpu_count()} threads)"
     return first.device_kind
 
 
-def on_cpu():
-    """Whether that is the processor."""
+def on_cpu() -> bool:
+    """Return whether JAX uses the CPU."""
     return jax.devices()[0].platform == "cpu"
 
 
-# On a GPU a loop as one CUDA graph, what does not depend on each other in it side by side. By
-# default XLA goes back to the processor after each step, and a step's kernels wait for each other.
+# On a GPU a loop runs as one CUDA graph, with independent kernels in parallel. By default XLA
+# returns to the CPU after each step, and the kernels of a step run one after another.
 _LOOPS = {
     "xla_gpu_enable_command_buffer": (
         "FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,CUDNN,DYNAMIC_SLICE_FUSION,WHILE,CONDITIONAL"
     ),
     "xla_gpu_command_buffer_scheduling_mode": "CONCURRENT",
 }
-# What had better be compiled soon than well: on a GPU XLA tries out each product for seconds.
+# Faster compilation of slower programs. On a GPU XLA otherwise autotunes each matrix product for
+# seconds.
 _SOON = {"cpu": {"xla_backend_optimization_level": 0}, "gpu": {"xla_gpu_autotune_level": 0}}
-# On a processor XLA multiplies matrices by YNNPACK, unless it is told that nothing is fused to
-# go there: then by Eigen, as it did before.
+# On a CPU XLA multiplies matrices by YNNPACK. With no fusion type enabled it uses Eigen instead,
+# as earlier versions did.
 _EIGEN = {"xla_cpu_experimental_ynn_fusion_type": ""}
 
 
-def compiler_options(loop=False, soon=False, eigen=False):
-    """What the compiler should be told of a program: a dict.
+def compiler_options(loop: bool = False, soon: bool = False, eigen: bool = False) -> dict[str, Any]:
+    """Return the compiler options of a program.
 
-    Versions of JAX that do not know an option compile by their default.
+    Options that the installed version of JAX does not support are omitted.
 
     Args:
         loop: whether the program loops over steps.
-        soon: whether it is to be compiled soon rather than well.
-        eigen: whether a processor is to multiply matrices by Eigen.
+        soon: whether to prefer a short compilation to a fast program.
+        eigen: whether matrices are multiplied by Eigen on a CPU.
     """
     platform = "cpu" if on_cpu() else "gpu"
     required = dict(_LOOPS) if loop and platform == "gpu" else {}
@@ -59,65 +67,69 @@ def compiler_options(loop=False, soon=False, eigen=False):
     return {name: value for name, value in required.items() if _is_known(name, value)}
 
 
-def has_eigen():
-    """Whether there is a choice of what multiplies matrices."""
+def has_eigen() -> bool:
+    """Return whether Eigen can be selected for matrix products."""
     return bool(compiler_options(eigen=True))
 
 
 @cache
-def _is_known(name, value):
+def _is_known(name: str, value: Any) -> bool:
     try:
         jax.jit(lambda x: x + 1, compiler_options={name: value})(0).block_until_ready()
-    except Exception:  # its type differs from version to version
+    except Exception:  # the exception type differs between versions of JAX
         return False
     return True
 
 
-def full_precision():
-    """Turn TF32 off; JAX's default precision allows it."""
+def full_precision() -> None:
+    """Disable TF32, which JAX's default precision allows."""
     jax.config.update("jax_default_matmul_precision", "highest")
 
 
-def allow_tf32():
-    """Turn TF32 on, by leaving the precision to JAX."""
+def allow_tf32() -> None:
+    """Enable TF32, by JAX's default precision."""
     jax.config.update("jax_default_matmul_precision", None)
 
 
-def keep_programs(folder):
-    """Keep compiled programs in ``folder``, unless this process keeps them somewhere already.
+def keep_programs(folder: os.PathLike[str] | str) -> None:
+    """Cache compiled programs in ``folder``, unless a cache folder is configured already.
 
-    To be called before anything is compiled: JAX asks once.
+    Call it before the first compilation: JAX reads this setting once.
     """
     if jax.config.jax_compilation_cache_dir is None:
         jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
-def compile_soon():
-    """Compile without the slower passes: in half the time, to programs several times slower.
+def compile_soon() -> None:
+    """Skip most optimizations of the compiler.
 
-    Where XLA has no kernel and writes a loop, as for convolutions in float64, that is much.
+    Compilation takes half the time. Programs are several times slower where XLA has no kernel and
+    generates a loop, as for convolutions in float64.
     """
     jax.config.update("jax_disable_most_optimizations", True)
 
 
-def wait():
-    """Return when the device has finished; work is done in order, so the last stands for all."""
+def wait() -> None:
+    """Block until the device has finished all work."""
+    # Work is done in order, so it is enough to wait for one last operation.
     jax.effects_barrier()
     jax.device_put(0.0).block_until_ready()
 
 
-def allow_float64():
-    """Let JAX hold 64-bit numbers."""
+def allow_float64() -> None:
+    """Enable 64-bit dtypes in JAX."""
     jax.config.update("jax_enable_x64", True)
 
 
-def gradients(function, variables):
-    """The value of ``function()`` and its gradient for each Keras variable, as NumPy arrays.
+def gradients(
+    function: Callable[[], Any], variables: Sequence[keras.Variable]
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return the value of ``function()`` and its gradient for each variable.
 
-    JAX differentiates a pure function of its arguments. So the variables' values are arguments,
-    and a scope in which the variables have these values makes ``function`` pure. Losses that layers
-    add, penalties on what they give among them, are lost in such a scope unless it collects them.
+    JAX differentiates pure functions. The values of the variables become arguments, and a
+    `keras.StatelessScope` that assigns them to the variables makes ``function`` pure. The scope
+    collects losses that layers add, such as activity penalties; they would be lost otherwise.
     """
     import keras
 
@@ -126,7 +138,7 @@ def gradients(function, variables):
         with keras.StatelessScope(state_mapping=mapping, collect_losses=True):
             return function()
 
-    # As one program it is compiled in half the time that its operations take one by one.
+    # Compilation as one program takes half the time of compiling each operation.
     program = jax.jit(jax.value_and_grad(pure))
-    value, found = program([variable.value for variable in variables])
-    return np.asarray(value), [np.asarray(gradient) for gradient in found]
+    value, results = program([variable.value for variable in variables])
+    return np.asarray(value), [np.asarray(gradient) for gradient in results]

@@ -1,12 +1,28 @@
-"""Files that JAX makes: StableHLO, as `jax.export` writes it."""
+"""Export of a model as StableHLO, written by `jax.export`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
 from jax import export as jax_export
 
+if TYPE_CHECKING:
+    from ae_multi._keras import keras
 
-def write(model, format, path):
-    """Write a functional Keras model from "input" to a dict of outputs, for any batch size."""
+
+def write(model: keras.Model, format: str, path: Path) -> None:
+    """Write ``model`` as a file in ``format``.
+
+    Args:
+        model: functional Keras model from the input "input" to a dict of outputs. The file
+            accepts any batch size.
+        format: name of the format.
+        path: file or folder to write.
+    """
     trainable = [variable.value for variable in model.trainable_variables]
     others = [variable.value for variable in model.non_trainable_variables]
 
@@ -15,23 +31,23 @@ def write(model, format, path):
 
     sizes = ", ".join(["batch", *map(str, model.input_shape[1:])])
     inputs = jax.ShapeDtypeStruct(jax_export.symbolic_shape(sizes), np.float32)
-    # Names of this machine's files stay out of it.
-    known = jax.config.jax_hlo_source_file_canonicalization_regex
+    # Omit the names of source files on this machine.
+    previous = jax.config.jax_hlo_source_file_canonicalization_regex
     jax.config.update("jax_hlo_source_file_canonicalization_regex", ".*")
     try:
-        # One file for every kind of device.
+        # One file serves all platforms.
         exported = jax_export.export(jax.jit(serve), platforms=("cpu", "cuda", "tpu"))(inputs)
         path.write_bytes(exported.serialize())
     finally:
-        jax.config.update("jax_hlo_source_file_canonicalization_regex", known)
+        jax.config.update("jax_hlo_source_file_canonicalization_regex", previous)
 
 
-def run(format, path, batches):
-    """What the file makes of each batch: a list of dicts of arrays."""
+def run(format: str, path: Path, batches: Sequence[np.ndarray]) -> list[dict[str, np.ndarray]]:
+    """Return the outputs of the file for each batch, computed by JAX."""
     serve = jax.jit(jax_export.deserialize(bytearray(path.read_bytes())).call)
     return [{name: np.asarray(value) for name, value in serve(batch).items()} for batch in batches]
 
 
-def versions(format):
-    """Versions of what makes and runs the format."""
+def versions(format: str) -> dict[str, str]:
+    """Return the versions of the packages that write and run ``format``."""
     return {"jax": jax.__version__}

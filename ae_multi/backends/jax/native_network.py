@@ -1,4 +1,8 @@
-"""A network as a pure function of parameters and inputs, in JAX's own operations."""
+"""Networks as pure functions of parameters and inputs, in JAX without Keras."""
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,13 +17,13 @@ _ACTIVATIONS = {
 }  # fmt: skip
 
 
-def as_parameters(arrays):
-    """The leaves of a pytree on the device."""
+def as_parameters(arrays: Any) -> Any:
+    """Copy the leaves of a pytree to the device."""
     return jax.tree.map(jnp.asarray, arrays)
 
 
-def function(network, padding):
-    """``apply(params, x)`` of a network.
+def function(network: Any, padding: ModuleType) -> Callable[[Any, Any], jax.Array]:
+    """Return the function ``apply(params, x)`` of a network.
 
     Args:
         network: an `ae_multi.interop.graph.Network`.
@@ -28,11 +32,11 @@ def function(network, padding):
     parts = [(part.name, _steps(part, padding), part.output) for part in network.parts]
 
     def apply(params, x):
-        """Outputs of the network for ``x``, of which a sample is as the Keras model takes it."""
+        """Return the outputs of the network for ``x``, in the input shape of the Keras model."""
         for name, steps, output in parts:
-            values, own = [x], params[name] if len(parts) > 1 else params
+            values, weights = [x], params[name] if len(parts) > 1 else params
             for step, layer, inputs in steps:
-                values.append(step(own.get(layer), *(values[i] for i in inputs)))
+                values.append(step(weights.get(layer), *(values[i] for i in inputs)))
             x = values[output]
         return x
 
@@ -40,12 +44,12 @@ def function(network, padding):
 
 
 def _steps(part, padding):
-    """The layers of a part as functions of their weights and inputs."""
+    """Return the layers of a part as functions of their weights and inputs."""
     return [(_STEPS[layer.kind](layer, padding), layer.name, layer.inputs) for layer in part.layers]
 
 
 def _dense(layer, padding):
-    return lambda w, x: _biased(x @ w["kernel"], w)
+    return lambda w, x: _add_bias(x @ w["kernel"], w)
 
 
 def _convolution(layer, padding):
@@ -62,14 +66,14 @@ def _convolution(layer, padding):
             dimension_numbers=_IMAGES,
             feature_group_count=settings["groups"],
         )
-        return _biased(outputs, w)
+        return _add_bias(outputs, w)
 
     return step
 
 
 def _deconvolution(layer, padding):
     kernel = layer.variables["kernel"].shape[:2]
-    # A convolution of the image with zeros between its pixels, by the kernel turned round.
+    # A convolution of the image, with zeros between its pixels, by the flipped kernel.
     edges = [
         (k - 1 + before, k - 1 + after)
         for k, (before, after) in zip(kernel, padding.beyond(layer, kernel), strict=True)
@@ -84,12 +88,12 @@ def _deconvolution(layer, padding):
             lhs_dilation=layer.settings["strides"],
             dimension_numbers=("NHWC", "HWOI", "NHWC"),
         )
-        return _biased(outputs, w)
+        return _add_bias(outputs, w)
 
     return step
 
 
-def _biased(x, w):
+def _add_bias(x, w):
     return x + w["bias"] if "bias" in w else x
 
 
@@ -167,8 +171,8 @@ def _dropout(layer, padding):
 
 def _top_k(layer, padding):
     def step(w, x):
-        least = lax.top_k(x, layer.settings["k"])[0][:, -1:]
-        return jnp.where(x >= least, x, 0)
+        threshold = lax.top_k(x, layer.settings["k"])[0][:, -1:]
+        return jnp.where(x >= threshold, x, 0)
 
     return step
 
@@ -179,7 +183,7 @@ def _first_half(layer, padding):
 
 def _nearest_word(layer, padding):
     def step(w, x):
-        # |z - e|² less |z|², which is the same for all words.
+        # |z - e|² minus |z|², which is the same for all words.
         words = w["codebook"]
         distances = jnp.square(words).sum(1) - 2 * x @ words.T  # (n, ..., words)
         return words[distances.argmin(-1)]

@@ -1,8 +1,8 @@
-"""Compiled programs that are kept on the disk, so that the next process need not compile them.
+"""Cache of compiled programs on disk, which later processes reuse.
 
-JAX's persistent compilation cache is switched on while a program of this package is compiled, and
-only then: what else a process compiles is not kept. A cache that the user has set up is used as
-it is, and one that the user has switched off stays off.
+JAX's persistent compilation cache is enabled only while a program of this package is compiled;
+other programs of the process are not stored. A cache that the user has configured is used
+unchanged, and a cache that the user has disabled stays disabled.
 
     https://docs.jax.dev/en/latest/persistent_compilation_cache.html
 """
@@ -11,53 +11,62 @@ import contextlib
 import hashlib
 import platform
 import shutil
+from collections.abc import Callable, Hashable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import jax
 from jax.experimental.compilation_cache import compilation_cache
 
 from ae_multi.selection import package_cache
 
-# What compiles sooner is not worth a file, in seconds. Beyond so many bytes the oldest files go.
+# Programs that compile faster are not stored.
 _MIN_COMPILE_SECONDS = 0.1
+# When the files exceed this total size, the oldest are deleted.
 _MAX_BYTES = 256e6
 
 
 class Program:
-    """A function that JAX compiles, looked for on the disk first.
+    """A function compiled by `jax.jit`, loaded from the cache on disk if available.
 
     Args:
-        function: what `jax.jit` takes.
-        options: a dict of compiler options.
+        function: function of pytrees of arrays.
+        options: dict of compiler options.
     """
 
-    def __init__(self, function, options):
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
         self.jitted = jax.jit(function, compiler_options=options)
-        self._compiled = set()
+        self._compiled: set[Hashable] = set()
 
-    def __call__(self, key, *arguments):
-        """The function's value; ``key`` is hashable and stands for what the program depends on."""
+    def __call__(self, key: Hashable, *arguments: Any) -> Any:
+        """Return the function's value for ``arguments``.
+
+        Args:
+            key: identifies the shapes and dtypes of the arguments, for which one program is
+                compiled.
+            arguments: arguments of the function.
+        """
         if key in self._compiled:
             return self.jitted(*arguments)
-        with _kept() as folder:
+        with _persistent_cache() as folder:
             try:
                 value = self.jitted(*arguments)
-            except Exception:  # of the function, or of a file that is damaged or cannot be written
+            except Exception:  # from the function, or from a damaged or unwritable cache file
                 if folder is None:
                     raise
             else:
                 self._compiled.add(key)
                 return value
         value = self.jitted(*arguments)
-        shutil.rmtree(folder, ignore_errors=True)  # where the function works without it
+        shutil.rmtree(folder, ignore_errors=True)  # the function succeeded without the cache
         self._compiled.add(key)
         return value
 
 
 @contextlib.contextmanager
-def _kept():
-    """Switch the cache on, unless it is settled already; gives its folder or None."""
+def _persistent_cache() -> Iterator[Path | None]:
+    """Enable the cache unless the user has configured it; yield its folder, or None."""
     folder = _folder()
     if folder is None or jax.config.jax_compilation_cache_dir is not None:
         yield None
@@ -66,26 +75,26 @@ def _kept():
         "jax_compilation_cache_dir": str(folder),
         "jax_persistent_cache_min_compile_time_secs": _MIN_COMPILE_SECONDS,
         "jax_persistent_cache_min_entry_size_bytes": 0,
-        # Otherwise each start of a process would warn of the same damaged file.
+        # Without this, each process would warn of the same damaged file.
         "jax_raise_persistent_cache_errors": True,
     }
-    before = {name: getattr(jax.config, name) for name in settings}
+    previous = {name: getattr(jax.config, name) for name in settings}
     _set(settings)
     try:
         yield folder
     finally:
-        _set(before)
+        _set(previous)
         _limit(folder)
 
 
-def _set(settings):
+def _set(settings: dict[str, Any]) -> None:
     for name, value in settings.items():
         jax.config.update(name, value)
-    compilation_cache.reset_cache()  # JAX looks at its settings once
+    compilation_cache.reset_cache()  # JAX reads its settings once
 
 
-def _limit(folder):
-    """Delete the oldest programs where all of them take too much space."""
+def _limit(folder: Path) -> None:
+    """Delete the oldest programs while their total size exceeds the limit."""
     with contextlib.suppress(OSError):
         files = [(path.stat().st_mtime, path.stat().st_size, path) for path in folder.iterdir()]
         used = sum(size for _, size, _ in files)
@@ -96,18 +105,18 @@ def _limit(folder):
             used -= size
 
 
-def _folder():
-    """Where programs for this processor are kept, or None where there is no place."""
-    place = package_cache()
-    return place and place / "jax" / _processor()
+def _folder() -> Path | None:
+    """Return the folder of the programs for this processor, or None if caching is disabled."""
+    root = package_cache()
+    return root and root / "jax" / _processor()
 
 
 @cache
-def _processor():
-    """A name for the instructions at hand: a program may have some that another processor lacks."""
+def _processor() -> str:
+    """Return an identifier of the instruction set: programs may not run on other processors."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:  # other systems than Linux
+    except OSError:  # not Linux
         lines = [repr(platform.uname())]
     described = {
         line for line in lines if line.startswith(("model name", "flags", "Features", "uname"))

@@ -1,21 +1,25 @@
-"""What a model holds on JAX: to restore, and to notice that it changed.
+"""Save, restore and compare the state of a model on JAX.
 
-Arrays of JAX do not change: what refers to them is all that there is to restore or to compare.
+JAX arrays are immutable, so only the references to them are saved and compared.
 """
 
-from ae_multi.backends.snapshot import Snapshot, Values
+from collections.abc import Sequence
+
+from ae_multi._keras import keras
+from ae_multi.backends.snapshot import Reachable, Snapshot, Values
 
 
-def snapshot(reachable, variables=True):
-    """The `Snapshot` of a `Reachable`; ``variables`` says whether with Keras variables."""
+def snapshot(reachable: Reachable, variables: bool = True) -> Snapshot:
+    """Return a `Snapshot` of ``reachable``; ``variables``: whether it includes Keras variables."""
     return Snapshot(reachable, lambda value: None, lambda: lambda: None, variables)
 
 
-def values(reachable, known=()):
-    """The `Values` of a `Reachable`, without the ``known`` variables.
+def values(reachable: Reachable, known: Sequence[keras.Variable] = ()) -> Values:
+    """Return the `Values` of ``reachable``, with the Keras variables that are not in ``known``.
 
-    These are inputs of a program. Keras's trace, and so ours, reads others when it is made.
+    The variables in ``known`` are inputs of a program. The values of all others become constants
+    when Keras's step is traced.
     """
-    known = {id(variable) for variable in known}
-    others = [variable for variable in reachable.variables if id(variable) not in known]
+    inputs = {id(variable) for variable in known}
+    others = [variable for variable in reachable.variables if id(variable) not in inputs]
     return Values(reachable, lambda value: None, others)

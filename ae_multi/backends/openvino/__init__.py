@@ -1,1 +1,1 @@
-"""OpenVINO, which Keras can run a model forward on: here it only makes files."""
+"""OpenVINO, here used only to write files."""

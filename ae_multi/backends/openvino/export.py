@@ -1,14 +1,25 @@
-"""Files that OpenVINO makes of a model, by Keras's backend of that name."""
+"""Export of a model as OpenVINO files, by Keras's OpenVINO backend."""
+
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import openvino
 import openvino.opset16 as operations
 
+from ae_multi._keras import keras
 from ae_multi._keras_internals import openvino_tensor
 
 
-def write(model, format, path):
-    """Write a functional Keras model from "input" to a dict of outputs, for any batch size."""
+def write(model: keras.Model, format: str, path: Path) -> None:
+    """Write ``model`` as a file in ``format``.
+
+    Args:
+        model: functional Keras model from the input "input" to a dict of outputs. The file
+            accepts any batch size.
+        format: name of the format.
+        path: file or folder to write.
+    """
     shape = openvino.PartialShape([-1, *model.input_shape[1:]])
     inputs = operations.parameter(shape, openvino.Type.f32)
     outputs = model(openvino_tensor(inputs.output(0)), training=False)
@@ -17,18 +28,18 @@ def write(model, format, path):
     graph.inputs[0].tensor.set_names({"input"})
     for name, output in zip(sorted(outputs), graph.outputs, strict=True):
         output.tensor.set_names({name})
-    # By default weights are halved, and results are off by 1e-3.
+    # By default weights are compressed to float16, and results differ by 1e-3.
     openvino.save_model(graph, str(path), compress_to_fp16=False)
 
 
-def run(format, path, batches):
-    """What the file makes of each batch, by its own runtime: a list of dicts of arrays."""
+def run(format: str, path: Path, batches: Sequence[np.ndarray]) -> list[dict[str, np.ndarray]]:
+    """Return the outputs of the file for each batch, computed by the OpenVINO runtime."""
     hint = {"INFERENCE_PRECISION_HINT": "f32"}
     compiled = openvino.compile_model(str(path), "CPU", hint)
     names = [output.get_any_name() for output in compiled.outputs]
     return [{name: np.array(compiled(batch)[name]) for name in names} for batch in batches]
 
 
-def versions(format):
-    """Versions of what makes and runs the format."""
+def versions(format: str) -> dict[str, str]:
+    """Return the versions of the packages that write and run ``format``."""
     return {"openvino": openvino.__version__.split("-")[0]}

@@ -1,4 +1,4 @@
-"""TensorFlow."""
+"""The TensorFlow backend."""
 
 from ae_multi.backends.tensorflow.device import (
     allow_float64,

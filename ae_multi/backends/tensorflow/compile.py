@@ -1,15 +1,21 @@
-"""Functions compiled by TensorFlow."""
+"""Compilation of functions by TensorFlow."""
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import tensorflow as tf
 
 
-def compiled(function, **kwargs):
-    """``function`` as a `tf.function`, traced as it stands, with other keywords of that.
+def compiled(function: Callable[..., Any], **kwargs: Any) -> Any:
+    """Return ``function`` as a `tf.function` without AutoGraph.
 
-    TensorFlow warns where one piece of code is traced again and again. That code is ours, made
-    for each model once, and the models are the caller's: of a `partial` no code is known, and
-    only what it was itself traced for is counted.
+    TensorFlow counts the traces of a code object and warns of repeated tracing. The functions
+    here share their code objects, and each model traces its own. Traces of a `partial` are
+    counted for each `partial` instead.
+
+    Args:
+        function: function of tensors.
+        kwargs: further arguments of `tf.function`.
     """
     return tf.function(partial(function), autograph=False, **kwargs)

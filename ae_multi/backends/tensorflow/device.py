@@ -1,61 +1,69 @@
-"""TensorFlow: the device and its settings, and gradients."""
+"""Device, settings and gradients of TensorFlow."""
+
+from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import tensorflow as tf
 
 from ae_multi._keras_internals import wrap_tensorflow_cast
 
+if TYPE_CHECKING:
+    from ae_multi._keras import keras
 
-def version():
-    """TensorFlow's version."""
+
+def version() -> str:
+    """Return the version of TensorFlow."""
     return tf.__version__
 
 
-def device():
-    """The device that TensorFlow computes on: the first GPU if there is one."""
+def device() -> str:
+    """Return the device that TensorFlow uses: the first GPU if available, otherwise the CPU."""
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
     return f"cpu ({threads()} threads)"
 
 
-def on_cpu():
-    """Whether that is the processor."""
+def on_cpu() -> bool:
+    """Return whether TensorFlow uses the CPU."""
     return not tf.config.list_physical_devices("GPU")
 
 
-def threads():
-    """How many threads TensorFlow gives an operation on the processor."""
-    return tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count()
+def threads() -> int:
+    """Return the number of threads that TensorFlow uses for one operation on the CPU."""
+    return tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1
 
 
-def full_precision():
-    """Turn TF32 off; TensorFlow has it on."""
+def full_precision() -> None:
+    """Disable TF32, which TensorFlow enables by default."""
     tf.config.experimental.enable_tensor_float_32_execution(False)
 
 
-def allow_tf32():
-    """Turn TF32 on."""
+def allow_tf32() -> None:
+    """Enable TF32."""
     tf.config.experimental.enable_tensor_float_32_execution(True)
 
 
-def keep_programs(folder):
-    """Nothing to keep: what TensorFlow traces is gone with its process."""
+def keep_programs(folder: os.PathLike[str] | str) -> None:
+    """Do nothing: TensorFlow cannot store traced programs on disk."""
 
 
-def compile_soon():
-    """Nothing to leave out: no program is compiled for itself unless a model asks for XLA."""
+def compile_soon() -> None:
+    """Do nothing: TensorFlow compiles a program only if the model requests XLA."""
 
 
-def wait():
-    """Return when the device has finished."""
+def wait() -> None:
+    """Block until the device has finished all work."""
     if not on_cpu():
         tf.test.experimental.sync_devices()
 
 
-def allow_float64():
-    """Cast Python numbers straight to float64; Keras's way is through float32."""
+def allow_float64() -> None:
+    """Cast Python floats directly to float64; Keras casts them to float32 first."""
 
     def wrap(real):
         def cast(x, dtype):
@@ -68,31 +76,33 @@ def allow_float64():
     wrap_tensorflow_cast(wrap)
 
 
-def gradients(function, variables):
-    """The value of ``function()`` and its gradient for each Keras variable, as NumPy arrays."""
+def gradients(
+    function: Callable[[], Any], variables: Sequence[keras.Variable]
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return the value of ``function()`` and its gradient for each variable."""
     tensors = [variable.value for variable in variables]
     with tf.GradientTape() as tape:
         value = function()
-    found = tape.gradient(value, tensors, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    # The gradient of a look-up comes as a list of rows; a tensor holds it whole.
-    return value.numpy(), [tf.convert_to_tensor(gradient).numpy() for gradient in found]
+    results = tape.gradient(value, tensors, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    # The gradient of an embedding lookup is a `tf.IndexedSlices`; convert it to a dense tensor.
+    return value.numpy(), [tf.convert_to_tensor(gradient).numpy() for gradient in results]
 
 
-def zero_copy(array):
-    """A tensor of an array's numbers: where they lie, or copied once where TensorFlow has to.
+def zero_copy(array: np.ndarray) -> tf.Tensor:
+    """Return a tensor that shares the memory of ``array`` where TensorFlow supports it.
 
-    `tf.constant` and `tf.convert_to_tensor` make a copy of an array of NumPy's first, lest
-    somebody change it later. The arrays here are the caller's for as long as they are looked at,
-    and TensorFlow does not write there.
+    Otherwise TensorFlow copies once. `tf.constant` and `tf.convert_to_tensor` copy a NumPy array
+    first, so that later changes of the array do not change the tensor. Here the caller leaves
+    the array unchanged while the tensor is in use, and TensorFlow does not write to it.
     """
     return tf.constant(_Uncopied(array))
 
 
 class _Uncopied:
-    """An array that NumPy is handed as it is."""
+    """Wrapper of an array that TensorFlow converts without the first copy."""
 
-    def __init__(self, array):
+    def __init__(self, array: np.ndarray) -> None:
         self.array = array
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self.array

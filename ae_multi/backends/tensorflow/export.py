@@ -1,17 +1,34 @@
-"""Files that TensorFlow makes: SavedModel, and LiteRT."""
+"""Export of a model as SavedModel or LiteRT."""
 
+from __future__ import annotations
+
+import os
 import tempfile
 import warnings
+from collections.abc import Sequence
 from importlib import metadata
 from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    from ae_multi._keras import keras
 
 _SIGNATURE = "serving_default"
 
 
-def write(model, format, path):
-    """Write a functional Keras model from "input" to a dict of outputs, for any batch size."""
+def write(model: keras.Model, format: str, path: Path) -> None:
+    """Write ``model`` as a file in ``format``.
+
+    Args:
+        model: functional Keras model from the input "input" to a dict of outputs. The file
+            accepts any batch size.
+        format: name of the format.
+        path: file or folder to write.
+    """
     if format == "savedmodel":
         _save(model, path)
         return
@@ -21,8 +38,8 @@ def write(model, format, path):
         path.write_bytes(converter.convert())
 
 
-def run(format, path, batches):
-    """What the file makes of each batch, by its own runtime: a list of dicts of arrays."""
+def run(format: str, path: Path, batches: Sequence[np.ndarray]) -> list[dict[str, np.ndarray]]:
+    """Return the outputs of the file for each batch, computed by the runtime of the format."""
     if format == "savedmodel":
         loaded = tf.saved_model.load(str(path))
         serve = loaded.signatures[_SIGNATURE]
@@ -34,15 +51,15 @@ def run(format, path, batches):
     return [{name: value.copy() for name, value in serve(input=b).items()} for b in batches]
 
 
-def versions(format):
-    """Versions of what makes and runs the format."""
-    found = {"tensorflow": tf.__version__}
+def versions(format: str) -> dict[str, str]:
+    """Return the versions of the packages that write and run ``format``."""
+    packages = {"tensorflow": tf.__version__}
     if format == "litert" and find_spec("ai_edge_litert"):
-        found["ai-edge-litert"] = metadata.version("ai-edge-litert")
-    return found
+        packages["ai-edge-litert"] = metadata.version("ai-edge-litert")
+    return packages
 
 
-def _save(model, path):
+def _save(model: keras.Model, path: os.PathLike[str] | str) -> None:
     spec = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32, name="input")
 
     @tf.function(input_signature=[spec])
@@ -54,12 +71,12 @@ def _save(model, path):
     tf.saved_model.save(module, str(path), signatures={_SIGNATURE: serve})
 
 
-def _interpreter(path):
+def _interpreter(path: str) -> Any:
     if find_spec("ai_edge_litert"):
         from ai_edge_litert.interpreter import Interpreter
 
         return Interpreter(path)
     with warnings.catch_warnings():
-        # Its successor is the package above; they run files alike.
+        # The deprecation names the package above as the successor; both give the same results.
         warnings.filterwarnings("ignore", ".*tf.lite.Interpreter is deprecated", UserWarning)
         return tf.lite.Interpreter(path)

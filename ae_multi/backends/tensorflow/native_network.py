@@ -1,23 +1,28 @@
 """The variables of a SavedModel."""
 
 import re
+from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
 from ae_multi.errors import InputError
 
 _END = "/.ATTRIBUTES/VARIABLE_VALUE"
-# How Keras 3's `export` names a model's variables, and how tf.keras names layers and their own.
+# Names of variables in a SavedModel of Keras 3's `export`, and of tf.keras.
 _NAMES = (r"variables/(\d+)", r"layer_with_weights-(\d+)/(.*)")
 
 
-def read(path):
-    """Dict of keys to arrays, in the order of the layers, of the SavedModel in a folder.
+def read(path: Path) -> dict[str, np.ndarray]:
+    """Read the variables of the SavedModel in the folder ``path``, in the order of the layers.
 
-    Only the checkpoint in it is read, and no function of it is built or run.
+    Only its checkpoint is read. Its functions are neither built nor run.
+
+    Returns:
+        Dict of variable name to array.
 
     Raises:
-        InputError: no SavedModel, or one whose variables do not tell their order.
+        InputError: no SavedModel, or variables whose names do not define an order.
     """
     try:
         reader = tf.train.load_checkpoint(str(path / "variables" / "variables"))

@@ -1,12 +1,15 @@
-"""Many steps of a Keras model in one program of TensorFlow.
+"""Many steps of a Keras model in one TensorFlow program.
 
-Keras's `train_step` is traced once, and called by a loop within one compiled function.
+Keras's `train_step` is traced once and called in a loop within one compiled function. The plans:
 
     loop-xla   the loop compiled by XLA: several times faster on dense networks, but on a CPU
                XLA may not finish compiling convolutions
-    loop       the loop run by TensorFlow's own executor
+    loop       the loop run by TensorFlow's executor
     step       the traced step, called from Python
 """
+
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -21,35 +24,52 @@ from ae_multi.backends.tensorflow.compile import compiled
 from ae_multi.backends.tensorflow.device import on_cpu, zero_copy
 
 
-def plans(model):
-    """Plans for ``model`` as (name, seconds that building one may take), the first to be tried."""
+def plans(model: keras.Model) -> list[tuple[str, float]]:
+    """Return the plans for ``model`` in order of preference, as (name, expected build seconds)."""
     by_xla, plain = [("loop-xla", 10.0)], [("loop", 2.0), ("step", 1.0)]
     if _jit_compile.is_refused(model):
         return plain
     if draws(model):
-        # XLA draws other numbers from the same seeds; Keras's `fit` says which are meant.
+        # XLA draws other random numbers from the same seeds: follow the compiler of Keras's `fit`.
         return by_xla if model.jit_compile else plain
     if model.jit_compile:
         return by_xla + plain
     if has_convolutions(model) or not all(layer.supports_jit for layer in flatten_layers(model)):
         return [*plain, ("loop-xla", np.inf)]
-    # On a CPU it took 1.0 s for 4 weights and 3.8 s for 20.
+    # Measured on a CPU: 1.0 s for 4 weights and 3.8 s for 20.
     building = 0.3 + 0.18 * len(model.trainable_variables) if on_cpu() else 5.0
     return [plain[0], ("loop-xla", building), plain[1]]
 
 
-def to_device(data):
-    """Nested arrays as `DeviceData` on the device, as they are stored.
+def to_device(data: Sequence[Any]) -> DeviceData:
+    """Copy (x, y, sample_weight) to the device without changing dtypes.
 
-    A list becomes a tuple, as Keras's data sets make it.
+    Lists become tuples, as in Keras's data sets.
     """
     return DeviceData(keras.tree.lists_to_tuples(data), zero_copy)
 
 
 class Steps:
-    """Runs steps of a compiled and built model on held data; see JAX's `Steps`."""
+    """Run steps of a compiled and built model on data on the device.
 
-    def __init__(self, model, device_data, plan, training, batch_size, max_steps):
+    Args:
+        model: a `keras.Model`; its variables hold the state before and after each `run`.
+        device_data: the result of `to_device`.
+        plan: name of a plan in `plans`.
+        training: True to train, False to evaluate.
+        batch_size: samples in a full batch.
+        max_steps: largest number of full batches in one `run`.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        device_data: DeviceData,
+        plan: str,
+        training: bool,
+        batch_size: int,
+        max_steps: int,
+    ) -> None:
         self._model, self._data = model, device_data
         self._batch_size, self._max_steps = batch_size, max_steps
         self._variables = [
@@ -58,65 +78,69 @@ class Steps:
             *(model.optimizer.variables if training else []),
             *model.metrics_variables,
         ]
-        self._state = None  # the variables that `snapshot` reads, looked up once
+        # The variables that `snapshot` reads, collected once.
+        self._state: Any = None
         step = model.train_step if training else model.test_step
         self._run = self._each if plan == "step" else self._loop
         make = {"step": _one, "loop": _many, "loop-xla": _compiled}[plan]
         self._training, self._key = training, (plan, training, device_data.signature)
         self._program = cached(model, self._key, lambda: make(step, device_data))
 
-    def run(self, indices):
-        """One step for each row; see JAX's `Steps.run`."""
+    def run(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        """Run one step for each row of ``indices``, int32 (steps, batch).
+
+        Returns:
+            Dict of name to the logs after each step, of shape (steps, ...).
+        """
         logs = self._run(indices)
         return {name: np.asarray(values)[: len(indices)] for name, values in logs.items()}
 
-    def snapshot(self):
-        """The state as it is, for `restore`.
+    def snapshot(self) -> Sequence[Any]:
+        """Return the current state, for `restore`.
 
-        Nothing is copied here: TensorFlow copies a value that somebody holds before it changes a
-        variable.
+        No copy is made: TensorFlow copies a referenced value before it changes a variable.
         """
         if self._state is None:
             self._state = [*self._variables, *others(self._model, self._variables)]
         key = "read", self._training, len(self._state)  # a step may build an optimizer
         return cached(self._model, key, lambda: _reading(self._state))()
 
-    def restore(self, state):
-        """Set the model's variables to a state."""
+    def restore(self, state: Sequence[Any]) -> None:
+        """Set the model's variables to a state from `snapshot`."""
         for variable, value in zip(self._state, state, strict=True):
             variable.assign(value)
 
     def _loop(self, indices):
-        # Runs of any length are one program: the rows are filled up and the steps counted.
+        # One program serves runs of any length: rows are padded, and only `count` steps run.
         size = indices.shape[1]
         rows = max(self._max_steps, len(indices)) if size == self._batch_size else 1
-        filled = np.zeros((rows, size), np.int32)
-        filled[: len(indices)] = indices
-        given = self._data.arrays, tf.constant(filled), tf.constant(len(indices))
-        # TensorFlow takes half a millisecond to find out which of its traces fits.
-        key = *self._key, filled.shape, *(array.shape for array in self._data.arrays)
-        traced = cached(self._model, key, lambda: self._program.get_concrete_function(*given))
-        return traced(*given)
+        padded = np.zeros((rows, size), np.int32)
+        padded[: len(indices)] = indices
+        inputs = self._data.arrays, tf.constant(padded), tf.constant(len(indices))
+        # The cache avoids TensorFlow's search for the matching trace, which takes 0.5 ms.
+        key = *self._key, padded.shape, *(array.shape for array in self._data.arrays)
+        traced = cached(self._model, key, lambda: self._program.get_concrete_function(*inputs))
+        return traced(*inputs)
 
     def _each(self, indices):
         collected = [self._program(self._data.arrays, tf.constant(row)) for row in indices]
         return {name: np.stack([logs[name].numpy() for logs in collected]) for name in collected[0]}
 
 
-def _reading(variables):
-    """A function that returns the values of all variables.
+def _reading(variables: Sequence[keras.Variable]) -> Any:
+    """Return a function that reads all variables in one call.
 
-    It is one call. A call for each takes as long as some steps of a small network.
+    One call for each variable takes as long as several steps of a small network.
     """
     values = [variable.value for variable in variables]
     return compiled(lambda: [value.read_value() for value in values]).get_concrete_function()
 
 
-def _one(step, device_data):
-    """The step on rows of the held arrays.
+def _one(step: Callable[[Any], dict[str, Any]], device_data: DeviceData) -> Any:
+    """Trace ``step`` on rows of the arrays on the device.
 
-    It is traced for batches of any size, as Keras does: some of Keras's metrics weigh a batch by
-    its size where the trace knows it, and not where it does not.
+    The batch size is unspecified in the trace, as in Keras's: some Keras metrics weight a batch
+    by its size only if the size is static.
     """
 
     def one(arrays, row):
@@ -127,28 +151,29 @@ def _one(step, device_data):
     return traced.get_concrete_function(specs, tf.TensorSpec((None,), tf.int32))
 
 
-def _many(step, device_data, jit_compile=None):
+def _many(
+    step: Callable[[Any], dict[str, Any]], device_data: DeviceData, jit_compile: bool | None = None
+) -> Any:
+    """Return a function that runs ``step`` in a loop over rows of indices."""
     one = _one(step, device_data)
     logs = one.structured_outputs
 
     def many(arrays, indices, count):
         rows = indices.shape[0]
 
-        def body(place, collected):
-            found = one(arrays, indices[place])
-            return place + 1, {
-                name: collected[name].write(place, found[name]) for name in collected
-            }
+        def body(index, collected):
+            logs = one(arrays, indices[index])
+            return index + 1, {name: collected[name].write(index, logs[name]) for name in collected}
 
         collected = {
             name: tf.TensorArray(log.dtype, rows, element_shape=log.shape)
             for name, log in logs.items()
         }
-        _, collected = tf.while_loop(lambda place, collected: place < count, body, (0, collected))
+        _, collected = tf.while_loop(lambda index, collected: index < count, body, (0, collected))
         return {name: values.stack() for name, values in collected.items()}
 
     return compiled(many, jit_compile=jit_compile)
 
 
-def _compiled(step, device_data):
+def _compiled(step: Callable[[Any], dict[str, Any]], device_data: DeviceData) -> Any:
     return _many(step, device_data, jit_compile=True)

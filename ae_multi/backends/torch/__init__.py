@@ -1,4 +1,4 @@
-"""PyTorch."""
+"""The PyTorch backend."""
 
 from ae_multi.backends.torch.device import (
     allow_float64,

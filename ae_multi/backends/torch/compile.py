@@ -1,29 +1,37 @@
-"""A recorded step, run with less between its operations than Python takes.
+"""Compilation of recorded steps, to reduce the overhead of Python between operations.
 
-A step of a small network is a few hundred operations of microseconds, and Python takes about as
-long to call one.
+A step of a small network is a few hundred operations of microseconds each, and Python takes about
+as long to call one.
 """
 
 import contextlib
 import copy
 import warnings
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from typing import Any
 
 import torch
 
+# A recorded step: function of (state, arrays, row) that changes the state in place and returns
+# logs.
+Step = Callable[[list[torch.Tensor], list[torch.Tensor], torch.Tensor], dict[str, torch.Tensor]]
 
-def scripted(step, state, arrays, row):
-    """``step`` run by TorchScript's interpreter, which calls operations without Python.
 
-    PyTorch has put TorchScript on its way out; a version without it runs the step as it is.
+def scripted(
+    step: Any, state: list[torch.Tensor], arrays: list[torch.Tensor], row: torch.Tensor
+) -> Step:
+    """Compile ``step`` for TorchScript's interpreter, which calls operations without Python.
+
+    PyTorch has deprecated TorchScript. A version without it runs the step uncompiled.
 
     Args:
-        step: a recorded step, function of (state, arrays, row) that returns logs.
-        state: tensors that it changes in place; they are put back.
-        arrays: the data it takes batches from.
+        step: a recorded step, a `torch.fx.GraphModule`.
+        state: tensors that the step changes in place; they are restored.
+        arrays: the arrays from which the step gathers batches.
         row: indices of one batch.
     """
-    names = []
+    names: list[str] = []
 
     class Flat(torch.nn.Module):
         def forward(self, *tensors):
@@ -33,7 +41,7 @@ def scripted(step, state, arrays, row):
 
     plain = step
     try:
-        with _aside(state):
+        with _preserved(state):
             step = _with_traceable_adam(plain)
             traced = torch.jit.trace(Flat(), (*state, *arrays, row), check_trace=False)
     except (AttributeError, RuntimeError):
@@ -45,24 +53,24 @@ def scripted(step, state, arrays, row):
     return run
 
 
-def _with_traceable_adam(step):
-    """A copy of ``step`` that calls the fused Adam so that TorchScript's tracer sees it.
+def _with_traceable_adam(step: Any) -> Any:
+    """Return a copy of ``step`` in which TorchScript's tracer records the fused Adam.
 
-    It overlooks an operation that changes lists of tensors and gives nothing.
+    The tracer omits operations that change lists of tensors and return nothing.
     """
-    made = copy.deepcopy(step)
-    for node in made.graph.nodes:
+    module = copy.deepcopy(step)
+    for node in module.graph.nodes:
         if node.target is torch.ops.aten._fused_adam_.tensor_lr:
             weights, gradients, first, second, _, steps = node.args
             numbers = [node.kwargs[name] for name in ("lr", "beta1", "beta2", "eps")]
             node.target = _adam()
             node.args, node.kwargs = (weights, gradients, first, second, steps, *numbers), {}
-    made.recompile()
-    return made
+    module.recompile()
+    return module
 
 
 @cache
-def _adam():
+def _adam() -> Any:
     T, Ts = torch.Tensor, list[torch.Tensor]  # noqa: N806
 
     def adam(
@@ -91,22 +99,24 @@ def _adam():
             amsgrad=False,
             maximize=False,
         )
-        return rate  # the tracer wants a tensor
+        return rate  # the tracer requires a returned tensor
 
     return torch.jit.script(adam)
 
 
-def inducted(step, state, arrays, row):
-    """``step`` compiled by Inductor; the arguments are those of `scripted`."""
-    made = torch.compile(step, fullgraph=True, dynamic=False)
-    with _aside(state):
-        made(state, arrays, row)
-    return made
+def inducted(
+    step: Any, state: list[torch.Tensor], arrays: list[torch.Tensor], row: torch.Tensor
+) -> Step:
+    """Compile ``step`` by Inductor; see `scripted` for the arguments."""
+    compiled = torch.compile(step, fullgraph=True, dynamic=False)
+    with _preserved(state):
+        compiled(state, arrays, row)
+    return compiled
 
 
 @contextlib.contextmanager
-def _aside(state):
-    """Put the state back afterwards, and leave out what PyTorch says to its own use of itself."""
+def _preserved(state: Sequence[torch.Tensor]) -> Iterator[None]:
+    """Restore the state afterwards, and ignore PyTorch's warnings about its own code."""
     before = [tensor.clone() for tensor in state]
     try:
         with warnings.catch_warnings():

@@ -1,15 +1,26 @@
-"""PyTorch: the device and its settings, and gradients."""
+"""Device, settings and gradients of PyTorch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 
+if TYPE_CHECKING:
+    import numpy as np
 
-def version():
-    """PyTorch's version."""
+    from ae_multi._keras import keras
+
+
+def version() -> str:
+    """Return the version of PyTorch."""
     return torch.__version__
 
 
-def device():
-    """The device that Keras's torch backend computes on: a GPU if there is one."""
+def device() -> str:
+    """Return the device of Keras's torch backend: a GPU if available, otherwise the CPU."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     if torch.backends.mps.is_available():
@@ -17,48 +28,50 @@ def device():
     return f"cpu ({torch.get_num_threads()} threads)"
 
 
-def on_cpu():
-    """Whether that is the processor."""
+def on_cpu() -> bool:
+    """Return whether Keras's torch backend uses the CPU."""
     return not torch.cuda.is_available() and not torch.backends.mps.is_available()
 
 
-def full_precision():
-    """Turn TF32 off; PyTorch has it on for convolutions."""
+def full_precision() -> None:
+    """Disable TF32, which PyTorch enables for convolutions by default."""
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
 
 
-def allow_tf32():
-    """Turn TF32 on, for matrix products and convolutions."""
+def allow_tf32() -> None:
+    """Enable TF32 for matrix products and convolutions."""
     torch.backends.cuda.matmul.allow_tf32 = True
     torch.backends.cudnn.allow_tf32 = True
 
 
-def keep_programs(folder):
-    """Nothing to do: Inductor keeps what it compiles by itself."""
+def keep_programs(folder: os.PathLike[str] | str) -> None:
+    """Do nothing: Inductor has its own cache on disk."""
 
 
-def compile_soon():
-    """Nothing to leave out: what is not recorded is not compiled."""
+def compile_soon() -> None:
+    """Do nothing: only recorded steps are compiled."""
 
 
-def wait():
-    """Return when the device has finished."""
+def wait() -> None:
+    """Block until the device has finished all work."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 
 
-def allow_float64():
-    """Nothing to switch: PyTorch computes in the type that it is given."""
+def allow_float64() -> None:
+    """Do nothing: PyTorch computes in the dtype of its inputs."""
 
 
-def gradients(function, variables):
-    """The value of ``function()`` and its gradient for each Keras variable, as NumPy arrays."""
+def gradients(
+    function: Callable[[], Any], variables: Sequence[keras.Variable]
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return the value of ``function()`` and its gradient for each variable."""
     value = function()
     tensors = [variable.value for variable in variables]
-    # Without a variable there is nothing to differentiate by, which PyTorch takes for a mistake.
-    found = torch.autograd.grad(value, tensors, allow_unused=True) if tensors else ()
+    # PyTorch raises an error for an empty list of tensors.
+    results = torch.autograd.grad(value, tensors, allow_unused=True) if tensors else ()
     return value.detach().cpu().numpy(), [
         (torch.zeros_like(tensor) if gradient is None else gradient).detach().cpu().numpy()
-        for tensor, gradient in zip(tensors, found, strict=True)
+        for tensor, gradient in zip(tensors, results, strict=True)
     ]

@@ -1,8 +1,11 @@
-"""Files that PyTorch makes: torch.export's own, and ONNX."""
+"""Export of a model in the format of `torch.export`, or as ONNX."""
 
 import logging
 import warnings
+from collections.abc import Sequence
 from importlib import metadata
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,49 +14,60 @@ from ae_multi._keras import keras
 
 
 class _Module(torch.nn.Module):
-    """A functional Keras model as PyTorch calls it; ``names`` makes of its outputs a tuple.
+    """A functional Keras model as a module that PyTorch can export.
 
-    It holds the values of the model's variables and not the model, whose modules know each
-    variable by several names, under which files would hold it several times.
+    It registers the values of the model's variables and not the model. The modules of a Keras
+    model register each variable under several names, so that files would contain it repeatedly.
+
+    Args:
+        model: functional Keras model.
+        names: names of the outputs that are returned as a tuple; None returns a dict.
     """
 
-    def __init__(self, model, names=None):
+    def __init__(self, model: keras.Model, names: Sequence[str] | None = None) -> None:
         super().__init__()
         self.trainable = _parameters(model.trainable_variables)
         self.others = _parameters(model.non_trainable_variables)
         self.names = names
-        object.__setattr__(self, "model", model)  # past PyTorch, which would count it a part
+        object.__setattr__(self, "model", model)  # bypass registration
 
     def forward(self, inputs):
-        """The outputs in use."""
+        """Return the outputs in inference mode."""
         state = list(self.trainable), list(self.others)
         outputs, _ = self.model.stateless_call(*state, inputs, training=False)
         return outputs if self.names is None else tuple(outputs[name] for name in self.names)
 
 
-def _parameters(variables):
+def _parameters(variables: Sequence[keras.Variable]) -> torch.nn.ParameterList:
     values = [variable.value.detach() for variable in variables]
     return torch.nn.ParameterList(torch.nn.Parameter(v, requires_grad=False) for v in values)
 
 
-def write(model, format, path):
-    """Write a functional Keras model from "input" to a dict of outputs, for any batch size."""
-    # Of a batch of one, programs remember that it was one.
+def write(model: keras.Model, format: str, path: Path) -> None:
+    """Write ``model`` as a file in ``format``.
+
+    Args:
+        model: functional Keras model from the input "input" to a dict of outputs. The file
+            accepts any batch size.
+        format: name of the format.
+        path: file or folder to write.
+    """
+    # A batch of one would be exported as a constant size.
     example = keras.ops.zeros((2, *model.input_shape[1:]), "float32")
-    shapes = {"inputs": {0: torch.export.Dim("batch")}}
+    shapes: Any = {"inputs": {0: torch.export.Dim("batch")}}
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     with torch.no_grad(), warnings.catch_warnings():
-        # PyTorch's own use of what it has deprecated.
+        # PyTorch uses functions that it has deprecated.
         warnings.filterwarnings("ignore", category=FutureWarning)
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         if format == "torch":
             program = torch.export.export(_Module(model).eval(), (example,), dynamic_shapes=shapes)
-            for node in program.graph.nodes:  # where in which files on this machine it came from
+            for node in program.graph.nodes:  # it has names of source files on this machine
                 node.meta.pop("stack_trace", None)
             torch.export.save(program, path)
             return
-        logger.setLevel(logging.ERROR)  # it tells of every operator of packages that are not here
+        logger.setLevel(logging.ERROR)  # it warns of each operator of missing packages
         try:
             names = sorted(model.compute_output_shape(model.input_shape))
             program = torch.onnx.export(
@@ -72,8 +86,8 @@ def write(model, format, path):
             logger.setLevel(level)
 
 
-def run(format, path, batches):
-    """What the file makes of each batch, by its own runtime: a list of dicts of arrays."""
+def run(format: str, path: Path, batches: Sequence[np.ndarray]) -> list[dict[str, np.ndarray]]:
+    """Return the outputs of the file for each batch, computed by the runtime of the format."""
     if format == "torch":
         module = torch.export.load(path).module()
         with torch.no_grad():
@@ -92,7 +106,7 @@ def run(format, path, batches):
     ]
 
 
-def versions(format):
-    """Versions of what makes and runs the format."""
+def versions(format: str) -> dict[str, str]:
+    """Return the versions of the packages that write and run ``format``."""
     packages = ["torch"] if format == "torch" else ["torch", "onnx", "onnxscript", "onnxruntime"]
     return {package: metadata.version(package) for package in packages}

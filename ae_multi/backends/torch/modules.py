@@ -1,60 +1,74 @@
-"""The few modules that `torch.nn` lacks, in plain PyTorch."""
+"""Modules that `torch.nn` lacks, in plain PyTorch."""
 
 import torch
 from torch import nn
 
 
 class Permute(nn.Module):
-    """Orders axes anew; ``axes`` leaves out the first, the samples'."""
+    """Permute the axes of an array, except the first.
 
-    def __init__(self, axes: tuple[int, ...]):
+    Args:
+        axes: the new order of all axes but the first.
+    """
+
+    def __init__(self, axes: tuple[int, ...]) -> None:
         super().__init__()
         self.axes = [0, *axes]
 
-    def forward(self, x):
-        """The same numbers, with ``axes`` behind the samples'."""
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return ``x`` with its axes in the new order."""
         return x.permute(self.axes)
 
-    def extra_repr(self):
-        """The axes, for `print`."""
+    def extra_repr(self) -> str:
+        """Return the axes, for `print`."""
         return str(tuple(self.axes))
 
 
 class TopK(nn.Module):
-    """Keeps the ``k`` largest of a sample's codes, (n, codes), and sets the others to 0."""
+    """Keep the ``k`` largest codes of each sample and set the others to 0."""
 
-    def __init__(self, k: int):
+    def __init__(self, k: int) -> None:
         super().__init__()
         self.k = k
 
-    def forward(self, x):
-        """As `ae_multi.models.sparse.TopK`: what equals the k-th largest stays."""
-        least = torch.topk(x, self.k)[0][:, -1:]  # (n, 1)
-        return torch.where(x >= least, x, torch.zeros_like(x))
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the sparse codes, (n, codes).
+
+        As in `ae_multi.models.sparse.TopK`, all codes that equal the k-th largest are kept.
+        """
+        threshold = torch.topk(x, self.k)[0][:, -1:]  # (n, 1)
+        return torch.where(x >= threshold, x, torch.zeros_like(x))
 
 
 class FirstHalf(nn.Module):
-    """The means of a variational code, which its log variances follow on the last axis."""
+    """Return the means of a variational code; the second half of its last axis is log variances."""
 
-    def forward(self, x):
-        """(n, ..., codes) of (n, ..., 2 codes)."""
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (n, ..., 2 codes) to (n, ..., codes)."""
         return x[..., : x.shape[-1] // 2]
 
 
 class NearestWord(nn.Module):
-    """Replaces vectors by the nearest of a codebook, ``weight`` (words, size).
+    """Replace vectors by the nearest vector of a codebook.
 
-    In training gradients pass straight through to the vectors, as in van den Oord et al. 2017;
-    the losses that move the words are not part of it.
+    In training, gradients pass straight through to the inputs, as in van den Oord et al. 2017.
+    The losses that train the codebook are not included.
+
+    Args:
+        words: number of vectors in the codebook.
+        size: size of a vector.
+
+    Attributes:
+        weight: the codebook, (words, size).
     """
 
-    def __init__(self, words: int, size: int):
+    def __init__(self, words: int, size: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(words, size))
 
-    def forward(self, x):
-        """The words nearest to ``x``, (n, ..., size)."""
-        # |z - e|² less |z|², which is the same for all words.
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the codebook vectors nearest to ``x``, (n, ..., size)."""
+        # |z - e|² minus |z|², which is the same for all words.
         distances = self.weight.square().sum(1) - 2 * x @ self.weight.T  # (n, ..., words)
         words = self.weight[distances.argmin(-1)]
         return x + (words - x).detach() if self.training else words

@@ -1,22 +1,29 @@
-"""Tensors and random generators of PyTorch: to restore, and to notice that they changed."""
+"""Save, restore and compare the state of a model on PyTorch."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 
-from ae_multi.backends.snapshot import Snapshot, Values
+from ae_multi._keras import keras
+from ae_multi.backends.snapshot import Reachable, Snapshot, Values
 
 
-def snapshot(reachable, variables=True):
-    """The `Snapshot` of a `Reachable`; ``variables`` says whether with Keras variables."""
+def snapshot(reachable: Reachable, variables: bool = True) -> Snapshot:
+    """Return a `Snapshot` of ``reachable``; ``variables``: whether it includes Keras variables."""
     return Snapshot(reachable, _save, _save_generators, variables)
 
 
-def values(reachable, known=()):
-    """The `Values` of a `Reachable` beside variables, all of which programs take as inputs."""
+def values(reachable: Reachable, known: Sequence[keras.Variable] = ()) -> Values:
+    """Return the `Values` of ``reachable``.
+
+    Keras variables are excluded, since all are inputs of a program. ``known`` is not used.
+    """
     return Values(reachable, _version)
 
 
-def _save(value):
-    """A function that restores ``value`` where it is a tensor or a generator, or None."""
+def _save(value: Any) -> Callable[[], Any] | None:
+    """Return a function that restores a tensor or generator, or None for any other object."""
     if isinstance(value, torch.Generator):
         state = value.get_state()
         return lambda: value.set_state(state)
@@ -26,7 +33,7 @@ def _save(value):
     content = tensor.clone()
 
     def restore():
-        # A copy would count as a change, even of what is the same.
+        # Copying equal content would still increase the tensor's version.
         if not torch.equal(tensor, content):
             with torch.no_grad():
                 tensor.copy_(content)
@@ -34,8 +41,8 @@ def _save(value):
     return restore
 
 
-def _save_generators():
-    """A function that restores PyTorch's global random generators."""
+def _save_generators() -> Callable[[], None]:
+    """Return a function that restores PyTorch's global random generators."""
     state = torch.get_rng_state()
     on_gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
 
@@ -47,8 +54,11 @@ def _save_generators():
     return restore
 
 
-def _version(value):
-    """What differs whenever a tensor's or generator's content does, or None for other values."""
+def _version(value: Any) -> Any:
+    """Return a value that differs whenever the content of a tensor or generator differs.
+
+    None for any other object.
+    """
     if isinstance(value, torch.Generator):
         return value.get_state().numpy().tobytes()
     return value._version if isinstance(value, torch.Tensor) else None

@@ -1,17 +1,22 @@
-"""Many steps of a Keras model on PyTorch, without Keras between the operations.
+"""Many steps of a Keras model on PyTorch, without the overhead of Keras between operations.
 
-graph      the whole step (forward, gradients, optimizer, metrics) recorded once as a flat
-list of ATen operations that changes the state in place
-cuda       the graph captured as a CUDA graph: many steps are one launch
-inductor   the graph compiled by Inductor, and captured on a GPU; faster after seconds of compiling
-eager      Keras's own `train_step`, for models whose step cannot be recorded
+The plans:
+
+    graph      the complete step (forward, gradients, optimizer, metrics) recorded once as a flat
+               list of ATen operations that changes the state in place
+    cuda       the graph captured as a CUDA graph: one launch runs many steps
+    inductor   the graph compiled by Inductor, and captured on a GPU: faster, after several seconds
+               of compilation
+    eager      Keras's `train_step`, for models whose step cannot be recorded
 """
 
 import importlib.util
 import logging
 import os
 import shutil
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +25,7 @@ from ae_multi._keras import keras
 from ae_multi.backends.chunks import as_numpy
 from ae_multi.backends.device_data import BUILDING, DeviceData, cached, flat, forget
 from ae_multi.backends.snapshot import others
-from ae_multi.backends.torch.compile import inducted, scripted
+from ae_multi.backends.torch.compile import Step, inducted, scripted
 from ae_multi.backends.torch.cuda import small_matmul
 from ae_multi.backends.torch.cuda.gradient_streams import gradients_beside
 from ae_multi.backends.torch.cuda.graphs import CudaGraphs, stacked
@@ -29,61 +34,77 @@ from ae_multi.backends.torch.optimizer_hooks import why_not_recorded
 from ae_multi.backends.torch.trace import UnrepeatableError, record, step_of, tensors, wraps_modules
 from ae_multi.errors import in_a_line
 
-_MAKE = {"graph": scripted, "inductor": inducted}
-# Types that Keras leaves as they are.
+_COMPILERS = {"graph": scripted, "inductor": inducted}
+# Dtypes that Keras does not convert.
 _SHAREABLE = tuple(map(np.dtype, ("float32", "float16", "uint8", "int8", "int32", "int64", "bool")))
-# Programs that one training builds where values change that a step reads.
+# Maximum number of rebuilds in one training when Python values that a step reads change.
 _MAX_REBUILDS = 1
 
 _log = logging.getLogger("ae_multi")
 _logged = set()
 
 
-def plans(model):
-    """Plans for ``model`` as (name, seconds that building one may take), the first to be tried."""
+def plans(model: keras.Model) -> list[tuple[str, float]]:
+    """Return the plans for ``model`` in order of preference, as (name, expected build seconds)."""
     if not _can_be_recorded(model):
         return [("eager", 0.0)]
     if torch.cuda.is_available():
         compiling = 15.0 if importlib.util.find_spec("triton") else float("inf")
         return [("cuda", 3.0), ("inductor", compiling), ("graph", 2.0), ("eager", 0.0)]
     compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("c++")
-    # With a cold cache 32 to 37 s, with a warm one 7 to 16 (2 cores).
+    # Measured on 2 cores: 32 to 37 s with a cold cache, 7 to 16 s with a warm one.
     return [("graph", 2.0), ("inductor", 35.0 if compiler else float("inf")), ("eager", 0.0)]
 
 
-def _can_be_recorded(model):
-    # A step of the model's own may do anything.
-    own = {name: getattr(keras.Model, name) for name in ("train_step", "test_step")}
-    plain = all(getattr(type(model), name) is method for name, method in own.items())
-    return plain and not wraps_modules(model) and why_not_recorded(model.optimizer) is None
+def _can_be_recorded(model: keras.Model) -> bool:
+    # A custom step may do anything.
+    steps = {name: getattr(keras.Model, name) for name in ("train_step", "test_step")}
+    is_standard = all(getattr(type(model), name) is method for name, method in steps.items())
+    return is_standard and not wraps_modules(model) and why_not_recorded(model.optimizer) is None
 
 
-def to_device(data):
-    """Nested arrays as `DeviceData` on the device, as they are stored."""
+def to_device(data: Sequence[Any]) -> DeviceData:
+    """Copy (x, y, sample_weight) to the device without changing dtypes."""
     return DeviceData(data, _on_device)
 
 
-def _on_device(array):
-    """On a CPU a tensor of the numbers where they lie, or else a copy; nothing writes to it."""
+def _on_device(array: Any) -> torch.Tensor:
+    """Convert an array to a tensor, on a CPU without a copy if possible; it is only read."""
     shareable = (
         on_cpu()
         and isinstance(array, np.ndarray)
         and array.dtype in _SHAREABLE
         and array.flags.c_contiguous
-        and array.flags.writeable  # PyTorch warns of others
+        and array.flags.writeable  # PyTorch warns of read-only arrays
     )
     return torch.from_numpy(array) if shareable else keras.ops.convert_to_tensor(array)
 
 
 class Steps:
-    """Runs steps of a compiled and built model on held data; see JAX's `Steps`.
+    """Run steps of a compiled and built model on data on the device.
 
-    A recorded step has Python values as constants: attributes of the model, closures, global
-    variables. Where one of them changed since, the step is recorded again; where values change
-    again and again, or in a step itself, ``plan`` becomes "eager" and the reason is logged.
+    A recorded step contains Python values as constants: attributes of the model, closures, global
+    variables. If one of them changes, the step is recorded again. If values change repeatedly, or
+    a step itself changes them, ``plan`` becomes "eager" and the reason is logged.
+
+    Args:
+        model: a `keras.Model`; its variables hold the state before and after each `run`.
+        device_data: the result of `to_device`.
+        plan: name of a plan in `plans`.
+        training: True to train, False to evaluate.
+        batch_size: samples in a full batch. Not used: batches of each size are recorded.
+        max_steps: largest number of full batches in one `run`. Not used.
     """
 
-    def __init__(self, model, device_data, plan, training, batch_size, max_steps):
+    def __init__(
+        self,
+        model: keras.Model,
+        device_data: DeviceData,
+        plan: str,
+        training: bool,
+        batch_size: int,
+        max_steps: int,
+    ) -> None:
         self._model, self._data, self._training = model, device_data, training
         self.plan, self._built = plan, 0
         self._variables = [
@@ -93,48 +114,52 @@ class Steps:
             *model.metrics_variables,
         ]
 
-    def run(self, indices):
-        """One step for each row; see JAX's `Steps.run`."""
+    def run(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        """Run one step for each row of ``indices``, int32 (steps, batch).
+
+        Returns:
+            Dict of name to the logs after each step, of shape (steps, ...).
+        """
         rows = keras.ops.convert_to_tensor(indices).long()
         logs = None
         if self.plan != "eager":
             try:
                 program, recording = self._program(rows)
             except UnrepeatableError as error:
-                # Keras adds lines of its own to what a layer raises.
-                self._leave_to_python(in_a_line(error).partition(": ")[2])
+                # Keras adds lines to the message of an exception in a layer.
+                self._use_eager(in_a_line(error).partition(": ")[2])
             else:
                 with torch.no_grad():
                     logs = program(recording.state(), self._data.arrays, rows)
         logs = self._eager(rows) if logs is None else logs
-        # NumPy has no bfloat16 of its own; Keras makes such numbers those of `ml_dtypes`.
+        # NumPy has no bfloat16; Keras converts it to the dtype of `ml_dtypes`.
         return {name: as_numpy(values) for name, values in logs.items()}
 
-    def snapshot(self):
-        """The state as it is, for `restore`."""
+    def snapshot(self) -> list[torch.Tensor]:
+        """Return a copy of the current state, for `restore`."""
         return [tensor.clone() for tensor in self._state()]
 
-    def restore(self, state):
-        """Set the model's variables to a state."""
+    def restore(self, state: Sequence[torch.Tensor]) -> None:
+        """Set the model's variables to a state from `snapshot`."""
         with torch.no_grad():
             torch._foreach_copy_(self._state(), state)
 
     @cached_property
-    def _others(self):
+    def _others(self) -> list[keras.Variable]:
         return others(self._model, self._variables)
 
-    def _state(self):
+    def _state(self) -> list[torch.Tensor]:
         return tensors([*self._variables, *self._others])
 
-    def _leave_to_python(self, why):
+    def _use_eager(self, reason: str) -> None:
         self.plan = "eager"
-        if why not in _logged:
-            _logged.add(why)
-            _log.warning("Each step is run by Keras's own Python code: %s.", why)
+        if reason not in _logged:
+            _logged.add(reason)
+            _log.warning("Each step is run by Keras's own Python code: %s.", reason)
 
     def _eager(self, rows):
         model = self._model
-        # Layers made of PyTorch's own modules ask the model in which of the two it is.
+        # PyTorch modules in layers read the model's training flag.
         model.train(self._training)
         step = model.train_step if self._training else model.test_step
         try:
@@ -147,23 +172,23 @@ class Steps:
         return self._data.assemble([array.index_select(0, row) for array in self._data.arrays])
 
     def _program(self, rows):
-        """(function of (state, arrays, rows) that runs recorded steps, their `Recording`)."""
+        """Return the function of (state, arrays, rows) that runs steps, and its `Recording`."""
         key = (self.plan, self._training, self._data.signature, rows.shape[1])
-        program, recording = made = cached(
+        program, recording = cached_program = cached(
             self._model, key, lambda: self._build(self._record(rows), rows)
         )
         changed = recording.values.changed()
         if changed is None:
-            return made
+            return cached_program
         with BUILDING:
-            again = self._record(rows)
-            if again.digest != recording.digest:
+            renewed = self._record(rows)
+            if renewed.digest != recording.digest:
                 self._built += 1
                 if self._built > _MAX_REBUILDS:
                     raise UnrepeatableError(f"{changed} changes from time to time")
-                program, again = self._build(again, rows)
+                program, renewed = self._build(renewed, rows)
             forget(self._model, [key])
-            return cached(self._model, key, lambda: (program, again))
+            return cached(self._model, key, lambda: (program, renewed))
 
     def _record(self, rows):
         compute = step_of(self._model, self._data, self._training)
@@ -183,18 +208,18 @@ class Steps:
             step = gradients_beside(step)
         if captured and small_matmul.kernel():
             step = small_matmul.with_small_products(step)
-        if self.plan in _MAKE:
-            step = _MAKE[self.plan](step, state, arrays, rows[0])
+        if self.plan in _COMPILERS:
+            step = _COMPILERS[self.plan](step, state, arrays, rows[0])
         return (CudaGraphs(step) if captured else _each(step)), recording
 
 
-def _each(step):
-    """A step as `CudaGraphs` are: a function of (state, arrays, rows), but one row at a time."""
+def _each(step: Step) -> Callable[..., dict[str, torch.Tensor]]:
+    """Return a function of (state, arrays, rows), as `CudaGraphs`, that runs ``step`` per row."""
     return lambda state, arrays, rows: stacked([step(state, arrays, row) for row in rows])
 
 
-def _copied(logs):
-    """Logs that later steps do not change."""
+def _copied(logs: dict[str, Any]) -> dict[str, Any]:
+    """Copy logs, so that later steps do not change them."""
     return {
         name: value.detach().clone() if isinstance(value, torch.Tensor) else value
         for name, value in logs.items()

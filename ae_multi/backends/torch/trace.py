@@ -1,13 +1,15 @@
-"""What Keras does on PyTorch, a step or a pass, recorded as a flat graph of ATen operations.
+"""Record a training step or forward pass of Keras as a flat graph of ATen operations.
 
-Keras's optimizers on PyTorch change weights in place and its layers assign to variables; both
-are recorded with the variables' tensors as inputs, so that the graph run on them changes them.
-Variables that no list of the model names are inputs too, once a recording has found them. Other
-values are constants of the graph, which is good for as long as they stay what they were.
+Keras's optimizers on PyTorch change weights in place, and its layers assign to variables. Both are
+recorded with the variables' tensors as inputs, so that running the graph changes these tensors.
+Variables that the model does not list become inputs after a first recording has found them. All
+other values are constants of the graph, which is valid while they are unchanged.
 """
 
 import hashlib
 import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
@@ -20,71 +22,84 @@ from ae_multi._keras_internals import (
     loss_tracker,
     raw_values,
 )
-from ae_multi.backends.device_data import flat
-from ae_multi.backends.snapshot import Reachable, generators
+from ae_multi.backends.device_data import DeviceData, flat
+from ae_multi.backends.snapshot import Reachable, Values, generators
 from ae_multi.backends.torch.graph_passes.simplify import simplified
 from ae_multi.backends.torch.optimizer_hooks import RefuseReading, Updates
 from ae_multi.backends.torch.state import snapshot, values
 
 
 class UnrepeatableError(RuntimeError):
-    """Python has to run at each step: the message says why."""
+    """A step cannot be replayed and needs Python each time; the message has the reason."""
 
 
 class Recording:
-    """A recorded graph and what it depends on.
+    """A recorded graph and the objects it depends on.
 
     Attributes:
         graph: `torch.fx.GraphModule`, a function of (state, *inputs) that changes the state in
             place.
         variables: the Keras variables whose tensors are the state.
-        values: the `Values` that its constants come from.
-        digest: string, the same for recordings of the same operations and constants.
+        values: the Python values from which the graph's constants were computed.
+        digest: hash of the operations and constants.
     """
 
-    def __init__(self, graph, variables, values):
+    def __init__(
+        self, graph: torch.fx.GraphModule, variables: Sequence[keras.Variable], values: Values
+    ) -> None:
         self.digest = _digest(graph)
         self.graph, self.variables, self.values = simplified(graph), variables, values
 
-    def state(self):
-        """The variables' tensors."""
+    def state(self) -> list[torch.Tensor]:
+        """Return the variables' tensors."""
         return tensors(self.variables)
 
 
-def tensors(variables):
-    """The detached tensors of Keras variables."""
+def tensors(variables: Iterable[keras.Variable]) -> list[torch.Tensor]:
+    """Return the detached tensors of Keras variables.
+
+    Each access of `Variable.value` checks the current scope. For all variables together that takes
+    as long as a step of a small network.
+    """
     return [value.detach() for value in raw_values(variables)]
 
 
-def record(model, compute, variables, *inputs, fuse=False):
-    """``compute`` as a `Recording`. The model and its variables are left as they were.
+def record(
+    model: keras.Model,
+    compute: Callable[..., Any],
+    variables: Sequence[keras.Variable],
+    *inputs: Any,
+    fuse: bool = False,
+) -> Recording:
+    """Record ``compute``; the model and its variables are restored afterwards.
 
-    To be called under `ae_multi.backends.device_data.BUILDING`: PyTorch records in one thread at
-    a time.
+    Call it under `ae_multi.backends.device_data.BUILDING`: PyTorch records in one thread at a
+    time.
 
     Args:
-        model: a `keras.Model` whose steps are Keras's own.
+        model: a `keras.Model` without custom steps.
         compute: function of (scope, *inputs) that returns nested tensors; ``scope`` is the
             `keras.StatelessScope` in which the variables have the state's values.
-        variables: the Keras variables that make up the state, as far as they are known.
+        variables: the known Keras variables of the state.
         inputs: nested tensors, of the shapes that the graph will be run on.
-        fuse: whether the optimizer may update by one kernel; a compiler makes one of its own.
+        fuse: whether the optimizer may use PyTorch's fused kernel. Set it to False if a compiler
+            follows, which generates its own kernel.
 
     Raises:
-        UnrepeatableError: a step that changes what is not a Keras variable, or whose operations
-            or constants differ from call to call.
-        RuntimeError: a course that depends on values.
+        UnrepeatableError: the step changes something other than Keras variables, or its
+            operations or constants differ between calls.
+        RuntimeError: control flow depends on the values of tensors.
     """
     reachable = Reachable(model)
     if reachable.unknown:
         raise UnrepeatableError(f"the state of {reachable.unknown[0]} cannot be read")
     watched, saved = values(reachable), snapshot(reachable, variables=False)
-    drawn, variables = generators(), list(variables)
+    generators_before, variables = generators(), list(variables)
 
     def recorded():
-        graph, others = _traced(model, compute, variables, inputs, fuse)
+        graph, others = _trace(model, compute, variables, inputs, fuse)
         changed = watched.changed()
-        if changed is None and generators() != drawn:
+        if changed is None and generators() != generators_before:
             changed = "a random generator of NumPy or Python"
         if changed is not None:
             raise UnrepeatableError(f"a step changes {changed}")
@@ -95,7 +110,7 @@ def record(model, compute, variables, *inputs, fuse=False):
         if others:
             variables += others
             graph, _ = recorded()
-        # A step of Keras's layers alone is the same at each call.
+        # A step without custom code is the same in each call.
         if reachable.is_custom and _digest(graph) != _digest(recorded()[0]):
             raise UnrepeatableError("a step computes with a number that differs from call to call")
     finally:
@@ -104,24 +119,31 @@ def record(model, compute, variables, *inputs, fuse=False):
 
 
 class _Scope(keras.StatelessScope):
-    """A scope in which assignments change tensors in place, as they do outside of it.
+    """A scope in which assignments change tensors in place, as they do outside of scopes.
 
-    A tensor that was read before an assignment changes with it; some of Keras's optimizers read
-    a variable and assign to it before they use what they read. The scope finds the variables that
-    are used and have no value in it.
+    A tensor that was read before an assignment changes too. Some Keras optimizers read a variable
+    and assign to it before they use the tensor that they read. The scope also collects variables
+    that are used and have no value in it.
+
+    Args:
+        mapping: pairs of variable and tensor.
+
+    Attributes:
+        others: dict of id to variable, for variables without a value in the scope.
     """
 
-    def __init__(self, mapping):
+    def __init__(self, mapping: Sequence[tuple[keras.Variable, torch.Tensor]]) -> None:
         super().__init__(state_mapping=mapping, collect_losses=True)
-        self._known, self.others = {id(variable) for variable, _ in mapping}, {}
+        self._known = {id(variable) for variable, _ in mapping}
+        self.others: dict[int, keras.Variable] = {}
 
-    def get_current_value(self, variable):
-        self._note(variable)
+    def get_current_value(self, variable: keras.Variable) -> torch.Tensor | None:
+        self._collect(variable)
         return super().get_current_value(variable)
 
-    def add_update(self, update):
+    def add_update(self, update: tuple[keras.Variable, torch.Tensor]) -> None:
         variable, value = update
-        self._note(variable)
+        self._collect(variable)
         current = super().get_current_value(variable)
         if current is None or current.shape != value.shape:
             super().add_update(update)
@@ -129,31 +151,31 @@ class _Scope(keras.StatelessScope):
         with torch.no_grad():
             current.copy_(value)
 
-    def _note(self, variable):
+    def _collect(self, variable: keras.Variable) -> None:
         if id(variable) not in self._known:
             if raw_values([variable])[0] is None:
                 raise UnrepeatableError(f"a step makes the variable {variable.path}")
             self.others[id(variable)] = variable
 
 
-def _traced(model, compute, variables, inputs, fuse):
-    """(graph of ``compute``, the variables that it uses beside ``variables``)."""
+def _trace(model, compute, variables, inputs, fuse):
+    """Return the graph of ``compute``, and used variables that are not in ``variables``."""
     state = tensors(variables)
     before, others = [tensor.clone() for tensor in state], {}
 
     def run(state, *inputs):
-        live = [tensor.detach() for tensor in state]
-        scope = _Scope(list(zip(variables, live, strict=True)))
+        current = [tensor.detach() for tensor in state]
+        scope = _Scope(list(zip(variables, current, strict=True)))
         with scope:
             outputs = compute(scope, *inputs)
         others.update(scope.others)
-        for variable, tensor, was in zip(variables, state, live, strict=True):
+        for variable, tensor, was in zip(variables, state, current, strict=True):
             value = scope.get_current_value(variable)
             if value is not None and value is not was:
                 tensor.copy_(value)
         return outputs
 
-    optimizer = getattr(model, "optimizer", None)  # a part of a model has none
+    optimizer = getattr(model, "optimizer", None)  # an encoder, for example, has none
     updates = Updates(optimizer, fuse)
     try:
         while True:
@@ -165,13 +187,13 @@ def _traced(model, compute, variables, inputs, fuse):
             except RuntimeError:
                 if not updates.fall_back():
                     raise
-                _put_back(state, before)
+                _restore(state, before)
     finally:
-        _put_back(state, before)
+        _restore(state, before)
 
 
-def _digest(graph):
-    """What two recordings of the same operations on the same constants have in common."""
+def _digest(graph: torch.fx.GraphModule) -> str:
+    """Return a hash of the operations and constants of a graph."""
     digest = hashlib.blake2b(graph.code.encode())
     for node in graph.graph.nodes:
         if node.op == "get_attr" and isinstance(getattr(graph, node.target), torch.Tensor):
@@ -181,27 +203,29 @@ def _digest(graph):
     return digest.hexdigest()
 
 
-def wraps_modules(model):
-    """Whether a layer is a module of PyTorch's own, with state that Keras does not know."""
+def wraps_modules(model: keras.layers.Layer) -> bool:
+    """Return whether a layer wraps a PyTorch module, whose state Keras does not track."""
     return any(
         isinstance(layer, keras.layers.TorchModuleWrapper) for layer in flatten_layers(model)
     )
 
 
-def step_of(model, device_data, training):
-    """A step of ``model`` on a batch of the data on the device, for `record`.
+def step_of(
+    model: keras.Model, device_data: DeviceData, training: bool
+) -> Callable[..., dict[str, torch.Tensor]]:
+    """Return a step of ``model`` on a batch of the data on the device, for `record`.
 
     Args:
         model: a compiled and built `keras.Model`.
-        device_data: the data, a `DeviceData`.
-        training: whether to train, or else to evaluate.
+        device_data: the data.
+        training: True to train, False to evaluate.
 
     Returns:
         Function of (scope, arrays, row) that returns the logs.
     """
 
     def step(scope, arrays, row):
-        model.train(training)  # layers may read PyTorch's own flag; `record` restores it
+        model.train(training)  # layers may read `Module.training`; `record` restores it
         batch = device_data.assemble([array.index_select(0, row) for array in arrays])
         logs = flat((_train if training else _test)(model, batch, scope))
         return {name: torch.as_tensor(value).clone() for name, value in logs.items()}
@@ -209,13 +233,13 @@ def step_of(model, device_data, training):
     return step
 
 
-def _put_back(state, before):
-    if state:  # PyTorch wants at least one tensor
+def _restore(state: Sequence[torch.Tensor], before: Sequence[torch.Tensor]) -> None:
+    if state:  # PyTorch requires at least one tensor
         torch._foreach_copy_(state, before)
 
 
 def _train(model, batch, scope):
-    """`keras.Model.train_step` of the PyTorch backend, with gradients by a function."""
+    """Run `keras.Model.train_step` of the PyTorch backend, with `torch.autograd.grad`."""
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
     weights = [scope.get_current_value(variable) for variable in model.trainable_variables]
     for weight in weights:

@@ -1,1 +1,1 @@
-"""Rewritten operations that XLA runs faster on a CPU."""
+"""Rewrites of operations that make XLA faster on a CPU."""

@@ -1,68 +1,76 @@
-"""A convolution of JAX's as a product of matrices.
+"""A JAX convolution as a matrix product.
 
-A place p of the output, one k of the kernel and one l of the input meet, along each axis, where
+Output position p, kernel position k and input position l are multiplied where, along each axis,
 
     dilation * l = stride * p + spread * k - before
 
-with JAX's window strides, dilations of input and kernel (here the kernel's is "spread") and
-padding. The places of the kernel, or of the output where they are fewer, are taken one by one;
-what each meets is a slice. Slices of images, or patches, as a matrix, times the kernel are a
-convolution (Chellapilla et al., "High performance convolutional neural networks for document
-processing", IWFHR 2006); the same matrix, transposed, times the gradient of the output is the
-kernel's gradient, so that both share it. In a transposed convolution, of a dilated input, each
-place of the input times each of the kernel is a part of one of the output, and parts are summed.
+with JAX's window strides, dilations of input and kernel (the kernel's is called "spread" here) and
+padding. The code iterates over the positions of the kernel, or of the output if these are fewer.
+The elements that meet each position form a slice. The matrix of image slices, or patches, times
+the kernel is the convolution (Chellapilla et al., "High performance convolutional neural networks
+for document processing", IWFHR 2006). The transposed matrix times the gradient of the output is
+the gradient of the kernel, so that both share the patches. In a transposed convolution, whose
+input is dilated, the product of each input position and each kernel position contributes to one
+output position, and the contributions are summed.
 
-Axes have letters: n samples, c channels, x y z places of input and output; o channels of the
-output, u v w places of the kernel. Patches are stacked along t.
+Axes have letters: n samples; c input channels; x, y, z positions of input and output; o output
+channels; u, v, w positions of the kernel. Patches are stacked along t.
 """
 
 import math
+from collections.abc import Sequence
 from types import SimpleNamespace
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-# Patches and parts are several times as large as their images. Past so many bytes XLA's own
-# convolution stays.
+# Patches and contributions are several times as large as the images. If they exceed this size,
+# XLA's convolution is used.
 _MAX_PATCH_BYTES = 2**26
 
 
-def product(lhs, rhs, shape, given):
-    """A convolution by a product of matrices, or None where that is not to be had or slower.
+def product(
+    lhs: jax.Array, rhs: jax.Array, shape: Sequence[int], parameters: dict[str, Any]
+) -> jax.Array | None:
+    """Compute a convolution by a matrix product; None if that is unsupported or slower.
 
     Args:
         lhs: the input.
         rhs: the kernel.
-        shape: of the output.
-        given: the parameters of JAX's equation.
+        shape: shape of the output.
+        parameters: parameters of the ``conv_general_dilated`` equation.
     """
-    at = _geometry(lhs, rhs, shape, given)
-    grouped = given["feature_group_count"] * given["batch_group_count"] > 1
+    geometry = _geometry(lhs, rhs, shape, parameters)
+    grouped = parameters["feature_group_count"] * parameters["batch_group_count"] > 1
     if grouped or not jnp.issubdtype(lhs.dtype, jnp.floating) or 0 in (*lhs.shape, *rhs.shape):
         return None
-    exact = {name: given[name] for name in ("precision", "preferred_element_type")}
-    few = math.prod(at.kernel) <= math.prod(at.outputs)  # places of the kernel
-    dilated, spread = (at.dilation != 1).any(), (at.spread != 1).any()
-    strided = (at.stride != 1).any()
-    if not (dilated or spread or strided):  # measured: XLA's own is twice as fast
+    precision = {name: parameters[name] for name in ("precision", "preferred_element_type")}
+    small_kernel = math.prod(geometry.kernel) <= math.prod(geometry.outputs)
+    dilated, spread = (geometry.dilation != 1).any(), (geometry.spread != 1).any()
+    strided = (geometry.stride != 1).any()
+    if not (dilated or spread or strided):  # measured: XLA is twice as fast
         return None
-    if few and not dilated:
-        return _of_patches(lhs, rhs, at, exact)
-    if few and not strided:
-        return _of_parts(lhs, rhs, at, exact)
-    if not few and not (dilated and spread):
-        return _of_places(lhs, rhs, at, exact, dilated)
+    if small_kernel and not dilated:
+        return _by_patches(lhs, rhs, geometry, precision)
+    if small_kernel and not strided:
+        return _by_scatter(lhs, rhs, geometry, precision)
+    if not small_kernel and not (dilated and spread):
+        return _by_output_positions(lhs, rhs, geometry, precision, dilated)
     return None
 
 
-def _geometry(lhs, rhs, shape, given):
-    """The letters of all axes, sizes along those of places, and how places meet."""
-    numbers = given["dimension_numbers"]
+def _geometry(
+    lhs: jax.Array, rhs: jax.Array, shape: Sequence[int], parameters: dict[str, Any]
+) -> SimpleNamespace:
+    """Return the letters of all axes, the sizes of the spatial axes, strides and padding."""
+    numbers = parameters["dimension_numbers"]
     space, window = "xyz"[: len(shape) - 2], "uvw"[: len(shape) - 2]
-    left = _lettered("nc" + space, numbers.lhs_spec)
-    right = _lettered("oc" + window, numbers.rhs_spec)
-    out = _lettered("no" + space, numbers.out_spec)
+    left = _axis_letters("nc" + space, numbers.lhs_spec)
+    right = _axis_letters("oc" + window, numbers.rhs_spec)
+    out = _axis_letters("no" + space, numbers.out_spec)
     return SimpleNamespace(
         space=space,
         window=window,
@@ -72,92 +80,134 @@ def _geometry(lhs, rhs, shape, given):
         inputs=_sizes(lhs.shape, left, space),
         kernel=_sizes(rhs.shape, right, window),
         outputs=_sizes(shape, out, space),
-        stride=np.array(given["window_strides"]),
-        dilation=np.array(given["lhs_dilation"]),
-        spread=np.array(given["rhs_dilation"]),
-        before=np.array(given["padding"])[:, 0],
+        stride=np.array(parameters["window_strides"]),
+        dilation=np.array(parameters["lhs_dilation"]),
+        spread=np.array(parameters["rhs_dilation"]),
+        before=np.array(parameters["padding"])[:, 0],
     )
 
 
-def _of_patches(lhs, rhs, at, exact):
-    """Patches times the kernel, of which k meets l = stride * p + start."""
-    starts = [at.spread * place - at.before for place in np.ndindex(*at.kernel)]
-    patches = _patches(lhs, at.left, at.space, starts, at.stride, at.outputs, beside="c")
+def _by_patches(
+    lhs: jax.Array, rhs: jax.Array, geometry: SimpleNamespace, precision: dict[str, Any]
+) -> jax.Array | None:
+    """Multiply patches by the kernel; kernel position k meets l = stride * p + start."""
+    starts = [
+        geometry.spread * position - geometry.before for position in np.ndindex(*geometry.kernel)
+    ]
+    patches = _patches(
+        lhs, geometry.left, geometry.space, starts, geometry.stride, geometry.outputs, before="c"
+    )
     if patches is None:
         return None
-    kernel = lax.transpose(rhs, [at.right.index(letter) for letter in at.window + "co"])
+    kernel = lax.transpose(rhs, [geometry.right.index(letter) for letter in geometry.window + "co"])
     kernel = kernel.reshape(-1, *kernel.shape[-2:])
-    return jnp.einsum(f"{at.left.replace('c', 'tc')},tco->{at.out}", patches, kernel, **exact)
+    return jnp.einsum(
+        f"{geometry.left.replace('c', 'tc')},tco->{geometry.out}", patches, kernel, **precision
+    )
 
 
-def _of_places(lhs, rhs, at, exact, dilated):
-    """The same for each place of the output, of a kernel that is large, such as an image."""
+def _by_output_positions(
+    lhs: Any,
+    rhs: Any,
+    geometry: SimpleNamespace,
+    precision: dict[str, Any],
+    dilated: bool,
+) -> jax.Array | None:
+    """Multiply for each output position, for a large kernel such as an image."""
     if not dilated:
-        # The patches, transposed, times the kernel: p meets l = spread * k + start.
-        starts = [at.stride * place - at.before for place in np.ndindex(*at.outputs)]
-        lhs = _patches(lhs, at.left, at.space, starts, at.spread, at.kernel, beside="n")
-        moved = at.left.translate(str.maketrans(at.space, at.window))
-        letters = f"{moved.replace('n', 'tn')},{at.right}->tno"
+        # Transposed patches times the kernel: p meets l = spread * k + start.
+        starts = [
+            geometry.stride * position - geometry.before
+            for position in np.ndindex(*geometry.outputs)
+        ]
+        lhs = _patches(
+            lhs, geometry.left, geometry.space, starts, geometry.spread, geometry.kernel, before="n"
+        )
+        renamed = geometry.left.translate(str.maketrans(geometry.space, geometry.window))
+        letters = f"{renamed.replace('n', 'tn')},{geometry.right}->tno"
     else:
-        # As before, but the images are spread: p meets k = dilation * l + start in the kernel.
-        starts = [at.before - at.stride * place for place in np.ndindex(*at.outputs)]
-        rhs = _patches(rhs, at.right, at.window, starts, at.dilation, at.inputs, beside="o")
-        moved = at.right.translate(str.maketrans(at.window, at.space))
-        letters = f"{at.left},{moved.replace('o', 'to')}->tno"
+        # The same for dilated images: p meets k = dilation * l + start in the kernel.
+        starts = [
+            geometry.before - geometry.stride * position
+            for position in np.ndindex(*geometry.outputs)
+        ]
+        rhs = _patches(
+            rhs,
+            geometry.right,
+            geometry.window,
+            starts,
+            geometry.dilation,
+            geometry.inputs,
+            before="o",
+        )
+        renamed = geometry.right.translate(str.maketrans(geometry.window, geometry.space))
+        letters = f"{geometry.left},{renamed.replace('o', 'to')}->tno"
     if lhs is None or rhs is None:
         return None
-    result = jnp.einsum(letters, lhs, rhs, **exact)
-    result = result.reshape(*at.outputs, *result.shape[1:])
-    return lax.transpose(result, [(at.space + "no").index(letter) for letter in at.out])
+    result = jnp.einsum(letters, lhs, rhs, **precision)
+    result = result.reshape(*geometry.outputs, *result.shape[1:])
+    return lax.transpose(result, [(geometry.space + "no").index(letter) for letter in geometry.out])
 
 
-def _of_parts(lhs, rhs, at, exact):
-    """What each place of the input gives to the output: l and k meet p = dilation * l + start."""
-    rows = lhs.size // lhs.shape[at.left.index("c")]
-    columns = rhs.size // rhs.shape[at.right.index("c")]
+def _by_scatter(
+    lhs: jax.Array, rhs: jax.Array, geometry: SimpleNamespace, precision: dict[str, Any]
+) -> jax.Array | None:
+    """Sum the contributions of input positions; l and k meet p = dilation * l + start."""
+    rows = lhs.size // lhs.shape[geometry.left.index("c")]
+    columns = rhs.size // rhs.shape[geometry.right.index("c")]
     if rows * columns * lhs.dtype.itemsize > _MAX_PATCH_BYTES:
         return None
-    parts = f"n{at.space}{at.window}o"
-    result = jnp.einsum(f"{at.left},{at.right}->{parts}", lhs, rhs, **exact)
-    for axis, size in enumerate(at.outputs):
-        starts = at.before[axis] - at.spread[axis] * np.arange(at.kernel[axis])
-        window = 1 + len(at.outputs)  # the first of those that are left
-        result = _summed(result, 1 + axis, window, starts, int(at.dilation[axis]), size)
-    return lax.transpose(result, [f"n{at.space}o".index(letter) for letter in at.out])
+    contributions = f"n{geometry.space}{geometry.window}o"
+    result = jnp.einsum(f"{geometry.left},{geometry.right}->{contributions}", lhs, rhs, **precision)
+    for axis, size in enumerate(geometry.outputs):
+        starts = geometry.before[axis] - geometry.spread[axis] * np.arange(geometry.kernel[axis])
+        window = 1 + len(geometry.outputs)  # the first kernel axis that is not summed yet
+        result = _sum_contributions(
+            result, 1 + axis, window, starts, int(geometry.dilation[axis]), size
+        )
+    return lax.transpose(result, [f"n{geometry.space}o".index(letter) for letter in geometry.out])
 
 
-def _lettered(letters, spec):
-    """The letters in the order of an array's axes; ``spec`` tells the axis of each."""
+def _axis_letters(letters: str, spec: Sequence[int]) -> str:
+    """Sort letters by the axes of an array; ``spec`` has the axis of each letter."""
     return "".join(letter for _, letter in sorted(zip(spec, letters, strict=True)))
 
 
-def _sizes(shape, lettered, letters):
-    return [shape[lettered.index(letter)] for letter in letters]
+def _sizes(shape: Sequence[int], axis_letters: str, letters: str) -> list[int]:
+    return [shape[axis_letters.index(letter)] for letter in letters]
 
 
-def _patches(array, lettered, letters, starts, steps, counts, beside):
-    """Slices of ``array``, stacked before the axis ``beside``, or None if they are too large.
+def _patches(
+    array: jax.Array,
+    axis_letters: str,
+    letters: str,
+    starts: Sequence[np.ndarray],
+    steps: np.ndarray,
+    counts: Sequence[int],
+    before: str,
+) -> jax.Array | None:
+    """Stack slices of ``array`` before the axis ``before``; None if they are too large.
 
     Args:
-        array: what is sliced; zeros are around it.
-        lettered: its axes' letters.
-        letters: the axes along which slices are taken.
-        starts: for each slice the place where it begins along each of these axes.
-        steps: the distance between its elements along each.
-        counts: their number along each.
-        beside: the letter of an axis.
+        array: the array, which is padded by zeros.
+        axis_letters: letters of its axes.
+        letters: letters of the axes along which slices are taken.
+        starts: for each slice its first position along each of these axes.
+        steps: distance between its elements along each axis.
+        counts: number of its elements along each axis.
+        before: letter of an axis.
     """
-    axes = [lettered.index(letter) for letter in letters]
+    axes = [axis_letters.index(letter) for letter in letters]
     rest = array.size // math.prod(array.shape[axis] for axis in axes)
     if len(starts) * rest * math.prod(counts) * array.dtype.itemsize > _MAX_PATCH_BYTES:
         return None
-    # One array of zeros around serves all slices.
+    # One padded array serves all slices.
     sizes, ends = np.array(array.shape)[axes], steps * (np.array(counts) - 1) + 1
     low = np.maximum(0, -np.min(starts, 0))
     high = np.maximum(0, np.max(starts, 0) + ends - sizes)
     zeros = [(0, 0, 0)] * array.ndim
-    for axis, before, after in zip(axes, low.tolist(), high.tolist(), strict=True):
-        zeros[axis] = (before, after, 0)
+    for axis, left, right in zip(axes, low.tolist(), high.tolist(), strict=True):
+        zeros[axis] = (left, right, 0)
     padded = lax.pad(array, jnp.zeros((), array.dtype), zeros)
     slices = []
     for start in starts + low:
@@ -165,36 +215,38 @@ def _patches(array, lettered, letters, starts, steps, counts, beside):
         for axis, begin, end, step in zip(axes, start, start + ends, steps, strict=True):
             cut[axis] = slice(int(begin), int(end), int(step))
         slices.append(padded[tuple(cut)])
-    return jnp.stack(slices, lettered.index(beside))
+    return jnp.stack(slices, axis_letters.index(before))
 
 
-def _summed(parts, axis, window, starts, step, size):
-    """What the places of a kernel give to an output, summed up along one axis.
+def _sum_contributions(
+    contributions: jax.Array, axis: int, window: int, starts: np.ndarray, step: int, size: int
+) -> jax.Array:
+    """Sum the contributions of all kernel positions to the output, along one axis.
 
     Args:
-        parts: an array.
-        axis: its axis of the input's places, which becomes that of the output's.
-        window: its axis of the kernel's places, which goes.
-        starts: for each place of the kernel that of the output at which the input's first falls.
-        step: the distance in the output between two of the input.
-        size: the number of places in the output.
+        contributions: the contributions.
+        axis: their axis of input positions, which becomes the axis of output positions.
+        window: their axis of kernel positions, which is removed.
+        starts: for each kernel position, the output position of the first input position.
+        step: distance in the output between neighbouring input positions.
+        size: number of output positions.
     """
-    before, count = parts.shape[axis], -(-size // step)
-    between = []  # the places of the output that are equal modulo the step
+    before, count = contributions.shape[axis], -(-size // step)
+    between = []  # for each remainder modulo the step, the output positions that have it
     for remainder in range(step):
         total = None
-        for place, start in enumerate(starts):
+        for position, start in enumerate(starts):
             if start % step == remainder:
-                moved = lax.index_in_dim(parts, place, window, keepdims=False)
+                part = lax.index_in_dim(contributions, position, window, keepdims=False)
                 first = int(start - remainder) // step
-                zeros = [(0, 0, 0)] * moved.ndim
+                zeros = [(0, 0, 0)] * part.ndim
                 zeros[axis] = (first, count - before - first, 0)
-                moved = lax.pad(moved, jnp.zeros((), moved.dtype), zeros)
-                total = moved if total is None else total + moved
+                part = lax.pad(part, jnp.zeros((), part.dtype), zeros)
+                total = part if total is None else total + part
         if total is None:
-            shape = [*parts.shape[:window], *parts.shape[window + 1 :]]
+            shape = [*contributions.shape[:window], *contributions.shape[window + 1 :]]
             shape[axis] = count
-            total = jnp.zeros(shape, parts.dtype)
+            total = jnp.zeros(shape, contributions.dtype)
         between.append(total)
     joined = jnp.stack(between, axis + 1)
     shape = [*joined.shape[:axis], count * step, *joined.shape[axis + 2 :]]

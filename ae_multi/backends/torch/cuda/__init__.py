@@ -1,1 +1,1 @@
-"""Faster steps on one kind of device: a CUDA GPU."""
+"""Optimizations of steps on CUDA GPUs."""

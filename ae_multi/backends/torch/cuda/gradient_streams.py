@@ -1,13 +1,15 @@
-"""Gradients of weights computed beside the way back through the layers, on a GPU.
+"""Weight gradients on separate CUDA streams, in parallel with backpropagation.
 
-A product of a small network keeps a fraction of a GPU busy, and the way back through the layers is
-one product after another. For the products that make the kernels' gradients, and the sums that make
-the biases', nobody waits but the optimizer; so they run on streams of their own.
+A matrix product of a small network uses a fraction of a GPU, and backpropagation through the
+layers is a chain of products. Only the optimizer depends on the products for the gradients of
+kernels and on the sums for the gradients of biases. They therefore run on separate streams.
 """
 
 import contextlib
 import itertools
 import operator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 
@@ -19,91 +21,93 @@ _PRODUCTS = {
     aten.mm.default, aten.addmm.default, aten.bmm.default, aten.convolution.default,
     aten.convolution_backward.default,
 }  # fmt: skip
-# Two would keep up with the way back, but for the large products at its ends (137 to 118 µs).
+# Two streams would suffice except for the large products of the first and last layers (137 µs with
+# two, 118 µs with four).
 _MAX_STREAMS = 4
 
 
-def gradients_beside(module):
-    """The recording of a training step, with weights' gradients on streams of their own.
+def gradients_beside(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
+    """Move the weight gradients of a recorded training step to separate streams.
 
     Args:
-        module: a `torch.fx.GraphModule` of ATen operations; it is changed. What it computes stays
-            the same, and on a processor also how.
+        module: a graph of ATen operations, which is changed in place. Its results stay the same.
+            On a CPU the operations run as before.
     """
     graph = module.graph
-    places = {node: place for place, node in enumerate(graph.nodes)}
-    leads = _leading(graph)
+    positions = {node: position for position, node in enumerate(graph.nodes)}
+    required = _required_by_products(graph)
     products = [
-        node for node in graph.nodes if node.target is aten.mm.default and node not in leads
+        node for node in graph.nodes if node.target is aten.mm.default and node not in required
     ]
     if len(products) < 2:
         return module
     factors = dict.fromkeys(factor for product in products for factor in product.args)
-    sums = [node for node in _sums_over_batch(factors) if node not in leads]
-    products = sorted([*products, *sums], key=places.get)
-    first = min((use for product in products for use in _uses(product)), key=places.get)
-    meanwhile = [*places][places[products[0]] : places[first]]
-    if not {*products} <= {*meanwhile} or roots_of_changes(meanwhile) & {*map(root, factors)}:
+    sums = [node for node in _sums_over_batch(factors) if node not in required]
+    products = sorted([*products, *sums], key=positions.__getitem__)
+    first = min((use for product in products for use in _uses(product)), key=positions.__getitem__)
+    between = [*positions][positions[products[0]] : positions[first]]
+    if not {*products} <= {*between} or roots_of_changes(between) & {*map(root, factors)}:
         return module
-    gradients = {}  # products and views of them: by whom each is used, once all are multiplied
+    gradients = {}  # products and their views, with the users that come after the join
     for product in products:
-        for seen in (product, *_views(product)):
-            late = [user for user in seen.users if places[user] >= places[first]]
-            if places[seen] < places[first] and late:
-                gradients[seen] = late
+        for view in (product, *_views(product)):
+            late = [user for user in view.users if positions[user] >= positions[first]]
+            if positions[view] < positions[first] and late:
+                gradients[view] = late
     for product in products:
         product.target = _BESIDE[product.target]
     with graph.inserting_before(first):
-        # The factors are named as well, so that their memory is theirs until all are multiplied.
+        # The factors are arguments too, so that their memory is not reused before the join.
         zero = graph.call_function(torch.ops.ae_multi.zero_after.default, ([*products, *factors],))
         ready = graph.call_function(aten._foreach_add.Tensor, ([*gradients], zero))
-        for place, (gradient, late) in enumerate(gradients.items()):
-            made = graph.call_function(operator.getitem, (ready, place))
-            made.meta.update(gradient.meta)
-            gradient.replace_all_uses_with(made, delete_user_cb=late.__contains__)
+        for index, (gradient, late) in enumerate(gradients.items()):
+            joined = graph.call_function(operator.getitem, (ready, index))
+            joined.meta.update(gradient.meta)
+            gradient.replace_all_uses_with(joined, delete_user_cb=late.__contains__)
     module.recompile()
     return module
 
 
-def _sums_over_batch(factors):
-    """Sums of what is multiplied, as a bias's gradient is one."""
+def _sums_over_batch(factors: Iterable[torch.fx.Node]) -> Iterator[torch.fx.Node]:
+    """Yield the sums of factors over the batch, such as the gradients of biases."""
     for factor in factors:
         for node in factor.users:
             if node.target is aten.sum.dim_IntList and node.args[1:] == ([0], True):
                 yield node
 
 
-def _leading(graph):
-    """Nodes that some product of matrices needs."""
-    leads = set()
+def _required_by_products(graph: torch.fx.Graph) -> set[torch.fx.Node]:
+    """Return the nodes on which a matrix product depends."""
+    required: set[torch.fx.Node] = set()
     for node in reversed(graph.nodes):
-        if any(user in leads or user.target in _PRODUCTS for user in node.users):
-            leads.add(node)
-    return leads
+        if any(user in required or user.target in _PRODUCTS for user in node.users):
+            required.add(node)
+    return required
 
 
-def _views(node):
-    """Views of what a node gives, and views of these."""
+def _views(node: torch.fx.Node) -> Iterator[torch.fx.Node]:
+    """Yield the views of a node's output, and views of these."""
     for user in node.users:
         if root(user) is not user and not is_changing(user):
             yield user
             yield from _views(user)
 
 
-def _uses(node):
-    """Operations that use what a node gives, or a view of it, for more than another view."""
+def _uses(node: torch.fx.Node) -> set[torch.fx.Node]:
+    """Return the operations, other than views, that use a node's output or a view of it."""
     views = {*_views(node)}
-    return {user for seen in (node, *views) for user in seen.users} - views
+    return {user for view in (node, *views) for user in view.users} - views
 
 
 class _Side:
-    """Streams beside the current one."""
+    """Side streams, which run in parallel with the current stream."""
 
-    def __init__(self):
-        self._streams, self._busy = None, []
+    def __init__(self) -> None:
+        self._streams: Iterator[torch.cuda.Stream] | None = None
+        self._busy: list[torch.cuda.Stream] = []
 
-    def next(self):
-        """A stream that has waited for what is done so far."""
+    def next(self) -> torch.cuda.Stream:
+        """Return a stream that waits for the work of the current stream so far."""
         if self._streams is None:
             self._streams = itertools.cycle([torch.cuda.Stream() for _ in range(_MAX_STREAMS)])
         stream = next(self._streams)
@@ -111,9 +115,9 @@ class _Side:
         self._busy.append(stream)
         return stream
 
-    def join(self):
-        """Let the current stream wait for those that were given out."""
-        # A stream that a capture has not seen must not be waited for in it.
+    def join(self) -> None:
+        """Let the current stream wait for the streams that `next` returned."""
+        # In a capture it is an error to wait for a stream that the capture does not include.
         for stream in dict.fromkeys(self._busy):
             torch.cuda.current_stream().wait_stream(stream)
         self._busy.clear()
@@ -122,14 +126,14 @@ class _Side:
 _side = _Side()
 
 
-def _beside(tensor):
-    """Where what is computed of ``tensor`` runs beside: a context."""
+def _beside(tensor: torch.Tensor) -> contextlib.AbstractContextManager:
+    """Return a context that selects a side stream if ``tensor`` is on a GPU."""
     return torch.cuda.stream(_side.next()) if tensor.is_cuda else contextlib.nullcontext()
 
 
 @torch.library.custom_op("ae_multi::product_beside", mutates_args=())
 def _product_beside(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """The product of two matrices; not to be used before `zero_after` has it."""
+    """Multiply two matrices on a side stream; the result is valid after `zero_after`."""
     with _beside(one):
         return small_matmul.product(one, other)
 
@@ -141,7 +145,7 @@ def _(one, other):
 
 @torch.library.custom_op("ae_multi::sum_beside", mutates_args=())
 def _sum_beside(tensor: torch.Tensor, axes: list[int], keep: bool) -> torch.Tensor:
-    """The sum over axes; as `product_beside`."""
+    """Sum over axes on a side stream; the result is valid after `zero_after`."""
     with _beside(tensor):
         return tensor.sum(axes, keep)
 
@@ -151,7 +155,7 @@ def _(tensor, axes, keep):
     return tensor.sum(axes, keep)
 
 
-_BESIDE = {
+_BESIDE: dict[Any, Any] = {
     aten.mm.default: torch.ops.ae_multi.product_beside.default,
     aten.sum.dim_IntList: torch.ops.ae_multi.sum_beside.default,
 }
@@ -159,7 +163,7 @@ _BESIDE = {
 
 @torch.library.custom_op("ae_multi::zero_after", mutates_args=())
 def _zero_after(tensors: list[torch.Tensor]) -> torch.Tensor:
-    """Zero, once all that is computed beside is there; what is added to it is, too."""
+    """Return zero after joining the side streams; adding it to a tensor orders later uses."""
     if tensors[0].is_cuda:
         _side.join()
     return tensors[0].new_zeros(())

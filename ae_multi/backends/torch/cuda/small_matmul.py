@@ -1,10 +1,11 @@
-"""Products of small matrices together with bias, activation and its gradient, on a GPU.
+"""Products of small matrices fused with bias, activation and its gradient, on a GPU.
 
-A step of a small network is a row of products, each of which waits for the one before. What counts
-is how many kernels that makes and how soon each is done, not how many numbers are multiplied.
+A step of a small network is a chain of products. Its time depends on the number of kernels and
+their latency, not on the number of multiplications.
 """
 
 import importlib.util
+from collections.abc import Callable
 from functools import cache
 
 import torch
@@ -12,16 +13,16 @@ import torch
 from ae_multi.backends.torch.graph_passes.nodes import quiet_between, replace, tensor_of
 
 aten = torch.ops.aten
-# How long a sum, and how many products of two numbers, from which on cuBLAS is ahead (an H200).
+# Length of a sum and number of multiplications above which cuBLAS is faster (measured on an H200).
 _MAX_INNER_SIZE, _MAX_MULTIPLICATIONS = 2**8, 2**24
 
 
-def with_small_products(module):
-    """A recording in which small products and what follows them are one operation each.
+def with_small_products(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
+    """Fuse each small product of a recording with the bias and activation that follow it.
 
     Args:
-        module: a `torch.fx.GraphModule` of ATen operations; it is changed. What it computes stays
-            the same up to rounding.
+        module: a graph of ATen operations, which is changed in place. Its results stay the same up
+            to rounding.
     """
     graph = module.graph
     quiet = quiet_between(graph)
@@ -43,8 +44,8 @@ def with_small_products(module):
                 last, kept = user, user.args[1]
         with graph.inserting_before(last):
             operation = torch.ops.ae_multi.small_product.default
-            made = graph.call_function(operation, (*factors, bias, kept, relu))
-        replace(last, made)
+            fused = graph.call_function(operation, (*factors, bias, kept, relu))
+        replace(last, fused)
         if last is not node:
             graph.erase_node(node)
     module.recompile()
@@ -52,8 +53,8 @@ def with_small_products(module):
 
 
 @cache
-def kernel():
-    """`kernels.multiply`, or None where it cannot be had: no Triton, no compiler, an old GPU."""
+def kernel() -> Callable[..., torch.Tensor] | None:
+    """Return `kernels.multiply`, or None without Triton, a compiler or a supported GPU."""
     if not importlib.util.find_spec("triton"):
         return None
     try:
@@ -61,36 +62,43 @@ def kernel():
 
         one = torch.ones(1, 1, device="cuda")
         multiply(one, one)
-    except Exception:  # whatever Triton, its compiler and the driver say
+    except Exception:  # Triton, its compiler and the driver raise various exceptions
         return None
     return multiply
 
 
-def product(one, other, bias=None, kept=None, relu=False):
-    """The product of two matrices and what is done with it, in one kernel where that is sooner.
+def product(
+    one: torch.Tensor,
+    other: torch.Tensor,
+    bias: torch.Tensor | None = None,
+    kept: torch.Tensor | None = None,
+    relu: bool = False,
+) -> torch.Tensor:
+    """Multiply two matrices and apply bias and activation, in one kernel where that is faster.
 
     Args:
         one: (rows, inner).
         other: (inner, columns).
-        bias: what is added to each row, (columns,).
-        kept: (rows, columns); where this is not above zero, the product is made zero.
-        relu: whether the product is rectified.
+        bias: vector that is added to each row, (columns,).
+        kept: output of a ReLU, (rows, columns); the product is set to zero where it is not
+            positive.
+        relu: whether a ReLU is applied to the product.
     """
-    if one.is_cuda and _is_small(one, other) and kernel():
-        return kernel()(one, other, bias, kept, relu)
-    made = torch.mm(one, other) if bias is None else torch.addmm(bias, one, other)
+    if one.is_cuda and _is_small(one, other) and (multiply := kernel()):
+        return multiply(one, other, bias, kept, relu)
+    result = torch.mm(one, other) if bias is None else torch.addmm(bias, one, other)
     if kept is not None:
-        made = aten.threshold_backward(made, kept, 0)
-    return torch.relu(made) if relu else made
+        result = aten.threshold_backward(result, kept, 0)
+    return torch.relu(result) if relu else result
 
 
-def _is_small(one, other):
+def _is_small(one: torch.Tensor | None, other: torch.Tensor | None) -> bool:
     if one is None or other is None:
         return False
     if one.dtype != torch.float32 or other.dtype != torch.float32:
         return False
     if torch.get_float32_matmul_precision() != "highest":
-        return False  # with TF32 cuBLAS has the tensor cores, which the kernel leaves alone
+        return False  # with TF32 cuBLAS uses tensor cores, and this kernel does not
     (rows, inner), columns = one.shape, other.shape[1]
     return inner <= _MAX_INNER_SIZE and rows * inner * columns <= _MAX_MULTIPLICATIONS
 

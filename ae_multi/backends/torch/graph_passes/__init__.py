@@ -1,1 +1,1 @@
-"""Passes over a recorded graph: what Keras adds to a step and nobody would write by hand."""
+"""Passes that remove redundant operations from a recorded graph."""

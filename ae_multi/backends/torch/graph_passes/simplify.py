@@ -1,12 +1,13 @@
-"""A recorded graph without what nobody would write by hand.
+"""Remove redundant operations from a recorded graph.
 
-Keras is written for every backend and for gradients to be taken automatically, and a recording
-shows it: powers of 1, means over one number, bias added in a pass of its own, a gradient
-multiplied by one number after another in passes over all of it. Each pass over a batch costs
-about as much as a small matrix product.
+Keras supports several backends and automatic differentiation, which adds operations that a
+handwritten step does not have: powers of 1, means over one element, separate additions of bias,
+successive multiplications of a gradient by scalars. Each of these passes over a batch takes about
+as long as a small matrix product.
 """
 
 import operator
+from typing import Any
 
 import torch
 from torch.fx.node import map_arg
@@ -22,16 +23,16 @@ from ae_multi.backends.torch.graph_passes.nodes import (
 )
 
 aten = torch.ops.aten
-_MAX_CONSTANT_ELEMENTS = 2**16  # elements of a constant that is computed once and kept
+_MAX_CONSTANT_ELEMENTS = 2**16  # of a constant that is computed once and stored
 _MAX_FACTOR = 2.0**64
 _VIEWS = {aten.expand.default, aten.view.default, aten.unsqueeze.default, aten.squeeze.dims}
 
 
-def simplified(module):
-    """The same recording with less to do; results differ by no more than rounding.
+def simplified(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
+    """Simplify a recorded graph; results differ by no more than rounding.
 
     Args:
-        module: a `torch.fx.GraphModule` of ATen operations; it is changed.
+        module: a graph of ATen operations, which is changed in place.
     """
     graph = module.graph
     for node in list(graph.nodes):
@@ -53,33 +54,34 @@ def simplified(module):
 
 
 def _same(node):
-    """The node or the view that gives what ``node`` computes, or None."""
-    made, given = tensor_of(node), tensor_of(node.args[0]) if node.args else None
-    if made is None or given is None or made.dtype != given.dtype:
+    """Return a node or a view that has the same value as ``node``, or None."""
+    output, source = tensor_of(node), tensor_of(node.args[0]) if node.args else None
+    if output is None or source is None or output.dtype != source.dtype:
         return None
     by_one = {aten.pow.Tensor_Scalar, aten.mul.Scalar, aten.mul.Tensor, aten.div.Scalar,
               aten.div.Tensor}  # fmt: skip
     if node.target in by_one and type(node.args[1]) in (int, float) and node.args[1] == 1:
         return node.args[0]
-    if node.target in (aten.expand.default, aten.view.default) and made.shape == given.shape:
-        return node.args[0] if made.stride() == given.stride() else None
+    if node.target in (aten.expand.default, aten.view.default) and output.shape == source.shape:
+        return node.args[0] if output.stride() == source.stride() else None
     if node.target in (aten.mean.dim, aten.sum.dim_IntList) and not node.kwargs:
-        axes = node.args[1] or range(given.ndim)
-        if all(given.shape[axis] == 1 for axis in axes) and made.ndim < given.ndim:
+        axes = node.args[1] or range(source.ndim)
+        if all(source.shape[axis] == 1 for axis in axes) and output.ndim < source.ndim:
             with node.graph.inserting_before(node):
                 return node.graph.call_function(aten.squeeze.dims, (node.args[0], list(axes)))
     return None
 
 
-def _fold_constants(module, changed):
-    """Compute once what depends on no argument."""
-    graph, known = module.graph, {}
+def _fold_constants(module: torch.fx.GraphModule, changed: set[torch.fx.Node]) -> None:
+    """Compute operations once that depend on no input."""
+    graph = module.graph
+    known: dict[torch.fx.Node, Any] = {}
     for node in graph.nodes:
         if root(node) in changed:
             continue
         if node.op == "get_attr" and isinstance(getattr(module, node.target), torch.Tensor):
             known[node] = getattr(module, node.target)
-        elif _is_constant(node) and all(given in known for given in node.all_input_nodes):
+        elif _is_constant(node) and all(argument in known for argument in node.all_input_nodes):
             args, kwargs = map_arg((node.args, node.kwargs), known.__getitem__)
             known[node] = node.target(*args, **kwargs)
     for node, value in known.items():
@@ -92,8 +94,8 @@ def _fold_constants(module, changed):
                 replace(node, graph.get_attr(name))
 
 
-def _is_constant(node):
-    """Whether an operation gives the same each time that it is given the same."""
+def _is_constant(node: torch.fx.Node) -> bool:
+    """Return whether an operation is deterministic and has no side effects."""
     if node.target is operator.getitem:
         return True
     return (
@@ -104,25 +106,25 @@ def _is_constant(node):
     )
 
 
-def _join_bias(graph):
-    """A product and the bias added to it as one operation."""
+def _join_bias(graph: torch.fx.Graph) -> None:
+    """Fuse a matrix product and the addition of a bias."""
     for product, node in sums(graph, aten.mm.default):
         bias = node.args[1]
-        added, made = tensor_of(bias), tensor_of(node)
-        if added is not None and added.shape == made.shape[1:] and added.dtype == made.dtype:
+        added, output = tensor_of(bias), tensor_of(node)
+        if added is not None and added.shape == output.shape[1:] and added.dtype == output.dtype:
             with graph.inserting_before(node):
                 replace(node, graph.call_function(aten.addmm.default, (bias, *product.args)))
 
 
-def _join_factors(graph, changed):
-    """Factors of a whole array multiplied with each other first."""
+def _join_factors(graph: torch.fx.Graph, changed: set[torch.fx.Node]) -> None:
+    """Multiply the scalar factors of an array with each other before they multiply the array."""
     for node in reversed(list(graph.nodes)):
         if _factor(node) is None or [user for user in node.users if _factor(user)]:
-            continue  # none, or one that is joined with what follows
+            continue  # no factor, or one that is joined with a later one
         base, factors = node, []
-        while (found := _factor(base)) and (base is node or len(base.users) == 1):
-            base = found[0]
-            factors.append(found[1])
+        while (pair := _factor(base)) and (base is node or len(base.users) == 1):
+            base = pair[0]
+            factors.append(pair[1])
         if len(factors) < 2 or root(base) in changed:
             continue
         number, tensors = 1.0, []
@@ -131,25 +133,25 @@ def _join_factors(graph, changed):
                 tensors.append(factor)
             else:
                 number *= factor
-        # The product of factors must not leave float32's range where the results do not.
+        # The product of factors must not overflow or underflow float32 if the results do not.
         if len(tensors) > 1 or not 1 / _MAX_FACTOR < abs(number) < _MAX_FACTOR:
             continue
         with graph.inserting_before(node):
             if tensors:
-                whole = tensors[0]
+                factor = tensors[0]
                 if number != 1:
-                    whole = graph.call_function(aten.mul.Tensor, (whole, number))
-                    whole.meta.update(tensors[0].meta)
-                made = graph.call_function(aten.mul.Tensor, (base, whole))
+                    factor = graph.call_function(aten.mul.Tensor, (factor, number))
+                    factor.meta.update(tensors[0].meta)
+                output = graph.call_function(aten.mul.Tensor, (base, factor))
             else:
-                made = graph.call_function(aten.mul.Scalar, (base, number))
-        replace(node, made)
+                output = graph.call_function(aten.mul.Scalar, (base, number))
+        replace(node, output)
 
 
 def _factor(node):
-    """(array, number or scalar node) whose product ``node`` is, or None."""
-    made = tensor_of(node)
-    if made is None or made.ndim == 0 or not made.is_floating_point():
+    """Return (array, number or scalar node) whose product ``node`` is, or None."""
+    output = tensor_of(node)
+    if output is None or output.ndim == 0 or not output.is_floating_point():
         return None
     pairs = []
     if node.target is aten.neg.default:
@@ -161,17 +163,17 @@ def _factor(node):
         divisor = _scalar(node.args[1])
         pairs = [(node.args[0], 1 / divisor)] if isinstance(divisor, float) else []
     for array, factor in pairs:
-        given, scalar = tensor_of(array), _scalar(factor)
-        if given is not None and given.shape == made.shape and given.dtype == made.dtype:
-            if isinstance(scalar, torch.fx.Node) and tensor_of(scalar).dtype != made.dtype:
+        source, scalar = tensor_of(array), _scalar(factor)
+        if source is not None and source.shape == output.shape and source.dtype == output.dtype:
+            if isinstance(scalar, torch.fx.Node) and tensor_of(scalar).dtype != output.dtype:
                 continue
             if scalar is not None:
                 return array, scalar
     return None
 
 
-def _scalar(factor):
-    """``factor`` as a number or as the node of one, or None where it is an array."""
+def _scalar(factor: Any) -> torch.fx.Node | float | None:
+    """Return ``factor`` as a number or the node of a scalar, or None if it is an array."""
     if isinstance(factor, torch.fx.Node):
         while factor.target in _VIEWS:
             factor = factor.args[0]
