@@ -117,7 +117,7 @@ class Folder:
         FORMAT.write(self.path / position.name, manifest, parts)
         _sync(self.path)  # the name has to be on the disk before older checkpoints are removed
         positions = self.positions()
-        # Checkpoints of later positions are damaged ones that this training did not resume from.
+        # Later checkpoints are damaged, or of a run that this training did not resume from.
         kept = [other for other in positions if other <= position][-self._keep :]
         for other in positions:
             if other not in kept:

@@ -98,17 +98,17 @@ class Checkpoints:
                     "Expected an empty folder for a new training's checkpoints, or resume=True to "
                     f"resume from them. Received: {path}, which holds {len(folder.positions())}."
                 )
-            found = newest and Checkpoint.read(path / newest[0].name, *newest)
-            if found is not None:
-                _check_found(found, facts, epochs)
-            saver = Saver(folder, every, found, model, callbacks, steps, facts)
+            checkpoint = newest and Checkpoint.read(path / newest[0].name, *newest)
+            if checkpoint is not None:
+                _check_found(checkpoint, facts, epochs)
+            saver = Saver(folder, every, checkpoint, model, callbacks, steps, facts)
         except BaseException:
             folder.close()
             raise
-        if found is not None:
-            position = found.position
+        if checkpoint is not None:
+            position = checkpoint.position
             step = f", step {position.step}" if position.step else ""
-            say(f"Resuming after epoch {position.epoch}{step}, from {found.path}.")
+            say(f"Resuming after epoch {position.epoch}{step}, from {checkpoint.path}.")
         elif self.resume:
             say(f"Starting from the beginning: there is no checkpoint in {path}.")
         return saver
@@ -126,8 +126,8 @@ def saver_of(
 ) -> Saver | Unsaved:
     """Return the `Saver` of a training, or `Unsaved` for ``saved=None``.
 
-    Sets the offset of ``order`` to that of the checkpoint to resume, or that of the `Saver` to the
-    offset of ``order``.
+    On resume the offset of ``order`` is set to that of the checkpoint. Otherwise the `Saver` takes
+    the offset of ``order``.
 
     Args:
         saved: options of the checkpoints, or None.
