@@ -113,7 +113,7 @@ def test_a_damaged_one_is_passed_over_and_said(folder, caplog, change):
 def test_where_none_is_whole_that_is_an_error(folder):
     for position in POSITIONS:
         damage(folder, position, lambda content: content[:100])
-    with pytest.raises(InputError, match=r"Expected a whole checkpoint .* Received: 4, none"):
+    with pytest.raises(InputError, match=r"Expected a complete checkpoint .* Received: 4, none"):
         folder.newest()
 
 

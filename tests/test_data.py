@@ -87,7 +87,7 @@ def test_a_data_set_that_does_not_fit_is_refused(change, message):
         (3.0, r"at least one sample. Received: shape \(\)"),
         ([], "at least one sample"),
         (np.zeros((2, 5)), r"shape \(n, 2, 3\).*Received: shape \(2, 5\)"),
-        (np.zeros((2, 6)), r"x\.reshape\(-1, 2, 3\) would do"),
+        (np.zeros((2, 6)), r"x\.reshape\(-1, 2, 3\)\."),
         (np.full((2, 2, 3), np.inf), r"finite. Received: inf at index \[0, 0, 0\]"),
         (np.full((2, 2, 3), -0.1), r"within \[0, 1\].*-0.1 at index"),
     ],

@@ -83,15 +83,15 @@ def test_detect_in_a_table_of_ones_own(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("names", "rows", "message"),
     [
-        ("a,b", [[1, 2]], r"one column 'y' and others beside it. Received: a, b\."),
-        ("y", [[1]], "others beside it"),
+        ("a,b", [[1, 2]], r"one column 'y' and at least one other. Received: a, b\."),
+        ("y", [[1]], "at least one other"),
         ("a,y,y", [[1, 0, 0]], "one column 'y'"),
-        ("a,y", [], "Received: names alone"),
+        ("a,y", [], "Received: only column names"),
         ("a,y", [[1, 0], ["x", 1]], r"line 3, column 'a' of .*Received: 'x'\."),
         ("a,y", [["nan", 0]], "finite number in line 2, column 'a' of .*Received: 'nan'"),
         ("a,y", [["", 0]], "finite number in line 2.*Received: ''"),
         ("a,y", [["inf", 0]], "finite number"),
-        ("a,y", [[1, 2]], "1 or true for strange rows.*line 2, column 'y' of .*Received: '2'"),
+        ("a,y", [[1, 2]], "1 or true for anomalous rows.*line 2, column 'y' of .*Received: '2'"),
         ("a,y", [[1, 0, 3]], "2 values in line 2 of .*Received: 3"),
     ],
 )

@@ -176,7 +176,7 @@ def test_data_sets_and_generators_are_handed_to_keras(keras, small):
         ({"batch_size": 32, "steps_per_epoch": 4}, "steps_per_epoch of at most 3.*Received: 4"),
         ({"y": np.zeros((3, 8, 8, 1))}, "y to have an entry for each of the 70"),
         ({"sample_weight": np.zeros(3)}, "sample_weight .* 70 samples"),
-        ({"validation_split": 1.5}, "validation_split to be a share between 0 and 1"),
+        ({"validation_split": 1.5}, "validation_split to be a fraction between 0 and 1"),
         ({"validation_split": 0.999}, "Received: 0.999 of 70 samples"),
         ({"validation_data": np.full((2, 8, 8, 1), 9.0)}, r"within \[0, 1\]"),
     ],

@@ -136,7 +136,7 @@ def test_it_ends_as_if_it_had_never_been_broken_off(train, whole, tmp_path, ever
     train(broken=4, **saved)
     again = train(**saved, resume=True, verbose=2)
     assert again["resumed"] == place
-    assert f"Goes on after epoch {place[0]}" in capsys.readouterr().out
+    assert f"Resuming after epoch {place[0]}" in capsys.readouterr().out
     assert_same(again, whole)
     # What has ended does not train again.
     ended = train(**saved, resume=True, epochs=EPOCHS + 5)
@@ -193,7 +193,7 @@ def test_more_epochs_go_on_where_fewer_ended(train, whole, tmp_path):
 
 def test_without_a_checkpoint_it_begins_anew_and_says_so(train, whole, tmp_path, capsys):
     begun = train(checkpoint=tmp_path, resume=True, verbose=2)
-    assert "Begins at the beginning" in capsys.readouterr().out
+    assert "Starting from the beginning" in capsys.readouterr().out
     assert begun["resumed"] is None
     assert_same(begun, whole)
 
@@ -227,24 +227,24 @@ def test_a_file_with_good_digests_and_other_contents_is_refused(train, saved, tm
     del manifest["parts"]
     change(manifest)
     FORMAT.write(tmp_path / path.name, manifest, parts)
-    with pytest.raises(InputError, match="Expected a whole checkpoint"):
+    with pytest.raises(InputError, match="Expected a complete checkpoint"):
         train(checkpoint=tmp_path, resume=True)
 
 
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"batch_size": 8}, "batch_size, 8 and not 16"),
-        ({"seed": 1}, "seed of the order, 1 and not 0"),
-        ({"shuffle": False}, "seed of the order, None and not 0"),
-        ({"steps_per_epoch": 2}, "steps_per_epoch, 2 and not 5"),
-        ({"patience": 7}, r"callbacks\[0\].patience, 7 and not 6"),
+        ({"batch_size": 8}, "batch_size, 8 instead of 16"),
+        ({"seed": 1}, "seed of the order, 1 instead of 0"),
+        ({"shuffle": False}, "seed of the order, None instead of 0"),
+        ({"steps_per_epoch": 2}, "steps_per_epoch, 2 instead of 5"),
+        ({"patience": 7}, r"callbacks\[0\].patience, 7 instead of 6"),
         ({"sample_weight": np.ones(70)}, r"data \(sample_weight\)"),
         ({"validation_data": (np.ones((4, 12)),) * 2}, "validation_data"),
     ],
 )
 def test_another_setting_is_named(train, saved, options, named):
-    with pytest.raises(InputError, match=f"Received: another {named}"):
+    with pytest.raises(InputError, match=f"Received: a different {named}"):
         train(checkpoint=saved, resume=True, **options)
 
 
@@ -264,7 +264,7 @@ def _filled(request, train):
 
 def test_another_model_or_data_are_named(keras, saved, x):
     def refused(model, data, named):
-        with pytest.raises(InputError, match=f"Received: another {named}"):
+        with pytest.raises(InputError, match=f"Received: a different {named}"):
             ae_multi.fit(
                 model,
                 data,
@@ -278,10 +278,10 @@ def test_another_model_or_data_are_named(keras, saved, x):
 
     changed = x.copy()
     changed[-1, -1] += 1e-6
-    refused(network(keras, 9), x, r"model.config.layers\[1\].config.units, 9 and not 8")
-    refused(network(keras, loss="mae"), x, "loss, 'mae' and not 'mse'")
+    refused(network(keras, 9), x, r"model.config.layers\[1\].config.units, 9 instead of 8")
+    refused(network(keras, loss="mae"), x, "loss, 'mae' instead of 'mse'")
     refused(network(keras, rate=1e-3), x, "learning_rate")
-    refused(network(keras, beta_1=0.8), x, "optimizer.config.beta_1, 0.8 and not 0.9")
+    refused(network(keras, beta_1=0.8), x, "optimizer.config.beta_1, 0.8 instead of 0.9")
     refused(network(keras), changed, r"data \(x\)\.")
     # Names that Keras counts up from model to model are no difference.
     with pytest.raises(InputError, match=r"callbacks, EarlyStopping, .*Received: History\."):
@@ -358,7 +358,7 @@ def test_any_other_error_of_writing_is_an_error_of_the_training(train, tmp_path,
 
 
 def test_what_cannot_be_meant_is_told(keras, train, saved, x, tmp_path):
-    with pytest.raises(InputError, match=r"or resume=True to go on.*which holds 1"):
+    with pytest.raises(InputError, match=r"or resume=True to resume.*which holds 1"):
         train(checkpoint=saved)
     with pytest.raises(InputError, match="checkpoint with resume=True"):
         train(resume=True)
@@ -368,7 +368,7 @@ def test_what_cannot_be_meant_is_told(keras, train, saved, x, tmp_path):
         train(checkpoint=tmp_path, keep=0)
     with pytest.raises(InputError, match="plan='keras' asks for it"):
         train(checkpoint=tmp_path, plan="keras")
-    with pytest.raises(InputError, match="the data feed themselves"):
+    with pytest.raises(InputError, match="the data are a stream"):
         ae_multi.fit(network(keras), iter([(x, x)]), verbose=0, checkpoint=tmp_path)
     with pytest.raises(InputError, match="Expected a folder that checkpoints"):
         train(checkpoint="/proc/checkpoints")

@@ -1,4 +1,4 @@
-"""Checkpoints of a training: a folder of them, and how often one is written."""
+"""A folder with the checkpoints of one training, and the interval between them."""
 
 from ae_multi.checkpoints.folder import Folder, Position
 from ae_multi.checkpoints.interval import Interval

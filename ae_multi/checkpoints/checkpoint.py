@@ -1,7 +1,8 @@
-"""A checkpoint as it is read: whether it is one, before anything is done with it."""
+"""Content of a checkpoint file, validated before use."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,14 +15,14 @@ class Checkpoint(NamedTuple):
     """A checkpoint of a training.
 
     Attributes:
-        path: its file.
-        position: how far the training was.
-        facts: what the training depends on, as `facts_of` told.
-        state: what `get_state` returned.
+        path: path of the file.
+        position: the epochs and steps that were done.
+        facts: what the training depends on, from `facts_of`.
+        state: state of the model and callbacks, from `get_state`.
         ended: whether a callback had ended the training.
-        backend: the backend that it was made on.
-        plan: the plan that ran the steps there.
-        offset: the number of the order that its epoch 0 had; 0 in files of older versions.
+        backend: name of the backend that the training ran on.
+        plan: name of the plan that ran the steps.
+        offset: number of the order of epoch 0; 0 in files of older versions.
     """
 
     path: Path
@@ -34,14 +35,25 @@ class Checkpoint(NamedTuple):
     offset: int = 0
 
     @classmethod
-    def read(cls, path, position, manifest, parts):
-        """What the manifest and parts of a file tell.
+    def read(
+        cls, path: Path, position: Position, manifest: Mapping[str, Any], parts: Mapping[str, bytes]
+    ) -> "Checkpoint":
+        """Parse and validate the manifest and parts of a checkpoint file.
+
+        The digests in the file detect damage, but not content that `Saver` never writes. So types
+        are checked here.
+
+        Args:
+            path: path of the file, for messages.
+            position: the position in the file's name.
+            manifest: the manifest of the archive.
+            parts: dict of part name to content.
 
         Raises:
-            InputError: what `Saver` did not write; digests say nothing about that.
+            InputError: content that `Saver` does not write.
         """
         try:
-            found = cls(
+            checkpoint = cls(
                 path,
                 position,
                 manifest["facts"],
@@ -51,15 +63,16 @@ class Checkpoint(NamedTuple):
                 manifest["plan"],
                 manifest.get("offset", 0),
             )
-            found._check()
-        except Exception as error:  # an altered file may break reading anywhere
+            checkpoint._check()
+        except Exception as error:  # an altered file can raise any error here
             raise InputError(
-                f"Expected a whole checkpoint. Received: {path}, which cannot be read "
+                f"Expected a complete checkpoint. Received: {path}, which cannot be read "
                 f"({type(error).__name__}: {error})."
             ) from error
-        return found
+        return checkpoint
 
-    def _check(self):
+    def _check(self) -> None:
+        """Raise an error if a value has the wrong type."""
         kinds = {
             "facts": dict, "state": dict, "ended": bool, "backend": str, "plan": str,
             "offset": int,
@@ -72,8 +85,8 @@ class Checkpoint(NamedTuple):
         callbacks = self.state["callbacks"]
         wrong += [name for name, state in callbacks if not _is(name, str, state, dict)]
         if wrong or set(self.state["variables"]) != {"weights", "optimizer", "metrics"}:
-            raise ValueError(f"{wrong[:1] or 'variables'} is not what a checkpoint has")
+            raise ValueError(f"the wrong type or name: {wrong[0] if wrong else 'variables'}")
 
 
-def _is(one, kind, other, other_kind):
+def _is(one: Any, kind: type, other: Any, other_kind: type) -> bool:
     return type(one) is kind and type(other) is other_kind

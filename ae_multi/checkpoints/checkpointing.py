@@ -1,8 +1,13 @@
-"""Where a training begins: at the beginning, or at a checkpoint of its own."""
+"""Options of checkpoints, and the start of a training from the newest checkpoint of its folder."""
+
+from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ae_multi.checkpoints import Folder, Interval
 from ae_multi.checkpoints.checkpoint import Checkpoint
@@ -11,23 +16,27 @@ from ae_multi.checkpoints.saver import Saver, Unsaved
 from ae_multi.errors import InputError
 from ae_multi.validation import check_positive
 
+if TYPE_CHECKING:
+    from ae_multi._keras import keras
+    from ae_multi.training.loop import BatchOrder
+
 _log = logging.getLogger("ae_multi")
 
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """Where checkpoints go, and how often.
+    """Options of a training's checkpoints.
 
     Attributes:
-        folder: the folder.
-        every: as `Interval.parse` reads it.
-        keep: how many stay.
-        resume: whether to go on from the newest.
-        apart: whether trainings that differ share the folder, each in a folder of its own in it.
-        facts: plain values that have to be the same, beside those that `fit` knows.
+        folder: the folder of the checkpoints.
+        every: the interval between checkpoints, in the form that `Interval.parse` reads.
+        keep: number of checkpoints to keep, the newest.
+        resume: whether to resume from the newest checkpoint.
+        apart: whether different trainings share the folder, each in a subfolder named by `key_of`.
+        facts: further plain values that must be equal on resume, in addition to `facts_of`.
     """
 
-    folder: str | Path
+    folder: PathLike[str] | str
     every: str = "1 epoch"
     keep: int = 3
     resume: bool = False
@@ -35,11 +44,17 @@ class Checkpoints:
     facts: dict = field(default_factory=dict)
 
     @classmethod
-    def asked(cls, checkpoint, every, keep, resume):
-        """What the arguments of `fit` ask for, or None.
+    def asked(
+        cls,
+        checkpoint: PathLike[str] | str | Checkpoints | None,
+        every: str,
+        keep: int,
+        resume: bool,
+    ) -> Checkpoints | None:
+        """Create the options from the arguments of `fit`; None without a checkpoint folder.
 
         Raises:
-            InputError: arguments that cannot be meant.
+            InputError: an invalid value, or ``resume`` without a folder.
         """
         if checkpoint is None and resume:
             raise InputError("Expected checkpoint with resume=True, a folder. Received: None.")
@@ -49,20 +64,28 @@ class Checkpoints:
         check_positive(keep=keep)
         return cls(checkpoint, every, keep, resume)
 
-    def open(self, model, facts, callbacks, steps, epochs, say):
-        """The `Saver` of a training, at the place that it goes on from.
+    def open(
+        self,
+        model: keras.Model,
+        facts: dict,
+        callbacks: Sequence[keras.callbacks.Callback],
+        steps: int,
+        epochs: int,
+        say: Callable[[str], None],
+    ) -> Saver:
+        """Open the folder and return the `Saver` of a training, with the checkpoint to resume.
 
         Args:
             model: a compiled and built Keras model.
-            facts: what `facts_of` returned.
+            facts: what the training depends on, from `facts_of`.
             callbacks: list of Keras callbacks.
-            steps: steps of an epoch.
+            steps: steps per epoch.
             epochs: the epoch to train up to.
-            say: function that is told, in words, where the training begins.
+            say: function that is called with a message about where the training starts.
 
         Raises:
-            InputError: a folder that cannot be had, one with checkpoints where ``resume`` is
-                False, or with those of another training.
+            InputError: a folder that cannot be used, that holds checkpoints although ``resume`` is
+                False, or that holds checkpoints of another training.
         """
         every = Interval.parse(self.every)
         facts = {**self.facts, **facts}
@@ -73,33 +96,56 @@ class Checkpoints:
             if not self.resume and folder.positions():
                 raise InputError(
                     "Expected an empty folder for a new training's checkpoints, or resume=True to "
-                    f"go on from them. Received: {path}, which holds {len(folder.positions())}."
+                    f"resume from them. Received: {path}, which holds {len(folder.positions())}."
                 )
-            found = newest and Checkpoint.read(path / newest[0].name, *newest)
-            if found is not None:
-                _check_found(found, facts, epochs)
-            saver = Saver(folder, every, found, model, callbacks, steps, facts)
+            checkpoint = newest and Checkpoint.read(path / newest[0].name, *newest)
+            if checkpoint is not None:
+                _check_found(checkpoint, facts, epochs)
+            saver = Saver(folder, every, checkpoint, model, callbacks, steps, facts)
         except BaseException:
             folder.close()
             raise
-        if found is not None:
-            position = found.position
+        if checkpoint is not None:
+            position = checkpoint.position
             step = f", step {position.step}" if position.step else ""
-            say(f"Goes on after epoch {position.epoch}{step}, from {found.path}.")
+            say(f"Resuming after epoch {position.epoch}{step}, from {checkpoint.path}.")
         elif self.resume:
-            say(f"Begins at the beginning: there is no checkpoint in {path}.")
+            say(f"Starting from the beginning: there is no checkpoint in {path}.")
         return saver
 
 
-def saver_of(saved, model, data, validation_data, order, callbacks, epochs, verbose):
-    """The `Saver` of a training with the `Checkpoints` ``saved``; `Unsaved` where that is None."""
+def saver_of(
+    saved: Checkpoints | None,
+    model: keras.Model,
+    data: tuple,
+    validation_data: Any,
+    order: BatchOrder,
+    callbacks: Sequence[keras.callbacks.Callback],
+    epochs: int,
+    verbose: int | str,
+) -> Saver | Unsaved:
+    """Return the `Saver` of a training, or `Unsaved` for ``saved=None``.
+
+    On resume the offset of ``order`` is set to that of the checkpoint. Otherwise the `Saver` takes
+    the offset of ``order``.
+
+    Args:
+        saved: options of the checkpoints, or None.
+        model: a compiled and built Keras model.
+        data: (x, y, sample_weight), nested arrays or None.
+        validation_data: nested arrays, a stream, or None.
+        order: the order of the batches.
+        callbacks: list of Keras callbacks.
+        epochs: the epoch to train up to.
+        verbose: 0 to log the start of the training without printing it.
+    """
     if saved is None:
         return Unsaved()
 
-    def say(words):
-        _log.info(words)
+    def say(message):
+        _log.info(message)
         if verbose != 0:
-            print(words)
+            print(message)
 
     facts = facts_of(model, data, validation_data, order, callbacks)
     saver = saved.open(model, facts, callbacks, order.steps, epochs, say)
@@ -110,27 +156,33 @@ def saver_of(saved, model, data, validation_data, order, callbacks, epochs, verb
     return saver
 
 
-def check_unsaved(saved, why):
-    """Raise `InputError` where checkpoints are asked for of a training that Keras runs."""
+def check_unsaved(saved: Checkpoints | None, why: str) -> None:
+    """Raise `InputError` if checkpoints are requested for a training that Keras's own `fit` runs.
+
+    Args:
+        saved: options of the checkpoints, or None.
+        why: the reason why Keras runs the training.
+    """
     if saved is not None:
         raise InputError(
-            "Expected a training that is not left to Keras's own fit, for checkpoints can be taken "
-            f"of no other. Received: checkpoint={str(saved.folder)!r}, while {why}."
+            "Expected a training without Keras's own fit, which does not support checkpoints. "
+            f"Received: checkpoint={str(saved.folder)!r}, while {why}."
         )
 
 
-def _check_found(found, facts, epochs):
+def _check_found(checkpoint: Checkpoint, facts: dict, epochs: int) -> None:
+    """Raise `InputError` unless a training with these ``facts`` can resume from ``checkpoint``."""
     try:
-        check_same(facts, found.facts, found.path)
+        check_same(facts, checkpoint.facts, checkpoint.path)
     except InputError:
         raise
-    except Exception as error:  # an altered file may tell anything in place of facts
+    except Exception as error:  # an altered file can hold any values as facts
         raise InputError(
-            f"Expected a whole checkpoint. Received: {found.path}, whose facts cannot be read "
-            f"({type(error).__name__}: {error})."
+            f"Expected a complete checkpoint. Received: {checkpoint.path}, whose facts cannot be "
+            f"read ({type(error).__name__}: {error})."
         ) from error
-    if found.position > (epochs, 0):
+    if checkpoint.position > (epochs, 0):
         raise InputError(
-            f"Expected to train up to epoch {found.position.epoch} at least, as {found.path} did. "
-            f"Received: epochs={epochs}."
+            f"Expected to train up to epoch {checkpoint.position.epoch} at least, as "
+            f"{checkpoint.path} did. Received: epochs={epochs}."
         )

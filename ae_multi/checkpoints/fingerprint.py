@@ -1,8 +1,10 @@
-"""What has to be the same for a training to be gone on with, and the first thing that is not."""
+"""Fingerprint of a training, to check that a checkpoint belongs to it before it resumes."""
 
 import hashlib
 import json
 import math
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,24 +15,31 @@ from ae_multi.data.arrays import NotArraysError, as_array, flat_arrays, is_strea
 from ae_multi.data.digest import sha256
 from ae_multi.errors import InputError
 
-# What a configuration says that changes no number: names, which Keras counts up from model to
-# model, and where a class is found, which differs between backends.
+# Entries of a configuration that change no number: names, which Keras numbers from model to model,
+# and the module of a class, which differs between backends.
 _UNIMPORTANT = {
     "name", "module", "registered_name", "build_config", "compile_config", "shared_object_id",
     "shared_object_name",
 }  # fmt: skip
-# Settings of Keras's callbacks that steer a training.
+# Settings of Keras's callbacks that affect a training.
 _SETTINGS = (
     "monitor", "mode", "patience", "baseline", "start_from_epoch", "restore_best_weights",
     "factor", "min_lr", "cooldown", "save_best_only", "save_freq",
 )  # fmt: skip
 
-# Facts that are digests, of which nobody wants to read more than that they differ.
+# Facts that are digests, whose values are left out of messages.
 _DIGESTS = ("data (x)", "data (y)", "data (sample_weight)", "validation_data")
 
 
-def facts_of(model, data, validation_data, order, callbacks, **others):
-    """What a training depends on, as plain values by name.
+def facts_of(
+    model: keras.Model,
+    data: tuple,
+    validation_data: Any,
+    order: Any,
+    callbacks: Sequence[keras.callbacks.Callback],
+    **others: Any,
+) -> dict[str, Any]:
+    """Return everything that a training depends on, as a dict of name to JSON value.
 
     Args:
         model: a compiled and built Keras model.
@@ -51,15 +60,15 @@ def facts_of(model, data, validation_data, order, callbacks, **others):
         "steps_per_epoch": order.steps,
         "model": _model(model),
         "optimizer": optimizer,
-        # Callbacks change the rate of an optimizer that has made steps.
+        # Callbacks may have changed the learning rate of an optimizer that has made steps.
         "learning_rate": rate if int(model.optimizer.iterations) == 0 else None,
         **{
             name: _described(compiled.get(name))
             for name in ("loss", "loss_weights", "metrics", "weighted_metrics")
         },
         **{
-            f"data ({name})": fingerprint(part)
-            for name, part in zip(("x", "y", "sample_weight"), data, strict=True)
+            f"data ({name})": fingerprint(arrays)
+            for name, arrays in zip(("x", "y", "sample_weight"), data, strict=True)
         },
         "validation_data": fingerprint(validation_data),
         "callbacks": [
@@ -69,58 +78,73 @@ def facts_of(model, data, validation_data, order, callbacks, **others):
     }
 
 
-def check_same(facts, recorded, where):
-    """Raise `InputError` that names the first of the ``facts`` which was recorded otherwise."""
+def check_same(facts: dict[str, Any], recorded: dict[str, Any], where: Any) -> None:
+    """Check that a training is the one that wrote a checkpoint.
+
+    Args:
+        facts: the training's facts, from `facts_of`.
+        recorded: the facts in the checkpoint.
+        where: path of the checkpoint, for messages.
+
+    Raises:
+        InputError: a fact differs; the message names the first one.
+    """
     for name in {**recorded, **facts}:
         one, other = facts.get(name), recorded.get(name)
         if name == "learning_rate" and (one is None or other is None):
             continue
         if name == "callbacks":
             check_callbacks(*([each["class"] for each in some] for some in (one, other)))
-        found = _difference(name, one, other)
-        if found is not None:
-            path, mine, theirs = found
-            values = "" if name in _DIGESTS else f", {mine} and not {theirs}"
+        difference = _difference(name, one, other)
+        if difference is not None:
+            path, mine, theirs = difference
+            values = "" if name in _DIGESTS else f", {mine} instead of {theirs}"
             raise InputError(
-                f"Expected the training that {where} was made by. Received: another {path}{values}."
+                f"Expected the training that wrote {where}. Received: a different {path}{values}."
             )
 
 
-def key_of(facts):
-    """A short name that stands for all of the ``facts``."""
+def key_of(facts: dict[str, Any]) -> str:
+    """Return 16 hexadecimal digits that identify the ``facts``."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def fingerprint(data):
-    """What stands for arrays, equal where they are: their digest; what feeds itself is not read."""
+def fingerprint(data: Any) -> str | None:
+    """Return the digest of nested arrays; "a stream" for a stream, which is not read."""
     if data is None:
         return None
     leaves = flat_arrays(data)
     if is_stream(leaves):
         return "a stream"
     try:
-        return sha256([part if _is_plain(part) else as_array(part) for part in leaves])
+        return sha256([leaf if _is_plain(leaf) else as_array(leaf) for leaf in leaves])
     except NotArraysError:
         return "a stream"
 
 
-def _is_plain(part):
-    return isinstance(part, np.ndarray) and part.dtype.kind != "O"
+def _is_plain(leaf: Any) -> bool:
+    return isinstance(leaf, np.ndarray) and leaf.dtype.kind != "O"
 
 
-def _model(model):
-    """The model's configuration, with numbers for the names of its layers."""
+def _model(model: keras.Model) -> Any:
+    """Return the model's configuration, with numbers instead of the names of its layers."""
     try:
         config = keras.saving.serialize_keras_object(model)
         names = {layer.name for layer in flatten_layers(model)}
         return _described(config, names, {})
-    except Exception:  # a model of one's own may not be able to say what it is
+    except Exception:  # a custom model may not support get_config
         layers = [type(layer).__name__ for layer in flatten_layers(model)]
         return {"layers": layers, "shapes": [list(weight.shape) for weight in model.weights]}
 
 
-def _described(value, names=(), numbers=None):
-    """``value`` as JSON knows it, without what is unimportant."""
+def _described(value: Any, names: Collection[str] = (), numbers: Any = None) -> Any:
+    """Convert ``value`` to a JSON value, without the entries in `_UNIMPORTANT`.
+
+    Args:
+        value: any value of a configuration.
+        names: names of layers, which are replaced by numbers.
+        numbers: dict of name to number, filled in the order of occurrence; needed with ``names``.
+    """
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
@@ -147,19 +171,25 @@ def _described(value, names=(), numbers=None):
     return getattr(value, "__qualname__", type(value).__name__)
 
 
-def _difference(path, one, other):
-    """(path, one value, the other) of the first place in which two plain values differ, or None."""
+def _difference(path: str, one: Any, other: Any) -> tuple[str, str, str] | None:
+    """Return (path, one value, other value) of the first difference of two plain values, or None.
+
+    Args:
+        path: name of the values, to which keys and indices are appended.
+        one: nested dicts and lists of plain values.
+        other: the values to compare with.
+    """
     if isinstance(one, dict) and isinstance(other, dict):
         pairs = [(f"{path}.{key}", one.get(key), other.get(key)) for key in {**one, **other}]
     elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
         pairs = [
-            (f"{path}[{place}]", *pair) for place, pair in enumerate(zip(one, other, strict=True))
+            (f"{path}[{index}]", *pair) for index, pair in enumerate(zip(one, other, strict=True))
         ]
     else:
         return None if one == other else (path, _short(one), _short(other))
     return next(filter(None, (_difference(*pair) for pair in pairs)), None)
 
 
-def _short(value):
+def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

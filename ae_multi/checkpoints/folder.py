@@ -1,11 +1,13 @@
-"""The checkpoints of one training in a folder: one writer, none half written, the newest kept."""
+"""A folder with the checkpoints of one training: one writer, atomic writes, the newest kept."""
 
 import contextlib
 import logging
 import os
 import re
+from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ae_multi.checkpoints.lock import Lock
 from ae_multi.errors import InputError
@@ -19,40 +21,43 @@ _log = logging.getLogger("ae_multi")
 
 
 class Position(NamedTuple):
-    """How far a training is: a later place is the larger tuple.
+    """Progress of a training. A later position is the larger tuple.
 
     Attributes:
-        epoch: epochs that are done.
-        step: steps of the next epoch that are done.
+        epoch: number of complete epochs.
+        step: number of complete steps of the next epoch.
     """
 
     epoch: int
     step: int
 
     @property
-    def name(self):
-        """The name of its file."""
+    def name(self) -> str:
+        """Name of the checkpoint's file."""
         return f"epoch-{self.epoch:06d}-step-{self.step:08d}.checkpoint"
 
     @classmethod
-    def of(cls, path):
-        """The place that a file's name tells of, or None."""
-        found = _NAME.fullmatch(path.name)
-        return found and cls(int(found[1]), int(found[2]))
+    def of(cls, path: Path) -> "Position | None":
+        """Parse the position from a file's name; None for other names."""
+        match = _NAME.fullmatch(path.name)
+        return match and cls(int(match[1]), int(match[2]))
 
 
 class Folder:
-    """A folder that holds the checkpoints of one training and is written by one process.
+    """A folder with the checkpoints of one training, locked for one process.
 
     Args:
-        path: where; made if it is not there.
-        keep: how many checkpoints stay, the newest.
+        path: the folder, created if it does not exist.
+        keep: number of checkpoints to keep, the newest.
+
+    Attributes:
+        path: the folder.
 
     Raises:
         InputError: a folder that cannot be written, or that another training writes to.
     """
 
-    def __init__(self, path, keep=3):
+    def __init__(self, path: PathLike[str] | str, keep: int = 3):
         check_positive(keep=keep)
         self.path, self._keep = Path(path), keep
         try:
@@ -64,60 +69,68 @@ class Folder:
                 "Expected a folder that checkpoints can be written to. "
                 f"Received: {self.path} ({error.strerror})."
             ) from error
-        # What a killed process was about to write; nobody else writes here now.
-        for half in self.path.glob(".epoch-*.checkpoint"):
+        # Temporary files of a killed process; the lock excludes another writer.
+        for temporary in self.path.glob(".epoch-*.checkpoint"):
             with contextlib.suppress(OSError):
-                half.unlink()
+                temporary.unlink()
 
-    def positions(self):
-        """Where there are checkpoints, whole or not: list of `Position`, the oldest first."""
+    def positions(self) -> list[Position]:
+        """Return the positions of all checkpoints, complete or damaged, the oldest first."""
         return sorted(position for path in self.path.iterdir() if (position := Position.of(path)))
 
-    def newest(self):
-        """(place, manifest, parts) of the newest whole checkpoint, or None where there is none.
+    def newest(self) -> tuple[Position, dict[str, Any], dict[str, bytes]] | None:
+        """Read the newest complete checkpoint. Damaged ones are skipped and logged.
 
-        One that is damaged is passed over, and the log says so.
+        Returns:
+            (position, manifest, parts), or None if the folder has no checkpoints.
 
         Raises:
-            InputError: there are checkpoints, and none of them is whole.
+            InputError: there are checkpoints, and all of them are damaged.
         """
-        positions, damage = self.positions(), []
+        positions, errors = self.positions(), []
         for position in reversed(positions):
             try:
                 return position, *FORMAT.read(self.path / position.name)
             except InputError as error:
-                damage.append(error)
-                _log.warning("Passed over a checkpoint. %s", error)
-        if damage:
+                errors.append(error)
+                _log.warning("Skipped a damaged checkpoint. %s", error)
+        if errors:
             raise InputError(
-                f"Expected a whole checkpoint in {self.path}. Received: {len(damage)}, none of "
-                f"them whole; the newest: {damage[0]}"
+                f"Expected a complete checkpoint in {self.path}. Received: {len(errors)}, none of "
+                f"them complete; the newest: {errors[0]}"
             )
         return None
 
-    def write(self, position, manifest, parts):
-        """Write the checkpoint of ``position``, on the disk when this returns, and remove old ones.
+    def write(
+        self, position: Position, manifest: Mapping[str, Any], parts: Mapping[str, bytes]
+    ) -> None:
+        """Write a checkpoint to the disk and remove old ones.
+
+        Args:
+            position: position of the training.
+            manifest: dict of JSON values.
+            parts: dict of part name to content.
 
         Raises:
-            OSError: it could not be written; what was there before is there still.
+            OSError: the checkpoint could not be written; the existing ones are unchanged.
         """
         FORMAT.write(self.path / position.name, manifest, parts)
-        _sync(self.path)  # the name, too, has to be on the disk before older ones may go
+        _sync(self.path)  # the name has to be on the disk before older checkpoints are removed
         positions = self.positions()
-        # Those of a later place were damaged, or this training had not gone on from another.
+        # Later checkpoints are damaged, or of a run that this training did not resume from.
         kept = [other for other in positions if other <= position][-self._keep :]
         for other in positions:
             if other not in kept:
                 with contextlib.suppress(OSError):
                     (self.path / other.name).unlink()
 
-    def close(self):
-        """Let another training write here."""
+    def close(self) -> None:
+        """Unlock the folder for another training."""
         self._lock.release()
 
 
-def _sync(folder):
-    """Bring a folder's names to the disk, where the system can."""
+def _sync(folder: Path) -> None:
+    """Flush the names in a folder to the disk, if the system supports it."""
     if os.name == "nt":
         return
     file = os.open(folder, os.O_RDONLY)

@@ -1,11 +1,13 @@
-"""One writer of a folder at a time."""
+"""Lock that gives one process write access to a folder."""
 
 import os
+from os import PathLike
 
 from ae_multi.errors import InputError
 
-# A lock of the operating system, which goes with the process, however that ends. It is the
-# process's and not the open file's: a child that outlives a killed training does not hold it.
+# The operating system releases the lock when the process ends, however it ends. The lock belongs to
+# the process, not to the open file, so a child process that outlives a killed training does not
+# hold it.
 try:
     import fcntl
 except ImportError:  # Windows
@@ -19,23 +21,23 @@ else:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-# Within one process such a lock keeps nobody out, so that is noted here.
-_held = set()
+# Paths that this process has locked. The lock of the system excludes only other processes.
+_held: set[str] = set()
 
 
 class Lock:
-    """Held from here to `release`, or to the end of the process.
+    """Exclusive lock, held from its creation to `release` or the end of the process.
 
     Args:
-        path: the lock's file, made if need be and never removed: a second one of that name would
-            be another lock.
+        path: the lock file, created if it does not exist and never removed: a second file of that
+            name would be a different lock.
 
     Raises:
-        InputError: somebody else holds it.
+        InputError: another training holds the lock.
         OSError: the file cannot be written.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: PathLike[str] | str):
         self._path = os.path.realpath(path)
         if self._path in _held:
             raise _busy(path, "this process")
@@ -50,14 +52,14 @@ class Lock:
         os.ftruncate(self._file, 0)
         os.write(self._file, f"{os.getpid()}\n".encode())
 
-    def release(self):
-        """Let others in."""
+    def release(self) -> None:
+        """Release the lock."""
         if self._path in _held:
             os.close(self._file)
             _held.discard(self._path)
 
 
-def _busy(path, holder):
+def _busy(path: PathLike[str] | str, holder: str) -> InputError:
     return InputError(
         "Expected a folder of checkpoints that no other training writes to. "
         f"Received: {os.path.dirname(path)}, which {holder} holds."

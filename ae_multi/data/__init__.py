@@ -1,4 +1,4 @@
-"""Data sets, and the order of their samples."""
+"""Data sets, and the order of their samples in batches."""
 
 from ae_multi.data.dataset import Dataset
 from ae_multi.data.load import load_data

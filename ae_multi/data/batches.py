@@ -1,5 +1,8 @@
 """Batches in an order that is a pure function of (seed, epoch)."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from ae_multi._keras import keras
@@ -8,31 +11,36 @@ from ae_multi.errors import InputError
 from ae_multi.randomness.streams import permutation
 
 
-def steps_in_epoch(samples, batch_size, steps=None):
-    """How many batches an epoch has: ``steps``, or all, the smaller last one among them.
+def steps_in_epoch(samples: int, batch_size: int, steps: int | None = None) -> int:
+    """Return the number of batches per epoch: ``steps``, or all, including a smaller last one.
 
     Raises:
-        InputError: more steps than there are batches.
+        InputError: ``steps`` exceeds the number of batches.
     """
-    most = -(-samples // batch_size)
-    if steps is not None and steps > most:
+    max_steps = -(-samples // batch_size)
+    if steps is not None and steps > max_steps:
         raise InputError(
-            f"Expected steps_per_epoch of at most {most}, the batches of {batch_size} in "
-            f"{samples} samples. Received: {steps}."
+            f"Expected steps_per_epoch of at most {max_steps}, the number of batches of "
+            f"{batch_size} in {samples} samples. Received: {steps}."
         )
-    return steps or most
+    return steps or max_steps
 
 
-def epoch_order(seed, epoch, samples, batch_size, within_batches=False):
-    """The order of the samples in an epoch: int32 (samples,), a pure function of its arguments.
+def epoch_order(
+    seed: int | None, epoch: int, samples: int, batch_size: int, within_batches: bool = False
+) -> np.ndarray:
+    """Return the order of the samples in an epoch, a pure function of the arguments.
 
     Args:
-        seed: integer, or None for the samples' own order.
-        epoch: the number of the epoch.
-        samples: how many there are.
-        batch_size: samples in a batch.
-        within_batches: whether each batch has the samples that it has in their own order, and only
-            the order within it changes: Keras's ``shuffle="batch"``.
+        seed: integer, or None to keep the order of the samples.
+        epoch: number of the epoch.
+        samples: number of samples.
+        batch_size: samples per batch.
+        within_batches: whether to shuffle only within each batch, as Keras does with
+            ``shuffle="batch"``: each batch has the same samples as without shuffling.
+
+    Returns:
+        int32 array of indices, of shape (samples,).
     """
     if seed is None:
         return np.arange(samples, dtype=np.int32)
@@ -43,56 +51,63 @@ def epoch_order(seed, epoch, samples, batch_size, within_batches=False):
 
 
 class Batches(keras.utils.PyDataset):
-    """Arrays served to ``keras.Model.fit`` in the project's own order.
+    """Data set for `keras.Model.fit` that returns batches of arrays in the order of `epoch_order`.
 
-    Keras shuffles arrays by three generators on three backends, and fetches ahead, so that a
-    dataset that counts its own epochs drifts. This one is told the epoch by `EpochSetter`.
+    Keras shuffles arrays by a different generator on each backend. It also prefetches batches, so
+    a data set that counts its epochs gets out of step. `EpochSetter` sets the epoch of this one.
 
     Args:
-        arrays: nested arrays of n samples each, None among them; (x, y) or (x, y, sample_weight)
-            for Keras.
-        batch_size: samples in a batch; the last batch of an epoch may be smaller.
-        seed: integer, or None to keep the arrays' own order.
-        steps: batches in an epoch, or None for all.
+        arrays: nested arrays of n samples each, or None in their place; (x, y) or
+            (x, y, sample_weight) for Keras.
+        batch_size: samples per batch; the last batch of an epoch may be smaller.
+        seed: integer, or None to keep the order of the samples.
+        steps: batches per epoch, or None for all.
         within_batches: as in `epoch_order`.
 
     Raises:
-        InputError: more steps than there are batches.
+        InputError: ``steps`` exceeds the number of batches.
     """
 
-    def __init__(self, arrays, batch_size, seed, steps=None, within_batches=False):
+    def __init__(
+        self,
+        arrays: Any,
+        batch_size: int,
+        seed: int | None,
+        steps: int | None = None,
+        within_batches: bool = False,
+    ):
         super().__init__()
         self.arrays = arrays
-        parts = [part for part in keras.tree.flatten(arrays) if part is not None]
-        self.samples = len(parts[0])
+        leaves = [leaf for leaf in keras.tree.flatten(arrays) if leaf is not None]
+        self.samples = len(leaves[0])
         self.batch_size = batch_size
         self.seed = seed
         self.within_batches = within_batches
         self.steps = steps_in_epoch(self.samples, batch_size, steps)
-        self._order = None
+        self._order: np.ndarray | None = None
         self.epoch = 0
 
     @property
-    def epoch(self):
-        """The epoch whose order is served."""
+    def epoch(self) -> int:
+        """The epoch whose order the batches have."""
         return self._epoch
 
     @epoch.setter
-    def epoch(self, epoch):
+    def epoch(self, epoch: int) -> None:
         self._epoch = epoch
         if self.seed is not None:
             self._order = epoch_order(
                 self.seed, epoch, self.samples, self.batch_size, self.within_batches
             )
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.steps
 
-    def __getitem__(self, step):
-        places = slice(step * self.batch_size, (step + 1) * self.batch_size)
-        chosen = places if self._order is None else self._order[places]
-        # The target often is the input: then it is gathered once.
-        gathered = {}
+    def __getitem__(self, step: int) -> Any:
+        window = slice(step * self.batch_size, (step + 1) * self.batch_size)
+        chosen = window if self._order is None else self._order[window]
+        # An autoencoder's target is its input: each array is gathered once.
+        gathered: dict[int, np.ndarray] = {}
 
         def gather(array):
             if array is None:
@@ -105,19 +120,62 @@ class Batches(keras.utils.PyDataset):
 
 
 class KerasBatches(DatasetAdapter):
-    """`Batches` for `keras.Model.fit`, in the structure in which Keras packs arrays.
+    """Adapter of `Batches` for `keras.Model.fit`, in the structure in which Keras packs arrays.
 
-    A `keras.utils.PyDataset` comes to a step as (x,) or as a list, where arrays come as x or as a
-    tuple.
+    A step receives the batch of a `keras.utils.PyDataset` as (x,) or as a list, but the batch of
+    arrays as x or as a tuple. This adapter gives it the latter.
 
     Args:
         data: (x, y, sample_weight), nested arrays of n samples each or None.
-        batch_size: as in `Batches`, like the rest.
+        batch_size: as in `Batches`.
+        seed: as in `Batches`.
+        steps: as in `Batches`.
+        within_batches: as in `Batches`.
+
+    Attributes:
+        batches: the `Batches`.
     """
 
-    def __init__(self, data, batch_size, seed, steps=None, within_batches=False):
+    def __init__(
+        self,
+        data: tuple,
+        batch_size: int,
+        seed: int | None,
+        steps: int | None = None,
+        within_batches: bool = False,
+    ):
         packed = keras.utils.pack_x_y_sample_weight(*data)
-        if keras.config.backend() == "tensorflow":  # whose data sets know no lists
+        if keras.config.backend() == "tensorflow":  # its data sets do not support lists
             packed = keras.tree.lists_to_tuples(packed)
         self.batches = Batches(packed, batch_size, seed, steps, within_batches)
         super().__init__(self.batches)
+
+
+class EpochSetter(keras.callbacks.Callback):
+    """Callback that sets the epoch of `Batches` before the first batch is fetched.
+
+    Args:
+        batches: the `Batches`.
+        offset: number of the order of epoch 0.
+        trained: function that is called after each epoch with ``offset`` and the number of the
+            next order, or None.
+    """
+
+    def __init__(
+        self,
+        batches: Batches,
+        offset: int = 0,
+        trained: Callable[[int, int], None] | None = None,
+    ):
+        super().__init__()
+        self.batches, self.offset, self.trained = batches, offset, trained
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Set the order of ``epoch``."""
+        if self.batches.epoch != self.offset + epoch:
+            self.batches.epoch = self.offset + epoch
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Call ``trained`` after ``epoch``."""
+        if self.trained is not None:
+            self.trained(self.offset, self.offset + epoch + 1)

@@ -14,18 +14,18 @@ _ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
 @dataclass(frozen=True, repr=False)
 class Dataset:
-    """Training and test images with their labels, and where they came from.
+    """Training and test images with their labels and their source.
 
     Attributes:
         x_train: float32 in [0, 1], shape (n_train, height, width, channels).
         y_train: int64 labels, shape (n_train,).
         x_test: float32 in [0, 1], shape (n_test, height, width, channels).
         y_test: int64 labels, shape (n_test,).
-        name: "mnist", "mnist-sample", "digits" or another; every result quotes it.
-        source: where the bytes came from, for people to read.
+        name: name of the data set, such as "mnist", "mnist-sample" or "digits"; results state it.
+        source: description of where the data came from.
 
     Raises:
-        InputError: no images, values outside [0, 1], NaN, or labels that do not fit.
+        InputError: no images, values outside [0, 1], NaN, or labels of a wrong shape or dtype.
     """
 
     x_train: np.ndarray
@@ -51,16 +51,16 @@ class Dataset:
         return f"Dataset({', '.join(parts)}, name={self.name!r}, source={self.source!r})"
 
     @property
-    def image_shape(self):
+    def image_shape(self) -> tuple[int, ...]:
         """Shape of one image, (28, 28, 1) for MNIST."""
         return self.x_train.shape[1:]
 
     @cached_property
-    def sha256(self):
-        """Digest of all four arrays: equal if and only if the data are."""
+    def sha256(self) -> str:
+        """Digest of all four arrays, equal if and only if the arrays are equal."""
         return sha256((self.x_train, self.y_train, self.x_test, self.y_test))
 
 
-def _brief(array):
-    """The type and shape of an array, such as float32(60000, 28, 28, 1)."""
+def _brief(array: np.ndarray) -> str:
+    """Return the dtype and shape of an array, such as float32(60000, 28, 28, 1)."""
     return f"{array.dtype}{array.shape}"

@@ -1,16 +1,20 @@
-"""One number that stands for many arrays."""
+"""Digest of arrays."""
 
 import hashlib
+from collections.abc import Iterable
 
 import numpy as np
 
 
-def sha256(arrays):
-    """SHA-256 over types, shapes and bytes: equal if and only if the arrays are."""
+def sha256(arrays: Iterable[np.ndarray]) -> str:
+    """Return the SHA-256 of the dtypes, shapes and bytes of arrays, in hexadecimal.
+
+    Equal if and only if the arrays are equal, in their order.
+    """
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
-        whole = np.ascontiguousarray(array)
-        # The numbers of `ml_dtypes`, bfloat16 among them, have no buffer.
-        digest.update(whole.tobytes() if whole.dtype.kind == "V" else whole.data)
+        contiguous = np.ascontiguousarray(array)
+        # The dtypes of `ml_dtypes`, such as bfloat16, do not support the buffer protocol.
+        digest.update(contiguous.tobytes() if contiguous.dtype.kind == "V" else contiguous.data)
     return digest.hexdigest()

@@ -1,18 +1,18 @@
-"""scikit-learn's handwritten digits, brought to MNIST's form: real images with no download."""
+"""scikit-learn's handwritten digits in the format of MNIST, available without a download."""
 
 import numpy as np
 
 from ae_multi.data.dataset import Dataset
 
-_TRAIN = 1437  # the first four fifths; the writers' order is kept, so that writers do not mix
-_BOX, _MARGIN = 20, 4  # MNIST's digits lie in a box of 20×20 with 4 pixels of margin
+_TRAIN = 1437  # the first four fifths, in the original order, so that writers are not mixed
+_BOX, _MARGIN = 20, 4  # MNIST's digits have a size of 20×20 pixels and a margin of 4
 
 
-def load_digits():
-    """The 1,797 digits of 8×8 pixels that come with scikit-learn, enlarged to 28×28.
+def load_digits() -> Dataset:
+    """Load the 1,797 digits of 8×8 pixels from scikit-learn, enlarged to 28×28.
 
-    Alpaydin & Kaynak, "Optical Recognition of Handwritten Digits" (UCI, 1998), its test part.
-    Enlarged by linear interpolation to 20×20 and set in the middle, as MNIST's digits are.
+    Alpaydin & Kaynak, "Optical Recognition of Handwritten Digits" (UCI, 1998), test set. The
+    images are enlarged by linear interpolation to 20×20 and centred, as MNIST's digits are.
 
     Returns:
         A `Dataset` of 1,437 training and 360 test images of shape (28, 28, 1).

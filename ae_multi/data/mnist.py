@@ -1,4 +1,4 @@
-"""MNIST: the handwritten digits of LeCun, Cortes and Burges, and the places they may lie."""
+"""MNIST, the handwritten digits of LeCun, Cortes and Burges, from files, Keras's cache or a URL."""
 
 import contextlib
 import hashlib
@@ -7,6 +7,8 @@ import socket
 import threading
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,7 @@ from ae_multi.selection import keras_home
 
 VARIABLE = "AE_MULTI_MNIST"
 
-# Array name: (IDX file, shape, SHA-256 of the unzipped IDX file).
+# Array name: (IDX file, shape, SHA-256 of the decompressed IDX file).
 PARTS = {
     "x_train": (
         "train-images-idx3-ubyte",
@@ -43,7 +45,7 @@ PARTS = {
     ),
 }
 
-# The file that Keras's own data sets fetch, and its SHA-256.
+# The file that `keras.datasets.mnist` downloads, and its SHA-256.
 URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 URL_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 
@@ -52,11 +54,18 @@ _STALL_SECONDS = 20
 
 
 class DownloadError(InputError):
-    """MNIST lies nowhere on this machine and could not be fetched."""
+    """MNIST is not on this machine and could not be downloaded."""
 
 
-def whereabouts(path=None):
-    """Where MNIST would be read from: ("path" | "cache" | "download", its place)."""
+def whereabouts(path: PathLike[str] | str | None = None) -> tuple[str, Path | str]:
+    """Return where `load_mnist` reads MNIST from, without reading it.
+
+    Args:
+        path: as in `load_mnist`.
+
+    Returns:
+        ("path" or "cache", `Path`), or ("download", URL).
+    """
     named = path or os.environ.get(VARIABLE)
     if named:
         return "path", Path(named)
@@ -64,69 +73,73 @@ def whereabouts(path=None):
     return ("cache", cache) if cache.is_file() else ("download", URL)
 
 
-def load_mnist(path=None):
-    """MNIST as a `Dataset`: 60,000 training and 10,000 test images of shape (28, 28, 1).
+def load_mnist(path: PathLike[str] | str | None = None) -> Dataset:
+    """Load MNIST: 60,000 training and 10,000 test images of shape (28, 28, 1).
 
     Args:
-        path: a folder of the four IDX files, gzipped or not, or an ``mnist.npz``. Left out, the
-            environment variable ``AE_MULTI_MNIST``, Keras's cache and a download are tried.
+        path: a folder of the four IDX files, gzipped or not, or an ``mnist.npz``. With None, the
+            environment variable ``AE_MULTI_MNIST``, Keras's cache and a download are tried in this
+            order.
 
     Raises:
-        InputError: files that are not MNIST, to the last bit.
-        DownloadError: it lies nowhere and could not be fetched.
+        InputError: files that differ from MNIST in any bit.
+        DownloadError: MNIST is not on this machine and could not be downloaded.
     """
-    kind, place = whereabouts(path)
+    kind, location = whereabouts(path)
     if kind == "path":
         named_by = "the path given" if path else VARIABLE
-        return _dataset(_read(place), place, f"files named by {named_by}")
+        return _dataset(_read(Path(location)), location, f"files named by {named_by}")
     if kind == "cache":
         try:
-            return _dataset(_read(place), place, "Keras's cache")
+            return _dataset(_read(Path(location)), location, "Keras's cache")
         except InputError:
-            pass  # Keras fetches a damaged file again, as below
-    place = _download()
-    return _dataset(_read(place), place, f"download from {URL}")
+            pass  # Keras replaces a damaged file by the download below
+    location = _download()
+    return _dataset(_read(location), location, f"download from {URL}")
 
 
-def _read(place):
-    if place.is_dir():
-        return {name: read_idx(_find(place, part[0]), part[1]) for name, part in PARTS.items()}
-    if not place.exists():
+def _read(path: Path) -> dict[str, np.ndarray]:
+    """Read the four arrays from a folder of IDX files or from an ``mnist.npz``."""
+    if path.is_dir():
+        return {name: read_idx(_find(path, part[0]), part[1]) for name, part in PARTS.items()}
+    if not path.exists():
         raise InputError(
             "Expected a folder of MNIST's IDX files or an mnist.npz. "
-            f"Received: {place}, which does not exist."
+            f"Received: {path}, which does not exist."
         )
-    return read_npz(place, {name: part[1] for name, part in PARTS.items()})
+    return read_npz(path, {name: part[1] for name, part in PARTS.items()})
 
 
-def _find(folder, stem):
+def _find(folder: Path, stem: str) -> Path:
+    """Return the path of an IDX file, gzipped or not."""
     for name in (stem, f"{stem}.gz"):
         if (folder / name).is_file():
             return folder / name
-    held = ", ".join(sorted(entry.name for entry in folder.iterdir())[:8]) or "nothing"
-    raise InputError(f"Expected {stem} or {stem}.gz in {folder}. Received: {held}.")
+    names = ", ".join(sorted(entry.name for entry in folder.iterdir())[:8]) or "nothing"
+    raise InputError(f"Expected {stem} or {stem}.gz in {folder}. Received: {names}.")
 
 
-def _dataset(arrays, place, source):
+def _dataset(arrays: dict[str, np.ndarray], location: Path | str, source: str) -> Dataset:
+    """Check the digests of the arrays and convert them."""
     for name, (stem, shape, expected) in PARTS.items():
         digest = hashlib.sha256(write_idx_header(shape))
         digest.update(arrays[name].data)
         if digest.hexdigest() != expected:
             raise InputError(
                 f"Expected {name} (the contents of {stem}) with SHA-256 {expected}. Received: "
-                f"{digest.hexdigest()} from {place}: altered, or not MNIST."
+                f"{digest.hexdigest()} from {location}: altered, or not MNIST."
             )
     return dataset_from_bytes(arrays, "mnist", source)
 
 
-def dataset_from_bytes(arrays, name, source):
-    """The `Dataset` of MNIST's arrays as they are stored.
+def dataset_from_bytes(arrays: Mapping[str, np.ndarray], name: str, source: str) -> Dataset:
+    """Convert MNIST's arrays from the form in which they are stored.
 
     Args:
         arrays: dict of ``x_train`` and ``x_test``, uint8 of shape (n, 28, 28), and of ``y_train``
             and ``y_test``, uint8 of shape (n,).
-        name: its name.
-        source: where the arrays come from.
+        name: name of the data set.
+        source: description of where the arrays come from.
     """
     return Dataset(
         x_train=_scaled(arrays["x_train"]),
@@ -138,18 +151,21 @@ def dataset_from_bytes(arrays, name, source):
     )
 
 
-def _scaled(images):
-    """Bytes to float32 in [0, 1], with an axis for the one channel."""
+def _scaled(images: np.ndarray) -> np.ndarray:
+    """Convert bytes to float32 in [0, 1], with an axis for the channel."""
     return (images.astype(np.float32) / np.float32(255))[..., np.newaxis]
 
 
-def _download():
-    """Fetch ``mnist.npz`` into Keras's cache by Keras's own loader, or fail within seconds."""
-    _check_reachable(URL)
-    from ae_multi._keras import keras  # the only way here that needs a framework
+def _download() -> Path:
+    """Download ``mnist.npz`` to Keras's cache by `keras.utils.get_file`; return its path.
 
-    # Where its folder is missing, Keras would take one under /tmp instead; so it does where this
-    # one cannot be made.
+    Raises:
+        DownloadError: no connection within seconds, or a failed download.
+    """
+    _check_reachable(URL)
+    from ae_multi._keras import keras  # imports a framework, so only here
+
+    # Without this folder Keras uses one under /tmp, as it does if the folder cannot be created.
     with contextlib.suppress(OSError):
         keras_home().mkdir(parents=True, exist_ok=True)
     before = socket.getdefaulttimeout()
@@ -161,39 +177,39 @@ def _download():
             )
         )
     except Exception as error:  # Keras raises a bare Exception for a failed download
-        raise DownloadError(_at_a_loss(str(error).strip())) from error
+        raise DownloadError(_message(str(error).strip())) from error
     finally:
         socket.setdefaulttimeout(before)
 
 
-def _check_reachable(url):
-    """Raise `DownloadError` within seconds where there is no network.
+def _check_reachable(url: str) -> None:
+    """Raise `DownloadError` within seconds if there is no network.
 
-    A name look-up cannot be given a time limit, so it runs in a thread that is left behind.
+    A name lookup has no time limit, so it runs in a daemon thread that may outlive this call.
     """
     if urllib.request.getproxies():
-        return  # the proxy does the looking up, and has its own time limits
+        return  # the proxy looks up the name and has its own time limits
     parts = urllib.parse.urlsplit(url)
     address = (parts.hostname, parts.port or {"http": 80, "https": 443}[parts.scheme])
-    outcome = ["no answer"]
+    failure: list[str | None] = ["no answer"]
 
     def connect():
         try:
             socket.create_connection(address, timeout=_CONNECT_SECONDS).close()
-            outcome[0] = None
+            failure[0] = None
         except OSError as error:
-            outcome[0] = str(error)
+            failure[0] = str(error)
 
     thread = threading.Thread(target=connect, daemon=True)
     thread.start()
     thread.join(_CONNECT_SECONDS + 1)
-    if outcome[0]:
-        raise DownloadError(_at_a_loss(f"{parts.hostname}: {outcome[0]}"))
+    if failure[0]:
+        raise DownloadError(_message(f"{parts.hostname}: {failure[0]}"))
 
 
-def _at_a_loss(reason):
+def _message(reason: str) -> str:
     return (
         f"Expected MNIST in a folder or mnist.npz named by {VARIABLE}, in Keras's cache "
-        f"({keras_home() / 'datasets' / 'mnist.npz'}), or by download. Received: nothing there, "
+        f"({keras_home() / 'datasets' / 'mnist.npz'}), or by download. Received: no such files, "
         f"and the download failed ({reason})."
     )

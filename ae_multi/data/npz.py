@@ -1,4 +1,8 @@
-"""Arrays from an ``.npz`` file of which shape and type are known beforehand."""
+"""Reader of ``.npz`` files whose arrays have known shapes."""
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Any
 
 import numpy as np
 
@@ -6,11 +10,13 @@ from ae_multi.errors import InputError
 from ae_multi.io import npy, npz
 
 
-def read_npz(path, shapes):
-    """Read uint8 arrays of known shapes from an ``.npz`` file; never unpickles.
+def read_npz(
+    path: PathLike[str] | str, shapes: Mapping[str, Sequence[int]]
+) -> dict[str, np.ndarray]:
+    """Read uint8 arrays of known shapes from an ``.npz`` file, without unpickling.
 
-    The headers are compared before any data is read, so that a file that claims to hold a
-    terabyte takes no memory.
+    The headers are checked before any data are read, so that a header that claims a terabyte
+    allocates no memory.
 
     Args:
         path: the file.
@@ -20,7 +26,8 @@ def read_npz(path, shapes):
         Dict of array name to uint8 array.
 
     Raises:
-        InputError: no zip file, an array missing, of another shape or type, pickled, or damaged.
+        InputError: not a zip file, or an array that is missing, of a different shape or type,
+            pickled, or damaged.
     """
     with npz.opened(path) as arrays:
         for name, shape in shapes.items():
@@ -28,7 +35,7 @@ def read_npz(path, shapes):
         return {name: arrays.read(name) for name in shapes}
 
 
-def _check_header(arrays, path, name, shape):
+def _check_header(arrays: Any, path: PathLike[str] | str, name: str, shape: tuple) -> None:
     with arrays.open(name) as file:
         stated, fortran, dtype = npy.read_header(file, f"{name} in {path}")
     if stated != shape or dtype != np.uint8 or fortran:

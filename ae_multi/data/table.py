@@ -1,8 +1,9 @@
-"""Tables of one's own: a .csv file of numbers with a column that says which rows are strange."""
+"""Reader of .csv files of numbers with a label column that marks the anomalous rows."""
 
 import csv
 import math
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -16,39 +17,40 @@ _TRUE, _FALSE = {"1", "1.0", "true", "yes"}, {"0", "0.0", "false", "no"}
 
 @dataclass(frozen=True)
 class LabelledTable:
-    """Rows of numbers.
+    """Rows of numbers, with a label for each row.
 
     Attributes:
         x: float64 (rows, columns).
-        anomalous: booleans (rows,): which rows are anomalies.
+        anomalous: booleans (rows,), true for anomalies.
         columns: names of the columns of ``x``.
-        source: the file.
+        source: name of the file.
     """
 
     x: np.ndarray
     anomalous: np.ndarray
-    columns: tuple
+    columns: tuple[str, ...]
     source: str
 
     @property
-    def sha256(self):
+    def sha256(self) -> str:
         """Digest of both arrays."""
         return sha256((self.x, self.anomalous))
 
 
-def load_table(path, label):
-    """Read a .csv file with a line of names, commas between, and numbers below.
+def load_table(path: PathLike[str] | str, label: str) -> LabelledTable:
+    """Read a comma-separated .csv file with a line of column names and lines of numbers.
 
     Args:
         path: the file.
-        label: the column that is 1 or true for strange rows and 0 or false for normal ones.
+        label: name of the column that is 1 or true for anomalous rows and 0 or false for normal
+            rows.
 
     Returns:
         A `LabelledTable` of all other columns.
 
     Raises:
-        InputError: a file that cannot be read, a missing column, text, NaN, or lines of another
-            length; the message names line and column.
+        InputError: a file that cannot be read, a missing column, text, NaN, or lines of different
+            lengths; the message names the line and the column.
     """
     check_file(path, "a .csv file")
     try:
@@ -63,34 +65,35 @@ def load_table(path, label):
     names = [name.strip() for name in names]
     if names.count(label) != 1 or len(names) < 2:
         raise InputError(
-            f"Expected {path} to have one column {label!r} and others beside it. "
+            f"Expected {path} to have one column {label!r} and at least one other. "
             f"Received: {', '.join(names) or 'an empty file'}."
         )
-    place = names.index(label)
+    label_index = names.index(label)
     rows, anomalous = [], []
     for number, line in enumerate(lines, start=2):
         if not line:
             continue
         if len(line) != len(names):
             raise InputError(
-                f"Expected {len(names)} values in line {number} of {path}, as many as names. "
+                f"Expected {len(names)} values in line {number} of {path}, one per column name. "
                 f"Received: {len(line)}."
             )
-        anomalous.append(_truth(line[place], path, number, label))
+        anomalous.append(_truth(line[label_index], path, number, label))
         rows.append(
             [
                 _number(text, path, number, name)
                 for column, (text, name) in enumerate(zip(line, names, strict=True))
-                if column != place
+                if column != label_index
             ]
         )
     if not rows:
-        raise InputError(f"Expected rows of numbers in {path}. Received: names alone.")
-    columns = tuple(name for column, name in enumerate(names) if column != place)
+        raise InputError(f"Expected rows of numbers in {path}. Received: only column names.")
+    columns = tuple(name for column, name in enumerate(names) if column != label_index)
     return LabelledTable(np.array(rows), np.array(anomalous), columns, Path(path).name)
 
 
-def _number(text, path, number, name):
+def _number(text: str, path: PathLike[str] | str, number: int, name: str) -> float:
+    """Parse a finite number of line ``number``, column ``name``."""
     try:
         value = float(text)
     except ValueError:
@@ -103,11 +106,12 @@ def _number(text, path, number, name):
     return value
 
 
-def _truth(text, path, number, name):
+def _truth(text: str, path: PathLike[str] | str, number: int, name: str) -> bool:
+    """Parse a label of line ``number``, column ``name``."""
     word = text.strip().lower()
     if word not in _TRUE | _FALSE:
         raise InputError(
-            f"Expected 1 or true for strange rows, 0 or false for normal ones, in line {number}, "
-            f"column {name!r} of {path}. Received: {text!r}."
+            f"Expected 1 or true for anomalous rows and 0 or false for normal rows in line "
+            f"{number}, column {name!r} of {path}. Received: {text!r}."
         )
     return word in _TRUE

@@ -1,7 +1,7 @@
 """What a compiled model's configuration says, in words that every backend understands."""
 
 from ae_multi import _jit_compile
-from ae_multi._keras_internals import compile_config, is_backend_class
+from ae_multi._keras_internals import is_backend_class
 
 
 def remove_backend_settings(compile_config, model):

@@ -1,9 +1,10 @@
-"""One seed, the same numbers on every backend: weights, batch order, noise.
+"""Random numbers from a seed, the same on every backend: weights, batch order and noise.
 
-`streams` is plain NumPy; the other names need Keras and are imported when asked for.
+`streams` needs only NumPy and SciPy; the other names need Keras and are imported on first access.
 """
 
 import importlib
+from typing import Any
 
 from ae_multi.randomness.streams import check_seed, permutation, stream
 
@@ -29,7 +30,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(importlib.import_module(f"ae_multi.randomness.{_HOME[name]}"), name)
     raise AttributeError(f"module 'ae_multi.randomness' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Training any compiled Keras model at the speed of its framework: `fit` and whole arrays."""
+"""Training, evaluation and prediction with any compiled Keras model, at the framework's speed."""
 
 from ae_multi.training.fit import fit
 from ae_multi.training.inference import evaluate, predict

@@ -1,4 +1,4 @@
-"""Which callbacks have to be asked after each batch."""
+"""Detection of Keras callbacks with batch hooks, which require steps to run one at a time."""
 
 from ae_multi._keras import keras
 
@@ -6,8 +6,8 @@ _HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_ba
 _TEST_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
 
 
-def wants_batches(callback):
-    """Whether a Keras callback does anything before or after a batch of a training."""
+def wants_batches(callback: keras.callbacks.Callback) -> bool:
+    """Return whether a Keras callback does anything before or after a training batch."""
     if isinstance(callback, keras.callbacks.ProgbarLogger | keras.callbacks.History):
         return False
     saving = keras.callbacks.ModelCheckpoint | keras.callbacks.BackupAndRestore
@@ -18,8 +18,8 @@ def wants_batches(callback):
     return any(_overridden(callback, hook) for hook in _HOOKS)
 
 
-def wants_test_batches(callback):
-    """Whether a Keras callback does anything before or after a batch of an evaluation."""
+def wants_test_batches(callback: keras.callbacks.Callback) -> bool:
+    """Return whether a Keras callback does anything before or after an evaluation batch."""
     if isinstance(callback, keras.callbacks.ProgbarLogger | keras.callbacks.History):
         return False
     if type(callback) is keras.callbacks.TensorBoard and callback.update_freq == "epoch":
@@ -27,8 +27,8 @@ def wants_test_batches(callback):
     return any(_overridden(callback, hook) for hook in _TEST_HOOKS)
 
 
-def _overridden(callback, hook):
-    # A LambdaCallback sets its functions on the instance.
+def _overridden(callback: keras.callbacks.Callback, hook: str) -> bool:
+    # A LambdaCallback sets its functions as attributes of the instance.
     if hook in vars(callback):
         return True
     return getattr(type(callback), hook) is not getattr(keras.callbacks.Callback, hook)

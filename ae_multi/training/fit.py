@@ -1,6 +1,9 @@
-"""`keras.Model.fit` for arrays, at the speed of the framework that Keras runs on."""
+"""Replacement of `keras.Model.fit` that runs many steps in one program of the framework."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from os import PathLike
+from typing import Any
 
 from ae_multi import backends
 from ae_multi._keras import keras
@@ -30,91 +33,99 @@ from ae_multi.validation import check_positive
 
 
 def fit(
-    model,
-    x,
-    y=None,
-    batch_size=None,
-    epochs=1,
-    verbose="auto",
-    callbacks=None,
-    validation_split=0.0,
-    validation_data=None,
-    shuffle=True,
-    class_weight=None,
-    sample_weight=None,
-    initial_epoch=0,
-    steps_per_epoch=None,
-    validation_steps=None,
-    validation_batch_size=None,
-    validation_freq=1,
-    seed=None,
-    plan=None,
-    checkpoint=None,
-    checkpoint_every="1 epoch",
-    keep=3,
-    resume=False,
-):
+    model: keras.Model,
+    x: Any,
+    y: Any = None,
+    batch_size: int | None = None,
+    epochs: int = 1,
+    verbose: int | str = "auto",
+    callbacks: Any = None,
+    validation_split: float = 0.0,
+    validation_data: Any = None,
+    shuffle: bool | str = True,
+    class_weight: Mapping[int, float] | None = None,
+    sample_weight: Any = None,
+    initial_epoch: int = 0,
+    steps_per_epoch: int | None = None,
+    validation_steps: int | None = None,
+    validation_batch_size: int | None = None,
+    validation_freq: int | Sequence[int] = 1,
+    seed: int | None = None,
+    plan: str | None = None,
+    checkpoint: PathLike[str] | str | Checkpoints | None = None,
+    checkpoint_every: str = "1 epoch",
+    keep: int = 3,
+    resume: bool = False,
+) -> keras.callbacks.History:
     """Train a compiled Keras model on arrays, many steps in one program of the framework.
 
-    Takes what `keras.Model.fit` takes and does what it does: the same losses, weights, optimizer
-    state, metrics and callbacks, to rounding. Four things differ. The order of samples depends
-    on (seed, epoch) alone and is the same on every backend. ``steps_per_epoch`` takes that many
-    batches of each epoch's order. A loss that is no number ends the training. On PyTorch Keras's
-    `Dropout` draws from the global generator, and so does Keras's data loader, which is not used
-    here; so the layer draws other numbers (`ae_multi.randomness.Dropout` draws the same ones
-    everywhere).
+    The arguments and the results are those of `keras.Model.fit`: the same losses, weights,
+    optimizer state, metrics and callbacks, to rounding. Four things differ:
 
-    Epochs are counted for each model, so that every epoch has another order: ten calls of one
-    epoch see the batches of one call of ten, and with one ``plan`` give the same bits. A call with
-    another ``initial_epoch`` than 0 continues the numbering of the call before it. Compiling the
-    model again or another ``seed`` does not change the count; a copy of the model begins at 0.
-    Checkpoints hold the count, and so do the files of this package's models.
+    - The order of samples depends only on (seed, epoch) and is the same on every backend.
+    - ``steps_per_epoch`` takes that many batches of each epoch's order.
+    - A NaN or infinite loss ends the training.
+    - On PyTorch, Keras's `Dropout` and Keras's data loader draw from the same global generator.
+      The data loader is not used here, so the layer draws different numbers
+      (`ae_multi.randomness.Dropout` draws the same numbers on every backend).
 
-    Streams, text, sparse and ragged tensors are left to Keras, which feeds them in its own order.
+    **Epoch count.** Epochs are counted for each model, so that every epoch has a different order:
+    ten calls of one epoch see the batches of one call of ten epochs, and with the same ``plan``
+    the results are bit-identical. A call with a nonzero ``initial_epoch`` continues the numbering
+    of the previous call. Compiling the model again or changing ``seed`` does not change the count;
+    a copy of the model begins at 0. Checkpoints and the files of this package's models store the
+    count.
 
-    Python code of a model's own runs as in Keras: at each step on PyTorch where it changes or
-    reads what changes, and on TensorFlow and JAX where a step is traced. How often these trace is
-    not defined, and a trace that was made to compare plans leaves attributes as they were.
+    **Streams.** Keras's own `fit` trains on streams, text, sparse and ragged tensors, in its own
+    order.
 
-    Callbacks that do something at each batch are asked at each, and then steps are run one by
-    one. The others see runs of many steps.
+    **Custom code.** Custom Python code of a model runs as in Keras: at each step on PyTorch if it
+    changes state or reads state that changes, and during tracing on TensorFlow and JAX. The number
+    of traces is not defined. A trace that compares plans leaves attributes unchanged.
+
+    **Callbacks.** If a callback overrides a batch hook, steps run one at a time and the hook is
+    called at each batch. Otherwise steps run in runs of many.
 
     Args:
-        model: any compiled `keras.Model`.
-        x: inputs: an array or nested arrays, as stored; bytes stay bytes on the device.
-        y: targets in the same way, or None.
-        batch_size: samples in a step; the last batch of an epoch may be smaller. None is 32, or,
-            with ``steps_per_epoch``, what makes so many batches of all samples.
+        model: a compiled `keras.Model`.
+        x: inputs, an array or nested arrays. The dtype of integers is kept, so bytes stay bytes on
+            the device.
+        y: targets, an array or nested arrays, or None.
+        batch_size: samples per step; the last batch of an epoch may be smaller. None means 32, or
+            with ``steps_per_epoch`` the size that divides all samples into that many batches.
         epochs: the epoch to train up to.
-        verbose: 0 for silence, 1 for a progress bar, 2 for a line an epoch, "auto" for 1.
-        callbacks: Keras callbacks, or None.
-        validation_split: share of the samples, the last, to validate on.
+        verbose: 0 for no output, 1 for a progress bar, 2 for one line per epoch, "auto" for 1.
+        callbacks: list of Keras callbacks, a `keras.callbacks.CallbackList`, or None.
+        validation_split: fraction of the samples to validate on, taken from the end.
         validation_data: (x, y) or (x, y, sample_weight) to validate on, or a stream.
-        shuffle: False keeps the samples' own order; "batch" changes it within each batch.
-        class_weight: dict of class to weight, where ``y`` is one array of labels.
+        shuffle: False keeps the order of the samples; "batch" shuffles only within each batch.
+        class_weight: dict of class to weight; ``y`` must be one array of labels.
         sample_weight: a weight for each sample, in the structure of ``y``.
         initial_epoch: the epoch to begin with.
-        steps_per_epoch: batches of an epoch, or None for all.
-        validation_steps: batches of a validation, or None for all.
-        validation_batch_size: samples in a batch of a validation; by default ``batch_size``.
-        validation_freq: epochs from one validation to the next, or the epochs that have one.
-        seed: integer that fixes the order; None takes the model's own ``seed``, or 0.
-        plan: how steps are run: a name among the backend's plans, "keras" for Keras's own `fit`,
-            or None to choose by measurement (`ae_multi.training.plan`).
-        checkpoint: folder for checkpoints, from which a training that was broken off goes on, or
-            None; see docs/checkpoints.md.
-        checkpoint_every: from one to the next: "1 epoch", "500 steps", "5 minutes".
-        keep: how many stay, the newest.
-        resume: whether to go on from the newest one that is whole, where there is one.
+        steps_per_epoch: batches per epoch, or None for all.
+        validation_steps: batches per validation, or None for all.
+        validation_batch_size: samples in a batch of a validation; ``batch_size`` by default.
+        validation_freq: number of epochs from one validation to the next, or the epochs to
+            validate after.
+        seed: integer that determines the order; None means the ``seed`` of the model, or 0.
+        plan: the way to run steps: the name of one of the backend's plans, "keras" for Keras's own
+            `fit`, or None to choose by measurement (`ae_multi.training.plan`).
+        checkpoint: folder for checkpoints, from which an interrupted training resumes, or None;
+            see docs/checkpoints.md.
+        checkpoint_every: interval between checkpoints: "1 epoch", "500 steps", "5 minutes".
+        keep: number of checkpoints to keep; older ones are removed.
+        resume: whether to resume from the newest complete checkpoint, if there is one.
 
     Returns:
-        A `keras.callbacks.History` whose ``plan`` says what ran and why, and whose
-        ``resumed_from`` is the `Position` of the checkpoint that it went on from, or None.
+        A `keras.callbacks.History`. Its ``plan`` is the `Plan` that ran and the reason, and its
+        ``resumed_from`` is the `Position` of the checkpoint that the training resumed from, or
+        None.
 
     Raises:
-        InputError: arrays that do not fit each other, sizes below 1, an unknown plan; a folder of
-            checkpoints that cannot be written, or that another training's are in.
-        DivergenceError: a loss that is NaN or infinite; the model keeps its last good weights.
+        InputError: arrays of different lengths or structures, a size below 1, an unknown plan, or
+            a checkpoint folder that cannot be written or that holds the checkpoints of another
+            training.
+        DivergenceError: a NaN or infinite loss; the model keeps its last finite weights.
     """
     if not model.compiled:
         raise InputError("Expected a compiled model. Received: one without model.compile().")
@@ -240,14 +251,16 @@ def _fit_by_plan(model, data, order, validation_data, options, plan, checkpoints
     return model.history
 
 
-def _renewing(model, steps, make, built):
-    """The function by which the first step of a training gets its program.
+def _renewing(
+    model: keras.Model, steps: Any, make: Callable[[], Any], built: set
+) -> Callable[[], Any]:
+    """Return the function that provides the steps for a training's first run.
 
-    A program has as constants what Python values were when it was made. Keras makes it after
-    callbacks have begun the first epoch. One that was made for a trial before is made again
-    where they changed such a value.
+    A program stores Python values as constants when it is built. Keras builds it after the
+    callbacks have begun the first epoch. If a callback has changed such a value since a trial
+    built the program, the program is built again.
     """
-    if not known(model) - built:  # no trial made a program
+    if not known(model) - built:  # no trial built a program
         return lambda: steps
     values = backends.current().values(Reachable(model), _inputs(model))
 
@@ -260,13 +273,16 @@ def _renewing(model, steps, make, built):
     return begin
 
 
-def _inputs(model):
-    """The variables that are inputs of a program on each backend."""
+def _inputs(model: keras.Model) -> list:
+    """Return the variables that are inputs of a program on every backend."""
     return [*model.variables, *model.optimizer.variables, *model.metrics_variables]
 
 
-def with_first(callback, callbacks):
-    """``callbacks`` as Keras takes them, with one more in front."""
+def with_first(callback: keras.callbacks.Callback, callbacks: Any) -> Any:
+    """Return ``callbacks``, in a form that Keras accepts, with ``callback`` in addition.
+
+    The callback is the first of a list, and the last of a `keras.callbacks.CallbackList`.
+    """
     if isinstance(callbacks, keras.callbacks.CallbackList):
         callbacks.append(callback)
         return callbacks

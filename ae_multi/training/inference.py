@@ -1,4 +1,7 @@
-"""Whole arrays through a model: outputs and evaluation."""
+"""Prediction and evaluation of arrays, in batches, by programs of the framework."""
+
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -30,35 +33,41 @@ from ae_multi.training.progress import Progress
 from ae_multi.training.signals import defer_signals
 from ae_multi.validation import check_positive
 
-# Batches in one run of an evaluation, whose programs keep room for as many logs; and bytes that
-# go to the device at a time where no data stay there.
+# Batches in one run of an evaluation, whose programs allocate memory for the logs of as many; and
+# bytes that are copied to the device per run if the data do not stay there.
 _MAX_BATCHES_PER_RUN = 64
 _MAX_BYTES_PER_RUN = 2**26
-# From so many batches on, an evaluation is worth a plan that is built in so many seconds; one that
-# is done again and again counts so many times, for a training of however many epochs: going on
-# from a checkpoint gives what an unbroken training gives.
+# An evaluation of at least _MIN_BATCHES batches uses a plan that takes up to _MAX_BUILD_SECONDS to
+# build. A repeated evaluation counts _REPEATS times whatever the number of epochs, so that a
+# resumed training takes the same plan as an uninterrupted one.
 _MIN_BATCHES, _MAX_BUILD_SECONDS, _REPEATS = 256, 3.0, 10
 
 
-def predict(model, x, batch_size=None, verbose=0):
-    """Outputs of ``model`` in use for all of ``x``.
+def predict(
+    model: keras.Model | keras.layers.Layer,
+    x: Any,
+    batch_size: int | None = None,
+    verbose: int | str = 0,
+) -> Any:
+    """Return the outputs of ``model`` at inference for ``x``.
 
-    Left to Keras are streams, text, sparse and ragged tensors, models that are compiled to run
-    eagerly, and those with a `predict_step` of their own.
+    Keras's own `predict` computes them for streams, text, sparse and ragged tensors, for models
+    that are compiled to run eagerly and for models that override `predict_step`.
 
     Args:
-        model: a `keras.Model`.
-        x: arrays in the structure that the model takes, n samples each.
-        batch_size: samples that are computed at once. None is 32, as in Keras, for a model with
-            code from outside of Keras, whose outputs may depend on the batch, or the size that its
-            inputs are fixed to; otherwise a larger size that suits the model.
-        verbose: 0 for silence, 1 for a progress bar, 2 for a line at the end, "auto" for 1.
+        model: a `keras.Model`, or a layer that is part of one.
+        x: arrays in the structure of the model's inputs, n samples each.
+        batch_size: samples that are computed at once. None means the batch size in the model's
+            input shapes, if it is fixed there; 32, as in Keras, for a model with code from outside
+            Keras, whose outputs may depend on the batch; otherwise a larger size that suits the
+            model.
+        verbose: 0 for no output, 1 for a progress bar, 2 for a line at the end, "auto" for 1.
 
     Returns:
         NumPy arrays in the structure of the model's outputs.
 
     Raises:
-        InputError: parts of different lengths, no samples, or a size below 1.
+        InputError: arrays of different lengths, no samples, or a size below 1.
     """
     check_positive(batch_size=batch_size)
     why = _why_keras_predicts(model)
@@ -80,13 +89,13 @@ def predict(model, x, batch_size=None, verbose=0):
     return backends.current().forward(model, data, batch_size, on_progress)
 
 
-def _why_keras_predicts(model):
-    """The reason why Keras's own `predict` has to compute outputs of ``model``, or None."""
+def _why_keras_predicts(model: keras.Model | keras.layers.Layer) -> str | None:
+    """Return the reason why only Keras's own `predict` can compute the outputs, or None."""
     if not isinstance(model, keras.Model):  # a part of a model may be any layer
         return None
     for name in ("predict_step", "make_predict_function"):
         if getattr(type(model), name) is not getattr(keras.Model, name):
-            return f"the model has a {name} of its own"
+            return f"the model overrides {name}"
     if model.run_eagerly:
         return "the model is compiled with run_eagerly=True"
     if keras.config.max_steps_per_epoch():
@@ -95,35 +104,47 @@ def _why_keras_predicts(model):
 
 
 def evaluate(
-    model,
-    x=None,
-    y=None,
-    batch_size=None,
-    verbose="auto",
-    sample_weight=None,
-    steps=None,
-    callbacks=None,
-    return_dict=False,
-):
-    """The loss and metrics of a compiled model: what `keras.Model.evaluate` gives, sooner.
+    model: keras.Model,
+    x: Any = None,
+    y: Any = None,
+    batch_size: int | None = None,
+    verbose: int | str = "auto",
+    sample_weight: Any = None,
+    steps: int | None = None,
+    callbacks: Any = None,
+    return_dict: bool = False,
+) -> Any:
+    """Compute the loss and metrics of a compiled model, as `keras.Model.evaluate` does but faster.
 
-    Takes what that takes. What cannot be evaluated in whole arrays is left to Keras: data that
-    feed themselves, callbacks that do something at each batch, and what `fit` leaves to it.
+    Keras's own `evaluate` runs for streams, for callbacks that override a batch hook, and for
+    models that `fit` leaves to Keras.
+
+    Args:
+        model: a compiled `keras.Model`.
+        x: inputs, an array or nested arrays.
+        y: targets, an array or nested arrays, or None.
+        batch_size: samples per batch. None means 32, or with ``steps`` the size that divides all
+            samples into that many batches.
+        verbose: 0 for no output, 1 for a progress bar, 2 for one line, "auto" for 1.
+        sample_weight: a weight for each sample, in the structure of ``y``, or None.
+        steps: batches to evaluate, or None for all.
+        callbacks: list of Keras callbacks, a `keras.callbacks.CallbackList`, or None.
+        return_dict: whether to return a dict.
 
     Returns:
-        A number, or a list of numbers where there are metrics; with ``return_dict`` a dict of
-        name to number.
+        The loss as a number, or a list of numbers if there are metrics; with ``return_dict`` a
+        dict of name to number.
 
     Raises:
-        InputError: arrays that do not fit each other, or sizes below 1.
+        InputError: arrays of different lengths or structures, or a size below 1.
     """
-    given = isinstance(callbacks, keras.callbacks.CallbackList)
-    asked = callbacks.callbacks if given else keras.tree.flatten(callbacks or [])
+    has_list = isinstance(callbacks, keras.callbacks.CallbackList)
+    callback_list = callbacks.callbacks if has_list else keras.tree.flatten(callbacks or [])
     why = why_keras(model)
     if type(model).make_test_function is not keras.Model.make_test_function:
-        why = "the model has a make_test_function of its own"
-    if any(map(wants_test_batches, asked)):
-        why = "a callback does something at each batch"
+        why = "the model overrides make_test_function"
+    if any(map(wants_test_batches, callback_list)):
+        why = "a callback overrides a batch hook"
     if why is None:
         check_compiled(model, "evaluate")
         check_positive(batch_size=batch_size, steps=steps)
@@ -138,10 +159,10 @@ def evaluate(
         )
     evaluation = Evaluation(model, data, batch_size, steps)
     progress = None
-    if not given:
+    if not has_list:
         progress = Progress(evaluation.batch_size) if verbose != 0 else None
         callbacks = keras.callbacks.CallbackList(
-            [*asked, *([progress] if progress else [])],
+            [*callback_list, *([progress] if progress else [])],
             model=model,
             verbose=verbose,
             epochs=1,
@@ -154,18 +175,29 @@ def evaluate(
 
 
 class Evaluation:
-    """An evaluation in runs of some batches.
+    """Evaluation of a model on arrays, in runs of many batches.
 
     Args:
         model: a compiled `keras.Model`.
-        data: (x, y, sample_weight), as `as_data` makes it.
-        batch_size: samples in a batch, or None for as many as Keras takes.
-        steps: the most batches, or None for all.
-        again: whether it will run more than once: then all data stay on the device. Otherwise
-            they go there by and by, so that memory for a part of them is enough.
+        data: (x, y, sample_weight), from `as_data`.
+        batch_size: samples per batch, or None for Keras's default.
+        steps: maximum number of batches, or None for all.
+        again: whether it runs more than once. If so, all data stay on the device. Otherwise they
+            are copied there in chunks, which need less memory.
+
+    Attributes:
+        batch_size: samples per batch.
+        steps: number of batches.
     """
 
-    def __init__(self, model, data, batch_size, steps=None, again=False):
+    def __init__(
+        self,
+        model: keras.Model,
+        data: tuple,
+        batch_size: int | None,
+        steps: int | None = None,
+        again: bool = False,
+    ):
         self._samples = length(data)
         batch_size, steps = batches_of(self._samples, batch_size, steps)
         build_symbolically(model, first(data, batch_size))
@@ -173,15 +205,15 @@ class Evaluation:
         if steps is not None:
             self._samples = min(self._samples, steps * batch_size)
         self.steps = -(-self._samples // batch_size)
-        self._most = _MAX_BATCHES_PER_RUN
+        self._max_batches = _MAX_BATCHES_PER_RUN
         if not again:
-            size = sum(part[:1].nbytes for part in unique_arrays(data)) * batch_size
-            self._most = int(np.clip(_MAX_BYTES_PER_RUN // size, 1, _MAX_BATCHES_PER_RUN))
-        self._plan = self._worth_building(self.steps * (_REPEATS if again else 1))
-        self._stay = self._steps(data) if again else None
+            size = sum(array[:1].nbytes for array in unique_arrays(data)) * batch_size
+            self._max_batches = int(np.clip(_MAX_BYTES_PER_RUN // size, 1, _MAX_BATCHES_PER_RUN))
+        self._plan = self._choose_plan(self.steps * (_REPEATS if again else 1))
+        self._all_steps = self._steps(data) if again else None
 
-    def _worth_building(self, batches):
-        """The plan that so many batches are run by."""
+    def _choose_plan(self, batches: int) -> str:
+        """Return the name of the plan for ``batches`` batches in total."""
         known = backends.current().plans(self.model)
         soonest = min(known, key=lambda plan: plan[1])[0]
         better = next((name for name, seconds in known if seconds <= _MAX_BUILD_SECONDS), soonest)
@@ -189,26 +221,30 @@ class Evaluation:
             return soonest
         reachable = Reachable(self.model)
         if reachable.unknown or reachable.is_unbuilt:
-            return soonest  # a step on trial could leave something changed
+            return soonest  # a trial step could change state that cannot be restored
         snapshot = backends.current().snapshot(reachable)
         try:
             steps = self._steps(rows(self._data, slice(0, self.batch_size)), better)
             with defer_signals():
                 steps.run(np.arange(min(self.batch_size, self._samples), dtype=np.int32)[None])
-        except Exception:  # whatever a compiler says to a model that it cannot take
+        except Exception:  # a compiler can raise any error for a model that it does not support
             return soonest
         finally:
             snapshot.restore()
         return better
 
-    def run(self, progress=None):
-        """Loss and metrics of the model as it is now: dict of name to number.
+    def run(self, progress: Progress | None = None) -> dict[str, Any]:
+        """Evaluate the model with its current weights.
 
         Args:
-            progress: a `Progress` that is told how far it is, or None.
+            progress: a `Progress` to update after each run, or None.
+
+        Returns:
+            Dict of name to number.
         """
         self.model.reset_metrics()
-        logs, done = {}, 0
+        logs: dict[str, Any] = {}
+        done = 0
         for steps, indices in self._runs():
             with defer_signals():
                 logs = steps.run(indices)
@@ -219,29 +255,31 @@ class Evaluation:
         logs = metrics_result(self.model, logs)
         return {name: _number(value) for name, value in logs.items()}
 
-    def _runs(self):
-        """(steps on data, rows of them: int32 (steps, batch)) of each run."""
-        size = self._most * self.batch_size
-        steps, start = self._stay, 0
+    def _runs(self) -> Iterator[tuple[Any, np.ndarray]]:
+        """Yield (the backend's `Steps`, indices: int32 (steps, batch)) for each run."""
+        size = self._max_batches * self.batch_size
+        steps, start = self._all_steps, 0
         for begin in range(0, self._samples, size):
-            if self._stay is None:
-                # All parts are of one length, so that one program serves them.
+            if self._all_steps is None:
+                # All chunks have the same length, so that one program runs them all.
                 start = max(0, min(begin, self._samples - size))
                 steps = self._steps(rows(self._data, slice(start, start + size)))
             order = np.arange(begin, min(begin + size, self._samples), dtype=np.int32) - start
             full = len(order) // self.batch_size * self.batch_size
-            for part in (order[:full].reshape(-1, self.batch_size), order[full:].reshape(1, -1)):
-                if part.size:
-                    yield steps, part
+            for batches in (order[:full].reshape(-1, self.batch_size), order[full:].reshape(1, -1)):
+                if batches.size:
+                    yield steps, batches
 
-    def _steps(self, data, plan=None):
-        """Evaluation of ``data``, which goes to the device."""
+    def _steps(self, data: Any, plan: str | None = None) -> Any:
+        """Copy ``data`` to the device and return the backend's `Steps` on them."""
         backend, plan = backends.current(), plan or self._plan
         device_data = backend.to_device(data)
-        return backend.Steps(self.model, device_data, plan, False, self.batch_size, self._most)
+        return backend.Steps(
+            self.model, device_data, plan, False, self.batch_size, self._max_batches
+        )
 
 
-def _number(value):
-    """A log as Keras hands it to callers: a float where it is one number."""
+def _number(value: Any) -> Any:
+    """Return a log in the form that Keras returns: a float if it is a single number."""
     array = as_numpy(value)
     return float(array) if array.ndim == 0 else array

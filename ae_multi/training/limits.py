@@ -1,32 +1,40 @@
-"""The sizes of batches and epochs where a caller leaves them open, and Keras's limits for them."""
+"""Default batch size and number of steps, and Keras's limits on steps and epochs."""
 
 import warnings
 
 from ae_multi._keras import keras
 
 
-def limited_epochs(epochs):
-    """``epochs``, or `keras.config.max_epochs` where that is less, with Keras's warning."""
-    most = keras.config.max_epochs()
-    if not most or epochs <= most:
+def limited_epochs(epochs: int) -> int:
+    """Return ``epochs``, at most `keras.config.max_epochs`; warns as Keras does if it is less."""
+    max_epochs = keras.config.max_epochs()
+    if not max_epochs or epochs <= max_epochs:
         return epochs
-    warnings.warn(f"Limiting epochs to {most}", stacklevel=3)
-    return most
+    warnings.warn(f"Limiting epochs to {max_epochs}", stacklevel=3)
+    return max_epochs
 
 
-def batches_of(samples, batch_size, steps):
-    """(samples in a batch, batches of an epoch or None for all), as Keras settles them.
+def batches_of(samples: int, batch_size: int | None, steps: int | None) -> tuple[int, int | None]:
+    """Return the batch size and the batches per epoch, with Keras's defaults and limits.
 
-    `keras.config.max_steps_per_epoch` limits the batches. Where no size is given there are 32
-    samples in a batch, or as many as make ``steps`` batches of all.
+    `keras.config.max_steps_per_epoch` limits the number of batches.
+
+    Args:
+        samples: number of samples.
+        batch_size: samples per batch. None means 32, or with ``steps`` the size that divides all
+            samples into that many batches.
+        steps: batches per epoch, or None for all.
+
+    Returns:
+        (samples per batch, batches per epoch or None for all).
     """
-    most = keras.config.max_steps_per_epoch()
-    limited = bool(most) and (not steps or most < steps)
+    max_steps = keras.config.max_steps_per_epoch()
+    limited = bool(max_steps) and (not steps or max_steps < steps)
     if limited:
-        warnings.warn(f"Limiting steps_per_epoch to {most}", stacklevel=3)
-        steps = most
+        warnings.warn(f"Limiting steps_per_epoch to {max_steps}", stacklevel=3)
+        steps = max_steps
     if batch_size is None:
         batch_size = 32 if steps is None else -(-samples // steps)
-    if limited and steps >= -(-samples // batch_size):
-        steps = None  # a limit beyond the data limits nothing
+    if limited and max_steps >= -(-samples // batch_size):
+        steps = None  # the limit is not below the number of batches
     return batch_size, steps

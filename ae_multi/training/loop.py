@@ -1,49 +1,64 @@
-"""The epochs of a training: runs of many steps, and Keras's callbacks between them."""
+"""Epoch loop of a training: runs of many steps, with Keras's callbacks between them."""
 
 import contextlib
 import time
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from ae_multi._keras import keras
 from ae_multi._keras_internals import metrics_result, restored_epoch, shut_down_threads
 from ae_multi.backends.chunks import as_numpy
-from ae_multi.checkpoints.saver import Unsaved
+from ae_multi.checkpoints.saver import Saver, Unsaved
 from ae_multi.data.arrays import first_not_finite
 from ae_multi.data.batches import epoch_order, steps_in_epoch
 from ae_multi.errors import DivergenceError
 from ae_multi.training.callbacks import wants_batches
 from ae_multi.training.epochs import set_epochs
+from ae_multi.training.progress import Progress, Reporter
 from ae_multi.training.signals import defer_signals
 
-# A run ends after about so many seconds, for the progress bar and for Ctrl-C.
+# Target length of a run (seconds), so that the progress bar and Ctrl-C respond.
 _RUN_SECONDS = 0.5
-# The most steps of a run: what a compiled loop keeps room for.
+# Maximum number of steps in a run. A compiled loop allocates memory for the logs of as many.
 MAX_STEPS_PER_RUN = 1024
 
 
 class BatchOrder:
-    """The batches of each epoch, as indices: a pure function of (seed, epoch).
+    """Order of the batches in each epoch, as indices: a pure function of (seed, epoch).
 
     Args:
-        samples: how many there are.
-        batch_size: samples in a batch; the last batch of an epoch may be smaller.
-        seed: integer, or None to keep the samples' own order.
-        steps: batches of an epoch, or None for all.
+        samples: number of samples.
+        batch_size: samples per batch; the last batch of an epoch may be smaller.
+        seed: integer, or None to keep the order of the samples.
+        steps: batches per epoch, or None for all.
         within_batches: as in `epoch_order`.
-        offset: the number of the order that epoch 0 has.
+        offset: number of the order of epoch 0.
 
     Raises:
-        InputError: more steps than there are batches.
+        InputError: ``steps`` exceeds the number of batches.
     """
 
-    def __init__(self, samples, batch_size, seed, steps=None, within_batches=False, offset=0):
+    def __init__(
+        self,
+        samples: int,
+        batch_size: int,
+        seed: int | None,
+        steps: int | None = None,
+        within_batches: bool = False,
+        offset: int = 0,
+    ):
         self.samples, self.batch_size, self.seed = samples, batch_size, seed
         self.within_batches, self.offset = within_batches, offset
         self.steps = steps_in_epoch(samples, batch_size, steps)
 
-    def epoch(self, epoch):
-        """int32 (steps, batch) of the full batches, and of the smaller last one or of none."""
+    def epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the indices of the full batches and of a smaller last batch, of ``epoch``.
+
+        Returns:
+            int32 (steps, batch_size), and int32 (1, size) with ``size`` 0 if all batches are full.
+        """
         order = epoch_order(
             self.seed, self.offset + epoch, self.samples, self.batch_size, self.within_batches
         )
@@ -53,60 +68,65 @@ class BatchOrder:
 
 
 class Loop:
-    """Runs a training's steps and calls its callbacks.
+    """Epoch loop that runs a training's steps and calls its callbacks.
 
     Args:
         model: a compiled and built Keras model.
         steps: the backend's `Steps`.
         order: a `BatchOrder`.
         callbacks: a `keras.callbacks.CallbackList`.
-        progress: the `Progress` among them, or None.
+        progress: the `Progress` or `Reporter` among the callbacks, or None.
         validate: function of the epoch's number that returns the logs of its validation.
-        saver: the `Saver` that takes checkpoints, or None.
-        begin: function of no arguments that is called once, before the first step, and returns
-            the `Steps` to take; or None.
-        data: (x, y, sample_weight), in which a loss that is no number is looked for; or None.
+        saver: the `Saver` that writes checkpoints, or None.
+        begin: function without arguments that is called once, before the first step, and returns
+            the `Steps` to run; or None.
+        data: (x, y, sample_weight), to search for NaN and infinity if the loss is not finite; or
+            None.
     """
 
     def __init__(
         self,
-        model,
-        steps,
-        order,
-        callbacks,
-        progress,
-        validate,
-        saver=None,
-        begin=None,
-        data=None,
+        model: keras.Model,
+        steps: Any,
+        order: BatchOrder,
+        callbacks: keras.callbacks.CallbackList,
+        progress: Progress | Reporter | None,
+        validate: Callable[[int], dict[str, Any]],
+        saver: Saver | Unsaved | None = None,
+        begin: Callable[[], Any] | None = None,
+        data: tuple | None = None,
     ):
         self.model, self.steps, self.order, self._begin = model, steps, order, begin
         self._data = data
         self.saver = saver or Unsaved()
         self.callbacks, self.progress, self.validate = callbacks, progress, validate
-        self._each = any(wants_batches(callback) for callback in callbacks.callbacks)
-        # Who asks for Keras's own end at a loss that is no number gets that.
-        self._watched = not any(
+        self._has_batch_hooks = any(wants_batches(callback) for callback in callbacks.callbacks)
+        # TerminateOnNaN ends a training in Keras's own way instead.
+        self._checks_loss = not any(
             isinstance(callback, keras.callbacks.TerminateOnNaN) for callback in callbacks.callbacks
         )
-        self._length = 1 if self._each else 16
+        self._length = 1 if self._has_batch_hooks else 16  # steps of the next run
 
-    def train(self, initial_epoch, epochs):
-        """Train from ``initial_epoch`` to ``epochs``, as `keras.Model.fit` would."""
+    def train(self, initial_epoch: int, epochs: int) -> None:
+        """Train from ``initial_epoch`` to ``epochs``, as `keras.Model.fit` does.
+
+        Raises:
+            DivergenceError: a NaN or infinite loss.
+        """
         model = self.model
         model.stop_training = False
-        logs = {}
+        logs: dict[str, Any] = {}
         self.callbacks.on_train_begin()
         first = self.saver.begin(restored_epoch(model) or initial_epoch)
         if self.saver.position is not None:
-            self._note(first)
+            self._count(first)
         for epoch in range(first, first if self.saver.ended else epochs):
             model.reset_metrics()
             self.callbacks.on_epoch_begin(epoch)
             last = self._epoch(epoch, self.saver.enter(epoch))
-            self._note(epoch + 1)
+            self._count(epoch + 1)
             logs = {
-                # Keras itself cannot read a single number of TensorFlow's of type bfloat16.
+                # Keras cannot convert a bfloat16 scalar of TensorFlow.
                 name: as_numpy(value) if keras.ops.is_tensor(value) else value
                 for name, value in metrics_result(model, last).items()
             }
@@ -120,65 +140,74 @@ class Loop:
             model.optimizer.finalize_variable_values(model.trainable_weights)
         self.callbacks.on_train_end(logs)
 
-    def _note(self, epochs):
-        """Note in the model that so many epochs of this training are done."""
+    def _count(self, epochs: int) -> None:
+        """Store in the model that ``epochs`` epochs of this training are done."""
         set_epochs(self.model, self.order.offset, self.order.offset + epochs)
 
-    def _epoch(self, epoch, done):
-        """Take the steps of an epoch of which ``done`` are done; return the last one's logs."""
-        begin, logs = 0, {}
+    def _epoch(self, epoch: int, done: int) -> dict[str, Any]:
+        """Run the steps of an epoch after the first ``done``; return the logs of the last."""
+        begin = 0
+        logs: dict[str, Any] = {}
         for batches in self.order.epoch(epoch):
             end = begin + (len(batches) if batches.size else 0)
             while done < end and not self.model.stop_training:
-                most = self.saver.steps_left(epoch, done) or self._length
+                max_steps = self.saver.steps_left(epoch, done) or self._length
                 position = done - begin
-                rows = batches[position : position + min(self._length, most)]
+                rows = batches[position : position + min(self._length, max_steps)]
                 done, logs = self._advance(epoch, done, rows)
             begin = end
         return logs
 
-    def _advance(self, epoch, done, rows):
-        """Run the steps of ``rows``, and tell all who want to know; (steps done, logs)."""
-        if self._each:
+    def _advance(self, epoch: int, done: int, rows: np.ndarray) -> tuple[int, dict[str, Any]]:
+        """Run the steps of ``rows`` with callbacks, progress and checkpoint.
+
+        Returns:
+            (steps of the epoch that are done, logs of the last step).
+        """
+        if self._has_batch_hooks:
             self.callbacks.on_train_batch_begin(done)
         begin = time.perf_counter()
         logs = self._run(epoch, done, rows)
-        self._pace(len(rows), time.perf_counter() - begin)
+        self._adapt_length(len(rows), time.perf_counter() - begin)
         done += len(rows)
-        if self._each:
+        if self._has_batch_hooks:
             self.callbacks.on_train_batch_end(done - 1, logs)
         if self.progress is not None:
             self.progress.advance(done, logs)
-        if not self.model.stop_training:  # or else the epoch ends here
+        if not self.model.stop_training:  # otherwise the epoch ends here
             self.saver.stepped(epoch, done)
         return done, logs
 
-    def _run(self, epoch, done, rows):
-        """Take one step for each of ``rows``; return the logs after the last."""
+    def _run(self, epoch: int, done: int, rows: np.ndarray) -> dict[str, Any]:
+        """Run one step for each of ``rows``; return the logs of the last."""
         if self._begin is not None:
             self.steps, self._begin = self._begin(), None
-        state = self.steps.snapshot() if self._watched else None
+        state = self.steps.snapshot() if self._checks_loss else None
         with defer_signals():
             logs = self.steps.run(rows)
         losses = np.ravel(logs.get("loss", 0.0))
-        if self._watched and not np.isfinite(losses).all():
+        if self._checks_loss and not np.isfinite(losses).all():
             bad = int(np.argmin(np.isfinite(losses)))
-            self._go_back(state, rows, bad)
-            found = None if self._data is None else first_not_finite(self._data)
+            self._restore_finite(state, rows, bad)
+            fault = None if self._data is None else first_not_finite(self._data)
             raise DivergenceError(
-                "Expected a loss that is a number. "
+                "Expected a finite loss. "
                 f"Received: {losses[bad]} in step {done + bad + 1} of epoch {epoch + 1}. The model "
-                "is left with the last weights that were good. "
+                "has its last finite weights. "
                 + (
-                    "A smaller learning rate or a limit to the gradient (clipnorm) may help."
-                    if found is None
-                    else f"The data are not finite: {found}."
+                    "A smaller learning rate or gradient clipping (clipnorm) may help."
+                    if fault is None
+                    else f"The data are not finite: {fault}."
                 )
             )
         return {name: values[-1] for name, values in logs.items()}
 
-    def _go_back(self, state, rows, bad):
-        """Leave the state before the ``bad`` step, or before one earlier if that one spoilt it."""
+    def _restore_finite(self, state: Any, rows: np.ndarray, bad: int) -> None:
+        """Restore the last state with finite weights.
+
+        That is the state before step ``bad``, whose loss is not finite, or before the previous
+        step, if that step made a weight NaN or infinite.
+        """
         for count in (bad, bad - 1):
             if count < 0:
                 continue
@@ -189,16 +218,19 @@ class Loop:
             if all(np.isfinite(weight).all() for weight in weights):
                 return
 
-    def _pace(self, steps, seconds):
-        """Let runs take about `_RUN_SECONDS`, doubling at most, as first runs may compile."""
-        if not self._each and steps == self._length:
+    def _adapt_length(self, steps: int, seconds: float) -> None:
+        """Adapt the steps of a run to `_RUN_SECONDS`, given that ``steps`` took ``seconds``.
+
+        The number grows fourfold at most, because first runs may compile.
+        """
+        if not self._has_batch_hooks and steps == self._length:
             fitting = _RUN_SECONDS * steps / max(seconds, 1e-9)
             self._length = int(np.clip(fitting, 1, min(MAX_STEPS_PER_RUN, 4 * self._length)))
 
 
 @contextlib.contextmanager
-def closing(callbacks):
-    """Let the callbacks' own threads end where a training ends early."""
+def closing(callbacks: keras.callbacks.CallbackList) -> Iterator[None]:
+    """Shut down the threads of the callbacks if the block raises an exception."""
     try:
         yield
     except BaseException:

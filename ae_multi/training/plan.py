@@ -1,15 +1,17 @@
-"""Which plan runs a training: chosen by measurement, within a budget, and remembered.
+"""Selection of the plan that runs a training, by measurement, within a budget and with a cache.
 
-A plan is a way to run steps, as the backend lists them. Every plan computes the same steps to
-rounding, so the choice is one of speed alone. It is made before the first step that counts: what
-is tried runs on a state that is put back, so that a training is one plan's from its first step to
-its last, and repeats are the same to the bit.
+A plan is one of the backend's ways to run steps. Every plan computes the same steps to rounding,
+so the choice affects only the speed. Plans are timed before the first step of the training, and
+the state is restored after each trial. So one plan runs all steps of a training, and repeated
+trainings with the same plan are bit-identical.
 """
 
 import hashlib
 import logging
 import time
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -21,15 +23,16 @@ from ae_multi.errors import InputError
 from ae_multi.training import plan_cache
 from ae_multi.training.signals import defer_signals
 
-# A plan that has to be compiled is tried where that may take at most this share of the training:
-# what is lost if it turns out to be slower. TensorFlow's XLA never is where it is offered, and
-# saves 25 % of a small network's steps and 65 % of a deep one's.
+# A plan is tried if building it is expected to take at most this fraction of the training, which
+# is the loss if the plan turns out to be slower. TensorFlow's XLA is never slower where it is
+# offered, and saves 25 % of the time of a small network's steps and 65 % of a deep network's.
 _MAX_BUILD_SHARE = 0.15
 _MAX_BUILD_SHARES = {"loop-xla": 0.6}
-# Plans of which one takes so many times as long as another need not be timed again.
+# Plans whose times differ by this factor are not timed again.
 _CLEAR_RATIO = 1.2
-# Nothing is compared for a training that takes fewer seconds. A timing takes so many of them, at
-# least and at most, and between them this part of the training: the longer, the surer.
+# Plans are not compared for a training that takes less than _MIN_SECONDS. A timing takes
+# _TIMING_SHARE of the training, within the bounds (min, max) in _TIMING_SECONDS; longer timings
+# are more reliable.
 _MIN_SECONDS = 1.0
 _TIMING_SECONDS = 0.1, 1.0
 _TIMING_SHARE = 0.002
@@ -39,35 +42,43 @@ _log = logging.getLogger("ae_multi")
 
 @dataclass(frozen=True)
 class Plan:
-    """What ran a training and why.
+    """The plan that ran a training, with the reason and the measurements.
 
     Attributes:
-        name: as the backend calls it, or "keras" for Keras's own `fit`.
-        why: the reason, for people.
-        seconds_per_step: plan to what was measured; empty where there was nothing to choose.
-        seconds_to_build: plan to the time that its first step took, compiling included.
+        name: the backend's name of the plan, or "keras" for Keras's own `fit`.
+        why: the reason, as text.
+        seconds_per_step: dict of plan name to measured time; empty if no plans were compared.
+        seconds_to_build: dict of plan name to the time of its first step, including compilation.
     """
 
     name: str
     why: str
-    seconds_per_step: dict
-    seconds_to_build: dict
+    seconds_per_step: dict[str, float]
+    seconds_to_build: dict[str, float]
 
 
-def choose(make, model, device_data, indices, steps, requested=None, before=None):
-    """The fastest way to take ``steps`` steps.
+def choose(
+    make: Callable[[str], Any],
+    model: keras.Model,
+    device_data: Any,
+    indices: np.ndarray,
+    steps: int,
+    requested: str | None = None,
+    before: str | None = None,
+) -> tuple[Any, Plan]:
+    """Choose the fastest plan for a training of ``steps`` steps.
 
     Args:
         make: function of a plan's name that returns the backend's `Steps`.
         model: a compiled and built Keras model.
-        device_data: its data on the device.
-        indices: int32 (steps, batch), batches to try plans on.
-        steps: the number of steps that the training will take.
-        requested: the name of a plan, or None to choose.
-        before: the name of the plan that this training was begun with, or None.
+        device_data: the data on the device.
+        indices: int32 (steps, batch), the batches for timing.
+        steps: number of steps of the training.
+        requested: name of the plan to use, or None to choose.
+        before: name of the plan that the resumed training began with, or None.
 
     Returns:
-        (`Steps`, `Plan`)
+        (the backend's `Steps`, `Plan`).
 
     Raises:
         InputError: a plan that the backend does not have.
@@ -79,22 +90,22 @@ def choose(make, model, device_data, indices, steps, requested=None, before=None
                 f"Expected plan to be one of {', '.join(known)}, or 'keras'. "
                 f"Received: {requested!r}."
             )
-        return make(requested), Plan(requested, "asked for", {}, {})
-    if before in known:
-        return make(before), Plan(before, "the training was begun with it", {}, {})
-    if len(known) == 1:  # nothing to choose, so no step is run to try it
+        return make(requested), Plan(requested, "requested", {}, {})
+    if before is not None and before in known:
+        return make(before), Plan(before, "the training began with it", {}, {})
+    if len(known) == 1:  # no choice, so no trial
         (name,) = known
         return make(name), Plan(name, "the only plan for this model", {}, {})
     key = _key(model, device_data, indices.shape[1])
-    seen = plan_cache.recall(key)
+    cached = plan_cache.recall(key)
     reachable = Reachable(model)
     why_not = _why_no_trial(reachable)
     if why_not is not None:
-        first = min(known, key=lambda name: name in seen.get("failed", ()))
+        first = min(known, key=lambda name: name in cached.get("failed", ()))
         return make(first), Plan(first, f"plans are not compared: {why_not}", {}, {})
-    trial = _Trial(make, indices, seen, backends.current().snapshot(reachable))
+    trial = _Trial(make, indices, cached, backends.current().snapshot(reachable))
     expected = _seconds_to_build(known)
-    # What failed before is tried last: then its error is still told where nothing works.
+    # Plans that failed before are tried last, so that their error is raised if no plan works.
     names = iter(sorted(known, key=lambda name: name in trial.failed))
     best = next((name for name in names if trial.works(name)), None)
     if best is None:
@@ -105,15 +116,15 @@ def choose(make, model, device_data, indices, steps, requested=None, before=None
         for name in names
     ):
         if trial.failed:
-            plan_cache.remember(key, {**seen, "failed": sorted(trial.failed)})
-        return make(best), Plan(best, "too short a training to compare plans", {}, {})
+            plan_cache.remember(key, {**cached, "failed": sorted(trial.failed)})
+        return make(best), Plan(best, "the training is too short to compare plans", {}, {})
     trial.compare(best)
     for name in names:
         if name not in trial.step:
             left = steps * trial.step[best]
             if not _is_worth_trying(name, expected[name], left):
                 continue
-            # Another process may have held up the steps that were timed.
+            # Another process may have slowed down the first timing.
             left = steps * trial.time_again(best)
             if not _is_worth_trying(name, expected[name], left) or not trial.works(name):
                 continue
@@ -125,27 +136,42 @@ def choose(make, model, device_data, indices, steps, requested=None, before=None
     return make(best), Plan(best, trial.why(known), trial.step, trial.build)
 
 
-def _is_worth_trying(name, seconds, left):
-    """Whether a plan may be built, in ``seconds``, for a training that takes ``left`` seconds."""
+def _is_worth_trying(name: str, seconds: float, left: float) -> bool:
+    """Return whether a training of ``left`` seconds is long enough to try a plan.
+
+    Args:
+        name: name of the plan.
+        seconds: expected time to build the plan.
+        left: time that the training takes by the best plan so far, in seconds.
+    """
     seconds += 4 * _seconds_to_time(left)
     return left >= _MIN_SECONDS and seconds < _MAX_BUILD_SHARES.get(name, _MAX_BUILD_SHARE) * left
 
 
-def _seconds_to_time(left):
+def _seconds_to_time(left: float) -> float:
+    """Return the seconds of one timing, for a training of ``left`` seconds."""
     return float(np.clip(_TIMING_SHARE * left, *_TIMING_SECONDS))
 
 
-def _seconds_to_build(known):
-    """The seconds that plans are said to take, corrected by what other models took here."""
+def _seconds_to_build(known: Mapping[str, float]) -> dict[str, float]:
+    """Return the expected build times, corrected by the ratios that `_learn` has stored.
+
+    Args:
+        known: dict of plan name to the backend's estimate, in seconds.
+    """
     ratios = plan_cache.recall(_machine_key()).get("build", {})
     return {name: seconds * ratios.get(name, 1.0) for name, seconds in known.items()}
 
 
-def _learn(known, built):
-    """Remember by how much the times to build plans were off.
+def _learn(known: Mapping[str, float], built: Mapping[str, float]) -> None:
+    """Store the ratios of measured to estimated build times in the cache.
 
-    A longer time counts at once and a shorter one by half: a framework may have had a part of the
-    program from an earlier process.
+    A ratio above the stored one replaces it. For a lower one the mean of both is stored, because
+    the framework may have reused part of a program from an earlier process.
+
+    Args:
+        known: dict of plan name to the backend's estimate, in seconds.
+        built: dict of plan name to the measured time, in seconds.
     """
     ratios = dict(plan_cache.recall(_machine_key()).get("build", {}))
     for name, seconds in built.items():
@@ -156,31 +182,51 @@ def _learn(known, built):
         plan_cache.remember(_machine_key(), {"step": {}, "build": ratios, "failed": []})
 
 
-def _why_no_trial(reachable):
-    """The reason why steps that are taken on trial could leave something changed, or None."""
+def _why_no_trial(reachable: Reachable) -> str | None:
+    """Return the reason why trial steps could leave a changed state, or None."""
     if reachable.unknown:
         return f"the state of {reachable.unknown[0]} cannot be restored"
     if reachable.is_unbuilt:
-        return "the first step has variables to make"
+        return "the first step creates variables"
     return None
 
 
 class _Trial:
-    """Times plans by real steps, and remembers which could not be built.
+    """Timings of plans on real steps.
 
-    Everything that the model reaches is restored after each trial: variables of all layers,
-    metrics and optimizers, attributes, containers and random generators. Code of a step that
-    TensorFlow or JAX traces therefore leaves no trace in attributes, however often it is traced.
+    The state of everything that the model reaches is restored after each trial: variables of all
+    layers, metrics and optimizers, attributes, containers and random generators. So the code of a
+    step that TensorFlow or JAX traces leaves attributes unchanged, however often it is traced.
+
+    Args:
+        make: function of a plan's name that returns the backend's `Steps`.
+        indices: int32 (steps, batch), the batches for timing.
+        seen: earlier measurements from the cache, with the keys "step", "build" and "failed".
+        snapshot: the state of the model, with a method `restore`.
+
+    Attributes:
+        step: dict of plan name to seconds per step.
+        build: dict of plan name to seconds to build.
+        failed: names of plans that cannot run the model.
+        built: names of plans that were built in this trial.
+        error: the error of the last plan that failed, or None.
+        once: seconds of the second step of the last plan that was built, including the time to
+            restore the state, or None.
     """
 
-    def __init__(self, make, indices, seen, snapshot):
-        self.step, self.build = dict(seen.get("step", {})), dict(seen.get("build", {}))
-        self.failed, self.built = set(seen.get("failed", ())), set()
-        self.error = self.once = None
+    def __init__(
+        self, make: Callable[[str], Any], indices: np.ndarray, seen: Mapping, snapshot: Any
+    ):
+        self.step: dict[str, float] = dict(seen.get("step", {}))
+        self.build: dict[str, float] = dict(seen.get("build", {}))
+        self.failed: set[str] = set(seen.get("failed", ()))
+        self.built: set[str] = set()
+        self.error: Any = None
+        self.once: Any = None
         self._make, self._indices, self._snapshot = make, indices, snapshot
 
-    def works(self, name):
-        """Whether the plan ``name`` can be built, by taking two steps."""
+    def works(self, name: str) -> bool:
+        """Return whether the plan ``name`` can run the model; builds it and runs two steps."""
         if name in self.step:
             return True
         try:
@@ -194,8 +240,8 @@ class _Trial:
             finally:
                 self._snapshot.restore()
             if getattr(steps, "plan", name) != name:
-                raise RuntimeError(f"Its steps are run by the plan {steps.plan}.")
-        except Exception as error:  # whatever a compiler says to a model that it cannot take
+                raise RuntimeError(f"The plan {steps.plan} runs its steps.")
+        except Exception as error:  # a compiler can raise any error for an unsupported model
             self.error = error
             self.failed.add(name)
             _log.debug("The plan %s cannot run this model: %s", name, error)
@@ -205,14 +251,15 @@ class _Trial:
         self.built.add(name)
         return True
 
-    def seconds(self, name, steps):
-        """Seconds that a training still takes by a plan, building included unless it is built."""
+    def seconds(self, name: str, steps: int) -> float:
+        """Return the seconds of ``steps`` steps by a plan, plus the time to build it if needed."""
         return steps * self.step[name] + (0.0 if name in self.built else self.build[name])
 
-    def compare(self, *names, seconds=_TIMING_SECONDS[0]):
-        """Time plans that work, in turns, so that what else the machine does meets them alike.
+    def compare(self, *names: str, seconds: float = _TIMING_SECONDS[0]) -> None:
+        """Time working plans in turns, so that other load on the machine affects them equally.
 
-        One turn is enough for a single plan, and where the plans are far apart.
+        There are up to three turns, of which the minimum counts. The first is the last for a
+        single plan, and any is the last if the times differ by `_CLEAR_RATIO`.
         """
         if all(name in self.step for name in names):
             return
@@ -223,63 +270,72 @@ class _Trial:
             if len(times) == 1 or max(times) > _CLEAR_RATIO * min(times):
                 return
 
-    def time_again(self, name):
-        """The least seconds a step of all timings of a plan, one more among them."""
+    def time_again(self, name: str) -> float:
+        """Time a plan once more and return the least seconds per step of all its timings."""
         self.step[name] = min(self._timed(name, _TIMING_SECONDS[0]), self.step[name])
         return self.step[name]
 
-    def _timed(self, name, requested):
-        """Seconds a step, of a run of about ``requested`` seconds."""
+    def _timed(self, name: str, requested: float) -> float:
+        """Return the seconds per step of a run of about ``requested`` seconds."""
         steps = self._make(name)
         count = int(np.clip(requested / self.once, 1, len(self._indices)))
         while True:
             begin = time.perf_counter()
             steps.run(self._indices[:count])
             seconds = time.perf_counter() - begin
-            # A run costs something whatever its length, so that one step tells too little.
+            # A run has a constant overhead, so a single step is not representative.
             longer = int(min(count * requested / seconds, len(self._indices)))
             if longer < 2 * count:
                 self._snapshot.restore()
                 return seconds / count
             count = longer
 
-    def why(self, known):
-        """What was measured, in words."""
+    def why(self, known: Collection[str]) -> str:
+        """Describe the measurements in words."""
         words = [f"{name} {seconds * 1e3:.3g} ms a step" for name, seconds in self.step.items()]
         words += [f"{name} cannot run this model" for name in self.failed]
-        left = [name for name in known if name not in self.step and name not in self.failed]
-        if left:
-            words.append(f"{', '.join(left)} not tried: it may take longer to build than it saves")
+        untried = [name for name in known if name not in self.step and name not in self.failed]
+        if untried:
+            words.append(
+                f"{', '.join(untried)} not tried: it may take longer to build than it saves"
+            )
         return "; ".join(words)
 
 
-def _key(model, device_data, batch_size):
-    """What a plan's times depend on, as a digest."""
+def _key(model: keras.Model, device_data: Any, batch_size: int) -> str:
+    """Return a digest of everything that the times of the plans depend on."""
     layers = [(type(layer).__name__, layer.compute_dtype) for layer in flatten_layers(model)]
     shapes = [tuple(variable.shape) for variable in model.variables]
     optimizer = type(model.optimizer).__name__
     return _digest(layers, shapes, optimizer, device_data.signature, batch_size)
 
 
-def _machine_key():
-    """What the times to build plans depend on beside the model, as a digest."""
+def _machine_key() -> str:
+    """Return a digest of everything but the model that the build times of plans depend on."""
     return _digest()
 
 
-def _digest(*facts):
+def _digest(*facts: Any) -> str:
+    """Return the digest of ``facts``, the backend, its device and the versions."""
     backend = backends.current()
     versions = backend.version(), keras.__version__
     facts = (keras.config.backend(), *versions, backend.device(), *facts)
     return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
 
 
-def by_keras(why, warn=True, method="fit"):
-    """The `Plan` that leaves a job to Keras's own ``method``, logged once for each reason."""
+def by_keras(why: str, warn: bool = True, method: str = "fit") -> Plan:
+    """Return the `Plan` of Keras's own ``method``, and log each reason once.
+
+    Args:
+        why: the reason, as text.
+        warn: whether to log it.
+        method: "fit", "evaluate" or "predict".
+    """
     if warn and (method, why) not in _said:
         _said.add((method, why))
-        words = {"fit": "Training", "evaluate": "Evaluating", "predict": "Predicting"}[method]
-        _log.warning("%s with Keras's own %s: %s.", words, method, why)
+        verb = {"fit": "Training", "evaluate": "Evaluating", "predict": "Predicting"}[method]
+        _log.warning("%s with Keras's own %s: %s.", verb, method, why)
     return Plan("keras", why, {}, {})
 
 
-_said = set()
+_said: set[tuple[str, str]] = set()  # (method, reason) of each line that was logged

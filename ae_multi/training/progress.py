@@ -1,23 +1,27 @@
-"""What a training shows of itself: Keras's progress bar, or a report to a caller."""
+"""Progress of a training: Keras's progress bar, or calls of a function."""
 
 import contextlib
 import math
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from ae_multi._keras import keras
 from ae_multi._keras_internals import show_progress
 
-_reports = []
+Report = Callable[[int, int, int, int, float], None]
+
+_reports: list[Report] = []
 
 
 @contextlib.contextmanager
-def reporting(report):
+def reporting(report: Report) -> Iterator[None]:
     """Call ``report`` as each training within the block advances.
 
     Args:
-        report: function of (epoch, epochs, steps done, steps in all, loss), where the epoch counts
-            from 1 and steps count over all epochs.
+        report: function of (epoch, epochs, steps done, total steps, loss). Epochs count from 1,
+            and steps count over all epochs.
     """
     _reports.append(report)
     try:
@@ -26,12 +30,13 @@ def reporting(report):
         _reports.remove(report)
 
 
-def progress_for(batch_size, verbose):
-    """The callback that shows a training's progress, or None.
+def progress_for(batch_size: int, verbose: int | str) -> "Progress | Reporter | None":
+    """Return the callback that shows a training's progress, or None.
 
     Args:
-        batch_size: samples in a step.
-        verbose: as `fit` takes it.
+        batch_size: samples per step.
+        verbose: 0 for no output, which calls the function of `reporting` instead if there is one;
+            otherwise as in `fit`.
     """
     if verbose != 0:
         return Progress(batch_size)
@@ -39,42 +44,46 @@ def progress_for(batch_size, verbose):
 
 
 class Reporter(keras.callbacks.Callback):
-    """Tells a function how far a training is; see `reporting`."""
+    """Callback that passes a training's progress to a function; see `reporting`.
 
-    def __init__(self, report):
+    Args:
+        report: the function.
+    """
+
+    def __init__(self, report: Report):
         super().__init__()
         self._report, self._epoch = report, 0
 
-    def on_epoch_begin(self, epoch, logs=None):
-        """Note which epoch this is."""
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Store the number of the epoch."""
         self._epoch = epoch
 
-    def advance(self, step, logs):
-        """Report that ``step`` steps of the epoch are done and what the ``logs`` are."""
+    def advance(self, step: int, logs: dict[str, Any]) -> None:
+        """Report that ``step`` steps of the epoch are done, with the loss in ``logs``."""
         epochs, steps = self.params["epochs"], self.params["steps"]
         loss = float(np.ravel(logs.get("loss", math.nan))[-1])
         self._report(self._epoch + 1, epochs, self._epoch * steps + step, epochs * steps, loss)
 
 
 class Progress(keras.callbacks.ProgbarLogger):
-    """A `keras.callbacks.ProgbarLogger` that is told of runs of many steps instead of each.
+    """Progress bar of Keras that is updated once per run of many steps.
 
     Args:
-        batch_size: samples in a step.
+        batch_size: samples per step.
     """
 
-    def __init__(self, batch_size):
+    def __init__(self, batch_size: int):
         super().__init__()
         self._batch_size = batch_size
 
-    def on_train_batch_end(self, batch, logs=None):
-        """Nothing: `advance` is called where there is something to show."""
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Do nothing; `advance` updates the bar."""
 
-    def on_test_batch_end(self, batch, logs=None):
-        """Nothing, for the same reason."""
+    def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Do nothing; `advance` updates the bar."""
 
-    def advance(self, step, logs):
-        """Show that ``step`` steps of the epoch are done and what the ``logs`` are."""
+    def advance(self, step: int, logs: dict[str, Any]) -> None:
+        """Show that ``step`` steps of the epoch are done, with the ``logs``."""
         show_progress(self, step, logs, self._rate)
 
     def _rate(self, seconds):

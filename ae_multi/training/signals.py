@@ -1,30 +1,33 @@
-"""Ctrl-C between steps, and never within one."""
+"""Deferral of signals such as Ctrl-C to the end of a step."""
 
 import contextlib
 import signal
 import threading
+from collections.abc import Iterator
+from typing import Any
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 @contextlib.contextmanager
-def defer_signals():
-    """Hold signals back until the block has ended, so that no step is left half done.
+def defer_signals() -> Iterator[None]:
+    """Defer signals until the block has ended, so that no step is interrupted.
 
-    An exception that is raised while a framework traces or compiles may be swallowed by it.
-    Signals that Python does not handle keep their effect.
+    A framework may suppress an exception that a signal raises while it traces or compiles.
+    Signals without a Python handler keep their effect.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield  # Python hands signals to the main thread alone
+        yield  # Python calls signal handlers in the main thread only
         return
-    came, before = [], {}
+    received: list[tuple] = []
+    handlers: dict[int, Any] = {}
     for number in (getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)):
         if callable(signal.getsignal(number)):
-            before[number] = signal.signal(number, lambda *event: came.append(event))
+            handlers[number] = signal.signal(number, lambda *event: received.append(event))
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
-    if came:
-        before[came[0][0]](*came[0])
+    if received:
+        handlers[received[0][0]](*received[0])

@@ -1,4 +1,7 @@
-"""Validation after an epoch, on arrays that stay on the device, or on a stream by Keras."""
+"""Validation after an epoch, on arrays that stay on the device or, by Keras, on a stream."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from ae_multi._keras import keras
 from ae_multi._keras_internals import should_evaluate
@@ -6,14 +9,35 @@ from ae_multi.data.arrays import NotArraysError, as_data
 from ae_multi.training.inference import Evaluation
 
 
-def validator(model, data, callbacks, validation_freq, validation_steps, validation_batch_size):
-    """A function of the epoch that returns the logs of a validation, or none."""
+def validator(
+    model: keras.Model,
+    data: Any,
+    callbacks: keras.callbacks.CallbackList,
+    validation_freq: int | Sequence[int],
+    validation_steps: int | None,
+    validation_batch_size: int | None,
+) -> Callable[[int], dict[str, Any]]:
+    """Return a function that validates a model after an epoch.
+
+    Args:
+        model: a compiled and built Keras model.
+        data: (x, y) or (x, y, sample_weight), a stream, or None.
+        callbacks: the callbacks, which are called before and after each validation.
+        validation_freq: number of epochs from one validation to the next, or the epochs to
+            validate after.
+        validation_steps: maximum number of batches, or None for all.
+        validation_batch_size: samples per batch, or None for Keras's default.
+
+    Returns:
+        Function of the epoch's number that returns the logs, with names that begin with "val_";
+        an empty dict if the epoch has no validation.
+    """
     x = y = sample_weight = None
     if data is not None:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    made = []
+    evaluations: list[Evaluation | None] = []  # the first is None for a stream
 
-    def stream():
+    def run_stream():
         return model.evaluate(
             x,
             y,
@@ -24,23 +48,23 @@ def validator(model, data, callbacks, validation_freq, validation_steps, validat
             return_dict=True,
         )
 
-    def held():
+    def run_arrays(evaluation):
         callbacks.on_test_begin()
-        logs = made[0].run()
+        logs = evaluation.run()
         callbacks.on_test_end(logs)
         return logs
 
     def run():
-        if not made:
+        if not evaluations:
             try:
                 arrays = as_data(x, y, sample_weight)
             except NotArraysError:
-                made.append(None)
+                evaluations.append(None)
             else:
-                made.append(
+                evaluations.append(
                     Evaluation(model, arrays, validation_batch_size, validation_steps, again=True)
                 )
-        return stream() if made[0] is None else held()
+        return run_stream() if evaluations[0] is None else run_arrays(evaluations[0])
 
     def validate(epoch):
         if data is None or not should_evaluate(model, epoch, validation_freq):
