@@ -49,7 +49,7 @@ def run(
     if is_worker_process():
         raise InputError(
             'Expected a file that starts a comparison only under `if __name__ == "__main__":`, '
-            "since child processes import it. Received: a file that starts a comparison as it is "
+            "since child processes import it. Received: one that starts a comparison as it is "
             "imported."
         )
     with tempfile.TemporaryFile() as log:
