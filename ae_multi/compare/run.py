@@ -45,7 +45,7 @@ class Comparison:
     @property
     def agree(self) -> bool:
         """Whether the backends agree on every model."""
-        return all(found["verdict"] != "differ" for found in self.agreement.values())
+        return all(result["verdict"] != "differ" for result in self.agreement.values())
 
     def to_json(self) -> dict[str, Any]:
         """Return everything except the pictures as a JSON-serialisable dict."""
@@ -90,12 +90,12 @@ def compare(
     pictures = {}
     for backend in backends:
         with tempfile.TemporaryDirectory() as folder:
-            alone = backend == fastest(backends)
+            is_fastest = backend == fastest(backends)
             job |= {
                 "pictures": folder,
                 "programs": str(Path(folder) / "programs"),
                 "floors": not floors,
-                "spread_runs": settings.spread_runs if alone else 0,
+                "spread_runs": settings.spread_runs if is_fastest else 0,
             }
             about: dict[str, Any] = {}
             for event in run(settings.interpreters.python(backend), backend, job):

@@ -37,9 +37,9 @@ class Training:
 
 def build(config: TrainingConfig, input_shape: tuple[int, ...]) -> keras.Model:
     """Return the compiled model of a configuration for samples of shape ``input_shape``."""
-    code = {} if config.latent_dim is None else {"latent_dim": config.latent_dim}
-    make = getattr(models, ALL_MODELS[config.model])
-    model = make(input_shape=input_shape, seed=config.seed, **code)
+    options = {} if config.latent_dim is None else {"latent_dim": config.latent_dim}
+    model_class = getattr(models, ALL_MODELS[config.model])
+    model = model_class(input_shape=input_shape, seed=config.seed, **options)
     model.compile(optimizer=keras.optimizers.Adam(config.learning_rate))
     return model
 

@@ -108,33 +108,35 @@ def check(
             plans,
         )
         ulp_perturbed = (spread_runs if training else 0) if epoch or training else None
-        found = record_all(launcher, names, reference, forward_only, ulp_perturbed, float64)
+        recordings = record_all(launcher, names, reference, forward_only, ulp_perturbed, float64)
         by_plans = {name: trace for b in names for name, trace in launcher.by_plans(b).items()}
         report = Report(
             model=reference_to(build_model),
             stages=compare_traces(
-                found.traces,
-                found.oracle,
-                found.perturbed,
-                found.exact,
-                found.ulp_perturbed,
+                recordings.traces,
+                recordings.oracle,
+                recordings.perturbed,
+                recordings.exact,
+                recordings.ulp_perturbed,
                 by_plans,
             ),
-            backends={name: trace.about for name, trace in found.traces.items()},
+            backends={name: trace.about for name, trace in recordings.traces.items()},
             oracle=reference,
             not_comparable=sorted(
-                {n for t in found.traces.values() for n in t.about["not_comparable"]}
+                {n for t in recordings.traces.values() for n in t.about["not_comparable"]}
             ),
-            left_out={**left_out, **found.left_out},
-            curves=curves(found.traces, found.oracle, found.ulp_perturbed, found.injected),
+            left_out={**left_out, **recordings.left_out},
+            curves=curves(
+                recordings.traces, recordings.oracle, recordings.ulp_perturbed, recordings.injected
+            ),
         )
         if script is None or report.agree:
             return report
-        return replace(report, unscripted=_write_script(Path(script), report, launcher, found))
+        return replace(report, unscripted=_write_script(Path(script), report, launcher, recordings))
 
 
 def _write_script(
-    path: Path, report: Report, launcher: TraceLauncher, found: Recordings
+    path: Path, report: Report, launcher: TraceLauncher, recordings: Recordings
 ) -> str | None:
     """Write a script that reproduces the first divergence; return why that fails, or None."""
     first = report.first_divergence
@@ -145,7 +147,7 @@ def _write_script(
     if first.stage not in writers:
         return f"the stage {first.stage!r} cannot be reproduced with Keras alone"
     # If the oracle's backend is the one that differs, another backend is the reference.
-    right = found.traces[first.reference] if first.reference else found.oracle
+    right = recordings.traces[first.reference] if first.reference else recordings.oracle
     exact = right.values(first.stage)[first.place]
     return writers[first.stage](path, first, launcher.repro_data(report.oracle, first), exact)
 

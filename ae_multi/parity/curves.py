@@ -32,16 +32,16 @@ def curves(
         **{f"{ULP_PERTURBED}, {run}": trace for run, trace in enumerate(ulp_perturbed, 1)},
         **({} if injected is None else {FAULT: injected}),
     }
-    found = {}
+    result = {}
     for stage in ("epoch", "training"):
         if stage in oracle.stages:
             exact = _losses(oracle, stage)
-            found[stage] = {
+            result[stage] = {
                 name: _distance(_losses(trace, stage), exact)
                 for name, trace in runs.items()
                 if stage in trace.stages
             }
-    return found
+    return result
 
 
 def _distance(losses: np.ndarray, exact: np.ndarray) -> list[float]:

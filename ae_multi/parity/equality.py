@@ -65,9 +65,9 @@ def equal_integers(
         The same dict as `equal_bits`.
     """
     moved = max((_integer_error(array, exact)[0] for array in moves), default=0.0)
-    off = {backend: _integer_error(array, exact) for backend, array in values.items()}
-    error = {backend: found[0] for backend, found in off.items()}
-    at = {backend: found[1] for backend, found in off.items()}
+    errors = {backend: _integer_error(array, exact) for backend, array in values.items()}
+    error = {backend: result[0] for backend, result in errors.items()}
+    at = {backend: result[1] for backend, result in errors.items()}
     return _divergence(error, dict.fromkeys(error, moved), at, exact, "")
 
 

@@ -81,8 +81,8 @@ def _distances(
     def distance(one: str, other: str) -> float:
         with np.errstate(invalid="ignore"):  # infinity minus infinity
             gaps = np.abs(values[one].astype(np.float64) - values[other].astype(np.float64))
-        found = float(np.max(gaps / scale, initial=0.0))
-        return found if np.isfinite(found) else np.inf
+        largest = float(np.max(gaps / scale, initial=0.0))
+        return largest if np.isfinite(largest) else np.inf
 
     return distance
 

@@ -13,7 +13,7 @@ from ae_multi.randomness import noise
 ops = keras.ops
 
 # More than the steps of a run, so that each step of each run has random signs of its own.
-_STEPS = 2**24
+_MAX_STEPS_PER_RUN = 2**24
 
 
 def perturbation_amplitudes(
@@ -76,7 +76,7 @@ def perturb_gradients(
 
     def apply(grads: Sequence[Any], trainable_variables: Any = None) -> Any:
         counts = [0 if g is None else math.prod(int(n) for n in g.shape) for g in grads]
-        moment = ops.cast(optimizer.iterations, "int32") + _STEPS * number
+        moment = ops.cast(optimizer.iterations, "int32") + _MAX_STEPS_PER_RUN * number
         # One draw for all gradients: a draw for each of them would dominate the compilation time.
         coins = ops.where(noise.bits((sum(counts),), seed, moment, "shake") < 0, -1.0, 1.0)
         perturbed, ends = [], np.cumsum(counts)

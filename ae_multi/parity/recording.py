@@ -11,7 +11,7 @@ from ae_multi.parity.launcher import TraceLauncher
 from ae_multi.parity.trace import Trace
 
 # Forward-only backends with float64; OpenVINO computes in float32 for every input dtype.
-_FLOAT64_TOO = ("numpy",)
+_FORWARD_ONLY_WITH_FLOAT64 = ("numpy",)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,9 @@ def record_all(
     def run_forward(name: str) -> tuple[Trace, Trace | None] | str:
         try:
             trace = launcher.trace(name)
-            return trace, launcher.exact(name) if float64 and name in _FLOAT64_TOO else None
+            return trace, launcher.exact(
+                name
+            ) if float64 and name in _FORWARD_ONLY_WITH_FLOAT64 else None
         except (WorkerError, InputError) as error:
             if forward_only[name]:
                 raise

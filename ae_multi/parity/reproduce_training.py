@@ -96,9 +96,9 @@ def write_training_script(
     if "reason" in arrays:
         return str(arrays["reason"])
     folder, reference = map(str, arrays.pop("build"))
-    alone = bool(str(arrays["model"]))
+    has_config = bool(str(arrays["model"]))
     place, _, function = reference.rpartition(":")
-    if alone:
+    if has_config:
         needs, build = "only Keras and NumPy", _FROM_CONFIGURATION
     else:
         needs = f"Keras, NumPy and {reference}, since the model contains custom code"
@@ -112,7 +112,9 @@ def write_training_script(
         name=divergence.name,
         needs=needs,
         **to_compare(path, divergence),
-        imports="\n".join(["import json"] if alone else ["import importlib.util", "import sys"])
+        imports="\n".join(
+            ["import json"] if has_config else ["import importlib.util", "import sys"]
+        )
         + "\nimport pathlib\n",
         parts=[(kind, sum(name.startswith(f"{kind}0_") for name in arrays)) for kind in "xy"],
         build=build,

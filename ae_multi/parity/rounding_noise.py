@@ -12,7 +12,7 @@ from ae_multi.randomness import noise
 ops = keras.ops
 
 # More than the steps of a run, so that each step of each run has random signs of its own.
-_STEPS = 2**24
+_MAX_STEPS_PER_RUN = 2**24
 
 
 def perturb_training(
@@ -80,7 +80,7 @@ def _perturb_gradients(
 
     def apply(grads: Any, trainable_variables: Any = None) -> Any:
         counts = [0 if g is None else math.prod(int(n) for n in g.shape) for g in grads]
-        moment = ops.cast(optimizer.iterations, "int32") + _STEPS * number
+        moment = ops.cast(optimizer.iterations, "int32") + _MAX_STEPS_PER_RUN * number
         coins, perturbed = _coins(sum(counts), seed, moment), []
         for gradient, count, end in zip(grads, counts, np.cumsum(counts), strict=True):
             if gradient is None:  # the loss does not depend on this weight

@@ -16,8 +16,8 @@ from ae_multi.io import npz
 from ae_multi.randomness.streams import uniform
 from ae_multi.validation import check_shape
 
-_DRAWN = 256
-_TESTED = 10_000
+_NUM_DRAWN_SAMPLES = 256
+_MAX_TEST_SAMPLES = 10_000
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def hand_over(
     if x is None:
         shapes = shape if isinstance(shape, list) else [shape]
         xs = [
-            uniform(seed, f"data/{place}", (_DRAWN, *check_shape(sizes, "shape")))
+            uniform(seed, f"data/{place}", (_NUM_DRAWN_SAMPLES, *check_shape(sizes, "shape")))
             for place, sizes in enumerate(shapes)
         ]
     else:
@@ -126,7 +126,7 @@ def receive(place: Mapping[str, Any], floatx: str) -> Samples:
         [a.astype(floatx, copy=False) if a.dtype.kind == "f" else a for a in arrays]
         for arrays in parts
     )
-    tests, test_ys = ([array[:_TESTED] for array in arrays] for arrays in (xs, ys))
+    tests, test_ys = ([array[:_MAX_TEST_SAMPLES] for array in arrays] for arrays in (xs, ys))
     return Samples(xs, ys, tests, test_ys, {"name": "arrays", "source": ""})
 
 

@@ -205,7 +205,7 @@ class _RoundingComparison:
             other = "largest step" if stage == "one step" else "largest gradient"
             measure = "size of its terms" if size >= beside else other
         errors = {b: largest_error(v, exact["values"], scale, each) for b, v in values.items()}
-        error = {backend: found[0] for backend, found in errors.items()}
+        error = {backend: result[0] for backend, result in errors.items()}
         moved = [largest_error(array, exact["values"], scale, each)[0] for array in moves]
         if stage in _STEPS and not each:
             # The error of a single number may be small by chance; keep the largest one so far.
@@ -226,7 +226,7 @@ class _RoundingComparison:
         }
         bound, source = bounds(error, **amounts)
         self._independent_bounds = bounds(dict.fromkeys(error, 0.0), **amounts)[0]
-        at = {backend: found[1:] for backend, found in errors.items()}
+        at = {backend: result[1:] for backend, result in errors.items()}
         return {
             "error": error,
             "bound": bound,
@@ -295,14 +295,14 @@ def _training(traces: Mapping[str, Trace], ulp_perturbed: Sequence[Trace]) -> St
     errors = {
         backend: largest_error(test["values"], mean, scale) for backend, test in tests.items()
     }
-    error = {backend: found[0] for backend, found in errors.items()}
+    error = {backend: result[0] for backend, result in errors.items()}
     part = {
         "error": error,
         "bound": dict.fromkeys(error, allowed),
         "source": dict.fromkeys(error, "spread"),
         "scale": scale,
         "measure": "mean of the perturbed trainings",
-        "at": {backend: found[1:] for backend, found in errors.items()},
+        "at": {backend: result[1:] for backend, result in errors.items()},
     }
     entry = Divergence("training", 0, name, "", (), **_with_verdict(part))
     values = {b: np.asarray(test["values"]) for b, test in tests.items()}

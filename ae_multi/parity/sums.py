@@ -23,7 +23,7 @@ from ae_multi.parity.bounds import REASONED, UNIT_ROUNDOFF
 # terms changes the bits; the largest error over several scales is used.
 _SCALES = (1.0, 1.07, 1.19, 1.31, 1.43, 1.57, 1.73, 1.87)
 _FEW_SCALES = (1.0, 1.31)
-_MANY = 10**7
+_MAX_TERMS_FOR_ALL_SCALES = 10**7
 
 
 def plain_sum_errors(terms: ArrayLike) -> np.ndarray:
@@ -37,7 +37,7 @@ def plain_sum_errors(terms: ArrayLike) -> np.ndarray:
     """
     terms = np.asarray(terms, np.float64)
     worst = np.zeros(terms.shape[1])
-    for scale in _SCALES if terms.size <= _MANY else _FEW_SCALES:
+    for scale in _SCALES if terms.size <= _MAX_TERMS_FOR_ALL_SCALES else _FEW_SCALES:
         scaled = terms * scale
         # NumPy adds two or more columns row by row in order, but a single column pairwise.
         rounded = np.column_stack([scaled, np.zeros(len(scaled))]).astype(np.float32)
@@ -213,7 +213,7 @@ def gradient_sums(
     """
     counts = gradient_terms(calls)
     # For fewer terms, the bound from ``terms`` already exceeds the worst summation error.
-    fewest = max(_FEWEST, terms**0.5)
+    min_terms = max(_MIN_TERMS, terms**0.5)
     summed = [
         (layer, inputs, outputs[0])
         for layer, inputs, outputs in calls
@@ -221,7 +221,7 @@ def gradient_sums(
         and outputs[0].dtype.kind == "f"
         # An activation that is a layer cannot be replaced by the function that adds the variable.
         and not isinstance(getattr(layer, "activation", None), keras.Layer)
-        and any(counts[id(variable)] > fewest for variable in _weights(layer).values())
+        and any(counts[id(variable)] > min_terms for variable in _weights(layer).values())
     ]
     derivatives = _derivatives(loss, [(layer, output) for layer, _, output in summed])
     terms_of: dict[int, list[np.ndarray]] = {}
@@ -246,7 +246,7 @@ def gradient_sums(
         keys = [id(variable) for variable in _weights(layer).values()]
         for key in keys if carried else ():
             known = result.setdefault(key, {"summation": 0.0})
-            known["summation"] += _CARRIED * carried * gains.get(key, 0.0)
+            known["summation"] += _PROPAGATION_FACTOR * carried * gains.get(key, 0.0)
         if isinstance(layer, keras.layers.BatchNormalization):
             # It removes the mean from the gradient of later layers and adds errors of its own.
             carried = max((shares.get(key, 0.0) for key in keys), default=0.0)
@@ -254,9 +254,9 @@ def gradient_sums(
 
 
 # Safety factor: the error that a normalisation passes on is estimated from the size of terms only.
-_CARRIED = 2
+_PROPAGATION_FACTOR = 2
 # With fewer terms, the error of plain summation is below that of other rounding.
-_FEWEST = 256
+_MIN_TERMS = 256
 
 
 def _largest_mean(layer: keras.layers.Layer, array: np.ndarray) -> float:

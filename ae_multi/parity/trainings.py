@@ -17,8 +17,8 @@ from ae_multi.training.fit import fit
 # backends and the float64 oracle run the same optimizer. A momentum of .9 would change the losses
 # of an epoch by 3e-7.
 MOMENTUM = 0.875
-_LARGEST_RATE = 0.25
-_LOWERED = 0.01
+_MAX_RATE = 0.25
+_RELATIVE_LOSS_REDUCTION = 0.01
 
 
 def gentle_rate(gradient_entries: Sequence[dict[str, Any]]) -> float:
@@ -30,11 +30,14 @@ def gentle_rate(gradient_entries: Sequence[dict[str, Any]]) -> float:
     Args:
         gradient_entries: the entries of the stage "gradient": the loss, then each gradient.
     """
-    loss, *gradients = (np.asarray(found["values"], np.float64) for found in gradient_entries)
+    loss, *gradients = (np.asarray(item["values"], np.float64) for item in gradient_entries)
     square = sum(float(np.sum(gradient**2)) for gradient in gradients)
     if not (square > 0 and math.isfinite(square) and abs(loss) > 0):
-        return _LARGEST_RATE
-    return min(_LARGEST_RATE, 2.0 ** math.floor(math.log2(_LOWERED * abs(float(loss)) / square)))
+        return _MAX_RATE
+    return min(
+        _MAX_RATE,
+        2.0 ** math.floor(math.log2(_RELATIVE_LOSS_REDUCTION * abs(float(loss)) / square)),
+    )
 
 
 def gentle_sgd(rate: float) -> keras.optimizers.Optimizer:

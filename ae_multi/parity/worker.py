@@ -32,8 +32,8 @@ from ae_multi.randomness.streams import stream
 from ae_multi.selection import FORWARD_ONLY
 from ae_multi.training.fallback import why_keras
 
-# Up to this number of multiplications in the forward passes of all steps, `compile_soon` does not
-# make the computation in float64 slower.
+# Up to this number of multiplications in the forward passes of all steps, a float64 trace takes no
+# longer with `compile_soon`, which compiles faster to slower programs.
 _MAX_PRODUCTS = 3e8
 # Factor of the learning rate in the trainings with an injected fault.
 _INJECTED_RATE_FACTOR = 1 + 2.0**-10
