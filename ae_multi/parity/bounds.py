@@ -105,7 +105,7 @@ def largest_error(
     values, exact = np.asarray(values, np.float64), np.asarray(exact, np.float64)
     if exact.size == 0:
         return 0.0, 0.0, 0.0
-    scales = np.maximum(np.abs(exact), UNIT_ROUNDOFF * scale) if each else scale
+    scales: Any = np.maximum(np.abs(exact), UNIT_ROUNDOFF * scale) if each else scale
     with np.errstate(invalid="ignore"):  # infinity minus infinity
         errors = np.abs(values - exact) / scales
     errors = np.where(np.isfinite(errors), errors, math.inf)

@@ -36,7 +36,8 @@ def equal_bits(values: Mapping[str, np.ndarray], exact: np.ndarray) -> dict[str,
 
     reference = max(values, key=trust)
     right = values[reference]
-    error, at = {}, {}
+    error: dict[str, float] = {}
+    at: dict[str, Any] = {}
     for backend, array in values.items():
         if bits[backend] == bits[reference]:
             error[backend] = 0.0
