@@ -335,7 +335,7 @@ def test_usage_errors_end_with_2(pythons, name, arguments, message, tmp_path, mo
 def test_data_that_is_not_finite_is_refused(pythons):
     with pytest.raises(InputError, match="data 0 to be finite"):
         check(f"{MODELS}:bicubic", np.full((4, 8, 8, 1), np.nan), pythons=pythons)
-    with pytest.raises(InputError, match="as many samples"):
+    with pytest.raises(InputError, match="same number of samples"):
         check(f"{MODELS}:two_inputs", [np.zeros((4, 8, 8, 2)), np.zeros((5, 5))], pythons=pythons)
 
 

@@ -118,7 +118,7 @@ def test_a_doubled_gradient_in_a_layer_of_ones_own_is_shown(
     assert (
         write_training_script(script, divergence("gradient", 1), repro_data, gradients[0]) is None
     )
-    assert f"Needs Keras, NumPy and {MODELS}:twice, since" in script.read_text()
+    assert f"Requires Keras, NumPy and {MODELS}:twice, since" in script.read_text()
     (error,) = shown(pythons[backend], backend, script)
     assert error == pytest.approx(size, abs=1e-6)
 

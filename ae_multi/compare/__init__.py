@@ -1,4 +1,4 @@
-"""Train the same models on every backend, and judge whether they agree."""
+"""Train the same models on every backend and decide whether they agree."""
 
 from ae_multi.compare.config import MODELS, CompareConfig, TrainingConfig
 from ae_multi.compare.run import Comparison, compare

@@ -1,41 +1,45 @@
-"""Whether results of several backends agree, and by how much they differ."""
+"""Comparison of training results from several backends or plans."""
 
 import math
+from collections.abc import Mapping, Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
 from ae_multi.parity.bounds import prediction_interval
 
-# Rounding of single values vanishes in a mean over 100,000 squares. What is left is what all
-# weights share: Adam's bias correction, which float32 puts off by about 3e-5 / t of step t, or
-# 1e-6 of the way in twenty steps (docs/agreement.md). Measured gaps are below 1e-7.
+# Rounding errors of single values average out over 100,000 squares. Errors that all weights share
+# remain: float32 changes Adam's bias correction by about 3e-5 / t in step t, which is 1e-6 of the
+# distance covered in twenty steps (docs/agreement.md). Measured differences are below 1e-7.
 FIRST_STEPS_BOUND = 2e-6
 
 
-def agreement(results):
-    """Compare the results of one model on several backends or by several plans.
+def agreement(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Compare the results of one model on several backends or with several plans.
 
-    A long training amplifies rounding, so that a fixed tolerance for its end would be right for
-    no model. The final test MSE of each result has to lie where one more of the repetitions that
-    were perturbed by rounding would lie, see `ae_multi.parity.bounds.prediction_interval`.
+    A long training amplifies rounding errors, so no fixed tolerance for the final test MSE suits
+    every model. The final test MSE of each result must lie within the prediction interval of the
+    repetitions that are perturbed by rounding, see
+    `ae_multi.parity.bounds.prediction_interval`.
 
     Args:
-        results: list of dicts as `ae_multi.compare.worker` emits them, each with its ``backend``.
-            One of them holds ``perturbed_test_mse`` of the repetitions, where there are any.
+        results: dicts as emitted by `ae_multi.compare.worker`, each with its ``backend``. One of
+            them contains the ``perturbed_test_mse`` of the repetitions, if there are any.
 
     Returns:
-        Dict of plain values: ``verdict`` ("agree", "differ", or "one backend" where there is
-        nothing to compare), ``reasons`` (why they part; empty otherwise), each criterion's
-        largest difference and its bound. Differences are relative; that of the test MSE is from
-        the mean of the repetitions, or between any two results where there are none.
+        JSON-serialisable dict: ``verdict`` ("agree", "differ", or "one backend" if there is
+        nothing to compare), ``reasons`` (why they differ; empty if they agree), and the largest
+        difference and the bound of each criterion. Differences are relative. The difference of
+        the test MSE is taken from the mean of the repetitions, or between any two results if
+        there are no repetitions.
     """
     hashes = {result["initial_weights_sha256"] for result in results}
     first, first_step = _first_steps(results)
     mses = [result["test_mse"] for result in results]
     spread, bound = _spread(results)
     final = _gap(mses)
-    if bound is not None and math.isfinite(final):
+    if spread is not None and bound is not None and math.isfinite(final):
         final = max(abs(mse - spread["mean"]) / spread["mean"] for mse in mses)
     reasons = []
     if len(hashes) > 1:
@@ -61,28 +65,30 @@ def agreement(results):
     }
 
 
-def relative_difference(a, b):
-    """The absolute difference over the larger magnitude; infinite if either is not finite."""
+def relative_difference(a: float, b: float) -> float:
+    """Return |a - b| / max(|a|, |b|), or infinity if either number is not finite."""
     if not (math.isfinite(a) and math.isfinite(b)):
         return math.inf
     return abs(a - b) / max(abs(a), abs(b)) if a != b else 0.0
 
 
-def _gap(values):
-    """The largest relative difference between any two of ``values``."""
+def _gap(values: Sequence[float]) -> float:
+    """Return the largest relative difference between any two of ``values``."""
     if not all(map(math.isfinite, values)):
         return math.inf
     return max((relative_difference(a, b) for a, b in combinations(values, 2)), default=0.0)
 
 
-def _first_steps(results):
-    """(largest gap between losses of one step, that step's number from 1)."""
+def _first_steps(results: Sequence[Mapping[str, Any]]) -> tuple[float, int]:
+    """Return (largest relative difference of a step's losses, number of that step from 1)."""
     gaps = [_gap(losses) for losses in zip(*(r["first_losses"] for r in results), strict=True)]
     return max(((gap, step) for step, gap in enumerate(gaps, 1)), default=(0.0, 0))
 
 
-def _spread(results):
-    """(how the perturbed repetitions ended, the bound that follows); None where there are none."""
+def _spread(
+    results: Sequence[Mapping[str, Any]],
+) -> tuple[dict[str, Any] | None, float | None]:
+    """Return (statistics of the repetitions' test MSEs, bound); None for each that is undefined."""
     for result in results:
         mses = result["perturbed_test_mse"]
         if not mses:

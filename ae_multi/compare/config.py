@@ -1,14 +1,16 @@
-"""Configurations of a training and of a comparison, as plain values."""
+"""Configuration of a training and of a comparison."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from ae_multi.errors import InputError
 from ae_multi.randomness.streams import check_seed
 from ae_multi.subprocesses.interpreters import Interpreters
 from ae_multi.validation import check_positive
 
-# The models that are compared between backends, and all that can be trained.
+# Class names of the models that are compared between backends, and of all that can be trained.
 MODELS = {"simple": "SimpleAutoencoder", "deep": "DeepAutoencoder"}
 ALL_MODELS = {
     **MODELS,
@@ -23,27 +25,27 @@ ALL_MODELS = {
 }
 _WITHOUT_LATENT_DIM = ("vector_quantized", "restoration", "segmentation")
 
-# Fifteen passes over MNIST's 60,000 images bring both models well below PCA, and so do as many
-# steps, 150 passes, over the 6,000 of its sample: DeepAutoencoder .0250 (PCA-9 .0346),
-# SimpleAutoencoder .0102 (PCA-32 .0153).
+# Fifteen epochs on MNIST's 60,000 images bring both models well below PCA. So does the same number
+# of steps, 150 epochs, on the sample of 6,000 images. Test MSE: DeepAutoencoder .0250 (PCA-9
+# .0346), SimpleAutoencoder .0102 (PCA-32 .0153).
 _IMAGES_SEEN = 15 * 60_000
 _MAX_EPOCHS = 200
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """One training, by Adam on the model's default loss.
+    """Configuration of one training with Adam and the model's default loss.
 
     Attributes:
         model: a key of `ALL_MODELS`.
-        latent_dim: size of the code, or None for the model's own default.
-        epochs: passes over the data, or None for a number that suits the data's size.
-        batch_size: samples in a batch.
-        learning_rate: Adam's, above 0.
-        seed: fixes initial weights and batch order.
+        latent_dim: size of the code, or None for the model's default.
+        epochs: number of epochs, or None to derive it from the number of samples.
+        batch_size: samples per batch.
+        learning_rate: learning rate of Adam, above 0.
+        seed: seed of the initial weights and the batch order.
 
     Raises:
-        InputError: a value that makes no sense.
+        InputError: a value is out of range.
     """
 
     model: str = "deep"
@@ -53,7 +55,7 @@ class TrainingConfig:
     learning_rate: float = 1e-3
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.model not in ALL_MODELS:
             raise InputError(
                 f"Expected model to be one of {', '.join(ALL_MODELS)}. Received: {self.model!r}."
@@ -70,50 +72,49 @@ class TrainingConfig:
             )
         check_seed(self.seed)
 
-    def epochs_for(self, samples):
-        """The number of epochs on a training set of ``samples``."""
+    def epochs_for(self, samples: int) -> int:
+        """Return the number of epochs for a training set of ``samples`` samples."""
         if self.epochs is not None:
             return self.epochs
         return max(1, min(_MAX_EPOCHS, math.ceil(_IMAGES_SEEN / samples)))
 
-    def to_json(self):
-        """The configuration as a dict of plain values, which ``TrainingConfig(**values)`` takes."""
+    def to_json(self) -> dict[str, Any]:
+        """Return the configuration as a dict; ``TrainingConfig(**values)`` restores it."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class CompareConfig:
-    """One comparison.
+    """Configuration of a comparison.
 
     Attributes:
-        configs: the trainings, each to be done on every backend.
-        backends: names, in the order to run; None for every one that is installed.
-        pythons: interpreters for backends that live in environments of their own; the others
-            run in this one.
-        data: the name of a data set, as `load_data` takes it.
-        path: where MNIST lies, or None.
-        first_steps: how many single losses to compare.
-        spread_runs: how many repetitions, perturbed by rounding, measure the spread: at least 2,
-            or 0 to leave the final test MSE unjudged.
-        plans: whether to train by every plan of each backend, and not by the one that `fit`
-            chooses.
+        configs: trainings to run on every backend.
+        backends: backend names in the order to run; None for every installed one.
+        pythons: dict of backend to interpreter, for backends that are installed in other
+            environments; the other backends run in this interpreter.
+        data: name of a data set, as in `load_data`.
+        path: folder of MNIST's IDX files, or an ``mnist.npz``; or None.
+        first_steps: number of single-step losses to compare.
+        spread_runs: number of repetitions, perturbed by rounding, that measure the spread of the
+            final test MSE: at least 2, or 0 to exclude the final test MSE from the verdict.
+        plans: whether to train with every plan of each backend instead of the one that `fit`
+            selects.
 
     Raises:
-        InputError: a number below 1 (for ``spread_runs`` below 0, or 1), or a model or a backend
-            named twice.
-        BackendError: a backend that is unknown.
+        InputError: a number below 1 (``spread_runs``: below 0, or 1), a model or a backend is
+            named twice, or a backend is unknown.
     """
 
-    configs: tuple = (TrainingConfig("simple"), TrainingConfig("deep"))
-    backends: tuple | None = None
-    pythons: dict = field(default_factory=dict)
+    configs: tuple[TrainingConfig, ...] = (TrainingConfig("simple"), TrainingConfig("deep"))
+    backends: tuple[str, ...] | None = None
+    pythons: Mapping[str, str] = field(default_factory=dict)
     data: str = "auto"
     path: str | None = None
     first_steps: int = 20
     spread_runs: int = 6
     plans: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_positive(first_steps=self.first_steps, spread_runs=self.spread_runs + 1)
         if self.spread_runs == 1:
             raise InputError(
@@ -123,15 +124,15 @@ class CompareConfig:
         models = [config.model for config in self.configs]
         if len(set(models)) < len(models):
             raise InputError(f"Expected each model once. Received: {', '.join(models)}.")
-        _ = self.interpreters
+        _ = self.interpreters  # checks the names of the backends
 
     @property
-    def interpreters(self):
+    def interpreters(self) -> Interpreters:
         """The `Interpreters` of the backends."""
         return Interpreters(backends=self.backends, pythons=self.pythons)
 
-    def to_json(self):
-        """The settings as plain values, without this machine's interpreters."""
+    def to_json(self) -> dict[str, Any]:
+        """Return the configuration as a dict, without the paths of interpreters and data."""
         return {
             "recipes": [config.to_json() for config in self.configs],
             "first_steps": self.first_steps,

@@ -1,7 +1,9 @@
-"""Train on one backend and record what the others are to be compared with."""
+"""Train the models of a comparison on one backend and record the results."""
 
 import math
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +12,7 @@ from ae_multi._keras import keras
 from ae_multi.baselines import mean_baseline, pca_baselines
 from ae_multi.compare.config import TrainingConfig
 from ae_multi.compare.train import build, train
-from ae_multi.data import load_data
+from ae_multi.data import Dataset, load_data
 from ae_multi.data.batches import Batches
 from ae_multi.data.digest import sha256
 from ae_multi.environment import describe_backend
@@ -21,17 +23,17 @@ from ae_multi.parity.rounding_noise import perturb_training, terms_of_gradients
 from ae_multi.parity.ulp import perturb_by_ulp
 
 
-def record(job, emit):
-    """Train the job's models one after another; emit what came of each.
+def record(job: Mapping[str, Any], emit: Callable[[dict[str, Any]], object]) -> None:
+    """Train the models of a job one after another and emit the result of each.
 
     Args:
-        job: dict with ``configs`` (list of `TrainingConfig` values), ``data`` and ``path`` (as
-            `load_data` takes them), ``first_steps`` (how many losses to record one by one),
-            ``spread_runs`` (how many perturbed repetitions; 0 for none), ``plans`` (whether to
-            train by every plan of the backend and not by the one that `fit` chooses), ``floors``
-            (whether to measure PCA), ``pictures`` (a folder for reconstructions) and
-            ``programs`` (one for what is compiled).
-        emit: called with one dict of plain values per event.
+        job: dict with ``configs`` (list of dicts from `TrainingConfig.to_json`), ``data`` and
+            ``path`` (the arguments of `load_data`), ``first_steps`` (number of single-step losses
+            to record), ``spread_runs`` (number of perturbed repetitions; 0 for none), ``plans``
+            (whether to train with every plan of the backend instead of the one that `fit`
+            selects), ``floors`` (whether to measure the baselines), ``pictures`` (folder for
+            reconstructions) and ``programs`` (folder for compiled programs).
+        emit: called with a JSON-serialisable dict for each event.
     """
     backends.current().keep_programs(job["programs"])
     backends.current().full_precision()
@@ -39,7 +41,9 @@ def record(job, emit):
     data = load_data(job["data"], job["path"])
     emit({"event": "data", **_about(data)})
     configs = [TrainingConfig(**values) for values in job["configs"]]
-    plans = [_plans(config, data) if job["plans"] else [None] for config in configs]
+    plans: list[Sequence[str | None]] = [
+        _plans(config, data) if job["plans"] else [None] for config in configs
+    ]
     progress = _Progress(emit, configs, plans, len(data.x_train), job["spread_runs"])
     code_sizes = []
     for config, names in zip(configs, plans, strict=True):
@@ -59,20 +63,27 @@ def record(job, emit):
         )
 
 
-def _plans(config, data):
-    """Names of the backend's plans for a model, without those that cannot be built."""
+def _plans(config: TrainingConfig, data: Dataset) -> list[str]:
+    """Return the names of the backend's plans for a model, without those that cannot be built."""
     plans = backends.current().plans(build(config, data.image_shape))
     return [name for name, seconds in plans if math.isfinite(seconds)]
 
 
-def _record_one(config, data, plan, job, progress):
+def _record_one(
+    config: TrainingConfig,
+    data: Dataset,
+    plan: str | None,
+    job: Mapping[str, Any],
+    progress: "_Progress",
+) -> dict[str, Any]:
+    """Train one model with one plan, and its perturbed repetitions; return the result."""
     label = config.model if plan is None else f"{config.model} by {plan}"
     model = build(config, data.image_shape)
     model.optimizer.build(model.trainable_variables)
     variables = [*model.variables, *model.optimizer.variables]
     start = [keras.ops.convert_to_numpy(variable) for variable in variables]
     start_weights = model.get_weights()
-    # A training that diverges is a result like others, and the table says so.
+    # A training that diverges ends early; its result is reported.
     end = [keras.callbacks.TerminateOnNaN()]
     training = train(model, data.x_train, config, progress.of(label), callbacks=end, plan=plan)
     restored = model.reconstruct(data.x_test)
@@ -115,11 +126,13 @@ def _record_one(config, data, plan, job, progress):
     }
 
 
-def _first_losses(model, x, config, plan, steps):
-    """The loss before each of the first steps of a plan, as float64 means of the outputs' errors.
+def _first_losses(
+    model: keras.Model, x: np.ndarray, config: TrainingConfig, plan: str, steps: int
+) -> list[float]:
+    """Return the loss before each of the first steps of a plan, averaged in float64.
 
-    A plan's own loss is a float32 sum of 100,000 squares, which may be off by 1e-5 and says less
-    about the weights.
+    The loss that a plan reports is a float32 sum of 100,000 squares, whose rounding error of up to
+    1e-5 would hide differences of the weights.
     """
     batches = Batches((np.arange(len(x)),), config.batch_size, config.seed)
     by_plan = PlanSteps(model, x, x, plan, config.batch_size)
@@ -133,7 +146,7 @@ def _first_losses(model, x, config, plan, steps):
     return losses
 
 
-def _about(data):
+def _about(data: Dataset) -> dict[str, Any]:
     return {
         "name": data.name,
         "source": data.source,
@@ -144,17 +157,24 @@ def _about(data):
     }
 
 
-def _save_pictures(folder, model, data, restored):
-    """Keep the first test image of each label, and its reconstruction, for the figure."""
+def _save_pictures(folder: Path, model: str, data: Dataset, restored: np.ndarray) -> None:
+    """Save the first test image of each label and its reconstruction for the figure."""
     _, chosen = np.unique(data.y_test, return_index=True)
     with atomic_write(folder / f"{model}.npz") as path:
         np.savez(path, originals=data.x_test[chosen], reconstructions=restored[chosen])
 
 
 class _Progress:
-    """Counts epochs over all trainings of a job and emits them."""
+    """Counter that emits the number of finished epochs over all trainings of a job."""
 
-    def __init__(self, emit, configs, plans, samples, spread_runs):
+    def __init__(
+        self,
+        emit: Callable[[dict[str, Any]], object],
+        configs: Sequence[TrainingConfig],
+        plans: Sequence[Sequence[str | None]],
+        samples: int,
+        spread_runs: int,
+    ) -> None:
         self._emit = emit
         self._done = 0
         self._total = sum(
@@ -162,10 +182,10 @@ class _Progress:
             for config, names in zip(configs, plans, strict=True)
         )
 
-    def of(self, label):
-        """A function for `train` to call after each epoch of the training ``label``."""
+    def of(self, label: str) -> Callable[[int, int, float], None]:
+        """Return the ``on_epoch`` function for `train` for the training ``label``."""
 
-        def on_epoch(epoch, epochs, loss):
+        def on_epoch(epoch: int, epochs: int, loss: float) -> None:
             self._done += 1
             self._emit(
                 {

@@ -1,4 +1,4 @@
-"""Whether backends agree: record in a process each, compare where no framework is loaded."""
+"""Check that backends agree: record traces in child processes and compare them."""
 
 from ae_multi.parity.check import check
 from ae_multi.parity.report import Report

@@ -1,74 +1,84 @@
-"""How far a backend may be off at one place before it is more than rounding.
+"""Error bounds: how far rounding alone can move the values of a backend at one place.
 
-The largest of six amounts:
+The bound is the largest of six amounts:
 
-- by reasoning: the rounding errors of t additions behave like a random walk of t steps of half a
-  unit in the last place, so a result of size s is off by about s · √t · 2⁻²⁴; `REASONED` times
-  that. t counts the terms that went into the result: the fan-in of every layer so far.
-- by conditioning: how far the oracle itself moves at this place when it is perturbed as float32
-  would perturb it, at most over several runs: each initial weight to its neighbouring float32
-  number, each gradient by √t · 2⁻²⁴ of its largest value, up or down by a coin; `CONDITIONED`
-  times that. Layers amplify what comes before them, and Adam what rounding leaves of a gradient
-  that is all but zero, by factors that no count of operations knows.
-- by measurement: how far the best of the other backends is off at this place; `MEASURED` times
-  that, since the order of a sum alone makes factors of a few.
-- by summation: the error that is made where the terms of the float64 run are added one after
-  another in float32, `SUMMED` times that. Where many terms are equal, each addition rounds in
-  the same direction and the error grows with their number, not with its root.
-- by cancellation: the size of the terms times 2⁻²⁴, `REASONED` times that, where the terms cancel
-  and leave a result that is much smaller. Its scale is that of the terms.
-- by the optimizer: the first step of an Adam is off by 2⁻²⁴ / (1 - β₂) of itself where the bias
-  correction 1 - β₂ᵗ is taken in float32, as a small number between two near 1.
+- counting: the rounding errors of t additions behave like a random walk of t steps of half a unit
+  in the last place, so a result of size s has an error of about s · √t · 2⁻²⁴. The amount is
+  `REASONED` times that. t is the number of terms that enter the result: the fan-in of every layer
+  up to this place.
+- conditioning: the largest distance, over several runs, that the oracle moves at this place when
+  it is perturbed like float32 rounding: each initial weight by one ulp and each gradient by
+  √t · 2⁻²⁴ of its largest value, up or down at random. The amount is `CONDITIONED` times that.
+  Layers amplify earlier errors, and Adam amplifies the rounding error of a gradient that is almost
+  zero, by factors that a count of operations does not show.
+- measurement: the error of the best other backend at this place. The amount is `MEASURED` times
+  that, because the order of a sum alone changes its error by small factors.
+- summation: the error when the terms of the float64 run are added one after another in float32.
+  The amount is `SUMMED` times that. If many terms are equal, each addition rounds in the same
+  direction, and the error grows with the number of terms instead of its square root.
+- cancellation: the size of the terms times 2⁻²⁴, if the terms cancel and the result is much
+  smaller than the terms. The amount is `REASONED` times that.
+- optimizer: the first step of Adam has a relative error of 2⁻²⁴ / (1 - β₂) if the bias correction
+  1 - β₂ᵗ is computed in float32, as a small difference of two numbers near 1.
 
-So a backend that rounds is within its bound, one that computes something else is not, and it is
-known which of them it is.
+A backend that only rounds differently stays within its bound. A backend that computes something
+else exceeds it, which also identifies that backend.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import stdtrit
 
 from ae_multi.selection import FORWARD_ONLY
 
-UNIT_ROUNDOFF = 2.0**-24  # of float32, rounding to nearest
-UNIT_ROUNDOFF_64 = 2.0**-53
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+UNIT_ROUNDOFF = 2.0**-24  # of float32 with rounding to nearest
+UNIT_ROUNDOFF_64 = 2.0**-53  # of float64
 REASONED = 4
 CONDITIONED = 8
 SUMMED = 2
 MEASURED = 8
 FALSE_ALARM = 1e-4
-# The test error is computed in float32, too: some units in the last place, whatever the training.
+# The test error itself is computed in float32, so it has an error of some ulp in every training.
 LEAST_SPREAD = 16 * UNIT_ROUNDOFF
 
-# Where a bound comes from: what that means.
+# Source of a bound: its description.
 SOURCES = {
     "bits": "equal to the bit, or not equal",
     "counting": f"{REASONED} · √terms · unit roundoff",
-    "shaking": f"{CONDITIONED} × how far rounding-sized shakes move the float64 oracle",
+    "shaking": f"{CONDITIONED} × how far rounding-sized perturbations move the float64 oracle",
     "summation": f"{SUMMED} × the error of float32 summation, one term after another",
     "cancellation": f"{REASONED} · size of the terms · unit roundoff",
     "others": f"{MEASURED} × the error of the best other backend",
     "optimizer": "rounding of Adam's bias correction",
-    "spread": f"where {1 - FALSE_ALARM:.2%} of trainings end that rounding perturbs",
+    "spread": f"interval of {1 - FALSE_ALARM:.2%} of the trainings perturbed by rounding",
 }
 
 
-def largest(values):
-    """The largest absolute value, 0 if there is none."""
+def largest(values: ArrayLike) -> float:
+    """Return the largest absolute value, or 0 for an empty array."""
     return float(np.max(np.abs(np.asarray(values, np.float64)), initial=0.0))
 
 
-def scale_of(exact, beside=0.0, lost=0.0):
-    """What an error is relative to: the largest exact value, or what that is lost beside.
+def scale_of(exact: ArrayLike, beside: float = 0.0, lost: float = 0.0) -> tuple[float, bool]:
+    """Return the scale of relative errors: the largest exact value, or ``beside``.
 
     Args:
-        exact: array.
-        beside: a larger size, such as that of the terms that the exact values are sums of, or 0.
-        lost: the share of ``beside`` up to which the exact values count as lost in its rounding.
+        exact: array of exact values.
+        beside: a larger magnitude, such as that of the terms whose sums are the exact values; or
+            0.
+        lost: fraction of ``beside`` below which the exact values are smaller than its rounding
+            errors, so that ``beside`` is the scale.
 
     Returns:
-        (the scale, whether it is ``beside``).
+        (scale, whether it is ``beside``).
     """
     size = largest(exact)
     if beside and size <= lost * beside:
@@ -76,51 +86,59 @@ def scale_of(exact, beside=0.0, lost=0.0):
     return size or 1.0, False
 
 
-def largest_error(values, exact, scale, each=False):
-    """The largest error of an array, and where it is.
+def largest_error(
+    values: ArrayLike, exact: ArrayLike, scale: float, each: bool = False
+) -> tuple[float, float, float]:
+    """Return the largest relative error of an array and the two values there.
 
     Args:
         values: array.
         exact: array of the same shape.
-        scale: what the error is relative to.
-        each: measure each error against its own exact value instead, where that is not lost in
-            the rounding of ``scale``.
+        scale: number that the errors are divided by.
+        each: divide each error by its own exact value instead, unless that is smaller than the
+            rounding error of ``scale``.
 
     Returns:
-        (relative error, infinite where only one of both is finite; the value, the exact value).
+        (relative error, value, exact value). The error is infinite if the value or the exact value
+        is not finite.
     """
     values, exact = np.asarray(values, np.float64), np.asarray(exact, np.float64)
     if exact.size == 0:
         return 0.0, 0.0, 0.0
-    if each:
-        scale = np.maximum(np.abs(exact), UNIT_ROUNDOFF * scale)
-    with np.errstate(invalid="ignore"):  # of two infinities
-        errors = np.abs(values - exact) / scale
+    scales: Any = np.maximum(np.abs(exact), UNIT_ROUNDOFF * scale) if each else scale
+    with np.errstate(invalid="ignore"):  # infinity minus infinity
+        errors = np.abs(values - exact) / scales
     errors = np.where(np.isfinite(errors), errors, math.inf)
     place = np.argmax(errors)
     return float(errors.flat[place]), float(values.flat[place]), float(exact.flat[place])
 
 
 def bounds(
-    error, terms, moved, optimizer=0.0, roundoff=UNIT_ROUNDOFF, summation=0.0, cancellation=1.0
-):
-    """The error that each backend may have at one place, and what that comes from.
+    error: Mapping[str, float],
+    terms: float,
+    moved: float,
+    optimizer: float = 0.0,
+    roundoff: float = UNIT_ROUNDOFF,
+    summation: float = 0.0,
+    cancellation: float = 1.0,
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Return the error bound of each backend at one place, and its source.
 
     Args:
-        error: dict of backend to error there.
-        terms: how many terms went into the values.
-        moved: how far the oracle moved when it was perturbed.
-        optimizer: what the optimizer's constants in float32 may put the values off by.
-        roundoff: unit roundoff of the numbers; what the oracle moved is scaled to it.
-        summation: error of plain summation in float32, on the same scale as ``error``.
-        cancellation: how much larger the terms are than that scale.
+        error: dict of backend to its error at this place.
+        terms: number of terms that enter the values.
+        moved: distance that the perturbed oracle moved, relative like ``error``.
+        optimizer: error that the optimizer's float32 constants can cause.
+        roundoff: unit roundoff of the values; ``moved`` and ``summation`` are rescaled to it.
+        summation: error of plain summation in float32, relative like ``error``.
+        cancellation: size of the terms over the scale of ``error``.
 
     Returns:
         (dict of backend to bound, dict of backend to a key of `SOURCES`).
     """
     allowed, sources = {}, {}
     for backend in error:
-        # A backend that only runs forward is no measure for those that train.
+        # A forward-only backend does not raise the bounds of the backends that train.
         others = [error[b] for b in error if b != backend and b not in FORWARD_ONLY]
         amounts = {
             "counting": REASONED * roundoff * math.sqrt(terms),
@@ -130,17 +148,17 @@ def bounds(
             "others": MEASURED * min(others, default=0.0),
             "optimizer": optimizer,
         }
-        sources[backend] = max(amounts, key=amounts.get)
+        sources[backend] = max(amounts, key=amounts.__getitem__)
         allowed[backend] = amounts[sources[backend]]
     return allowed, sources
 
 
-def prediction_interval(runs):
-    """(mean of ``runs``, how far from it, relatively, one more run like them may be).
+def prediction_interval(runs: Sequence[float]) -> tuple[float, float]:
+    """Return the mean of ``runs`` and the relative half-width of their prediction interval.
 
-    Of n draws from a normal distribution with mean m and standard deviation s, the next is
-    within m ± t s √(1 + 1/n) with probability 1 - `FALSE_ALARM`, t being that quantile of
-    Student's distribution with n - 1 degrees of freedom.
+    After n draws from a normal distribution with sample mean m and standard deviation s, the next
+    draw lies within m ± t s √(1 + 1/n) with probability 1 - `FALSE_ALARM`, where t is the quantile
+    of Student's t-distribution with n - 1 degrees of freedom.
 
     Args:
         runs: at least two numbers above 0.
@@ -151,11 +169,11 @@ def prediction_interval(runs):
     return mean, max(allowed, LEAST_SPREAD)
 
 
-def terms_forward(stages):
-    """Terms that go into a model's output: the fan-in of all its layers."""
+def terms_forward(stages: Mapping[str, Any]) -> float:
+    """Return the number of terms that enter a model's output: the total fan-in of its layers."""
     return sum(entry["terms"] for entry in stages["training forward"])
 
 
-def terms_of_a_step(stages):
-    """Terms that go into a gradient: forward, back to the inputs, and back to the weights."""
+def terms_of_a_step(stages: Mapping[str, Any]) -> float:
+    """Return the number of terms that enter a gradient: forward, to the inputs, to the weights."""
     return 3 * terms_forward(stages)

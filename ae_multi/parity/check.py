@@ -1,15 +1,20 @@
-"""Whether anybody's Keras model is the same on every backend."""
+"""Check that any Keras model computes the same on every backend."""
 
+from __future__ import annotations
+
+import os
 import sys
 import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ae_multi.errors import BackendError
 from ae_multi.parity.curves import curves
 from ae_multi.parity.launcher import TraceLauncher
 from ae_multi.parity.model_builder import reference_to
-from ae_multi.parity.recording import record_all
+from ae_multi.parity.recording import Recordings, record_all
 from ae_multi.parity.report import Report
 from ae_multi.parity.reproduce import write_script
 from ae_multi.parity.reproduce_training import write_training_script
@@ -17,67 +22,73 @@ from ae_multi.parity.stages import compare_traces
 from ae_multi.selection import FORWARD_ONLY, installed
 from ae_multi.subprocesses.interpreters import Interpreters, fastest
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from ae_multi._keras import keras
+
 
 def check(
-    build_model,
-    x=None,
-    y=None,
-    backends=None,
+    build_model: Callable[[], keras.Model] | str,
+    x: ArrayLike | list[ArrayLike] | str | None = None,
+    y: ArrayLike | list[ArrayLike] | None = None,
+    backends: Sequence[str] | None = None,
     *,
-    shape=None,
-    seed=0,
-    steps=20,
-    batch_size=32,
-    epoch=False,
-    float64=False,
-    training=0,
-    plans=False,
-    spread_runs=6,
-    data_path=None,
-    pythons=None,
-    script=None,
-    on_event=None,
-):
+    shape: tuple[int, ...] | list[tuple[int, ...]] | None = None,
+    seed: int = 0,
+    steps: int = 20,
+    batch_size: int = 32,
+    epoch: bool = False,
+    float64: bool = False,
+    training: int = 0,
+    plans: bool = False,
+    spread_runs: int = 6,
+    data_path: str | None = None,
+    pythons: Mapping[str, str] | None = None,
+    script: os.PathLike[str] | str | None = None,
+    on_event: Callable[[str, dict[str, Any]], object] | None = None,
+) -> Report:
     """Run a model on several backends, step by step, and compare it with a float64 oracle.
 
     Args:
-        build_model: a function that returns a Keras model, compiled or not; at the top level of
-            a module, so that other processes can import it, or a string "module:function" or
-            "file.py:function".
-        x: inputs: an array of samples, or a list of arrays for a model of several inputs, or
-            the name of a data set as `ae_multi.load_data` takes it ("auto", "mnist-sample").
-        y: targets, likewise; left out, the inputs where they fit the outputs, else numbers drawn
-            from the seed.
-        backends: names; None for every one that is installed. Keras's "numpy" backend takes part
-            where JAX does, whose convolutions it borrows, and "openvino" where it is installed:
-            both only run a model forward.
-        shape: in place of ``x``: the shape of one sample, or a list of shapes, for 256 samples
-            drawn from the seed.
-        seed: integer that stands for every seed the model leaves open.
-        steps: how many training steps to compare.
-        batch_size: samples in a step.
-        epoch: whether to compare a whole epoch of SGD with momentum, too.
-        float64: whether to compare all of that once more in true float64.
-        training: how many epochs to train with the model's own optimizer; 0 for none.
-        plans: whether to take the steps, and to train, by every plan of each backend, too.
-        spread_runs: how often to repeat the training, perturbed by rounding.
-        data_path: where a named data set lies, or None.
-        pythons: dict of backend to interpreter, for backends in environments of their own.
-        script: where to write a script that reproduces a first divergence in a layer's output,
-            a gradient, a weight or a loss with Keras alone, or None. Nothing is written where
-            the backends agree.
-        on_event: called with (name, event) for each event of a child process.
+        build_model: function without arguments that returns a Keras model, compiled or not. It
+            must be at the top level of a module, so that other processes can import it; or a
+            string "module:function" or "file.py:function".
+        x: inputs: an array of samples, a list of arrays for a model with several inputs, or the
+            name of a data set as in `ae_multi.load_data` ("auto", "mnist-sample").
+        y: targets: an array, a list of arrays, or None. None uses the inputs if the outputs have
+            their shapes, otherwise numbers on [0, 1) from ``seed``.
+        backends: backend names; None for every installed one. None also includes two backends
+            that only run a model forward: Keras's "numpy" backend if JAX takes part, whose
+            convolutions it uses, and "openvino" if it is installed.
+        shape: instead of ``x``: the shape of one sample, or a list of shapes; 256 samples are
+            drawn from ``seed``.
+        seed: integer for every seed that the model leaves open.
+        steps: number of training steps to compare.
+        batch_size: samples per step.
+        epoch: whether to also compare an epoch of SGD with momentum.
+        float64: whether to also compare everything but the training in true float64.
+        training: number of epochs to train with the model's own optimizer; 0 for none.
+        plans: whether to also take the steps and train with every plan of each backend.
+        spread_runs: number of repetitions of the training, perturbed by rounding.
+        data_path: path of the files of a named data set, or None.
+        pythons: dict of backend to interpreter, for backends that are installed in other
+            environments.
+        script: path of a script to write, or None. The script reproduces the first divergence with
+            Keras alone, if it is in a layer's output, a gradient, a weight or a loss. No script is
+            written if the backends agree.
+        on_event: called with (name, event) for each event of a child process; or None.
 
     Returns:
-        A `Report`.
+        The stages that were compared and where they differ.
 
     Raises:
-        InputError: a build function that cannot be imported or builds no model, or data that do
-            not fit it.
-        BackendError: a backend asked for is not installed, or none of them can train.
-        WorkerError: a child process that failed.
+        InputError: the build function cannot be imported or returns no model, or the data do not
+            fit the model.
+        BackendError: a backend in ``backends`` is not installed, or none of them can train.
+        WorkerError: a child process failed.
     """
-    names, forward_only, python, left_out = _who_takes_part(backends, dict(pythons or {}))
+    names, forward_only, python, left_out = _select_backends(backends, dict(pythons or {}))
     reference = fastest(names)
     with tempfile.TemporaryDirectory() as folder:
         launcher = TraceLauncher(
@@ -97,57 +108,68 @@ def check(
             plans,
         )
         ulp_perturbed = (spread_runs if training else 0) if epoch or training else None
-        found = record_all(launcher, names, reference, forward_only, ulp_perturbed, float64)
+        recordings = record_all(launcher, names, reference, forward_only, ulp_perturbed, float64)
         by_plans = {name: trace for b in names for name, trace in launcher.by_plans(b).items()}
         report = Report(
             model=reference_to(build_model),
             stages=compare_traces(
-                found.traces,
-                found.oracle,
-                found.perturbed,
-                found.exact,
-                found.ulp_perturbed,
+                recordings.traces,
+                recordings.oracle,
+                recordings.perturbed,
+                recordings.exact,
+                recordings.ulp_perturbed,
                 by_plans,
             ),
-            backends={name: trace.about for name, trace in found.traces.items()},
+            backends={name: trace.about for name, trace in recordings.traces.items()},
             oracle=reference,
             not_comparable=sorted(
-                {n for t in found.traces.values() for n in t.about["not_comparable"]}
+                {n for t in recordings.traces.values() for n in t.about["not_comparable"]}
             ),
-            left_out={**left_out, **found.left_out},
-            curves=curves(found.traces, found.oracle, found.ulp_perturbed, found.injected),
+            left_out={**left_out, **recordings.left_out},
+            curves=curves(
+                recordings.traces, recordings.oracle, recordings.ulp_perturbed, recordings.injected
+            ),
         )
         if script is None or report.agree:
             return report
-        return replace(report, unscripted=_write_script(Path(script), report, launcher, found))
+        return replace(report, unscripted=_write_script(Path(script), report, launcher, recordings))
 
 
-def _write_script(path, report, launcher, found):
-    """Write what reproduces the first divergence; return why it cannot be, or None."""
+def _write_script(
+    path: Path, report: Report, launcher: TraceLauncher, recordings: Recordings
+) -> str | None:
+    """Write a script that reproduces the first divergence; return why that fails, or None."""
     first = report.first_divergence
+    assert first is not None
     writers = dict.fromkeys(("forward", "training forward"), write_script) | dict.fromkeys(
         ("gradient", "one step", "losses"), write_training_script
     )
     if first.stage not in writers:
-        return f"what the stage {first.stage!r} compares is not Keras's alone"
-    # Where the float64 of the oracle's backend is odd, the other backends' values are the measure.
-    right = found.traces[first.reference] if first.reference else found.oracle
+        return f"the stage {first.stage!r} cannot be reproduced with Keras alone"
+    # If the oracle's backend is the one that differs, another backend is the reference.
+    right = recordings.traces[first.reference] if first.reference else recordings.oracle
     exact = right.values(first.stage)[first.place]
     return writers[first.stage](path, first, launcher.repro_data(report.oracle, first), exact)
 
 
-def _who_takes_part(backends, pythons):
-    """(backends that train, those that run forward: whether each was asked for, pythons, left out).
+def _select_backends(
+    backends: Sequence[str] | None, pythons: Mapping[str, str]
+) -> tuple[tuple[str, ...], dict[str, bool], dict[str, str], dict[str, str]]:
+    """Return the backends of a check and their interpreters.
 
-    Keras's NumPy backend borrows its convolutions from JAX, so that it runs where JAX does.
+    Keras's NumPy backend uses the convolutions of JAX, so it runs in JAX's environment.
+
+    Returns:
+        (backends that train, dict of forward-only backend to whether the user named it, dict of
+        backend to interpreter, dict of backend left out to the reason).
     """
-    asked = None if backends is None else tuple(backends)
-    forward = [name for name in FORWARD_ONLY if asked is not None and name in asked]
-    trained = None if asked is None else tuple(name for name in asked if name not in FORWARD_ONLY)
+    requested = None if backends is None else tuple(backends)
+    forward = [name for name in FORWARD_ONLY if requested is not None and name in requested]
+    trained = None if requested is None else tuple(n for n in requested if n not in FORWARD_ONLY)
     if trained == ():
         raise BackendError(
-            "Expected a backend among torch, tensorflow and jax, whose float64 is the measure. "
-            f"Received: {', '.join(asked)}."
+            "Expected at least one of torch, tensorflow and jax, which compute the float64 "
+            f"reference. Received: {', '.join(backends or ())}."
         )
     interpreters = Interpreters(
         backends=trained, pythons={n: p for n, p in pythons.items() if n not in FORWARD_ONLY}
@@ -155,7 +177,7 @@ def _who_takes_part(backends, pythons):
     names, missing = interpreters.available()
     python = {name: interpreters.python(name) for name in names}
     forward_only = dict.fromkeys(forward, True)
-    if asked is None:
+    if requested is None:
         if "jax" in names:
             forward_only["numpy"] = False
         if "openvino" in pythons or installed("openvino"):

@@ -1,36 +1,38 @@
-"""What a comparison of traces says of one place, and of one stage."""
+"""Results of a comparison of traces: one entry, and one stage."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from ae_multi.selection import FORWARD_ONLY
 
-# A larger relative error says nothing but that the values are others; then they are shown.
+# Outside of this range a relative error is not informative; the two values are shown instead.
 LARGEST_RELATIVE = 1e3
 _SMALLEST_RELATIVE = 1e-30
-# What reports of version 0.1 call attributes, where that is another name.
+# Attribute: its key in reports, which keep the names of version 0.1.
 _RECORDED_NAMES = {"stage": "rung", "diverging": "guilty"}
 
 
 @dataclass(frozen=True)
 class Divergence:
-    """One place that was compared, and what each backend is off by.
+    """Errors and bounds of every backend at one place of a comparison.
 
     Attributes:
         stage: a key of `ae_multi.parity.stages.STAGES`.
         place: position of the entry in its stage, from 0.
-        name: the layer or weight, or the step.
-        layer: class of the layer; empty where there is none.
+        name: name of the layer, the weight or the step.
+        layer: class of the layer, or "".
         shape: shape of the values.
-        error: dict of backend to largest error, relative to ``scale``; of integers, absolute.
-        bound: dict of backend to the error allowed.
-        diverging: the backends that train and are beyond their bound. They decide the verdict.
-        source: dict of backend to what its bound comes from, a key of
+        error: dict of backend to largest error, divided by ``scale``; absolute for integers.
+        bound: dict of backend to the allowed error.
+        diverging: backends that can train and exceed their bound. They decide the verdict.
+        source: dict of backend to the source of its bound, a key of
             `ae_multi.parity.bounds.SOURCES`.
-        remarks: the backends beyond their bound that only run forward.
-        scale: what errors are relative to.
-        measure: what that is, in words; "" for integers, whose errors are absolute.
-        at: dict of backend to (its value, the right one) where its error is largest.
+        remarks: forward-only backends that exceed their bound.
+        scale: number that the errors are divided by.
+        measure: name of the scale; "" for integers, whose errors are absolute.
+        at: dict of backend to (its value, the exact value) where its error is largest.
         reference: backend whose values the others are compared with; "" for the float64 reference.
     """
 
@@ -38,32 +40,32 @@ class Divergence:
     place: int
     name: str
     layer: str
-    shape: tuple
-    error: dict
-    bound: dict
-    diverging: tuple
-    source: dict
-    remarks: tuple = ()
+    shape: tuple[int, ...]
+    error: dict[str, float]
+    bound: dict[str, float]
+    diverging: tuple[str, ...]
+    source: dict[str, str]
+    remarks: tuple[str, ...] = ()
     scale: float = 1.0
     measure: str = "largest value"
-    at: dict = field(default_factory=dict)
+    at: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     reference: str = ""
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.describe(self.diverging)
 
-    def to_json(self):
-        """The divergence as plain values, under the names that recorded reports have."""
+    def to_json(self) -> dict[str, Any]:
+        """Return the divergence as a dict with the keys of recorded reports."""
         return {_RECORDED_NAMES.get(name, name): value for name, value in asdict(self).items()}
 
     @property
-    def agreeing(self):
+    def agreeing(self) -> tuple[str, ...]:
         """The backends within their bounds."""
         beyond = (*self.diverging, *self.remarks)
         return tuple(backend for backend in self.error if backend not in beyond)
 
-    def describe(self, backends):
-        """What is to be said of some backends here, as one sentence."""
+    def describe(self, backends: Sequence[str]) -> str:
+        """Return a sentence about the errors of ``backends`` at this place."""
         kind = f" ({self.layer})" if self.layer else ""
         head = f"{self.stage}: {self.name}{kind}, shape {self.shape}"
         if backends and self.agreeing:
@@ -72,11 +74,11 @@ class Divergence:
             head = f"{head}: {listed(backends)} {verb} from {listed(self.agreeing)}{agree}"
         return f"{head}: " + ", ".join(map(self._amount, backends))
 
-    def _amount(self, backend):
-        """By how much a backend is off, in words."""
+    def _amount(self, backend: str) -> str:
+        """Return a phrase about the error of one backend."""
         error, bound = self.error[backend], self.bound[backend]
-        says_little = not _SMALLEST_RELATIVE < error <= LARGEST_RELATIVE
-        if backend in self.at and (says_little or not self.measure):
+        is_extreme = not _SMALLEST_RELATIVE < error <= LARGEST_RELATIVE
+        if backend in self.at and (is_extreme or not self.measure):
             value, right = self.at[backend]
             return f"{backend} has {_shown(value)} where {_shown(right)} is right"
         if not bound:
@@ -87,75 +89,75 @@ class Divergence:
         )
 
     @property
-    def excess(self):
-        """The largest error over its bound, of backends that train: above 1 where one diverges."""
+    def excess(self) -> float:
+        """The largest error over its bound among training backends; above 1 if one diverges."""
         return max(map(self.share, self._deciding))
 
     @property
-    def worst(self):
-        """The backend, of those that train, that is closest to its bound or farthest beyond it."""
+    def worst(self) -> str:
+        """The training backend with the largest error over its bound."""
         return max(self._deciding, key=self.share)
 
     @property
-    def _deciding(self):
+    def _deciding(self) -> list[str]:
         return [b for b in self.error if b not in FORWARD_ONLY] or list(self.error)
 
-    def share(self, backend):
-        """A backend's error over its bound."""
+    def share(self, backend: str) -> float:
+        """Return the error of a backend over its bound."""
         if not self.error[backend]:
             return 0.0
         return self.error[backend] / self.bound[backend] if self.bound[backend] else math.inf
 
 
-def listed(names):
-    """Names as a sentence lists them."""
+def listed(names: Sequence[str]) -> str:
+    """Return the names as a list in a sentence: "a, b and c"."""
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def _shown(value):
+def _shown(value: Any) -> str:
     return f"{value:.9g}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of a comparison.
+    """Result of one stage of a comparison.
 
     Attributes:
         name: a key of `ae_multi.parity.stages.STAGES`.
-        entries: a `Divergence` for each place that was compared, in order, within its bound or not.
+        entries: a `Divergence` for each compared place, in order, within its bound or not.
     """
 
     name: str
-    entries: list
+    entries: list[Divergence]
 
     @property
-    def compared(self):
-        """How many places were compared."""
+    def compared(self) -> int:
+        """Number of compared places."""
         return len(self.entries)
 
     @property
-    def closest(self):
-        """The entry closest to its bound or farthest beyond it."""
+    def closest(self) -> Divergence:
+        """The entry with the largest error over its bound."""
         return max(self.entries, key=lambda entry: entry.excess)
 
     @property
-    def largest(self):
+    def largest(self) -> dict[str, float]:
         """Dict of backend to its largest error in this stage."""
         backends = dict.fromkeys(backend for entry in self.entries for backend in entry.error)
         return {b: max(entry.error.get(b, 0.0) for entry in self.entries) for b in backends}
 
     @property
-    def divergences(self):
-        """Entries beyond their bounds, first things first."""
+    def divergences(self) -> list[Divergence]:
+        """Entries in which a backend that can train exceeds its bound, in order."""
         return [entry for entry in self.entries if entry.diverging]
 
     @property
-    def remarks(self):
-        """Entries where a backend that only runs forward is beyond its bound."""
+    def remarks(self) -> list[Divergence]:
+        """Entries in which a forward-only backend exceeds its bound."""
         return [entry for entry in self.entries if entry.remarks]
 
     @property
-    def holds(self):
-        """Whether every backend that trains is within its bound everywhere."""
+    def holds(self) -> bool:
+        """Whether every backend that can train is within its bound in every entry."""
         return not self.divergences

@@ -1,69 +1,84 @@
-"""Compare what has to be equal: initial weights bit for bit, integers by their values."""
+"""Comparisons that demand equality: of initial weights bit for bit, of integers by value."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 
-def is_whole(array):
-    """Whether an array holds integers or truth values."""
+def is_whole(array: np.ndarray) -> bool:
+    """Return whether an array contains integers or booleans."""
     return array.dtype.kind in "iub"
 
 
-def equal_bits(values, exact):
-    """What a `Divergence` says where nothing but equality will do.
+def equal_bits(values: Mapping[str, np.ndarray], exact: np.ndarray) -> dict[str, Any]:
+    """Return the errors and bounds of a `Divergence` whose values must be equal bit for bit.
 
-    What most backends hold is right; where they are as many, it is what lies closest to the oracle.
-    Integers are equal where their values are, whatever the width of their type.
+    The values of the majority of backends are the reference. In a tie, it is the values closest
+    to the oracle. Integers are compared by value, not by the width of their type.
 
     Args:
         values: dict of backend to array.
-        exact: array, what the oracle holds.
+        exact: array of the oracle.
 
     Returns:
         Dict of ``error``, ``bound``, ``source``, ``scale``, ``measure`` and ``at``.
     """
-    whole = all(map(is_whole, values.values()))
-    bits = {b: (a.dtype, (a.astype(np.int64) if whole else a).tobytes()) for b, a in values.items()}
-    if whole:
-        bits = {backend: held for backend, (_, held) in bits.items()}
+    integers = all(map(is_whole, values.values()))
+    bits: dict[str, Any] = {
+        b: (None, a.astype(np.int64).tobytes()) if integers else (a.dtype, a.tobytes())
+        for b, a in values.items()
+    }
 
-    def trust(backend):
+    def trust(backend: str) -> tuple[int, float]:
         gap = np.sum(np.abs(values[backend].astype(np.float64) - exact))
         return list(bits.values()).count(bits[backend]), -gap
 
-    measure = max(values, key=trust)
-    right = values[measure]
-    error, at = {}, {}
+    reference = max(values, key=trust)
+    right = values[reference]
+    error: dict[str, float] = {}
+    at: dict[str, Any] = {}
     for backend, array in values.items():
-        if bits[backend] == bits[measure]:
+        if bits[backend] == bits[reference]:
             error[backend] = 0.0
-        elif whole:
+        elif integers:
             error[backend], at[backend] = _integer_error(array, right)
         else:
             gaps = np.abs(array.astype(np.float64) - right.astype(np.float64))
             error[backend] = max(float(np.max(gaps, initial=0.0)) / _size(right), 2.0**-149)
             at[backend] = _where(array, right, gaps)
-    return _divergence(error, dict.fromkeys(error, 0.0), at, right, "" if whole else None)
+    return _divergence(error, dict.fromkeys(error, 0.0), at, right, "" if integers else None)
 
 
-def equal_integers(values, exact, moves):
-    """What a `Divergence` says of integers: exact, but for what shaking moves.
+def equal_integers(
+    values: Mapping[str, np.ndarray], exact: np.ndarray, moves: Sequence[np.ndarray]
+) -> dict[str, Any]:
+    """Return the errors and bounds of a `Divergence` of integers.
+
+    The bound is the largest difference between the oracle and the perturbed oracles, usually 0.
 
     Args:
         values: dict of backend to array.
-        exact: array, what the oracle holds.
-        moves: list of arrays, what the perturbed oracles hold.
+        exact: array of the oracle.
+        moves: arrays of the perturbed oracles.
 
     Returns:
-        As `equal_bits`.
+        The same dict as `equal_bits`.
     """
     moved = max((_integer_error(array, exact)[0] for array in moves), default=0.0)
-    off = {backend: _integer_error(array, exact) for backend, array in values.items()}
-    error = {backend: found[0] for backend, found in off.items()}
-    at = {backend: found[1] for backend, found in off.items()}
+    errors = {backend: _integer_error(array, exact) for backend, array in values.items()}
+    error = {backend: result[0] for backend, result in errors.items()}
+    at = {backend: result[1] for backend, result in errors.items()}
     return _divergence(error, dict.fromkeys(error, moved), at, exact, "")
 
 
-def _divergence(error, bound, at, right, measure):
+def _divergence(
+    error: dict[str, float],
+    bound: dict[str, float],
+    at: dict[str, Any],
+    right: np.ndarray,
+    measure: str | None,
+) -> dict[str, Any]:
     return {
         "error": error,
         "bound": bound,
@@ -74,22 +89,22 @@ def _divergence(error, bound, at, right, measure):
     }
 
 
-def _where(array, right, gaps):
-    """The two values that differ most, or the two types if it is they that differ."""
+def _where(array: np.ndarray, right: np.ndarray, gaps: np.ndarray) -> tuple[Any, Any]:
+    """Return the two values that differ most, or the names of the two types if they differ."""
     if array.dtype != right.dtype:
         return f"numbers of type {array.dtype}", str(right.dtype)
     place = np.argmax(gaps)
     return array.flat[place].item(), right.flat[place].item()
 
 
-def _integer_error(array, right):
-    """(the largest difference over the largest of ``right``, the two integers that differ)."""
+def _integer_error(array: np.ndarray, right: np.ndarray) -> tuple[float, tuple[int, int]]:
+    """Return (largest difference over the largest value of ``right``, the two integers there)."""
     differ = array != right
-    # Python's integers have no width that a difference could leave.
+    # Python integers do not overflow in a difference.
     pairs = zip(array[differ].tolist(), right[differ].tolist(), strict=True)
     first, second = max(pairs, key=lambda pair: abs(pair[0] - pair[1]), default=(0, 0))
     return abs(first - second) / _size(right), (first, second)
 
 
-def _size(array):
+def _size(array: np.ndarray) -> float:
     return float(np.max(np.abs(array.astype(np.float64)), initial=0.0)) or 1.0

@@ -1,8 +1,8 @@
-"""True float64 on every backend, for processes that prove parity and for nothing else.
+"""True float64 on every backend, for processes that check parity only.
 
-Keras 3.15 demotes float64 to float32 on all backends but TensorFlow, in a private table, and on
-TensorFlow casts Python numbers by way of float32. Both are undone here. JAX needs a switch of its
-own, which `ae_multi.backends.jax` throws.
+Keras 3.15 demotes float64 to float32 on all backends except TensorFlow, in a private table. On
+TensorFlow it casts Python numbers to float32 first. `install` undoes both. JAX also needs a switch
+that `ae_multi.backends.jax` sets.
 """
 
 from ae_multi import backends
@@ -10,8 +10,8 @@ from ae_multi._keras import keras
 from ae_multi._keras_internals import allow_float64
 
 
-def install():
-    """Make float64 mean float64 in this process; call it before any model is built."""
+def install() -> None:
+    """Enable true float64 in this process. Call it before any model is built."""
     allow_float64()
     keras.config.set_floatx("float64")
     backends.current().allow_float64()

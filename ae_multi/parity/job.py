@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -55,6 +56,6 @@ class TraceJob:
         return {"run": "ae_multi.parity.worker:record_traces", **dataclasses.asdict(self)}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> TraceJob:
+    def from_dict(cls, values: Mapping[str, Any]) -> TraceJob:
         """Return the job of a dict that `to_dict` made."""
         return cls(**{name: value for name, value in values.items() if name != "run"})

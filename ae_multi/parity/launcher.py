@@ -1,8 +1,13 @@
-"""Have a model's traces recorded, each in a process of its own."""
+"""Launcher of the child processes that record a model's traces."""
+
+from __future__ import annotations
 
 import dataclasses
 import os
+import subprocess
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ae_multi.errors import WorkerError
 from ae_multi.parity.job import TraceJob
@@ -13,45 +18,52 @@ from ae_multi.randomness.streams import check_seed
 from ae_multi.subprocesses.launcher import run
 from ae_multi.validation import check_positive
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from ae_multi._keras import keras
+    from ae_multi.parity.divergence import Divergence
+
 _PERTURBED_RUNS = 4
 
 
 class TraceLauncher:
-    """Traces of one model on one set of data, each recorded in a process of its own.
+    """Record traces of one model on one data set, each in a child process.
 
-    The first trace's initial weights start the others, so that one weight drawn otherwise does
-    not make all that follows incomparable; the first stage shows it all the same.
+    All traces start from the initial weights of the first trace. If a backend draws another weight,
+    the stage "start" reports it, and the later stages remain comparable.
 
     Args:
-        build_model, x, y, shape, seed, steps, batch_size, data_path: as `check` takes them.
-        folder: where the traces go; it must last as long as they are recorded.
+        build_model, x, y, shape, seed, steps, batch_size, data_path: as for `check`.
+        folder: folder for the traces; it must exist as long as traces are recorded.
         python: function from a backend's name to its interpreter.
         epoch: whether to record an epoch of SGD.
-        epochs: how many epochs of the model's own optimizer to record.
-        plans: whether each backend's steps are also taken by each of its plans.
+        epochs: number of epochs of the model's own optimizer to record.
+        plans: whether to also take the steps with every plan of each backend.
         on_event: called with (name, event) for each event of a child process, or None.
     """
 
     def __init__(
         self,
-        build_model,
-        x,
-        y,
-        shape,
-        seed,
-        steps,
-        batch_size,
-        folder,
-        python,
-        epoch=False,
-        epochs=0,
-        data_path=None,
-        on_event=None,
-        plans=False,
-    ):
+        build_model: Callable[[], keras.Model] | str,
+        x: ArrayLike | list[ArrayLike] | str | None,
+        y: ArrayLike | list[ArrayLike] | None,
+        shape: Sequence[Any] | None,
+        seed: int,
+        steps: int,
+        batch_size: int,
+        folder: os.PathLike[str] | str,
+        python: Callable[[str], Any],
+        epoch: bool = False,
+        epochs: int = 0,
+        data_path: str | None = None,
+        on_event: Callable[[str, dict[str, Any]], object] | None = None,
+        plans: bool = False,
+    ) -> None:
         check_positive(steps=steps, batch_size=batch_size, epochs=epochs + 1)
         self._folder, self._python, self._on_event = Path(folder), python, on_event
-        self._children, self._stopped, self._plans = set(), False, bool(plans)
+        self._children: set[subprocess.Popen[bytes]] = set()
+        self._stopped, self._plans = False, bool(plans)
         data = hand_over(x, y, shape, check_seed(seed), self._folder / "data.npz", data_path)
         self._job = TraceJob(
             build=reference_to(build_model),
@@ -65,67 +77,85 @@ class TraceLauncher:
             epochs=epochs,
         )
 
-    def trace(self, backend, python=None):
-        """The float32 `Trace` of a backend, by another interpreter than usual if one is given."""
-        return self._first(self._record(backend, backend, python, plans=self._plans))
+    def trace(self, backend: str, python: str | None = None) -> Trace:
+        """Record the float32 trace of a backend, with the interpreter ``python`` if given."""
+        return self._load_first(self._record(backend, backend, python, plans=self._plans))
 
-    def by_plans(self, backend):
-        """Dict of "backend plan" to `Trace`, of the plans recorded beside the backend's trace."""
+    def by_plans(self, backend: str) -> dict[str, Trace]:
+        """Return a dict of "backend plan" to trace, for the plans recorded with a backend."""
         paths = sorted(self._folder.glob(f"{backend}+*.npz"))
         return {path.stem.replace("+", " "): Trace.load(path) for path in paths}
 
-    def trace_with_perturbed(self, backend, ulp_perturbed, injected=False):
-        """Its float32 `Trace`, a list of those perturbed, and that with a fault or None."""
+    def trace_with_perturbed(
+        self, backend: str, ulp_perturbed: int, injected: bool = False
+    ) -> tuple[Trace, list[Trace], Trace | None]:
+        """Record the float32 trace of a backend and further traces of its trainings.
+
+        Args:
+            backend: name of the backend.
+            ulp_perturbed: number of trainings that are perturbed by rounding.
+            injected: whether to also record trainings with a learning rate that is too large.
+
+        Returns:
+            (trace, perturbed traces, trace with the fault or None). A model that cannot be trained
+            has the first trace only.
+        """
         paths, faults = (
             self._paths("ulp_perturbed", ulp_perturbed),
             self._paths("injected", int(injected)),
         )
-        found = self._first(
+        trace = self._load_first(
             self._record(backend, backend, ulp_perturbed=paths, injected=faults, plans=self._plans)
         )
-        # A model that cannot be trained leaves none of them.
-        others, wrong = ([Trace.load(p) for p in ps if Path(p).exists()] for ps in (paths, faults))
-        return found, others, (wrong or [None])[0]
+        perturbed, faulty = (
+            [Trace.load(p) for p in ps if Path(p).exists()] for ps in (paths, faults)
+        )
+        return trace, perturbed, faulty[0] if faulty else None
 
-    def oracle(self, backend):
-        """(the float64 `Trace`, list of those perturbed by rounding), after the first trace."""
+    def oracle(self, backend: str) -> tuple[Trace, list[Trace]]:
+        """Record the oracle, after the first trace; return (float64 trace, perturbed traces)."""
         paths = self._paths("perturbed", _PERTURBED_RUNS)
         path = self._record(backend, "oracle", float64=True, perturbed=paths)
         return Trace.load(path), [Trace.load(path) for path in paths if Path(path).exists()]
 
-    def exact(self, backend):
-        """The float64 `Trace` of another backend, without the model's own training."""
+    def exact(self, backend: str) -> Trace:
+        """Record the float64 trace of another backend, without the model's own training."""
         path = self._record(backend, f"{backend} in float64", float64=True, epochs=0)
         return Trace.load(path)
 
-    def repro_data(self, backend, divergence):
-        """Path of the .npz that holds the layer behind a divergence, its inputs and weights."""
+    def repro_data(self, backend: str, divergence: Divergence) -> str:
+        """Save the data that reproduce a divergence and return the path of the .npz file.
+
+        The file contains a layer, its inputs and its weights; or the model, its initial weights
+        and the batches of its first steps.
+        """
         path = str(self._folder / "repro_data.npz")
         place = {"stage": divergence.stage, "place": divergence.place, "path": path}
         self._record(backend, "repro_data", repro_data=place)
         return path
 
-    def stop(self):
-        """End what other threads are recording, and record nothing any more."""
+    def stop(self) -> None:
+        """End the recordings of all threads and record nothing more."""
         self._stopped = True
         for child in tuple(self._children):
             child.kill()
 
-    def _first(self, path):
-        """The trace at ``path``; the first one starts those that follow."""
+    def _load_first(self, path: str) -> Trace:
+        """Load the trace at ``path``; the others start from the initial weights of the first."""
         if self._job.start is None:
             self._job = dataclasses.replace(self._job, start=path)
         return Trace.load(path)
 
-    def _paths(self, name, count):
+    def _paths(self, name: str, count: int) -> list[str]:
         return [str(self._folder / f"{name}-{run}.npz") for run in range(count)]
 
-    def _record(self, backend, name, python=None, **changes):
+    def _record(self, backend: str, name: str, python: str | None = None, **changes: Any) -> str:
+        """Run a job with ``changes`` in a child process and return the path of its trace."""
         path = str(self._folder / f"{name}.npz")
         job = dataclasses.replace(self._job, trace=path, **changes).to_dict()
         for event in run(python or self._python(backend), backend, job, self._children):
             if self._stopped:
-                raise WorkerError("The comparison was ended.")
+                raise WorkerError("The comparison was stopped.")
             if self._on_event is not None:
                 self._on_event(name, event)
         return path

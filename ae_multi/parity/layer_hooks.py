@@ -1,6 +1,10 @@
-"""See what every layer of a model gives and draws, whatever kind of model it is."""
+"""Hooks that record the outputs and the random bits of every layer of any Keras model."""
 
 import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
 
 from ae_multi._keras import keras
 from ae_multi._keras_internals import control_flow_functions
@@ -8,66 +12,79 @@ from ae_multi.randomness import noise
 
 
 @contextlib.contextmanager
-def watched_layers():
-    """Collect each layer call inside the block, in the order in which the calls end.
+def watched_layers() -> Iterator[
+    tuple[
+        list[tuple[keras.layers.Layer, list[np.ndarray], list[np.ndarray]]],
+        list[tuple[keras.layers.Layer, np.ndarray]],
+    ]
+]:
+    """Record each layer call inside the block, in the order in which the calls end.
 
-    A layer inside another ends before it, so that the first entry that is wrong is the layer
-    where the fault sits, not one that holds it. Watch eager calls: inside a compiled program
-    there is nothing to see, and inside a loop or branch of `keras.ops` nothing is looked at.
+    The call of an inner layer ends before that of the layer that contains it. So the first entry
+    that differs belongs to the layer with the fault. Only eager calls are recorded: not those of a
+    compiled program, nor those inside a loop or branch of `keras.ops`.
 
     Yields:
-        (calls, draws), lists that fill with (layer, inputs, outputs), of which the last two are
-        lists of NumPy arrays, and with (layer, bits), the random bits that a layer asked for.
+        (calls, draws), two lists that fill inside the block. An entry of ``calls`` is (layer,
+        inputs, outputs), the last two lists of arrays. An entry of ``draws`` is (layer, bits), the
+        random bits that a layer draws.
     """
-    calls, draws, inside, hidden = [], [], [], []
+    calls: list[tuple[keras.layers.Layer, list[np.ndarray], list[np.ndarray]]] = []
+    draws: list[tuple[keras.layers.Layer, np.ndarray]] = []
+    running: list[keras.layers.Layer] = []
+    control_flow: list[Callable[..., Any]] = []
     real_call, real_bits = keras.Layer.__call__, noise.bits
 
-    def watching(layer, *args, **kwargs):
-        if hidden:
+    def record_call(layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
+        if control_flow:
             return real_call(layer, *args, **kwargs)
         inputs = _arrays(args)  # before the call, which may change them in place
-        inside.append(layer)
+        running.append(layer)
         try:
             outputs = real_call(layer, *args, **kwargs)
         finally:
-            inside.pop()
-        if found := _arrays(outputs):
-            calls.append((layer, inputs, found))
+            running.pop()
+        if arrays := _arrays(outputs):
+            calls.append((layer, inputs, arrays))
         return outputs
 
-    def drawing(*args, **kwargs):
-        found = real_bits(*args, **kwargs)
-        if inside and not hidden:
-            draws.append((inside[-1], keras.ops.convert_to_numpy(found)))
-        return found
+    def record_bits(*args: Any, **kwargs: Any) -> Any:
+        bits = real_bits(*args, **kwargs)
+        if running and not control_flow:
+            draws.append((running[-1], keras.ops.convert_to_numpy(bits)))
+        return bits
 
-    def hiding(function):
-        def run(*args, **kwargs):
-            hidden.append(function)
+    def without_recording(function: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any, **kwargs: Any) -> Any:
+            control_flow.append(function)
             try:
                 return function(*args, **kwargs)
             finally:
-                hidden.pop()
+                control_flow.pop()
 
         return run
 
     with contextlib.ExitStack() as stack:
-        _replace(stack, keras.Layer, "__call__", watching)
-        _replace(stack, noise, "bits", drawing)
-        # Some backends trace the body of a loop or branch, some run it at every turn. What is
-        # called in there is therefore seen on no backend; the layer that holds the loop is.
+        _replace(stack, keras.Layer, "__call__", record_call)
+        _replace(stack, noise, "bits", record_bits)
+        # Some backends trace the body of a loop or branch once, others run it in every iteration.
+        # So calls inside of it are recorded on no backend; the call of the layer that contains
+        # the loop is.
         for module, name in control_flow_functions():
-            _replace(stack, module, name, hiding(getattr(module, name)))
+            _replace(stack, module, name, without_recording(getattr(module, name)))
         yield calls, draws
 
 
-def _replace(stack, place, name, function):
+def _replace(
+    stack: contextlib.ExitStack, place: Any, name: str, function: Callable[..., Any]
+) -> None:
+    """Replace an attribute until ``stack`` closes."""
     stack.callback(setattr, place, name, getattr(place, name))
     setattr(place, name, function)
 
 
-def _arrays(structure):
-    """The tensors of numbers of a structure, as NumPy arrays; strings only TensorFlow has."""
+def _arrays(structure: Any) -> list[np.ndarray]:
+    """Return the numeric tensors of a nested structure as NumPy arrays, without strings."""
     tensors = [tensor for tensor in keras.tree.flatten(structure) if keras.ops.is_tensor(tensor)]
     arrays = [keras.ops.convert_to_numpy(tensor) for tensor in tensors]
     return [array for array in arrays if array.dtype.kind not in "OSU"]

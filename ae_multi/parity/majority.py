@@ -1,29 +1,41 @@
-"""Which backend is the odd one out where it is the one that computed the float64 reference.
+"""Detection of a diverging backend that computed the float64 reference itself.
 
-Float64 takes rounding away, but not what a backend computes differently. Where the other backends
-agree with each other and not with the reference, the reference's backend is the one that differs.
+Float64 removes rounding errors, but not what a backend computes differently. If the other backends
+agree with each other and differ from the reference, the reference's backend is the one that
+diverges.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from ae_multi.parity.bounds import MEASURED
+from ae_multi.parity.divergence import Divergence
 from ae_multi.selection import FORWARD_ONLY
 
 
-def blame_reference(divergence, values, backend, scale, bound):
-    """The divergence, blamed on the reference's backend where the others agree without it.
+def blame_reference(
+    divergence: Divergence,
+    values: Mapping[str, np.ndarray],
+    backend: str | None,
+    scale: float | np.ndarray,
+    bound: Mapping[str, float],
+) -> Divergence:
+    """Attribute a divergence to the reference's backend if all other backends agree.
 
     Args:
-        divergence: a `Divergence` of errors against the reference.
+        divergence: errors against the reference.
         values: dict of backend to array.
-        backend: the one that computed the reference; None where that is not known.
-        scale: what errors are relative to: a number, or an array like the values.
-        bound: dict of backend to the error allowed, whatever the others are off by.
+        backend: backend that computed the reference, or None if unknown.
+        scale: divisor of the errors: a number, or an array of the shape of the values.
+        bound: dict of backend to the allowed error, without the amount that depends on the errors
+            of the other backends.
 
     Returns:
-        The divergence as it is, or one whose errors are distances from one of the others.
+        ``divergence`` itself, or a divergence whose errors are distances from one of the other
+        backends.
     """
     trained = [b for b in divergence.error if b != backend and b not in FORWARD_ONLY]
     if backend is None or backend not in values or not trained:
@@ -32,11 +44,11 @@ def blame_reference(divergence, values, backend, scale, bound):
     if not set(trained) <= set(divergence.diverging):
         if backend in divergence.error:
             return divergence
-        # In float64 the others have no measure but each other, and their bounds grew with that.
+        # In float64 the other backends' bounds depend on each other's errors and grew with them.
         allowed *= MEASURED
     distance = _distances(values, scale)
     forward_only = [b for b in divergence.remarks if b != backend]
-    # The largest group of trained and forward-only backends: those within reach of its centre.
+    # Groups of backends whose distance from a centre is within their bounds; take the largest.
     groups = {
         centre: [
             b for b in [*trained, *forward_only] if distance(centre, b) <= bound[centre] + bound[b]
@@ -61,17 +73,22 @@ def blame_reference(divergence, values, backend, scale, bound):
     )
 
 
-def _distances(values, scale):
-    def distance(one, other):
-        with np.errstate(invalid="ignore"):  # of two infinities
+def _distances(
+    values: Mapping[str, np.ndarray], scale: float | np.ndarray
+) -> Callable[[str, str], float]:
+    """Return a function of two backends to the largest relative difference of their values."""
+
+    def distance(one: str, other: str) -> float:
+        with np.errstate(invalid="ignore"):  # infinity minus infinity
             gaps = np.abs(values[one].astype(np.float64) - values[other].astype(np.float64))
-        found = float(np.max(gaps / scale, initial=0.0))
-        return found if np.isfinite(found) else np.inf
+        largest = float(np.max(gaps / scale, initial=0.0))
+        return largest if np.isfinite(largest) else np.inf
 
     return distance
 
 
-def _farthest(values, right):
+def _farthest(values: np.ndarray, right: np.ndarray) -> tuple[Any, Any]:
+    """Return the value that differs most and its counterpart in ``right``."""
     if not values.size:
         return (0.0, 0.0)
     place = np.argmax(np.abs(values.astype(np.float64) - right.astype(np.float64)))

@@ -1,19 +1,31 @@
-"""The model under comparison: found, built, fed and started the same in every process."""
+"""Import and build the model of a check in the same way in every process."""
+
+from __future__ import annotations
 
 import importlib
 import importlib.util
 import inspect
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from ae_multi.errors import InputError, in_a_line
 
+if TYPE_CHECKING:
+    import numpy as np
 
-def reference_to(build_model):
-    """A string from which another process finds the function: "module:name" or "file.py:name".
+    from ae_multi._keras import keras
+
+
+def reference_to(build_model: Callable[[], keras.Model] | str) -> str:
+    """Return a reference to a function: "module:name" or "file.py:name".
+
+    Another process imports the function from this reference, see `find`.
 
     Raises:
-        InputError: a lambda, a function inside a function, or one typed at a prompt.
+        InputError: a lambda, a nested function, or a function typed at a prompt.
     """
     if isinstance(build_model, str):
         return build_model
@@ -30,25 +42,25 @@ def reference_to(build_model):
     except (TypeError, OSError):
         raise InputError(
             "Expected a function that another process can import. "
-            f"Received: {name}, which no file holds."
+            f"Received: {name}, which is not defined in a file."
         ) from None
 
 
-def find(reference):
-    """The function behind a reference.
+def find(reference: str) -> Callable[[], Any]:
+    """Import the function that a reference names.
 
     Raises:
-        InputError: no such module, file or function, or one that fails while it is imported.
+        InputError: the module, file or function does not exist, or its import fails.
     """
-    place, found, name = reference.rpartition(":")
-    if not found or not place or not name:
+    place, separator, name = reference.rpartition(":")
+    if not separator or not place or not name:
         raise InputError(
             "Expected a build function as module:function or file.py:function. "
             f"Received: {reference!r}."
         )
     try:
         module = _from_file(place) if place.endswith(".py") else importlib.import_module(place)
-    except Exception as error:  # the user's module may fail in any way
+    except Exception as error:  # a user's module can raise any exception
         raise InputError(
             f"Expected to be able to import {place}. Received: {in_a_line(error)}."
         ) from error
@@ -57,26 +69,26 @@ def find(reference):
     return getattr(module, name)
 
 
-def _from_file(path):
-    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+def _from_file(path: str) -> ModuleType:
+    spec: Any = importlib.util.spec_from_file_location(Path(path).stem, path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
 
 
-def build(reference, inputs):
-    """The model that a reference builds, with weights for ``inputs`` and compiled.
+def build(reference: str, inputs: Sequence[np.ndarray]) -> keras.Model:
+    """Build the model of a reference, create its weights for ``inputs``, and compile it.
 
-    What is not compiled gets Adam and the mean squared error.
+    A model that is not compiled is compiled with Adam and the mean squared error.
 
     Args:
-        reference: as `find` takes it.
-        inputs: list of arrays of samples, one for each input of the model.
+        reference: reference to the build function, see `find`.
+        inputs: arrays of samples, one for each input of the model.
 
     Raises:
-        InputError: a function that fails or returns no Keras model, or a model that does not
-            take the inputs.
+        InputError: the function fails or does not return a Keras model, or the model does not
+            accept the inputs.
     """
     from ae_multi._keras import keras
 
@@ -84,7 +96,7 @@ def build(reference, inputs):
         model = find(reference)()
     except InputError:
         raise
-    except Exception as error:  # the user's function may fail in any way
+    except Exception as error:  # a user's function can raise any exception
         raise InputError(
             f"Expected {reference} to build a model. Received: {in_a_line(error)}."
         ) from error
@@ -94,7 +106,7 @@ def build(reference, inputs):
         )
     try:
         model(one_or_list([array[:2] for array in inputs]))
-    except Exception as error:  # shapes that do not fit fail differently on each backend
+    except Exception as error:  # wrong shapes raise different exceptions on each backend
         received = ", ".join(_with_n(array.shape) for array in inputs)
         expected = _input_shapes(model)
         if expected is not None and expected != received:
@@ -111,14 +123,19 @@ def build(reference, inputs):
     return model
 
 
-def check_targets(reference, model, inputs, targets):
-    """Raise `InputError` unless the model's loss takes the targets.
+def check_targets(
+    reference: str,
+    model: keras.Model,
+    inputs: Sequence[np.ndarray],
+    targets: Sequence[np.ndarray],
+) -> None:
+    """Raise `InputError` unless the model's loss accepts the targets.
 
     Args:
-        reference: where the model came from, for the message.
-        model: a compiled model that takes ``inputs``.
-        inputs: list of arrays of samples, one for each input.
-        targets: list of arrays of samples, one for each output.
+        reference: reference to the build function, for the message.
+        model: a compiled model that accepts ``inputs``.
+        inputs: arrays of samples, one for each input.
+        targets: arrays of samples, one for each output.
     """
     from ae_multi._keras import keras
 
@@ -126,13 +143,13 @@ def check_targets(reference, model, inputs, targets):
         one_or_list([keras.ops.convert_to_tensor(array[:2]) for array in arrays])
         for arrays in (inputs, targets)
     )
-    found = model(x)
+    y_pred = model(x)
     try:
-        outputs = len(keras.tree.flatten(found))
+        outputs = len(keras.tree.flatten(y_pred))
         if outputs != len(targets):
             raise ValueError(f"{len(targets)} targets for {outputs} outputs")
-        model.compute_loss(x=x, y=y, y_pred=found, training=False)
-    except Exception as error:  # a loss may fail in any way
+        model.compute_loss(x=x, y=y, y_pred=y_pred, training=False)
+    except Exception as error:  # a loss can raise any exception
         shapes = ", ".join(str(array.shape) for array in targets)
         raise InputError(
             f"Expected the loss of {reference} to take targets of shapes {shapes}. "
@@ -140,8 +157,8 @@ def check_targets(reference, model, inputs, targets):
         ) from error
 
 
-def _input_shapes(model):
-    """The shapes that ``model`` takes, "(n, 28, 28, 1)", or None where it does not say."""
+def _input_shapes(model: keras.Model) -> str | None:
+    """Return the model's input shapes as text, "(n, 28, 28, 1)", or None if they are unknown."""
     try:
         shapes = model.input_shape
     except AttributeError:  # a subclassed model has no fixed shape
@@ -149,11 +166,11 @@ def _input_shapes(model):
     return ", ".join(map(_with_n, shapes if isinstance(shapes, list) else [shapes]))
 
 
-def _with_n(shape):
-    """A shape in words, with n samples: "(n, 28, 28, 1)"."""
+def _with_n(shape: Sequence[int | None]) -> str:
+    """Return a shape as text, with n samples: "(n, 28, 28, 1)"."""
     return f"({', '.join(['n', *map(str, shape[1:])])})"
 
 
-def one_or_list(arrays):
-    """What Keras takes for one input, or for several."""
+def one_or_list(arrays: Sequence[Any]) -> Any:
+    """Return the only array, or a list of several, as Keras expects its inputs."""
     return arrays[0] if len(arrays) == 1 else list(arrays)

@@ -1,6 +1,8 @@
-"""Perturb a training as float32 rounding would perturb it."""
+"""Perturbation of a float64 training by errors of the size of float32 rounding."""
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,53 +12,61 @@ from ae_multi.randomness import noise
 
 ops = keras.ops
 
-# More than a run has, so that each step of each run has coins of its own.
-_STEPS = 2**24
+# More than the steps of a run, so that each step of each run has random signs of its own.
+_MAX_STEPS_PER_RUN = 2**24
 
 
-def perturbation_amplitudes(gradient_entries, terms):
-    """How far rounding may move each gradient, relative to its largest value.
+def perturbation_amplitudes(
+    gradient_entries: Sequence[Mapping[str, Any]], terms: float
+) -> list[float]:
+    """Return the rounding error of each gradient, relative to its largest value.
 
     Args:
         gradient_entries: entries of the oracle's gradients, without the loss.
-        terms: how many terms every gradient is a sum of, besides those that its entry counts.
+        terms: number of terms of every gradient, in addition to those of its entry.
 
     Returns:
-        List of floats, one for each gradient. Where the error of plain summation is known and
-        larger, it is that, so that the shakes allow of it what `bounds` allows.
+        One number for each gradient. If the error of plain summation is known and larger, the
+        number follows from it, scaled so that the resulting bounds equal those for summation in
+        `ae_multi.parity.bounds`.
     """
     amplitudes = []
-    for found in gradient_entries:
-        amplitude = UNIT_ROUNDOFF * (terms + found["terms"]) ** 0.5
-        largest = float(np.max(np.abs(found["values"]), initial=0.0))
+    for entry in gradient_entries:
+        amplitude = UNIT_ROUNDOFF * (terms + entry["terms"]) ** 0.5
+        largest = float(np.max(np.abs(entry["values"]), initial=0.0))
         if largest:
-            summation = found.get("summation", 0.0) / largest
+            summation = entry.get("summation", 0.0) / largest
             amplitude = max(amplitude, SUMMED / CONDITIONED * summation)
         amplitudes.append(amplitude)
     return amplitudes
 
 
-def perturb_gradients(optimizer, seed, run=0, amplitudes=(0.0,)):
-    """Change each gradient by the rounding that float32 may leave in it.
+def perturb_gradients(
+    optimizer: keras.optimizers.Optimizer,
+    seed: int,
+    run: int = 0,
+    amplitudes: Sequence[float] = (0.0,),
+) -> None:
+    """Change the elements of each gradient by an error of the size of float32 rounding.
 
-    With amplitudes of 0 nothing changes, but the steps are the same program, which has to be
-    compiled only once.
+    Amplitudes of 0 change nothing. The steps then still use the same program as perturbed steps,
+    which is compiled only once.
 
-    An optimizer may amplify this far beyond what weights show: Adam divides a gradient by its
-    own size, so that where it is all but zero, its rounding decides on the step. The coins are
-    tossed anew in every step.
+    An optimizer may amplify the perturbation far beyond its effect on the weights: Adam divides a
+    gradient by its own size, so for a gradient that is almost zero, the rounding error determines
+    the step. Each step has random signs of its own.
 
     Args:
-        optimizer: a Keras optimizer; its `apply` is replaced for good.
-        seed: integer.
-        run: number of the repeat; each has coins of its own.
-        amplitudes: how far each gradient moves, relative to its largest value. For another number
-            of gradients than these the smallest is taken.
+        optimizer: a Keras optimizer; its `apply` is replaced permanently.
+        seed: integer, seed of the signs.
+        run: number of the repetition; each has signs of its own.
+        amplitudes: change of each gradient, relative to its largest value. If the number of
+            gradients differs, all gradients change by the smallest amplitude.
     """
     real = optimizer.apply
 
-    # Among the optimizer's state, what differs from run to run makes no other program.
-    def state(name, value, dtype=None):
+    # Values that differ between runs are state of the optimizer, so that all runs share a program.
+    def state(name: str, value: Any, dtype: str | None = None) -> Any:
         initial = keras.initializers.Constant(value)
         shape = np.shape(value)
         return optimizer.add_variable(shape, initializer=initial, dtype=dtype, name=name)
@@ -64,10 +74,10 @@ def perturb_gradients(optimizer, seed, run=0, amplitudes=(0.0,)):
     number = state("shake_run", run, "int32")
     sizes = state("perturbation_amplitudes", np.asarray(amplitudes, np.float64))
 
-    def apply(grads, trainable_variables=None):
+    def apply(grads: Sequence[Any], trainable_variables: Any = None) -> Any:
         counts = [0 if g is None else math.prod(int(n) for n in g.shape) for g in grads]
-        moment = ops.cast(optimizer.iterations, "int32") + _STEPS * number
-        # In one go: a draw for each gradient would be most of what there is to compile.
+        moment = ops.cast(optimizer.iterations, "int32") + _MAX_STEPS_PER_RUN * number
+        # One draw for all gradients: a draw for each of them would dominate the compilation time.
         coins = ops.where(noise.bits((sum(counts),), seed, moment, "shake") < 0, -1.0, 1.0)
         perturbed, ends = [], np.cumsum(counts)
         for place, (gradient, count, end) in enumerate(zip(grads, counts, ends, strict=True)):
@@ -85,7 +95,7 @@ def perturb_gradients(optimizer, seed, run=0, amplitudes=(0.0,)):
     optimizer.apply = apply
 
 
-def optimizer_roundoff(optimizer):
-    """Relative error that a float32 bias correction can have, 0 for an optimizer without one."""
+def optimizer_roundoff(optimizer: keras.optimizers.Optimizer) -> float:
+    """Return the relative error of a bias correction in float32; 0 for an optimizer without one."""
     beta = getattr(optimizer, "beta_2", None)
     return 0.0 if beta is None else UNIT_ROUNDOFF / (1.0 - float(beta))

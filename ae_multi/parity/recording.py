@@ -1,96 +1,116 @@
-"""Have all the traces of a comparison recorded, two at a time where they need no GPU."""
+"""Recording of all traces of a comparison, two at a time on a machine without a GPU."""
 
 import shutil
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from typing import Any
 
 from ae_multi.errors import InputError, WorkerError
+from ae_multi.parity.launcher import TraceLauncher
 from ae_multi.parity.trace import Trace
 
-# Of those that only run forward; OpenVINO computes in float32 whatever it is given.
-_FLOAT64_TOO = ("numpy",)
+# Forward-only backends with float64; OpenVINO computes in float32 for every input dtype.
+_FORWARD_ONLY_WITH_FLOAT64 = ("numpy",)
 
 
 @dataclass(frozen=True)
 class Recordings:
-    """What is compared.
+    """Traces of a comparison.
 
     Attributes:
-        traces: dict of backend to float32 `Trace`.
-        oracle: the float64 `Trace` of the reference.
-        perturbed: traces of the oracle, perturbed as rounding would.
-        exact: dict of other backends to float64 traces.
-        ulp_perturbed: traces of the reference, perturbed by rounding.
-        injected: a trace of the reference with a fault, or None.
+        traces: dict of backend to float32 trace.
+        oracle: the float64 trace of the reference backend.
+        perturbed: traces of the oracle, perturbed like float32 rounding.
+        exact: dict of other backend to float64 trace.
+        ulp_perturbed: float32 traces of the reference backend, perturbed by rounding.
+        injected: a trace of the reference backend with a fault, or None.
         left_out: dict of forward-only backend to the reason why it could not take part.
     """
 
-    traces: dict
+    traces: dict[str, Trace]
     oracle: Trace
-    perturbed: list
-    exact: dict
-    ulp_perturbed: list
+    perturbed: list[Trace]
+    exact: dict[str, Trace]
+    ulp_perturbed: list[Trace]
     injected: Trace | None
-    left_out: dict
+    left_out: dict[str, str]
 
 
-def record_all(launcher, names, reference, forward_only, ulp_perturbed=None, float64=False):
-    """Record what a comparison needs.
+def record_all(
+    launcher: TraceLauncher,
+    names: Sequence[str],
+    reference: str,
+    forward_only: Mapping[str, bool],
+    ulp_perturbed: int | None = None,
+    float64: bool = False,
+) -> Recordings:
+    """Record all traces that a comparison needs.
 
-    Most of a recording is one thread's work (a framework is imported, a step compiled), so that
-    two processes take little more time than one. On a GPU the first would take all memory.
+    Most of a recording runs on one thread (importing a framework, compiling a step), so two
+    processes at a time take little longer than one. On a GPU the first process would take all
+    memory.
 
     Args:
-        launcher: the `TraceLauncher` of the model.
-        names: backends that train.
-        reference: the one among them whose float64 is the oracle.
-        forward_only: dict of backends that run forward to whether it is an error if one cannot.
-        ulp_perturbed: how often the reference repeats its training, perturbed; None for no curves.
-        float64: whether to record the other backends in float64, too.
+        launcher: launcher of the traces of the model.
+        names: backends that can train.
+        reference: the one among them whose float64 trace is the oracle.
+        forward_only: dict of forward-only backend to whether its failure is an error.
+        ulp_perturbed: number of perturbed repetitions of the reference's training; None to record
+            neither repetitions nor the trace with a fault.
+        float64: whether to also record the other backends in float64.
 
     Raises:
         InputError, BackendError, WorkerError: as `ae_multi.subprocesses.launcher.run`.
     """
 
-    def train(name):
+    def train(name: str) -> tuple[Trace, list[Trace], Trace | None]:
         if name == reference and ulp_perturbed is not None:
             return launcher.trace_with_perturbed(name, ulp_perturbed, injected=True)
         return launcher.trace(name), [], None
 
-    def look(name):
+    def run_forward(name: str) -> tuple[Trace, Trace | None] | str:
         try:
-            found = launcher.trace(name)
-            return found, launcher.exact(name) if float64 and name in _FLOAT64_TOO else None
+            trace = launcher.trace(name)
+            return trace, launcher.exact(
+                name
+            ) if float64 and name in _FORWARD_ONLY_WITH_FLOAT64 else None
         except (WorkerError, InputError) as error:
             if forward_only[name]:
                 raise
             return f"cannot run this model ({str(error).splitlines()[0]})"
 
-    first = train(names[0])  # alone: its weights start the others
+    first = train(names[0])  # before the others, which start from its initial weights
     pool = ThreadPoolExecutor(1 if shutil.which("nvidia-smi") else 2)
     try:
-        # What takes longest comes first, so that no process is waited for alone at the end.
+        # Start the longest recordings first, so that no single process runs alone at the end.
         oracle = pool.submit(launcher.oracle, reference)
         longest = sorted(names[1:], key=lambda name: name != reference)
-        trained = {name: pool.submit(train, name) for name in longest}
+        training = {name: pool.submit(train, name) for name in longest}
         others = [name for name in names if float64 and name != reference]
-        exact = {name: pool.submit(launcher.exact, name) for name in others}
-        looks = {name: pool.submit(look, name) for name in forward_only}
-        # Whatever fails first is told at once, and not when those before it are done.
-        everybody = [*trained.values(), oracle, *exact.values(), *looks.values()]
-        for each in wait(everybody, return_when=FIRST_EXCEPTION).done:
-            each.result()
-        trained = {names[0]: first} | {name: trained[name].result() for name in names[1:]}
-        traces = {name: found[0] for name, found in trained.items()}
-        exact = {name: each.result() for name, each in exact.items()}
+        in_float64 = {name: pool.submit(launcher.exact, name) for name in others}
+        forward = {name: pool.submit(run_forward, name) for name in forward_only}
+        # Raise the first error at once, before the other recordings are done.
+        futures: list[Future[Any]] = [
+            *training.values(),
+            oracle,
+            *in_float64.values(),
+            *forward.values(),
+        ]
+        for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+            future.result()
+        trained = {names[0]: first} | {name: training[name].result() for name in names[1:]}
+        traces = {name: result[0] for name, result in trained.items()}
+        exact = {name: float64_trace.result() for name, float64_trace in in_float64.items()}
         left_out = {}
-        for name, each in looks.items():
-            if isinstance(each.result(), str):
-                left_out[name] = each.result()
+        for name, forward_result in forward.items():
+            result = forward_result.result()
+            if isinstance(result, str):
+                left_out[name] = result
                 continue
-            traces[name], in_float64 = each.result()
-            if in_float64 is not None:
-                exact[name] = in_float64
+            traces[name], exact_trace = result
+            if exact_trace is not None:
+                exact[name] = exact_trace
         return Recordings(traces, *oracle.result(), exact, *trained[reference][1:], left_out)
     except BaseException:
         launcher.stop()

@@ -1,59 +1,63 @@
-"""What a check of one model found."""
+"""Report of a check of one model."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from ae_multi.parity.divergence import Divergence, Stage
 from ae_multi.parity.stages import STAGES
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a check found.
+    """Result of a check.
 
     Attributes:
-        model: the build function, as another process finds it.
-        stages: list of `Stage`, in their order.
+        model: reference to the build function, "module:function" or "file.py:function".
+        stages: results of the stages, in order.
         backends: dict of backend to versions, device and precision.
-        oracle: which backend computed the float64 trace.
-        not_comparable: random functions that the model asks and that cannot be made alike.
-        left_out: dict of backends that took no part to the reason.
+        oracle: backend that computed the float64 trace.
+        not_comparable: random functions that the model uses and whose numbers differ between
+            backends.
+        left_out: dict of backend that did not take part to the reason.
         curves: dict of stage ("epoch", "training") to a dict of run to its distance from float64
-            at each step, relative to the loss; empty where no such training was asked for.
-        unscripted: why a script that was asked for could not be written, or None.
+            at each step, relative to the loss; empty if no training was requested.
+        unscripted: why the requested script could not be written, or None.
     """
 
     model: str
-    stages: list
-    backends: dict
+    stages: list[Stage]
+    backends: Mapping[str, Mapping[str, Any]]
     oracle: str
-    not_comparable: list
-    left_out: dict
-    curves: dict
+    not_comparable: list[str]
+    left_out: Mapping[str, str]
+    curves: Mapping[str, Mapping[str, list[float]]]
     unscripted: str | None = None
 
     @property
-    def agree(self):
-        """Whether every stage holds on every backend that trains."""
+    def agree(self) -> bool:
+        """Whether every backend that can train is within its bounds in every stage."""
         return all(stage.holds for stage in self.stages)
 
     @property
-    def first_divergence(self):
-        """The first `Divergence`, or None."""
+    def first_divergence(self) -> Divergence | None:
+        """The first divergence, or None if the backends agree."""
         return next((stage.divergences[0] for stage in self.stages if stage.divergences), None)
 
     @property
-    def remarks(self):
-        """Dict of each backend that only runs forward and differs to its first `Divergence`.
+    def remarks(self) -> dict[str, Divergence]:
+        """Dict of forward-only backend that differs to its first divergence.
 
-        No model is trained on these, so that they do not decide whether the backends agree.
+        These backends cannot train a model, so they do not decide whether the backends agree.
         """
-        found = {}
+        result: dict[str, Divergence] = {}
         for entry in (entry for stage in self.stages for entry in stage.remarks):
             for backend in entry.remarks:
-                found.setdefault(backend, entry)
-        return found
+                result.setdefault(backend, entry)
+        return result
 
-    def to_json(self):
-        """The report as plain values."""
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as a JSON-serialisable dict."""
         first = self.first_divergence
         return {
             "model": self.model,
@@ -79,7 +83,7 @@ class Report:
             "curves": self.curves,
         }
 
-    def __str__(self):
+    def __str__(self) -> str:
         lines = [
             f"{stage.name:>16}: {'agrees' if stage.holds else 'DIFFERS'}" for stage in self.stages
         ]
@@ -87,8 +91,8 @@ class Report:
         lines += [] if first is None else [f"first in {first}"]
         return "\n".join([*lines, *self.remark_lines()])
 
-    def remark_lines(self):
-        """A sentence for each backend that only runs forward and differs."""
+    def remark_lines(self) -> list[str]:
+        """Return a sentence for each forward-only backend that differs."""
         return [
             f"Remark, not part of the verdict, since {backend} only runs models forward: "
             f"{entry.describe((backend,))}"

@@ -1,10 +1,15 @@
-"""What a script needs to show a divergence in training with Keras alone: model, weights, batches.
+"""Data for a script that reproduces a divergence in training: model, weights and batches.
 
-Saved by the process that has the model; `ae_multi.parity.reproduce` makes the script of it.
+The child process that has the model saves the data. `ae_multi.parity.reproduce_training` writes
+the script.
 """
 
 import contextlib
 import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -20,25 +25,32 @@ _RANDOM = (
 )  # fmt: skip
 
 
-def save_training_data(path, model, reference, folder, batches):
-    """Save what shows a divergence in training, or why Keras alone cannot show it.
+def save_training_data(
+    path: os.PathLike[str] | str,
+    model: keras.Model,
+    reference: str,
+    folder: os.PathLike[str] | str,
+    batches: Sequence[tuple[Sequence[np.ndarray], Sequence[np.ndarray]]],
+) -> None:
+    """Save the data that reproduce a divergence in training, or why Keras alone cannot do so.
 
     Args:
-        path: where the .npz goes.
-        model: the compiled model, at its initial weights.
-        reference: where its build function is, as `ae_multi.parity.model_builder.find` takes it.
-        folder: the folder from which the reference is to be found.
+        path: the .npz file to write.
+        model: the compiled model at its initial weights.
+        reference: reference to its build function, see `ae_multi.parity.model_builder.find`.
+        folder: folder from which the reference can be imported.
         batches: (inputs, targets), lists of arrays, of each step up to the one that diverges.
     """
-    asked = _random_functions(model, *batches[0])
-    if asked:
+    random_functions = _random_functions(model, *batches[0])
+    if random_functions:
+        reason = f"the model draws random numbers in training ({random_functions})"
         with atomic_write(path) as temporary:
-            np.savez(temporary, reason=f"the model draws random numbers in training ({asked})")
+            np.savez(temporary, reason=reason)
         return
     arrays = {f"weight{i}": keras.ops.convert_to_numpy(w) for i, w in enumerate(model.weights)}
-    for step, parts in enumerate(batches):
-        for kind, found in zip("xy", parts, strict=True):
-            arrays |= {f"{kind}{step}_{i}": array for i, array in enumerate(found)}
+    for step, inputs_and_targets in enumerate(batches):
+        for kind, batch in zip("xy", inputs_and_targets, strict=True):
+            arrays |= {f"{kind}{step}_{i}": array for i, array in enumerate(batch)}
     config = own_configuration(model)
     with atomic_write(path) as temporary:
         np.savez(
@@ -49,24 +61,24 @@ def save_training_data(path, model, reference, folder, batches):
         )
 
 
-def own_configuration(model):
-    """The model as plain values from which Keras alone builds it again, on any backend.
+def own_configuration(model: keras.Model) -> dict[str, Any] | None:
+    """Return the configuration from which Keras alone builds the model on any backend.
 
     Returns:
-        A dict, or None where the model holds what is not Keras's: a class or function of another
-        module, a lambda, or code that says nothing of its configuration.
+        A JSON-serialisable dict, or None if the model contains custom code: a class or function of
+        another module, a lambda, or an object that cannot be serialised.
     """
     try:
         config = keras.saving.serialize_keras_object(model)
         config = json.loads(json.dumps(config))
-    except Exception:  # a user's get_config may fail in any way
+    except Exception:  # a user's get_config can raise any exception
         return None
     remove_backend_settings(config.get("compile_config"), model)
     return config if all(map(_is_keras, _objects(config))) else None
 
 
-def _objects(config):
-    """Every description of an object in a configuration, at any depth."""
+def _objects(config: Any) -> Iterator[dict[str, Any]]:
+    """Yield the configuration of every object in a configuration, at any depth."""
     if isinstance(config, dict):
         if "class_name" in config:
             yield config
@@ -77,41 +89,45 @@ def _objects(config):
             yield from _objects(value)
 
 
-def _is_keras(entry):
+def _is_keras(entry: Mapping[str, Any]) -> bool:
+    """Return whether the configuration of an object names a class or function of Keras."""
     if entry["class_name"] == "__lambda__":
         return False
     place = str(entry.get("module") or "keras")
-    # A function of Keras's own is written down as a builtin, by its name.
+    # Keras serialises its own functions as builtins, by name.
     return place.split(".")[0] in ("keras", "builtins") and not entry.get("registered_name")
 
 
-def _random_functions(model, xs, ys):
-    """Names of the random functions that a training step asks, with commas between."""
-    with _noted(random_module()) as asked:
+def _random_functions(
+    model: keras.Model, xs: Sequence[np.ndarray], ys: Sequence[np.ndarray]
+) -> str:
+    """Return the names of the random functions that a training step calls, separated by commas."""
+    with _recorded_calls(random_module()) as called:
         x, y = (one_or_list([keras.ops.convert_to_tensor(a) for a in part]) for part in (xs, ys))
-        kept = [keras.ops.convert_to_numpy(variable) for variable in model.variables]
+        state = [keras.ops.convert_to_numpy(variable) for variable in model.variables]
         model.compute_loss(x=x, y=y, y_pred=model(x, training=True), training=True)
-        for variable, value in zip(model.variables, kept, strict=True):
-            variable.assign(value)  # running means have moved
-    return ", ".join(sorted(asked))
+        for variable, value in zip(model.variables, state, strict=True):
+            variable.assign(value)  # the call has updated running means
+    return ", ".join(sorted(called))
 
 
 @contextlib.contextmanager
-def _noted(module):
-    """A set that fills with the names of the module's random functions asked in the block."""
-    asked, real = set(), {name: getattr(module, name) for name in _RANDOM}
+def _recorded_calls(module: ModuleType) -> Iterator[set[str]]:
+    """Yield a set that fills with the names of the module's random functions that are called."""
+    called: set[str] = set()
+    real = {name: getattr(module, name) for name in _RANDOM}
 
-    def noting(name):
-        def ask(*args, **kwargs):
-            asked.add(name)
+    def recorded(name: str) -> Callable[..., Any]:
+        def run(*args: Any, **kwargs: Any) -> Any:
+            called.add(name)
             return real[name](*args, **kwargs)
 
-        return ask
+        return run
 
     try:
         for name in _RANDOM:
-            setattr(module, name, noting(name))
-        yield asked
+            setattr(module, name, recorded(name))
+        yield called
     finally:
         for name in _RANDOM:
             setattr(module, name, real[name])

@@ -1,12 +1,17 @@
-"""A small script that shows a divergence in one layer with Keras alone."""
+"""Script that reproduces a divergence in one layer with Keras alone."""
+
+import os
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ae_multi.io import npz
 from ae_multi.io.atomic import atomic_write
+from ae_multi.parity.divergence import Divergence
 
 _SCRIPT = '''\
-"""{name} ({layer}) differs between Keras's backends. Needs Keras and NumPy alone:
+"""{name} ({layer}) differs between Keras's backends. Requires only Keras and NumPy:
 
     KERAS_BACKEND={diverging} python {script}
     KERAS_BACKEND={other} python {script}
@@ -22,7 +27,7 @@ data = np.load(pathlib.Path(__file__).with_suffix(".npz"), allow_pickle=False)
 layer = keras.saving.deserialize_keras_object(json.loads(str(data["layer"])))
 inputs = [keras.ops.convert_to_tensor(data[f"input{{i}}"]) for i in range({inputs})]
 call = {{"training": {training}}} if layer._call_has_training_arg else {{}}
-layer(*inputs, **call)  # makes the weights
+layer(*inputs, **call)  # creates the weights
 layer.set_weights([data[f"weight{{i}}"] for i in range({weights})])
 output = keras.ops.convert_to_numpy(keras.tree.flatten(layer(*inputs, **call))[0])
 error = np.max(np.abs(output - data["exact"])) / {scale}
@@ -31,14 +36,16 @@ print(f"{{keras.config.backend()}}, Keras {{keras.__version__}}: {name} is off b
 '''
 
 
-def write_script(path, divergence, repro_data, exact):
-    """Write the script, and an .npz beside it that holds the layer, its inputs and weights.
+def write_script(
+    path: Path, divergence: Divergence, repro_data: os.PathLike[str] | str, exact: np.ndarray
+) -> None:
+    """Write the script, and next to it an .npz file with the layer, its inputs and weights.
 
     Args:
-        path: where the script goes, named .py.
-        divergence: a `Divergence` on a stage of layers' outputs.
-        repro_data: path of the .npz that `TraceLauncher.repro_data` had written.
-        exact: the output that the oracle computed.
+        path: path of the script, ending in .py.
+        divergence: a divergence of a layer's output.
+        repro_data: path of the .npz file from `TraceLauncher.repro_data`.
+        exact: output that the oracle computed.
     """
     with npz.opened(repro_data) as file:
         arrays = file.all()
@@ -53,8 +60,8 @@ def write_script(path, divergence, repro_data, exact):
     save_script(path, text, exact=exact, **arrays)
 
 
-def to_compare(path, divergence):
-    """What a script says of how to run it, and of what its error is relative to."""
+def to_compare(path: Path, divergence: Divergence) -> dict[str, Any]:
+    """Return the fields of a script about the backends to run and the scale of the error."""
     others = [backend for backend in divergence.error if backend not in divergence.diverging]
     other = (others or ["numpy"])[0]
     relative = divergence.measure == "largest value"
@@ -68,8 +75,8 @@ def to_compare(path, divergence):
     }
 
 
-def save_script(path, text, **arrays):
-    """Write a script, and the arrays that it reads from the .npz beside it."""
+def save_script(path: Path, text: str, **arrays: Any) -> None:
+    """Write a script, and the arrays that it reads from an .npz file next to it."""
     with atomic_write(path.with_suffix(".npz")) as temporary:
         np.savez(temporary, **arrays)
     with atomic_write(path) as temporary:

@@ -1,12 +1,16 @@
-"""A small script that shows a divergence in training with Keras alone."""
+"""Script that reproduces a divergence in training with Keras alone."""
 
 import os
+from pathlib import Path
+
+import numpy as np
 
 from ae_multi.io import npz
+from ae_multi.parity.divergence import Divergence
 from ae_multi.parity.reproduce import save_script, to_compare
 
 _SCRIPT = '''\
-"""{stage}: {name} differs between Keras's backends. Needs {needs}:
+"""{stage}: {name} differs between Keras's backends. Requires {needs}:
 
     KERAS_BACKEND={diverging} python {script}
     KERAS_BACKEND={other} python {script}
@@ -30,25 +34,25 @@ def numpy(tensor, like):
 
 
 {build}
-model.run_eagerly, model.jit_compile = True, False  # nothing hides in a compiled program
-model(batch(0)[0])  # makes the weights, where a layer waits for its inputs
+model.run_eagerly, model.jit_compile = True, False  # no compiled programs; `record` needs values
+model(batch(0)[0])  # creates the weights
 model.set_weights([data[f"weight{{i}}"] for i in range({weights})])
 
-caught, apply = [], model.optimizer.apply
+recorded, apply = [], model.optimizer.apply
 
 
-def catch(gradients, variables=None):
-    caught[:] = map(numpy, gradients, model.trainable_variables)
+def record(gradients, variables=None):
+    recorded[:] = map(numpy, gradients, model.trainable_variables)
     return apply(gradients, variables)
 
 
-model.optimizer.apply = catch
+model.optimizer.apply = record
 for step in range({steps}):
     model.reset_metrics()
     loss = model.train_on_batch(*batch(step), return_dict=True)["loss"]
-found = {found}
-gap = np.abs(np.asarray(found, np.float64) - data["exact"])
-error = np.max(gap) / {scale}
+value = {value}
+difference = np.abs(np.asarray(value, np.float64) - data["exact"])
+error = np.max(difference) / {scale}
 print(f"{{keras.config.backend()}}, Keras {{keras.__version__}}: {name} is off by {{error:.1e}} "
       "of the {measure}, against {reference}")
 '''
@@ -73,29 +77,31 @@ if not model.compiled:
     model.compile("adam", "mse")"""
 
 
-def write_training_script(path, divergence, repro_data, exact):
-    """Write the script, and an .npz beside it that holds the model, its weights and the batches.
+def write_training_script(
+    path: Path, divergence: Divergence, repro_data: os.PathLike[str] | str, exact: np.ndarray
+) -> str | None:
+    """Write the script, and next to it an .npz file with the model, its weights and the batches.
 
     Args:
-        path: where the script goes, named .py.
-        divergence: a `Divergence` on the stage "gradient", "one step" or "losses".
-        repro_data: path of the .npz that `ae_multi.parity.repro_data.save_training_data` wrote.
-        exact: the gradient, weight or loss that the oracle computed.
+        path: path of the script, ending in .py.
+        divergence: a divergence of the stage "gradient", "one step" or "losses".
+        repro_data: path of the .npz file from `ae_multi.parity.repro_data.save_training_data`.
+        exact: gradient, weight or loss that the oracle computed.
 
     Returns:
-        Why nothing was written, or None where a script was.
+        Why no script was written, or None if one was.
     """
     with npz.opened(repro_data) as file:
         arrays = file.all()
     if "reason" in arrays:
         return str(arrays["reason"])
     folder, reference = map(str, arrays.pop("build"))
-    alone = bool(str(arrays["model"]))
+    has_config = bool(str(arrays["model"]))
     place, _, function = reference.rpartition(":")
-    if alone:
-        needs, build = "Keras and NumPy alone", _FROM_CONFIGURATION
+    if has_config:
+        needs, build = "only Keras and NumPy", _FROM_CONFIGURATION
     else:
-        needs = f"Keras, NumPy and {reference}, since the model holds code that is not Keras's"
+        needs = f"Keras, NumPy and {reference}, since the model contains custom code"
         build = (_FROM_FILE if place.endswith(".py") else _FROM_MODULE).format(
             place=os.path.join(folder, place) if place.endswith(".py") else place,
             folder=folder,
@@ -106,22 +112,24 @@ def write_training_script(path, divergence, repro_data, exact):
         name=divergence.name,
         needs=needs,
         **to_compare(path, divergence),
-        imports="\n".join(["import json"] if alone else ["import importlib.util", "import sys"])
+        imports="\n".join(
+            ["import json"] if has_config else ["import importlib.util", "import sys"]
+        )
         + "\nimport pathlib\n",
         parts=[(kind, sum(name.startswith(f"{kind}0_") for name in arrays)) for kind in "xy"],
         build=build,
         weights=sum(name.startswith("weight") for name in arrays),
         steps=sum(name.startswith("x") and name.endswith("_0") for name in arrays),
-        found=_found(divergence),
+        value=_value(divergence),
     )
     save_script(path, text, exact=exact, **arrays)
     return None
 
 
-def _found(divergence):
-    """Python for the value that is compared, at the end of the script's steps."""
+def _value(divergence: Divergence) -> str:
+    """Return the Python expression of the value that is compared after the script's steps."""
     if divergence.stage == "one step":
         return f"keras.ops.convert_to_numpy(model.weights[{divergence.place}])"
     if divergence.stage == "losses" or divergence.place == 0:  # the first gradient entry is a loss
         return "loss"
-    return f"caught[{divergence.place - 1}]"
+    return f"recorded[{divergence.place - 1}]"

@@ -1,6 +1,7 @@
-"""Perturb a training as float32 rounding in each of its steps could perturb it."""
+"""Perturbation of a float32 training by rounding errors in each of its steps."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -11,22 +12,23 @@ from ae_multi.randomness import noise
 
 ops = keras.ops
 
-# More than a run has, so that each step of each run has coins of its own.
-_STEPS = 2**24
+# More than the steps of a run, so that each step of each run has random signs of its own.
+_MAX_STEPS_PER_RUN = 2**24
 
 
-def perturb_training(optimizer, seed, run, terms):
-    """Make a training one of those that rounding could make of it.
+def perturb_training(
+    optimizer: keras.optimizers.Optimizer, seed: int, run: int, terms: float
+) -> None:
+    """Perturb the steps of an optimizer by errors of the size of float32 rounding.
 
-    Rounding that differs from element to element is imitated in the gradients, each element of
-    which changes by √terms · 2⁻²⁴ of itself in each step. Rounding that all elements share comes
-    from the optimizer's constants, see `constants_roundoff`, and is imitated in the learning
-    rate: half of the runs have a larger rate, the other half a smaller one.
+    Rounding errors that differ between elements are imitated in the gradients: each element
+    changes by √terms · 2⁻²⁴ of itself in each step. Rounding errors that all elements share come
+    from the optimizer's constants, see `constants_roundoff`. They are imitated in the learning
+    rate: odd runs have a smaller rate, even runs a larger one.
 
     Args:
-        optimizer: a Keras optimizer, changed for good. A schedule of learning rates stays as it
-            is.
-        seed: integer.
+        optimizer: a Keras optimizer, changed permanently. A learning rate schedule is not changed.
+        seed: integer, seed of the signs.
         run: number of the repetition, from 1.
         terms: number of float32 terms that enter a gradient.
     """
@@ -37,25 +39,25 @@ def perturb_training(optimizer, seed, run, terms):
     optimizer.learning_rate = rate * (1 + constants_roundoff(optimizer) * (-1) ** run)
 
 
-def terms_of_gradients(model):
-    """Number of terms that enter a gradient of a model of dense layers or convolutions.
+def terms_of_gradients(model: keras.Model) -> int:
+    """Return the number of terms that enter a gradient of a model of dense layers or convolutions.
 
-    Each value is a sum over a layer's fan-in: once forward, once back to the inputs and once
-    back to the weights.
+    Each value is a sum over a layer's fan-in, once in the forward pass, once in the gradient of
+    the inputs and once in the gradient of the weights.
     """
     kernels = [tuple(v.shape) for v in model.trainable_variables if len(v.shape) > 1]
     return 3 * sum(math.prod(shape[:-1]) for shape in kernels)
 
 
-def constants_roundoff(optimizer):
-    """Relative error of all steps that comes from an optimizer's constants in float32.
+def constants_roundoff(optimizer: keras.optimizers.Optimizer) -> float:
+    """Return the relative error of all steps from an optimizer's float32 constants.
 
-    A decay rate d from 1/2 to 1 is off by up to 2⁻²⁵, and a mean that is weighted by it and by
-    1 - d by up to 2⁻²⁵ / (1 - d) of itself. Of a mean of squares the root is taken, which halves
-    that. Whether d or 1 - d is rounded differs even between Keras's own backends.
+    A decay rate d between 1/2 and 1 has an error of up to 2⁻²⁵. A mean with the weights d and
+    1 - d then has a relative error of up to 2⁻²⁵ / (1 - d). The square root of a mean of squares
+    has half of that. Whether d or 1 - d is rounded differs even between Keras's own backends.
     """
 
-    def largest(*names):
+    def largest(*names: str) -> float:
         rates = [getattr(optimizer, name, None) for name in names]
         return max((float(d) for d in rates if isinstance(d, int | float)), default=0.0)
 
@@ -63,21 +65,23 @@ def constants_roundoff(optimizer):
     return UNIT_ROUNDOFF / 2 * max(1 / (1 - means), 0.5 / (1 - squares))
 
 
-def _perturb_gradients(optimizer, seed, run, size):
-    """Change each element of each gradient by ``size`` of itself, up or down by a coin."""
+def _perturb_gradients(
+    optimizer: keras.optimizers.Optimizer, seed: int, run: int, size: float
+) -> None:
+    """Change each element of each gradient by ``size`` of itself, up or down at random."""
     real = optimizer.apply
 
-    # Among the optimizer's state, what differs from run to run makes no other program.
-    def state(name, value, dtype=None):
+    # Values that differ between runs are state of the optimizer, so that all runs share a program.
+    def state(name: str, value: Any, dtype: str | None = None) -> Any:
         initial = keras.initializers.Constant(value)
         return optimizer.add_variable((), initializer=initial, dtype=dtype, name=name)
 
     number = state("perturbed_run", run, "int32")
     amplitude = state("perturbed_size", size)
 
-    def apply(grads, trainable_variables=None):
+    def apply(grads: Any, trainable_variables: Any = None) -> Any:
         counts = [0 if g is None else math.prod(int(n) for n in g.shape) for g in grads]
-        moment = ops.cast(optimizer.iterations, "int32") + _STEPS * number
+        moment = ops.cast(optimizer.iterations, "int32") + _MAX_STEPS_PER_RUN * number
         coins, perturbed = _coins(sum(counts), seed, moment), []
         for gradient, count, end in zip(grads, counts, np.cumsum(counts), strict=True):
             if gradient is None:  # the loss does not depend on this weight
@@ -91,8 +95,8 @@ def _perturb_gradients(optimizer, seed, run, size):
     optimizer.apply = apply
 
 
-def _coins(count, seed, moment):
-    """``count`` numbers 1.0 or -1.0; each random word gives 32 of them."""
+def _coins(count: int, seed: int, moment: Any) -> Any:
+    """Return ``count`` random numbers 1.0 or -1.0, 32 from each random word."""
     words = noise.bits((-(-count // 32), 1), seed, moment, "perturbation")
     bits = ops.bitwise_and(ops.right_shift(words, np.arange(32, dtype="int32")), np.int32(1))
     return 1.0 - 2.0 * ops.cast(ops.reshape(bits, (-1,)), "float32")

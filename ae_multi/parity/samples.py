@@ -1,8 +1,11 @@
-"""What a model under comparison is fed: written by the parent, read by each child."""
+"""Inputs and targets of a check, written by the parent process and read by each child."""
 
 import hashlib
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,52 +16,60 @@ from ae_multi.io import npz
 from ae_multi.randomness.streams import uniform
 from ae_multi.validation import check_shape
 
-_DRAWN = 256
-_TESTED = 10_000
+_NUM_DRAWN_SAMPLES = 256
+_MAX_TEST_SAMPLES = 10_000
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Arrays with as many samples each.
+    """Inputs and targets, with the same number of samples in each array.
 
     Attributes:
-        xs: list of inputs to train on, one array for each input of the model.
-        ys: list of targets; empty where the model's own outputs say what they may be.
-        tests: list of inputs to test on.
-        test_ys: list of targets to test against; empty as ``ys`` is.
-        about: what the data are, as plain values.
+        xs: training inputs, one array for each input of the model.
+        ys: training targets, one array for each output; empty if they follow from the model's
+            outputs.
+        tests: test inputs.
+        test_ys: test targets; empty like ``ys``.
+        about: JSON-serialisable description of the data.
     """
 
-    xs: list
-    ys: list
-    tests: list
-    test_ys: list
-    about: dict
+    xs: list[np.ndarray]
+    ys: list[np.ndarray]
+    tests: list[np.ndarray]
+    test_ys: list[np.ndarray]
+    about: dict[str, Any]
 
     @property
-    def digest(self):
-        """SHA-256 over the values, in float32."""
-        found = hashlib.sha256()
+    def digest(self) -> str:
+        """SHA-256 of the training values as float32."""
+        digest = hashlib.sha256()
         for array in [*self.xs, *self.ys]:
-            found.update(np.ascontiguousarray(array, "<f4").data)
-        return found.hexdigest()
+            digest.update(np.ascontiguousarray(array, "<f4").data)
+        return digest.hexdigest()
 
 
-def hand_over(x, y, shape, seed, path, data_path=None):
-    """Write inputs and targets for the child processes; return what tells a child where they are.
+def hand_over(
+    x: Any,
+    y: Any,
+    shape: Sequence[Any] | None,
+    seed: int,
+    path: os.PathLike[str] | str,
+    data_path: str | None = None,
+) -> dict[str, Any]:
+    """Write inputs and targets for the child processes and return the argument of `receive`.
 
     Args:
-        x: an array, a list of arrays, or the name of a data set as `load_data` takes it, whose
-            test images then are tested on; None with ``shape``.
-        y: targets likewise, or None.
-        shape: in place of ``x``: the shape of one sample, or a list of shapes.
-        seed: integer that the samples of a shape are drawn from.
+        x: an array, a list of arrays, or the name of a data set as in `load_data`, whose test
+            images become the test samples; None with ``shape``.
+        y: targets: an array, a list of arrays, or None.
+        shape: instead of ``x``: the shape of one sample, or a list of shapes.
+        seed: integer, seed of the samples that are drawn for ``shape``.
         path: the .npz file to write.
-        data_path: where a named data set lies, or None.
+        data_path: path of the files of a named data set, or None.
 
     Raises:
-        InputError: both or none of ``x`` and ``shape``, arrays that are not finite numbers or do
-            not have as many samples, or a data set of another name.
+        InputError: both or neither of ``x`` and ``shape`` are given, an array has values that are
+            not finite numbers, the numbers of samples differ, or the data set is unknown.
     """
     if (x is None) == (shape is None):
         raise InputError("Expected either data or the shape of one sample. Received: both or none.")
@@ -72,7 +83,7 @@ def hand_over(x, y, shape, seed, path, data_path=None):
     if x is None:
         shapes = shape if isinstance(shape, list) else [shape]
         xs = [
-            uniform(seed, f"data/{place}", (_DRAWN, *check_shape(sizes, "shape")))
+            uniform(seed, f"data/{place}", (_NUM_DRAWN_SAMPLES, *check_shape(sizes, "shape")))
             for place, sizes in enumerate(shapes)
         ]
     else:
@@ -84,8 +95,16 @@ def hand_over(x, y, shape, seed, path, data_path=None):
     return {"file": str(path)}
 
 
-def receive(place, floatx):
-    """The `Samples` that `hand_over` told of, numbers with a fraction as ``floatx``."""
+def receive(place: Mapping[str, Any], floatx: str) -> Samples:
+    """Return the `Samples` that `hand_over` wrote.
+
+    Args:
+        place: the result of `hand_over`.
+        floatx: dtype of the floating-point arrays.
+
+    Raises:
+        InputError: the file does not contain arrays of samples.
+    """
     if "file" not in place:
         data = load_data(place["name"], place["path"])
         about = {"name": data.name, "source": data.source}
@@ -107,20 +126,21 @@ def receive(place, floatx):
         [a.astype(floatx, copy=False) if a.dtype.kind == "f" else a for a in arrays]
         for arrays in parts
     )
-    tests, test_ys = ([array[:_TESTED] for array in arrays] for arrays in (xs, ys))
+    tests, test_ys = ([array[:_MAX_TEST_SAMPLES] for array in arrays] for arrays in (xs, ys))
     return Samples(xs, ys, tests, test_ys, {"name": "arrays", "source": ""})
 
 
-def _check(arrays):
-    """Raise `InputError` unless ``arrays`` are finite numbers and have as many samples each."""
+def _check(arrays: Sequence[np.ndarray]) -> None:
+    """Raise `InputError` unless the arrays are finite and have the same number of samples."""
     for place, array in enumerate(arrays):
         check_array(array, f"data {place}")
     counts = {len(array) for array in arrays}
     if len(counts) > 1:
         raise InputError(
-            f"Expected inputs and targets of as many samples each. Received: {sorted(counts)}."
+            "Expected the same number of samples in all inputs and targets. "
+            f"Received: {sorted(counts)}."
         )
 
 
-def _as_list(arrays):
+def _as_list(arrays: Any) -> list[np.ndarray]:
     return [np.asarray(array) for array in (arrays if isinstance(arrays, list) else [arrays])]

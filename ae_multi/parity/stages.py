@@ -1,8 +1,11 @@
-"""Compare traces stage by stage, and report where they differ.
+"""Compare traces stage by stage and report where they differ.
 
-Each float32 trace is held against a trace of the same steps in float64, the oracle; what it may
-be off by is the matter of `ae_multi.parity.bounds`.
+Each float32 trace is compared with the oracle, a trace of the same steps in float64. The allowed
+errors are the bounds of `ae_multi.parity.bounds`.
 """
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -22,24 +25,26 @@ from ae_multi.parity.bounds import (
 from ae_multi.parity.divergence import Divergence, Stage
 from ae_multi.parity.equality import equal_bits, equal_integers, is_whole
 from ae_multi.parity.majority import blame_reference
+from ae_multi.parity.trace import Trace
 from ae_multi.selection import FORWARD_ONLY
 
 # Stage of a trace: what is compared in it.
 STAGES = {
     "start": "initial weights, bit for bit",
-    "order": "which samples make up each batch",
+    "order": "indices of the samples in each batch",
     "noise": "random bits that layers draw in training, bit for bit",
-    "forward": "each layer's output, layers as in use",
-    "training forward": "each layer's output, layers as in training",
+    "forward": "each layer's output in inference mode",
+    "training forward": "each layer's output in training mode",
     "gradient": "loss of the first batch and its gradient for each weight",
     "one step": "weights after one step",
     "losses": "loss of each of the first steps",
-    "epoch": "a whole epoch of SGD with momentum: loss of each step, running loss, and the error "
-    "of each test sample",
-    "training": "test error after a training with the model's own optimizer, against the spread "
-    "that rounding causes",
-    "plans": "weights after one step, loss of each step and the epoch, by every plan of a backend",
-    "float64": "all but the training in true float64 on every backend",
+    "epoch": "an epoch of SGD with momentum: loss of each step, running loss, and the error of "
+    "each test sample",
+    "training": "test error after a training with the model's own optimizer, compared with the "
+    "spread that rounding causes",
+    "plans": "weights after one step, loss of each step and the epoch, with every plan of a "
+    "backend",
+    "float64": "all stages except the training, in true float64 on every backend",
 }
 _BITWISE = ("start", "order", "noise")
 _FORWARD = ("forward", "training forward")
@@ -48,22 +53,30 @@ _BY_PLAN = ("one step", "losses", "epoch")
 _IN_FLOAT64 = ("forward", "training forward", "gradient", "one step", "losses", "epoch")
 
 
-def compare_traces(traces, oracle, perturbed=(), exact=None, ulp_perturbed=(), plans=None):
+def compare_traces(
+    traces: Mapping[str, Trace],
+    oracle: Trace,
+    perturbed: Sequence[Trace] = (),
+    exact: Mapping[str, Trace] | None = None,
+    ulp_perturbed: Sequence[Trace] = (),
+    plans: Mapping[str, Trace] | None = None,
+) -> list[Stage]:
     """Compare traces of one model on several backends.
 
     Args:
-        traces: dict of backend to float32 `Trace`.
-        oracle: the float64 `Trace`.
-        perturbed: list of `Trace`, the oracle perturbed as float32 rounding would perturb it.
-        exact: dict of backend to float64 `Trace`, of the backends other than the oracle's.
-        ulp_perturbed: list of float32 `Trace` of trainings that are perturbed by rounding.
-        plans: dict of "backend plan" to float32 `Trace`, where plans are compared.
+        traces: dict of backend to float32 trace.
+        oracle: the float64 trace.
+        perturbed: traces of the oracle, perturbed like float32 rounding.
+        exact: dict of backend to float64 trace, for backends other than the oracle's; or None.
+        ulp_perturbed: float32 traces of trainings that are perturbed by rounding.
+        plans: dict of "backend plan" to float32 trace if plans are compared, or None.
 
     Returns:
-        List of `Stage`, one for each stage that the traces hold.
+        One `Stage` for each stage of the traces.
 
     Raises:
-        InputError: traces of different models, data or seeds, or of other stages.
+        InputError: the traces belong to different models, data or seeds, or have different
+            stages.
     """
     _check_comparable({**traces, "the oracle": oracle})
     compared = [
@@ -75,7 +88,7 @@ def compare_traces(traces, oracle, perturbed=(), exact=None, ulp_perturbed=(), p
         compared.append(_training({**traces, **(plans or {})}, ulp_perturbed))
     if plans:
         names = [stage for stage in _BY_PLAN if stage in oracle.stages]
-        # A plan may add up the loss of a batch term by term.
+        # A plan may sum the loss of a batch term by term.
         terms = oracle.values("training forward")[-1].size
         by_plan = [
             _compare_stage(
@@ -90,10 +103,29 @@ def compare_traces(traces, oracle, perturbed=(), exact=None, ulp_perturbed=(), p
     return compared
 
 
-def _compare_stage(stage, traces, oracle, perturbed, roundoff=UNIT_ROUNDOFF, name=None, more=0):
+def _compare_stage(
+    stage: str,
+    traces: Mapping[str, Trace],
+    oracle: Trace,
+    perturbed: Sequence[Trace],
+    roundoff: float = UNIT_ROUNDOFF,
+    name: str | None = None,
+    more: float = 0,
+) -> Stage:
+    """Compare one stage of several traces with the oracle.
+
+    Args:
+        stage: a key of `STAGES`.
+        traces: dict of backend to trace.
+        oracle: the float64 trace.
+        perturbed: traces of the oracle, perturbed like float32 rounding.
+        roundoff: unit roundoff of the traces.
+        name: name of the resulting stage, or None for ``stage``.
+        more: number of terms to add to every entry's terms.
+    """
     entries = {b: trace.stages[stage] for b, trace in traces.items() if stage in trace.stages}
-    rounded = _Rounded(stage, oracle, roundoff, list(entries), more)
-    found = []
+    rounding = _RoundingComparison(stage, oracle, roundoff, list(entries), more)
+    compared = []
     for place, exact in enumerate(oracle.stages[stage]):
         values = {backend: items[place]["values"] for backend, items in entries.items()}
         moves = [trace.values(stage)[place] for trace in perturbed]
@@ -102,30 +134,35 @@ def _compare_stage(stage, traces, oracle, perturbed, roundoff=UNIT_ROUNDOFF, nam
         elif all(map(is_whole, [exact["values"], *values.values()])):
             part = equal_integers(values, exact["values"], moves)
         else:
-            part = rounded.compare(place, exact, values, moves)
+            part = rounding.compare(place, exact, values, moves)
         label = exact["name"] if name is None else f"{stage}: {exact['name']}"
         shape = np.shape(exact["values"])
         entry = Divergence(
             name or stage, place, label, exact["layer"], shape, **_with_verdict(part)
         )
-        found.append(rounded.blamed(entry, exact, values))
-    return Stage(name or stage, found)
+        compared.append(rounding.blamed(entry, exact, values))
+    return Stage(name or stage, compared)
 
 
-class _Rounded:
-    """Compares the entries of one stage, in order, where rounding is allowed for."""
+class _RoundingComparison:
+    """Comparison of the entries of one stage, in order, with bounds for rounding errors."""
 
-    def __init__(self, stage, oracle, roundoff, backends, more):
+    def __init__(
+        self, stage: str, oracle: Trace, roundoff: float, backends: Sequence[str], more: float
+    ) -> None:
         self._stage, self._oracle, self._roundoff = stage, oracle, roundoff
-        self._before, self._terms, self._moved = _terms_before(stage, oracle) + more, 0, 0.0
-        # Layers pass on what the sums before them are off by.
+        self._before = _terms_before(stage, oracle) + more
+        self._terms: float = 0
+        self._moved = 0.0
+        # Layers pass on the summation errors of the layers before them.
         self._summed = 0.0 if stage in _FORWARD else _all_sums(oracle)
         self._worst = dict.fromkeys(backends, 0.0)
-        # The stage's first entry is the loss; a gradient is measured beside other gradients.
+        # The stage's first entry is the loss. A small gradient is scaled by the largest gradient.
         gradients = oracle.values(stage)[1:] if stage == "gradient" else []
         self._largest = max((largest(g) for g in gradients), default=0.0)
-        self._alone = None
-        # A weight that starts at 0 and has no gradient is measured beside the largest step.
+        # Bounds of the last entry without the amount that depends on other backends' errors.
+        self._independent_bounds: dict[str, float] = {}
+        # A weight that starts at 0 and has no gradient is scaled by the largest step of a weight.
         self._step = 0.0
         if stage == "one step":
             self._trained = {entry["name"] for entry in oracle.stages["gradient"][1:]}
@@ -138,14 +175,27 @@ class _Rounded:
             ]
             self._step = max(steps, default=0.0)
 
-    def compare(self, place, exact, values, moves):
-        """What a `Divergence` says of errors and bounds at one place, as a dict."""
+    def compare(
+        self,
+        place: int,
+        exact: Mapping[str, Any],
+        values: Mapping[str, np.ndarray],
+        moves: Sequence[np.ndarray],
+    ) -> dict[str, Any]:
+        """Return the errors and bounds of a `Divergence` at one place.
+
+        Args:
+            place: position of the entry in its stage.
+            exact: the oracle's entry.
+            values: dict of backend to array.
+            moves: arrays of the perturbed oracles.
+        """
         stage, each = self._stage, exact.get("each", False)
         terms = exact["terms"] + self._before + self._terms
-        own = exact.get("scale", 0.0)
+        size = exact.get("scale", 0.0)
         if stage == "one step":
-            own = max(own, largest(self._oracle.values("start")[place]))
-        beside = max(self._largest, own)
+            size = max(size, largest(self._oracle.values("start")[place]))
+        beside = max(self._largest, size)
         if stage == "one step" and exact["name"] in self._trained:
             beside = max(beside, self._step)
         lost = REASONED * self._roundoff * terms**0.5
@@ -153,12 +203,12 @@ class _Rounded:
         measure = "exact value" if each else "largest value"
         if is_beside:
             other = "largest step" if stage == "one step" else "largest gradient"
-            measure = "size of its terms" if own >= beside else other
-        off = {b: largest_error(v, exact["values"], scale, each) for b, v in values.items()}
-        error = {backend: found[0] for backend, found in off.items()}
+            measure = "size of its terms" if size >= beside else other
+        errors = {b: largest_error(v, exact["values"], scale, each) for b, v in values.items()}
+        error = {backend: result[0] for backend, result in errors.items()}
         moved = [largest_error(array, exact["values"], scale, each)[0] for array in moves]
         if stage in _STEPS and not each:
-            # One number may be right by luck; what was seen before it counts too.
+            # The error of a single number may be small by chance; keep the largest one so far.
             self._worst = error = {b: max(error[b], self._worst[b]) for b in error}
             moved = [*moved, self._moved]
         self._moved = max(moved, default=0.0)
@@ -172,11 +222,11 @@ class _Rounded:
             "optimizer": adam * self._roundoff / UNIT_ROUNDOFF,
             "roundoff": self._roundoff,
             "summation": summed,
-            "cancellation": own / scale,
+            "cancellation": size / scale,
         }
         bound, source = bounds(error, **amounts)
-        self._alone = bounds(dict.fromkeys(error, 0.0), **amounts)[0]
-        at = {backend: found[1:] for backend, found in off.items()}
+        self._independent_bounds = bounds(dict.fromkeys(error, 0.0), **amounts)[0]
+        at = {backend: result[1:] for backend, result in errors.items()}
         return {
             "error": error,
             "bound": bound,
@@ -186,21 +236,23 @@ class _Rounded:
             "at": at,
         }
 
-    def blamed(self, entry, exact, values):
-        """The entry, blamed on the backend of the float64 reference if that is the odd one."""
+    def blamed(
+        self, entry: Divergence, exact: Mapping[str, Any], values: Mapping[str, np.ndarray]
+    ) -> Divergence:
+        """Attribute ``entry`` to the backend of the float64 reference if only that one differs."""
         if set(entry.source.values()) <= {"bits"}:
             return entry
         backend = self._oracle.about.get("backend")
-        scale = entry.scale
+        scale: Any = entry.scale
         if exact.get("each", False):
             scale = np.maximum(np.abs(exact["values"]), UNIT_ROUNDOFF * scale)
-        # In float64 the reference's backend has no other trace than the oracle.
-        everyone = {backend: exact["values"], **values}
-        return blame_reference(entry, everyone, backend, scale, self._alone)
+        # In float64 the only trace of the reference's backend is the oracle.
+        all_values = {backend: exact["values"], **values}
+        return blame_reference(entry, all_values, backend, scale, self._independent_bounds)
 
 
-def _with_verdict(part):
-    """The dict ``part`` of errors and bounds, with the backends that are beyond theirs."""
+def _with_verdict(part: dict[str, Any]) -> dict[str, Any]:
+    """Return ``part``, errors and bounds, with the backends that exceed their bounds."""
     beyond = [b for b, error in part["error"].items() if not error <= part["bound"][b]]
     return {
         **part,
@@ -209,24 +261,24 @@ def _with_verdict(part):
     }
 
 
-def _all_sums(oracle):
-    """What plain summation in all layers together may put an output off by."""
+def _all_sums(oracle: Trace) -> float:
+    """Return the relative error of an output from plain summation in all layers."""
     return sum(
         entry.get("summation", 0.0) / scale_of(entry["values"])[0]
         for entry in oracle.stages["training forward"]
     )
 
 
-def _terms_before(stage, oracle):
-    """Terms that went into a stage's values before its first entry."""
+def _terms_before(stage: str, oracle: Trace) -> float:
+    """Return the number of terms that enter a stage's values before its first entry."""
     if stage in ("gradient", "one step", "losses"):
         return terms_of_a_step(oracle.stages)
-    # What the steps of an epoch add up to is told by the perturbed oracles, not by counting.
+    # The perturbed oracles, not a count, bound the errors that accumulate over an epoch's steps.
     return terms_forward(oracle.stages) if stage == "epoch" else 0
 
 
-def _float64(exact, oracle, perturbed):
-    """Every stage once more, where rounding is 2⁻⁵³; errors are those against the oracle."""
+def _float64(exact: Mapping[str, Trace], oracle: Trace, perturbed: Sequence[Trace]) -> Stage:
+    """Compare the float64 traces with the oracle, with the unit roundoff 2⁻⁵³."""
     names = [stage for stage in _IN_FLOAT64 if stage in oracle.stages]
     stages = [
         _compare_stage(s, exact, oracle, perturbed, UNIT_ROUNDOFF_64, "float64") for s in names
@@ -234,21 +286,23 @@ def _float64(exact, oracle, perturbed):
     return Stage("float64", [entry for stage in stages for entry in stage.entries])
 
 
-def _training(traces, ulp_perturbed):
-    """Test errors of trainings, which may differ as far as those perturbed by rounding do."""
+def _training(traces: Mapping[str, Trace], ulp_perturbed: Sequence[Trace]) -> Stage:
+    """Compare the test errors of trainings with those of trainings perturbed by rounding."""
     tests = {b: t.stages["training"][-1] for b, t in traces.items() if "training" in t.stages}
     runs = [float(trace.stages["training"][-1]["values"]) for trace in ulp_perturbed]
     mean, allowed = prediction_interval(runs)
     name, (scale, _) = next(iter(tests.values()))["name"], scale_of(mean)
-    off = {backend: largest_error(test["values"], mean, scale) for backend, test in tests.items()}
-    error = {backend: found[0] for backend, found in off.items()}
+    errors = {
+        backend: largest_error(test["values"], mean, scale) for backend, test in tests.items()
+    }
+    error = {backend: result[0] for backend, result in errors.items()}
     part = {
         "error": error,
         "bound": dict.fromkeys(error, allowed),
         "source": dict.fromkeys(error, "spread"),
         "scale": scale,
         "measure": "mean of the perturbed trainings",
-        "at": {backend: found[1:] for backend, found in off.items()},
+        "at": {backend: result[1:] for backend, result in errors.items()},
     }
     entry = Divergence("training", 0, name, "", (), **_with_verdict(part))
     values = {b: np.asarray(test["values"]) for b, test in tests.items()}
@@ -256,11 +310,11 @@ def _training(traces, ulp_perturbed):
     return Stage("training", [blame_reference(entry, values, backend, scale, entry.bound)])
 
 
-def _optimizer_error(stage, place, oracle, backends, scale):
-    """What Adam's bias correction in float32 may put a weight or loss off by.
+def _optimizer_error(stage: str, place: int, oracle: Trace, backends: int, scale: float) -> float:
+    """Return the error of a weight or a loss from Adam's bias correction in float32.
 
-    Of a weight only the first step is off by it. A loss shows it on all backends alike, so that
-    the others tell how much it is where there are others.
+    It affects the first step of a weight. It affects the losses of all backends equally, so if
+    there are several, their errors show its size and this amount is 0.
     """
     error = oracle.about.get("optimizer_roundoff", 0.0)
     if stage == "one step":
@@ -269,7 +323,8 @@ def _optimizer_error(stage, place, oracle, backends, scale):
     return error if stage == "losses" and backends == 1 else 0.0
 
 
-def _check_comparable(traces):
+def _check_comparable(traces: Mapping[str, Trace]) -> None:
+    """Raise `InputError` unless the traces have the same model, data, seed and entries."""
     names = list(traces)
     first = traces[names[0]]
     for name in names[1:]:
@@ -281,7 +336,7 @@ def _check_comparable(traces):
                     f"from {names[0]}."
                 )
         for stage in STAGES:
-            if stage == "training":  # compared by its last entry alone
+            if stage == "training":  # only its last entry is compared
                 continue
             shapes = [
                 [np.shape(entry["values"]) for entry in trace.stages.get(stage, [])]
@@ -290,6 +345,6 @@ def _check_comparable(traces):
             forward_only = any(t.about.get("forward_only") for t in (first, other))
             if shapes[0] != shapes[1] and not (forward_only and [] in shapes):
                 raise InputError(
-                    f"Expected traces that hold the same {stage}. Received: {len(shapes[1])} "
-                    f"entries from {name}, {len(shapes[0])} from {names[0]}, or of other shapes."
+                    f"Expected traces with the same {stage}. Received: {len(shapes[1])} "
+                    f"entries from {name}, {len(shapes[0])} from {names[0]}, or other shapes."
                 )

@@ -1,7 +1,9 @@
-"""A trace: what one backend computed, step by step, in a file without pickle."""
+"""Trace of a model's values on one backend, step by step, saved without pickle."""
 
 import json
+import os
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
@@ -15,25 +17,26 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Trace:
-    """What one process recorded.
+    """Values that one process recorded.
 
     Attributes:
         about: backend, device, versions, precision, and digests of model and data.
-        stages: dict of stage (a key of `ae_multi.parity.stages.STAGES`) to a list of entries; an
-            entry is a dict with ``name``, ``layer`` (its class; empty where there is none),
-            ``terms`` (how many terms each value is a sum of) and ``values``, an array.
+        stages: dict of stage (a key of `ae_multi.parity.stages.STAGES`) to a list of entries. An
+            entry is a dict with ``name``, ``layer`` (class of the layer, or ""), ``terms``
+            (number of terms that each value is a sum of) and ``values``, an array.
     """
 
-    about: dict
-    stages: dict
+    about: dict[str, Any]
+    stages: dict[str, list[dict[str, Any]]]
 
-    def values(self, stage):
-        """The arrays of one stage, in order."""
+    def values(self, stage: str) -> list[np.ndarray]:
+        """Return the arrays of one stage, in order."""
         return [entry["values"] for entry in self.stages[stage]]
 
-    def save(self, path):
-        """Write the trace, whole or not at all."""
-        arrays, entries = {}, {}
+    def save(self, path: os.PathLike[str] | str) -> None:
+        """Write the trace atomically to an .npz file."""
+        arrays: dict[str, np.ndarray] = {}
+        entries: dict[str, list[dict[str, Any]]] = {}
         for stage, items in self.stages.items():
             entries[stage] = []
             for item in items:
@@ -46,11 +49,11 @@ class Trace:
             np.savez(file, **arrays)
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: os.PathLike[str] | str) -> Self:
         """Read a trace.
 
         Raises:
-            InputError: a file that is no trace, of another format, or cut short.
+            InputError: the file is not a trace, has another format, or is truncated.
         """
         with npz.opened(path, "the trace") as arrays:
             content = arrays.read("head", kinds="u").tobytes()
@@ -64,8 +67,8 @@ class Trace:
             about, stages = head.get("about"), head.get("stages")
             if not isinstance(about, dict) or not _are_stages(stages):
                 raise InputError(
-                    f"Expected a trace, stages of named arrays. Received: {path}, whose head tells "
-                    "of something else."
+                    f"Expected a trace, stages of named arrays. Received: {path}, whose head "
+                    "describes something else."
                 )
             read = {
                 stage: [{**entry, "values": arrays.read(entry["values"])} for entry in entries]
@@ -77,13 +80,13 @@ class Trace:
 _ENTRY = {"name": str, "layer": str, "terms": int | float, "values": str}
 
 
-def _are_stages(stages):
+def _are_stages(stages: Any) -> bool:
     return isinstance(stages, dict) and all(
         isinstance(entries, list) and all(map(_is_entry, entries)) for entries in stages.values()
     )
 
 
-def _is_entry(entry):
+def _is_entry(entry: Any) -> bool:
     return isinstance(entry, dict) and all(
         isinstance(entry.get(key), kind) for key, kind in _ENTRY.items()
     )

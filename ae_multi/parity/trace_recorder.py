@@ -1,6 +1,9 @@
-"""What one backend computes in the first steps of a training."""
+"""Recorder of the values that one backend computes in the first steps of a training."""
 
 import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -18,32 +21,45 @@ ops = keras.ops
 
 
 class TraceRecorder:
-    """Runs one model through the stages of a trace.
+    """Run a model through the stages of a trace.
 
     Args:
-        model: a compiled Keras model, at its start.
-        xs: list of inputs.
-        ys: list of targets.
-        seed: integer, of the batch order.
-        batch_size: samples in a batch; the last batch of an epoch may be smaller.
-        with_sums: whether to measure the sums behind the values, see `ae_multi.parity.sums`.
-        plan: name of the plan that takes the steps, or None for Keras's own step.
+        model: a compiled Keras model at its initial weights.
+        xs: list of input arrays, one for each input of the model.
+        ys: list of target arrays, one for each output.
+        seed: integer, seed of the batch order.
+        batch_size: samples per batch; the last batch of an epoch may be smaller.
+        with_sums: whether to measure summation errors, see `ae_multi.parity.sums`.
+        plan: name of the plan that takes the steps, or None for Keras's train step.
     """
 
-    def __init__(self, model, xs, ys, seed, batch_size, with_sums=False, plan=None):
+    def __init__(
+        self,
+        model: keras.Model,
+        xs: Sequence[np.ndarray],
+        ys: Sequence[np.ndarray],
+        seed: int,
+        batch_size: int,
+        with_sums: bool = False,
+        plan: str | None = None,
+    ) -> None:
         self.model, self.xs, self.ys = model, xs, ys
-        self.seed, self.plan, self._by_plan = seed, plan, None
+        self.seed, self.plan = seed, plan
+        self._by_plan: PlanSteps | None = None
         self.batch_size = min(batch_size, len(xs[0]))
         self.steps_per_epoch = steps_in_epoch(len(xs[0]), self.batch_size)
         self._owners = _owners(model)
         self._start = [ops.convert_to_numpy(v) for v in model.variables]
-        self._epoch, self._permutation = None, None
-        self._with_sums, self._calls, self._terms = with_sums, [], 0
-        # What is known of the sums behind the statistics of normalisation, by a weight's id.
-        self._statistic_sums = {}
+        self._epoch: int | None = None
+        self._permutation = np.empty(0, np.int64)
+        self._with_sums = with_sums
+        self._calls: list[Any] = []
+        self._terms: float = 0
+        # Summation errors of the statistics of normalisation layers, by id of the weight.
+        self._statistic_sums: dict[int, dict[str, Any]] = {}
 
-    def forward(self, steps):
-        """Dict of the stages that need no gradient to entries, as a `Trace` holds them."""
+    def forward(self, steps: int) -> dict[str, list[dict[str, Any]]]:
+        """Return the stages without gradients as a dict of stage to entries of a `Trace`."""
         inputs = self.batch(0)[0]
         stages = {"order": self._order(steps)}
         used, _ = self._layers(inputs, training=False)
@@ -52,17 +68,21 @@ class TraceRecorder:
         self._terms = terms_of_a_step(stages)
         return stages
 
-    def steps(self, steps, on_step=None):
-        """Dict of the stages of gradients and steps to entries.
+    def steps(
+        self, steps: int, on_step: Callable[[], object] | None = None
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Return the stages of gradients and training steps as a dict of stage to entries.
 
         Args:
-            steps: how many.
+            steps: number of steps to take.
             on_step: called after each step, or None.
         """
         return {"gradient": self._gradients(*self.batch(0)), **self.losses(steps, on_step)}
 
-    def losses(self, steps, on_step=None):
-        """The stages of the steps alone, see `steps`."""
+    def losses(
+        self, steps: int, on_step: Callable[[], object] | None = None
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Return the stages of `steps` without the gradients."""
         stages, losses = {}, []
         for step in range(steps):
             losses.append(self.step(step))
@@ -73,8 +93,8 @@ class TraceRecorder:
         stages["losses"] = [entry(f"step {n}", loss) for n, loss in enumerate(losses, 1)]
         return stages
 
-    def step(self, step):
-        """The loss of one step, which is taken."""
+    def step(self, step: int) -> Any:
+        """Take one training step and return its loss."""
         if self.plan is not None:
             if self._by_plan is None:
                 x, y = model_builder.one_or_list(self.xs), model_builder.one_or_list(self.ys)
@@ -87,8 +107,8 @@ class TraceRecorder:
         )
         return logs["loss"]
 
-    def weights(self, known=None):
-        """The weights as they are, as entries.
+    def weights(self, known: Mapping[int, Mapping[str, Any]] | None = None) -> list[dict[str, Any]]:
+        """Return the current weights as entries.
 
         Args:
             known: dict of a weight's id to further values of its entry, or None.
@@ -96,8 +116,8 @@ class TraceRecorder:
         known = known or {}
         return [self._weight_entry(v, v, **known.get(id(v), {})) for v in self.model.weights]
 
-    def save_layer(self, stage, place, path):
-        """Save the layer behind one entry of a forward stage, with its inputs and weights."""
+    def save_layer(self, stage: str, place: int, path: os.PathLike[str] | str) -> None:
+        """Save the layer of one entry of a forward stage, with its inputs and weights."""
         with watched_layers() as (calls, _):
             self._forward(self.batch(0)[0], training=stage == "training forward")
         self._restore()
@@ -107,38 +127,43 @@ class TraceRecorder:
         arrays |= {f"weight{i}": ops.convert_to_numpy(w) for i, w in enumerate(layer.weights)}
         np.savez(path, layer=json.dumps(keras.saving.serialize_keras_object(layer)), **arrays)
 
-    def batch_sizes(self):
-        """How many samples each batch of an epoch has."""
+    def batch_sizes(self) -> list[int]:
+        """Return the number of samples of each batch of an epoch."""
         return [len(self._chosen(step)) for step in range(self.steps_per_epoch)]
 
-    def batch(self, step):
-        """(inputs, targets) of one step."""
+    def batch(self, step: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Return (inputs, targets) of one step."""
         chosen = self._chosen(step)
         return [x[chosen] for x in self.xs], [y[chosen] for y in self.ys]
 
-    def _chosen(self, step):
-        """Which samples make up the batch of one step, in the project's own order."""
+    def _chosen(self, step: int) -> np.ndarray:
+        """Return the indices of the samples in the batch of one step, in this package's order."""
         epoch, place = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
             self._epoch = epoch
             self._permutation = permutation(self.seed, epoch, len(self.xs[0]))
         return self._permutation[place * self.batch_size : (place + 1) * self.batch_size]
 
-    def _order(self, steps):
+    def _order(self, steps: int) -> list[dict[str, Any]]:
         return [entry(f"step {step + 1}", self._chosen(step)) for step in range(steps)]
 
-    def _weight_entry(self, variable, values, **more):
-        """One weight's name, its layer's class, and values that belong to it."""
+    def _weight_entry(self, variable: Any, values: Any, **more: Any) -> dict[str, Any]:
+        """Return an entry with a weight's name, its layer's class, and ``values``."""
         layer = self._owners.get(id(variable))
         name = f"{layer.name}/{variable.name}" if layer else variable.path
         return entry(name, np.array(ops.convert_to_numpy(values)), layer, **more)
 
-    def _layers(self, xs, training):
-        """(what each layer gives, in the order in which the layers end; the bits each draws)."""
+    def _layers(
+        self, xs: Sequence[np.ndarray], training: bool
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Return the entries of (each layer's outputs, random bits that each layer draws).
+
+        The entries are in the order in which the calls of the layers end.
+        """
         with watched_layers() as (calls, draws):
             self._forward(xs, training)
         self._restore()
-        given = [
+        outputs_of_layers = [
             entry(
                 layer.name,
                 values,
@@ -153,14 +178,16 @@ class TraceRecorder:
             self._calls = calls
             for layer, inputs, _ in calls:
                 self._statistic_sums |= sums.statistic_sums(layer, inputs)
-        return given, [entry(layer.name, bits, layer) for layer, bits in draws]
+        return outputs_of_layers, [entry(layer.name, bits, layer) for layer, bits in draws]
 
-    def _forward(self, xs, training):
+    def _forward(self, xs: Sequence[np.ndarray], training: bool) -> None:
         inputs = [ops.convert_to_tensor(x) for x in xs]
         self.model(model_builder.one_or_list(inputs), training=training)
 
-    def _gradients(self, xs, ys):
-        """The loss of one batch, and its gradient for each weight."""
+    def _gradients(
+        self, xs: Sequence[np.ndarray], ys: Sequence[np.ndarray]
+    ) -> list[dict[str, Any]]:
+        """Return entries of the loss of one batch and of its gradient for each weight."""
         x, y = (
             model_builder.one_or_list([ops.convert_to_tensor(array) for array in arrays])
             for arrays in (xs, ys)
@@ -168,16 +195,16 @@ class TraceRecorder:
         variables = self.model.trainable_variables
 
         def loss():
-            found = self.model(x, training=True)
-            return self.model.compute_loss(x=x, y=y, y_pred=found, training=True)
+            y_pred = self.model(x, training=True)
+            return self.model.compute_loss(x=x, y=y, y_pred=y_pred, training=True)
 
         value, gradients = backends.current().gradients(loss, variables)
         self._restore()
-        known = {}
+        known: dict[int, dict[str, Any]] = {}
         if self._with_sums:
             known = {key: {"terms": n} for key, n in sums.gradient_terms(self._calls).items()}
-            for key, found in sums.gradient_sums(loss, self._calls, self._terms).items():
-                known[key] |= found
+            for key, values in sums.gradient_sums(loss, self._calls, self._terms).items():
+                known[key] |= values
             self._restore()
             self._calls = []
         return [
@@ -188,42 +215,56 @@ class TraceRecorder:
             ),
         ]
 
-    def _restore(self):
-        """Undo what a training pass left in running means and counters."""
+    def _restore(self) -> None:
+        """Restore running means and counters that a training pass has changed."""
         for variable, value in zip(self.model.variables, self._start, strict=True):
             variable.assign(value)
 
 
-def entry(name, values, layer=None, terms=0, **more):
-    """One entry of a stage, as a `Trace` holds it."""
+def entry(
+    name: str,
+    values: Any,
+    layer: keras.layers.Layer | None = None,
+    terms: float = 0,
+    **more: Any,
+) -> dict[str, Any]:
+    """Return one entry of a stage of a `Trace`.
+
+    Args:
+        name: name of the layer, the weight or the step.
+        values: array or number.
+        layer: the layer, whose class is recorded; or None.
+        terms: number of terms that each value is a sum of.
+        **more: further items of the entry, such as ``scale``, ``summation`` or ``each``.
+    """
     kind = "" if layer is None else type(layer).__name__
     return {"name": name, "layer": kind, "terms": terms, "values": _numbers(values), **more}
 
 
-def _numbers(values):
-    """An array of a type that a file of arrays holds and that can be subtracted."""
+def _numbers(values: Any) -> np.ndarray:
+    """Return an array of a dtype that .npz files support and that can be subtracted."""
     values = np.asarray(values)
     if values.dtype.kind == "c":
         return np.stack([values.real, values.imag], axis=-1)
-    # NumPy has no type of its own for bfloat16.
+    # NumPy has no bfloat16 dtype of its own.
     return values if values.dtype.kind in "biuf" else values.astype(np.float32)
 
 
-def _terms(layer, inputs, values):
-    """How many terms a value of a layer's output is a sum of, as far as its own weights tell."""
+def _terms(layer: keras.layers.Layer, inputs: Sequence[np.ndarray], values: np.ndarray) -> int:
+    """Return the number of terms in a value of a layer's output, from the shapes of its weights."""
     if isinstance(layer, keras.layers.RNN):
-        # Its cell runs at every turn of a loop, where nothing is watched.
+        # The cell runs in a loop, where the calls of layers are not recorded.
         return inputs[0].shape[1] * sum(int(np.prod(v.shape[:-1])) for v in layer.weights)
-    own = [v for v in own_variables(layer) if len(v.shape)]
-    kernels = [int(np.prod(v.shape[:-1])) for v in own if len(v.shape) > 1]
+    variables = [v for v in own_variables(layer) if len(v.shape)]
+    kernels = [int(np.prod(v.shape[:-1])) for v in variables if len(v.shape) > 1]
     if kernels:
         return max(kernels)
-    # Normalisation: means over all samples and places that share a channel.
-    return max([values.size // v.shape[0] for v in own if v.shape[0]], default=1)
+    # Normalisation: means over all samples and positions of a channel.
+    return max([values.size // v.shape[0] for v in variables if v.shape[0]], default=1)
 
 
-def _owners(model):
-    """Dict of a variable's id to the layer that made it."""
+def _owners(model: keras.Model) -> dict[int, keras.layers.Layer]:
+    """Return a dict of a variable's id to the layer that created it."""
     return {
         id(variable): layer for layer in flatten_layers(model) for variable in own_variables(layer)
     }

@@ -1,54 +1,66 @@
-"""Whole trainings of a model, recorded step by step."""
+"""Trainings of a model over one or more epochs, recorded step by step."""
 
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from ae_multi._keras import keras
 from ae_multi.metrics import squared_errors
 from ae_multi.parity import model_builder
-from ae_multi.parity.trace_recorder import entry
+from ae_multi.parity.samples import Samples
+from ae_multi.parity.trace_recorder import TraceRecorder, entry
 from ae_multi.training.fit import fit
 
-# Seven eighths and a power of two are float32 numbers, so that backends and the float64 oracle
-# run the same optimizer to the last bit: .9 would move a whole epoch's losses by 3e-7.
+# The momentum 7/8 and a learning rate that is a power of two are exact in float32, so that all
+# backends and the float64 oracle run the same optimizer. A momentum of .9 would change the losses
+# of an epoch by 3e-7.
 MOMENTUM = 0.875
-_LARGEST_RATE = 0.25
-_LOWERED = 0.01
+_MAX_RATE = 0.25
+_RELATIVE_LOSS_REDUCTION = 0.01
 
 
-def gentle_rate(gradient_entries):
-    """A learning rate for SGD with momentum that does not make a training chaotic.
+def gentle_rate(gradient_entries: Sequence[dict[str, Any]]) -> float:
+    """Return a learning rate for SGD with momentum that avoids chaotic training.
 
-    To first order one step lowers the loss by rate · |gradient|²: the largest power of two up to
-    1/4 with which that is a hundredth of the loss.
+    To first order, one step lowers the loss by rate · |gradient|². The rate is the largest power
+    of two up to 1/4 for which that is at most a hundredth of the loss.
 
     Args:
         gradient_entries: the entries of the stage "gradient": the loss, then each gradient.
     """
-    loss, *gradients = (np.asarray(found["values"], np.float64) for found in gradient_entries)
+    loss, *gradients = (np.asarray(item["values"], np.float64) for item in gradient_entries)
     square = sum(float(np.sum(gradient**2)) for gradient in gradients)
     if not (square > 0 and math.isfinite(square) and abs(loss) > 0):
-        return _LARGEST_RATE
-    return min(_LARGEST_RATE, 2.0 ** math.floor(math.log2(_LOWERED * abs(float(loss)) / square)))
+        return _MAX_RATE
+    return min(
+        _MAX_RATE,
+        2.0 ** math.floor(math.log2(_RELATIVE_LOSS_REDUCTION * abs(float(loss)) / square)),
+    )
 
 
-def gentle_sgd(rate):
-    """SGD with momentum, of numbers that float32 holds exactly."""
+def gentle_sgd(rate: float) -> keras.optimizers.Optimizer:
+    """Return SGD with a momentum that is exact in float32."""
     return keras.optimizers.SGD(rate, momentum=MOMENTUM)
 
 
-def sgd_epoch(recorder, samples, optimizer, on_step):
-    """Entries of the stage "epoch": one epoch of SGD with momentum.
+def sgd_epoch(
+    recorder: TraceRecorder,
+    samples: Samples,
+    optimizer: keras.optimizers.Optimizer,
+    on_step: Callable[[], object],
+) -> list[dict[str, Any]]:
+    """Train one epoch of SGD with momentum and return the entries of the stage "epoch".
 
     Args:
-        recorder: the `TraceRecorder` of a model at its start, not trained yet.
-        samples: the `Samples`, for those to test on.
-        optimizer: what `gentle_sgd` returned.
+        recorder: recorder of a model at its initial weights.
+        samples: the data, whose test samples are evaluated.
+        optimizer: an optimizer from `gentle_sgd`.
         on_step: called after each step.
 
     Returns:
-        Each step's loss, the running loss, and each test sample's error after the epoch.
+        The loss of each step, the running loss, and the error of each test sample after the epoch.
     """
     recorder.model.optimizer = optimizer
     losses = _losses(recorder, recorder.steps_per_epoch, on_step)
@@ -61,13 +73,15 @@ def sgd_epoch(recorder, samples, optimizer, on_step):
     ]
 
 
-def own_training(recorder, samples, epochs, on_step):
-    """Entries of the stage "training": some epochs of the optimizer that the model came with.
+def own_training(
+    recorder: TraceRecorder, samples: Samples, epochs: int, on_step: Callable[[], object]
+) -> list[dict[str, Any]]:
+    """Train with the model's own optimizer and return the entries of the stage "training".
 
     Args:
-        recorder: the `TraceRecorder` of a model at its start, not trained yet.
-        samples: the `Samples`, for those to test on.
-        epochs: how many.
+        recorder: recorder of a model at its initial weights.
+        samples: the data, whose test samples are evaluated.
+        epochs: number of epochs.
         on_step: called after each step.
 
     Returns:
@@ -79,16 +93,18 @@ def own_training(recorder, samples, epochs, on_step):
     return [entry("losses", losses[: recorder.steps_per_epoch]), entry(name, error)]
 
 
-def training_by_plan(recorder, samples, epochs):
-    """The stage "training" as `ae_multi.fit` runs it by the recorder's plan.
+def training_by_plan(
+    recorder: TraceRecorder, samples: Samples, epochs: int
+) -> list[dict[str, Any]]:
+    """Train with `ae_multi.fit` and the recorder's plan; return the stage "training".
 
     Args:
-        recorder: the `TraceRecorder` of a model at its start, not trained yet, with a plan.
-        samples: the `Samples`, for those to test on.
-        epochs: how many.
+        recorder: recorder of a model at its initial weights, with a plan.
+        samples: the data, whose test samples are evaluated.
+        epochs: number of epochs.
 
     Returns:
-        The mean error of the test samples at the end, as the only entry.
+        One entry, the mean error of the test samples at the end.
     """
     fit(
         recorder.model,
@@ -104,7 +120,7 @@ def training_by_plan(recorder, samples, epochs):
     return [entry("test error", error)]
 
 
-def _losses(recorder, steps, on_step):
+def _losses(recorder: TraceRecorder, steps: int, on_step: Callable[[], object]) -> np.ndarray:
     losses = []
     for step in range(steps):
         losses.append(float(recorder.step(step)))
@@ -112,8 +128,8 @@ def _losses(recorder, steps, on_step):
     return np.array(losses)
 
 
-def _test_errors(model, samples):
-    """Mean squared error of each test sample, over all outputs: float64 of shape (n,)."""
+def _test_errors(model: keras.Model, samples: Samples) -> np.ndarray:
+    """Return the mean squared error of each test sample over all outputs: float64, shape (n,)."""
     outputs = model.predict(model_builder.one_or_list(samples.tests), batch_size=1024, verbose=0)
     errors = [
         squared_errors(y if y.shape == output.shape else np.zeros_like(output), output)

@@ -1,29 +1,31 @@
-"""The smallest change a weight can suffer."""
+"""Perturbation of weights by one unit in the last place (ulp)."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from ae_multi.randomness.streams import stream
 
 
-def perturb_by_ulp(weights, seed, run):
-    """Each float32 weight moved to its neighbour, up or down by a coin of (seed, run).
+def perturb_by_ulp(weights: Sequence[np.ndarray], seed: int, run: int) -> list[np.ndarray]:
+    """Move each float32 weight to a neighbouring float32 number, up or down at random.
 
-    The difference that this makes to a training is what rounding alone can make of it.
+    The change that this causes in a training is of the size that rounding errors alone can cause.
 
     Args:
-        weights: list of float32 arrays; arrays of other types stay as they are.
-        seed: integer.
-        run: number of the repeat; each has coins of its own.
+        weights: float32 arrays; arrays of other dtypes are returned unchanged.
+        seed: integer that determines the directions, together with ``run``.
+        run: number of the repetition; each has directions of its own.
 
     Returns:
         List of arrays of the same shapes.
     """
-    moved = []
+    perturbed = []
     for place, weight in enumerate(weights):
         if weight.dtype != np.float32:
-            moved.append(weight)  # a counter has no neighbour
+            perturbed.append(weight)  # for instance an integer counter
             continue
         bits = stream(seed, f"ulp/{place}", run).random_raw(weight.size)
         towards = np.where(bits >> np.uint64(63), np.float32(np.inf), np.float32(-np.inf))
-        moved.append(np.nextafter(weight, towards.reshape(weight.shape)))
-    return moved
+        perturbed.append(np.nextafter(weight, towards.reshape(weight.shape)))
+    return perturbed

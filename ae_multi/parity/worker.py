@@ -1,4 +1,4 @@
-"""Record traces of any Keras model on the backend that runs here."""
+"""Record traces of a Keras model on the backend of this process."""
 
 import dataclasses
 import hashlib
@@ -6,7 +6,9 @@ import json
 import math
 import random
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,27 +34,27 @@ from ae_multi.randomness.streams import stream
 from ae_multi.selection import FORWARD_ONLY
 from ae_multi.training.fallback import why_keras
 
-# Of so many products of numbers, forward in all steps, what is computed in float64 takes no longer
-# where it is compiled soon.
+# Up to this number of multiplications in the forward passes of all steps, a float64 trace takes no
+# longer with `compile_soon`, which compiles faster to slower programs.
 _MAX_PRODUCTS = 3e8
-# How much too large the learning rate of a planted fault is.
+# Factor of the learning rate in the trainings with an injected fault.
 _INJECTED_RATE_FACTOR = 1 + 2.0**-10
 
 
-def record_traces(job, emit):
-    """Build the job's model, run it step by step, and save the trace.
+def record_traces(values: Mapping[str, Any], emit: Callable[[dict[str, Any]], object]) -> None:
+    """Build the model of a job, run it step by step, and save its traces.
 
     Args:
-        job: dict of a `TraceJob`.
-        emit: called with one dict of plain values per event.
+        values: dict of a `TraceJob`.
+        emit: called with a JSON-serialisable dict for each event.
     """
-    job = TraceJob.from_dict(job)
+    job = TraceJob.from_dict(values)
     sys.path.insert(0, job.folder)
     backends.current().keep_programs(job.programs)
     backends.current().full_precision()
     if job.float64:
         float64.install()
-    asked = same_random.install(job.seed)
+    not_replaced = same_random.install(job.seed)
     data = samples.receive(job.data, keras.config.floatx())
     first = model_builder.build(job.build, data.xs)
     start = Trace.load(job.start) if job.start else None
@@ -63,20 +65,21 @@ def record_traces(job, emit):
         ys=data.ys or _targets(first, data.xs, job.seed),
         test_ys=data.test_ys or _targets(first, data.tests, job.seed),
     )
-    if keras.config.backend() not in FORWARD_ONLY:  # where no loss is ever asked for
+    if keras.config.backend() not in FORWARD_ONLY:  # these compute no loss
         model_builder.check_targets(job.build, first, data.xs, data.ys)
-    runs = _Runs(job, data, [found["values"] for found in start_weights], emit)
+    runs = _Runs(job, data, [entry["values"] for entry in start_weights], emit)
     if job.repro_data:
         runs.save_repro_data(first, **job.repro_data)
         return
 
     forward_only = keras.config.backend() in FORWARD_ONLY or not first.trainable_variables
-    # Of the oracle the perturbed runs follow; only there the sums behind its values are needed.
+    # Only the oracle, which has perturbed runs, needs the summation errors of its values.
     recorder = runs.recorder(first, with_sums=bool(job.perturbed))
-    # What was drawn is what the first stage compares; all others start from the same numbers.
+    # The stage "start" compares the weights that this backend drew; all later stages start from
+    # the same weights on every backend.
     stages = {"start": drawn, **recorder.forward(job.steps)}
     if job.float64 and runs.products(stages["forward"]) < _MAX_PRODUCTS:
-        # Float32 is compiled as it always is: how is what is looked at there.
+        # Float32 is always compiled as usual, since its compiled program is what is checked.
         backends.current().compile_soon()
     about = {
         **describe_backend(),
@@ -85,12 +88,12 @@ def record_traces(job, emit):
         "data": data.digest,
         "data_about": data.about,
         "seed": job.seed,
-        "not_comparable": sorted(asked),
+        "not_comparable": sorted(not_replaced),
         "forward_only": forward_only,
     }
     if not forward_only:
         stages |= recorder.steps(job.steps, runs.count_step)
-        # One rate for all traces: that of the first.
+        # All traces use the learning rate of the first one.
         rate = (start.about.get("rate") if start else None) or trainings.gentle_rate(
             stages["gradient"]
         )
@@ -105,12 +108,25 @@ def record_traces(job, emit):
 
 
 class _Runs:
-    """Builds the model anew for each run, at the same start, and counts the steps of all."""
+    """Runs of a job: each with a new model at the same initial weights, and a count of all steps.
 
-    def __init__(self, job, data, start, emit):
+    Args:
+        job: the job.
+        data: inputs and targets.
+        start: the initial weights.
+        emit: called with a JSON-serialisable dict for each event.
+    """
+
+    def __init__(
+        self,
+        job: TraceJob,
+        data: samples.Samples,
+        start: Sequence[np.ndarray],
+        emit: Callable[[dict[str, Any]], object],
+    ) -> None:
         self.job, self.data, self.start, self._emit = job, data, start, emit
         self._done = 0
-        # Of the float64 trace only the curve is drawn, not the test error compared.
+        # The float64 trace provides the curve of the first epoch only; its test error is not used.
         self.epochs = min(1, job.epochs) if job.float64 else job.epochs
         per_epoch = steps_in_epoch(len(data.xs[0]), job.batch_size)
         epoch = per_epoch * job.epoch
@@ -120,25 +136,46 @@ class _Runs:
             + len(job.injected) * (epoch + per_epoch * min(1, self.epochs))
         )
 
-    def products(self, forward):
-        """Products of numbers in the layers of all steps, forward, by what they gave for one."""
+    def products(self, forward: Sequence[Mapping[str, Any]]) -> float:
+        """Return the number of multiplications in the forward passes of all steps.
+
+        Args:
+            forward: the entries of the stage "forward" for one batch.
+        """
         return self._total * sum(entry["terms"] * entry["values"].size for entry in forward)
 
-    def count_step(self):
-        """Count one step, and tell of every fiftieth."""
+    def count_step(self) -> None:
+        """Count one step, and emit a progress event for every fiftieth and for the last."""
         self._done += 1
         if self._done % 50 == 0 or self._done == self._total:
             label = f"step {self._done} of {self._total}"
             done = {"event": "progress", "done": self._done, "total": self._total}
             self._emit({**done, "label": label})
 
-    def recorder(self, model=None, start=None, run=0, amplitudes=None, with_sums=False, plan=None):
-        """A `TraceRecorder` of the model, or of another like it, from the common start or another.
+    def recorder(
+        self,
+        model: keras.Model | None = None,
+        start: Sequence[np.ndarray] | None = None,
+        run: int = 0,
+        amplitudes: Sequence[float] | None = None,
+        with_sums: bool = False,
+        plan: str | None = None,
+    ) -> TraceRecorder:
+        """Return a recorder of a model at its initial weights.
 
-        Where some runs are perturbed, all are, the others by nothing; so they share programs.
+        If some runs of the job are perturbed, all runs are, the others with amplitudes of 0, so
+        that all runs share their compiled programs.
+
+        Args:
+            model: the model, or None to build a new one.
+            start: initial weights, or None for the common ones.
+            run: number of the perturbed run; 0 for others.
+            amplitudes: amplitudes of `perturb_gradients`, or None for 0.
+            with_sums: whether to measure summation errors.
+            plan: name of the plan that takes the steps, or None for Keras's train step.
         """
         if model is None:
-            random.seed(self.job.seed)  # the same seeds for the same layers
+            random.seed(self.job.seed)  # gives each layer the same seed as in the first model
             model = model_builder.build(self.job.build, self.data.xs)
         for variable, values in zip(model.weights, start or self.start, strict=True):
             variable.assign(values.astype(variable.dtype))
@@ -146,13 +183,19 @@ class _Runs:
         job, data = self.job, self.data
         return TraceRecorder(model, data.xs, data.ys, job.seed, job.batch_size, with_sums, plan)
 
-    def _perturb(self, optimizer, run, amplitudes, gradients):
+    def _perturb(
+        self,
+        optimizer: keras.optimizers.Optimizer,
+        run: int,
+        amplitudes: Sequence[float] | None,
+        gradients: int,
+    ) -> None:
         if self.job.perturbed:
-            still = [0.0] * gradients
-            perturb_gradients(optimizer, self.job.seed, run, amplitudes or still)
+            zeros = [0.0] * gradients
+            perturb_gradients(optimizer, self.job.seed, run, amplitudes or zeros)
 
-    def save_repro_data(self, model, stage, place, path):
-        """Save what shows one entry of a stage: a layer, its inputs and weights, or a training."""
+    def save_repro_data(self, model: keras.Model, stage: str, place: int, path: str) -> None:
+        """Save the data that reproduce one entry of a stage: of a layer or of a training."""
         recorder = self.recorder(model)
         if "forward" in stage:
             recorder.save_layer(stage, place, path)
@@ -160,21 +203,21 @@ class _Runs:
         batches = [recorder.batch(step) for step in range(place + 1 if stage == "losses" else 1)]
         save_training_data(path, model, self.job.build, self.job.folder, batches)
 
-    def trainings(self, rate):
-        """The stages "epoch" and "training", as far as the job wants them."""
+    def trainings(self, rate: float) -> dict[str, list[dict[str, Any]]]:
+        """Return the stages "epoch" and "training" if the job requests them."""
         stages = {}
         if self.job.epoch:
             stages["epoch"] = self._sgd(self.recorder(), rate)
         if self.epochs:
-            stages["training"] = self._own(self.recorder(), self.epochs)
+            stages["training"] = self._own_training(self.recorder(), self.epochs)
         return stages
 
-    def by_plans(self, model, about, rate):
-        """Save a trace for each plan that can be built: the steps, and the trainings."""
+    def by_plans(self, model: keras.Model, about: dict[str, Any], rate: float) -> None:
+        """Save a trace of the steps and the trainings for each plan that can be built."""
         for plan, seconds in backends.current().plans(model):
             if not math.isfinite(seconds):
                 continue
-            # The steps of the plans are not among those that are counted.
+            # The steps of the plans do not count for the progress events.
             stages = self.recorder(plan=plan).losses(self.job.steps)
             if self.job.epoch:
                 recorder, sgd = self.recorder(plan=plan), trainings.gentle_sgd(rate)
@@ -185,69 +228,83 @@ class _Runs:
             path = Path(self.job.trace)
             Trace({**about, "plan": plan}, stages).save(path.with_name(f"{path.stem}+{plan}.npz"))
 
-    def variations(self, about, stages, rate):
-        """Save the further traces that the job wants."""
+    def variations(
+        self, about: dict[str, Any], stages: dict[str, list[dict[str, Any]]], rate: float
+    ) -> None:
+        """Save the further traces that the job requests."""
         terms = terms_of_a_step(stages)
         amplitudes = perturbation_amplitudes(stages["gradient"][1:], terms)
         for run, path in enumerate(self.job.perturbed, 1):
-            found = {"start": stages["start"], **self._perturbed(run, amplitudes, rate)}
-            Trace(about, found).save(path)
+            perturbed = {"start": stages["start"], **self._perturbed(run, amplitudes, rate)}
+            Trace(about, perturbed).save(path)
         for run, path in enumerate(self.job.ulp_perturbed, 1):
             recorder = self.recorder(start=perturb_by_ulp(self.start, self.job.seed, run))
             perturb_training(recorder.model.optimizer, self.job.seed, run, terms)
-            Trace(about, {"training": self._own(recorder, self.epochs)}).save(path)
+            Trace(about, {"training": self._own_training(recorder, self.epochs)}).save(path)
         for path in self.job.injected:
             Trace(about, self._injected(rate)).save(path)
 
-    def _perturbed(self, run, amplitudes, rate):
-        """The stages of a trace that is perturbed as float32 rounding would perturb it."""
-        perturbed = {"run": run, "amplitudes": amplitudes}
+    def _perturbed(
+        self, run: int, amplitudes: Sequence[float], rate: float
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Return the stages of a trace that is perturbed like float32 rounding."""
         start = perturb_by_ulp(self.start, self.job.seed, run)
-        recorder, steps = self.recorder(start=start, **perturbed), self.job.steps
-        found = {**recorder.forward(steps), **recorder.steps(steps, self.count_step)}
+        recorder, steps = (
+            self.recorder(start=start, run=run, amplitudes=amplitudes),
+            self.job.steps,
+        )
+        stages = {**recorder.forward(steps), **recorder.steps(steps, self.count_step)}
         if self.job.epoch:
-            found["epoch"] = self._sgd(self.recorder(start=start), rate, **perturbed)
-        return found
+            stages["epoch"] = self._sgd(
+                self.recorder(start=start), rate, run=run, amplitudes=amplitudes
+            )
+        return stages
 
-    def _injected(self, rate):
-        """The trainings with a learning rate that is a thousandth too large, for comparison."""
-        found = {}
+    def _injected(self, rate: float) -> dict[str, list[dict[str, Any]]]:
+        """Return the stages of trainings with a learning rate that is 0.1 % too large."""
+        stages = {}
         if self.job.epoch:
-            found["epoch"] = self._sgd(self.recorder(), rate * _INJECTED_RATE_FACTOR)
+            stages["epoch"] = self._sgd(self.recorder(), rate * _INJECTED_RATE_FACTOR)
         recorder = self.recorder()
         optimizer = recorder.model.optimizer
-        # A schedule cannot be assigned to, and is left alone.
+        # A learning rate schedule cannot be replaced by a number; there is no fault then.
         if self.epochs and not has_learning_rate_schedule(optimizer):
             optimizer.learning_rate = float(optimizer.learning_rate) * _INJECTED_RATE_FACTOR
-            found["training"] = self._own(recorder, 1)
-        return found
+            stages["training"] = self._own_training(recorder, 1)
+        return stages
 
-    def _sgd(self, recorder, rate, run=0, amplitudes=None):
+    def _sgd(
+        self,
+        recorder: TraceRecorder,
+        rate: float,
+        run: int = 0,
+        amplitudes: Sequence[float] | None = None,
+    ) -> list[dict[str, Any]]:
         optimizer = trainings.gentle_sgd(rate)
         self._perturb(optimizer, run, amplitudes, len(recorder.model.trainable_variables))
         return trainings.sgd_epoch(recorder, self.data, optimizer, self.count_step)
 
-    def _own(self, recorder, epochs):
+    def _own_training(self, recorder: TraceRecorder, epochs: int) -> list[dict[str, Any]]:
         return trainings.own_training(recorder, self.data, epochs, self.count_step)
 
 
-def _targets(model, xs, seed):
-    """The inputs where outputs have their shapes, else numbers on [0, 1) of the outputs' shapes."""
+def _targets(model: keras.Model, xs: list[np.ndarray], seed: int) -> list[np.ndarray]:
+    """Return targets: the inputs if the outputs have their shapes, else numbers on [0, 1)."""
     outputs = keras.tree.flatten(
         model.predict(model_builder.one_or_list([x[:2] for x in xs]), verbose=0)
     )
     if [o.shape[1:] for o in outputs] == [x.shape[1:] for x in xs]:
         return xs
-    made = []
+    targets = []
     for place, output in enumerate(outputs):
         shape = (len(xs[0]), *output.shape[1:])
         bits = stream(seed, f"target/{place}").random_raw(int(np.prod(shape)))
-        made.append(((bits >> np.uint64(40)) * 2.0**-24).reshape(shape).astype(output.dtype))
-    return made
+        targets.append(((bits >> np.uint64(40)) * 2.0**-24).reshape(shape).astype(output.dtype))
+    return targets
 
 
-def _digest(model):
-    """A digest of classes, names and weights' shapes: equal for traces of one model."""
+def _digest(model: keras.Model) -> str:
+    """Return a digest of the layers' classes and the weights' shapes, equal for the same model."""
     layers = flatten_layers(model)
     parts = [[type(layer).__name__, [list(v.shape) for v in layer.weights]] for layer in layers]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

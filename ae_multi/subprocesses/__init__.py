@@ -1,1 +1,1 @@
-"""Run one job in the interpreter of another environment."""
+"""Run one job in a child process, with the interpreter of any environment."""

@@ -1,31 +1,32 @@
-"""Which backends take part in a job, and the interpreter that runs each."""
+"""Selection of the backends of a job and of the interpreter that runs each."""
 
 import sys
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from ae_multi.errors import InputError
 from ae_multi.selection import BACKENDS, check_backend, installed
 
-# The fastest backend that takes part repeats its trainings, perturbed by rounding.
+# The fastest selected backend runs the repetitions that are perturbed by rounding.
 _FASTEST_FIRST = ("jax", "tensorflow", "torch")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interpreters:
-    """Backends, and interpreters for those that live in environments of their own.
+    """Backends, and the interpreters of those that are installed in other environments.
 
     Attributes:
-        backends: names, in the order to run; None for every one that is installed.
-        pythons: dict of backend to interpreter; the others run in this one.
+        backends: backend names in the order to run; None for every installed one.
+        pythons: dict of backend to interpreter; the other backends run in this interpreter.
 
     Raises:
-        InputError: a backend named twice, or one that is unknown.
+        InputError: a backend is named twice, or is unknown.
     """
 
-    backends: tuple | None = None
-    pythons: dict = field(default_factory=dict)
+    backends: tuple[str, ...] | None = None
+    pythons: Mapping[str, str] = field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         names = self.backends or ()
         if len(set(names)) < len(names):
             raise InputError(f"Expected each backend once. Received: {', '.join(names)}.")
@@ -35,11 +36,11 @@ class Interpreters:
                     f"Expected backends among {', '.join(BACKENDS)}. Received: {name!r}."
                 )
 
-    def available(self):
-        """(backends to run, backends left out because they are not installed).
+    def available(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return (backends to run, backends that are left out because they are not installed).
 
         Raises:
-            BackendError: one that was asked for by name is not installed, or none at all is.
+            BackendError: a backend in `backends` is not installed, or no backend is installed.
         """
         if self.backends is not None:
             for name in self.backends:
@@ -51,11 +52,11 @@ class Interpreters:
             check_backend(BACKENDS[0], where="a comparison (or tensorflow, or jax)")
         return here, tuple(name for name in BACKENDS if name not in here)
 
-    def python(self, backend):
-        """The interpreter that runs ``backend``."""
+    def python(self, backend: str) -> str:
+        """Return the path of the interpreter that runs ``backend``."""
         return self.pythons.get(backend, sys.executable)
 
 
-def fastest(backends):
-    """The backend, of those named, that takes least time."""
+def fastest(backends: Collection[str]) -> str:
+    """Return the backend among ``backends`` that is expected to train fastest."""
     return next(name for name in _FASTEST_FIRST if name in backends)

@@ -1,4 +1,4 @@
-"""Start a backend in a process of its own and listen to it."""
+"""Run a job on one backend in a child process and receive its events."""
 
 import contextlib
 import json
@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping
+from typing import IO, Any
 
 from ae_multi.errors import BackendError, ExportError, InputError, WorkerError
 
@@ -19,30 +21,36 @@ _MAX_LOG_LINES = 12
 _WORKER_MODULE = "ae_multi.subprocesses.worker"
 
 
-def run(python, backend, job, children=None):
-    """Run one job on one backend; yield its events as they come.
+def run(
+    python: str,
+    backend: str,
+    job: Mapping[str, Any],
+    children: set[subprocess.Popen[bytes]] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Run one job on one backend in a child process and yield its events.
 
-    The child is gone when this generator is, whether it ended, failed, was closed or was
-    interrupted.
+    The child process ends with this generator, whether the generator finishes, fails, is closed
+    or is interrupted.
 
     Args:
-        python: the interpreter of an environment that holds the backend and this package.
-        backend: the backend's name.
-        job: dict of plain values; ``run`` names the function that takes it, see
+        python: path of the interpreter of an environment with the backend and this package.
+        backend: name of the backend.
+        job: JSON-serialisable dict; ``run`` names the function to call, see
             `ae_multi.subprocesses.worker`.
-        children: a set that holds the child as long as it runs, for whoever has to end it from
-            another thread; or None.
+        children: set that contains the child process while it runs, so that another thread can
+            end it; or None.
 
     Raises:
-        BackendError, InputError, ExportError: as the child raised them. InputError also where
-            this is a child itself: a file that starts a comparison while a child imports it would
-            start a child that imports it, and so on.
-        WorkerError: the child ended otherwise.
+        BackendError, InputError, ExportError: the child raised this error. InputError also if
+            this process is itself a child: a file that starts a comparison when it is imported
+            would start child processes without end.
+        WorkerError: the child ended before the job was done.
     """
     if is_worker_process():
         raise InputError(
-            "Expected a file that other processes import to compare under `if __name__ == "
-            '"__main__":` alone. Received: one that starts a comparison as it is imported.'
+            'Expected a file that starts a comparison only under `if __name__ == "__main__":`, '
+            "since child processes import it. Received: one that starts a comparison as it is "
+            "imported."
         )
     with tempfile.TemporaryFile() as log:
         try:
@@ -60,7 +68,9 @@ def run(python, backend, job, children=None):
         children = set() if children is None else children
         children.add(child)
         try:
-            with contextlib.suppress(BrokenPipeError):  # told below, with the child's own words
+            assert child.stdin is not None
+            assert child.stdout is not None
+            with contextlib.suppress(BrokenPipeError):  # reported below, with the child's output
                 child.stdin.write(json.dumps(job).encode() + b"\n")
                 child.stdin.flush()
             for line in child.stdout:
@@ -79,21 +89,23 @@ def run(python, backend, job, children=None):
             _end(child)
 
 
-def is_worker_process():
-    """Whether this process is one that `run` started."""
+def is_worker_process() -> bool:
+    """Return whether `run` started this process."""
     specification = getattr(sys.modules["__main__"], "__spec__", None)
     return specification is not None and specification.name == _WORKER_MODULE
 
 
-def _environment(backend):
+def _environment(backend: str) -> dict[str, str]:
     environment = {**os.environ, "KERAS_BACKEND": backend}
-    # TensorFlow greets with a page of hints about its build; what goes wrong still shows.
+    # Hide the hints about its build that TensorFlow logs at start; errors are still logged.
     environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     return environment
 
 
-def _end(child):
-    """End the child, kindly and then not; a child that has ended is left alone."""
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Close the child's standard input, wait 5 seconds for it to exit, then kill it."""
+    assert child.stdin is not None
+    assert child.stdout is not None
     with contextlib.suppress(BrokenPipeError):
         child.stdin.close()
     try:
@@ -104,7 +116,8 @@ def _end(child):
     child.stdout.close()
 
 
-def _tail(log):
+def _tail(log: IO[bytes]) -> str:
+    """Return the last lines of the child's standard error, indented."""
     log.seek(0)
     lines = log.read().decode(errors="replace").splitlines()
     return "\n".join(f"    {line}" for line in lines[-_MAX_LOG_LINES:]) or "    (nothing)"

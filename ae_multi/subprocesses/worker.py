@@ -1,10 +1,10 @@
-"""The child process: one backend, one job, events out.
+"""Main module of a child process, which runs one job on one backend and writes events.
 
-The job arrives as one line of JSON on standard input. Its ``run`` names a function,
-``ae_multi.module:function``, which is called with the job and with ``emit``, to which it gives
-events, dicts of plain values. They leave as lines of JSON on standard output. Standard input then
-stays open for as long as the parent lives; when it closes, however the parent died, the child
-ends too.
+The child reads the job as one line of JSON from standard input. ``run`` in the job names a
+function, ``ae_multi.module:function``. The child calls it with the job and with ``emit``, a
+function that takes an event, a JSON-serialisable dict, and writes it as one line of JSON to
+standard output. The parent keeps standard input open as long as it runs. When standard input
+closes, for whatever reason the parent ended, the child exits.
 """
 
 import importlib
@@ -14,17 +14,20 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
+from typing import Any
 
 from ae_multi.errors import BackendError, ExportError, InputError
 
 
-def main():
-    """Run the job on standard input; return the exit status."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent ends us
+def main() -> int:
+    """Run the job from standard input and return the exit status."""
+    # The terminal sends Ctrl-C to every process; the parent handles it and ends this process.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     emit = _event_writer()
     job = json.loads(_read_line())
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    logging.getLogger("ae_multi").addHandler(_Notes(emit))
+    logging.getLogger("ae_multi").addHandler(_NoteHandler(emit))
     try:
         module, function = job["run"].split(":")
         getattr(importlib.import_module(module), function)(job, emit)
@@ -35,39 +38,41 @@ def main():
     return 0
 
 
-def _event_writer():
-    """A function that writes events; whatever else prints goes to standard error from here on."""
+def _event_writer() -> Callable[[dict[str, Any]], None]:
+    """Return a function that writes events, and redirect all other output to standard error."""
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     sys.stdout = sys.stderr
 
-    def emit(event):
+    def emit(event: dict[str, Any]) -> None:
         events.write(json.dumps(event) + "\n")
         events.flush()
 
     return emit
 
 
-class _Notes(logging.Handler):
-    """Passes what the package logs on to the parent, where somebody reads it."""
+class _NoteHandler(logging.Handler):
+    """Log handler that sends the package's warnings to the parent as events."""
 
-    def __init__(self, emit):
+    def __init__(self, emit: Callable[[dict[str, Any]], None]) -> None:
         super().__init__(logging.WARNING)
         self._emit = emit
 
-    def emit(self, record):
+    def emit(self, record: logging.LogRecord) -> None:
         self._emit({"event": "note", "message": record.getMessage()})
 
 
-def _read_line():
-    # By hand: a buffered reader would hold a lock in the thread below while Python shuts down.
+def _read_line() -> bytes:
+    # Unbuffered: a buffered reader would keep a lock in the thread of `_end_with_parent` while
+    # Python shuts down.
     line = b""
     while not line.endswith(b"\n") and (piece := os.read(0, 1)):
         line += piece
     return line
 
 
-def _end_with_parent():
+def _end_with_parent() -> None:
+    """Exit this process when standard input closes."""
     while os.read(0, 1024):
         pass
     os._exit(1)
