@@ -139,7 +139,7 @@ def test_what_does_not_fit_is_named(tmp_path):
         ae_multi.InputError, match=r"'encoder.1.weight'.*shape \(8, 784\). Received: \(32, 784\)"
     ):
         ae_multi.load_safetensors(path, ae_multi.SimpleAutoencoder(8))
-    with pytest.raises(ae_multi.InputError, match="which is no file"):
+    with pytest.raises(ae_multi.InputError, match="which is not a file"):
         ae_multi.load_safetensors(tmp_path, ours("simple"))
 
 
