@@ -103,9 +103,7 @@ class ArchiveFormat:
 
 
 def _altered(path, part):
-    return InputError(
-        f"Expected {path} as it was written. Received: an altered or damaged {part}."
-    )
+    return InputError(f"Expected {path} as it was written. Received: an altered or damaged {part}.")
 
 
 def _sha256(content: bytes) -> str:
