@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from ae_multi import training
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
+from ae_multi.exporting.check import Export
 from ae_multi.exporting.export import export
 from ae_multi.io.atomic import atomic_write, check_writable
 from ae_multi.models.compile_config import remove_backend_settings
@@ -67,8 +68,8 @@ class BaseModel(keras.Model):
         *,
         part: str = "model",
         data: Any = None,
-        pythons: dict[str, str] | None = None,
-    ) -> Any:
+        pythons: Mapping[str, str] | None = None,
+    ) -> Export:
         """Export the model, or its "encoder" or "decoder", to a format of another runtime.
 
         See `ae_multi.export`, which accepts any Keras model. This method replaces
