@@ -118,7 +118,8 @@ class _GraphExtractor:
     def _graph(self, model: keras.Model, inputs: tuple[int, ...]) -> int:
         """Add the layers of a functional model and return the number of its output."""
         config = model.get_config()
-        layers, values = {layer.name: layer for layer in model.layers}, {}
+        layers = {layer.name: layer for layer in model.layers}
+        values: dict[str, int] = {}
         (start,) = _ends(config["input_layers"], model)
         for entry in config["layers"]:
             name, nodes = entry["name"], entry["inbound_nodes"]

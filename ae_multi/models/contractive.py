@@ -125,7 +125,8 @@ class ContractiveAutoencoder(LayeredAutoencoder):
 
 def _squared_jacobian(encoder: keras.Sequential, x: Any) -> Any:
     """Return ||J||²_F of each sample as a tensor (n,)."""
-    outputs, steps = x, []
+    outputs = x
+    steps: list[tuple[Any, Any]] = []
     for layer in _flat(encoder):
         outputs = layer(outputs)
         if isinstance(layer, keras.layers.Dense):
