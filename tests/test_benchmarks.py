@@ -169,7 +169,7 @@ def test_outliers_in_tables_beside_floors_by_hand(tmp_path, monkeypatch):
         ours = quick(criterion=kind, random_state=0).fit(train).anomaly_score(test)
         assert found[name] == pytest.approx(roc_auc_score(anomalous, ours), abs=1e-3)
     with pytest.raises(
-        ae_multi.InputError, match=r"Expected the table\. Received: .*pima.mat, which is no file"
+        ae_multi.InputError, match=r"Expected the table\. Received: .*pima.mat, which is not a file"
     ):
         odds.measure(tmp_path / "none")
 

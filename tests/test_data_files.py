@@ -85,7 +85,7 @@ def test_a_bomb_is_refused(idx):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(InputError, match="which is no file"):
+    with pytest.raises(InputError, match="which is not a file"):
         read_idx(tmp_path / "nowhere")
 
 

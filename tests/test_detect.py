@@ -108,7 +108,7 @@ def test_tables_as_they_are_read(tmp_path):
     assert table.x.tolist() == [[1, 2], [3, 4]]
     assert table.anomalous.tolist() == [True, False]
     assert table.columns == ("b", "a")
-    with pytest.raises(InputError, match=r"none.csv, which is no file"):
+    with pytest.raises(InputError, match=r"none.csv, which is not a file"):
         load_table(tmp_path / "none.csv", "y")
     (tmp_path / "empty.csv").write_bytes(b"")
     with pytest.raises(InputError, match="Received: an empty file"):

@@ -154,13 +154,13 @@ def test_a_file_that_is_only_written_anew_still_loads(path, fitted):
         (change("fitted", "neighbors_", value=0), True, "neighbors_ to be what"),
         (change("fitted", "weight_", value=None), True, "weight_ to be what"),
         (change("parameters", "scale", value="log"), True, "Expected scale to be"),
-        (change("fitted", "offset_", value=-9.0), False, "another manifest.json than its digest"),
+        (change("fitted", "offset_", value=-9.0), False, "an altered or damaged manifest.json"),
         (change("fitted", "__class__", value="x"), True, "'__class__' is no fitted attribute"),
         (change("fitted", "fit", value="x"), True, "'fit' is no fitted attribute"),
         (change("parameters", "depth", value=3), True, "cannot be read .*depth"),
-        (change("fitted", "network_", value={"python": "1 + 1"}), True, "no kind of value"),
+        (change("fitted", "network_", value={"python": "1 + 1"}), True, "not a type of value"),
         (change("fitted", "network_", value={"model": "x.keras"}), True, "the part 'x.keras'"),
-        (change("format", value="one"), True, "another manifest.json"),
+        (change("format", value="one"), True, "an altered or damaged manifest.json"),
     ],
     ids=["newer", "class", "code", "dict", "shape", "scale", "curve", "nan", "neighbors", "weight",
          "choice", "threshold", "magic", "method", "parameter", "kind", "part", "format"],
@@ -182,7 +182,7 @@ def test_pickled_objects_are_never_loaded(path, honest, tmp_path):
     with zipfile.ZipFile(path) as file:
         array = next(name for name in file.namelist() if name.endswith(".npy"))
     rewrite(path, parts={array: (tmp_path / "bomb.npy").read_bytes()}, honest=honest)
-    message = "pickled Python objects" if honest else f"another {array} than its digest"
+    message = "pickled Python objects" if honest else f"an altered or damaged {array}"
     with pytest.raises(ae_multi.InputError, match=message):
         ae_multi.load_estimator(path)
 
@@ -222,7 +222,7 @@ def test_every_byte_counts(path):
 
 
 def test_other_files_are_refused(tmp_path, fitted):
-    with pytest.raises(ae_multi.InputError, match="which is no file"):
+    with pytest.raises(ae_multi.InputError, match="which is not a file"):
         ae_multi.load_estimator(tmp_path / "none.ae")
     with zipfile.ZipFile(tmp_path / "other.ae", "w") as file:
         file.writestr("hello.txt", "hello")

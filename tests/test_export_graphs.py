@@ -109,7 +109,10 @@ def test_a_score_may_be_off_by_what_rounding_of_reconstructions_makes_of_it(digi
         ({"score": np.array([0.5, 1.0001, 2], np.float32)}, "a difference of 5.0e-05 .3 samples"),
         ({"score": np.array([[0.5], [1], [2]], np.float32)}, "score of shape .3,."),
         ({"scores": np.zeros(3)}, "outputs label, score. Received: label, score, scores"),
-        ({"label": np.array([1, 1, -1])}, "label as the model gives it. Received: 2 others"),
+        (
+            {"label": np.array([1, 1, -1])},
+            "the same label as the model. Received: 2 values that differ",
+        ),
     ],
 )
 def test_every_kind_of_difference_is_an_error(fault, message, detector):

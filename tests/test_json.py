@@ -50,7 +50,7 @@ def test_damaged_json_is_read_or_refused(data, value):
     [
         ('{"a": 1, "b": 2, "a": 3}', "the key 'a' twice"),
         ("[NaN]", "NaN, which is no finite"),
-        ("[-Infinity]", "no finite number"),
+        ("[-Infinity]", "not a finite number"),
         ("1e999", "1e999, which is no finite"),
         ("9" * 5000, "an integer of 5,000 digits"),
         ("[" * 101 + "]" * 101, "more than 100 levels"),
@@ -84,5 +84,5 @@ def test_a_file_of_json_is_read_no_further_than_it_may_be_long(tmp_path):
         safe_json.read(tmp_path / "huge.json", "the settings")
     assert tracemalloc.get_traced_memory()[1] < 1 << 26
     tracemalloc.stop()
-    with pytest.raises(InputError, match="which is no file"):
+    with pytest.raises(InputError, match="which is not a file"):
         safe_json.read(tmp_path, "the settings")

@@ -113,7 +113,7 @@ ATTACKS = {
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
 def test_what_could_run_code_is_refused_before_keras_sees_it(load, keras, attack, monkeypatch):
     monkeypatch.setattr(keras.saving, "load_model", lambda *_, **__: pytest.fail("Keras was asked"))
-    message = "layers that compute and no more, and of registered classes"
+    message = "layers that only compute, and of registered classes"
     with pytest.raises(InputError, match=message):
         load(config=sequential(attack))
     hidden = object_of("keras.layers", "Dense", {"units": 5, "activation": attack})
@@ -127,7 +127,7 @@ def test_safe_mode_turned_off_for_all_of_keras_changes_nothing(load, keras):
     before = keras.src.saving.serialization_lib.in_safe_mode()
     keras.config.enable_unsafe_deserialization()
     try:
-        with pytest.raises(InputError, match="no more, and of registered"):
+        with pytest.raises(InputError, match="only compute, and of registered"):
             load(config=sequential(object_of("keras.layers", "Lambda", {"function": source})))
     finally:
         keras.src.backend.common.global_state.set_global_attribute("safe_mode_saving", before)
@@ -292,11 +292,11 @@ def twice(h5py, root, name, array):
         (soft_link, "a SoftLink"),
         (external_data, "data in another file"),
         (virtual, "data in another file"),
-        (terabytes, "4,398,046,511,104 bytes, where 0 are"),
-        (bomb, "data in pieces"),
+        (terabytes, "4,398,046,511,104 bytes, of which 0 are stored"),
+        (bomb, "chunked data"),
         (text, "values of the type object"),
-        (cycle, "stands in another place, too"),
-        (twice, "stands in another place, too"),
+        (cycle, "an object with several names"),
+        (twice, "an object with several names"),
     ],
 )
 def test_weights_that_are_not_all_in_the_file_are_refused(load, whole, change, message):
@@ -313,7 +313,7 @@ def test_a_list_that_leads_back_to_itself_is_refused(load, whole):
     block = size - 32
     content[heap + 16 : heap + 24] = struct.pack("<Q", block)
     content[data + block : data + block + 16] = struct.pack("<2Q", block, 16)
-    with pytest.raises(InputError, match="free blocks in a circle"):
+    with pytest.raises(InputError, match="a cycle of free blocks"):
         load(weights=bytes(content))
 
 
@@ -339,7 +339,7 @@ def test_old_and_other_forms_are_refused(keras, tmp_path):
     model.save(tmp_path / "old.h5")
     with pytest.raises(InputError, match="zip archive"):
         ae_multi.load_model(tmp_path / "old.h5")
-    with pytest.raises(InputError, match="which is no file"):
+    with pytest.raises(InputError, match="which is not a file"):
         ae_multi.load_model(tmp_path)
 
 

@@ -122,7 +122,7 @@ def test_damaged_files_are_refused(what, tmp_path):
     ae_multi.save_safetensors(model, path)
     path.write_bytes(DAMAGE[what](path.read_bytes()))
     before = model.get_weights()
-    wanted = "is said to be 4,611,686" if what == "huge header" else "safetensors file"
+    wanted = "states a length of 4,611,686" if what == "huge header" else "safetensors file"
     with pytest.raises(ae_multi.InputError, match=wanted):
         ae_multi.load_safetensors(path, model)
     for found, kept in zip(model.get_weights(), before, strict=True):
@@ -139,7 +139,7 @@ def test_what_does_not_fit_is_named(tmp_path):
         ae_multi.InputError, match=r"'encoder.1.weight'.*shape \(8, 784\). Received: \(32, 784\)"
     ):
         ae_multi.load_safetensors(path, ae_multi.SimpleAutoencoder(8))
-    with pytest.raises(ae_multi.InputError, match="which is no file"):
+    with pytest.raises(ae_multi.InputError, match="which is not a file"):
         ae_multi.load_safetensors(tmp_path, ours("simple"))
 
 

@@ -280,7 +280,7 @@ def test_what_does_not_fit_is_named_and_changes_nothing(keras, tmp_path):
         (deep, r"deep.keras.*2 dense. Received: 10 dense"),
         (narrow, r"dense.0' in .*narrow.*code/kernel.*\(784, 32\). Received: \(784, 8\)"),
         (tmp_path / "text.h5", "text.h5 to be an HDF5 file"),
-        (tmp_path / "none.keras", "which is no file"),
+        (tmp_path / "none.keras", "which is not a file"),
         (3, "Received: int"),
     ]:
         with pytest.raises(ae_multi.InputError, match=message):

@@ -99,7 +99,7 @@ def test_what_does_not_fit_itself_is_refused(tmp_path):
         ({"data.pkl": pickle.dumps({"a": 1}, 2)}, "a dict with a"),
         ({"data.pkl": b"\x80\x02X"}, "numbers and text alone"),
         ({"data.pkl": b""}, "numbers and text alone"),
-        ({"data.pkl": b" " * (1 << 24)}, "huge"),
+        ({"data.pkl": b" " * (1 << 24)}, "bytes of names"),
     ]:
         write_pt(path, STATE)
         rewritten(path, **entries)
@@ -109,7 +109,7 @@ def test_what_does_not_fit_itself_is_refused(tmp_path):
         (1, 5, "numbers for shape .3, 5"),  # more than there are
         (0, 1 << 30, "numbers for shape"),
         (3, 2, "numbers for shape"),  # a longer step from one number to the next
-        (2, -4, "a plain tensor"),
+        (2, -4, "a dense tensor"),
     ]:
         write_pt(path, STATE)
         with zipfile.ZipFile(path) as archive:

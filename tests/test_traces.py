@@ -48,7 +48,7 @@ def test_a_damaged_trace_is_refused(trace, tmp_path):
     whole = path.read_bytes()
     for data in (b"", b"nonsense", whole[: len(whole) // 2], whole[:-30]):
         path.write_bytes(data)
-        with pytest.raises(InputError, match="to be a whole zip archive"):
+        with pytest.raises(InputError, match="to be a complete zip archive"):
             Trace.load(path)
     np.savez(path, a=np.zeros(3))
     with pytest.raises(InputError, match="to hold the array 'head'"):

@@ -159,5 +159,5 @@ def test_a_size_that_lies_is_refused(tmp_path):
 
 
 def test_a_folder_is_no_archive(tmp_path):
-    with pytest.raises(InputError, match="which is no file"), zip_archive.opened(tmp_path, "it"):
+    with pytest.raises(InputError, match="which is not a file"), zip_archive.opened(tmp_path, "it"):
         pass

@@ -1,10 +1,10 @@
-"""Models in formats that run elsewhere: made by whichever backend can, tried, and then left.
+"""Export of models to formats of other runtimes. Each file is verified against the model.
 
-export     the way from a model to a file
-formats    which there are, who makes each, and what is missing
+export     export of a model to a file
+formats    the formats, the backend that writes each, and its requirements
 graph      a model as one graph of named inputs and outputs
-local      made and run by the backend that runs here
-remote     made and run by another backend, in a process of its own
-samples    what a file is tried on
-check      whether it gives what the model gives
+local      writing and running a file with the current backend
+remote     writing and running a file with another backend, in its own process
+samples    samples on which a file is verified
+check      comparison of a file's outputs with the model's
 """

@@ -1,83 +1,102 @@
-"""Whether a file gives what the model gives, and how far it is off."""
+"""Comparison of the outputs of an exported file with the outputs of the model."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ae_multi.errors import ExportError
 
-# Relative to an output's largest value: far more than another order of sums makes of float32.
+if TYPE_CHECKING:
+    from ae_multi.exporting.graph import Graph
+
+# Largest difference relative to the largest value of an output. Another order of float32 sums
+# causes far smaller differences.
 BOUND = 1e-5
 
 
 @dataclass(frozen=True)
 class Export:
-    """What was exported.
+    """Result of an export.
 
     Attributes:
-        path: the file, or the folder.
-        format: the format's name.
+        path: path of the file or folder.
+        format: name of the format.
         part: "model", "encoder" or "decoder".
-        outputs: dict of the outputs' names to what the file made of the samples, arrays.
-        difference: the largest difference between the file's outputs and the model's, by its own
-            runtime, relative to the largest value of the output.
-        bound: what it had to be below.
-        samples: how many samples that was seen on, once in one batch and once by itself the first.
-        size: bytes on disk, of all its files.
-        versions: dict of names to versions, of what made and ran it.
+        outputs: dict of output names to the outputs of the file for the samples.
+        difference: largest difference between the outputs of the file, computed by its own
+            runtime, and those of the model, relative to the largest value of the output.
+        bound: bound of ``difference``.
+        samples: number of samples compared, all in one batch and the first one alone.
+        size: size of all its files in bytes.
+        versions: dict of the names and versions of the software that wrote and ran the file.
     """
 
     path: Path
     format: str
     part: str
-    outputs: dict
+    outputs: dict[str, np.ndarray]
     difference: float
     bound: float
     samples: int
     size: int
-    versions: dict
+    versions: dict[str, str]
 
-    def to_json(self):
-        """All of it but the path and the arrays, as plain values."""
+    def to_json(self) -> dict[str, Any]:
+        """Return all attributes as JSON values, without the path and the arrays."""
         names = [field.name for field in fields(self) if field.name not in ("path", "outputs")]
         return {**{name: getattr(self, name) for name in names}, "outputs": sorted(self.outputs)}
 
 
-def difference(graph, expected, found):
-    """The largest relative difference between two lists of outputs.
+def difference(
+    graph: Graph,
+    expected: Sequence[Mapping[str, np.ndarray]],
+    found: Sequence[Mapping[str, np.ndarray]],
+) -> float:
+    """Return the largest relative difference between the outputs of the model and of a file.
+
+    Args:
+        graph: the exported graph.
+        expected: outputs of the model, one dict of arrays per batch.
+        found: outputs of the file, one dict of arrays per batch.
 
     Raises:
-        ExportError: outputs of other names or shapes, labels that differ where rounding does not
-            decide, or numbers farther apart than `BOUND`.
+        ExportError: names or shapes differ, integers differ where rounding cannot change them, or
+            numbers differ by more than `BOUND`.
     """
     worst = 0.0
-    for ours, theirs in zip(expected, found, strict=True):
-        if sorted(ours) != sorted(theirs):
-            raise _error(f"outputs {', '.join(sorted(ours))}", ", ".join(sorted(theirs)))
-        decided, sizes = graph.decided(ours, BOUND), graph.sizes(ours)
-        for name, array in ours.items():
-            other = theirs[name]
+    for reference, result in zip(expected, found, strict=True):
+        if sorted(reference) != sorted(result):
+            raise _error(f"outputs {', '.join(sorted(reference))}", ", ".join(sorted(result)))
+        decided, sizes = graph.decided(reference, BOUND), graph.sizes(reference)
+        for name, array in reference.items():
+            other = result[name]
             if other.shape != array.shape:
                 raise _error(f"{name} of shape {array.shape}", f"shape {other.shape}")
             if array.dtype.kind in "iub":
                 wrong = (other != array) & decided.get(name, True)
                 if wrong.any():
-                    raise _error(f"{name} as the model gives it", f"{wrong.sum()} others")
+                    raise _error(
+                        f"the same {name} as the model", f"{wrong.sum()} values that differ"
+                    )
                 continue
             largest = float(np.max(np.abs(array))) or 1.0
-            off = float(np.max(np.abs(array - other))) / largest
-            # Written so that NaN is too far, too.
-            if not off <= BOUND * max(sizes.get(name, largest) / largest, 1):
+            relative = float(np.max(np.abs(array - other))) / largest
+            # `not <=` also rejects NaN.
+            if not relative <= BOUND * max(sizes.get(name, largest) / largest, 1):
                 raise _error(
                     f"{name} within {BOUND:g} of the model's, relative to the largest value",
-                    f"a difference of {off:.1e} ({len(array)} samples)",
+                    f"a difference of {relative:.1e} ({len(array)} samples)",
                 )
-            worst = max(worst, off)
+            worst = max(worst, relative)
     return worst
 
 
-def _error(expected, received):
+def _error(expected: str, received: str) -> ExportError:
     return ExportError(
-        f"Expected the exported file to give {expected}. Received: {received}; no file was left."
+        f"Expected the exported file to return {expected}. Received: {received}; no file was left."
     )

@@ -1,16 +1,18 @@
-"""A model to a file of another format, which is tried before it is left."""
+"""Export of a model to a file, which is verified before it is moved into place."""
 
 import contextlib
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ae_multi._keras import keras
 from ae_multi.errors import ExportError, InputError
 from ae_multi.exporting.check import BOUND, Export, difference
 from ae_multi.exporting.formats import FORMATS, check_made_here, chosen
-from ae_multi.exporting.graph import graph_of
+from ae_multi.exporting.graph import Graph, graph_of
 from ae_multi.exporting.local import make
 from ae_multi.exporting.remote import hand_over
 from ae_multi.exporting.samples import batches_for
@@ -18,30 +20,40 @@ from ae_multi.io.atomic import check_writable
 from ae_multi.selection import select_backend
 
 
-def export(model, path, format=None, *, part="model", data=None, pythons=None):
-    """Write a model, a part of it, or a fitted estimator in a format that others run.
+def export(
+    model: Any,
+    path: os.PathLike[str] | str,
+    format: str | None = None,
+    *,
+    part: str = "model",
+    data: Any = None,
+    pythons: Mapping[str, str] | None = None,
+) -> Export:
+    """Export a model, its encoder or decoder, or a fitted estimator to a file.
 
-    The running backend makes the formats that it can; other formats are made in a process of the
-    backend that can, to which the model is handed over. The file is then loaded by its own
-    runtime and compared with the model, in batches of two sizes.
+    The current backend writes the formats that it supports. For other formats, a process with
+    another backend receives the model and writes the file. The file is then loaded by its own
+    runtime and compared with the model on batches of two sizes.
 
     Args:
-        model: a Keras model of one input, such as `ae_multi.Autoencoder`, or an estimator.
-        path: where it goes. A folder for "savedmodel"; "openvino" writes a ``.bin`` beside.
-        format: "onnx", "torch", "savedmodel", "litert", "openvino" or "stablehlo"; by default
-            what the path's suffix says.
+        model: a Keras model with one input, such as `ae_multi.Autoencoder`, or an estimator.
+        path: path of the file, or of the folder for "savedmodel". "openvino" writes a second file
+            with the suffix ``.bin``.
+        format: "onnx", "torch", "savedmodel", "litert", "openvino" or "stablehlo"; by default the
+            suffix of ``path`` determines it.
         part: "model", "encoder" or "decoder".
-        data: samples to compare on, by default test images of MNIST where they fit, or random.
-        pythons: dict of backend to the interpreter of an environment where it is installed;
-            by default the one that runs here.
+        data: samples for the comparison, by default test images of MNIST if they fit the model,
+            otherwise random numbers.
+        pythons: dict of backend names to the Python interpreters of environments where they are
+            installed; by default the current interpreter.
 
     Returns:
-        An `Export`, which has the measured ``difference``.
+        An `Export` with the measured ``difference``.
 
     Raises:
-        InputError: a path, format, part, data or model that cannot be meant.
-        ExportError: packages that are missing, which are named; a model that the format
-            cannot hold; or a file that gives something else, which is not left.
+        InputError: the path, format, part, data or model is invalid.
+        ExportError: packages are missing (the message names them), the format cannot represent
+            the model, or the outputs of the file differ from the model's. Then no file is left.
     """
     if not isinstance(model, keras.Model) and hasattr(model, "export"):
         return model.export(path, format, part=part, data=data, pythons=pythons)
@@ -49,29 +61,45 @@ def export(model, path, format=None, *, part="model", data=None, pythons=None):
     return export_graph(graph, path, format, part=part, data=data, pythons=pythons)
 
 
-def export_graph(graph, path, format=None, *, part="model", data=None, pythons=None):
-    """As `export`, of a `Graph`."""
+def export_graph(
+    graph: Graph,
+    path: os.PathLike[str] | str,
+    format: str | None = None,
+    *,
+    part: str = "model",
+    data: Any = None,
+    pythons: Mapping[str, str] | None = None,
+) -> Export:
+    """Export a `Graph` as `export` does a model."""
     name, path = chosen(format, path), Path(path)
     python = _python(name, pythons or {})
     check_place(path, name)
     batches = batches_for(graph, data)
     with tempfile.TemporaryDirectory(prefix=f".{path.stem}-", dir=path.parent) as folder:
-        made = Path(folder) / "made" / path.name
-        made.parent.mkdir()
+        temporary = Path(folder) / "made" / path.name
+        temporary.parent.mkdir()
         if python is None and select_backend() == FORMATS[name].backend:
-            found, versions = make(graph.model, name, made, batches)
+            outputs, versions = make(graph.model, name, temporary, batches)
         else:
-            found, versions = hand_over(graph.model, name, made, batches, python)
-        whole = graph.expected(batches[0])
-        expected = [{key: of[: len(batch)] for key, of in whole.items()} for batch in batches]
-        off = difference(graph, expected, found)
-        size = sum(file.stat().st_size for file in made.parent.rglob("*") if file.is_file())
-        _place(made.parent, path.parent, Path(folder) / "replaced")
-    return Export(path, name, part, found[0], off, BOUND, len(batches[0]), size, versions)
+            outputs, versions = hand_over(graph.model, name, temporary, batches, python)
+        reference = graph.expected(batches[0])
+        expected = [{key: of[: len(batch)] for key, of in reference.items()} for batch in batches]
+        measured = difference(graph, expected, outputs)
+        size = sum(file.stat().st_size for file in temporary.parent.rglob("*") if file.is_file())
+        _move(temporary.parent, path.parent, Path(folder) / "replaced")
+    return Export(path, name, part, outputs[0], measured, BOUND, len(batches[0]), size, versions)
 
 
-def check_place(path, name):
-    """Raise `InputError` unless a file, or the folder of a SavedModel, could be put at ``path``."""
+def check_place(path: Path, name: str) -> None:
+    """Check that an exported file, or the folder of a SavedModel, can be written at ``path``.
+
+    Args:
+        path: path of the file or folder.
+        name: name of the format.
+
+    Raises:
+        InputError: the path cannot be written, or exists and is not a SavedModel.
+    """
     if FORMATS[name].suffix:
         check_writable(path, "the exported model")
         return
@@ -82,8 +110,8 @@ def check_place(path, name):
     check_writable(path.with_name(path.name + ".pb"), "the exported model")
 
 
-def _python(name, pythons):
-    """The interpreter that makes the format; None for the one that runs here."""
+def _python(name: str, pythons: Mapping[str, str]) -> str | None:
+    """Return the interpreter that writes the format, or None for the current one."""
     unknown = sorted(set(pythons) - {format.backend for format in FORMATS.values()})
     if unknown:
         raise InputError(
@@ -99,23 +127,23 @@ def _python(name, pythons):
     return None
 
 
-def _place(source, target, replaced):
-    """Move what was made to where it belongs, the file that names it last; old folders go."""
+def _move(source: Path, target: Path, replaced: Path) -> None:
+    """Move the entries of ``source`` to ``target``, and old folders there to ``replaced``."""
     replaced.mkdir()
-    # ".bin" before ".xml": who finds the graph finds its weights.
-    for made in sorted(source.iterdir()):
-        place = target / made.name
-        for file in [made, *made.rglob("*")]:
+    # ".bin" is moved before ".xml", so that a graph never exists without its weights.
+    for entry in sorted(source.iterdir()):
+        destination = target / entry.name
+        for file in [entry, *entry.rglob("*")]:
             if file.is_file():
                 with open(file, "r+b") as written:
                     os.fsync(written.fileno())
-        if made.is_dir() and place.exists():
-            os.rename(place, replaced / made.name)
+        if entry.is_dir() and destination.exists():
+            os.rename(destination, replaced / entry.name)
         try:
-            os.replace(made, place)
+            os.replace(entry, destination)
         except OSError as error:
             with contextlib.suppress(OSError):
-                os.rename(replaced / made.name, place)
+                os.rename(replaced / entry.name, destination)
             raise ExportError(
-                f"Expected to move the exported model to {place}. Received: {error.strerror}."
+                f"Expected to move the exported model to {destination}. Received: {error.strerror}."
             ) from error

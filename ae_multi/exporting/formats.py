@@ -1,5 +1,6 @@
-"""The formats that a model can leave in, and who makes and runs each."""
+"""The export formats, and the backend and packages that write and run each."""
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -9,22 +10,22 @@ from ae_multi.selection import install_advice
 
 
 class Format(NamedTuple):
-    """One format.
+    """One export format.
 
     Attributes:
-        title: what it is called.
-        suffix: what its files are named; a folder has none.
-        backend: the Keras backend that makes it, and whose environment has its runtime.
-        modules: what making and running it needs beside that backend.
+        title: name of the format for people.
+        suffix: suffix of its files; "" for a folder.
+        backend: backend that writes it, whose environment contains its runtime.
+        modules: further modules that writing and running it need.
     """
 
     title: str
     suffix: str
     backend: str
-    modules: tuple
+    modules: tuple[str, ...]
 
-    def missing(self):
-        """What of it cannot be imported here, found out without importing it."""
+    def missing(self) -> list[str]:
+        """Return the required modules that are not installed, without importing them."""
         return [name for name in (self.backend, *self.modules) if find_spec(name) is None]
 
 
@@ -38,11 +39,11 @@ FORMATS = {
 }
 
 
-def chosen(name, path):
-    """The name of a format, as asked for or as the path's suffix says.
+def chosen(name: str | None, path: os.PathLike[str] | str) -> str:
+    """Return ``name``, or if it is None the name of the format with the suffix of ``path``.
 
     Raises:
-        InputError: an unknown format or suffix, or one that does not fit the other.
+        InputError: the format or suffix is unknown, or they do not match.
     """
     suffix = Path(path).suffix
     if name is None:
@@ -62,13 +63,13 @@ def chosen(name, path):
     return name
 
 
-def check_made_here(name):
-    """Raise `ExportError` unless this environment can make and run the format."""
+def check_made_here(name: str) -> None:
+    """Raise `ExportError` unless this environment can write and run the format."""
     missing = FORMATS[name].missing()
     if missing:
         raise ExportError(
-            f"Expected {', '.join(missing)} to be installed, since {FORMATS[name].title} is made "
-            f"and run by them. Received: an environment without; {install_advice(*missing)}, or "
-            "name another's interpreter: --python "
+            f"Expected {', '.join(missing)} to be installed, which write and run "
+            f"{FORMATS[name].title}. Received: an environment without; {install_advice(*missing)}, "
+            "or name another environment's interpreter: --python "
             f"{FORMATS[name].backend}=PATH, pythons={{'{FORMATS[name].backend}': PATH}}."
         )

@@ -1,7 +1,8 @@
-"""A model as one Keras graph with names: from one input to a dict of outputs."""
+"""A model as one Keras graph from a named input to a dict of outputs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,48 +16,53 @@ PARTS = ("model", "encoder", "decoder")
 
 @dataclass(frozen=True)
 class Graph:
-    """What is exported, and what has to be known to try it.
+    """A graph to export, with the information that its verification needs.
 
     Attributes:
         model: functional Keras model from one input, named "input", to a dict of outputs.
-        bounds: (lowest, highest) value of inputs, numbers or arrays; None for any.
-        first: Keras model that makes inputs of samples (the encoder, before a decoder), or None.
-        outputs: function of inputs that gives what the file has to give, a dict of arrays; None
-            for what ``model`` gives.
-        sizes: function of the expected outputs that gives a dict of names to what differences
-            are measured by, for outputs whose largest value is not that.
-        decided: function of the expected outputs and of the relative size of rounding. Returns a
-            dict of integer outputs' names to masks of what rounding leaves as it is.
+        bounds: (lowest, highest) value of the inputs, numbers or arrays; None for any.
+        first: Keras model that computes the inputs of the graph from samples (the encoder, for a
+            decoder), or None.
+        outputs: function from inputs to the expected outputs of the file, a dict of arrays; None
+            for the outputs of ``model``.
+        sizes: function from the expected outputs to a dict of output names and the values that
+            their differences are relative to, if this is not the largest value of the output.
+        decided: function of the expected outputs and the relative size of rounding errors. It
+            returns a dict of integer outputs' names to masks of the values that rounding cannot
+            change.
     """
 
     model: keras.Model
-    bounds: tuple | None = None
+    bounds: tuple[Any, Any] | None = None
     first: keras.Model | None = None
-    outputs: Callable | None = None
-    sizes: Callable = lambda expected: {}
-    decided: Callable = lambda expected, rounding: {}
+    outputs: Callable[[Any], dict[str, np.ndarray]] | None = None
+    sizes: Callable[[Mapping[str, np.ndarray]], dict[str, float]] = lambda expected: {}
+    decided: Callable[[Mapping[str, np.ndarray], float], dict[str, Any]] = (
+        lambda expected, rounding: {}
+    )
 
-    def expected(self, x):
-        """What the file has to give for ``x``: dict of arrays."""
+    def expected(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the expected outputs of the file for ``x``."""
         return self.outputs(x) if self.outputs else training.predict(self.model, x)
 
     @property
-    def shape(self):
-        """The shape of one input."""
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one input sample."""
         return tuple(self.model.input_shape[1:])
 
 
-def check_part(part):
+def check_part(part: str) -> None:
     """Raise `InputError` unless ``part`` is one of `PARTS`."""
     if part not in PARTS:
         raise InputError(f"Expected a part among {', '.join(PARTS)}. Received: {part!r}.")
 
 
-def graph_of(model, part):
-    """The `Graph` of a Keras model of one input and one output, or of a part of it.
+def graph_of(model: keras.Model, part: str) -> Graph:
+    """Return the `Graph` of a Keras model with one input and one output, or of its ``part``.
 
     Raises:
-        InputError: an unknown part, a model without it, or one whose samples have no fixed shape.
+        InputError: the part is unknown, the model does not have it, or its samples have no fixed
+            shape.
     """
     check_part(part)
     if not isinstance(model, keras.Model):
@@ -69,8 +75,8 @@ def graph_of(model, part):
             f"Received: {part!r}."
         )
     chosen = model if part == "model" else getattr(model, part)
-    whole = hasattr(model, "encoder")
-    name = "codes" if part == "encoder" else "reconstruction" if whole else "output"
+    is_autoencoder = hasattr(model, "encoder")
+    name = "codes" if part == "encoder" else "reconstruction" if is_autoencoder else "output"
     value_range = getattr(model, "value_range", None)
     bounds = None if value_range is None else tuple(map(np.float32, value_range))
     return Graph(
@@ -81,31 +87,36 @@ def graph_of(model, part):
     )
 
 
-def functional(shape, outputs):
-    """A functional Keras model of samples of ``shape``; ``outputs`` makes a dict of its input."""
+def functional(shape: Sequence[int], outputs: Callable[[Any], dict[str, Any]]) -> keras.Model:
+    """Return a functional Keras model.
+
+    Args:
+        shape: shape of one sample.
+        outputs: function from the input tensor to a dict of output tensors.
+    """
     inputs = keras.Input(shape, name="input")
     return keras.Model(inputs, outputs(inputs))
 
 
-def called(model, x):
-    """What ``model`` makes of ``x`` in use."""
+def called(model: keras.Model, x: Any) -> Any:
+    """Return the outputs of ``model`` for ``x`` in inference mode."""
     return model(x, **call_arguments(model, training=False))
 
 
-def _named(outputs, name):
-    """A dict of outputs: those that have names, or the one that there is as ``name``."""
+def _named(outputs: Any, name: str) -> dict[str, Any]:
+    """Return a dict of outputs as it is, and a single output as a dict with the key ``name``."""
     if isinstance(outputs, dict):
         return outputs
     if isinstance(outputs, list | tuple):
         raise InputError(
-            "Expected a model of one output, or of outputs in a dict, whose names the file can "
-            f"have. Received: one that gives {len(outputs)} without names."
+            "Expected a model with one output, or with a dict of named outputs. "
+            f"Received: one that returns {len(outputs)} outputs without names."
         )
     return {name: outputs}
 
 
-def shape_of(model):
-    """The shape of one sample of ``model``, or an `InputError` where it has no single fixed one."""
+def shape_of(model: keras.Model) -> tuple[int, ...]:
+    """Return the sample shape of ``model``, or raise `InputError` if it is not fixed."""
     for part in (model, getattr(model, "encoder", None), getattr(model, "network", None)):
         shape = getattr(part, "input_shape", None)
         if isinstance(shape, tuple) and all(isinstance(size, int) for size in shape[1:]):

@@ -1,14 +1,16 @@
-"""A graph handed over to the backend that makes a format, in a process of its own.
+"""Writing and running an exported file with another backend, in its own process.
 
-The graph goes as JSON and its weights as arrays; both are the same on every backend. What comes
-back is the file, and what its own runtime makes of the samples.
+The process receives the graph as JSON and its weights as arrays, which are the same on every
+backend. It returns the file and the outputs of its runtime for the samples.
 """
 
 import importlib
 import json
 import os
 import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,18 +22,28 @@ from ae_multi.io import npz
 from ae_multi.subprocesses.launcher import run
 
 
-def hand_over(model, name, path, batches, python):
-    """Have ``path`` made and run by another interpreter.
+def hand_over(
+    model: keras.Model,
+    name: str,
+    path: Path,
+    batches: Sequence[np.ndarray],
+    python: str | None,
+) -> tuple[list[dict[str, np.ndarray]], dict[str, str]]:
+    """Export a model to ``path`` and run the file in another interpreter.
 
     Args:
         model: the functional Keras model.
-        name: of the format.
-        path: where it is to lie, in a folder that is ours to write to.
-        batches: list of arrays to run.
-        python: the interpreter, or None for this one.
+        name: name of the format.
+        path: path of the file. Arrays are exchanged through files in the folder above its own.
+        batches: inputs for the runtime.
+        python: path of the interpreter, or None for the current one.
 
     Returns:
-        (list of the outputs' dicts, one for each batch; dict of versions).
+        (list of dicts of outputs, one for each batch; dict of versions).
+
+    Raises:
+        InputError: the model cannot be serialized.
+        ExportError: the process fails.
     """
     config = _config(model)
     folder = path.parent.parent
@@ -59,18 +71,19 @@ def hand_over(model, name, path, batches, python):
     with npz.opened(folder / "outputs.npz") as file:
         arrays = file.all()
     outputs = [
-        {output: arrays[f"{place}/{output}"] for output in event["names"]}
-        for place in range(len(batches))
+        {output: arrays[f"{index}/{output}"] for output in event["names"]}
+        for index in range(len(batches))
     ]
     return outputs, event["versions"]
 
 
-def receive(job, emit):
-    """In the child: build the graph, make the file and run it.
+def receive(job: Mapping[str, Any], emit: Callable[[dict[str, Any]], None]) -> None:
+    """Build the graph, write the file and run it. This runs in the worker process.
 
     Args:
-        job: as `hand_over` made it.
-        emit: called with one dict of plain values: ``names`` of outputs and ``versions``.
+        job: the job of `hand_over`.
+        emit: function that receives one event: a dict with the ``names`` of the outputs and the
+            ``versions`` of the software.
     """
     check_made_here(job["format"])
     sys.path.insert(0, job["search"])
@@ -95,14 +108,14 @@ def receive(job, emit):
     emit({"event": "exported", "names": sorted(outputs[0]), "versions": versions})
 
 
-def _arrays(path):
-    """The arrays that were saved without names, in their order."""
+def _arrays(path: Path) -> list[np.ndarray]:
+    """Return the arrays in a file that `np.savez` wrote without names, in order."""
     with npz.opened(path) as file:
-        return [file.read(f"arr_{place}") for place in range(len(file.names))]
+        return [file.read(f"arr_{index}") for index in range(len(file.names))]
 
 
-def _config(model):
-    """The configuration of ``model`` as JSON knows it, or an `InputError`."""
+def _config(model: keras.Model) -> dict[str, Any]:
+    """Return the configuration of ``model`` as JSON values, or raise `InputError`."""
     try:
         config = keras.saving.serialize_keras_object(model)
         _drop_training(config)
@@ -115,8 +128,8 @@ def _config(model):
     return config
 
 
-def _drop_training(config):
-    """Take out how models are compiled, which no one needs and not every backend knows."""
+def _drop_training(config: Any) -> None:
+    """Remove compile configurations, which are not needed and may be specific to a backend."""
     for value in config.values() if isinstance(config, dict) else config:
         if isinstance(value, dict | list | tuple):
             _drop_training(value)
@@ -124,8 +137,8 @@ def _drop_training(config):
         config.pop("compile_config", None)
 
 
-def _modules(config):
-    """The modules, beside Keras's own, in which the classes of a configuration are written."""
+def _modules(config: Any) -> Iterator[str]:
+    """Yield the modules that define the classes in a configuration, other than those of Keras."""
     if isinstance(config, dict):
         module = config.get("module")
         if isinstance(module, str) and "class_name" in config and module.split(".")[0] != "keras":

@@ -1,4 +1,4 @@
-"""Models moved to plain code of a framework, with their weights, and back."""
+"""Conversion of models and weights to and from plain PyTorch, JAX and Keras, and safetensors."""
 
 from ae_multi.interop.jax import from_jax, to_jax
 from ae_multi.interop.keras import from_keras, to_keras

@@ -1,4 +1,7 @@
-"""Networks read from Keras models."""
+"""Extraction of framework-independent networks from Keras models."""
+
+from collections.abc import Sequence
+from typing import Any
 
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
@@ -6,15 +9,16 @@ from ae_multi.interop.graph import Layer, Network, Part
 from ae_multi.interop.layers import steps_of
 
 
-def extract_network(model):
-    """The `Network` of a Keras model, in use.
+def extract_network(model: keras.Model) -> Network:
+    """Return the inference `Network` of a Keras model.
 
     Args:
-        model: an `ae_multi.Autoencoder`, a network of this package, a `keras.Sequential` or a
-            functional `keras.Model` with one input and one output, built.
+        model: a built `ae_multi.Autoencoder`, another network of this package, a
+            `keras.Sequential` or a functional `keras.Model` with one input and one output.
 
     Raises:
-        InputError: another model, or a layer that cannot be moved, which the message names.
+        InputError: the model is of another type, or a layer cannot be converted; the message
+            names it.
     """
     if not isinstance(model, keras.Layer):
         raise InputError(f"Expected a Keras model. Received: {type(model).__name__}.")
@@ -25,29 +29,29 @@ def extract_network(model):
     elif set(parts) not in ({"encoder", "decoder"}, {"network"}):
         raise InputError(
             "Expected a model with an encoder and a decoder, a keras.Sequential or a functional "
-            f"keras.Model. Received: {type(model).__name__}, of whose layers the order is unknown."
+            f"keras.Model. Received: {type(model).__name__}, whose order of layers is unknown."
         )
-    found = [_part(name, part) for name, part in parts.items()]
+    result = [_part(name, part) for name, part in parts.items()]
     if "network" in parts and not _is_graph(model):
-        # Around the network, a model may bring outputs into the shape of its inputs.
-        inputs = keras.KerasTensor((None, *found[0].takes))
-        whole = tuple(model.compute_output_spec(inputs).shape[1:])
-        if whole != found[0].gives:
-            found[0] = _reshaped(found[0], whole)
-    return Network(type(model).__name__, tuple(found))
+        # The model may reshape the outputs of its network to the shape of its inputs.
+        inputs = keras.KerasTensor((None, *result[0].takes))
+        output_shape = tuple(model.compute_output_spec(inputs).shape[1:])
+        if output_shape != result[0].gives:
+            result[0] = _reshaped(result[0], output_shape)
+    return Network(type(model).__name__, tuple(result))
 
 
-def _is_graph(model):
-    """Whether Keras knows how the layers of ``model`` hang together."""
+def _is_graph(model: keras.layers.Layer) -> bool:
+    """Return whether ``model`` is a functional or sequential model."""
     return (hasattr(model, "input_shape") and hasattr(model, "operations")) or _is_chain(model)
 
 
-def _is_chain(model):
+def _is_chain(model: keras.layers.Layer) -> bool:
     return isinstance(model, keras.Sequential)
 
 
-def _part(name, model):
-    """The `Part` of a built Keras model."""
+def _part(name: str, model: keras.layers.Layer) -> Part:
+    """Return the `Part` of a built Keras model."""
     if not model.built or not isinstance(model, keras.Model):
         raise InputError(
             f"Expected {name} to be a built Keras model, which begins with a keras.Input. "
@@ -59,20 +63,29 @@ def _part(name, model):
     return Part(name, tuple(extractor.layers), takes, output)
 
 
-def _reshaped(part, shape):
-    """``part`` with its output in another shape."""
+def _reshaped(part: Part, shape: tuple[int, ...]) -> Part:
+    """Return ``part`` with a reshape to ``shape`` at its end."""
     layer = Layer("reshape", "reshape", (part.output,), {}, part.gives, shape)
     return Part(part.name, (*part.layers, layer), part.takes, len(part.layers) + 1)
 
 
 class _GraphExtractor:
-    """Collects layers; ``shapes`` are those of the values so far."""
+    """Converter of a Keras graph to a list of `Layer`.
 
-    def __init__(self, shapes):
-        self.layers, self.shapes, self.seen = [], shapes, set()
+    Values are numbered: 0 is the input, i the output of the i-th layer.
 
-    def value(self, layer, inputs):
-        """The number of the value that ``layer`` gives for the values ``inputs``."""
+    Attributes:
+        layers: the layers so far.
+        shapes: sample shapes of the values so far.
+    """
+
+    def __init__(self, shapes: list[tuple[int, ...]]) -> None:
+        self.layers: list[Layer] = []
+        self.shapes = shapes
+        self.seen: set[int] = set()
+
+    def value(self, layer: keras.layers.Layer, inputs: tuple[int, ...]) -> int:
+        """Add ``layer`` with the values ``inputs`` and return the number of its output."""
         if isinstance(layer, keras.layers.InputLayer):
             return inputs[0]
         if _is_chain(layer):
@@ -95,17 +108,18 @@ class _GraphExtractor:
             inputs = (len(self.layers),)
         return inputs[0]
 
-    def _unique(self, name):
-        """A name that no other layer with weights has; Keras has them so in one model alone."""
+    def _unique(self, name: str) -> str:
+        """Return a unique name for a layer; Keras's are unique only within one nested model."""
         name = name.replace(".", "_")
-        taken = {layer.name for layer in self.layers if layer.variables}
-        names = [name, *(f"{name}_{i}" for i in range(1, len(taken) + 1))]
-        return next(each for each in names if each not in taken)
+        used = {layer.name for layer in self.layers if layer.variables}
+        candidates = [name, *(f"{name}_{i}" for i in range(1, len(used) + 1))]
+        return next(each for each in candidates if each not in used)
 
-    def _graph(self, model, inputs):
-        """The number of the value that a functional model gives."""
+    def _graph(self, model: keras.Model, inputs: tuple[int, ...]) -> int:
+        """Add the layers of a functional model and return the number of its output."""
         config = model.get_config()
-        layers, values = {layer.name: layer for layer in model.layers}, {}
+        layers = {layer.name: layer for layer in model.layers}
+        values: dict[str, int] = {}
         (start,) = _ends(config["input_layers"], model)
         for entry in config["layers"]:
             name, nodes = entry["name"], entry["inbound_nodes"]
@@ -121,35 +135,35 @@ class _GraphExtractor:
                     f"Expected layers that are used once. Received: {name!r}, used {len(nodes)} "
                     "times."
                 )
-            taken = [tuple(each) for each in _histories(nodes[0]["args"])]
-            if any(value[1:] != (0, 0) for value in taken):
+            sources = [tuple(each) for each in _histories(nodes[0]["args"])]
+            if any(source[1:] != (0, 0) for source in sources):
                 raise InputError(
                     f"Expected layers with one output before {name!r}. Received: several."
                 )
-            values[name] = self.value(layers[name], tuple(values[value[0]] for value in taken))
+            values[name] = self.value(layers[name], tuple(values[each[0]] for each in sources))
         (end,) = _ends(config["output_layers"], model)
         return values[end]
 
 
-def _histories(node):
-    """Where each tensor in the arguments of a call comes from: (layer, call, output)."""
+def _histories(node: Any) -> list[Sequence[Any]]:
+    """Return the (layer, call, output) that produced each tensor in the arguments of a call."""
     if isinstance(node, dict) and node.get("class_name") == "__keras_tensor__":
         return [node["config"]["keras_history"]]
-    parts = node if isinstance(node, list | tuple) else ()
-    return [found for each in parts for found in _histories(each)]
+    items = node if isinstance(node, list | tuple) else ()
+    return [history for each in items for history in _histories(each)]
 
 
-def _ends(named, model):
-    """The names of a functional model's inputs or outputs, of which there has to be one."""
-    if len(named) != 3 or not isinstance(named[0], str):
+def _ends(layers: Sequence[Any], model: keras.Model) -> Sequence[Any]:
+    """Return the name of the only input or output layer of a functional model, as a list."""
+    if len(layers) != 3 or not isinstance(layers[0], str):
         raise InputError(
-            f"Expected {model.name!r} to have one input and one output. Received: {named!r}."
+            f"Expected {model.name!r} to have one input and one output. Received: {layers!r}."
         )
-    return named[:1]
+    return layers[:1]
 
 
-def _sample(shape, name):
-    """The shape of one sample, or an `InputError`."""
+def _sample(shape: Any, name: str) -> tuple[int, ...]:
+    """Return the sample shape of a batch shape, or raise `InputError` if it is not fixed."""
     if not isinstance(shape, tuple) or not all(isinstance(size, int) for size in shape[1:]):
         raise InputError(
             f"Expected {name!r} to have one input of fixed size. Received: shape {shape}."

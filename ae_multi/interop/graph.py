@@ -1,39 +1,42 @@
-"""A network as a list of layers and weights, which belongs to no framework.
+"""Framework-independent representation of a network: a list of layers with weights.
 
-This is what stands between a Keras model and the same network in plain PyTorch, JAX or Keras:
-each of them is made from it, and weights come back by it.
+It is the intermediate form between a Keras model and the same network in plain PyTorch, JAX or
+Keras, in both directions.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
 
 from ae_multi._keras import keras
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One step of a network in use.
+    """One inference step of a network.
 
     Attributes:
-        kind: what it does ("dense", "convolution", "activation"); see `ae_multi.interop.layers`.
-        name: that of the Keras layer it comes from; unique among those with weights.
-        inputs: the values that it takes, by number: 0 is what the part was given, i what the
-            i-th of its layers gave.
-        settings: dict of what else the kind needs.
-        takes: shape of one sample of its first input, images as (height, width, channels).
-        gives: shape of one sample of its output.
+        kind: type of step ("dense", "convolution", "activation"); see `ae_multi.interop.layers`.
+        name: name of the Keras layer; unique among layers with weights.
+        inputs: numbers of its input values: 0 is the input of the part, i the output of its i-th
+            layer.
+        settings: dict of the settings of this kind.
+        takes: sample shape of its first input, (height, width, channels) for images.
+        gives: sample shape of its output.
         variables: dict of role ("kernel", "bias") to the Keras variable, in Keras's layout.
     """
 
     kind: str
     name: str
-    inputs: tuple
-    settings: dict
-    takes: tuple
-    gives: tuple
-    variables: dict = field(default_factory=dict, compare=False, repr=False)
+    inputs: tuple[int, ...]
+    settings: dict[str, Any]
+    takes: tuple[int, ...]
+    gives: tuple[int, ...]
+    variables: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
-    def weights(self):
+    def weights(self) -> dict[str, np.ndarray]:
         """Dict of role to NumPy array, in Keras's layout."""
         return {
             role: keras.ops.convert_to_numpy(variable) for role, variable in self.variables.items()
@@ -42,45 +45,45 @@ class Layer:
 
 @dataclass(frozen=True)
 class Part:
-    """Layers behind one another, or a graph of them, from one input to one output.
+    """A chain or graph of layers from one input to one output.
 
     Attributes:
         name: "encoder", "decoder" or "network".
-        layers: tuple of `Layer`; each takes values that come before it.
-        takes: shape of one sample.
-        output: number of the value that is given.
+        layers: tuple of `Layer` in topological order.
+        takes: sample shape of the input.
+        output: number of the output value.
     """
 
     name: str
-    layers: tuple
-    takes: tuple
+    layers: tuple[Layer, ...]
+    takes: tuple[int, ...]
     output: int
 
     @property
-    def gives(self):
-        """Shape of one sample of the output."""
+    def gives(self) -> tuple[int, ...]:
+        """Sample shape of the output."""
         return self.layers[self.output - 1].gives if self.output else self.takes
 
     @property
-    def is_chain(self):
-        """Whether each layer takes what the one before it gives, and nothing else."""
+    def is_chain(self) -> bool:
+        """Whether the only input of each layer is the output of the layer before."""
         expected = [(place,) for place in range(len(self.layers))]
         return [layer.inputs for layer in self.layers] == expected and self.output == len(expected)
 
 
 @dataclass(frozen=True)
 class Network:
-    """Parts that run one after the other.
+    """A sequence of parts.
 
     Attributes:
-        name: of the design, the Keras model's class.
+        name: class name of the Keras model.
         parts: tuple of `Part`.
     """
 
     name: str
-    parts: tuple
+    parts: tuple[Part, ...]
 
     @property
-    def layers(self):
+    def layers(self) -> list[tuple[Part, Layer]]:
         """All layers, in order, as pairs (part, layer)."""
         return [(part, layer) for part in self.parts for layer in part.layers]

@@ -1,43 +1,48 @@
-"""A model as a pure function of JAX's, and the parameters of one in a model."""
+"""Conversion of models to pure JAX functions, and of JAX parameters to Keras weights."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from ae_multi import backends
+from ae_multi._keras import keras
 from ae_multi.interop import padding
 from ae_multi.interop.extract import extract_network
+from ae_multi.interop.graph import Network
 from ae_multi.interop.weights import Weight, put
 
 
-def to_jax(model):
-    r"""``model`` in use, as parameters and a pure function ``apply(params, x)``, on any backend.
+def to_jax(model: keras.Model) -> tuple[dict[str, Any], Callable[[Any, Any], Any]]:
+    r"""Convert ``model`` for inference to parameters and a pure JAX function.
 
-    The function is made of JAX's own operations, without Keras: it can be compiled by `jax.jit`,
-    differentiated, vectorised and exported. It takes what the Keras model takes, float32
-    (n, \*sample shape), and its outputs are within 1e-6 of the model's.
+    The function ``apply(params, x)`` consists of JAX operations, without Keras. It can be compiled
+    with `jax.jit`, differentiated, vectorised and exported. Its inputs are those of the Keras
+    model, float32 (n, \*sample shape), and its outputs are within 1e-6 of the model's. The
+    conversion works on any backend.
 
-    The parameters are nested dicts: of an autoencoder ``params["encoder"]["code"]["kernel"]``, of
-    other models ``params["code"]["kernel"]``, by the names of layers and in Keras's layout, which
-    is JAX's. The statistics of a BatchNormalization are among them, as it is in use; whoever goes
-    on training should leave these two out. What only training does is left out.
+    The parameters are nested dicts of layer names, in Keras's layout, which is also JAX's:
+    ``params["encoder"]["code"]["kernel"]`` for an autoencoder, ``params["code"]["kernel"]`` for
+    other models. They include the moving mean and variance of a BatchNormalization, which is
+    converted for inference; exclude these two from further training. Operations that only happen
+    in training are omitted.
 
     Args:
-        model: a model as `ae_multi.to_torch` takes it; ``model.encoder`` is one too.
+        model: a model as in `ae_multi.to_torch`; ``model.encoder`` is one too.
 
     Returns:
         (params, apply).
 
     Raises:
-        BackendError: JAX is not installed here.
-        InputError: a model or layer that cannot be moved; the message names it.
+        BackendError: JAX is not installed.
+        InputError: the model or a layer cannot be converted; the message names it.
 
     Example:
         >>> params, apply = ae_multi.to_jax(model)
         >>> images = jax.jit(apply)(params, images)
-        >>> slopes = jax.grad(lambda p: ((apply(p, x) - x) ** 2).mean())(params)
+        >>> gradients = jax.grad(lambda p: ((apply(p, x) - x) ** 2).mean())(params)
     """
     native = backends.get_native_network("jax")
     network = extract_network(model)
-    params = {}
+    params: dict[str, Any] = {}
     for weight in _weights_of(network):
         *path, role = weight.key.split(".")
         inner = params
@@ -47,28 +52,32 @@ def to_jax(model):
     return native.as_parameters(params), native.function(network, padding)
 
 
-def from_jax(params, into):
-    """Give the Keras model ``into`` parameters of JAX's; return it.
+def from_jax(params: Any, into: keras.Model) -> keras.Model:
+    """Copy JAX parameters into the Keras model ``into``.
 
-    They may be `to_jax`'s after training, or anyone's of the same layers in the same order: lists
-    of (kernel, bias), or dicts. Names that are `to_jax`'s decide what goes where, and else the
-    order does; since JAX sorts a dict's names, they need numbers then ("Dense_0", "Dense_1").
-    Kernels are (inputs, units) and (height, width, inputs, outputs), as is usual with JAX.
+    The parameters come from `to_jax`, or from any JAX model with the same layers in the same
+    order: lists of (kernel, bias), or dicts. Arrays are matched by name if the names are those of
+    `to_jax`, and otherwise by order. JAX sorts the names in a dict, so that they must then contain
+    numbers ("Dense_0", "Dense_1"). Kernels have the shapes that are usual in JAX: (inputs, units)
+    and (height, width, inputs, outputs).
 
     Args:
         params: nested dicts, lists and tuples of arrays.
-        into: a model as `ae_multi.to_torch` takes it. An optimizer that it has keeps its state.
+        into: a model as in `ae_multi.to_torch`. The state of its optimizer is unchanged.
+
+    Returns:
+        ``into``.
 
     Raises:
-        InputError: too few or too many arrays, or one of another shape: the message names it,
-            what was expected and what came. The model is left as it was.
+        InputError: there are too few or too many arrays, or one has another shape. The message
+            names it, its expected and its received shape. The model is unchanged.
     """
     put(_weights_of(extract_network(into)), dict(_leaves(params, ())), "the parameters")
     return into
 
 
-def _weights_of(network):
-    """All weights, by keys such as "encoder.code.kernel"."""
+def _weights_of(network: Network) -> list[Weight]:
+    """Return all weights, with keys such as "encoder.code.kernel"."""
     alone = len(network.parts) == 1
     return [
         Weight(
@@ -81,13 +90,13 @@ def _weights_of(network):
     ]
 
 
-def _leaves(tree, path):
-    """All arrays of a pytree, as pairs of a dotted key and the array, in order."""
+def _leaves(tree: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    """Yield pairs (dotted key, array) of a pytree, in order."""
     if isinstance(tree, Mapping):
         for name, branch in tree.items():
             yield from _leaves(branch, (*path, str(name)))
     elif isinstance(tree, list | tuple):
-        for place, branch in enumerate(tree):
-            yield from _leaves(branch, (*path, str(place)))
+        for index, branch in enumerate(tree):
+            yield from _leaves(branch, (*path, str(index)))
     else:
         yield ".".join(path), tree

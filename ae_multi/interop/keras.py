@@ -1,8 +1,9 @@
-"""A model in Keras's own layers alone, and the weights of such models in one of ours."""
+"""Conversion of models to plain Keras models, and import of weights from Keras models and files."""
 
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from ae_multi import backends
 from ae_multi._keras import keras
@@ -10,9 +11,10 @@ from ae_multi._keras_internals import direct_sublayers, own_variables
 from ae_multi.errors import InputError
 from ae_multi.interop import keras_files, keras_graph
 from ae_multi.interop.extract import extract_network
+from ae_multi.interop.graph import Network
 from ae_multi.interop.weights import Weight, natural, put, side
 
-# What Keras calls, in names, the layers that have weights.
+# Keras's default names of the layers with weights.
 _KINDS = {
     "dense": "dense", "convolution": "conv2d", "deconvolution": "conv2d_transpose",
     "normalise": "batch_normalization", "normalise_sample": "layer_normalization",
@@ -20,18 +22,19 @@ _KINDS = {
 }  # fmt: skip
 
 
-def to_keras(model):
-    r"""``model`` in use, as a Keras model that needs nothing of this package.
+def to_keras(model: keras.Model) -> keras.Model:
+    r"""Convert ``model`` for inference to a Keras model that does not need this package.
 
-    An autoencoder becomes a `keras.Sequential` of two models, "encoder" and "decoder"; what is
-    saved of it can be loaded where only Keras is. Layers keep their names and weights, as copies;
-    what only training does is left out, noise and penalties, but for dropout.
+    An autoencoder becomes a `keras.Sequential` of two models, "encoder" and "decoder". A file
+    saved from it can be loaded with Keras alone. Layers keep their names and have copies of the
+    weights. Operations that only happen in training, noise and penalties, are omitted, except for
+    dropout.
 
     Args:
-        model: a model as `ae_multi.to_torch` takes it.
+        model: a model as in `ae_multi.to_torch`.
 
     Raises:
-        InputError: a model or layer that cannot be moved; the message names it.
+        InputError: the model or a layer cannot be converted; the message names it.
 
     Example:
         >>> ae_multi.to_keras(model).save("plain.keras")
@@ -43,23 +46,26 @@ def to_keras(model):
     return keras.Sequential([keras.Input(network.parts[0].takes), *parts], name="autoencoder")
 
 
-def from_keras(source, into):
-    """Give the Keras model ``into`` the weights of another Keras model or of a file; return it.
+def from_keras(source: keras.Model | os.PathLike[str] | str, into: keras.Model) -> keras.Model:
+    """Copy the weights of another Keras model or of a file into the Keras model ``into``.
 
-    The other one need not have come from `to_keras`: any that has the same layers in the same
-    order will do, a subclass of `keras.Model` too. Of a file only weights are read: nothing in it
-    is built or run. Layers are matched class by class, in their order.
+    The source can be any model with the same layers in the same order, including a subclass of
+    `keras.Model`. Only weights are read from a file; nothing in it is built or executed. Layers
+    are matched in order within each layer class.
 
     Args:
-        source: a Keras model; a ``.keras`` or ``.weights.h5`` file; an ``.h5`` file of tf.keras,
-            of a model or its weights; or the folder of a SavedModel, which TensorFlow reads.
-        into: a model as `ae_multi.to_torch` takes it. An optimizer that it has keeps its state.
+        source: a Keras model; a ``.keras`` or ``.weights.h5`` file; an ``.h5`` file of tf.keras
+            with a model or its weights; or the folder of a SavedModel, which TensorFlow reads.
+        into: a model as in `ae_multi.to_torch`. The state of its optimizer is unchanged.
+
+    Returns:
+        ``into``.
 
     Raises:
-        BackendError: a SavedModel where TensorFlow is not installed.
-        InputError: no such file or no sound one; too few or too many weights, or one of another
-            shape: the message names it, what was expected and what came. The model is left as it
-            was.
+        BackendError: the source is a SavedModel and TensorFlow is not installed.
+        InputError: there is no such file or it is invalid; there are too few or too many weights,
+            or one has another shape. The message names it, its expected and its received shape.
+            The model is unchanged.
     """
     network = extract_network(into)
     weights = [
@@ -67,22 +73,24 @@ def from_keras(source, into):
         for _, layer in network.layers
         for role, variable in layer.variables.items()
     ]
+    content: Any
     if isinstance(source, keras.Layer):
-        where, found = f"the model {source.name!r}", _groups_of(source)
+        where, content = f"the model {source.name!r}", _groups_of(source)
     elif isinstance(source, str | os.PathLike):
         where, path = str(source), Path(source)
-        native = backends.get_native_network("tensorflow") if path.is_dir() else keras_files
-        found = native.read(path)
+        reader = backends.get_native_network("tensorflow") if path.is_dir() else keras_files
+        content = reader.read(path)
     else:
         raise InputError(
             f"Expected a Keras model, or the path of one. Received: {type(source).__name__}."
         )
-    put(weights, found if isinstance(found, dict) else _arranged(found, network, where), where)
+    arrays = content if isinstance(content, dict) else _arranged(content, network, where)
+    put(weights, arrays, where)
     return into
 
 
-def _groups_of(model):
-    """The weights of a model, layer by layer: a list of `keras_files.Group`."""
+def _groups_of(model: keras.layers.Layer) -> list[keras_files.Group]:
+    """Return the weights of a model, grouped by layer."""
     parts = [getattr(model, name, None) for name in ("encoder", "decoder")]
     if not all(isinstance(part, keras.Layer) for part in parts):
         parts = [model]
@@ -92,37 +100,37 @@ def _groups_of(model):
         arrays = [v.value for v in variables if v.dtype.startswith("float")]
         if arrays:
             path = f"{len(groups)} {layer.name}"
-            groups.append(keras_files.Group(_written(type(layer).__name__), path, arrays))
+            groups.append(keras_files.Group(_snake_case(type(layer).__name__), path, arrays))
     return groups
 
 
-def _leaves(layer):
-    """The layers within, in order, each after those that it is made of."""
+def _leaves(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """Return ``layer`` and all layers inside it, each after its own inner layers."""
     return [*(leaf for inner in direct_sublayers(layer) for leaf in _leaves(inner)), layer]
 
 
-def _arranged(groups, network, where):
-    """Groups in the order of the network's layers, as a dict of keys to arrays."""
-    left = {}
+def _arranged(groups: list[keras_files.Group], network: Network, where: str) -> dict[str, Any]:
+    """Return the arrays of ``groups`` in the layer order of ``network``, as a dict of keys."""
+    left: dict[str, list[keras_files.Group]] = {}
     for group in sorted(groups, key=lambda group: (side(group.path), natural(group.path))):
         left.setdefault(group.kind, []).append(group)
-    held = ", ".join(f"{len(same)} {kind}" for kind, same in left.items()) or "none"
+    received = ", ".join(f"{len(same)} {kind}" for kind, same in left.items()) or "none"
     layers = [layer for _, layer in network.layers if layer.variables]
     required = [_KINDS[layer.kind] for layer in layers]
     if sorted(required) != sorted(group.kind for group in groups):
         counts = ", ".join(f"{required.count(kind)} {kind}" for kind in dict.fromkeys(required))
         raise InputError(
-            f"Expected {where} to hold weights of these layers: {counts}. Received: {held}."
+            f"Expected {where} to hold weights of these layers: {counts}. Received: {received}."
         )
     in_order = [left[kind].pop(0) for kind in required]
     return {
-        f"{group.path}.{place}": array
+        f"{group.path}.{index}": array
         for group in in_order
-        for place, array in enumerate(group.arrays)
+        for index, array in enumerate(group.arrays)
     }
 
 
-def _written(name):
-    """A class's name as Keras writes it: Conv2DTranspose as conv2d_transpose."""
+def _snake_case(name: str) -> str:
+    """Return a class name in the snake case of Keras: conv2d_transpose for Conv2DTranspose."""
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()

@@ -1,22 +1,26 @@
-"""Weights in files that Keras has written, now and in former times; no model is built from them."""
+"""Reader of weights in files of Keras 3 and tf.keras, which does not build models."""
 
 import contextlib
 import io
+import os
 import re
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
+import numpy as np
 
 from ae_multi.errors import InputError
 from ae_multi.io import hdf5, zip_archive
 from ae_multi.io.atomic import check_file, wrap_read_errors
 
 _WEIGHTS = "model.weights.h5"
-# What a whole model's file has beside its layers.
-_BESIDE = ("optimizer", "metrics")
-# What Keras calls, in names, the layers with weights that can be moved.
+# Groups in the file of a model that are not layers.
+_NOT_LAYERS = ("optimizer", "metrics")
+# Keras's default names of the layers with weights that can be converted.
 KINDS = {
     "dense", "conv2d", "conv2d_transpose", "batch_normalization", "layer_normalization",
     "vector_quantizer",
@@ -28,25 +32,29 @@ class Group:
     """The weights of one layer.
 
     Attributes:
-        kind: its class, as Keras writes it in names: "dense", "conv2d_transpose".
-        path: where it is, which sorts the layers of a kind.
-        arrays: list, in Keras's order: kernel, bias; gamma, beta, mean, variance.
+        kind: class of the layer in snake case: "dense", "conv2d_transpose".
+        path: path of the layer, by which layers of one kind are sorted.
+        arrays: list in Keras's order: kernel, bias; gamma, beta, mean, variance.
     """
 
     kind: str
     path: str
-    arrays: list
+    arrays: list[Any]
 
 
-def read(path):
-    """What a file holds: a list of `Group`, or, of old files, a dict of keys to arrays in order.
+def read(path: os.PathLike[str] | str) -> list[Group] | dict[str, np.ndarray]:
+    """Read the weights in a file.
 
     Args:
-        path: a ``.keras`` or ``.weights.h5`` file of Keras 3, or an ``.h5`` file of tf.keras,
-            of a whole model or of weights.
+        path: a ``.keras`` or ``.weights.h5`` file of Keras 3, or an ``.h5`` file of tf.keras with
+            a model or its weights.
+
+    Returns:
+        A list of `Group` for files of Keras 3; a dict of keys to arrays in layer order for files
+        of tf.keras.
 
     Raises:
-        InputError: no such file, or one that is neither.
+        InputError: there is no such file, or it is of another type.
     """
     path = Path(path)
     check_file(path, "a file of Keras")
@@ -56,8 +64,8 @@ def read(path):
 
 
 @contextlib.contextmanager
-def _hdf5(path):
-    """The HDF5 file at ``path``, or in the archive there, after a look at all of it."""
+def _hdf5(path: Path) -> Iterator[h5py.File]:
+    """Context manager that yields the checked HDF5 file at ``path``, or in the archive there."""
     with wrap_read_errors(path, "file of Keras"):
         if zipfile.is_zipfile(path):
             with zip_archive.opened(path, "the .keras file") as archive:
@@ -72,30 +80,31 @@ def _hdf5(path):
         if isinstance(error, InputError):
             raise
         raise InputError(
-            f"Expected the weights in {path} to be as Keras writes them. Received: {error}."
+            f"Expected the weights in {path} in the layout of Keras. Received: {error}."
         ) from error
 
 
-def _groups(root):
-    """The layers in an HDF5 file of Keras 3."""
+def _groups(root: h5py.Group) -> list[Group]:
+    """Return the layers in an HDF5 file of Keras 3."""
     entries = list(_entries(root, ""))
-    # Layers that are attributes of a model, "fc1", are told apart by their own names, "dense_2".
+    # The path of a layer that is an attribute of a model ends with the attribute, "fc1". Its class
+    # and order are known only from the name of the layer, "dense_2".
     attributes = any("layers" not in path for path, _, _ in entries)
     groups = []
     for path, name, arrays in entries:
-        *parents, own = path.split("/")
-        if attributes and parents in ([], ["layers"]) and own not in ("encoder", "decoder"):
-            path = own = name
-        kind = re.sub(r"_\d+$", "", name if own in ("encoder", "decoder") else own)
-        groups.append(Group(kind if kind in KINDS else _guessed(arrays), path, arrays))
+        *parents, last = path.split("/")
+        if attributes and parents in ([], ["layers"]) and last not in ("encoder", "decoder"):
+            path = last = name
+        kind = re.sub(r"_\d+$", "", name if last in ("encoder", "decoder") else last)
+        groups.append(Group(kind if kind in KINDS else _guess_kind(arrays), path, arrays))
     return groups
 
 
-def _entries(group, path):
-    """(path, the layer's own name, arrays) of all layers below; the arrays are in "vars"."""
+def _entries(group: h5py.Group, path: str) -> Iterator[tuple[str, str, list[np.ndarray]]]:
+    """Yield (path, layer name, arrays) of all layers in ``group``; the arrays are in "vars"."""
     for name in sorted(group, key=_number):
         inner = group[name]
-        if not isinstance(inner, h5py.Group) or (not path and name in _BESIDE):
+        if not isinstance(inner, h5py.Group) or (not path and name in _NOT_LAYERS):
             continue
         if name == "vars":
             arrays = [inner[key][()] for key in sorted(inner, key=_number)]
@@ -106,32 +115,33 @@ def _entries(group, path):
             yield from _entries(inner, f"{path}/{name}" if path else name)
 
 
-def _guessed(arrays):
-    """The class of a layer that its user has named, by the axes of its weights."""
+def _guess_kind(arrays: list[np.ndarray]) -> str:
+    """Guess the class of a layer with a custom name from the number of axes of its weights."""
     axes = tuple(array.ndim for array in arrays)
     by_axes = {2: "dense", 4: "conv2d", 1: "layer_normalization"}
     return "batch_normalization" if axes == (1, 1, 1, 1) else by_axes.get(axes[0], "other")
 
 
-def _by_name(root):
-    """The arrays of a file of tf.keras, which lists its layers in order."""
-    found = {}
-    for layer in _listed(root, "layer_names"):
-        for name in _listed(root[layer], "weight_names"):
+def _by_name(root: h5py.Group) -> dict[str, np.ndarray]:
+    """Return the arrays in a file of tf.keras, which lists its layers in order."""
+    arrays = {}
+    for layer in _names(root, "layer_names"):
+        for name in _names(root[layer], "weight_names"):
             array = root[layer][name][()]
             if array.dtype.kind not in "iu":
-                found[f"{layer}.{name.removesuffix(':0').replace('/', '.')}"] = array
-    return found
+                arrays[f"{layer}.{name.removesuffix(':0').replace('/', '.')}"] = array
+    return arrays
 
 
-def _listed(group, attribute):
-    """The texts of an attribute, which may be in pieces."""
-    pieces = [group.attrs[attribute]] if attribute in group.attrs else []
-    while f"{attribute}{len(pieces)}" in group.attrs:
-        pieces.append(group.attrs[f"{attribute}{len(pieces)}"])
-    texts = [text for piece in pieces for text in piece]
-    return [text.decode() if isinstance(text, bytes) else str(text) for text in texts]
+def _names(group: h5py.Group, attribute: str) -> list[str]:
+    """Return the strings in an attribute, which tf.keras splits into chunks if it is long."""
+    chunks = [group.attrs[attribute]] if attribute in group.attrs else []
+    while f"{attribute}{len(chunks)}" in group.attrs:
+        chunks.append(group.attrs[f"{attribute}{len(chunks)}"])
+    names = [name for chunk in chunks for name in chunk]
+    return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
 
 
-def _number(name):
+def _number(name: str) -> tuple[int, str]:
+    """Return a key that sorts numbers by value, after all other names."""
     return (int(name), "") if name.isdigit() else (-1, name)

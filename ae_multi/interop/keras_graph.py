@@ -1,13 +1,14 @@
-"""A network as a Keras model of Keras's own layers and operations."""
+"""Conversion of a network to a Keras model of Keras layers and operations."""
 
 from ae_multi._keras import keras
+from ae_multi.interop.graph import Part
 from ae_multi.models.inputs import CHANNELS_LAST
 
 kl, ops = keras.layers, keras.ops
 
 
-def part_of(part):
-    """A `keras.Sequential`, or a functional `keras.Model` where that cannot say it."""
+def part_of(part: Part) -> keras.Model:
+    """Return ``part`` as a `keras.Sequential`, or as a functional model if it is not a chain."""
     if part.is_chain and not any(layer.kind in _OPERATIONS for layer in part.layers):
         layers = []
         for layer in part.layers:
@@ -16,11 +17,13 @@ def part_of(part):
     else:
         values = [keras.Input(part.takes)]
         for layer in part.layers:
-            taken = [values[i] for i in layer.inputs]
+            inputs = [values[i] for i in layer.inputs]
             if layer.kind in _OPERATIONS:
-                values.append(_OPERATIONS[layer.kind](layer, *taken))
+                values.append(_OPERATIONS[layer.kind](layer, *inputs))
             else:
-                values.append(_made(layer)(taken if layer.kind == "concatenate" else taken[0]))
+                values.append(
+                    _keras_layer(layer)(inputs if layer.kind == "concatenate" else inputs[0])
+                )
         model = keras.Model(values[0], values[part.output], name=part.name)
     for layer in part.layers:
         if layer.variables and layer.kind not in _OPERATIONS:
@@ -29,16 +32,17 @@ def part_of(part):
 
 
 def _append(layers, layer):
-    """Add what a layer is; an activation that Keras knows by name goes into the layer before."""
-    made = _made(layer)
+    """Append ``layer``, or set it as the activation of the last layer if it came from that one."""
+    keras_layer = _keras_layer(layer)
     before = layers[-1] if layers else None
-    if isinstance(made, kl.Activation) and getattr(before, "name", None) == layer.name:
-        before.activation = made.activation
+    if isinstance(keras_layer, kl.Activation) and getattr(before, "name", None) == layer.name:
+        before.activation = keras_layer.activation
     else:
-        layers.append(made)
+        layers.append(keras_layer)
 
 
-def _made(layer):
+def _keras_layer(layer):
+    """Return the Keras layer of a `Layer`, without its weights."""
     name = {"name": layer.name} if layer.variables else {}
     return _LAYERS[layer.kind](layer, dict(layer.settings), **name)
 
@@ -88,8 +92,8 @@ def _enlarge(layer, settings):
 
 
 def _pool(layer, settings):
-    kind = {"max": kl.MaxPooling2D, "mean": kl.AveragePooling2D}[settings.pop("what")]
-    return kind(settings.pop("size"), data_format=CHANNELS_LAST, **settings)
+    pooling = {"max": kl.MaxPooling2D, "mean": kl.AveragePooling2D}[settings.pop("what")]
+    return pooling(settings.pop("size"), data_format=CHANNELS_LAST, **settings)
 
 
 def _activation(layer, settings):
@@ -102,8 +106,8 @@ def _activation(layer, settings):
 
 
 def _top_k(layer, x):
-    least = ops.top_k(x, layer.settings["k"])[0][:, -1:]
-    return ops.where(x >= least, x, ops.zeros_like(x))
+    threshold = ops.top_k(x, layer.settings["k"])[0][:, -1:]
+    return ops.where(x >= threshold, x, ops.zeros_like(x))
 
 
 def _first_half(layer, x):
@@ -111,17 +115,17 @@ def _first_half(layer, x):
 
 
 def _nearest_word(layer, x):
-    """|z - e|² less |z|² as a dense layer, and the words as an embedding; neither is trained."""
-    words = layer.weights["codebook"]
-    distances = kl.Dense(len(words), trainable=False, name=f"{layer.name}_distances")
-    embedding = kl.Embedding(*words.shape, trainable=False, name=layer.name)
-    found = embedding(ops.argmin(distances(x), axis=-1))
-    distances.set_weights([-2 * words.T, (words**2).sum(1)])
-    embedding.set_weights([words])
-    return found
+    """Compute |z - e|² - |z|² by a dense layer, and look up e in an embedding; both are frozen."""
+    codebook = layer.weights["codebook"]
+    distances = kl.Dense(len(codebook), trainable=False, name=f"{layer.name}_distances")
+    embedding = kl.Embedding(*codebook.shape, trainable=False, name=layer.name)
+    output = embedding(ops.argmin(distances(x), axis=-1))
+    distances.set_weights([-2 * codebook.T, (codebook**2).sum(1)])
+    embedding.set_weights([codebook])
+    return output
 
 
-# Steps that are operations rather than layers, so that a Sequential cannot hold them.
+# Steps that are operations and not layers; a Sequential cannot contain them.
 _OPERATIONS = {"top_k": _top_k, "first_half": _first_half, "nearest_word": _nearest_word}
 _LAYERS = {
     "dense": _dense,

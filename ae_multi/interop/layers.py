@@ -1,23 +1,25 @@
-"""What each Keras layer does in use, as steps of a few kinds.
+"""Conversion of Keras layers to inference steps of a few kinds.
 
 kind             settings                                 variables
 dense                                                     kernel (inputs, units), bias
 convolution      strides, dilation, groups, padding       kernel (h, w, inputs, outputs), bias
-deconvolution    strides, dilation, padding               kernel (h, w, outputs, inputs), bias
+deconvolution    strides, padding                         kernel (h, w, outputs, inputs), bias
 flatten, reshape
-pad              edges ((top, bottom), (left, right))     below 0 cuts off
+pad              edges ((top, bottom), (left, right)), where negative edges crop
 enlarge          by (rows, columns), bilinear
 pool             what ("max", "mean"), size, strides, padding
-normalise        epsilon, momentum                        gamma, beta, moving_mean,
-moving_variance
+normalise        epsilon, momentum                        gamma, beta, moving_mean, moving_variance
 normalise_sample epsilon                                  gamma, beta
-activation       of, and what it needs
-concatenate      axis, of one sample
-dropout          rate                                     nothing in use
+activation       of (its name), and its parameters
+concatenate      axis, without the batch axis
+dropout          rate; no effect in inference
 top_k            k
-first_half       of the last axis
-nearest_word                                              codebook (words, size)
+first_half       (of the last axis)
+nearest_word                                              codebook (codebook_size, code_dim)
 """
+
+from collections.abc import Sequence
+from typing import Any
 
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
@@ -28,11 +30,12 @@ from ae_multi.randomness import layers as noise
 
 kl = keras.layers
 
+# Layers that return their inputs in inference.
 _IDLE = (
     noise.GaussianNoise, noise.MaskingNoise, noise.SaltAndPepper, L1Penalty, KLPenalty,
     kl.GaussianNoise, kl.GaussianDropout, kl.ActivityRegularization, kl.Identity,
 )  # fmt: skip
-# By name, as `keras.activations` has them, with what they need.
+# Names in `keras.activations` and the default parameters.
 _ACTIVATIONS = {
     "relu": {"slope": 0.0, "highest": None}, "sigmoid": {}, "tanh": {}, "softmax": {},
     "softplus": {}, "softsign": {}, "elu": {"alpha": 1.0}, "selu": {}, "silu": {}, "gelu": {},
@@ -41,27 +44,32 @@ _ACTIVATIONS = {
 }  # fmt: skip
 
 
-def steps_of(layer, shapes):
-    """The steps of one layer, as a list of (kind, settings, names of variables, output shape).
+def steps_of(
+    layer: keras.layers.Layer, shapes: Sequence[tuple[int, ...]]
+) -> list[tuple[str, dict[str, Any], tuple[str, ...], tuple[int, ...]]]:
+    """Return the inference steps of one Keras layer.
 
     Args:
         layer: a built Keras layer.
-        shapes: shape of one sample of each of its inputs.
+        shapes: sample shape of each of its inputs.
+
+    Returns:
+        List of (kind, settings, names of variables, output shape).
 
     Raises:
-        InputError: a layer that cannot be moved.
+        InputError: the layer cannot be converted.
     """
     if isinstance(layer, _IDLE):
         return []
     describe = _KNOWN.get(type(layer))
     if describe is None:
-        raise _cannot(layer, "it is of a kind that is not known here")
+        raise _unsupported(layer, "layers of this class are not supported")
     if getattr(layer, "data_format", "channels_last") != "channels_last":
-        raise _cannot(layer, "its channels come first")
+        raise _unsupported(layer, "its channels come first")
     if layer.compute_dtype != "float32":
-        raise _cannot(layer, f"it computes in {layer.compute_dtype}")
+        raise _unsupported(layer, f"it computes in {layer.compute_dtype}")
     if getattr(layer, "quantization_mode", None) or getattr(layer, "lora_enabled", False):
-        raise _cannot(layer, "its weights are not plain numbers")
+        raise _unsupported(layer, "its weights are quantized or have LoRA matrices")
     batched = [(None, *shape) for shape in shapes]
     gives = tuple(layer.compute_output_shape(batched if len(batched) > 1 else batched[0])[1:])
     kind, settings, roles = describe(layer, shapes[0])
@@ -72,15 +80,15 @@ def steps_of(layer, shapes):
     return steps
 
 
-def _activation(function, layer):
-    """The settings of an activation, in a list; an empty one if it does nothing."""
+def _activation(function: Any, layer: keras.layers.Layer) -> list[dict[str, Any]]:
+    """Return the settings of an activation in a list, which is empty for a linear activation."""
     if isinstance(function, keras.Layer):
         return [step[1] for step in steps_of(function, [()])]
     name = getattr(function, "__name__", "")
     if name == "linear":
         return []
     if name not in _ACTIVATIONS or keras.activations.get(name) is not function:
-        raise _cannot(layer, f"its activation is {name or function!r}")
+        raise _unsupported(layer, f"its activation is {name or function!r}")
     return [_named(name)]
 
 
@@ -103,9 +111,9 @@ def _convolution(layer, shape):
 
 def _deconvolution(layer, shape):
     if layer.output_padding is not None:
-        raise _cannot(layer, "it has an output_padding")
+        raise _unsupported(layer, "it has an output_padding")
     if set(layer.dilation_rate) != {1}:
-        raise _cannot(layer, "it is dilated")
+        raise _unsupported(layer, "it is dilated")
     return "deconvolution", {"strides": layer.strides, "padding": layer.padding}, _kernel(layer)
 
 
@@ -119,7 +127,7 @@ def _cropping(layer, shape):
 
 def _enlarge(layer, shape):
     if layer.interpolation not in ("nearest", "bilinear"):
-        raise _cannot(layer, f"it interpolates by {layer.interpolation!r}")
+        raise _unsupported(layer, f"it interpolates by {layer.interpolation!r}")
     return "enlarge", {"by": layer.size, "bilinear": layer.interpolation == "bilinear"}, ()
 
 
@@ -133,16 +141,16 @@ def _pool(what):
 
 def _normalise(layer, shape):
     if not (layer.scale and layer.center):
-        raise _cannot(layer, "it scales or centres alone")
+        raise _unsupported(layer, "it does not both scale and centre")
     if layer.axis not in (-1, len(shape)):
-        raise _cannot(layer, "its axis is not the last")
+        raise _unsupported(layer, "its axis is not the last")
     roles = ("gamma", "beta", "moving_mean", "moving_variance")
     return "normalise", {"epsilon": layer.epsilon, "momentum": layer.momentum}, roles
 
 
 def _normalise_sample(layer, shape):
     if not (layer.scale and layer.center) or tuple(layer.axis) not in ((-1,), (len(shape),)):
-        raise _cannot(layer, "it does not scale and centre the last axis")
+        raise _unsupported(layer, "it does not scale and centre the last axis")
     return "normalise_sample", {"epsilon": layer.epsilon}, ("gamma", "beta")
 
 
@@ -153,18 +161,18 @@ def _dropout(layer, shape):
 def _concatenate(layer, shape):
     axis = layer.axis if layer.axis < 0 else layer.axis - 1 - len(shape)
     if axis < -len(shape) or axis > -1:
-        raise _cannot(layer, "it joins samples")
+        raise _unsupported(layer, "it concatenates along the batch axis")
     return "concatenate", {"axis": axis}, ()
 
 
 def _activation_layer(layer, shape):
-    found = _activation(layer.activation, layer)
-    return ("activation", found[0], ()) if found else (None, {}, ())
+    activations = _activation(layer.activation, layer)
+    return ("activation", activations[0], ()) if activations else (None, {}, ())
 
 
 def _relu(layer, shape):
     if layer.threshold or (layer.negative_slope and layer.max_value is not None):
-        raise _cannot(layer, "it has a threshold, or a slope and a highest value at once")
+        raise _unsupported(layer, "it has a threshold, or both a slope and a max_value")
     highest = None if layer.max_value is None else float(layer.max_value)
     settings = _named("relu", slope=float(layer.negative_slope), highest=highest)
     return "activation", settings, ()
@@ -172,17 +180,18 @@ def _relu(layer, shape):
 
 def _softmax(layer, shape):
     if layer.axis not in (-1, len(shape)):
-        raise _cannot(layer, "its axis is not the last")
+        raise _unsupported(layer, "its axis is not the last")
     return "activation", _named("softmax"), ()
 
 
-def _cannot(layer, why):
+def _unsupported(layer: keras.layers.Layer, reason: str) -> InputError:
     return InputError(
-        f"Expected layers that can be moved to another framework. Received: {layer.name!r} "
-        f"({type(layer).__name__}): {why}."
+        f"Expected layers that can be converted to another framework. Received: {layer.name!r} "
+        f"({type(layer).__name__}): {reason}."
     )
 
 
+# Each returns (kind, settings, names of variables) of a layer and its sample shape.
 _KNOWN = {
     kl.Dense: _dense,
     kl.Conv2D: _convolution,

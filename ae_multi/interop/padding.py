@@ -1,14 +1,23 @@
-"""How many zeros Keras's "same" puts around an image, and what it cuts off when it enlarges one.
+"""Padding of Keras's "same" convolutions, and cropping of its "same" transposed convolutions.
 
-Along an axis of n numbers, with a kernel that reaches over K = (k - 1) dilation + 1 of them, a
-convolution with stride s gives ceil(n / s) numbers: the total of zeros is what that lacks, and the
-odd one goes behind. A transposed convolution is the way back of one from n s numbers, so that it
-loses what that one was padded with.
+Along an axis of n values, a convolution with stride s and a dilated kernel of K = (k - 1) dilation
++ 1 values returns ceil(n / s) values. The padding is the number of zeros that this needs; if it is
+odd, the last zero is at the end. A transposed convolution is the transpose of a convolution from
+n s values. Its output is cropped by the padding of that convolution.
 """
 
+from ae_multi.interop.graph import Layer
 
-def around(layer, kernel):
-    """Zeros ((top, bottom), (left, right)) around the input of a convolution or pooling."""
+Edges = tuple[tuple[int, int], ...]
+
+
+def around(layer: Layer, kernel: tuple[int, int]) -> Edges:
+    """Return the zeros ((top, bottom), (left, right)) around the input of `layer`.
+
+    Args:
+        layer: a convolution or pooling.
+        kernel: (height, width) of its kernel or window.
+    """
     settings = layer.settings
     if settings["padding"] == "valid":
         return ((0, 0), (0, 0))
@@ -19,20 +28,20 @@ def around(layer, kernel):
     )
 
 
-def beyond(layer, kernel):
-    """Numbers that the output of a transposed convolution lacks: below 0 those to cut off.
+def beyond(layer: Layer, kernel: tuple[int, int]) -> Edges:
+    """Return the padding ((top, bottom), (left, right)) of a transposed convolution's output.
 
-    For ((top, bottom), (left, right)), where it is enlarged to (n - 1) s + k numbers at first.
+    Negative numbers crop. The output before padding has (n - 1) s + k values along each axis.
     """
-    found = []
+    edges = []
     for n, required, k, s in zip(
         layer.takes, layer.gives, kernel, layer.settings["strides"], strict=False
     ):
         before = 0 if layer.settings["padding"] == "valid" else max(k - s, 0) // 2
-        found.append((-before, required - ((n - 1) * s + k) + before))
-    return tuple(found)
+        edges.append((-before, required - ((n - 1) * s + k) + before))
+    return tuple(edges)
 
 
-def _around(size, reach, stride):
+def _around(size: int, reach: int, stride: int) -> tuple[int, int]:
     total = max((-(-size // stride) - 1) * stride + reach - size, 0)
     return (total // 2, total - total // 2)

@@ -1,11 +1,13 @@
-"""Weights in a file that every framework reads: safetensors, with PyTorch's names and layout.
+"""Weights in safetensors files, with the names and layout of PyTorch.
 
-Such a file is a header of JSON and the bytes of arrays; there is nothing in it that could run.
+A safetensors file consists of a JSON header and the bytes of arrays. Nothing in it can be executed.
 """
 
 import contextlib
 import importlib
 import os
+from collections.abc import Iterator
+from types import ModuleType
 
 import ae_multi
 from ae_multi._keras import keras
@@ -16,24 +18,24 @@ from ae_multi.interop.weights import pair, put
 from ae_multi.io.atomic import atomic_write, check_file, check_writable, wrap_read_errors
 from ae_multi.selection import install_advice
 
-# Names and shapes of a thousand layers take a tenth of it.
+# The names and shapes of a thousand layers need a tenth of this.
 _MAX_HEADER_BYTES = 1 << 24
 
 
-def save_safetensors(model, path):
-    """Write the weights of ``model`` to ``path``, with the keys and layout of `to_torch`'s.
+def save_safetensors(model: keras.Model, path: os.PathLike[str] | str) -> None:
+    """Save the weights of ``model`` with the keys and layout of `to_torch`.
 
-    So in PyTorch, without this package,
-    ``module.load_state_dict(safetensors.torch.load_file(path))`` loads them. The metadata say
-    what design they are of, and who wrote them.
+    PyTorch loads them without this package:
+    ``module.load_state_dict(safetensors.torch.load_file(path))``. The metadata hold the class of
+    the model and the versions of this package and Keras.
 
     Args:
-        model: a model as `to_torch` takes it, on any backend.
-        path: where; the file is written whole or not at all.
+        model: a model as in `to_torch`, on any backend.
+        path: path of the file, which is written atomically.
 
     Raises:
         BackendError: the package safetensors is not installed.
-        InputError: a model that cannot be moved, or a path that cannot be written.
+        InputError: the model cannot be converted, or the path cannot be written.
     """
     package = _package("safetensors.numpy")
     network = extract_network(model)
@@ -42,7 +44,7 @@ def save_safetensors(model, path):
     metadata = {
         "format": "pt",
         "design": network.name,
-        "order": " ".join(arrays),  # the file itself keeps keys sorted
+        "order": " ".join(arrays),  # safetensors sorts the keys
         "ae_multi": ae_multi.__version__,
         "keras": keras.__version__,
     }
@@ -50,66 +52,70 @@ def save_safetensors(model, path):
         package.save_file(arrays, temporary, metadata)
 
 
-def load_safetensors(path, into):
-    """Give the Keras model ``into`` the weights in a safetensors file; return it.
+def load_safetensors(path: os.PathLike[str] | str, into: keras.Model) -> keras.Model:
+    """Load the weights in a safetensors file into the Keras model ``into``.
 
-    The file may be `save_safetensors`'s or anyone's who saved the state dict of a module of the
-    same layers: see `from_torch`, which says what belongs where. Files keep keys sorted, so that
-    keys other than `to_torch`'s need numbers that tell their order.
+    The file comes from `save_safetensors`, or holds the state dict of any PyTorch module with the
+    same layers. See `from_torch` for how weights are matched. safetensors files have sorted keys.
+    Keys other than those of `to_torch` must therefore contain numbers that give their order.
 
     Args:
-        path: the file.
-        into: a model as `to_torch` takes it, on any backend.
+        path: path of the file.
+        into: a model as in `to_torch`, on any backend.
+
+    Returns:
+        ``into``.
 
     Raises:
         BackendError: the package safetensors is not installed.
-        InputError: no such file or no sound one, or weights that do not fit, of which the message
-            names key, expected and received. The model is left as it was.
+        InputError: there is no such file, it is invalid, or the weights do not fit. The message
+            names the key, its expected and its received shape. The model is unchanged.
     """
     package = _package("safetensors")
     weights = weights_of(extract_network(into))
     with wrap_read_errors(path, "safetensors file"):
         _check_header(path)
-        with _sound(path, package), package.safe_open(path, framework="np") as file:
-            said = file.metadata() or {}
-            where = f"{path} (of a {said['design']})" if "design" in said else str(path)
-            keys = [key for key in file.keys() if not key.endswith("num_batches_tracked")]  # noqa: SIM118
-            order = said.get("order", "").split(" ")
+        with _wrap_errors(path, package), package.safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+            where = f"{path} (of a {metadata['design']})" if "design" in metadata else str(path)
+            keys = [k for k in file.keys() if not k.endswith("num_batches_tracked")]  # noqa: SIM118
+            order = metadata.get("order", "").split(" ")
             keys = order if sorted(order) == sorted(keys) else keys
-            # Shapes first: arrays of other weights may be larger than memory.
+            # Shapes are checked first, since arrays that do not fit may be larger than memory.
             pair(weights, {key: file.get_slice(key).get_shape() for key in keys}, where)
             arrays = {key: file.get_tensor(key) for key in keys}
     put(weights, arrays, where)
     return into
 
 
-def _check_header(path):
-    """See that the header is not longer than the file, or than any header is."""
+def _check_header(path: os.PathLike[str] | str) -> None:
+    """Check that the header is not longer than the file or than ``_MAX_HEADER_BYTES``."""
     check_file(path, "a safetensors file")
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(8), "little")
-    most = min(size - 8, _MAX_HEADER_BYTES)
-    if length > most:
+    limit = min(size - 8, _MAX_HEADER_BYTES)
+    if length > limit:
         raise InputError(
-            f"Expected a safetensors file, with a header of up to {max(most, 0):,} bytes. "
-            f"Received: {path}, whose header is said to be {length:,} bytes long."
+            f"Expected a safetensors file, with a header of up to {max(limit, 0):,} bytes. "
+            f"Received: {path}, whose header states a length of {length:,} bytes."
         )
 
 
 @contextlib.contextmanager
-def _sound(path, package):
-    """Turn what the package says of a file into an `InputError`."""
+def _wrap_errors(path: os.PathLike[str] | str, package: ModuleType) -> Iterator[None]:
+    """Convert errors of the package safetensors to `InputError`."""
     try:
         yield
-    except (package.SafetensorError, TypeError) as error:  # TypeError: of types NumPy lacks
+    except (package.SafetensorError, TypeError) as error:  # TypeError: dtypes that NumPy lacks
         raise InputError(
-            f"Expected a sound safetensors file of float32, float16 or float64. "
+            f"Expected a valid safetensors file of float32, float16 or float64. "
             f"Received: {path} ({error})."
         ) from error
 
 
-def _package(name):
+def _package(name: str) -> ModuleType:
+    """Import a module of the package safetensors, or raise `BackendError`."""
     try:
         return importlib.import_module(name)
     except ImportError as error:

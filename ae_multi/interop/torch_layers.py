@@ -1,8 +1,9 @@
-"""Each kind of layer as modules of PyTorch, put one behind another in a form.
+"""Conversion of each kind of layer to PyTorch modules.
 
-A form is that of `ae_multi.interop.torch_graph`: ``turned(value, place)`` gives the number of a
-value with its channels "first" or "last", ``add(…)`` adds a module and gives the number of its
-output, and ``held`` has, for each layer's output, a dict of place to number.
+Each function adds the modules of one layer to the builder of `ae_multi.interop.torch_graph`:
+``permuted(value, channels)`` returns the number of a layer's output with its channels "first" or
+"last", ``add(…)`` adds a module and returns the number of its output, and ``values`` holds, for
+each layer's output, a dict of channel position to number.
 """
 
 import math
@@ -10,34 +11,34 @@ import math
 from ae_multi.errors import InputError
 from ae_multi.interop.padding import around, beyond
 
-_IMAGE = (3, 2, 0, 1)  # both kinds of kernels of images turn in the same way
+_IMAGE = (3, 2, 0, 1)  # permutation of the kernels of convolutions and transposed convolutions
 _ACTIVATIONS = {
     "sigmoid": "Sigmoid", "tanh": "Tanh", "softplus": "Softplus", "softsign": "Softsign",
     "selu": "SELU", "silu": "SiLU", "gelu": "GELU", "mish": "Mish", "hard_sigmoid": "Hardsigmoid",
 }  # fmt: skip
 
 
-def _dense(form, layer):
-    """Along the last axis, as in Keras."""
+def _dense(builder, layer):
+    """Add a Linear module, which acts on the last axis, as in Keras."""
     inputs, units = layer.variables["kernel"].shape
     has_bias = "bias" in layer.variables
     weights = {"weight": ("kernel", (1, 0)), **({"bias": ("bias", (0,))} if has_bias else {})}
-    given = form.turned(layer.inputs[0], "last")
+    x = builder.permuted(layer.inputs[0], "last")
     arguments = {"in_features": inputs, "out_features": units, "bias": has_bias}
-    made = form.add("Linear", layer.name, given, layer=layer, weights=weights, **arguments)
-    form.held.append({"last": made})
+    output = builder.add("Linear", layer.name, x, layer=layer, weights=weights, **arguments)
+    builder.values.append({"last": output})
 
 
-def _convolution(form, layer):
+def _convolution(builder, layer):
     height, width, inputs, outputs = layer.variables["kernel"].shape
     groups = layer.settings["groups"]
     edges = around(layer, (height, width))
-    given, padding = _padded(form, layer, form.turned(layer.inputs[0], "first"), edges)
+    x, padding = _padded(builder, layer, builder.permuted(layer.inputs[0], "first"), edges)
     _kernel(
-        form,
+        builder,
         "Conv2d",
         layer,
-        given,
+        x,
         in_channels=inputs * groups,
         out_channels=outputs,
         kernel_size=(height, width),
@@ -47,181 +48,187 @@ def _convolution(form, layer):
     )
 
 
-def _deconvolution(form, layer):
+def _deconvolution(builder, layer):
     height, width, outputs, inputs = layer.variables["kernel"].shape
     edges = beyond(layer, (height, width))
     padding = tuple(-a for a, b in edges) if all(a == b <= 0 for a, b in edges) else (0, 0)
-    made = _kernel(
-        form,
+    output = _kernel(
+        builder,
         "ConvTranspose2d",
         layer,
-        form.turned(layer.inputs[0], "first"),
+        builder.permuted(layer.inputs[0], "first"),
         in_channels=inputs,
         out_channels=outputs,
         kernel_size=(height, width),
         padding=padding,
     )
     if padding == (0, 0) and any(map(any, edges)):
-        form.held[-1] = {"first": _edged(form, layer, made, edges)}
+        builder.values[-1] = {"first": _edged(builder, layer, output, edges)}
 
 
-def _kernel(form, kind, layer, given, **arguments):
+def _kernel(builder, kind, layer, x, **arguments):
     has_bias = "bias" in layer.variables
     weights = {"weight": ("kernel", _IMAGE), **({"bias": ("bias", (0,))} if has_bias else {})}
-    made = form.add(
+    output = builder.add(
         kind,
         layer.name,
-        given,
+        x,
         layer=layer,
         weights=weights,
         bias=has_bias,
         stride=layer.settings["strides"],
         **arguments,
     )
-    form.held.append({"first": made})
-    return made
+    builder.values.append({"first": output})
+    return output
 
 
-def _padded(form, layer, given, edges, value=0.0):
-    """(number, padding): what is alike on both sides is left to the module that follows."""
+def _padded(builder, layer, x, edges, value=0.0):
+    """Return (number, padding): symmetric padding is left to the next module."""
     if all(a == b for a, b in edges):
-        return given, tuple(a for a, _ in edges)
-    return _edged(form, layer, given, edges, value), (0, 0)
+        return x, tuple(a for a, _ in edges)
+    return _edged(builder, layer, x, edges, value), (0, 0)
 
 
-def _edged(form, layer, given, edges, value=0.0):
-    """The number of a value with zeros around it, or some of it cut off."""
+def _edged(builder, layer, x, edges, value=0.0):
+    """Pad a value with a constant, or crop it where ``edges`` are negative; return its number."""
     (top, bottom), (left, right) = edges
     arguments = {"padding": (left, right, top, bottom), "value": value}
-    return form.add("ConstantPad2d", f"{layer.name}_edges", given, **arguments)
+    return builder.add("ConstantPad2d", f"{layer.name}_edges", x, **arguments)
 
 
-def _pad(form, layer):
-    given = form.turned(layer.inputs[0], "first")
-    form.held.append({"first": _edged(form, layer, given, layer.settings["edges"])})
+def _pad(builder, layer):
+    x = builder.permuted(layer.inputs[0], "first")
+    builder.values.append({"first": _edged(builder, layer, x, layer.settings["edges"])})
 
 
-def _enlarge(form, layer):
+def _enlarge(builder, layer):
     bilinear = layer.settings["bilinear"]
     mode = {"mode": "bilinear", "align_corners": False} if bilinear else {"mode": "nearest"}
     scale = tuple(map(float, layer.settings["by"]))
-    given = form.turned(layer.inputs[0], "first")
-    made = form.add("Upsample", layer.name, given, scale_factor=scale, **mode)
-    form.held.append({"first": made})
+    x = builder.permuted(layer.inputs[0], "first")
+    output = builder.add("Upsample", layer.name, x, scale_factor=scale, **mode)
+    builder.values.append({"first": output})
 
 
-def _pool(form, layer):
-    size, given = layer.settings["size"], form.turned(layer.inputs[0], "first")
+def _pool(builder, layer):
+    size, x = layer.settings["size"], builder.permuted(layer.inputs[0], "first")
     edges = around(layer, size)
     shared = {"kernel_size": size, "stride": layer.settings["strides"]}
     if layer.settings["what"] == "max":
-        given, padding = _padded(form, layer, given, edges, -math.inf)
-        made = form.add("MaxPool2d", layer.name, given, padding=padding, **shared)
+        x, padding = _padded(builder, layer, x, edges, -math.inf)
+        output = builder.add("MaxPool2d", layer.name, x, padding=padding, **shared)
     else:
         if any(a not in (0, b) for a, b in edges):
             raise InputError(
-                "Expected mean pooling with borders that are alike, or behind alone. "
-                f"Received: {layer.name!r} with borders {edges}."
+                "Expected mean pooling with padding that is symmetric, or at the end alone. "
+                f"Received: {layer.name!r} with padding {edges}."
             )
-        # Borders do not count; one that is behind alone is the rest of a whole window.
-        behind = any(a != b for a, b in edges)
-        padding = (0, 0) if behind else tuple(a for a, _ in edges)
-        shared |= {"ceil_mode": behind, "count_include_pad": False}
-        made = form.add("AvgPool2d", layer.name, given, padding=padding, **shared)
-    form.held.append({"first": made})
+        # Padding is not averaged. If it is only at the end, the last window is incomplete.
+        at_end = any(a != b for a, b in edges)
+        padding = (0, 0) if at_end else tuple(a for a, _ in edges)
+        shared |= {"ceil_mode": at_end, "count_include_pad": False}
+        output = builder.add("AvgPool2d", layer.name, x, padding=padding, **shared)
+    builder.values.append({"first": output})
 
 
-def _normalise(form, layer):
+def _normalise(builder, layer):
     rank = len(layer.takes)
     if rank > 3:
         raise InputError(f"Expected vectors or images. Received: {layer.name!r} of {rank} axes.")
     names = ("weight", "bias", "running_mean", "running_var")
     weights = {n: (role, (0,)) for n, role in zip(names, layer.variables, strict=True)}
-    made = form.add(
+    output = builder.add(
         "BatchNorm2d" if rank == 3 else "BatchNorm1d",
         layer.name,
-        form.turned(layer.inputs[0], "first"),
+        builder.permuted(layer.inputs[0], "first"),
         layer=layer,
         weights=weights,
         num_features=layer.takes[-1],
         eps=layer.settings["epsilon"],
         momentum=1 - layer.settings["momentum"],
     )
-    form.held.append({"first": made})
+    builder.values.append({"first": output})
 
 
-def _normalise_sample(form, layer):
+def _normalise_sample(builder, layer):
     weights = {"weight": ("gamma", (0,)), "bias": ("beta", (0,))}
-    made = form.add(
+    output = builder.add(
         "LayerNorm",
         layer.name,
-        form.turned(layer.inputs[0], "last"),
+        builder.permuted(layer.inputs[0], "last"),
         layer=layer,
         weights=weights,
         normalized_shape=layer.takes[-1:],
         eps=layer.settings["epsilon"],
     )
-    form.held.append({"last": made})
+    builder.values.append({"last": output})
 
 
-def _reshape(form, layer):
-    made = form.turned(layer.inputs[0], "last")
+def _reshape(builder, layer):
+    output = builder.permuted(layer.inputs[0], "last")
     if len(layer.takes) > 1 and layer.takes != layer.gives:
-        made = form.add("Flatten", f"{layer.name}_flat", made)
+        output = builder.add("Flatten", f"{layer.name}_flat", output)
     if len(layer.gives) > 1 and layer.takes != layer.gives:
-        made = form.add("Unflatten", layer.name, made, dim=1, unflattened_size=layer.gives)
-    form.held.append({"last": made})
+        output = builder.add("Unflatten", layer.name, output, dim=1, unflattened_size=layer.gives)
+    builder.values.append({"last": output})
 
 
-def _activation(form, layer):
+def _activation(builder, layer):
     settings = dict(layer.settings)
-    of, (place, given) = settings.pop("of"), form.any(layer.inputs[0])
+    of, (channels, x) = settings.pop("of"), builder.any(layer.inputs[0])
     if of == "relu":
         kind, arguments = _rectifier(**settings)
     elif of == "softmax":
-        kind, arguments = "Softmax", {"dim": -1 if place == "last" else 1}
+        kind, arguments = "Softmax", {"dim": -1 if channels == "last" else 1}
     elif of == "elu":
         kind, arguments = "ELU", settings
     else:
         kind, arguments = _ACTIVATIONS[of], settings
-    form.held.append({place: form.add(kind, f"{layer.name}_{of}", given, **arguments)})
+    builder.values.append({channels: builder.add(kind, f"{layer.name}_{of}", x, **arguments)})
 
 
-def _dropout(form, layer):
-    place, given = form.any(layer.inputs[0])
-    made = form.add("Dropout", layer.name, given, p=layer.settings["rate"])
-    form.held.append({place: made})
+def _dropout(builder, layer):
+    channels, x = builder.any(layer.inputs[0])
+    output = builder.add("Dropout", layer.name, x, p=layer.settings["rate"])
+    builder.values.append({channels: output})
 
 
-def _concatenate(form, layer):
+def _concatenate(builder, layer):
     axis, rank = layer.settings["axis"], len(layer.takes)
-    first = any("first" in form.held[value] for value in layer.inputs)
-    place = "first" if first and rank > 1 else "last"
-    given = [form.turned(value, place) for value in layer.inputs]
+    first = any("first" in builder.values[value] for value in layer.inputs)
+    channels = "first" if first and rank > 1 else "last"
+    inputs = [builder.permuted(value, channels) for value in layer.inputs]
     axis = axis + rank + 1
-    if place == "first":
+    if channels == "first":
         axis = 1 if axis == rank else axis + 1
-    form.held.append({place: form.add("Concatenate", layer.name, *given, dim=axis)})
+    builder.values.append({channels: builder.add("Concatenate", layer.name, *inputs, dim=axis)})
 
 
-def _top_k(form, layer):
-    given = form.turned(layer.inputs[0], "last")
-    form.held.append({"last": form.add("TopK", layer.name, given, **layer.settings)})
+def _top_k(builder, layer):
+    x = builder.permuted(layer.inputs[0], "last")
+    builder.values.append({"last": builder.add("TopK", layer.name, x, **layer.settings)})
 
 
-def _first_half(form, layer):
-    given = form.turned(layer.inputs[0], "last")
-    form.held.append({"last": form.add("FirstHalf", layer.name, given)})
+def _first_half(builder, layer):
+    x = builder.permuted(layer.inputs[0], "last")
+    builder.values.append({"last": builder.add("FirstHalf", layer.name, x)})
 
 
-def _nearest_word(form, layer):
-    words, size = layer.variables["codebook"].shape
-    given = form.turned(layer.inputs[0], "last")
+def _nearest_word(builder, layer):
+    codebook_size, code_dim = layer.variables["codebook"].shape
+    x = builder.permuted(layer.inputs[0], "last")
     weights = {"weight": ("codebook", (0, 1))}
-    made = form.add(
-        "NearestWord", layer.name, given, layer=layer, weights=weights, words=words, size=size
+    output = builder.add(
+        "NearestWord",
+        layer.name,
+        x,
+        layer=layer,
+        weights=weights,
+        words=codebook_size,
+        size=code_dim,
     )
-    form.held.append({"last": made})
+    builder.values.append({"last": output})
 
 
 def _rectifier(slope, highest):

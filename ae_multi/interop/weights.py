@@ -1,14 +1,16 @@
-"""Weights that come from elsewhere: which belongs where, and whether it fits."""
+"""Matching of external weights to the weights of a model."""
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
 
-# The order in which a layer has its weights, by the names that they go by.
+# The order of the weights in a layer, by their usual names.
 _ORDER = (
     ("weight", "kernel", "gamma", "scale", "w", "W"),
     ("bias", "beta", "b"),
@@ -19,40 +21,40 @@ _ORDER = (
 
 @dataclass(frozen=True)
 class Weight:
-    """One weight of a model as others have it.
+    """One weight of a model with its key and layout in an external format.
 
     Attributes:
-        key: its name there.
+        key: its external key.
         variable: the Keras variable.
-        axes: those of the variable, in the order that they have there.
+        axes: the axes of the variable in their external order.
     """
 
     key: str
-    variable: object
-    axes: tuple
+    variable: Any
+    axes: tuple[int, ...]
 
     @property
-    def shape(self):
-        """There."""
+    def shape(self) -> tuple[int, ...]:
+        """Shape in the external layout."""
         return tuple(self.variable.shape[axis] for axis in self.axes)
 
     @property
-    def array(self):
-        """As NumPy array, in the layout that it has there."""
-        plain = keras.ops.convert_to_numpy(self.variable)
-        return np.ascontiguousarray(plain.transpose(self.axes))
+    def array(self) -> np.ndarray:
+        """NumPy array in the external layout."""
+        array = keras.ops.convert_to_numpy(self.variable)
+        return np.ascontiguousarray(array.transpose(self.axes))
 
 
-def put(weights, given, where):
-    """Give a model the weights ``given``: all of them, or none and an error.
+def put(weights: Sequence[Weight], given: Mapping[str, Any], where: str) -> None:
+    """Assign external weights to the variables of a model; an error changes none of them.
 
     Args:
-        weights: list of `Weight`, in the model's order.
+        weights: weights of the model, in order.
         given: dict of keys to arrays or tensors, in the order of the layers.
-        where: what holds them, for the message ("the state dict").
+        where: source of the weights, for error messages ("the state dict").
 
     Raises:
-        InputError: as `pair`; or weights that are no finite floating-point numbers.
+        InputError: as `pair`, or a weight is not a finite floating-point array.
     """
     arrays = {key: _numbers(value, f"{key!r} in {where}") for key, value in given.items()}
     pairs = pair(weights, {key: array.shape for key, array in arrays.items()}, where)
@@ -66,25 +68,31 @@ def put(weights, given, where):
         weight.variable.assign(arrays[key].transpose(np.argsort(weight.axes)))
 
 
-def pair(weights, shapes, where):
-    """Which weight is which: a list of pairs (`Weight`, key).
+def pair(
+    weights: Sequence[Weight], shapes: Mapping[str, Sequence[int]], where: str
+) -> list[tuple[Weight, str]]:
+    """Match the weights of a model to external keys.
 
-    Where the keys are those of ``weights`` they decide, and else the order does.
+    Weights are matched by key if the sets of keys are equal, and otherwise by order.
 
     Args:
-        weights: list of `Weight`, in the model's order.
-        shapes: dict of keys to shapes, in the order of the layers.
-        where: what holds them, for the message.
+        weights: weights of the model, in order.
+        shapes: dict of external keys to shapes, in the order of the layers.
+        where: source of the weights, for error messages.
+
+    Returns:
+        List of pairs (weight, key).
 
     Raises:
-        InputError: too few or too many, another shape, or keys whose order is lost.
+        InputError: there are too few or too many keys, a shape differs, or the order of the
+            layers is unknown.
     """
-    own = [weight.key for weight in weights]
-    keys = own if set(own) == set(shapes) else _in_order(list(shapes), where)
-    if len(keys) != len(own):
+    model_keys = [weight.key for weight in weights]
+    keys = model_keys if set(model_keys) == set(shapes) else _in_order(list(shapes), where)
+    if len(keys) != len(model_keys):
         expected = [f"{weight.key} {weight.shape}" for weight in weights]
         raise InputError(
-            f"Expected {where} to hold {len(own)} weights, {_some(expected)}. "
+            f"Expected {where} to hold {len(model_keys)} weights, {_some(expected)}. "
             f"Received: {len(keys)}, {_some(keys)}."
         )
     for weight, key in zip(weights, keys, strict=True):
@@ -96,21 +104,21 @@ def pair(weights, shapes, where):
     return list(zip(weights, keys, strict=True))
 
 
-def _in_order(keys, where):
-    """Keys in the order of their layers: as they come, or by number where that order is lost.
+def _in_order(keys: Sequence[str], where: str) -> list[str]:
+    """Return ``keys`` in the order of their layers, the encoder's before the decoder's.
 
-    Files that sort their keys have a layer's bias before its weight: there layers come in the
-    order of their numbers. An encoder comes before a decoder.
+    A layer's bias before its weight shows that the keys are sorted. Then the numbers in the keys
+    give the order of the layers; otherwise the order of ``keys`` does.
 
     Raises:
-        InputError: sorted keys without numbers.
+        InputError: the keys are sorted and have no numbers.
     """
-    groups = {}
+    groups: dict[str, list[str]] = {}
     for key in keys:
         groups.setdefault(key.rpartition(".")[0], []).append(key)
-    lost = any(group != sorted(group, key=_rank) for group in groups.values())
+    is_sorted = any(group != sorted(group, key=_rank) for group in groups.values())
     names = sorted(groups, key=side)
-    if lost:
+    if is_sorted:
         stems = {(side(name), re.sub(r"\d+", "#", name)) for name in names}
         if len(stems) > len({side(name) for name in names}):
             raise InputError(
@@ -121,14 +129,14 @@ def _in_order(keys, where):
     return [key for name in names for key in sorted(groups[name], key=_rank)]
 
 
-def natural(name):
-    """What sorts names with numbers in them by these: layer_2 before layer_10."""
+def natural(name: str) -> list[tuple[bool, int | str]]:
+    """Return a key for natural sorting: layer_2 before layer_10."""
     parts = re.split(r"(\d+)", name)
     return [(part.isdigit(), int(part) if part.isdigit() else part) for part in parts]
 
 
-def _numbers(value, what):
-    """An array or tensor of any framework as float32 NumPy array, or an `InputError`."""
+def _numbers(value: Any, what: str) -> np.ndarray:
+    """Return a floating-point array or tensor as a NumPy array, or raise `InputError`."""
     if hasattr(value, "detach"):
         value = value.detach().cpu()
         value = value.float() if value.is_floating_point() else value
@@ -145,15 +153,17 @@ def _numbers(value, what):
     return array
 
 
-def _some(names, most=12):
-    return ", ".join(names[:most]) + (" …" if len(names) > most else "") or "none"
+def _some(names: Sequence[str], count: int = 12) -> str:
+    """Return the first ``count`` names as text."""
+    return ", ".join(names[:count]) + (" …" if len(names) > count else "") or "none"
 
 
-def _rank(key):
+def _rank(key: str) -> int:
+    """Return the position of a weight within its layer."""
     name = key.rpartition(".")[2]
     return next((rank for rank, names in enumerate(_ORDER) if name in names), len(_ORDER))
 
 
-def side(name):
-    """Whether a name is a decoder's; False sorts before True."""
+def side(name: str) -> bool:
+    """Return whether a name belongs to a decoder, as a sort key: encoders come first."""
     return "decoder" in re.split(r"[._/]", name)

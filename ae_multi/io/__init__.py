@@ -1,5 +1,6 @@
-"""Careful readers: whatever bytes they are given, they return valid content or raise `InputError`.
+"""Atomic writes and safe readers of untrusted files.
 
-Each checks what a file says of itself against what the file holds before it takes memory, and
-none runs code, follows a link or leaves the file that it was given.
+For any bytes, a reader returns valid content or raises `InputError`. It checks the sizes that a
+file states against its contents before it allocates memory. It never executes code, follows a
+link or opens another file.
 """

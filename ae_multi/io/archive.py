@@ -1,19 +1,22 @@
-"""Things of ours in one file each, without pickle: written whole, and read with care.
+"""The archive format of this package: one file without pickle, written atomically.
 
-A file is a zip archive, nothing in it compressed:
+A file is an uncompressed zip archive:
 
-    manifest.json    what it is, its format, what its kind says of itself, SHA-256 of the parts
-    manifest.sha256  the manifest's own
+    manifest.json    type of the file, format number, metadata, SHA-256 digests of the parts
+    manifest.sha256  digest of the manifest
     FOLDER/N.SUFFIX  the parts: arrays, models
 
-Digests tell damage and careless edits, not an attacker. Against one stands that nothing in a file
-names code.
+The digests detect damage and accidental edits, not an attacker. Loading is safe against an
+attacker because nothing in a file names code.
 """
 
 import hashlib
 import json
+import os
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ae_multi.errors import InputError
 from ae_multi.io import json as safe_json
@@ -25,23 +28,28 @@ _MANIFEST, _DIGEST = "manifest.json", "manifest.sha256"
 
 @dataclass(frozen=True)
 class ArchiveFormat:
-    """A kind of file.
+    """Writer and reader of one type of archive.
 
     Attributes:
-        what: what such a file holds, for messages ("an estimator").
-        format: the number of the newest format that this version writes and reads.
+        what: content of such a file, for error messages ("an estimator").
+        format: number of the newest format, which this version writes.
     """
 
     what: str
     format: int
 
-    def write(self, path, manifest, parts):
-        """Write one to ``path``, whole or not at all.
+    def write(
+        self,
+        path: os.PathLike[str] | str,
+        manifest: Mapping[str, Any],
+        parts: Mapping[str, bytes],
+    ) -> None:
+        """Write a file to ``path`` atomically.
 
         Args:
-            path: where.
-            manifest: dict of values that JSON knows.
-            parts: dict of the parts' names to bytes.
+            path: path of the file.
+            manifest: dict of JSON values.
+            parts: dict of part names to bytes.
         """
         head = {
             "what": f"ae_multi {self.what.split()[-1]}",
@@ -55,14 +63,14 @@ class ArchiveFormat:
             for part, content in entries.items():
                 archive.writestr(part, content)
 
-    def read(self, path):
-        """(manifest, parts) of the file ``path``, every byte of both as it was written.
+    def read(self, path: os.PathLike[str] | str) -> tuple[dict[str, Any], dict[str, bytes]]:
+        """Return (manifest, parts) of the file ``path``, after their digests are verified.
 
         Raises:
-            InputError: no such file, or one that is cut short, altered, of a newer format or of
-                another kind.
+            InputError: there is no such file, or it is cut short, altered, of a newer format or
+                of another type.
         """
-        # Stored as they are, parts take no more memory than the file has bytes.
+        # Without compression, the parts need no more memory than the size of the file.
         with zip_archive.opened(path, f"the file of {self.what}", stored=True) as archive:
             if not {_MANIFEST, _DIGEST} <= set(archive.names):
                 raise InputError(
@@ -80,26 +88,23 @@ class ArchiveFormat:
                 f"Expected {path} to be the file of {self.what}. "
                 f"Received: one that says it is {manifest.get('what')!r:.80}."
             )
-        written, stated = manifest.get("format"), manifest.get("parts", {})
-        if type(written) is not int or written < 1 or not isinstance(stated, dict):
+        format_number, digests = manifest.get("format"), manifest.get("parts", {})
+        if type(format_number) is not int or format_number < 1 or not isinstance(digests, dict):
             raise _altered(path, _MANIFEST)
-        if written > self.format:
+        if format_number > self.format:
             raise InputError(
                 f"Expected a file of format {self.format} or older. Received: {path} of format "
-                f"{written}, which a newer version of ae_multi wrote."
+                f"{format_number}, which a newer version of ae_multi wrote."
             )
-        for name in sorted({*stated, *parts}):
-            if name not in parts or stated.get(name) != _sha256(parts[name]):
+        for name in sorted({*digests, *parts}):
+            if name not in parts or digests.get(name) != _sha256(parts[name]):
                 raise _altered(path, name)
         return manifest, parts
 
 
 def _altered(path, part):
-    return InputError(
-        f"Expected {path} as it was written. Received: another {part} than its digest tells of; "
-        "the file was altered or damaged."
-    )
+    return InputError(f"Expected {path} as it was written. Received: an altered or damaged {part}.")
 
 
-def _sha256(content):
+def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()

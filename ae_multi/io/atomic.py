@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and refused clearly when they are not whole."""
+"""Atomic writes, and checks of the paths that are read and written."""
 
 import contextlib
 import gzip
@@ -6,20 +6,24 @@ import os
 import secrets
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from ae_multi.errors import InputError
 
 
-def check_writable(path, what):
-    """Raise `InputError` unless a file could be written at ``path``; call it before long work.
+def check_writable(path: os.PathLike[str] | str, what: str) -> Path:
+    """Check that a file can be written at ``path``. Call it before long work.
 
     Args:
-        path: where the file is to go.
-        what: what it is, for the message ("the figure", "the model").
+        path: path of the file.
+        what: content of the file, for error messages ("the figure", "the model").
 
     Returns:
         ``path`` as a `pathlib.Path`.
+
+    Raises:
+        InputError: ``path`` is a folder, its folder does not exist, or it cannot be written.
     """
     path = Path(path)
     if path.is_dir():
@@ -29,7 +33,7 @@ def check_writable(path, what):
             f"Expected {what} to go into an existing folder. Received: {path}, "
             f"but {path.parent} is not a folder."
         )
-    probe = _beside(path)
+    probe = _temporary_path(path)
     try:
         probe.touch(exist_ok=False)
         probe.unlink()
@@ -41,27 +45,30 @@ def check_writable(path, what):
     return path
 
 
-def check_file(path, what):
-    """Raise `InputError` unless ``path`` is a file: no folder, pipe or device, which may never end.
+def check_file(path: os.PathLike[str] | str, what: str) -> None:
+    """Check that ``path`` is a regular file. Reading a pipe or device might never end.
 
     Args:
-        path: where it should be.
-        what: what it is, for the message ("the file of an estimator").
+        path: path of the file.
+        what: content of the file, for error messages ("the file of an estimator").
+
+    Raises:
+        InputError: there is no file, or it is a folder, pipe or device.
     """
     if not Path(path).is_file():
-        raise InputError(f"Expected {what}. Received: {path}, which is no file.")
+        raise InputError(f"Expected {what}. Received: {path}, which is not a file.")
 
 
 @contextlib.contextmanager
-def atomic_write(path):
-    """Give a temporary path beside ``path``; move it into place if the block ends well.
+def atomic_write(path: os.PathLike[str] | str) -> Iterator[Path]:
+    """Context manager that yields a temporary path and moves it to ``path`` on success.
 
-    A reader sees the old file or the new one, never a part of it; after an error or Ctrl-C the
-    old one stays and the temporary one is gone. The temporary name keeps ``path``'s suffix,
-    since writers choose a format by it.
+    A reader sees the old file or the complete new one. After an error or Ctrl-C the old file is
+    unchanged and the temporary file is removed. The temporary file is in the same folder and has
+    the same suffix, since some writers choose the format by the suffix.
     """
     path = Path(path)
-    temporary = _beside(path)
+    temporary = _temporary_path(path)
     try:
         yield temporary
         with open(temporary, "r+b") as file:
@@ -72,19 +79,20 @@ def atomic_write(path):
 
 
 @contextlib.contextmanager
-def wrap_read_errors(path, kind):
-    """Turn every way in which reading a file can fail into one `InputError` that names it.
+def wrap_read_errors(path: os.PathLike[str] | str, kind: str) -> Iterator[None]:
+    """Context manager that converts errors of reading a file to an `InputError` with its path.
 
     Args:
-        path: the file.
-        kind: what it should be, for the message ("gzip file", ".npz file").
+        path: path of the file.
+        kind: expected type of file, for error messages ("gzip file", ".npz file").
     """
     damage = (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, NotImplementedError)
     try:
         yield
     except damage as error:
         raise InputError(
-            f"Expected a whole {kind}. Received: {path}, which is damaged or cut short ({error})."
+            f"Expected a complete {kind}. "
+            f"Received: {path}, which is damaged or cut short ({error})."
         ) from error
     except OSError as error:
         raise InputError(
@@ -92,5 +100,6 @@ def wrap_read_errors(path, kind):
         ) from error
 
 
-def _beside(path):
+def _temporary_path(path: Path) -> Path:
+    """Return a random hidden name in the folder of ``path``, with the same suffix."""
     return path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")

@@ -1,28 +1,34 @@
-"""JSON from outside: of limited size and depth, each key once, every number finite."""
+"""Reader of untrusted JSON: limited size and depth, unique keys, finite numbers."""
 
 import json
 import math
+import os
+from typing import Any
 
 from ae_multi.errors import InputError
 from ae_multi.io.atomic import check_file
 
-# Reading takes up to thirty times the text's size; descriptions of models have a thousandth.
+# Parsing needs up to thirty times the size of the text in memory. Configurations of models are a
+# thousand times smaller than this limit.
 MAX_BYTES = 1 << 24
-# Keras goes down several calls for each level, and Python allows a thousand calls.
+# Keras makes several nested calls for each level, and Python allows a thousand.
 MAX_DEPTH = 100
 _MAX_DIGITS = 40
 
 
-def parse(content, what):
-    """The plain values behind a JSON text.
+def parse(content: bytes | bytearray | memoryview | str, what: str) -> Any:
+    """Parse a JSON text.
 
     Args:
         content: the text, as UTF-8 bytes or str.
-        what: what it is, for the message ("the manifest of one.ae").
+        what: content of the text, for error messages ("the manifest of one.ae").
+
+    Returns:
+        Nested dicts and lists of None, booleans, numbers and strings.
 
     Raises:
-        InputError: text that is no strict JSON (NaN and infinity are none), too long or nested
-            too deeply, says a key twice, or holds numbers or text that nothing can represent.
+        InputError: the text is not strict JSON (which excludes NaN and infinity), is too long or
+            nested too deeply, repeats a key, or holds numbers or text that cannot be represented.
     """
     if len(content) > MAX_BYTES:
         raise InputError(
@@ -46,12 +52,12 @@ def parse(content, what):
     return value
 
 
-def read(path, what):
-    """As `parse`, of the file ``path``, of which no more is read than `parse` takes.
+def read(path: os.PathLike[str] | str, what: str) -> Any:
+    """Parse the JSON file ``path`` as `parse` does, reading at most ``MAX_BYTES`` + 1 bytes.
 
     Raises:
-        InputError: as there.
-        OSError: a file that cannot be read.
+        InputError: there is no such file, or as `parse`.
+        OSError: the file cannot be read.
     """
     check_file(path, what)
     with open(path, "rb") as file:
@@ -63,12 +69,12 @@ def _invalid(what, reason):
 
 
 def _object(pairs):
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    result = dict(pairs)
+    if len(result) < len(pairs):
         seen = set()
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))
         raise ValueError(f"the key {twice[:_MAX_DIGITS]!r} twice")
-    return found
+    return result
 
 
 def _integer(text):
@@ -80,12 +86,12 @@ def _integer(text):
 def _number(text):
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError(f"{text[:_MAX_DIGITS]}, which is no finite number")
+        raise ValueError(f"{text[:_MAX_DIGITS]}, which is not a finite number")
     return value
 
 
 def _check(value):
-    """Raise `ValueError` for what is nested too deeply, and for halves of characters."""
+    """Raise `ValueError` for values that are nested too deeply, and for lone surrogates."""
     level = [value]
     for _ in range(MAX_DEPTH + 1):
         if not level:

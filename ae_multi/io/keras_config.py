@@ -1,13 +1,15 @@
-"""Descriptions of Keras models from outside: which classes and functions they may name.
+"""Checks of untrusted Keras configurations: the classes and functions that they may name.
 
-Keras builds what a ``config.json`` names. Its safe mode refuses lambdas, but a layer may also run
-a pickled module of PyTorch (`TorchModuleWrapper`), a SavedModel (`TFSMLayer`) or read a file of
-its choice (`StringLookup`). So what may be named is a list: Keras's layers that compute and no
-more, its losses, metrics, optimizers and the like, and classes that this process has registered
-with Keras, this package's and the caller's own.
+Keras builds every object that a ``config.json`` names. Its safe mode refuses lambdas, but a layer
+can also run a pickled PyTorch module (`TorchModuleWrapper`) or a SavedModel (`TFSMLayer`), or read
+any file (`StringLookup`). Therefore only listed names are allowed: Keras layers that only compute;
+Keras losses, metrics, optimizers and similar objects; and classes that are registered with Keras
+in this process, by this package or the user.
 """
 
 import re
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from ae_multi.errors import InputError
 
@@ -40,10 +42,10 @@ StringLookup Subtract TextVectorization TimeDistributed UnitNormalization UpSamp
 UpSampling2D UpSampling3D Wrapper ZeroPadding1D ZeroPadding2D ZeroPadding3D
 """
 LAYERS = frozenset(_LAYERS.split())
-# What these hold is code, or a file that holds some.
+# Layers that contain code, or refer to a file that does.
 REFUSED = frozenset({"FlaxLayer", "JaxLayer", "Lambda", "TFSMLayer", "TorchModuleWrapper"})
 
-# Modules to the names that may be taken from them; None: whatever is an identifier.
+# Modules and the names that are allowed in them; None allows any identifier.
 _CLASSES = {
     "keras": {"DTypePolicy", "Functional", "Initializer", "Model", "Sequential"},
     "keras.models": {"Model", "Sequential"},
@@ -62,59 +64,62 @@ _CLASSES = {
     "keras.regularizers": None,
 }
 _FUNCTIONS = {
-    "builtins": None,  # how Keras calls its own activations, losses and the like
+    "builtins": None,  # the module that Keras records for its activations, losses and similar
     "keras.activations": None,
     "keras.losses": None,
     "keras.metrics": None,
     "keras.ops": None,
 }
-# A step of a functional model that was written as a call, and PyTorch's own form of optimizers.
+# Modules of operations in functional models, and of the PyTorch variants of optimizers.
 _PRIVATE = re.compile(r"keras\.src\.(ops\.[a-z_]+|backend\.torch\.optimizers\.torch_[a-z]+)")
-# Entries that stand for values; `__lambda__` and `__typespec__` are not among them.
+# Class names of serialized values. `__lambda__` and `__typespec__` are not allowed.
 _VALUES = {
     "__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__"
 }  # fmt: skip
 _TYPES = re.compile(r"bool|string|(u?int|float|bfloat|complex)\d{1,3}")
 _MAX_VALUE = 1 << 24
-_LISTED = {"num_thresholds": 1 << 16}  # as many entries in a list, before any weight is made
-# Numbers that cost nothing, however large they are.
+_LISTED = {"num_thresholds": 1 << 16}  # Keras makes a list of this length before any weight
+# Keys whose numbers need no memory, whatever their size.
 _FREE = re.compile(r"seed|shared_object_id|\w*steps|\w*boundaries|\w*frequency|mask_value")
 
 
-def check(configuration, registered, values, what):
-    """Raise `InputError` unless every object in a configuration may be built.
+def check(configuration: Any, registered: Callable[[str], bool], values: int, what: str) -> None:
+    """Check that every object in a configuration is allowed.
 
     Args:
-        configuration: plain values, as `ae_multi.io.json` reads them.
-        registered: function of a name that says whether this process has registered it with
-            Keras.
-        values: how many numbers the model's weights have: no size need be larger, beyond some
-            millions for what has no weights.
-        what: what it is, for the message ("the model in one.keras").
+        configuration: JSON values, as `ae_multi.io.json` returns them.
+        registered: function that returns whether a name is registered with Keras.
+        values: number of values in the weights of the model. It limits all sizes in the
+            configuration, with a minimum of some millions for sizes of objects without weights.
+        what: content of the configuration, for error messages ("the model in one.keras").
+
+    Raises:
+        InputError: the configuration names a class or function that is not allowed, or contains
+            a size that is far too large.
     """
     if not isinstance(configuration, dict):
         raise InputError(f"Expected {what} to be a Keras object. Received: {configuration!r:.80}.")
-    left = [(None, configuration)]
-    while left:
-        key, value = left.pop()
+    stack: list[tuple[Any, Any]] = [(None, configuration)]
+    while stack:
+        key, value = stack.pop()
         if isinstance(value, dict):
             reason = _reason(value, registered) if "class_name" in value else None
             if reason:
                 raise InputError(
-                    f"Expected {what} to be made of Keras's layers that compute and no more, and "
-                    f"of registered classes. Received: {reason}."
+                    f"Expected {what} to consist of Keras layers that only compute, and of "
+                    f"registered classes. Received: {reason}."
                 )
-            left += value.items()
+            stack += value.items()
         elif isinstance(value, list):
-            left += [(key, each) for each in value]
-        elif _is_absurd(key, value, values):
+            stack += [(key, each) for each in value]
+        elif _is_too_large(key, value, values):
             raise InputError(
-                f"Expected {what} to be of a size that it can have. Received: {key}={value}."
+                f"Expected {what} to have sizes that fit its weights. Received: {key}={value}."
             )
 
 
-def _reason(entry, registered):
-    """What an entry names that it must not, or None."""
+def _reason(entry: Mapping[str, Any], registered: Callable[[str], bool]) -> str | None:
+    """Return the name in an entry that is not allowed, or None."""
     name, module = entry["class_name"], entry.get("module")
     inner, known = entry.get("config"), entry.get("registered_name") or name
     if not isinstance(name, str) or not isinstance(known, str):
@@ -141,15 +146,15 @@ def _allowed(table, module, name):
     return name in table[module] if table[module] else name.isidentifier()
 
 
-def _value_reason(name, inner):
-    """A type such as "<U1000000000" would take memory for one letter."""
-    stated = inner.get("dtype") if isinstance(inner, dict) else None
-    if isinstance(stated, str) and not _TYPES.fullmatch(stated):
-        return f"{name} of the type {stated!r:.80}"
+def _value_reason(name: str, inner: Any) -> str | None:
+    """Return the type of a value if it is not allowed: "<U1000000000" would need 4 GB a letter."""
+    dtype = inner.get("dtype") if isinstance(inner, dict) else None
+    if isinstance(dtype, str) and not _TYPES.fullmatch(dtype):
+        return f"{name} of the type {dtype!r:.80}"
     return None
 
 
-def _is_absurd(key, value, values):
+def _is_too_large(key, value, values):
     if not isinstance(value, int) or (key is not None and _FREE.fullmatch(key)):
         return False
     return abs(value) > _LISTED.get(key, max(_MAX_VALUE, values))

@@ -1,49 +1,50 @@
-"""NumPy arrays from outside: numbers, booleans or text, as many as there are bytes for."""
+"""Reader of untrusted .npy files: arrays of numbers, booleans or text."""
 
 import io
 import math
+from typing import IO
 
 import numpy as np
 
 from ae_multi.errors import InputError
 
-NUMBERS, TEXT = "biufc", "U"
+NUMBERS, TEXT = "biufc", "U"  # kinds of NumPy dtypes
 _READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
 _LAST_CHARACTER, _SURROGATES = 0x10FFFF, (0xD800, 0xDFFF)
 _CHUNK_BYTES = 1 << 24
-_BEGIN, _MAX_HEADER_BYTES = 8, 10_000  # bytes of magic and version; what NumPy's own reader takes
+_MAGIC_BYTES, _MAX_HEADER_BYTES = 8, 10_000  # magic and version; the limit of NumPy's own reader
 
 
-def parse(content, what, kinds=NUMBERS + TEXT):
-    """The array behind the bytes of an .npy file, see `read`."""
+def parse(content: bytes, what: str, kinds: str = NUMBERS + TEXT) -> np.ndarray:
+    """Return the array in the bytes of an .npy file; see `read`."""
     return read(io.BytesIO(content), len(content), what, kinds)
 
 
-def read(file, size, what, kinds=NUMBERS + TEXT):
-    """The array in an open .npy file; nothing is ever unpickled.
+def read(file: IO[bytes], size: int, what: str, kinds: str = NUMBERS + TEXT) -> np.ndarray:
+    """Read the array in an open .npy file. Nothing is unpickled.
 
     Args:
         file: binary file, at its beginning.
-        size: how many bytes it has.
-        what: what it is, for the message ("x_train in mnist.npz").
-        kinds: which kinds of NumPy's types it may have.
+        size: size of the file in bytes.
+        what: name of the array, for error messages ("x_train in mnist.npz").
+        kinds: allowed kinds of NumPy dtypes.
 
     Returns:
-        A writable array, in this machine's order of bytes.
+        A writable array in native byte order.
 
     Raises:
-        InputError: no .npy file, objects or another type, a shape for more or fewer bytes than
-            there are, or values that the type does not have.
+        InputError: the file is not an .npy file, its dtype is not allowed, its shape does not
+            match the number of bytes, or it holds values that are invalid for the dtype.
     """
     shape, fortran, dtype = read_header(file, what, kinds)
-    required, held = math.prod(shape) * dtype.itemsize, size - file.tell()
-    if required != held:
+    required, available = math.prod(shape) * dtype.itemsize, size - file.tell()
+    if required != available:
         raise InputError(
             f"Expected {required:,} bytes after the header of {what}, an array of shape {shape} "
-            f"and type {dtype}. Received: {held:,}."
+            f"and type {dtype}. Received: {available:,}."
         )
     try:
         array = np.empty(shape, dtype, order="F" if fortran else "C")
@@ -55,16 +56,21 @@ def read(file, size, what, kinds=NUMBERS + TEXT):
     return array.astype(dtype.newbyteorder("="), copy=False)
 
 
-def read_header(file, what, kinds=NUMBERS + TEXT):
-    """(shape, whether in Fortran's order, dtype) of an open .npy file, left behind its header.
+def read_header(
+    file: IO[bytes], what: str, kinds: str = NUMBERS + TEXT
+) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Read the header of an open .npy file and leave the file at the first value.
+
+    Returns:
+        (shape, whether the array is in Fortran order, dtype).
 
     Raises:
-        InputError: as `read`, for what the header can tell.
+        InputError: the header is invalid, or its dtype is not allowed.
     """
     header = io.BytesIO(_header(file, what))
     try:
         shape, fortran, dtype = _READERS[np.lib.format.read_magic(header)](header)
-    except Exception as error:  # NumPy lets through what Python's parser has to say
+    except Exception as error:  # NumPy passes on errors of Python's parser
         raise _invalid(what, f"another header ({type(error).__name__}: {error!s:.80})") from error
     if dtype.hasobject:
         raise _invalid(what, "pickled Python objects, which could run code and are never loaded")
@@ -75,13 +81,13 @@ def read_header(file, what, kinds=NUMBERS + TEXT):
     return shape, fortran, dtype
 
 
-def _header(file, what):
-    """The bytes before the array, read here so that a damaged file is not taken for a header."""
-    begin = file.read(_BEGIN)
+def _header(file: IO[bytes], what: str) -> bytes:
+    """Return the bytes of the header; NumPy's own reader would follow a damaged length field."""
+    begin = file.read(_MAGIC_BYTES)
     if not begin.startswith(np.lib.format.MAGIC_PREFIX):
         raise _invalid(what, f"bytes that begin with {begin.hex(' ') or 'nothing'}")
-    counted = 2 if begin[-2:-1] == b"\1" else 4  # bytes for the length, by the format's version
-    length = file.read(counted)
+    length_bytes = 2 if begin[-2:-1] == b"\1" else 4  # depends on the version of the format
+    length = file.read(length_bytes)
     size = int.from_bytes(length, "little")
     if size > _MAX_HEADER_BYTES:
         raise _invalid(what, f"a header of {size:,} bytes")
@@ -89,26 +95,26 @@ def _header(file, what):
 
 
 def _fill(file, flat, what):
-    """Read as many bytes as ``flat`` has, a piece at a time, and find that no more follow."""
+    """Fill ``flat`` from the file in chunks, and check that the file ends there."""
     for begin in range(0, len(flat), _CHUNK_BYTES):
-        part = flat[begin : begin + _CHUNK_BYTES]
-        content = file.read(len(part))
-        if len(content) != len(part):
+        chunk = flat[begin : begin + _CHUNK_BYTES]
+        content = file.read(len(chunk))
+        if len(content) != len(chunk):
             raise _invalid(what, "fewer bytes than it states")
-        part[:] = np.frombuffer(content, np.uint8)
+        chunk[:] = np.frombuffer(content, np.uint8)
     if file.read(1):
         raise _invalid(what, "more bytes than it states")
 
 
 def _check_values(array, flat, what):
-    """Raise `InputError` for bytes that are no booleans, and for numbers that are no characters."""
+    """Raise `InputError` for invalid booleans and invalid Unicode code points."""
     if array.dtype.kind == "b" and flat.size and flat.max() > 1:
         raise _invalid(what, "booleans that are neither true nor false")
     if array.dtype.kind == TEXT and flat.size:
         codes = flat.view(array.dtype.byteorder.replace("|", "=") + "u4")
         low, high = _SURROGATES
         if codes.max() > _LAST_CHARACTER or ((low <= codes) & (codes <= high)).any():
-            raise _invalid(what, "text of what are no characters")
+            raise _invalid(what, "text with invalid characters")
 
 
 def _invalid(what, reason):

@@ -1,6 +1,11 @@
-"""Arrays in an .npz file from outside, a zip archive of .npy files."""
+"""Reader of untrusted .npz files, which are zip archives of .npy files."""
 
 import contextlib
+import os
+from collections.abc import Iterator
+from typing import IO
+
+import numpy as np
 
 from ae_multi.errors import InputError
 from ae_multi.io import npy, zip_archive
@@ -9,40 +14,46 @@ _SUFFIX = ".npy"
 
 
 class Arrays:
-    """The arrays of an open file.
+    """The arrays of an open .npz file.
 
     Attributes:
-        names: their names, in order.
+        names: names of the arrays, in file order.
     """
 
-    def __init__(self, archive, where):
+    def __init__(self, archive: zip_archive.Archive, where: object) -> None:
         self._archive, self._where = archive, where
         self.names = [name.removesuffix(_SUFFIX) for name in archive.names]
 
-    def read(self, name, kinds=npy.NUMBERS + npy.TEXT):
-        """One array, see `npy.read`."""
+    def read(self, name: str, kinds: str = npy.NUMBERS + npy.TEXT) -> np.ndarray:
+        """Read one array; see `npy.read`."""
         with self.open(name) as file:
             size = self._archive.size(name + _SUFFIX)
             return npy.read(file, size, f"{name} in {self._where}", kinds)
 
     @contextlib.contextmanager
-    def open(self, name):
-        """One array's .npy file; an `InputError` where there is none of this name."""
+    def open(self, name: str) -> Iterator[IO[bytes]]:
+        """Context manager that yields the .npy file of one array.
+
+        Raises:
+            InputError: there is no array of this name.
+        """
         if name + _SUFFIX not in self._archive.names:
-            held = ", ".join(sorted(self.names)[:8]) or "nothing"
+            names = ", ".join(sorted(self.names)[:8]) or "nothing"
             raise InputError(
-                f"Expected {self._where} to hold the array {name!r}. Received: {held}."
+                f"Expected {self._where} to hold the array {name!r}. Received: {names}."
             )
         with self._archive.open(name + _SUFFIX) as file:
             yield file
 
-    def all(self):
-        """Dict of every array's name to the array."""
+    def all(self) -> dict[str, np.ndarray]:
+        """Read all arrays into a dict of names to arrays."""
         return {name: self.read(name) for name in self.names}
 
 
 @contextlib.contextmanager
-def opened(path, what="the .npz file"):
-    """The `Arrays` in the file ``path``, open as long as the block; see `zip_archive.opened`."""
+def opened(
+    path: os.PathLike[str] | str | IO[bytes], what: str = "the .npz file"
+) -> Iterator[Arrays]:
+    """Context manager that yields the `Arrays` in the file ``path``; see `zip_archive.opened`."""
     with zip_archive.opened(path, what) as archive:
         yield Arrays(archive, path)

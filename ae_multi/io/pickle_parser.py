@@ -1,14 +1,16 @@
-"""The plain values in a pickle, read without running it.
+"""Parser of untrusted pickles that never executes them.
 
-A pickle is a program for a small machine, one of whose instructions calls any function of any
-module. Here a few instructions are followed by hand: those that put numbers, text, lists, tuples
-and dicts together. What a pickle names is never looked up, and what it calls is handed to the
-caller as a name and arguments.
+A pickle is a program for a stack machine with an instruction that calls any function of any
+module. This parser interprets only the instructions that build numbers, text, lists, tuples and
+dicts. It never imports the names in a pickle. A function of the caller receives each call as a
+name and arguments.
 """
 
 import pickletools
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from ae_multi.errors import InputError
 
@@ -29,30 +31,36 @@ _MARK = object()
 
 @dataclass(frozen=True)
 class Name:
-    """Something of a module, "torch FloatStorage", which is not looked up."""
+    """Module and name of an object that is not imported, such as "torch FloatStorage"."""
 
     text: str
 
 
-def parse(content, called, stored, what):
-    """The value that a pickle describes.
+def parse(
+    content: bytes,
+    called: Callable[[str, Any], Any],
+    stored: Callable[[Any], Any],
+    what: str,
+) -> Any:
+    """Return the value that a pickle describes.
 
     Args:
-        content: its bytes.
-        called: function of (name, arguments) that stands for whatever is called; it raises a
-            ValueError for what it does not know.
-        stored: function of the tuple by which a pickle refers to what lies beside it.
-        what: what it is, for the message.
+        content: bytes of the pickle.
+        called: function from (name, arguments) of a call to its result. It raises ValueError for
+            unknown names.
+        stored: function from a persistent ID, the tuple by which a pickle refers to external
+            data, to the object that replaces it.
+        what: content of the pickle, for error messages.
 
     Raises:
-        InputError: any other instruction than those few, or a damaged pickle.
+        InputError: the pickle is damaged, too large, or contains another instruction.
     """
     if len(content) > MAX_BYTES:
         raise InputError(
             f"Expected {what} to be at most {MAX_BYTES:,} bytes. Received: {len(content):,}."
         )
     try:
-        return _follow(content, called, stored)
+        return _interpret(content, called, stored)
     except _DAMAGE as error:
         if isinstance(error, InputError):
             raise
@@ -61,14 +69,15 @@ def parse(content, called, stored, what):
         ) from error
 
 
-def _follow(content, called, stored):
-    stack, memo = [], {}
+def _interpret(content: bytes, called: Callable, stored: Callable) -> Any:
+    stack: list[Any] = []
+    memo: dict[Any, Any] = {}
 
-    def from_mark():
-        place = len(stack) - 1 - stack[::-1].index(_MARK)
-        taken = stack[place + 1 :]
-        del stack[place:]
-        return taken
+    def pop_to_mark():
+        position = len(stack) - 1 - stack[::-1].index(_MARK)
+        items = stack[position + 1 :]
+        del stack[position:]
+        return items
 
     for opcode, argument, _ in pickletools.genops(content):
         name = opcode.name
@@ -88,26 +97,26 @@ def _follow(content, called, stored):
             count = int(name[-1])
             stack[-count:] = [tuple(stack[-count:])]
         elif name == "TUPLE":
-            stack.append(tuple(from_mark()))
+            stack.append(tuple(pop_to_mark()))
         elif name == "SETITEM":
             key, value = stack.pop(-2), stack.pop()
-            _put(stack[-1], [key, value])
+            _set_items(stack[-1], [key, value])
         elif name == "SETITEMS":
-            taken = from_mark()
-            _put(stack[-1], taken)
+            items = pop_to_mark()
+            _set_items(stack[-1], items)
         elif name == "APPEND":
             value = stack.pop()
             list.append(stack[-1], value)
         elif name == "APPENDS":
-            taken = from_mark()
-            list.extend(stack[-1], taken)
+            items = pop_to_mark()
+            list.extend(stack[-1], items)
         elif name == "BINPERSID":
             stack.append(stored(stack.pop()))
         elif name in ("REDUCE", "NEWOBJ"):
             arguments, function = stack.pop(), stack.pop()
             stack.append(called(function.text, arguments))
         elif name == "BUILD":
-            stack.pop()  # what an OrderedDict has beside its entries
+            stack.pop()  # the attributes of an OrderedDict, which are not needed
         elif name == "STOP":
             return stack.pop()
         elif name != "PROTO":
@@ -115,8 +124,9 @@ def _follow(content, called, stored):
     raise ValueError("no end")
 
 
-def _put(held, taken):
-    for key, value in zip(taken[::2], taken[1::2], strict=True):
+def _set_items(target, items):
+    """Set the alternating keys and values in ``items``; raise `TypeError` for another type."""
+    for key, value in zip(items[::2], items[1::2], strict=True):
         if not isinstance(key, str | int):
             raise ValueError(f"a key of the type {type(key).__name__}")
-        dict.__setitem__(held, key, value)
+        dict.__setitem__(target, key, value)

@@ -1,39 +1,41 @@
-"""Python values as JSON with arrays as parts beside it, and back."""
+"""Serialization of Python values to JSON, with arrays as separate parts."""
 
 import io
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from ae_multi.errors import InputError
 from ae_multi.io import npy
 
-_NO_NUMBERS = ("nan", "inf", "-inf")  # which JSON does not know
+_NON_FINITE = ("nan", "inf", "-inf")  # JSON cannot represent them
 
 
 class PartsWriter:
-    """Turns values into JSON; arrays become parts of their own.
+    """Convert values to JSON, and arrays to parts.
 
     Attributes:
-        parts: dict of part name to bytes, filled by `plain`.
-        holds: what a file can hold, for the message.
+        parts: dict of part names to bytes, filled by `plain`.
+        holds: description of the supported values, for error messages.
     """
 
     holds = "numbers or text"
 
-    def __init__(self):
-        self.parts = {}
+    def __init__(self) -> None:
+        self.parts: dict[str, bytes] = {}
 
-    def plain(self, value, name):
-        """``value`` as JSON knows it.
+    def plain(self, value: Any, name: str) -> Any:
+        """Return ``value`` as JSON values.
 
         Args:
-            value: None, a boolean, number or text, a NumPy number or array, or a list, tuple or
-                dict of such.
-            name: what it is, for the message.
+            value: None, a boolean, number or string, a NumPy number or array, or a list, tuple or
+                dict of these.
+            name: name of the value, for error messages.
 
         Raises:
-            InputError: any other value.
+            InputError: the value has another type.
         """
         if isinstance(value, np.generic):
             value = value.item()
@@ -58,52 +60,56 @@ class PartsWriter:
             f"Received: {type(value).__name__}."
         )
 
-    def part(self, folder, suffix, content):
-        """Put ``content`` aside as a part; return the part's name."""
+    def part(self, folder: str, suffix: str, content: bytes) -> str:
+        """Add ``content`` as a part and return the name of the part."""
         name = f"{folder}/{len(self.parts)}.{suffix}"
         self.parts[name] = content
         return name
 
 
 class PartsReader:
-    """The way back from what a `PartsWriter` made.
+    """Convert the JSON values and parts of a `PartsWriter` back to Python values.
 
     Args:
-        parts: dict of part name to bytes.
+        parts: dict of part names to bytes.
     """
 
-    def __init__(self, parts):
+    def __init__(self, parts: Mapping[str, bytes]) -> None:
         self.parts = parts
 
-    def value(self, plain):
-        """The value behind ``plain``; a `ValueError` where it is none, as `InputError` is."""
+    def value(self, plain: Any) -> Any:
+        """Return the Python value of JSON values.
+
+        Raises:
+            ValueError: the JSON values are invalid (`InputError` is a ValueError).
+        """
         if isinstance(plain, list):
             return [self.value(each) for each in plain]
         if not isinstance(plain, dict):
             return plain
         if len(plain) != 1:
-            raise ValueError(f"{sorted(plain)} is no kind of value")
-        ((kind, held),) = plain.items()
-        return self.kind(kind, held)
+            raise ValueError(f"{sorted(plain)} is not a type of value")
+        ((kind, content),) = plain.items()
+        return self.kind(kind, content)
 
-    def kind(self, kind, held):
-        """The value of one kind that JSON does not know."""
-        if kind == "number" and held in _NO_NUMBERS:
-            return float(held)
-        if kind == "tuple" and isinstance(held, list):
-            return tuple(self.value(each) for each in held)
-        if kind == "dict" and isinstance(held, dict):
-            return {key: self.value(each) for key, each in held.items()}
-        if kind == "names" and isinstance(held, list):
-            names = np.array(held, dtype=object)
+    def kind(self, kind: str, content: Any) -> Any:
+        """Return a value of a type that JSON does not have, from its type and JSON content."""
+        if kind == "number" and content in _NON_FINITE:
+            return float(content)
+        if kind == "tuple" and isinstance(content, list):
+            return tuple(self.value(each) for each in content)
+        if kind == "dict" and isinstance(content, dict):
+            return {key: self.value(each) for key, each in content.items()}
+        if kind == "names" and isinstance(content, list):
+            names = np.array(content, dtype=object)
             if all(isinstance(each, str) for each in names.flat):
                 return names
         if kind == "array":
-            return npy.parse(self.held(held), f"the part {held}")
-        raise ValueError(f"{kind!r} is no kind of value")
+            return npy.parse(self.held(content), f"the part {content}")
+        raise ValueError(f"{kind!r} is not a type of value")
 
-    def held(self, part):
-        """The bytes of a part."""
+    def held(self, part: Any) -> bytes:
+        """Return the bytes of a part, or raise `InputError` if the file does not hold it."""
         if not isinstance(part, str) or part not in self.parts:
             raise InputError(f"Expected the file to hold the part {part!r}. Received: it does not.")
         return self.parts[part]

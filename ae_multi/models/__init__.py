@@ -1,4 +1,4 @@
-"""Autoencoders in Keras 3, one family a file; nothing here knows which framework runs them."""
+"""Autoencoders in Keras 3, one family per file, independent of the backend."""
 
 from ae_multi.models.autoencoder import Autoencoder
 from ae_multi.models.contractive import ContractiveAutoencoder

@@ -1,4 +1,11 @@
-"""The base of every autoencoder: two Keras models, one behind the other."""
+"""Base class of all autoencoders: an encoder followed by a decoder."""
+
+import os
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from ae_multi import training
 from ae_multi._keras import keras
@@ -17,23 +24,23 @@ from ae_multi.randomness.weights import redraw
 
 @keras.saving.register_keras_serializable("ae_multi")
 class Autoencoder(BaseModel):
-    r"""An encoder and a decoder, trained to give back what they were given.
+    r"""Autoencoder of any encoder and decoder.
 
-    An ordinary `keras.Model` with three differences: the target of `fit` and `evaluate` is the
-    input unless another is given, the mean squared error is the default loss, and batches come
-    in an order that depends on (seed, epoch) alone, the same on every backend.
+    A `keras.Model` with three differences: the target of `fit` and `evaluate` defaults to the
+    input, the default loss is the mean squared error, and the batch order depends only on
+    (seed, epoch), so that it is the same on every backend.
 
     Args:
         encoder: Keras model from inputs to codes.
         decoder: Keras model from codes to reconstructions.
-        seed: integer that re-initialises the weights of both, each with its layer's own
-            initializer, and fixes the batch order; None keeps the weights (of trained parts, for
+        seed: integer that re-initialises the weights of both models, each with the initializer of
+            its layer, and fixes the batch order. None keeps the weights (of trained models, for
             example) and orders batches as seed 0 does.
-        value_range: (lowest, highest) value that the inputs may have, or None for any.
+        value_range: (lowest, highest) allowed value of the inputs, or None for any.
 
     Raises:
-        InputError: parts that are no Keras models or do not fit each other, or a weight whose
-            initializer cannot be found.
+        InputError: ``encoder`` or ``decoder`` is not a Keras model, their shapes do not match, or
+            the initializer of a weight cannot be found.
 
     Example:
         >>> encoder = keras.Sequential([keras.Input((20,)), keras.layers.Dense(3)])
@@ -44,12 +51,19 @@ class Autoencoder(BaseModel):
         >>> codes = model.encode(x)
     """
 
-    def __init__(self, encoder, decoder, seed=None, value_range=None, **kwargs):
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        seed: int | None = None,
+        value_range: tuple[float, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        for name, part in (("encoder", encoder), ("decoder", decoder)):
-            if not isinstance(part, keras.Layer):
+        for name, model in (("encoder", encoder), ("decoder", decoder)):
+            if not isinstance(model, keras.Layer):
                 raise InputError(
-                    f"Expected {name} to be a Keras model. Received: {type(part).__name__}."
+                    f"Expected {name} to be a Keras model. Received: {type(model).__name__}."
                 )
         self.encoder = encoder
         self.decoder = decoder
@@ -61,99 +75,120 @@ class Autoencoder(BaseModel):
                 redraw(self, seed)
         elif seed is not None:
             raise InputError(
-                "Expected an encoder that knows the shape of its input, since its weights are to "
-                f"be drawn from the seed. Received: {encoder.name!r}, which does not; begin it "
-                "with a keras.Input."
+                "Expected an encoder with a fixed input shape, since its weights are initialised "
+                f"from the seed. Received: {encoder.name!r}, which has none; begin it with a "
+                "keras.Input."
             )
 
-    def build(self, input_shape):
-        """Make the weights of both parts for inputs of ``input_shape``, batch axis included."""
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Build encoder and decoder for inputs of ``input_shape``, which includes the batch axis.
+
+        Raises:
+            InputError: the codes of the encoder do not have the input shape of the decoder.
+        """
         if not self.encoder.built:
             self.encoder.build(input_shape)
         code_shape = self.encoder.compute_output_shape(input_shape)
         required = sample_shape(self.decoder)
         if required is not None and tuple(code_shape[1:]) != required:
             raise InputError(
-                f"Expected the encoder to give what the decoder takes, codes of shape {required}. "
+                f"Expected an encoder whose outputs fit the decoder, codes of shape {required}. "
                 f"Received: codes of shape {tuple(code_shape[1:])} from {self.encoder.name!r}."
             )
         if not self.decoder.built:
             self.decoder.build(code_shape)
         self.built = True
 
-    def call(self, inputs, training=None):
-        """Reconstructions of ``inputs``, as a tensor."""
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Return the reconstructions of ``inputs`` as a tensor."""
         return self.decoder(self.encoder(inputs, training=training), training=training)
 
-    def encode(self, x, batch_size=None):
-        r"""Codes of the samples ``x``: NumPy float32 array of shape (n, \*code shape).
+    def encode(self, x: ArrayLike, batch_size: int | None = None) -> np.ndarray:
+        r"""Return the codes of the samples ``x``.
 
-        ``batch_size`` samples are computed at once, by default a number that suits the model.
+        Args:
+            x: samples of shape (n, \*sample shape).
+            batch_size: number of samples computed at once; by default it is chosen to suit the
+                model.
+
+        Returns:
+            NumPy float32 array of shape (n, \*code shape).
         """
         return predict_float32(self.encoder, self._check(x), batch_size)
 
-    def decode(self, codes, batch_size=None):
-        r"""Reconstructions from ``codes``: NumPy float32 array of shape (n, \*sample shape)."""
+    def decode(self, codes: ArrayLike, batch_size: int | None = None) -> np.ndarray:
+        r"""Return reconstructions from ``codes``: float32 array of shape (n, \*sample shape)."""
         codes = as_samples(codes, "codes", sample_shape(self.decoder), None)
         return predict_float32(self.decoder, codes, batch_size)
 
-    def reconstruct(self, x, batch_size=None):
-        """Reconstructions of the samples ``x``: NumPy float32 array of the shape of ``x``."""
+    def reconstruct(self, x: ArrayLike, batch_size: int | None = None) -> np.ndarray:
+        """Return reconstructions of the samples ``x``: float32 array of the shape of ``x``."""
         return predict_float32(self, self._check(x), batch_size)
 
-    def compile(self, optimizer="adam", loss="mse", **kwargs):
-        """As `keras.Model.compile`, with Adam and the mean squared error by default."""
+    def compile(self, optimizer: Any = "adam", loss: Any = "mse", **kwargs: Any) -> None:
+        """Compile as `keras.Model.compile`, by default with Adam and the mean squared error."""
         super().compile(optimizer=optimizer, loss=loss, **kwargs)
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """The compiled loss, against the input where no target is given."""
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """Return the compiled loss; the target defaults to the input."""
         if y is None and hasattr(x, "shape") and hasattr(y_pred, "shape"):
             _check_reconstruction(tuple(x.shape[1:]), tuple(y_pred.shape[1:]))
         return super().compute_loss(x, x if y is None else y, y_pred, sample_weight, training)
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        """The compiled metrics, against the input where no target is given."""
+    def compute_metrics(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
+    ) -> dict[str, Any]:
+        """Return the compiled metrics; the target defaults to the input."""
         return super().compute_metrics(x, x if y is None else y, y_pred, sample_weight)
 
     def fit(
         self,
-        x=None,
-        y=None,
-        batch_size=None,
-        epochs=1,
-        verbose="auto",
-        callbacks=None,
-        validation_split=0.0,
-        validation_data=None,
-        shuffle=True,
-        class_weight=None,
-        sample_weight=None,
-        initial_epoch=0,
-        steps_per_epoch=None,
-        validation_steps=None,
-        validation_batch_size=None,
-        validation_freq=1,
-        plan=None,
-        checkpoint=None,
-        checkpoint_every="1 epoch",
-        keep=3,
-        resume=False,
-    ):
-        """As `keras.Model.fit`; ``y`` is ``x`` unless given, and ``validation_data`` may be ``x``.
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: str | int = "auto",
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: dict[int, float] | None = None,
+        sample_weight: ArrayLike | None = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int | Sequence[int] = 1,
+        plan: str | None = None,
+        checkpoint: os.PathLike[str] | str | None = None,
+        checkpoint_every: str = "1 epoch",
+        keep: int = 3,
+        resume: bool = False,
+    ) -> keras.callbacks.History:
+        """Train as `keras.Model.fit` does; ``y`` defaults to ``x``.
 
-        Arrays are trained on by `ae_multi.fit`, many steps in one program of the framework;
-        ``plan`` is its. Their order depends on the model's seed and on how many epochs it has been
-        trained for, so that ten calls of one epoch see the batches of one call of ten, and a
-        training that continues with ``initial_epoch=5`` those of an unbroken one.
-        ``steps_per_epoch`` takes that many batches of each epoch's order. Data sets, loaders and
-        generators are handed to Keras as they are, in their own order.
-        ``checkpoint``, ``checkpoint_every``, ``keep`` and ``resume`` are those of `ae_multi.fit`.
+        ``validation_data`` may be an array of samples, which are their own targets. `ae_multi.fit`
+        trains on arrays, with many steps in one program of the framework. See there for ``plan``,
+        ``checkpoint``, ``checkpoint_every``, ``keep`` and ``resume``.
+
+        The batch order of arrays depends on the seed of the model and on the number of epochs that
+        it has been trained for. Ten calls of one epoch therefore use the same batches as one call
+        of ten epochs, and a training that continues with ``initial_epoch=5`` the same as an
+        uninterrupted one. ``steps_per_epoch`` uses that many batches of the order of each epoch.
+        Data sets, loaders and generators are passed to Keras unchanged and keep their own order.
 
         Raises:
-            InputError: samples of another shape than the model's, not finite or out of its
-                range; a decoder whose outputs are not of the inputs' shape where no targets are
-                given; sizes or epochs below 1.
-            DivergenceError: a loss that is NaN or infinite; the model keeps its last good weights.
+            InputError: samples do not have the shape of the model, are not finite or are outside
+                its range; the outputs of the decoder do not have the shape of the inputs and no
+                targets are given; or a size or number of epochs is below 1.
+            DivergenceError: the loss is NaN or infinite. The model keeps its last good weights.
         """
         if validation_data is not None:
             validation_data = as_validation(validation_data, self._check, self._check_target)
@@ -186,31 +221,31 @@ class Autoencoder(BaseModel):
 
     def evaluate(
         self,
-        x=None,
-        y=None,
-        batch_size=None,
-        verbose="auto",
-        sample_weight=None,
-        steps=None,
-        callbacks=None,
-        return_dict=False,
-        **rest,
-    ):
-        """As `keras.Model.evaluate`; ``y`` is ``x`` unless given."""
-        if rest:  # Keras's own `fit` asks like this, about data that it has prepared
-            return super().evaluate(callbacks=callbacks, return_dict=return_dict, **rest)
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: str | int = "auto",
+        sample_weight: ArrayLike | None = None,
+        steps: int | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
+        return_dict: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Evaluate as `keras.Model.evaluate` does; ``y`` defaults to ``x``."""
+        if kwargs:  # Keras's `fit` passes further arguments, with validation data it has prepared
+            return super().evaluate(callbacks=callbacks, return_dict=return_dict, **kwargs)
         if is_array_like(x):
             x, y, sample_weight = self._arrays(x, y, sample_weight)
         return training.evaluate(
             self, x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict
         )
 
-    def summary(self, *args, expand_nested=True, **kwargs):
-        """As `keras.Model.summary`, with the layers of both parts shown unless told otherwise."""
+    def summary(self, *args: Any, expand_nested: bool = True, **kwargs: Any) -> None:
+        """Print `keras.Model.summary`, by default with the layers of encoder and decoder."""
         super().summary(*args, expand_nested=expand_nested, **kwargs)
 
-    def get_config(self):
-        """The parts and arguments, for saving; weights are saved apart from it."""
+    def get_config(self) -> dict[str, Any]:
+        """Return encoder, decoder and arguments as a configuration without weights."""
         return {
             **super().get_config(),
             "encoder": keras.saving.serialize_keras_object(self.encoder),
@@ -220,43 +255,46 @@ class Autoencoder(BaseModel):
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """The way back from `get_config`."""
-        parts = {
-            part: keras.saving.deserialize_keras_object(config[part], custom_objects)
-            for part in ("encoder", "decoder")
-            if part in config
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Self:
+        """Create the model that `get_config` describes."""
+        models = {
+            name: keras.saving.deserialize_keras_object(config[name], custom_objects)
+            for name in ("encoder", "decoder")
+            if name in config
         }
-        return cls(**{**config, **parts})
+        return cls(**{**config, **models})
 
-    def _check(self, x):
-        """``x`` as an array that this model can take; what is no array is left to Keras."""
+    def _check(self, x: Any) -> Any:
+        """Return ``x`` as a valid input array; pass data that are not an array on unchanged."""
         return as_samples(x, "x", sample_shape(self.encoder), self.value_range)
 
     def _arrays(self, x, y, sample_weight):
-        """(inputs, targets, weights or None) as arrays that fit the model and each other."""
+        """Return (inputs, targets, weights or None) as arrays of matching shapes."""
         arrays = as_arrays(x, y, sample_weight, self._check, self._check_target)
         return (*arrays, None)[:3]
 
-    def _check_target(self, x):
+    def _check_target(self, x: np.ndarray) -> None:
         """Raise `InputError` unless the inputs ``x`` can be their own targets."""
         if type(self).call is not Autoencoder.call:
-            return  # `compute_loss` sees what such a model returns
+            return  # `compute_loss` checks the outputs of an overridden `call`
         try:
             codes = self.encoder.compute_output_shape(x.shape)
-            given = self.decoder.compute_output_shape(codes)
-            given = tuple(size if size is None else int(size) for size in given)
-        except Exception:  # a layer's own code may raise anything; `compute_loss` sees the outputs
+            output_shape = self.decoder.compute_output_shape(codes)
+            output_shape = tuple(size if size is None else int(size) for size in output_shape)
+        except Exception:  # a custom layer may raise anything; `compute_loss` checks the outputs
             return
-        _check_reconstruction(x.shape[1:], given[1:])
+        _check_reconstruction(x.shape[1:], output_shape[1:])
 
 
-def _check_reconstruction(expected, given):
-    """Raise `InputError` where outputs cannot be compared with inputs value by value."""
-    pairs = zip(expected, given, strict=False)
-    if len(expected) != len(given) or any(None not in pair and len({*pair}) > 1 for pair in pairs):
+def _check_reconstruction(input_shape, output_shape):
+    """Raise `InputError` unless outputs can be compared with inputs value by value."""
+    pairs = zip(input_shape, output_shape, strict=False)
+    differ = any(None not in pair and len({*pair}) > 1 for pair in pairs)
+    if len(input_shape) != len(output_shape) or differ:
         raise InputError(
-            f"Expected a decoder that gives samples of the input's shape, {tuple(expected)}, since "
-            f"no targets are given. Received: outputs of shape {tuple(given)}. Change the decoder, "
-            "or give targets: fit(x, y)."
+            f"Expected a decoder whose outputs have the input's shape, {tuple(input_shape)}, since "
+            f"no targets are given. Received: outputs of shape {tuple(output_shape)}. Change the "
+            "decoder, or give targets: fit(x, y)."
         )

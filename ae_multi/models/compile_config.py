@@ -1,20 +1,26 @@
-"""What a compiled model's configuration says, in words that every backend understands."""
+"""Compile configurations that every backend can load."""
+
+from typing import TYPE_CHECKING, Any
 
 from ae_multi import _jit_compile
 from ae_multi._keras_internals import is_backend_class
 
+if TYPE_CHECKING:
+    from ae_multi._keras import keras
 
-def remove_backend_settings(compile_config, model):
-    """Leave out of a model's compile configuration what only the backend that runs here knows.
 
-    On PyTorch Keras writes down its optimizer by a private class of that backend, which no
-    other backend can load; the public class of the same name stands for it. And it writes down
-    as ``jit_compile`` what "auto" came to: False on PyTorch, True on JAX, which loaded on the
-    other mean a step without a compiler, and half a minute in Inductor (Keras 3.15).
+def remove_backend_settings(compile_config: dict[str, Any] | None, model: "keras.Model") -> None:
+    """Remove settings of the running backend from the compile configuration of a model.
+
+    On PyTorch, Keras records the optimizer as a private class of that backend, which no other
+    backend can load. The public class of the same name replaces it. As ``jit_compile``, Keras
+    records the resolved value of "auto": False on PyTorch, True on JAX. Loaded on the other
+    backend, these mean steps without a compiler on JAX and half a minute in Inductor on PyTorch
+    (Keras 3.15). "auto" replaces a value that Keras has chosen.
 
     Args:
-        compile_config: what `keras.Model.get_compile_config` returned; changed in place.
-        model: the Keras model it belongs to.
+        compile_config: the result of `keras.Model.get_compile_config`; changed in place.
+        model: the Keras model that it belongs to.
     """
     if not compile_config:  # the model is not compiled
         return
@@ -22,17 +28,17 @@ def remove_backend_settings(compile_config, model):
     while isinstance(optimizer, dict):
         if is_backend_class(str(optimizer["module"])):
             optimizer.update(module="keras.optimizers", registered_name=None)
-        # That of float16 holds another one, which scales no losses.
+        # A LossScaleOptimizer (for float16) wraps the optimizer proper.
         optimizer = optimizer["config"].get("inner_optimizer")
-    chosen = compile_config.get("jit_compile") == _chosen_by_keras(model)
-    if chosen and not _jit_compile.is_refused(model):
+    is_default = compile_config.get("jit_compile") == _default_jit_compile(model)
+    if is_default and not _jit_compile.is_refused(model):
         compile_config["jit_compile"] = "auto"
 
 
-def _chosen_by_keras(model):
-    """Whether Keras compiles the steps of ``model`` on this backend where it is not told."""
+def _default_jit_compile(model: "keras.Model") -> bool:
+    """Return the value of ``jit_compile`` that Keras chooses for ``model`` on this backend."""
     setting = model.jit_compile
     model.jit_compile = None
-    chosen = model.jit_compile
+    default = model.jit_compile
     model.jit_compile = setting
-    return chosen
+    return default

@@ -1,8 +1,11 @@
-"""A contractive autoencoder: its codes move little when its inputs do."""
+"""A contractive autoencoder: small changes of the input change its codes little."""
 
 import math
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
@@ -10,71 +13,75 @@ from ae_multi.models.layered import LayeredAutoencoder, check_choice, check_weig
 
 ops = keras.ops
 
-# The derivative of each activation, from its output h.
-_SLOPES = {
+# The derivative of each activation as a function of its output h.
+_DERIVATIVES = {
     "sigmoid": lambda h: h * (1 - h),
     "tanh": lambda h: 1 - h * h,
     "relu": lambda h: ops.cast(h > 0, h.dtype),
     "elu": lambda h: 1 + ops.minimum(h, 0),
     "linear": ops.ones_like,
 }
-_SHAPING = (keras.layers.InputLayer, keras.layers.Flatten, keras.layers.Reshape)
-_AT_ONCE = 1024
+_RESHAPING_LAYERS = (keras.layers.InputLayer, keras.layers.Flatten, keras.layers.Reshape)
+_BATCH_SIZE = 1024  # of `squared_jacobian`
 
 
 @keras.saving.register_keras_serializable("ae_multi")
 class ContractiveAutoencoder(LayeredAutoencoder):
-    r"""An autoencoder that is penalised for the slope of its encoder.
+    r"""Autoencoder with a penalty on the Jacobian of its encoder.
 
     Rifai, Vincent, Muller, Glorot & Bengio, "Contractive auto-encoders", ICML 2011: with J(x) the
-    Jacobian of the codes by the inputs and D values in a sample,
+    Jacobian of the codes with respect to the inputs and D values in a sample,
 
         loss + strength / D · mean ||J(x)||²_F,
 
-    where strength is the paper's λ, since the loss is a mean over the values. For one layer,
-    h = sigmoid(x W + b), it is ||J||² = Σ_j (h_j (1 - h_j))² Σ_i W_ij². For more it is the product
-    J = S_k W_kᵀ ⋯ S_1 W_1ᵀ with S_i the diagonal of the activations' slopes: exact, at the cost of
-    a (codes, widest hidden layer) matrix for each sample. The paper ties the decoder's weights to
-    the encoder's; here they are free, so that a small W can be made up for by a large decoder.
+    where strength is the paper's λ; the factor 1 / D is there because the loss is a mean over the
+    values of a sample. For one layer, h = sigmoid(x W + b), the penalty is
+    ||J||² = Σ_j (h_j (1 - h_j))² Σ_i W_ij². For several layers, J = S_k W_kᵀ ⋯ S_1 W_1ᵀ with S_i
+    the diagonal matrix of the activation derivatives. This is exact, at the cost of a
+    (codes, widest hidden layer) matrix per sample. The paper ties the decoder weights to the
+    encoder weights. Here they are independent, so that a large decoder can compensate a small W.
 
     Args:
         strength: weight λ of the penalty, at least 0.
-        hidden: sizes of the encoder's hidden layers; the decoder's are mirrored.
-        latent_dim: size of the code, of sigmoid activations.
+        hidden: sizes of the encoder's hidden layers; the decoder mirrors them.
+        latent_dim: size of the code, whose activation is a sigmoid.
         input_shape: shape of one sample: an image with or without a channel axis, or a vector.
         seed: integer that fixes initial weights and batch order on every backend; None keeps the
-            weights of own parts as they come.
-        encoder: own encoder in place of the dense one: a `keras.Sequential` of a `keras.Input`,
+            weights of a custom encoder and decoder.
+        encoder: custom encoder instead of the dense one: a `keras.Sequential` of a `keras.Input`,
             Flatten, Reshape and Dense layers with sigmoid, tanh, relu, elu or linear activations.
-            Of other layers the Jacobian is not known here.
-        decoder: own decoder, with it, of any layers.
-        value_range: (lowest, highest) value that inputs of own parts may have, or None for any.
-        activation: name of the hidden layers' activation, one of those, where parts are not own.
+            The Jacobian of other layers is not implemented.
+        decoder: custom decoder of any layers; required with ``encoder``.
+        value_range: (lowest, highest) allowed value of the inputs of a custom encoder, or None
+            for any.
+        activation: name of the hidden layers' activation in the dense encoder and decoder, one of
+            those above.
 
     Inputs:
-        values in [0, 1] of shape (n, \*input_shape), or what the own encoder takes. Outputs have
-        the same shape.
+        values in [0, 1] of shape (n, \*input_shape), or the inputs of the custom encoder. Outputs
+        have the same shape.
 
     Raises:
-        InputError: a negative strength, an own encoder of other layers, sizes below 1, one part
-            without the other, or a seed that is no integer from 0 to 2**64 - 1.
+        InputError: ``strength`` is negative, the custom encoder has other layers, a size is below
+            1, only one of ``encoder`` and ``decoder`` is given, or ``seed`` is not an integer
+            from 0 to 2**64 - 1.
     """
 
     def __init__(
         self,
-        strength=0.1,
-        hidden=(),
-        latent_dim=64,
-        input_shape=(28, 28, 1),
-        seed=0,
-        encoder=None,
-        decoder=None,
-        value_range=None,
-        activation="relu",
-        **kwargs,
-    ):
+        strength: float = 0.1,
+        hidden: Sequence[int] = (),
+        latent_dim: int = 64,
+        input_shape: Sequence[int] | int = (28, 28, 1),
+        seed: int | None = 0,
+        encoder: keras.Sequential | None = None,
+        decoder: keras.Model | None = None,
+        value_range: tuple[float, float] | None = None,
+        activation: str = "relu",
+        **kwargs: Any,
+    ) -> None:
         strength = check_weight("strength", strength)
-        activation = check_choice("activation", activation, tuple(_SLOPES))
+        activation = check_choice("activation", activation, tuple(_DERIVATIVES))
         if encoder is not None and decoder is not None:
             _check_layers(encoder)
         super().__init__(
@@ -91,56 +98,65 @@ class ContractiveAutoencoder(LayeredAutoencoder):
         )
         self.strength = strength
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """The compiled loss and the penalty."""
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """Return the sum of the compiled loss and the penalty."""
         loss = super().compute_loss(x, y, y_pred, sample_weight, training)
         weight = self.strength / math.prod(self.encoder.input_shape[1:])
         return loss + ops.multiply(ops.mean(_squared_jacobian(self.encoder, x)), weight)
 
-    def squared_jacobian(self, x):
-        """||J(x)||²_F, the squared slope of the codes at each sample: float32 of shape (n,)."""
+    def squared_jacobian(self, x: ArrayLike) -> np.ndarray:
+        """Return ||J(x)||²_F, the squared norm of the Jacobian, for each sample: float32 (n,)."""
         x = self._check(x)
-        parts = [x[start : start + _AT_ONCE] for start in range(0, len(x), _AT_ONCE)]
-        found = [_squared_jacobian(self.encoder, ops.convert_to_tensor(part)) for part in parts]
-        return np.concatenate([ops.convert_to_numpy(part) for part in found])
+        batches = [x[start : start + _BATCH_SIZE] for start in range(0, len(x), _BATCH_SIZE)]
+        norms = [_squared_jacobian(self.encoder, ops.convert_to_tensor(batch)) for batch in batches]
+        return np.concatenate([ops.convert_to_numpy(batch) for batch in norms])
 
-    def get_config(self):
-        """The arguments, for saving."""
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor arguments."""
         return {**super().get_config(), "strength": self.strength}
 
 
-def _squared_jacobian(encoder, x):
-    """||J||²_F of each sample: (n,)."""
-    outputs, steps = x, []
+def _squared_jacobian(encoder: keras.Sequential, x: Any) -> Any:
+    """Return ||J||²_F of each sample as a tensor (n,)."""
+    outputs = x
+    steps: list[tuple[Any, Any]] = []
     for layer in _flat(encoder):
         outputs = layer(outputs)
         if isinstance(layer, keras.layers.Dense):
-            slope = _SLOPES[keras.activations.serialize(layer.activation)](outputs)
+            derivative = _DERIVATIVES[keras.activations.serialize(layer.activation)](outputs)
             kernel = ops.convert_to_tensor(layer.kernel)
-            steps.append((kernel, ops.cast(slope, kernel.dtype)))  # from half precision
-    # From the codes backwards, so that no matrix is as wide as the input; and from the first
-    # layer W_1ᵀ W_1 is enough, the same for all samples.
-    (first, slope), *rest = steps
+            steps.append((kernel, ops.cast(derivative, kernel.dtype)))  # from half precision
+    # The product starts at the codes, so that no matrix is as wide as the input. The first layer
+    # enters as W_1ᵀ W_1, which is the same for all samples.
+    (first_kernel, first_derivative), *rest = steps
     product = None
-    for kernel, after in reversed(rest):
+    for kernel, derivative in reversed(rest):
         if product is None:
-            product = ops.expand_dims(after, 2) * ops.transpose(kernel)  # (n, codes, units before)
+            product = ops.expand_dims(derivative, 2) * ops.transpose(kernel)  # (n, codes, units)
         else:
-            product = ops.matmul(product * ops.expand_dims(after, 1), ops.transpose(kernel))
+            product = ops.matmul(product * ops.expand_dims(derivative, 1), ops.transpose(kernel))
     if product is None:
-        return ops.sum(ops.square(slope) * ops.sum(ops.square(first), axis=0), axis=1)
-    product = product * ops.expand_dims(slope, 1)
-    gram = ops.matmul(ops.transpose(first), first)
+        return ops.sum(ops.square(first_derivative) * ops.sum(ops.square(first_kernel), 0), axis=1)
+    product = product * ops.expand_dims(first_derivative, 1)
+    gram = ops.matmul(ops.transpose(first_kernel), first_kernel)
     return ops.sum(ops.matmul(product, gram) * product, axis=(1, 2))
 
 
-def _flat(encoder):
-    """The layers in their order, those of nested models in place."""
+def _flat(encoder: keras.Sequential) -> Iterator[keras.layers.Layer]:
+    """Yield the layers in order, with nested models replaced by their layers."""
     for layer in encoder.layers:
         yield from _flat(layer) if isinstance(layer, keras.Sequential) else (layer,)
 
 
-def _check_layers(encoder):
+def _check_layers(encoder: Any) -> None:
+    """Raise `InputError` unless the Jacobian of every layer of ``encoder`` is implemented."""
     if not isinstance(encoder, keras.Sequential):
         raise InputError(
             f"Expected encoder to be a keras.Sequential. Received: {type(encoder).__name__}."
@@ -149,14 +165,15 @@ def _check_layers(encoder):
     for layer in _flat(encoder):
         if isinstance(layer, keras.layers.Dense):
             activation = keras.activations.serialize(layer.activation)
-            known, what = activation in _SLOPES, f"Dense with the activation {activation}"
+            supported = activation in _DERIVATIVES
+            description = f"Dense with the activation {activation}"
             dense += 1
         else:
-            known, what = isinstance(layer, _SHAPING), type(layer).__name__
-        if not known:
+            supported, description = isinstance(layer, _RESHAPING_LAYERS), type(layer).__name__
+        if not supported:
             raise InputError(
-                f"Expected an encoder of Dense layers ({', '.join(_SLOPES)}), Flatten and Reshape, "
-                f"whose Jacobian is known. Received: {layer.name!r}, {what}."
+                f"Expected an encoder of Dense layers ({', '.join(_DERIVATIVES)}), Flatten and "
+                f"Reshape, whose Jacobian is known. Received: {layer.name!r}, {description}."
             )
     if not dense:
         raise InputError("Expected an encoder with a Dense layer. Received: one without.")

@@ -1,6 +1,8 @@
-"""A convolutional autoencoder: strided convolutions down to a code, and their mirror."""
+"""A convolutional autoencoder: strided convolutions to a code, and a mirrored decoder."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 from ae_multi._keras import keras
 from ae_multi.models.autoencoder import Autoencoder
@@ -13,16 +15,16 @@ _KERNEL, _STRIDE = 3, 2
 
 @keras.saving.register_keras_serializable("ae_multi")
 class ConvAutoencoder(Autoencoder):
-    r"""Convolutions that halve an image, a dense code, and transposed convolutions that double it.
+    r"""Autoencoder of strided convolutions, a dense code and transposed convolutions.
 
-    After Masci et al., "Stacked convolutional auto-encoders", ICANN 2011, with strides in place
-    of pooling. With h_0 = x, h_i = relu(conv(h_{i-1})), each 3 x 3 with stride 2, so that sides
-    are halved and rounded up; code = flatten(h_k) W + b; the decoder mirrors it, cuts off what
-    rounding up added, and ends with a sigmoid. Initial weights are Glorot uniform, biases 0.
-    Channels are the last axis, whatever `keras.config.image_data_format` says.
+    After Masci et al., "Stacked convolutional auto-encoders", ICANN 2011, with strides instead of
+    pooling: h_0 = x, h_i = relu(conv(h_{i-1})), each 3 x 3 with stride 2, so that sides are halved
+    and rounded up; code = flatten(h_k) W + b. The decoder mirrors the encoder, crops the rows and
+    columns that rounding up added, and ends with a sigmoid. Initial weights are Glorot uniform;
+    biases are 0. Channels are the last axis for any `keras.config.image_data_format`.
 
     Args:
-        filters: channels of the encoder's convolutions, in order; the decoder's are mirrored.
+        filters: channels of the encoder's convolutions, in order; the decoder mirrors them.
         latent_dim: size of the code.
         input_shape: shape of one image, of any size and channels: (h, w, channels), or (h, w).
         seed: integer that fixes initial weights and batch order on every backend.
@@ -31,11 +33,18 @@ class ConvAutoencoder(Autoencoder):
         values in [0, 1] of shape (n, \*input_shape). Outputs have the same shape and range.
 
     Raises:
-        InputError: sizes below 1, a shape that is no image's, or a seed that is no integer from 0
-            to 2**64 - 1.
+        InputError: a size is below 1, ``input_shape`` is not an image shape, or ``seed`` is not
+            an integer from 0 to 2**64 - 1.
     """
 
-    def __init__(self, filters=(16, 32), latent_dim=32, input_shape=(28, 28, 1), seed=0, **kwargs):
+    def __init__(
+        self,
+        filters: Sequence[int] = (16, 32),
+        latent_dim: int = 32,
+        input_shape: Sequence[int] = (28, 28, 1),
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
         latent_dim = check_size("latent_dim", latent_dim)
         filters, shape = check_shape(filters, "filters"), check_image_shape(input_shape)
         encoder, decoder = _conv_parts(shape, filters, latent_dim, seed)
@@ -43,8 +52,8 @@ class ConvAutoencoder(Autoencoder):
         self.filters = filters
         self.latent_dim = latent_dim
 
-    def get_config(self):
-        """The arguments, for saving."""
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor arguments."""
         return {
             **keras.Model.get_config(self),
             "filters": self.filters,
@@ -54,16 +63,18 @@ class ConvAutoencoder(Autoencoder):
         }
 
 
-def _conv_parts(shape, filters, latent_dim, seed):
-    """(encoder, decoder), two `keras.Sequential`."""
+def _conv_parts(
+    shape: tuple[int, ...], filters: tuple[int, ...], latent_dim: int, seed: int
+) -> tuple[keras.Sequential, keras.Sequential]:
+    """Return (encoder, decoder)."""
     height, width, channels = (*shape, 1)[:3]
-    sizes = [(height, width)]
+    sizes: list[tuple[int, ...]] = [(height, width)]
     for _ in filters:
         sizes.append(tuple(-(-side // _STRIDE) for side in sizes[-1]))
     small = (*sizes[-1], filters[-1])
 
-    def strided(kind, count, activation, name):
-        return kind(
+    def strided(layer, count, activation, name):
+        return layer(
             count,
             _KERNEL,
             strides=_STRIDE,
@@ -93,14 +104,14 @@ def _conv_parts(shape, filters, latent_dim, seed):
         name="encoder",
     )
     up = []
-    # Backwards: to the size, and with the channels, that each convolution was given.
+    # Each transposed convolution restores the size and channels of a convolution's input.
     counts = [*filters[-2::-1], channels]
     for i, (count, size) in enumerate(zip(counts, sizes[-2::-1], strict=True), 1):
         name, activation = ("pixels", "sigmoid") if i == len(filters) else (f"up_{i}", "relu")
         up.append(strided(keras.layers.Conv2DTranspose, count, activation, name))
-        odd = [(0, side % _STRIDE) for side in size]
-        if any(map(any, odd)):
-            up.append(keras.layers.Cropping2D(odd, data_format=CHANNELS_LAST))
+        margins = [(0, side % _STRIDE) for side in size]
+        if any(map(any, margins)):
+            up.append(keras.layers.Cropping2D(margins, data_format=CHANNELS_LAST))
     decoder = keras.Sequential(
         [
             keras.Input((latent_dim,)),

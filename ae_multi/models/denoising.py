@@ -1,4 +1,7 @@
-"""A denoising autoencoder: it sees damaged inputs and has to give back whole ones."""
+"""A denoising autoencoder: it reconstructs clean inputs from corrupted ones."""
+
+from collections.abc import Sequence
+from typing import Any
 
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
@@ -8,14 +11,14 @@ from ae_multi.randomness.layers import GaussianNoise, MaskingNoise, SaltAndPeppe
 from ae_multi.validation import as_plain
 
 CORRUPTIONS = ("gaussian", "masking", "salt_and_pepper")
-# Noisy inputs may leave the range by so many standard deviations: far enough for noise of a few
-# times the level, and not for bytes that were never divided by 255.
-_BEYOND = 8
+# Number of standard deviations by which noisy inputs may leave the value range. This allows noise
+# of a few times the level, and rejects bytes that were never divided by 255.
+_NOISE_MARGIN = 8
 
 
 @keras.saving.register_keras_serializable("ae_multi")
 class DenoisingAutoencoder(LayeredAutoencoder):
-    r"""An autoencoder that is trained on corrupted inputs against the clean ones.
+    r"""An autoencoder that is trained to reconstruct clean inputs from corrupted ones.
 
     Vincent et al., "Extracting and composing robust features with denoising autoencoders", ICML
     2008, and "Stacked denoising autoencoders", JMLR 11 (2010): with x̃ ~ q(x̃ | x),
@@ -23,32 +26,34 @@ class DenoisingAutoencoder(LayeredAutoencoder):
         minimise mean L(x, decoder(encoder(x̃))),
 
     where q adds normal noise ("gaussian"), sets inputs to 0 ("masking"), or to the lowest or
-    highest value ("salt_and_pepper"). Each training step draws anew, with the same bits on every
-    backend; nothing is corrupted in use, so that `reconstruct(noisy)` denoises.
+    highest value ("salt_and_pepper"). Each training step draws new noise, with the same bits on
+    every backend. Inference corrupts nothing, so that `reconstruct(noisy)` denoises.
 
     Args:
         corruption: "gaussian", "masking" or "salt_and_pepper".
-        level: the noise's standard deviation, above 0; or the share of inputs that are hit, above
-            0 and below 1.
-        hidden: sizes of the encoder's hidden layers; the decoder's are mirrored.
+        level: standard deviation of "gaussian" noise, above 0; otherwise the share of corrupted
+            values, above 0 and below 1.
+        hidden: sizes of the encoder's hidden layers; the decoder mirrors them.
         latent_dim: size of the code.
         input_shape: shape of one sample: an image with or without a channel axis, or a vector.
         seed: integer that fixes initial weights, batch order and corruption on every backend;
-            None keeps the weights of own parts as they come.
-        encoder: own encoder that begins with a `keras.Input` (of convolutions, say), in place of
-            the dense one. It is given corrupted inputs as they are, not clipped.
-        decoder: own decoder, with it.
-        value_range: (lowest, highest) value that inputs of own parts may have, or None for any;
-            salt and pepper are these two, or 0 and 1.
-        activation: name of the hidden layers' activation, where parts are not own.
+            None keeps the weights of a custom encoder and decoder.
+        encoder: custom encoder that begins with a `keras.Input` (of convolutions, for example),
+            instead of the dense one. Its corrupted inputs are not clipped.
+        decoder: custom decoder; required with ``encoder``.
+        value_range: (lowest, highest) allowed value of the inputs of a custom encoder, or None
+            for any. Salt and pepper are these two values, or 0 and 1 with None.
+        activation: name of the hidden layers' activation in the dense encoder and decoder.
 
     Inputs:
-        values in [0, 1] of shape (n, \*input_shape), or what the own encoder takes; with
-        "gaussian" up to 8 levels beyond, as noisy inputs are. Outputs have the same shape.
+        values in [0, 1] of shape (n, \*input_shape), or the inputs of the custom encoder. With
+        "gaussian", noisy inputs may leave the range by up to 8 times ``level``. Outputs have the
+        same shape.
 
     Raises:
-        InputError: an unknown corruption, a level out of its range, sizes below 1, one part
-            without the other, or a seed that is no integer from 0 to 2**64 - 1.
+        InputError: ``corruption`` is unknown, ``level`` is out of range, a size is below 1, only
+            one of ``encoder`` and ``decoder`` is given, or ``seed`` is not an integer from 0 to
+            2**64 - 1.
 
     Example:
         >>> model = DenoisingAutoencoder("gaussian", 0.4)
@@ -59,18 +64,18 @@ class DenoisingAutoencoder(LayeredAutoencoder):
 
     def __init__(
         self,
-        corruption="gaussian",
-        level=0.4,
-        hidden=(256,),
-        latent_dim=64,
-        input_shape=(28, 28, 1),
-        seed=0,
-        encoder=None,
-        decoder=None,
-        value_range=None,
-        activation="relu",
-        **kwargs,
-    ):
+        corruption: str = "gaussian",
+        level: float = 0.4,
+        hidden: Sequence[int] = (256,),
+        latent_dim: int = 64,
+        input_shape: Sequence[int] | int = (28, 28, 1),
+        seed: int | None = 0,
+        encoder: keras.Model | None = None,
+        decoder: keras.Model | None = None,
+        value_range: tuple[float, float] | None = None,
+        activation: str = "relu",
+        **kwargs: Any,
+    ) -> None:
         corruption, level = check_choice("corruption", corruption, CORRUPTIONS), as_plain(level)
         if not isinstance(level, int | float) or not level > 0:
             raise InputError(f"Expected level to be a number above 0. Received: {level!r}.")
@@ -78,12 +83,12 @@ class DenoisingAutoencoder(LayeredAutoencoder):
         value_range = as_plain(value_range)
 
         def corrupt(_):
-            name = {"seed": seed or 0, "name": "corruption"}
+            arguments: dict[str, Any] = {"seed": seed or 0, "name": "corruption"}
             if corruption == "gaussian":
-                return GaussianNoise(level, **name)
+                return GaussianNoise(level, **arguments)
             if corruption == "masking":
-                return MaskingNoise(level, **name)
-            return SaltAndPepper(level, *(value_range or (0, 1)), **name)
+                return MaskingNoise(level, **arguments)
+            return SaltAndPepper(level, *(value_range or (0, 1)), **arguments)
 
         super().__init__(
             hidden,
@@ -99,19 +104,19 @@ class DenoisingAutoencoder(LayeredAutoencoder):
         )
         self.corruption, self.level = corruption, float(level)
 
-    def _check(self, x):
-        """As `Autoencoder._check`; normal noise may have carried ``x`` out of its range."""
+    def _check(self, x: Any) -> Any:
+        """Check as `Autoencoder._check`; inputs with normal noise may leave the value range."""
         if self.corruption != "gaussian" or self.value_range is None:
             return super()._check(x)
-        widened = noisy_range(self.value_range, self.level)
-        return as_samples(x, "x", sample_shape(self.encoder), widened)
+        noisy = noisy_range(self.value_range, self.level)
+        return as_samples(x, "x", sample_shape(self.encoder), noisy)
 
-    def get_config(self):
-        """The arguments, for saving."""
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor arguments."""
         return {**super().get_config(), "corruption": self.corruption, "level": self.level}
 
 
-def noisy_range(value_range, level):
-    """(lowest, highest) value that normal noise of ``level`` may give to values of a range."""
+def noisy_range(value_range: tuple[float, float], level: float) -> tuple[float, float]:
+    """Return the (lowest, highest) value allowed after normal noise of ``level`` is added."""
     low, high = value_range
-    return low - _BEYOND * level, high + _BEYOND * level
+    return low - _NOISE_MARGIN * level, high + _NOISE_MARGIN * level

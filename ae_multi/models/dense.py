@@ -1,6 +1,8 @@
-"""Encoders and decoders of dense layers, started from the project's own streams."""
+"""Dense encoders and decoders with initial weights that are the same on every backend."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
@@ -10,34 +12,34 @@ from ae_multi.validation import check_shape
 
 
 def dense_parts(
-    shape,
-    hidden,
-    latent_dim,
-    code_activation,
-    seed,
-    output_activation="sigmoid",
-    units=None,
-    activation="relu",
-):
-    """An encoder of dense layers and the decoder that mirrors it.
+    shape: tuple[int, ...],
+    hidden: Sequence[int],
+    latent_dim: int,
+    code_activation: str | None,
+    seed: int,
+    output_activation: str | None = "sigmoid",
+    units: int | None = None,
+    activation: str = "relu",
+) -> tuple[keras.Sequential, keras.Sequential]:
+    """Build an encoder of dense layers and the decoder that mirrors it.
 
-    Initial weights are Glorot uniform, biases 0.
+    Initial weights are Glorot uniform; biases are 0.
 
     Args:
         shape: shape of one sample.
-        hidden: sizes of the encoder's hidden layers; the decoder's are the same, reversed.
+        hidden: sizes of the encoder's hidden layers; those of the decoder are reversed.
         latent_dim: size of the code.
         code_activation: name of the code's activation, or None for a linear code.
         seed: integer that fixes the initial weights.
-        output_activation: name of the output's activation, or None for values of any size.
-        units: outputs of the encoder where they are not the ``latent_dim`` inputs of the decoder.
+        output_activation: name of the output's activation, or None for a linear output.
+        units: number of encoder outputs if it differs from ``latent_dim``.
         activation: name of the hidden layers' activation.
 
     Returns:
-        (encoder, decoder), two `keras.Sequential`.
+        (encoder, decoder).
 
     Raises:
-        InputError: a hidden activation that is none of Keras's names.
+        InputError: ``activation`` is not the name of a Keras activation.
     """
     activation = check_activation(activation)
 
@@ -67,26 +69,26 @@ def dense_parts(
     return encoder, decoder
 
 
-def check_activation(name):
-    """Return the name of one of Keras's activations as text, or raise `InputError`."""
+def check_activation(name: Any) -> str:
+    """Return ``name``, or raise `InputError` unless it is the name of a Keras activation."""
     try:
         known = isinstance(name, str) and bool(keras.activations.get(name))
     except ValueError:
         known = False
     if not known:
         raise InputError(
-            "Expected activation to be the name of one of Keras's, as 'relu' and 'elu' are. "
+            "Expected activation to be the name of a Keras activation, such as 'relu' or 'elu'. "
             f"Received: {name!r}."
         )
     return str(name)
 
 
-def check_hidden(hidden):
-    """Return sizes of hidden layers as a tuple, empty where there are none."""
+def check_hidden(hidden: Sequence[int]) -> tuple[int, ...]:
+    """Return sizes of hidden layers as a tuple, which may be empty, or raise `InputError`."""
     try:
-        filled = len(hidden) > 0
+        has_layers = len(hidden) > 0
     except TypeError:
         raise InputError(
             f"Expected hidden to be a sequence of layer sizes. Received: {hidden!r}."
         ) from None
-    return check_shape(hidden, "hidden") if filled else ()
+    return check_shape(hidden, "hidden") if has_layers else ()

@@ -1,4 +1,6 @@
-"""What networks from images to maps of their size have in common."""
+"""Base class of networks from images to maps of the same size."""
+
+from typing import Any
 
 from ae_multi import training
 from ae_multi._keras import keras
@@ -7,25 +9,32 @@ from ae_multi.models.inputs import is_array_like
 
 
 class ImageNetwork(BaseModel):
-    """A model that is one functional network, ``network``, and learns from pairs.
+    """Base class of models that wrap one functional network and train on (input, target) pairs.
 
-    A class of it has `_pairs`, which makes of inputs and targets arrays that fit, or raises, and
-    ``arguments``, the names of its arguments beside the shape of an image.
+    A subclass sets ``network`` and implements `_pairs`, which converts inputs and targets to
+    valid arrays or raises `InputError`.
+
+    Attributes:
+        arguments: names of the constructor arguments other than ``input_shape``.
+        network: the functional `keras.Model`.
     """
 
-    def build(self, input_shape):
-        """Nothing is left to make: the network has its weights."""
+    arguments: tuple[str, ...]
+    network: keras.Model
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Mark the model as built; the constructor has created all weights."""
         self.built = True
 
-    def evaluate(self, x=None, y=None, *args, **kwargs):
-        """As `ae_multi.evaluate`, of inputs and targets as `fit` takes them."""
-        if "_use_cached_eval_dataset" in kwargs:  # Keras's own `fit` asks like this
+    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Evaluate as `ae_multi.evaluate`, with inputs and targets as in `fit`."""
+        if "_use_cached_eval_dataset" in kwargs:  # the call comes from Keras's own `fit`
             return super().evaluate(x, y, *args, **kwargs)
         if is_array_like(x):
             x, y = self._pairs(x, y)
         return training.evaluate(self, x, y, *args, **kwargs)
 
-    def get_config(self):
-        """The arguments, for saving."""
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor arguments."""
         config = {**keras.Model.get_config(self), "input_shape": self.network.input_shape[1:]}
         return {**config, **{name: getattr(self, name) for name in self.arguments}}

@@ -1,4 +1,7 @@
-"""What autoencoders with one layer more share: corruption in front, or a code of its own kind."""
+"""Base class of autoencoders whose encoder has one special layer at its start or end."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
@@ -9,56 +12,59 @@ from ae_multi.validation import as_plain, check_shape, check_size
 
 
 class LayeredAutoencoder(Autoencoder):
-    r"""An autoencoder whose encoder begins or ends with a layer that makes it what it is.
+    r"""Base class of autoencoders whose encoder begins or ends with one special layer.
 
-    Dense unless an encoder and a decoder are given: hidden layers are rectified, the output is a
-    sigmoid, and inputs are in [0, 1]. Own parts may be of any Keras layers and take any values.
+    The special layer corrupts the inputs or transforms the code. The other layers are dense unless
+    a custom encoder and decoder are given: rectified hidden layers, a sigmoid output, inputs in
+    [0, 1]. A custom encoder and decoder may use any Keras layers and any range of values.
 
     Args:
-        hidden: sizes of the encoder's hidden layers; the decoder's are mirrored.
+        hidden: sizes of the encoder's hidden layers; the decoder mirrors them.
         latent_dim: size of the code.
         input_shape: shape of one sample: an image with or without a channel axis, or a vector.
-        seed: integer that fixes initial weights, batch order and what is drawn in training; None
-            keeps the weights of own parts as they come, and stands for 0 otherwise.
-        encoder: own encoder that begins with a `keras.Input`, in place of the dense one.
-        decoder: own decoder, with it.
-        value_range: (lowest, highest) value that inputs of own parts may have, or None for any.
-        before: function of the sample's shape that gives the layer in front, or None.
-        behind: function of the sample's shape that gives the layer at the end, or None.
+        seed: integer that fixes initial weights, batch order and random numbers of the training.
+            None keeps the weights of a custom encoder and decoder, and means 0 otherwise.
+        encoder: custom encoder that begins with a `keras.Input`, instead of the dense one.
+        decoder: custom decoder; required with ``encoder``.
+        value_range: (lowest, highest) allowed value of the inputs of a custom encoder, or None
+            for any.
+        before: function from the sample shape to the layer in front of the encoder, or None.
+        behind: function from the sample shape to the layer at the end of the encoder, or None.
         activation: name of the dense hidden layers' activation.
         code_activation: name of the dense code's activation, or None for a linear code.
-        units: what the dense encoder gives to the layer at the end, by default ``latent_dim``.
-        code_shape: shape of the dense code where it is no vector.
+        units: outputs of the dense encoder before the layer at the end; default ``latent_dim``.
+        code_shape: shape of the dense code if it is not a vector.
 
     Raises:
-        InputError: sizes below 1, one part without the other, or an encoder without a shape.
+        InputError: a size is below 1, only one of ``encoder`` and ``decoder`` is given, or the
+            custom encoder has no fixed input shape.
     """
 
     def __init__(
         self,
-        hidden,
-        latent_dim,
-        input_shape,
-        seed,
-        encoder,
-        decoder,
-        value_range,
+        hidden: Sequence[int],
+        latent_dim: int,
+        input_shape: Sequence[int] | int,
+        seed: int | None,
+        encoder: keras.Model | None,
+        decoder: keras.Model | None,
+        value_range: tuple[float, float] | None,
         *,
-        before=None,
-        behind=None,
-        activation="relu",
-        code_activation=None,
-        units=None,
-        code_shape=None,
-        **kwargs,
-    ):
-        own = encoder is not None
-        if own != (decoder is not None):
+        before: Callable[[tuple[int, ...]], keras.layers.Layer] | None = None,
+        behind: Callable[[tuple[int, ...]], keras.layers.Layer] | None = None,
+        activation: str = "relu",
+        code_activation: str | None = None,
+        units: int | None = None,
+        code_shape: tuple[int, ...] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        custom = encoder is not None
+        if custom != (decoder is not None):
             raise InputError(
                 "Expected encoder and decoder together, or neither. "
-                f"Received: {'encoder' if own else 'decoder'} alone."
+                f"Received: {'encoder' if custom else 'decoder'} alone."
             )
-        if own:
+        if custom:
             shape, layers = _shape_of(encoder), [encoder]
         else:
             latent_dim, activation = (
@@ -86,36 +92,36 @@ class LayeredAutoencoder(Autoencoder):
         layers = [*front, *layers, *([behind(shape)] if behind else [])]
         encoder = keras.Sequential([keras.Input(shape), *layers], name="encoder")
         super().__init__(encoder, decoder, seed=seed, value_range=value_range, **kwargs)
-        self.hidden = None if own else hidden
-        self.latent_dim = None if own else latent_dim
-        self.activation = None if own else activation
-        self._own = len(front) if own else None  # the place of the own encoder among the layers
+        self.hidden = None if custom else hidden
+        self.latent_dim = None if custom else latent_dim
+        self.activation = None if custom else activation
+        self._custom_index = len(front) if custom else None  # of the encoder among the layers
 
-    def get_config(self):
-        """The arguments, for saving; of own parts their configuration."""
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments, with the configurations of a custom encoder and decoder."""
         config = {**keras.Model.get_config(self), "seed": self.seed}
-        if self._own is None:
+        if self._custom_index is None:
             shape = self.encoder.input_shape[1:]
             names = ("hidden", "latent_dim", "activation")
             return {**config, **{n: getattr(self, n) for n in names}, "input_shape": shape}
         return {
             **config,
-            "encoder": keras.saving.serialize_keras_object(self.encoder.layers[self._own]),
+            "encoder": keras.saving.serialize_keras_object(self.encoder.layers[self._custom_index]),
             "decoder": keras.saving.serialize_keras_object(self.decoder),
             "value_range": self.value_range,
         }
 
 
-def check_choice(name, value, choices):
-    """Return ``value`` as text, or raise `InputError` unless it is one of ``choices``."""
+def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
+    """Return ``value`` as a string, or raise `InputError` unless it is one of ``choices``."""
     value = as_plain(value)
     if value not in choices:
         raise InputError(f"Expected {name} to be one of {', '.join(choices)}. Received: {value!r}.")
     return value
 
 
-def check_weight(name, value):
-    """Return the weight of a part of a loss as a float, or raise `InputError` below 0."""
+def check_weight(name: str, value: Any) -> float:
+    """Return the weight of a loss term as a float, or raise `InputError` if it is below 0."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -125,12 +131,13 @@ def check_weight(name, value):
     return number
 
 
-def widened(x):
-    """``x`` in float32 or more: half precision has too few bits for sums, which losses are."""
+def widened(x: Any) -> Any:
+    """Cast the tensor ``x`` to at least float32; half precision is too coarse for sums."""
     return keras.ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
 
 
-def _shape_of(encoder):
+def _shape_of(encoder: Any) -> tuple[int, ...]:
+    """Return the sample shape of a custom encoder, or raise `InputError` if it has none."""
     if not isinstance(encoder, keras.Layer):
         raise InputError(
             f"Expected encoder to be a Keras model. Received: {type(encoder).__name__}."
@@ -138,7 +145,7 @@ def _shape_of(encoder):
     shape = sample_shape(encoder)
     if shape is None:
         raise InputError(
-            "Expected an encoder that knows the shape of its input. "
-            f"Received: {encoder.name!r}, which does not; begin it with a keras.Input."
+            "Expected an encoder with a fixed input shape. "
+            f"Received: {encoder.name!r}, which has none; begin it with a keras.Input."
         )
     return shape

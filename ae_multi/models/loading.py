@@ -1,9 +1,11 @@
-"""``.keras`` files from outside: looked through before Keras builds anything, and while it does."""
+"""Safe loading of untrusted ``.keras`` files: checks before and while Keras builds the model."""
 
 import contextlib
 import io
 import math
+import os
 import threading
+from collections.abc import Iterator
 
 from ae_multi._keras import keras
 from ae_multi._keras_internals import variable_class
@@ -11,51 +13,52 @@ from ae_multi.errors import InputError
 from ae_multi.io import hdf5, keras_config, zip_archive
 from ae_multi.io import json as safe_json
 
-_CONFIGURATION, _WEIGHTS, _ABOUT = "config.json", "model.weights.h5", "metadata.json"
+_CONFIGURATION, _WEIGHTS, _METADATA = "config.json", "model.weights.h5", "metadata.json"
 _ASSETS = "assets/"
-# A file holds a model's weights once, often with the optimizer's two values for each. Building
-# makes some of them twice; beyond that come the states of metrics and of random layers.
-_TIMES, _MORE_VALUES, _MORE_VARIABLES = 8, 1 << 18, 1 << 10
+# Limits of the variables that building a model may create, relative to those in the file. A file
+# holds the weights once, often with two optimizer values for each. Building creates some of them
+# twice. The constants leave room for the states of metrics and of random layers.
+_FACTOR, _EXTRA_VALUES, _EXTRA_VARIABLES = 8, 1 << 18, 1 << 10
 
 
-def load_model(path):
-    """Load a model that `Autoencoder.save` wrote, on whichever backend runs now.
+def load_model(path: os.PathLike[str] | str) -> keras.Model:
+    """Load a model that `Autoencoder.save` wrote on any backend.
 
-    Nothing in the file is run: it may name Keras's layers that compute and no more, this package's
-    classes, and those of your own that you have registered with Keras; see docs/files.md.
+    Loading never executes code from the file. The file may name Keras layers that only compute,
+    classes of this package, and custom classes that are registered with Keras; see docs/files.md.
 
     Raises:
-        InputError: no such file, or no whole ``.keras`` file of a model.
+        InputError: there is no such file, or it is not a complete ``.keras`` file of a model.
     """
     return read_model(path)
 
 
-def read_model(path):
-    """The Keras model in a ``.keras`` file.
+def read_model(path: os.PathLike[str] | str) -> keras.Model:
+    """Load the Keras model in a ``.keras`` file.
 
     Raises:
-        InputError: no such file; one that leads out of itself, names what is on no list (see
-            `ae_multi.io.keras_config`), or describes a model much larger than the weights that
-            it holds; and whatever Keras cannot load.
+        InputError: there is no such file; the file refers to other files, names a class or
+            function that is not allowed (see `ae_multi.io.keras_config`), or describes a model
+            much larger than the weights that it holds; or Keras cannot load it.
     """
     stored = check_model(path)
     try:
-        with _no_more_than(stored, path):
+        with _limit_variables(stored, path):
             return keras.saving.load_model(path, safe_mode=True)
     except InputError:
         raise
-    except Exception as error:  # a damaged file may break any part of Keras's reading
+    except Exception as error:  # a damaged file may raise anything in Keras
         raise InputError(
-            f"Expected a whole .keras file of a model. Received: {path}, which Keras cannot load "
-            f"({type(error).__name__}: {error!s:.400})."
+            f"Expected a complete .keras file of a model. Received: {path}, which Keras cannot "
+            f"load ({type(error).__name__}: {error!s:.400})."
         ) from error
 
 
-def check_model(path):
-    """Check all of a ``.keras`` file that can be checked without Keras building anything.
+def check_model(path: os.PathLike[str] | str) -> hdf5.Stored:
+    """Run all checks of a ``.keras`` file that do not need Keras to build the model.
 
     Returns:
-        What its weights hold, as `hdf5.Stored`.
+        The number of arrays and values of its weights.
 
     Raises:
         InputError: as `read_model`.
@@ -64,48 +67,48 @@ def check_model(path):
         unexpected = [
             name
             for name in archive.names
-            if name not in (_CONFIGURATION, _WEIGHTS, _ABOUT) and not name.startswith(_ASSETS)
+            if name not in (_CONFIGURATION, _WEIGHTS, _METADATA) and not name.startswith(_ASSETS)
         ]
         if unexpected or not {_CONFIGURATION, _WEIGHTS} <= set(archive.names):
             raise InputError(
-                f"Expected a whole .keras file of a model, {_CONFIGURATION} and {_WEIGHTS}. "
+                f"Expected a complete .keras file of a model, {_CONFIGURATION} and {_WEIGHTS}. "
                 f"Received: {path} with {', '.join(archive.names)[:200] or 'nothing'}."
             )
         weights = archive.read(_WEIGHTS)
         stored = hdf5.check(io.BytesIO(weights), len(weights), f"the weights in {path}")
-        described = safe_json.parse(archive.read(_CONFIGURATION), f"{_CONFIGURATION} in {path}")
-        keras_config.check(described, _is_registered, stored.values, f"the model in {path}")
+        config = safe_json.parse(archive.read(_CONFIGURATION), f"{_CONFIGURATION} in {path}")
+        keras_config.check(config, _is_registered, stored.values, f"the model in {path}")
     return stored
 
 
-def _is_registered(name):
+def _is_registered(name: str) -> bool:
     return keras.saving.get_registered_object(name) is not None
 
 
 @contextlib.contextmanager
-def _no_more_than(stored, path):
-    """Refuse to make variables beyond what the file can fill, before memory is taken for them.
+def _limit_variables(stored: hdf5.Stored, path: os.PathLike[str] | str) -> Iterator[None]:
+    """Stop Keras from creating far more variables than the file holds, before it allocates them.
 
-    What a configuration comes to is known to Keras alone, and only while it builds.
+    The size of a model follows from its configuration only while Keras builds it.
     """
-    values, variables = _TIMES * stored.values + _MORE_VALUES, _MORE_VARIABLES
-    variables += _TIMES * stored.arrays
-    made = {"values": 0, "variables": 0}
-    base, here = variable_class(), threading.get_ident()
+    max_values = _FACTOR * stored.values + _EXTRA_VALUES
+    max_variables = _FACTOR * stored.arrays + _EXTRA_VARIABLES
+    created = {"values": 0, "variables": 0}
+    base, thread = variable_class(), threading.get_ident()
     original = base.__init__
 
-    def counted(self, initializer, shape=None, *args, **kwargs):
-        if threading.get_ident() == here and shape is not None:
-            made["values"] += math.prod(size or 0 for size in shape)
-            made["variables"] += 1
-        if made["values"] > values or made["variables"] > variables:
+    def counting_init(self, initializer, shape=None, *args, **kwargs):
+        if threading.get_ident() == thread and shape is not None:
+            created["values"] += math.prod(size or 0 for size in shape)
+            created["variables"] += 1
+        if created["values"] > max_values or created["variables"] > max_variables:
             raise InputError(
                 f"Expected {path} to describe a model of the size of its weights, "
-                f"{stored.values:,} numbers. Received: one of {made['values']:,} or more."
+                f"{stored.values:,} numbers. Received: one of {created['values']:,} or more."
             )
         original(self, initializer, shape, *args, **kwargs)
 
-    base.__init__ = counted
+    base.__init__ = counting_init
     try:
         yield
     finally:

@@ -1,4 +1,10 @@
-"""A network that gives back clean images for noisy ones: a U-Net, and noise for its training."""
+"""A network that restores clean images from noisy ones: a U-Net with noise in training."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from ae_multi import training
 from ae_multi._keras import keras
@@ -21,11 +27,11 @@ from ae_multi.validation import as_plain, check_shape, check_size
 
 @keras.saving.register_keras_serializable("ae_multi")
 class RestorationNetwork(ImageNetwork):
-    r"""Takes noise out of images, past whose code each size hands its details across.
+    r"""U-Net that removes noise from images.
 
-    A denoising autoencoder (Vincent et al., ICML 2008) whose encoder and decoder are a U-Net's
-    (Ronneberger et al., MICCAI 2015; see `ae_multi.models.unet.unet`). Each training step adds
-    noise of its own, with the same bits on every backend; nothing is added in use.
+    A denoising autoencoder (Vincent et al., ICML 2008) in the form of a U-Net (Ronneberger et al.,
+    MICCAI 2015; see `ae_multi.models.unet.unet`). Each training step adds new noise, with the same
+    bits on every backend; inference adds none.
 
     Args:
         filters: channels at each size, the largest first and the code last.
@@ -33,17 +39,18 @@ class RestorationNetwork(ImageNetwork):
             noisy already.
         input_shape: shape of one image, of any size and channels: (h, w, channels), or (h, w).
         seed: integer that fixes initial weights, batch order and noise on every backend.
-        value_range: (0, 1) for images within, whose outputs are a sigmoid's and whose noise is
-            cut off there, as a camera's is; None for images of any values.
-        stride: as in `SegmentationNetwork`: 2 for a network that works at half of the size.
+        value_range: (0, 1) for images in [0, 1]: the output is a sigmoid, and noisy training
+            images are clipped to the range as in a camera. None for images of any values.
+        stride: as in `SegmentationNetwork`: 2 for a network that works at half the image size.
         depth: convolutions at each size.
 
     Inputs:
         images of shape (n, \*input_shape), clean or noisy. Outputs have the same shape.
 
     Raises:
-        InputError: sizes below 1, a shape that is no image's, noise below 0, another range, or a
-            seed that is no integer from 0 to 2**64 - 1.
+        InputError: a size is below 1, ``input_shape`` is not an image shape, ``noise`` is
+            negative, ``value_range`` is another range, or ``seed`` is not an integer from 0 to
+            2**64 - 1.
 
     Example:
         >>> model = RestorationNetwork(noise=0.4)
@@ -56,15 +63,15 @@ class RestorationNetwork(ImageNetwork):
 
     def __init__(
         self,
-        filters=(32, 64, 128),
-        noise=0.4,
-        input_shape=(28, 28, 1),
-        seed=0,
-        value_range=(0, 1),
-        stride=2,
-        depth=1,
-        **kwargs,
-    ):
+        filters: Sequence[int] = (32, 64, 128),
+        noise: float = 0.4,
+        input_shape: Sequence[int] = (28, 28, 1),
+        seed: int = 0,
+        value_range: tuple[float, float] | None = (0, 1),
+        stride: int = 2,
+        depth: int = 1,
+        **kwargs: Any,
+    ) -> None:
         stride, depth = check_size("stride", stride), check_size("depth", depth)
         filters, shape = check_shape(filters, "filters"), check_image_shape(input_shape)
         noise = as_plain(noise)
@@ -95,32 +102,34 @@ class RestorationNetwork(ImageNetwork):
         )
         self.build((None, *shape))
 
-    def call(self, inputs, training=None):
-        """Clean images, as a tensor."""
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Return clean images as a tensor."""
         outputs = self.network(inputs, training=training)
         return keras.ops.reshape(outputs, (-1, *self.network.input_shape[1:]))
 
-    def compile(self, optimizer="adam", loss=None, **kwargs):
-        """As `keras.Model.compile`, by default with Adam and `default_loss`."""
+    def compile(self, optimizer: Any = "adam", loss: Any = None, **kwargs: Any) -> None:
+        """Compile as `keras.Model.compile`, by default with Adam and `default_loss`."""
         super().compile(
             optimizer=optimizer, loss=self.default_loss if loss is None else loss, **kwargs
         )
 
     @property
-    def default_loss(self):
-        """What is smallest, like the mean squared error, at the mean of all clean images.
+    def default_loss(self) -> str:
+        """Name of the default loss, which is minimal at the mean of the possible clean images.
 
-        Within [0, 1] it is the cross-entropy, whose gradient does not vanish where a sigmoid is
-        saturated: most pixels are black, and with the squared error a network can come to
-        paint all of them black for good.
+        It is the cross-entropy for images in [0, 1] and the mean squared error otherwise. The
+        gradient of the cross-entropy does not vanish where the sigmoid saturates. Most pixels are
+        black, and with the squared error a network can get stuck with all outputs black.
         """
         return "binary_crossentropy" if self.value_range else "mse"
 
-    def fit(self, x, y=None, *, validation_data=None, **kwargs):
-        """As `ae_multi.fit`, of clean images ``x``, or of noisy ones and clean ones ``y``.
+    def fit(
+        self, x: Any, y: Any = None, *, validation_data: Any = None, **kwargs: Any
+    ) -> keras.callbacks.History:
+        """Train as `ae_multi.fit`, on clean images ``x`` or on noisy ``x`` and clean ``y``.
 
         Raises:
-            InputError: images that do not fit the network, or clean ones out of its range.
+            InputError: images do not fit the network, or clean images are outside its range.
         """
         if validation_data is not None:
             validation_data = as_validation(validation_data, self._check)
@@ -128,17 +137,21 @@ class RestorationNetwork(ImageNetwork):
             x, y = self._pairs(x, y)
         return training.fit(self, x, y, validation_data=validation_data, **kwargs)
 
-    def restore(self, x, batch_size=None):
-        """Clean images for noisy ones: NumPy float32 array of their shape."""
+    def restore(self, x: ArrayLike, batch_size: int | None = None) -> np.ndarray:
+        """Return clean images for the noisy images ``x``: float32 array of the same shape."""
         return predict_float32(self, self._check(x), batch_size)
 
-    def _check(self, x):
-        """Noise may have carried images out of their range; unknown noise, anywhere."""
-        known = self.value_range and self.noise
-        widened = noisy_range(self.value_range, self.noise) if known else None
-        return as_samples(x, "x", self.network.input_shape[1:], widened)
+    def _check(self, x: Any) -> Any:
+        """Return ``x`` as a valid input array.
+
+        Noisy images may leave the range of clean ones; without a known noise level, any value is
+        allowed.
+        """
+        is_bounded = self.value_range and self.noise
+        noisy = noisy_range(self.value_range, self.noise) if is_bounded else None
+        return as_samples(x, "x", self.network.input_shape[1:], noisy)
 
     def _pairs(self, x, y):
-        """(inputs, clean images), which are the inputs unless given."""
+        """Return (inputs, clean images); the clean images default to the inputs."""
         x, y = as_arrays(x, y, None, self._check)
         return x, as_samples(y, "clean images", self.network.input_shape[1:], self.value_range)

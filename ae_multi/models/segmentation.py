@@ -1,6 +1,10 @@
-"""A network that says of each pixel what it belongs to: encoder, code, decoder, and skips."""
+"""A network that assigns each pixel to a class: a U-Net."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ae_multi import training
 from ae_multi._keras import keras
@@ -16,49 +20,49 @@ from ae_multi.validation import check_shape, check_size
 
 @keras.saving.register_keras_serializable("ae_multi")
 class SegmentationNetwork(ImageNetwork):
-    r"""Convolutions down to a code and up again, past which each size hands its details across.
+    r"""U-Net that predicts the class of each pixel.
 
     Ronneberger, Fischer & Brox, "U-Net: convolutional networks for biomedical image
-    segmentation", MICCAI 2015; see `ae_multi.models.unet.unet` for what it is made of.
+    segmentation", MICCAI 2015; see `ae_multi.models.unet.unet` for its layers.
 
     Args:
         filters: channels at each size, the largest image first and the code last.
-        classes: 1 for object and background, with a sigmoid; more for so many kinds of pixels,
-            with a softmax over them.
+        classes: 1 for object and background, with a sigmoid output; otherwise the number of
+            classes, with a softmax output.
         input_shape: shape of one image, of any size and channels: (h, w, channels), or (h, w).
         seed: integer that fixes initial weights and batch order on every backend.
-        value_range: (lowest, highest) value that images may have, or None for any.
-        stride: 1 for the paper's network; 2 for one that works at half of the image's size, in
-            about a quarter of the time, and whose last layer brings its maps back to full size.
+        value_range: (lowest, highest) allowed value of the images, or None for any.
+        stride: 1 for the network of the paper. 2 for a network that works at half the image size,
+            in about a quarter of the time, and whose last layer restores the full size.
         depth: convolutions at each size.
 
     Inputs:
         images of shape (n, \*input_shape). Outputs are probabilities: (n, h, w, classes).
 
     Raises:
-        InputError: sizes below 1, a shape that is no image's, or a seed that is no integer from 0
-            to 2**64 - 1.
+        InputError: a size is below 1, ``input_shape`` is not an image shape, or ``seed`` is not
+            an integer from 0 to 2**64 - 1.
 
     Example:
         >>> model = SegmentationNetwork(input_shape=(28, 28, 1))
         >>> model.compile()
         >>> history = model.fit(images, masks, epochs=5)
-        >>> found = model.segment(images)
+        >>> predicted_masks = model.segment(images)
     """
 
     arguments = ("filters", "classes", "seed", "value_range", "stride", "depth")
 
     def __init__(
         self,
-        filters=(16, 32, 64),
-        classes=1,
-        input_shape=(28, 28, 1),
-        seed=0,
-        value_range=(0, 1),
-        stride=1,
-        depth=2,
-        **kwargs,
-    ):
+        filters: Sequence[int] = (16, 32, 64),
+        classes: int = 1,
+        input_shape: Sequence[int] = (28, 28, 1),
+        seed: int = 0,
+        value_range: tuple[float, float] | None = (0, 1),
+        stride: int = 1,
+        depth: int = 2,
+        **kwargs: Any,
+    ) -> None:
         stride, depth = check_size("stride", stride), check_size("depth", depth)
         filters, shape = check_shape(filters, "filters"), check_image_shape(input_shape)
         super().__init__(**kwargs)
@@ -78,23 +82,25 @@ class SegmentationNetwork(ImageNetwork):
         )
         self.build((None, *shape))
 
-    def call(self, inputs, training=None):
-        """Probabilities (n, h, w, classes), as a tensor."""
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Return the probabilities (n, h, w, classes) as a tensor."""
         return self.network(inputs, training=training)
 
-    def compile(self, optimizer="adam", loss=None, **kwargs):
-        """As `keras.Model.compile`, by default with Adam and the cross-entropy of each pixel."""
-        plain = "binary_crossentropy" if self.classes == 1 else PixelCrossEntropy()
-        super().compile(optimizer=optimizer, loss=plain if loss is None else loss, **kwargs)
+    def compile(self, optimizer: Any = "adam", loss: Any = None, **kwargs: Any) -> None:
+        """Compile as `keras.Model.compile`, by default with Adam and a cross-entropy per pixel."""
+        default = "binary_crossentropy" if self.classes == 1 else PixelCrossEntropy()
+        super().compile(optimizer=optimizer, loss=default if loss is None else loss, **kwargs)
 
-    def fit(self, x, y=None, *, validation_data=None, **kwargs):
-        """As `ae_multi.fit`, of images ``x`` and masks ``y`` (n, h, w) or (n, h, w, 1).
+    def fit(
+        self, x: Any, y: Any = None, *, validation_data: Any = None, **kwargs: Any
+    ) -> keras.callbacks.History:
+        """Train as `ae_multi.fit`, on images ``x`` and masks ``y``.
 
-        A mask has a number from 0 to 1 in each pixel where there is one class, and else the
-        pixel's class, 0 to classes - 1.
+        Masks have the shape (n, h, w) or (n, h, w, 1). With one class, each pixel of a mask is a
+        number from 0 to 1; with more, it is the class of the pixel, 0 to ``classes`` - 1.
 
         Raises:
-            InputError: images or masks that do not fit the network or each other.
+            InputError: images or masks do not fit the network or each other.
         """
         if isinstance(validation_data, tuple | list) and is_array_like(validation_data[0]):
             images, masks, *weights = validation_data
@@ -103,37 +109,39 @@ class SegmentationNetwork(ImageNetwork):
             x, y = self._pairs(x, y)
         return training.fit(self, x, y, validation_data=validation_data, **kwargs)
 
-    def segment(self, x, batch_size=None):
-        """The class of each pixel: NumPy int32 array (n, h, w).
+    def segment(self, x: ArrayLike, batch_size: int | None = None) -> np.ndarray:
+        """Return the class of each pixel: NumPy int32 array (n, h, w).
 
-        With one class 1 is the object, where its probability is at least a half.
+        With one class, 1 marks the object: pixels with a probability of at least 0.5.
         """
-        found = predict_float32(self, self._check(x), batch_size)
-        chosen = found[..., 0] >= 0.5 if self.classes == 1 else np.argmax(found, axis=-1)
-        return chosen.astype(np.int32)
+        probabilities = predict_float32(self, self._check(x), batch_size)
+        if self.classes == 1:
+            return (probabilities[..., 0] >= 0.5).astype(np.int32)
+        return np.argmax(probabilities, axis=-1).astype(np.int32)
 
-    def _check(self, x):
+    def _check(self, x: Any) -> Any:
+        """Return ``x`` as a valid input array; pass data that are not an array on unchanged."""
         return as_samples(x, "x", self.network.input_shape[1:], self.value_range)
 
     def _pairs(self, x, y):
-        """(images, masks)."""
+        """Return (images, masks) as valid arrays of one length."""
         x = self._check(x)
         return x, self._check_masks(y, len(x))
 
     def _check_masks(self, masks, samples):
-        """``masks`` as (n, h, w, 1), or an `InputError`."""
+        """Return ``masks`` with shape (samples, h, w, 1), or raise `InputError`."""
         masks = np.asarray(masks)
         height, width = self.network.input_shape[1:3]
         if masks.shape not in ((samples, height, width), (samples, height, width, 1)):
             raise InputError(
-                f"Expected masks for the images, of shape ({samples}, {height}, {width}), or with "
-                f"an axis of 1 behind. Received: shape {masks.shape}."
+                f"Expected masks for the images, of shape ({samples}, {height}, {width}) or "
+                f"({samples}, {height}, {width}, 1). Received: shape {masks.shape}."
             )
         highest = max(1, self.classes - 1)
         low, high = masks.min(), masks.max()
-        if not (low >= 0 and high <= highest):  # NaN is neither
+        if not (low >= 0 and high <= highest):  # also True for NaN
             raise InputError(
                 f"Expected masks of values from 0 to {highest}. Received: {low:g} to {high:g}."
             )
-        kind = np.float32 if self.classes == 1 else np.int32
-        return masks.reshape(samples, height, width, 1).astype(kind)
+        dtype = np.float32 if self.classes == 1 else np.int32
+        return masks.reshape(samples, height, width, 1).astype(dtype)
