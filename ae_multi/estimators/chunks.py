@@ -1,17 +1,21 @@
-"""Data larger than memory: chunks that can be gone through again and again."""
+"""Chunks of data larger than memory, for repeated passes."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from ae_multi.errors import InputError
 
 
-def as_passes(chunks):
-    """A function without arguments that begins to go through the chunks anew.
+def as_passes(chunks: Any) -> Callable[[], Iterator[Any]]:
+    """Return a function without arguments that starts a new pass over the chunks.
 
     Args:
-        chunks: something to iterate over more than once (a list, or an object of one's own with
-            ``__iter__``), or a function without arguments that returns an iterator.
+        chunks: a list or another object whose ``__iter__`` returns a new iterator in each call, or
+            a function without arguments that returns an iterator.
 
     Raises:
-        InputError: what can be gone through but once, or not at all.
+        InputError: an iterator or generator, which allows one pass only, or an object that is not
+            iterable.
     """
     if callable(chunks) and not hasattr(chunks, "__iter__"):
         return lambda: iter(chunks())
@@ -21,19 +25,19 @@ def as_passes(chunks):
         once = True
     if once:
         raise InputError(
-            "Expected chunks that can be gone through once for each epoch: a list, an object with "
+            "Expected chunks that can be iterated once for each epoch: a list, an object with "
             "__iter__, or a function that returns an iterator. "
-            f"Received: {type(chunks).__name__}, which cannot."
+            f"Received: {type(chunks).__name__}, which can be iterated once at most."
         )
     return lambda: iter(chunks)
 
 
-def parts_of(chunk):
-    """(X, y) of a chunk; y is None for a chunk of X alone."""
+def parts_of(chunk: Any) -> tuple[Any, Any]:
+    """Return (X, y) of a chunk; y is None if the chunk is not a tuple."""
     if isinstance(chunk, tuple):
         if len(chunk) != 2:
             raise InputError(
-                f"Expected a chunk to be X or the tuple (X, y). Received: {len(chunk)} parts."
+                f"Expected a chunk to be X or the tuple (X, y). Received: a tuple of {len(chunk)}."
             )
         return chunk
     return chunk, None

@@ -217,7 +217,9 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
             GaussianNoise(self.noise, seed=self.seed_),
             *([keras.layers.ReLU(max_value=1.0)] if self._is_bounded() else []),
         ]
-        return models.Autoencoder(keras.Sequential([*noise_layers, network.encoder]), network.decoder)
+        return models.Autoencoder(
+            keras.Sequential([*noise_layers, network.encoder]), network.decoder
+        )
 
     def _unet(self):
         if len(self.sample_shape_) not in (2, 3):
