@@ -106,10 +106,10 @@ def unscaled_by(estimator: NetworkEstimator, x: Any) -> Any:
 def _check_float32(estimator: NetworkEstimator) -> None:
     if needs_float64(estimator.input_offset_, estimator.input_span_):
         raise InputError(
-            "Expected an estimator of samples in the range of float32, the dtype of graphs. Received: "
-            f"offsets up to {np.max(np.abs(estimator.input_offset_)):g} and spans from "
-            f"{np.min(estimator.input_span_):g} to {np.max(estimator.input_span_):g}. Scale "
-            "the samples before fit."
+            "Expected an estimator of samples in the range of float32, the dtype of graphs. "
+            f"Received: offsets up to {np.max(np.abs(estimator.input_offset_)):g} and spans from "
+            f"{np.min(estimator.input_span_):g} to {np.max(estimator.input_span_):g}. "
+            "Scale the samples before fit."
         )
 
 
