@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -100,16 +100,16 @@ class NetworkEstimator(PersistenceMixin, BaseEstimator):
         self,
         model: str | keras.Model = "deep",
         *,
-        latent_dim: int | str = "auto",
-        hidden: Sequence[int] | str = "auto",
+        latent_dim: int | Literal["auto"] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
         activation: str = "auto",
         image_shape: Sequence[int] | None = None,
-        scale: str | None = "minmax",
+        scale: Literal["minmax", "standard"] | None = "minmax",
         loss: str = "mse",
-        epochs: int | str = "auto",
+        epochs: int | Literal["auto"] = "auto",
         batch_size: int = 128,
         learning_rate: float = 1e-3,
-        schedule: str | None = "cosine",
+        schedule: Literal["cosine"] | None = "cosine",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         patience: int = 10,
@@ -211,7 +211,7 @@ class NetworkEstimator(PersistenceMixin, BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return bool(getattr(self, "loss_curve_", ()))
 
-    def _check_parameters(self):
+    def _check_parameters(self) -> None:
         check_parameters(self)
 
     def _take(self, x: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray | None]:
@@ -243,10 +243,11 @@ class NetworkEstimator(PersistenceMixin, BaseEstimator):
         self.validation_loss_curve_ = [] if self.early_stopping else None
         self.provenance_ = estimator_provenance()
 
-    def _learn(self, scaling, x, y):
+    def _learn(self, scaling: Scaling, x: np.ndarray, y: np.ndarray | None) -> None:
+        """Update the scaling with one chunk; subclasses also update other fitted attributes."""
         scaling.update(x)
 
-    def _build(self):
+    def _build(self) -> keras.Model:
         return build(
             self._kind(),
             self.sample_shape_,
@@ -261,28 +262,28 @@ class NetworkEstimator(PersistenceMixin, BaseEstimator):
 
     _min_epochs = 10
 
-    def _kind(self):
+    def _kind(self) -> str | keras.Model:
         return self.model
 
-    def _latent_dim(self):
+    def _latent_dim(self) -> int:
         if self.latent_dim == "auto":
             return min(max(self.n_features_in_ // 4, 1), 16)
         return self.latent_dim
 
-    def _hidden(self):
+    def _hidden(self) -> Sequence[int] | Literal["auto"]:
         return self.hidden
 
-    def _activation(self):
+    def _activation(self) -> str:
         return self.activation
 
-    def _loss(self):
+    def _loss(self) -> Any:
         return self.loss
 
     def _is_bounded(self) -> bool:
         """Return whether scaled values are within [0, 1]."""
         return self.scale != "standard"
 
-    def _compile(self):
+    def _compile(self) -> None:
         optimizer = keras.optimizers.Adam(self.learning_rate)
         self.network_.compile(optimizer=optimizer, loss=self._loss())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -67,16 +67,16 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         model: str | keras.Model = "auto",
         *,
         noise: float = 0.4,
-        latent_dim: int | str = "auto",
-        hidden: Sequence[int] | str = "auto",
+        latent_dim: int | Literal["auto"] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
         activation: str = "auto",
         image_shape: Sequence[int] | None = None,
-        scale: str | None = "minmax",
+        scale: Literal["minmax", "standard"] | None = "minmax",
         loss: str = "auto",
-        epochs: int | str = "auto",
+        epochs: int | Literal["auto"] = "auto",
         batch_size: int = 32,
         learning_rate: float = 2e-3,
-        schedule: str | None = "cosine",
+        schedule: Literal["cosine"] | None = "cosine",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         patience: int = 10,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -81,21 +81,21 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
         self,
         model: str | keras.Model = "deep",
         *,
-        contamination: float | str = "auto",
+        contamination: float | Literal["auto", "held_out"] = "auto",
         false_alarm_rate: float = 0.05,
-        criterion: str = "manifold",
-        neighbors: int | str = "auto",
-        weight: float | str = "auto",
-        latent_dim: int | str = "auto",
-        hidden: Sequence[int] | str = "auto",
+        criterion: Literal["manifold", "mse"] = "manifold",
+        neighbors: int | Literal["auto"] = "auto",
+        weight: float | Literal["auto"] = "auto",
+        latent_dim: int | Literal["auto"] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
         activation: str = "auto",
         image_shape: Sequence[int] | None = None,
-        scale: str | None = "minmax",
+        scale: Literal["minmax", "standard"] | None = "minmax",
         loss: str = "mse",
-        epochs: int | str = "auto",
+        epochs: int | Literal["auto"] = "auto",
         batch_size: int = 128,
         learning_rate: float = 1e-3,
-        schedule: str | None = "cosine",
+        schedule: Literal["cosine"] | None = "cosine",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         patience: int = 10,

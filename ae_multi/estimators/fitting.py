@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _MIN_STEPS, _MAX_EPOCHS = 2500, 1000
 
 
-def epochs_for(epochs: int | str, samples: int, batch_size: int, fewest: int) -> int:
+def epochs_for(epochs: int | Literal["auto"], samples: int, batch_size: int, fewest: int) -> int:
     """Return the number of epochs; for "auto" the one for about 2,500 steps.
 
     Args:

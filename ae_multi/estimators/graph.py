@@ -123,9 +123,9 @@ def bounds_of(estimator: NetworkEstimator) -> tuple[Any, Any] | None:
     return offset, offset + span
 
 
-def _flat(codes):
+def _flat(codes: Any) -> Any:
     return keras.layers.Flatten(data_format=CHANNELS_LAST)(codes)
 
 
-def _rows(codes):
+def _rows(codes: np.ndarray) -> np.ndarray:
     return codes.reshape(len(codes), -1)

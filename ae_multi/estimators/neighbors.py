@@ -1,6 +1,7 @@
 """Nearest neighbors of samples among stored training samples."""
 
 from collections.abc import Iterable
+from typing import Literal
 
 import numpy as np
 
@@ -37,7 +38,7 @@ def some(chunks: Iterable[np.ndarray], seed: int) -> np.ndarray | None:
     return samples
 
 
-def number_of(neighbors: int | str, known: int, images: bool) -> int:
+def number_of(neighbors: int | Literal["auto"], known: int, images: bool) -> int:
     """Return the number of neighbors, with "auto" resolved.
 
     "auto" is 3 for images and a tenth of the stored samples for tables. Anomalous rows in the
@@ -54,7 +55,7 @@ def number_of(neighbors: int | str, known: int, images: bool) -> int:
     return IMAGE_NEIGHBORS if images else max(round(TABLE_NEIGHBOR_SHARE * known), 1)
 
 
-def weight_of(weight: float | str, images: bool) -> float:
+def weight_of(weight: float | Literal["auto"], images: bool) -> float:
     """Return the weight of the distance to the neighbors, with "auto" resolved."""
     if weight != "auto":
         return weight

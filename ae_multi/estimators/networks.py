@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ae_multi import models
 from ae_multi._keras import keras
@@ -95,7 +95,7 @@ def build(
     model: str | keras.Model,
     shape: Sequence[int],
     latent_dim: int,
-    hidden: Sequence[int] | str,
+    hidden: Sequence[int] | Literal["auto"],
     activation: str,
     seed: int,
     bounded: bool,

@@ -46,7 +46,7 @@ class Scaling:
             self._mean = self._mean + step * (count / total)
             self._count = total
 
-    def _shifted(self, x):
+    def _shifted(self, x: np.ndarray) -> np.ndarray:
         """Return ``x`` divided by powers of two if squares of its values would overflow."""
         largest = np.maximum(np.abs(self._low), np.abs(self._high)).astype(np.float64)
         exponent = np.frexp(largest)[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -60,11 +60,11 @@ class Segmenter(NetworkEstimator):
         stride: int = 2,
         depth: int = 1,
         image_shape: Sequence[int] | None = None,
-        scale: str | None = "minmax",
-        epochs: int | str = "auto",
+        scale: Literal["minmax", "standard"] | None = "minmax",
+        epochs: int | Literal["auto"] = "auto",
         batch_size: int = 32,
         learning_rate: float = 2e-3,
-        schedule: str | None = "cosine",
+        schedule: Literal["cosine"] | None = "cosine",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         patience: int = 10,

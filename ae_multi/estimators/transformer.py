@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -54,15 +54,15 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         model: str | keras.Model = "deep",
         *,
         latent_dim: int = 8,
-        hidden: Sequence[int] | str = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
         activation: str = "auto",
         image_shape: Sequence[int] | None = None,
-        scale: str | None = "minmax",
+        scale: Literal["minmax", "standard"] | None = "minmax",
         loss: str = "mse",
-        epochs: int | str = "auto",
+        epochs: int | Literal["auto"] = "auto",
         batch_size: int = 64,
         learning_rate: float = 1e-3,
-        schedule: str | None = "cosine",
+        schedule: Literal["cosine"] | None = "cosine",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         patience: int = 10,

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -27,8 +28,8 @@ _HIDDEN, _LEARNING_RATE, _BATCH_SIZE, _MIN_EPOCHS = (1000, 500, 250), 2e-3, 128,
 def features(
     options: Options,
     codes: int = 32,
-    masked: float | str = "auto",
-    hidden: Sequence[int] | str = "auto",
+    masked: float | Literal["auto"] = "auto",
+    hidden: Sequence[int] | Literal["auto"] = "auto",
     activation: str = "auto",
 ) -> Result:
     """Train an autoencoder without labels, and a logistic regression on its codes with labels.
@@ -100,7 +101,7 @@ def _reducer(
     data: Dataset,
     codes: int,
     masked: float,
-    hidden: Sequence[int] | str,
+    hidden: Sequence[int] | Literal["auto"],
     activation: str,
 ) -> AutoencoderTransformer:
     """Return the unfitted transformer, with masking of input pixels or without."""

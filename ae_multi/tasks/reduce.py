@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,7 +16,9 @@ from ae_multi.validation import check_positive
 _WALKS, _STEPS = 5, 9
 
 
-def reduce(options: Options, codes: int = 9, hidden: Sequence[int] | str = "auto") -> Result:
+def reduce(
+    options: Options, codes: int = 9, hidden: Sequence[int] | Literal["auto"] = "auto"
+) -> Result:
     """Compress images to ``codes`` numbers and compare with PCA of as many components.
 
     Args:

@@ -3,7 +3,7 @@
 import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ae_multi.data import Dataset, load_data
 from ae_multi.errors import InputError
@@ -51,7 +51,7 @@ class Options:
             source=f"{data.source}; the first {count:,} training and test images",
         )
 
-    def training(self, epochs: int | str = "auto") -> dict[str, Any]:
+    def training(self, epochs: int | Literal["auto"] = "auto") -> dict[str, Any]:
         """Return the training parameters of an estimator.
 
         Args:
