@@ -1,17 +1,18 @@
 """Autoencoders written once in Keras 3 that run, and agree, on PyTorch, TensorFlow and JAX.
 
-The public names below are imported when they are first asked for, so that ``import ae_multi``
-loads no framework: which one Keras will run on can still be chosen afterwards, with the
-environment variable ``KERAS_BACKEND``. ``keras.saving.load_model`` finds the package's classes all
-the same.
+Public names are imported on first access, so ``import ae_multi`` loads no framework and
+``KERAS_BACKEND`` can still be set afterwards. ``keras.saving.load_model`` finds the classes of the
+package without further imports.
 """
 
 import importlib
+from typing import Any
 
 from ae_multi import _jit_compile, _keras_registry
 
 __version__ = "0.1.0"
 
+# The module that defines each public name.
 _HOME = {
     "Autoencoder": "ae_multi.models",
     "ConvAutoencoder": "ae_multi.models",
@@ -73,7 +74,7 @@ _keras_registry.install()
 _jit_compile.install()
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(importlib.import_module(_HOME[name]), name)
     if name in _SUBPACKAGES:
@@ -81,5 +82,5 @@ def __getattr__(name):
     raise AttributeError(f"module 'ae_multi' has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted(__all__)

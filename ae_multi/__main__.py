@@ -1,4 +1,4 @@
-"""``python -m ae_multi`` is the command ``ae-multi``."""
+"""Run the command ``ae-multi`` with ``python -m ae_multi``."""
 
 from ae_multi.cli import main
 

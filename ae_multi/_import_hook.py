@@ -1,15 +1,20 @@
-"""Change a module of Keras as soon as it is imported."""
+"""Import hook that changes a module right after its import."""
 
 import importlib.util
 import sys
+from collections.abc import Callable, Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
 
 
-def after_import(name, change):
-    """Call ``change(module)`` for the module ``name``: now, or right after it is executed.
+def after_import(name: str, change: Callable[[ModuleType], None]) -> None:
+    """Call ``change(module)`` now if the module is imported, otherwise right after its import.
 
     Args:
         name: full name of the module.
-        change: function of the module. It is called again where this is called again.
+        change: function of the module. Repeated calls of `after_import` for an imported module
+            call it again.
     """
     if name in sys.modules:
         change(sys.modules[name])
@@ -18,14 +23,16 @@ def after_import(name, change):
 
 
 class _Finder:
-    """Finds the module as Python does, and adds a call to its execution."""
+    """Meta path finder that adds a call to the execution of one module."""
 
-    def __init__(self, name, change):
+    def __init__(self, name: str, change: Callable[[ModuleType], None]) -> None:
         self.name, self._change = name, change
         self._is_searching = False
 
-    def find_spec(self, name, path=None, target=None):
-        """The spec of the module, or None for any other."""
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return the spec of the module, or None for other modules."""
         if name != self.name or self._is_searching:
             return None
         self._is_searching = True
@@ -35,13 +42,14 @@ class _Finder:
             self._is_searching = False
         if spec is None:
             return None
-        execute = spec.loader.exec_module
+        loader: Any = spec.loader
+        execute = loader.exec_module
 
-        def exec_module(module):
+        def exec_module(module: ModuleType) -> None:
             execute(module)
             self._change(module)
             if self in sys.meta_path:
                 sys.meta_path.remove(self)
 
-        spec.loader.exec_module = exec_module
+        loader.exec_module = exec_module
         return spec

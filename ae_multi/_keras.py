@@ -1,7 +1,7 @@
-"""Keras, imported once its backend is settled.
+"""Import of Keras after the selection of its backend.
 
-The package takes Keras from here, ``from ae_multi._keras import keras``, so that a missing or
-misspelt backend is met by `select_backend`'s message and not by an import error of Keras's.
+All modules import Keras with ``from ae_multi._keras import keras``, so that a missing or misspelt
+backend raises the error of `select_backend`, not an import error in Keras.
 """
 
 import os
@@ -13,14 +13,14 @@ from ae_multi.subprocesses.launcher import is_worker_process
 
 _backend = select_backend()
 
-# Without a home directory TensorFlow would make a folder named "~" in the current one.
+# Without a home directory TensorFlow would create a folder named "~" in the current one.
 if os.path.expanduser("~") == "~":
     os.environ.setdefault("KERAS_HOME", str(keras_home()))
 
-# Keras imports these only to take objects of theirs, which no job of a child has: half of the
-# time that JAX's process needs to start, and a third of the others'.
+# Keras imports these packages only to support their objects, which jobs in worker processes do not
+# use. Without them a JAX worker starts in half the time, other workers in two thirds.
 _unwanted = {"matplotlib", "pandas", "sklearn"} - set(sys.modules) if is_worker_process() else set()
-sys.modules.update(dict.fromkeys(_unwanted))  # None: not to be found
+sys.modules.update(dict.fromkeys(_unwanted))  # None makes their import fail
 try:
     import keras
 except ImportError as error:

@@ -1,17 +1,18 @@
-"""This package's classes in Keras's registry, so that `keras.saving.load_model` finds them.
+"""Registration of this package's classes in Keras, so that `keras.saving.load_model` finds them.
 
-A class is registered when its module is imported, and the modules need Keras, which
-``import ae_multi`` does not load. So Keras's registry imports them when it is asked for a name
-of this package for the first time, in whichever order Keras and the package are imported.
-Keras offers no public way to do this (checked with Keras 3.15.1).
+A class is registered when its module is imported. The modules need Keras, which ``import ae_multi``
+does not load. Therefore Keras's registry is replaced by a dict that imports the modules when a
+name of this package is first looked up, in whichever order Keras and the package are imported.
+Keras has no public API for this (checked with Keras 3.15.1).
 """
 
 import importlib
+from types import ModuleType
 
 from ae_multi._import_hook import after_import
 
 _PREFIX = "ae_multi>"
-# Where classes are registered; the first ones import no more than models need.
+# Modules that register classes; the first ones import only what models need.
 _MODULES = (
     "ae_multi.models",
     "ae_multi.randomness.layers",
@@ -21,9 +22,9 @@ _MODULES = (
 
 
 class _Registry(dict):
-    """Keras's dict of registered names, which imports this package's modules on demand."""
+    """Dict of registered names that imports this package's modules on demand."""
 
-    def __contains__(self, name):
+    def __contains__(self, name: object) -> bool:
         if super().__contains__(name):
             return True
         if isinstance(name, str) and name.startswith(_PREFIX):
@@ -34,10 +35,10 @@ class _Registry(dict):
         return False
 
 
-def install():
-    """Make this package's classes known to Keras: now, or as soon as Keras is imported."""
+def install() -> None:
+    """Make this package's classes available to Keras: now, or as soon as Keras is imported."""
     after_import("keras.src.saving.object_registration", _extend)
 
 
-def _extend(module):
+def _extend(module: ModuleType) -> None:
     module.GLOBAL_CUSTOM_OBJECTS = _Registry(module.GLOBAL_CUSTOM_OBJECTS)

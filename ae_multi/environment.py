@@ -1,9 +1,11 @@
-"""Describe what results were computed on: the machine, the backend, versions and the date."""
+"""Description of the machine, backend, versions and date of results."""
 
 import datetime
 import os
 import platform
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,8 +13,8 @@ import ae_multi
 from ae_multi import backends
 
 
-def describe_machine():
-    """Date, operating system, processor and cores of this machine, as plain values."""
+def describe_machine() -> dict[str, Any]:
+    """Return date, operating system, processor and number of cores, as plain values."""
     return {
         "date": datetime.date.today().isoformat(),
         "system": platform.system(),
@@ -21,8 +23,8 @@ def describe_machine():
     }
 
 
-def describe_backend():
-    """The backend that runs here: names, versions and device, as plain values."""
+def describe_backend() -> dict[str, Any]:
+    """Return name, device and versions of the current backend, as plain values."""
     name, keras_version = _keras()
     backend = backends.current()
     return {
@@ -37,15 +39,23 @@ def describe_backend():
     }
 
 
-def emit_backend(job, emit):
-    """Emit what `describe_backend` returns; the job needs no other values."""
+def emit_backend(job: Mapping[str, Any], emit: Callable[[dict[str, Any]], None]) -> None:
+    """Run a worker's job: emit the result of `describe_backend`.
+
+    Args:
+        job: not used.
+        emit: function that sends an event to the parent process.
+    """
     emit({"event": "backend", **describe_backend()})
 
 
-def checkpoint_versions():
-    """What a checkpoint was made with; bits are promised where these are the same."""
-    about = describe_backend()
-    versions, name = about["versions"], about["backend"]
+def checkpoint_versions() -> dict[str, str]:
+    """Return the versions and device of a checkpoint.
+
+    A resumed training is bit-identical if they are the same.
+    """
+    description = describe_backend()
+    versions, name = description["versions"], description["backend"]
     return {
         "ae_multi": ae_multi.__version__,
         "python": versions["python"],
@@ -53,20 +63,20 @@ def checkpoint_versions():
         "keras": versions["keras"],
         "backend": name,
         name: versions[name],
-        "device": about["device"],
+        "device": description["device"],
     }
 
 
-def estimator_provenance():
-    """Versions, backend, device and date, for whoever finds an estimator's file later."""
+def estimator_provenance() -> dict[str, str]:
+    """Return versions, backend, device and date of the training of an estimator."""
     import sklearn
 
-    about = describe_backend()
-    versions, name = about["versions"], about["backend"]
+    description = describe_backend()
+    versions, name = description["versions"], description["backend"]
     return {
         "ae_multi": ae_multi.__version__,
         "backend": f"{name} {versions[name]}",
-        "device": about["device"],
+        "device": description["device"],
         "keras": versions["keras"],
         "numpy": versions["numpy"],
         "scikit-learn": sklearn.__version__,
@@ -75,17 +85,20 @@ def estimator_provenance():
     }
 
 
-def _keras():
-    """(backend, version) of Keras, imported late: a machine is described without a framework."""
+def _keras() -> tuple[str, str]:
+    """Return (backend, version) of Keras.
+
+    Keras is imported here, since `describe_machine` must not load a framework.
+    """
     from ae_multi._keras import keras
 
     return keras.config.backend(), keras.__version__
 
 
-def _processor():
+def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor()
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.processor())
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor())

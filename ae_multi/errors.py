@@ -1,30 +1,35 @@
-"""The errors that are the caller's to mend, and that of a process which is not ours to mend."""
+"""Exceptions of the package."""
 
 import re
 
 
 class InputError(ValueError):
-    """Something from outside does not fit; the message says what was expected, what came, where."""
+    """Invalid input: the message says what was expected, what was received, and where."""
 
 
 class BackendError(ImportError):
-    """The backend asked for is unknown or not installed; the message says which could be had."""
+    """Unknown or missing backend: the message lists the available ones."""
 
 
 class ExportError(RuntimeError):
-    """A model cannot be had in a format, or what was written is not the model; nothing is left."""
+    """A model cannot be exported, or the file differs from the model; no file is left."""
 
 
 class DivergenceError(ArithmeticError):
-    """A training's loss is no number any more; the message says since which step."""
+    """The loss became NaN or infinite: the message names the first step."""
 
 
 class WorkerError(RuntimeError):
-    """A child process ended before its job did; the message holds the end of what it printed."""
+    """A worker process ended before its job: the message contains its last output."""
 
 
-def in_a_line(error, most=300):
-    """Describe an exception of a library in one line, without the arguments that Keras appends."""
+def in_a_line(error: BaseException, most: int = 300) -> str:
+    """Describe an exception of a library in one line, without the arguments that Keras appends.
+
+    Args:
+        error: the exception.
+        most: maximum number of characters of its message.
+    """
     text = str(error).partition("Arguments received by")[0]
     text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", text).split())
     if len(text) > most:

@@ -1,8 +1,8 @@
-"""Which backend Keras will run on, settled before Keras is imported.
+"""Selection of the Keras backend before Keras is imported.
 
-Keras reads ``KERAS_BACKEND`` while it is imported and never again, and what it says when the
-framework is missing names neither the choices nor the remedy. So the choice is checked here,
-without importing anything.
+Keras reads ``KERAS_BACKEND`` once, during its import, and its error about a missing framework names
+neither the available backends nor the remedy. This module checks the choice without importing a
+framework.
 """
 
 import importlib.util
@@ -17,75 +17,78 @@ from ae_multi.errors import BackendError, InputError
 from ae_multi.io import json
 
 BACKENDS = ("torch", "tensorflow", "jax")
-# Keras can run a model forward on these two, but not train it.
+# Backends on which Keras supports inference only.
 FORWARD_ONLY = ("numpy", "openvino")
 
 _log = logging.getLogger("ae_multi")
 
 
-def installed(backend):
-    """Whether the framework behind ``backend`` can be imported, found out without importing it."""
+def installed(backend: str) -> bool:
+    """Return whether the framework of ``backend`` is installed, without importing it."""
     return importlib.util.find_spec(backend) is not None
 
 
-def keras_home():
-    """The folder of Keras's settings and data sets: ``KERAS_HOME``, or ``.keras`` at home."""
-    named = os.environ.get("KERAS_HOME")
-    if named:
-        return Path(named)
-    # As Keras does it: without a home directory, or with one that cannot be written, below /tmp.
+def keras_home() -> Path:
+    """Return the folder of Keras's settings and data sets.
+
+    It is ``KERAS_HOME`` if set, otherwise ``.keras`` in the home directory.
+    """
+    variable = os.environ.get("KERAS_HOME")
+    if variable:
+        return Path(variable)
+    # As in Keras: /tmp/.keras if there is no home directory or it is not writable.
     home = os.path.expanduser("~")
     return Path(home if os.access(home, os.W_OK) else "/tmp") / ".keras"
 
 
-def package_cache():
+def package_cache() -> Path | None:
     """Return the folder of this package's cached files, or None without a home directory.
 
-    ``AE_MULTI_CACHE`` names it; otherwise it is the user's cache folder of the system.
+    It is ``AE_MULTI_CACHE`` if set, otherwise the cache folder of the user.
     """
-    named = os.environ.get("AE_MULTI_CACHE")
-    if named:
-        return Path(named)
+    variable = os.environ.get("AE_MULTI_CACHE")
+    if variable:
+        return Path(variable)
     folder = platformdirs.user_cache_path("ae_multi", appauthor=False)
     return folder if folder.is_absolute() else None
 
 
-def install_advice(*packages):
-    """The command that installs ``packages``, which works from a clone of this one, too."""
+def install_advice(*packages: str) -> str:
+    """Return the command that installs ``packages``; it also works in a clone of the project."""
     return f"pip install {' '.join(packages)}"
 
 
-def select_training_backend():
-    """Return what `select_backend` does, where that backend can train.
+def select_training_backend() -> str:
+    """Return the name of the backend of `select_backend`, which must support training.
 
     Raises:
-        BackendError: as `select_backend`, or a backend that only runs models forward.
+        BackendError: as `select_backend`, or a backend that supports inference only.
     """
     name = select_backend()
     if name not in BACKENDS:
         raise BackendError(
             f"Expected KERAS_BACKEND to name one of {', '.join(BACKENDS)}, which train models. "
-            f"Received: {name!r}, which only runs them forward."
+            f"Received: {name!r}, which supports inference only."
         )
     return name
 
 
-def select_backend():
-    """Return the name of the backend that Keras runs on, or will once it is imported.
+def select_backend() -> str:
+    """Return the name of the backend of Keras, or of its future import.
 
-    ``KERAS_BACKEND`` decides. Where it is unset Keras's own rule holds: ``keras.json``, else
-    TensorFlow. Where that default is not installed the first of `BACKENDS` that is gets taken,
-    and one logged line says so.
+    ``KERAS_BACKEND`` determines the backend. If it is unset, the default of Keras applies: the
+    setting in ``keras.json``, otherwise TensorFlow. If this default is not installed, the first
+    installed backend of `BACKENDS` is selected and one line is logged.
 
     Raises:
         BackendError: an unknown name, or a framework that is not installed.
     """
     if "keras" in sys.modules:
         return sys.modules["keras"].config.backend()
-    asked = os.environ.get("KERAS_BACKEND")
-    if asked:
-        check_backend(asked, where="the environment variable KERAS_BACKEND")
-        return asked
+    variable = os.environ.get("KERAS_BACKEND")
+    if variable:
+        check_backend(variable, where="the environment variable KERAS_BACKEND")
+        return variable
     default = _keras_default()
     if installed(default):
         return default
@@ -105,8 +108,13 @@ def select_backend():
     )
 
 
-def check_backend(name, where):
-    """Raise `BackendError` unless ``name`` is a backend of Keras's that is installed here."""
+def check_backend(name: str, where: str) -> None:
+    """Raise `BackendError` unless ``name`` is an installed Keras backend.
+
+    Args:
+        name: name of the backend.
+        where: source of the name, for the message.
+    """
     if name not in BACKENDS + FORWARD_ONLY:
         raise BackendError(
             f"Expected {where} to name one of {', '.join(BACKENDS)} "
@@ -115,13 +123,13 @@ def check_backend(name, where):
         )
     if not installed(name):
         raise BackendError(
-            f"Expected {name}, which {where} asks for, to be installed. Received: {sys.executable} "
-            f"cannot import it. Install it with: {install_advice(name)}."
+            f"Expected {name}, which {where} requires, to be installed. Received: "
+            f"{sys.executable} cannot import it. Install it with: {install_advice(name)}."
         )
 
 
-def _keras_default():
-    """The backend that Keras takes by itself: that of ``keras.json``, else TensorFlow."""
+def _keras_default() -> str:
+    """Return the default backend of Keras: the one in ``keras.json``, otherwise TensorFlow."""
     try:
         settings = json.read(keras_home() / "keras.json", "Keras's settings")
     except (OSError, InputError):

@@ -1,12 +1,13 @@
-"""Text for terminals and logs that cannot encode every character."""
+"""Output of text to terminals and logs whose encoding lacks some characters."""
 
 import codecs
 import contextlib
 import os
 import sys
 import unicodedata
+from typing import Any, TextIO
 
-# The name under which `encode_with_ascii` is registered as an error handler of codecs.
+# Name of the codecs error handler `encode_with_ascii`.
 ERRORS = "ae_multi.ascii"
 
 _REPLACEMENTS = {
@@ -17,8 +18,8 @@ _REPLACEMENTS = {
 }  # fmt: skip
 
 
-def encode_with_ascii(error):
-    """Replace what an encoding lacks by ASCII that means the same; an error handler of codecs."""
+def encode_with_ascii(error: UnicodeError) -> tuple[str, int]:
+    """Replace characters that an encoding lacks by equivalent ASCII; a codecs error handler."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     characters = error.object[error.start : error.end]
@@ -28,19 +29,24 @@ def encode_with_ascii(error):
 codecs.register_error(ERRORS, encode_with_ascii)
 
 
-def write_any_text(stream):
-    """Let ``stream`` write ASCII for characters that its encoding lacks, rather than fail."""
+def write_any_text(stream: Any) -> None:
+    """Configure a text stream to write ASCII for characters that its encoding lacks."""
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors=ERRORS)
 
 
-def encodable(text, stream=None):
-    """Return ``text`` with ASCII for the characters that ``stream``, by default stdout, lacks."""
+def encodable(text: str, stream: TextIO | None = None) -> str:
+    """Return ``text`` with ASCII for characters that the encoding of a stream lacks.
+
+    Args:
+        text: any text.
+        stream: text stream; None for stdout.
+    """
     encoding = getattr(stream or sys.stdout, "encoding", None) or "utf-8"
     return text.encode(encoding, ERRORS).decode(encoding)
 
 
-def visible(text):
+def visible(text: str) -> str:
     r"""Return ``text`` with control characters other than line ends as escapes such as ``\x1b``."""
     return "".join(
         repr(character)[1:-1]
@@ -50,15 +56,15 @@ def visible(text):
     )
 
 
-def discard(stream):
-    """Let a stream that cannot be written any more lead nowhere."""
+def discard(stream: TextIO) -> None:
+    """Redirect a stream that cannot be written any more to the null device."""
     with contextlib.suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
 
 
-def _as_ascii(character):
+def _as_ascii(character: str) -> str:
     if character in _REPLACEMENTS:
         return _REPLACEMENTS[character]
     name = unicodedata.name(character, "")

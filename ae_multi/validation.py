@@ -1,17 +1,19 @@
-"""What sizes and shapes may be, wherever a caller names one."""
+"""Validation of sizes and shapes, and conversion of NumPy values."""
 
 import contextlib
 import operator
+from typing import Any
 
 import numpy as np
 
 from ae_multi.errors import InputError
 
 
-def as_plain(value):
-    """A NumPy number, boolean or text, or a 0-d array of one, as Python's own; others unchanged.
+def as_plain(value: Any) -> Any:
+    """Convert NumPy values to Python values.
 
-    Arrays of more dimensions become tuples, and the entries of lists and tuples are converted.
+    NumPy scalars and 0-d arrays become Python numbers, booleans or text; other arrays become
+    tuples; the entries of lists and tuples are converted. Other values are returned unchanged.
     """
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
         return value.item()
@@ -22,15 +24,23 @@ def as_plain(value):
     return value
 
 
-def check_positive(**sizes):
-    """Raise `InputError` unless each named size is an integer of at least 1, or None."""
+def check_positive(**sizes: Any) -> None:
+    """Raise `InputError` unless each size is an integer of at least 1, or None."""
     for name, size in sizes.items():
         if size is not None:
             check_size(name, size)
 
 
-def check_shape(shape, name="input_shape"):
-    """Return the shape of one sample as a tuple; a single integer is a vector's length."""
+def check_shape(shape: Any, name: str = "input_shape") -> tuple[int, ...]:
+    """Return the shape of one sample as a tuple; an integer is the length of a vector.
+
+    Args:
+        shape: integer or sequence of integers, at least 1.
+        name: name of the parameter, for the message.
+
+    Raises:
+        InputError: another value.
+    """
     with contextlib.suppress(TypeError):
         shape = (operator.index(shape),)
     try:
@@ -45,8 +55,16 @@ def check_shape(shape, name="input_shape"):
     return tuple(check_size(name, size) for size in shape)
 
 
-def check_size(name, size):
-    """Return a size as an int, or raise `InputError` unless it is an integer of at least 1."""
+def check_size(name: str, size: Any) -> int:
+    """Return ``size`` as an int.
+
+    Args:
+        name: name of the parameter, for the message.
+        size: integer of at least 1.
+
+    Raises:
+        InputError: another value.
+    """
     try:
         value = operator.index(size)
     except TypeError:

@@ -149,7 +149,7 @@ def test_a_backend_that_cannot_train_is_one_clear_error(command, backend, capsys
     assert main([command, *arguments]) == 2
     assert capsys.readouterr().err == (
         f"ae-multi {command}: Expected KERAS_BACKEND to name one of torch, tensorflow, jax, which "
-        f"train models. Received: {backend!r}, which only runs them forward.\n"
+        f"train models. Received: {backend!r}, which supports inference only.\n"
     )
 
 

@@ -135,7 +135,7 @@ def test_what_does_not_belong_together_is_refused(digits, fitted):
         made.fit(x, x.reshape(20, 1, 28, 28))
     with pytest.raises(ValueError, match="is expecting 784 features"):
         made.fit(x, x[:, :5])
-    with pytest.raises(ae_multi.InputError, match="clean samples alone, as at first"):
+    with pytest.raises(ae_multi.InputError, match="clean samples alone, as in the first call"):
         fitted.partial_fit(x, x)
     for noise in (0, -1, "much"):
         with pytest.raises(ae_multi.InputError, match="noise to be a number above 0"):

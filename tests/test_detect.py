@@ -47,7 +47,7 @@ def test_detect_the_only_strange_class(tmp_path, capsys, digits):
     )
     check_picture(picture)
     assert "Trained on all classes but 0" in text
-    assert f"Learned from {(digits.y_train != 0).sum():,} normal images" in text
+    assert f"Trained on {(digits.y_train != 0).sum():,} normal images" in text
     assert found["settings"]["strange"] == 0
     assert "normal" not in found["settings"]
     assert found["results"]["autoencoder"]["AUROC"] > found["results"]["PCA-32"]["AUROC"]
@@ -74,7 +74,7 @@ def test_detect_in_a_table_of_ones_own(tmp_path, capsys):
         tmp_path, capsys, "detect", "--data", path, "--label", "alarm", "--epochs", 30
     )
     check_picture(picture)
-    assert "strange by column 'alarm'" in text
+    assert "anomalous by column 'alarm'" in text
     assert found["data"]["columns"] == ["a", "b", "c", "d"]
     assert (found["data"]["train_rows"], found["data"]["test_rows"]) == (120, 80)
     assert found["results"]["autoencoder"]["AUROC"] > 0.5
@@ -121,7 +121,7 @@ def test_tables_as_they_are_read(tmp_path):
 def test_a_table_needs_both_kinds(tmp_path, capsys):
     path = write(tmp_path / "t.csv", ["a", "y"], [[1, 0], [2, 0], [3, 0], [4, 1]])
     assert main(["detect", "--data", str(path), "--label", "y"]) == 2
-    assert "at least 2 normal and 2 strange rows" in capsys.readouterr().err
+    assert "at least 2 normal and 2 anomalous rows" in capsys.readouterr().err
 
 
 def test_a_table_is_parted_by_the_seed_and_scaled_by_what_is_learned_from(tmp_path):

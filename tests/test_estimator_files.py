@@ -147,16 +147,16 @@ def test_a_file_that_is_only_written_anew_still_loads(path, fitted):
         (change("class", value="Pipeline"), True, "Received: 'Pipeline', which .* does not know"),
         (change("class", value="os.system"), True, "does not know"),
         (change("class", value={}), True, "does not know"),
-        (change("fitted", "sample_shape_", value={"tuple": [5]}), True, "sample_shape_ to be what"),
-        (change("fitted", "input_offset_", value=None), True, "input_offset_ to be what"),
-        (change("fitted", "loss_curve_", value=[]), True, "loss_curve_ to be what"),
-        (change("fitted", "offset_", value={"number": "nan"}), True, "offset_ to be what"),
-        (change("fitted", "neighbors_", value=0), True, "neighbors_ to be what"),
-        (change("fitted", "weight_", value=None), True, "weight_ to be what"),
+        (change("fitted", "sample_shape_", value={"tuple": [5]}), True, "sample_shape_ to be a"),
+        (change("fitted", "input_offset_", value=None), True, "input_offset_ to be a"),
+        (change("fitted", "loss_curve_", value=[]), True, "loss_curve_ to be a"),
+        (change("fitted", "offset_", value={"number": "nan"}), True, "offset_ to be a"),
+        (change("fitted", "neighbors_", value=0), True, "neighbors_ to be a"),
+        (change("fitted", "weight_", value=None), True, "weight_ to be a"),
         (change("parameters", "scale", value="log"), True, "Expected scale to be"),
         (change("fitted", "offset_", value=-9.0), False, "an altered or damaged manifest.json"),
-        (change("fitted", "__class__", value="x"), True, "'__class__' is no fitted attribute"),
-        (change("fitted", "fit", value="x"), True, "'fit' is no fitted attribute"),
+        (change("fitted", "__class__", value="x"), True, "'__class__' is not a fitted attribute"),
+        (change("fitted", "fit", value="x"), True, "'fit' is not a fitted attribute"),
         (change("parameters", "depth", value=3), True, "cannot be read .*depth"),
         (change("fitted", "network_", value={"python": "1 + 1"}), True, "not a type of value"),
         (change("fitted", "network_", value={"model": "x.keras"}), True, "the part 'x.keras'"),
@@ -237,7 +237,9 @@ def test_what_a_file_cannot_name_is_not_saved(tmp_path, fitted):
     class Mine(ae_multi.AnomalyDetector):
         pass
 
-    with pytest.raises(ae_multi.InputError, match=r"which a file can name. Received: .*Mine"):
+    with pytest.raises(
+        ae_multi.InputError, match=r"the classes that a file can contain. Received: .*Mine"
+    ):
         Mine("simple", epochs=1).fit(IMAGES).save(tmp_path / "mine.ae")
     odd = ae_multi.AnomalyDetector("simple", epochs=1).fit(IMAGES).set_params(loss=print)
     with pytest.raises(ae_multi.InputError, match="loss to be numbers, text or a Keras model"):

@@ -68,7 +68,7 @@ def test_a_network_of_ones_own(keras, fitted):
     made = ae_multi.Segmenter(given, epochs=1).fit(IMAGES[:30], MASKS[:30])
     assert made.predict_proba(IMAGES).shape == (200, 15, 13, 3)
     assert not given.compiled
-    with pytest.raises(ae_multi.InputError, match=r"gives \(15, 13, 2\).*gives \(15, 13, 3\)"):
+    with pytest.raises(ae_multi.InputError, match=r"shape \(15, 13, 2\).*shape \(15, 13, 3\)"):
         made.fit(IMAGES[:30], MASKS[:30] > 0)
 
 
@@ -94,7 +94,7 @@ def test_chunks_and_parts_know_all_classes():
         (IMAGES, MASKS.astype(str), "booleans or integers"),
         (IMAGES, MASKS * 0, r"at least 2 classes. Received: \[0\] alone"),
         (IMAGES, None, "requires y to be passed"),
-        (IMAGES.reshape(200, -1), MASKS, "Expected images, .* image_shape says"),
+        (IMAGES.reshape(200, -1), MASKS, "Expected images, .* set image_shape"),
         (IMAGES * np.nan, MASKS, "NaN"),
     ],
     ids=["count", "size", "labels", "halves", "nan", "text", "one class", "none", "rows", "image"],

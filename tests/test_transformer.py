@@ -108,7 +108,9 @@ def test_any_model_by_name_or_instance(keras, small):
     for a, b in zip(before, given.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     assert not given.compiled
-    with pytest.raises(ae_multi.InputError, match=r"of shape \(8, 8, 1\), as the model takes them"):
+    with pytest.raises(
+        ae_multi.InputError, match=r"of shape \(8, 8, 1\), the input shape of the model"
+    ):
         ae_multi.AutoencoderTransformer(given, epochs=1).fit(small.reshape(70, 64))
     plain = keras.Sequential([keras.Input((64,)), keras.layers.Dense(64)])
     with pytest.raises(ae_multi.InputError, match="an encoder and a decoder"):
@@ -216,7 +218,7 @@ def test_chunks_stop_early_too(table):
 def test_chunks_that_come_but_once_are_refused(table):
     made = ae_multi.AutoencoderTransformer(epochs=2)
     for once in ((cut for cut in [table]), 3):
-        with pytest.raises(ae_multi.InputError, match="gone through once for each epoch"):
+        with pytest.raises(ae_multi.InputError, match="iterated once for each epoch"):
             made.fit_chunks(once)
     with pytest.raises(ae_multi.InputError, match="at least one chunk"):
         made.fit_chunks([])

@@ -1,4 +1,4 @@
-"""Autoencoders as scikit-learn estimators: `fit`, `transform`, `predict`, `score_samples`."""
+"""Autoencoders with the scikit-learn API: `fit`, `transform`, `predict`, `score_samples`."""
 
 from ae_multi.estimators.denoiser import Denoiser
 from ae_multi.estimators.detector import AnomalyDetector

@@ -1,5 +1,13 @@
-"""What all estimators have in common: parameters and training."""
+"""Base class of the estimators: parameters and training."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
@@ -23,86 +31,93 @@ from ae_multi.models.base import predict_float32
 
 
 class NetworkEstimator(PersistenceMixin, BaseEstimator):
-    r"""A network behind scikit-learn's face; the backend is what ``KERAS_BACKEND`` says.
+    r"""Base class of all estimators: an autoencoder with the API of scikit-learn.
 
-    X may be an array or data frame of shape (n, features), images of shape (n, height, width) or
-    (n, height, width, channels), or rows of pixels with ``image_shape``. Channels come last,
-    whatever `keras.config.image_data_format` says.
+    ``KERAS_BACKEND`` selects the backend. X is an array or data frame of shape (n, features),
+    images of shape (n, height, width) or (n, height, width, channels), or rows of pixels with
+    ``image_shape``. Channels come last, whatever the value of `keras.config.image_data_format`.
 
-    Samples and codes that are returned are float32, under Keras's half-precision policies too;
-    they are float64 where X has values too large or too small for float32. Parameters may be
-    NumPy's numbers and arrays.
+    Returned samples and codes are float32, also under Keras's half-precision policies. They are
+    float64 if X has values that are too large or too small for float32. Parameters may be NumPy
+    numbers and arrays.
 
     Args:
-        model: "simple", "deep", "conv", "denoising", "sparse", "contractive", "variational",
-            "vector_quantized", or an uncompiled Keras model from inputs to reconstructions with
-            ``encoder`` and ``decoder``, such as `Autoencoder`. `fit` trains a copy and begins
-            with the weights that the model has.
-        latent_dim: size of the code, or "auto": a quarter of the values, from 1 to 16.
-        hidden: sizes of the layers between input and code (filters, for "conv"), or "auto".
-        activation: Keras's name of those layers' activation, or "auto": the model's own, which is
-            "relu". "simple" and "conv" take no other, and a caller's model keeps what it has.
-        image_shape: shape of the image that a row of X holds, or None.
-        scale: "minmax" brings what `fit` is given to [0, 1], "standard" to mean 0 and standard
-            deviation 1, for each feature of a table and for all pixels of images together; None
-            takes X as it is, which for models by name has to be within [0, 1]. A constant
-            feature becomes 0, and is reconstructed as that constant.
-        loss: Keras's name of the loss.
-        epochs: how often all samples are trained on, or "auto": for about 2,500 steps, at least
-            10 and at most 1,000 epochs.
-        batch_size: samples in a step.
-        learning_rate: of Adam, in the first epoch.
-        schedule: "cosine" lets the learning rate fall to nearly 0 by the last epoch, along half a
-            cosine; None keeps it. `partial_fit`, which knows no last epoch, keeps it, too.
-        early_stopping: whether to keep samples aside, to end when their loss has not become
-            smaller for ``patience`` epochs, and to put the best weights back.
-        validation_fraction: the share of samples to keep aside.
-        patience: epochs, as above.
-        random_state: integer that fixes weights, order, noise and what is kept aside, the same
-            on every backend; a `numpy.random.RandomState` or None draws one.
-        checkpoint: folder for checkpoints, or None. A `fit` that was killed goes on where it
-            stopped when it is called again with the same parameters and data, and ends as it
-            would have; one that had ended gives its result without training. Fits that differ, as
-            those of a grid search do, share the folder, each in a folder of its own in it; what
-            is no longer needed there is the caller's to remove.
-        checkpoint_every: from one to the next: "1 epoch", "500 steps", "5 minutes".
-        verbose: whether to show progress.
+        model (str or keras.Model, default "deep"): "simple", "deep", "conv", "denoising", "sparse",
+            "contractive", "variational", "vector_quantized", or an uncompiled Keras model from
+            inputs to reconstructions with ``encoder`` and ``decoder``, such as `Autoencoder`. `fit`
+            trains a copy that starts from the current weights of the model.
+        latent_dim (int or "auto", default "auto"): size of the code. "auto" is a quarter of the
+            number of values of a sample, clipped to [1, 16].
+        hidden (sequence of int or "auto", default "auto"): sizes of the layers between input and
+            code (numbers of filters for "conv").
+        activation (str, default "auto"): Keras name of the activation of these layers. "auto" is
+            the default of the model, "relu". "simple" and "conv" accept no other value. A Keras
+            model keeps its activations.
+        image_shape (sequence of int or None, default None): shape of the image in one row of X.
+        scale ("minmax", "standard" or None, default "minmax"): "minmax" scales the data of `fit`
+            to [0, 1], "standard" to mean 0 and standard deviation 1: each feature of a table, and
+            all pixels of images together. None does not scale; X must then be within [0, 1] for
+            models given by name. A constant feature is scaled to 0 and reconstructed as the
+            constant.
+        loss (str, default "mse"): Keras name of the loss.
+        epochs (int or "auto", default "auto"): number of passes over all samples. "auto" is the
+            number that makes about 2,500 steps, clipped to [10, 1000].
+        batch_size (int, default 128): samples per step.
+        learning_rate (float, default 1e-3): learning rate of Adam in the first epoch.
+        schedule ("cosine" or None, default "cosine"): "cosine" decreases the learning rate to
+            nearly 0 in the last epoch along half a cosine; None keeps it constant. `partial_fit`
+            has no last epoch and keeps it constant too.
+        early_stopping (bool, default False): whether to hold out samples, to stop when their loss
+            has not decreased for ``patience`` epochs, and to restore the best weights.
+        validation_fraction (float, default 0.1): fraction of the samples to hold out.
+        patience (int, default 10): number of epochs without improvement before training stops.
+        random_state (int, numpy.random.RandomState or None, default 0): seed of weights, order,
+            noise and held-out samples, the same on every backend. A ``RandomState`` or None draws
+            a seed.
+        checkpoint (path or None, default None): folder of checkpoints. A `fit` that was killed
+            resumes when it is called again with the same parameters and data, and returns the
+            result of an uninterrupted fit; a `fit` that is complete returns its result without
+            training. Different fits, such as those of a grid search, can share the folder: each
+            uses a subfolder of its own. Old subfolders are not deleted.
+        checkpoint_every (str, default "1 epoch"): interval of checkpoints, such as "1 epoch",
+            "500 steps" or "5 minutes".
+        verbose (bool or int, default 0): whether to show progress.
 
     Attributes:
         network\_: the trained Keras model.
         loss_curve\_: mean training loss of each epoch.
-        validation_loss_curve\_: loss on what was kept aside after each epoch, or None.
+        validation_loss_curve\_: loss on the held-out samples after each epoch, or None.
         n_iter\_: number of epochs trained.
-        n_features_in\_, feature_names_in\_: as everywhere in scikit-learn; an image has as many
-            features as values.
-        sample_shape\_: shape of one sample, as the network takes it.
-        input_offset\_, input_span\_: what scaling learned; None without scaling.
-        seed\_: the integer behind ``random_state``.
-        provenance\_: what trained it: versions, backend, device, date.
+        n_features_in\_, feature_names_in\_: as in scikit-learn; the number of features of an image
+            is its number of values.
+        sample_shape\_: shape of one sample as input of the network.
+        input_offset\_, input_span\_: fitted offset and span of the scaling; None without scaling.
+        seed\_: seed derived from ``random_state``.
+        provenance\_: versions, backend, device and date of the training.
     """
 
     def __init__(
         self,
-        model="deep",
+        model: str | keras.Model = "deep",
         *,
-        latent_dim="auto",
-        hidden="auto",
-        activation="auto",
-        image_shape=None,
-        scale="minmax",
-        loss="mse",
-        epochs="auto",
-        batch_size=128,
-        learning_rate=1e-3,
-        schedule="cosine",
-        early_stopping=False,
-        validation_fraction=0.1,
-        patience=10,
-        random_state=0,
-        checkpoint=None,
-        checkpoint_every="1 epoch",
-        verbose=0,
-    ):
+        latent_dim: int | Literal["auto"] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        activation: str = "auto",
+        image_shape: Sequence[int] | None = None,
+        scale: Literal["minmax", "standard"] | None = "minmax",
+        loss: str = "mse",
+        epochs: int | Literal["auto"] = "auto",
+        batch_size: int = 128,
+        learning_rate: float = 1e-3,
+        schedule: Literal["cosine"] | None = "cosine",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        random_state: int | np.random.RandomState | None = 0,
+        checkpoint: os.PathLike[str] | str | None = None,
+        checkpoint_every: str = "1 epoch",
+        verbose: bool | int = 0,
+    ) -> None:
         self.model = model
         self.latent_dim = latent_dim
         self.hidden = hidden
@@ -123,74 +138,95 @@ class NetworkEstimator(PersistenceMixin, BaseEstimator):
         self.verbose = verbose
 
     @with_plain_parameters
-    def fit(self, X, y=None):  # noqa: N803
-        """Learn from the samples X; ``y`` is there for scikit-learn's sake and not looked at.
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:  # noqa: N803
+        """Fit the estimator to the samples X.
+
+        Args:
+            X: samples.
+            y: ignored; present for API consistency.
+
+        Returns:
+            The fitted estimator.
 
         Raises:
-            ValueError: what scikit-learn refuses: NaN, text, a single sample.
-            InputError: parameters or shapes that cannot be meant.
-            DivergenceError: a loss that is no number.
+            ValueError: input that scikit-learn rejects: NaN, text, a single sample.
+            InputError: invalid parameters or shapes.
+            DivergenceError: the loss became NaN or infinite.
         """
         self._check_parameters()
-        taken = self._take(X, y, reset=True)
-        return self._fit([taken], whole=True)
+        data = self._take(X, y, reset=True)
+        return self._fit([data], in_memory=True)
 
     @with_plain_parameters
-    def fit_chunks(self, chunks):
-        """Learn from data larger than memory, as `fit` does from one array.
+    def fit_chunks(self, chunks: Iterable[Any] | Callable[[], Iterable[Any]]) -> Self:
+        """Fit the estimator to data larger than memory, like `fit` on one array.
 
-        They are gone through once for scaling, then once for each epoch, twice with early
-        stopping; batches do not reach over the end of a chunk, and samples are put in a new order
-        within their chunk.
+        Each pass reads all chunks: one pass for scaling, then one for each epoch, or two with
+        early stopping. Batches do not cross the end of a chunk, and samples are shuffled within
+        their chunk.
 
         Args:
             chunks: a list, an object with ``__iter__``, or a function without arguments that
                 returns an iterator; of arrays X, or of tuples (X, y).
+
+        Returns:
+            The fitted estimator.
         """
         self._check_parameters()
         check_no_checkpoint(self, "fit_chunks")
         passes = reiterable(chunks)
 
-        def taken():
+        def checked_chunks():
             for number, chunk in enumerate(passes):
                 yield self._take(*parts_of(chunk), reset=number == 0)
 
-        return self._fit(Chunks(taken), whole=False)
+        return self._fit(Chunks(checked_chunks), in_memory=False)
 
     @with_plain_parameters
-    def partial_fit(self, X, y=None, **known):  # noqa: N803
-        """Train for one epoch on X; the first call learns the scaling, which later calls keep."""
+    def partial_fit(self, X: ArrayLike, y: Any = None, **kwargs: Any) -> Self:  # noqa: N803
+        """Train for one epoch on X.
+
+        The first call fits the scaling; later calls keep it.
+
+        Args:
+            X: samples.
+            y: ignored; present for API consistency.
+            **kwargs: arguments of the first call that a subclass defines.
+
+        Returns:
+            The fitted estimator.
+        """
         check_no_checkpoint(self, "partial_fit")
-        begun = hasattr(self, "network_")
-        if not begun:
+        is_first = not hasattr(self, "network_")
+        if is_first:
             self._check_parameters()
-        taken = self._take(X, y, reset=not begun)
-        if not begun:
-            self._begin([taken], **known)
+        data = self._take(X, y, reset=is_first)
+        if is_first:
+            self._begin([data], **kwargs)
         rate = learning_rates(self, None)
-        self._train([taken], self.n_iter_ + 1, rate, whole=False)
-        self._finish([taken])
+        self._train([data], self.n_iter_ + 1, rate, in_memory=False)
+        self._finish([data])
         return self
 
-    def __sklearn_is_fitted__(self):
+    def __sklearn_is_fitted__(self) -> bool:
         return bool(getattr(self, "loss_curve_", ()))
 
-    def _check_parameters(self):
+    def _check_parameters(self) -> None:
         check_parameters(self)
 
-    def _take(self, x, y, reset):
-        """(samples, what belongs to them or None), checked, in the caller's units."""
+    def _take(self, x: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return validated (samples, targets or None), not yet scaled."""
         return take(self, x, reset), None
 
-    def _fit(self, chunks, whole):
+    def _fit(self, chunks: Iterable[tuple], in_memory: bool) -> Self:
         self._begin(chunks)
-        epochs = epochs_for(self.epochs, self.n_samples_seen_, self.batch_size, self._fewest_epochs)
-        self._train(chunks, epochs, learning_rates(self, epochs), whole)
+        epochs = epochs_for(self.epochs, self.n_samples_seen_, self.batch_size, self._min_epochs)
+        self._train(chunks, epochs, learning_rates(self, epochs), in_memory)
         self._finish(chunks)
         return self
 
     def _begin(self, chunks):
-        """Learn what has to be known before training, and build the network."""
+        """Fit the scaling, build and compile the network, and reset the training history."""
         self.seed_ = seed_of(self.random_state)
         scaling, self.n_samples_seen_ = None, 0
         for x, y in chunks:
@@ -207,10 +243,11 @@ class NetworkEstimator(PersistenceMixin, BaseEstimator):
         self.validation_loss_curve_ = [] if self.early_stopping else None
         self.provenance_ = estimator_provenance()
 
-    def _learn(self, scaling, x, y):
+    def _learn(self, scaling: Scaling, x: np.ndarray, y: np.ndarray | None) -> None:
+        """Update the scaling with one chunk; subclasses also update other fitted attributes."""
         scaling.update(x)
 
-    def _build(self):
+    def _build(self) -> keras.Model:
         return build(
             self._kind(),
             self.sample_shape_,
@@ -218,74 +255,86 @@ class NetworkEstimator(PersistenceMixin, BaseEstimator):
             self._hidden(),
             self._activation(),
             self.seed_,
-            self._bounded(),
+            self._is_bounded(),
         )
 
-    # What "auto" means, for classes to say otherwise.
+    # Values of "auto"; subclasses override them.
 
-    _fewest_epochs = 10
+    _min_epochs = 10
 
-    def _kind(self):
+    def _kind(self) -> str | keras.Model:
         return self.model
 
-    def _latent_dim(self):
+    def _latent_dim(self) -> int:
         if self.latent_dim == "auto":
             return min(max(self.n_features_in_ // 4, 1), 16)
         return self.latent_dim
 
-    def _hidden(self):
+    def _hidden(self) -> Sequence[int] | Literal["auto"]:
         return self.hidden
 
-    def _activation(self):
+    def _activation(self) -> str:
         return self.activation
 
-    def _loss(self):
+    def _loss(self) -> Any:
         return self.loss
 
-    def _bounded(self):
-        """Whether scaled values are within [0, 1]."""
+    def _is_bounded(self) -> bool:
+        """Return whether scaled values are within [0, 1]."""
         return self.scale != "standard"
 
-    def _compile(self):
+    def _compile(self) -> None:
         optimizer = keras.optimizers.Adam(self.learning_rate)
         self.network_.compile(optimizer=optimizer, loss=self._loss())
 
-    def _train(self, chunks, epochs, rate, whole):
-        """Train up to ``epochs``, at ``rate`` of each, and note the losses."""
+    def _train(
+        self,
+        chunks: Iterable[tuple],
+        epochs: int,
+        rate: Callable[[int], float],
+        in_memory: bool,
+    ) -> None:
+        """Train up to epoch ``epochs`` with learning rate ``rate(epoch)``; record the losses."""
 
         def prepared():
             return (self._prepared(x, y) for x, y in chunks)
 
-        if whole:
-            losses, aside = train_whole(self, *next(prepared()), epochs, rate)
+        if in_memory:
+            losses, validation_losses = train_whole(self, *next(prepared()), epochs, rate)
         else:
-            losses, aside = train_chunks(self, Chunks(prepared), epochs, rate, begin=self.n_iter_)
+            losses, validation_losses = train_chunks(
+                self, Chunks(prepared), epochs, rate, begin=self.n_iter_
+            )
         self.loss_curve_ = self.loss_curve_ + losses
         self.n_iter_ += len(losses)
-        if aside is not None:
-            self.validation_loss_curve_ = (self.validation_loss_curve_ or []) + aside
+        if validation_losses is not None:
+            self.validation_loss_curve_ = (self.validation_loss_curve_ or []) + validation_losses
 
-    def _prepared(self, x, y):
-        """(inputs, targets) as the network takes them."""
+    def _prepared(self, x: np.ndarray, y: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Return scaled (inputs, targets) of the network."""
         inputs = self._scaled(x)
         return inputs, inputs
 
-    def _finish(self, chunks):
-        """What is left to do after training."""
+    def _finish(self, chunks: Iterable[tuple]) -> None:
+        """Compute fitted attributes that need the trained network; a hook for subclasses."""
 
-    def _scaled(self, x):
-        """Samples as the network takes them, or an `InputError` where they are out of its range."""
+    def _scaled(self, x: np.ndarray) -> np.ndarray:
+        """Return samples scaled for the network.
+
+        Raises:
+            InputError: without scaling, samples outside the value range of the network.
+        """
         if self.scale is None:
             return check_array(x, "X", value_range=getattr(self.network_, "value_range", None))
         return scale(x, self.input_offset_, self.input_span_)
 
-    def _unscaled(self, x):
+    def _unscaled(self, x: np.ndarray) -> np.ndarray:
         return unscale(x, self.input_offset_, self.input_span_)
 
-    def _checked(self, x):
-        """Samples for a fitted estimator, scaled."""
+    def _checked(self, x: Any) -> np.ndarray:
+        """Return validated and scaled samples; the estimator must be fitted."""
         check_is_fitted(self)
         return self._scaled(take(self, x, reset=False))
 
-    def _outputs(self, scaled):
+    def _outputs(self, scaled: np.ndarray) -> np.ndarray:
         return predict_float32(self.network_, scaled)

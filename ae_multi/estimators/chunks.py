@@ -40,9 +40,9 @@ def reiterable(chunks: Any) -> Iterable[Any]:
         is_iterator = True
     if is_iterator:
         raise InputError(
-            "Expected chunks that can be gone through once for each epoch: a list, an object with "
+            "Expected chunks that can be iterated once for each epoch: a list, an object with "
             "__iter__, or a function that returns an iterator. "
-            f"Received: {type(chunks).__name__}, which cannot."
+            f"Received: {type(chunks).__name__}, which can be iterated once at most."
         )
     return chunks
 
@@ -52,7 +52,7 @@ def parts_of(chunk: Any) -> tuple[Any, Any]:
     if isinstance(chunk, tuple):
         if len(chunk) != 2:
             raise InputError(
-                f"Expected a chunk to be X or the tuple (X, y). Received: {len(chunk)} parts."
+                f"Expected a chunk to be X or the tuple (X, y). Received: a tuple of {len(chunk)}."
             )
         return chunk
     return chunk, None

@@ -1,6 +1,13 @@
-"""Noise taken out of samples, learned from clean ones or from noisy and clean pairs."""
+"""Denoising of samples, learned from clean samples or from pairs of noisy and clean samples."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -18,28 +25,34 @@ _FILTERS = (32, 64, 128)  # of "unet"
 
 
 class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
-    r"""Gives back clean samples for noisy ones.
+    r"""Estimator that removes noise from samples.
 
-    Takes the parameters of `NetworkEstimator` and has its attributes. Trained on
-    E ||x - g(f(x + n))||², n ~ N(0, σ²), with noise of its own in every step (Vincent et al.,
+    Has the parameters and attributes of `NetworkEstimator`; the parameters below differ. Training
+    minimises E ||x - g(f(x + n))||², n ~ N(0, σ²), with new noise in every step (Vincent et al.,
     "Extracting and composing robust features with denoising autoencoders", ICML 2008).
 
     Args:
-        model: "unet" (`ae_multi.RestorationNetwork`, for images), another as in
-            `NetworkEstimator`, or "auto": "unet" for images and "deep" for tables.
-        hidden: sizes of the layers between input and code, or "auto"; for "unet" channels at each
-            size, and the code's are the last.
-        latent_dim: size of the code, or "auto": 128; not used by "unet".
-        loss: Keras's name of the loss, or "auto": the cross-entropy for "unet" and values within
-            [0, 1], which is smallest where the mean squared error is, and "mse" otherwise.
-        noise: σ, standard deviation of the noise that training adds to clean samples, in scaled
-            values: for "minmax" and None a share of the range from 0 to 1. Noisy values are cut
-            off there, as a camera's are, in training and in use. Not used where `fit` is given
-            pairs.
-        epochs: as in `NetworkEstimator`; "auto" is at least 8 epochs of "unet".
+        model (str or keras.Model, default "auto"): "unet" (`ae_multi.RestorationNetwork`, for
+            images), a model of `NetworkEstimator` except "denoising", or "auto": "unet" for images
+            and "deep" for tables.
+        noise (float, default 0.4): σ, the standard deviation of the noise that training adds to
+            clean samples, in scaled values. With ``scale`` "minmax" or None it is relative to the
+            range [0, 1], and noisy values are clipped to this range as a camera clips them, in
+            training and in prediction. Not used if `fit` receives pairs.
+        latent_dim (int or "auto", default "auto"): size of the code; "auto" is 128. Not used by
+            "unet".
+        hidden (sequence of int or "auto", default "auto"): sizes of the layers between input and
+            code. For "unet": channels at each resolution, those of the code last.
+        loss (str, default "auto"): Keras name of the loss. "auto" is the cross-entropy for "unet"
+            with values within [0, 1], which has the same minimum as the mean squared error, and
+            "mse" otherwise.
+        epochs (int or "auto", default "auto"): as in `NetworkEstimator`; "auto" is at least 8
+            epochs for "unet".
+        batch_size (int, default 32): samples per step.
+        learning_rate (float, default 2e-3): learning rate of Adam in the first epoch.
 
     Attributes:
-        pairs\_: whether it has learned from pairs.
+        pairs\_: whether it was fitted to pairs of noisy and clean samples.
 
     Example:
         >>> from ae_multi import load_data
@@ -51,27 +64,27 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
 
     def __init__(
         self,
-        model="auto",
+        model: str | keras.Model = "auto",
         *,
-        noise=0.4,
-        latent_dim="auto",
-        hidden="auto",
-        activation="auto",
-        image_shape=None,
-        scale="minmax",
-        loss="auto",
-        epochs="auto",
-        batch_size=32,
-        learning_rate=2e-3,
-        schedule="cosine",
-        early_stopping=False,
-        validation_fraction=0.1,
-        patience=10,
-        random_state=0,
-        checkpoint=None,
-        checkpoint_every="1 epoch",
-        verbose=0,
-    ):
+        noise: float = 0.4,
+        latent_dim: int | Literal["auto"] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        activation: str = "auto",
+        image_shape: Sequence[int] | None = None,
+        scale: Literal["minmax", "standard"] | None = "minmax",
+        loss: str = "auto",
+        epochs: int | Literal["auto"] = "auto",
+        batch_size: int = 32,
+        learning_rate: float = 2e-3,
+        schedule: Literal["cosine"] | None = "cosine",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        random_state: int | np.random.RandomState | None = 0,
+        checkpoint: os.PathLike[str] | str | None = None,
+        checkpoint_every: str = "1 epoch",
+        verbose: bool | int = 0,
+    ) -> None:
         super().__init__(
             model,
             latent_dim=latent_dim,
@@ -94,34 +107,37 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         )
         self.noise = noise
 
-    def fit(self, X, y=None):  # noqa: N803
-        """Learn from clean samples X, or from noisy samples X and their clean counterparts y.
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:  # noqa: N803
+        """Fit to clean samples X, or to noisy samples X and the corresponding clean samples y.
 
         Args:
-            X: clean samples, to which training adds noise; or noisy ones, where ``y`` is given.
-            y: clean samples of X's shape, or None.
+            X: clean samples, to which training adds noise; noisy samples if ``y`` is not None.
+            y: clean samples of the same shape as X, or None.
+
+        Returns:
+            The fitted estimator.
         """
         return super().fit(X, y)
 
-    def transform(self, X):  # noqa: N803
-        """Clean samples for the noisy samples X, in X's shape and units."""
+    def transform(self, X: ArrayLike) -> np.ndarray:  # noqa: N803
+        """Return denoised samples for the noisy samples X, in the shape and units of X."""
         noisy = self._noisy(X)
         outputs = self._unscaled(self._outputs(noisy))
         return outputs.reshape(len(outputs), *(shape_of(X) or self.sample_shape_))
 
-    def score(self, X, y=None):  # noqa: N803
-        """The negative mean squared error, scaled, of what is made of noisy samples.
+    def score(self, X: ArrayLike, y: ArrayLike | None = None) -> float:  # noqa: N803
+        """Return the negative mean squared error of denoised samples, in scaled values.
 
         Args:
-            X: noisy samples, where ``y`` is given; otherwise clean ones, to which noise of the
-                strength ``noise`` is added, the same at each call.
+            X: noisy samples if ``y`` is not None; otherwise clean samples, to which noise of
+                standard deviation ``noise`` is added, the same in each call.
             y: clean samples, or None.
         """
         if y is None:
             clean = self._checked(X)
             drawn = streams.normal(self.seed_, "score/noise", clean.shape)
             noisy = clean + np.float32(self.noise) * drawn.astype(np.float32)
-            noisy = np.clip(noisy, 0, 1) if self._bounded() else noisy
+            noisy = np.clip(noisy, 0, 1) if self._is_bounded() else noisy
         else:
             noisy = self._noisy(X)
             clean = self._scaled(self._counterparts(y, len(noisy)))
@@ -137,18 +153,18 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         super()._check_parameters()
         check_number("noise", self.noise, 0, np.inf)
 
-    def _take(self, x, y, reset):
+    def _take(self, x: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray | None]:
         samples = take(self, x, reset)
         if not reset and self.pairs_ != (y is not None):
             raise InputError(
-                f"Expected {'pairs' if self.pairs_ else 'clean samples alone'}, as at first. "
-                f"Received: {'no clean samples' if self.pairs_ else 'pairs'}."
+                f"Expected {'pairs' if self.pairs_ else 'clean samples alone'}, as in the first "
+                f"call. Received: {'no clean samples' if self.pairs_ else 'pairs'}."
             )
         self.pairs_ = y is not None
         return samples, None if y is None else self._counterparts(y, len(samples))
 
-    def _counterparts(self, y, samples):
-        """Clean samples, checked against the noisy ones."""
+    def _counterparts(self, y: Any, samples: int) -> np.ndarray:
+        """Return validated clean samples; their number must be ``samples``."""
         y = take(self, y, reset=False)
         if len(y) != samples:
             raise InputError(
@@ -160,12 +176,12 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         scaling.update(x if y is None else y)
 
     def _kind(self):
-        """The name of the model, or the caller's own."""
-        # "denoising" has noise of its own.
-        known = ("auto", "unet", *(name for name in NETWORKS if name != "denoising"))
-        if isinstance(self.model, str) and self.model not in known:
+        """Return the name of the model, or the Keras model."""
+        # "denoising" adds noise itself.
+        names = ("auto", "unet", *(name for name in NETWORKS if name != "denoising"))
+        if isinstance(self.model, str) and self.model not in names:
             raise InputError(
-                f"Expected model to be one of {', '.join(known)}, or a Keras model. "
+                f"Expected model to be one of {', '.join(names)}, or a Keras model. "
                 f"Received: {self.model!r}."
             )
         if not isinstance(self.model, str) or self.model != "auto":
@@ -173,8 +189,8 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         return "unet" if len(self.sample_shape_) in (2, 3) else "deep"
 
     @property
-    def _fewest_epochs(self):
-        # Each sample has new noise in each epoch, so that of many images few epochs will do.
+    def _min_epochs(self):
+        # Each sample has new noise in each epoch, so few epochs suffice for many images.
         return 8 if self._kind() == "unet" else 10
 
     def _latent_dim(self):
@@ -196,19 +212,21 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         network = super()._build()
         if self.pairs_:
             return network
-        front = [
+        noise_layers = [
             keras.Input(self.sample_shape_),
             GaussianNoise(self.noise, seed=self.seed_),
-            *([keras.layers.ReLU(max_value=1.0)] if self._bounded() else []),
+            *([keras.layers.ReLU(max_value=1.0)] if self._is_bounded() else []),
         ]
-        return models.Autoencoder(keras.Sequential([*front, network.encoder]), network.decoder)
+        return models.Autoencoder(
+            keras.Sequential([*noise_layers, network.encoder]), network.decoder
+        )
 
     def _unet(self):
         if len(self.sample_shape_) not in (2, 3):
             raise InputError(
                 "Expected images for the model 'unet', (n, height, width) or (n, height, width, "
-                f"channels). Received: samples of shape {self.sample_shape_}; image_shape says "
-                "what shape rows have."
+                f"channels). Received: samples of shape {self.sample_shape_}. For rows of pixels "
+                "set image_shape."
             )
         check_no_activation("unet", self.activation)
         return models.RestorationNetwork(
@@ -216,15 +234,15 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
             0 if self.pairs_ else float(self.noise),
             self.sample_shape_,
             self.seed_,
-            (0, 1) if self._bounded() else None,
+            (0, 1) if self._is_bounded() else None,
         )
 
-    def _prepared(self, x, y):
+    def _prepared(self, x: np.ndarray, y: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         if y is None:
             return super()._prepared(x, y)
         return scale(x, self.input_offset_, self.input_span_), self._scaled(y)
 
-    def _noisy(self, x):
-        """Noisy samples, scaled; noise may take them out of the range that clean ones have."""
+    def _noisy(self, x: Any) -> np.ndarray:
+        """Return scaled noisy samples; noise may take them out of the range of clean samples."""
         check_is_fitted(self)
         return scale(take(self, x, reset=False), self.input_offset_, self.input_span_)

@@ -1,10 +1,17 @@
-"""What is unlike the data that it learned from: anomalies, by the error of an autoencoder."""
+"""Anomaly detection by the reconstruction error of an autoencoder."""
+
+from __future__ import annotations
 
 import math
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import OutlierMixin
 
+from ae_multi._keras import keras
 from ae_multi.errors import InputError
 from ae_multi.estimators import neighbors, thresholds
 from ae_multi.estimators.base import NetworkEstimator
@@ -19,40 +26,46 @@ from ae_multi.validation import as_plain, check_positive
 
 
 class AnomalyDetector(OutlierMixin, NetworkEstimator):
-    r"""Finds samples that are unlike what an autoencoder has learned from its training data.
+    r"""Detector of samples that differ from the training data.
 
-    Takes the parameters of `NetworkEstimator` and has its attributes. With x̂ the reconstruction
-    of a sample x, in scaled values, the score is the mean over the values of
+    Has the parameters and attributes of `NetworkEstimator`; the parameters below are added. With x̂
+    the reconstruction of a sample x, in scaled values, the anomaly score is the mean over the
+    values of
 
         (x - x̂)² + w meanₖ (x̂ - x̂ₖ)²,
 
-    over the reconstructions x̂ₖ of training samples that are nearest to x̂. The first term is the
-    way from the sample to the manifold that the network has learned (Sakurada & Yairi, MLSDA
-    2014). A network also reconstructs well what is in no training sample, between them and beyond,
-    and the second term is the way from there to those that are (the mean over neighbors: Angiulli
-    & Pizzuti, PKDD 2002; that reconstructions are made of normal ones: Gong et al., "Memorizing
-    normality to detect anomaly", ICCV 2019). Images are divided by the root of their mean square
-    before, and so are reconstructions: what counts is the angle between them, since in an image of
-    thin strokes all errors are small. Rows of pixels are images where ``image_shape`` says so.
+    where x̂ₖ are the reconstructions of training samples nearest to x̂. The first term is the
+    squared distance from the sample to the manifold learned by the network (Sakurada & Yairi, MLSDA
+    2014). A network also reconstructs points well that lie between or beyond all training samples;
+    the second term is the squared distance from such a point to reconstructed training samples
+    (mean over neighbors: Angiulli & Pizzuti, PKDD 2002; reconstructions built from normal samples:
+    Gong et al., "Memorizing normality to detect anomaly", ICCV 2019).
+
+    Images and their reconstructions are first divided by their root mean square, so the score
+    measures the angle between them: in an image of thin strokes all errors are small. Rows of
+    pixels count as images if ``image_shape`` is set.
 
     Args:
-        contamination: where the line is drawn. A number, above 0 and at most 0.5: the share of
-            the training samples that lies beyond it. "auto": Tukey's fence, for training samples
-            of which less than a quarter are strange. "held_out": the share
-            ``validation_fraction`` of the samples, all normal, is kept out of training, and the
-            line drawn so that normal samples are called strange at ``false_alarm_rate``.
-        false_alarm_rate: the rate for "held_out" and for `calibrate`, between 0 and 1.
-        criterion: "manifold", as above, or "mse", the mean of (x - x̂)² alone.
-        neighbors: over how many x̂ₖ the mean is taken, or "auto": three for images; for tables a
-            tenth of those that are remembered, so that strange rows among the training samples
-            find too few of their own kind to pass for normal.
-        weight: w, above 0, or "auto": 2 for images, 1 for tables.
+        contamination (float, "auto" or "held_out", default "auto"): how the threshold is chosen.
+            A number in (0, 0.5] is the fraction of training samples above the threshold. "auto" is
+            Tukey's fence, for training samples of which less than a quarter are anomalies.
+            "held_out" holds out the fraction ``validation_fraction`` of the samples, which must be
+            normal, and chooses the threshold for the rate ``false_alarm_rate`` of false alarms.
+        false_alarm_rate (float, default 0.05): probability of a false alarm, for "held_out" and
+            `calibrate`; between 0 and 1.
+        criterion ("manifold" or "mse", default "manifold"): "manifold" is the score above, "mse"
+            the mean of (x - x̂)² alone.
+        neighbors (int or "auto", default "auto"): number of neighbors x̂ₖ. "auto" is 3 for images
+            and a tenth of the stored samples for tables, so that groups of anomalous rows in the
+            training data are too small to appear normal.
+        weight (float or "auto", default "auto"): w, above 0. "auto" is 2 for images and 1 for
+            tables.
 
     Attributes:
-        offset\_: the score below which a sample is strange.
-        codes\_: codes of the training samples that are remembered, at most 8,000; `partial_fit`
-            remembers those of its latest chunk. None with the criterion "mse".
-        neighbors\_: the number of x̂ₖ.
+        offset\_: threshold of `score_samples`; samples below it are anomalies.
+        codes\_: codes of up to 8,000 training samples; `partial_fit` stores those of its latest
+            chunk. None with the criterion "mse".
+        neighbors\_: number of neighbors x̂ₖ.
         weight\_: w.
 
     Example:
@@ -67,31 +80,31 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
 
     def __init__(
         self,
-        model="deep",
+        model: str | keras.Model = "deep",
         *,
-        contamination="auto",
-        false_alarm_rate=0.05,
-        criterion="manifold",
-        neighbors="auto",
-        weight="auto",
-        latent_dim="auto",
-        hidden="auto",
-        activation="auto",
-        image_shape=None,
-        scale="minmax",
-        loss="mse",
-        epochs="auto",
-        batch_size=128,
-        learning_rate=1e-3,
-        schedule="cosine",
-        early_stopping=False,
-        validation_fraction=0.1,
-        patience=10,
-        random_state=0,
-        checkpoint=None,
-        checkpoint_every="1 epoch",
-        verbose=0,
-    ):
+        contamination: float | Literal["auto", "held_out"] = "auto",
+        false_alarm_rate: float = 0.05,
+        criterion: Literal["manifold", "mse"] = "manifold",
+        neighbors: int | Literal["auto"] = "auto",
+        weight: float | Literal["auto"] = "auto",
+        latent_dim: int | Literal["auto"] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        activation: str = "auto",
+        image_shape: Sequence[int] | None = None,
+        scale: Literal["minmax", "standard"] | None = "minmax",
+        loss: str = "mse",
+        epochs: int | Literal["auto"] = "auto",
+        batch_size: int = 128,
+        learning_rate: float = 1e-3,
+        schedule: Literal["cosine"] | None = "cosine",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        random_state: int | np.random.RandomState | None = 0,
+        checkpoint: os.PathLike[str] | str | None = None,
+        checkpoint_every: str = "1 epoch",
+        verbose: bool | int = 0,
+    ) -> None:
         super().__init__(
             model,
             latent_dim=latent_dim,
@@ -118,41 +131,51 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
         self.neighbors = neighbors
         self.weight = weight
 
-    def calibrate(self, X, false_alarm_rate=None):  # noqa: N803
-        """Draw the line anew by normal samples X that training has not seen.
+    def calibrate(
+        self,
+        X: ArrayLike,  # noqa: N803
+        false_alarm_rate: float | None = None,
+    ) -> Self:
+        """Set the threshold from normal samples X that were not used in training.
 
         Args:
             X: samples, at least 1/rate - 1.
-            false_alarm_rate: the share of normal samples that may be called strange; by default
-                the parameter of that name.
+            false_alarm_rate: probability of a false alarm; None for the parameter
+                ``false_alarm_rate``.
+
+        Returns:
+            The estimator.
+
+        Raises:
+            InputError: too few samples for the rate.
         """
         rate = as_plain(self.false_alarm_rate if false_alarm_rate is None else false_alarm_rate)
         check_number("false_alarm_rate", rate, 0, 1)
         self.offset_ = -thresholds.calibrated(self.anomaly_score(X), rate)
         return self
 
-    def score_samples(self, X):  # noqa: N803
-        """How normal each sample is, 0 at best: the negative of `anomaly_score`; float64 (n,)."""
+    def score_samples(self, X: ArrayLike) -> np.ndarray:  # noqa: N803
+        """Return the negative of `anomaly_score`: float64 of shape (n,), at most 0."""
         return -self.anomaly_score(X)
 
-    def anomaly_score(self, X):  # noqa: N803
-        """How strange each sample is: the mean of its `feature_errors`; float64 (n,)."""
-        return self._means(self._checked(X))
+    def anomaly_score(self, X: ArrayLike) -> np.ndarray:  # noqa: N803
+        """Return the mean of `feature_errors` of each sample: float64 of shape (n,)."""
+        return self._scores(self._checked(X))
 
-    def decision_function(self, X):  # noqa: N803
-        """`score_samples` less ``offset_``: below 0 for strange samples; float64 (n,)."""
+    def decision_function(self, X: ArrayLike) -> np.ndarray:  # noqa: N803
+        """Return `score_samples` minus ``offset_``: float64 (n,), below 0 for anomalies."""
         return self.score_samples(X) - self.offset_
 
-    def predict(self, X):  # noqa: N803
-        """1 for normal samples and -1 for strange ones: integers (n,)."""
+    def predict(self, X: ArrayLike) -> np.ndarray:  # noqa: N803
+        """Return 1 for normal samples and -1 for anomalies: integers of shape (n,)."""
         return self._labels(self.anomaly_score(X))
 
-    def feature_errors(self, X):  # noqa: N803
-        r"""What an alarm comes from: each value's share of the score, before the mean is taken.
+    def feature_errors(self, X: ArrayLike) -> np.ndarray:  # noqa: N803
+        r"""Return the contribution of each value to the anomaly score.
 
         Returns:
             float32 of shape (n, features), whose mean over a row is `anomaly_score`; for images
-            an error map for each, (n, \*image shape).
+            an error map of each image, (n, \*image shape).
         """
         return np.concatenate(list(self._errors(self._checked(X))))
 
@@ -179,26 +202,26 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
             check_number("contamination", self.contamination, 0, 0.5, closed=True)
 
     def _begin(self, chunks):
-        # Nothing of what is held out may be learned from, its scale included.
-        super()._begin(self._part(chunks, 0))
-        if self.contamination == "held_out":  # too few samples are better told before training
-            held = sum(len(x) for x, _ in self._part(chunks, 1))
-            thresholds.calibrated(np.zeros(held), self.false_alarm_rate)
+        # Held-out samples must not influence training, nor the scaling.
+        super()._begin(self._split_chunks(chunks, 0))
+        if self.contamination == "held_out":  # report too few samples before training
+            count = sum(len(x) for x, _ in self._split_chunks(chunks, 1))
+            thresholds.calibrated(np.zeros(count), self.false_alarm_rate)
 
-    def _train(self, chunks, epochs, rate, whole):
-        super()._train(self._part(chunks, 0), epochs, rate, whole)
+    def _train(self, chunks, epochs, rate, in_memory):
+        super()._train(self._split_chunks(chunks, 0), epochs, rate, in_memory)
 
     def _finish(self, chunks):
         self.codes_ = self.neighbors_ = self.weight_ = None
         if self.criterion == "manifold":
-            learned = (self._scaled(x) for x, _ in self._part(chunks, 0))
-            remembered = neighbors.some(learned, self.seed_)
-            self.codes_ = predict_float32(self.network_.encoder, remembered)
-            of_images = self._of_images()
-            count = neighbors.number_of(self.neighbors, len(remembered), of_images)
+            training_samples = (self._scaled(x) for x, _ in self._split_chunks(chunks, 0))
+            stored = neighbors.some(training_samples, self.seed_)
+            self.codes_ = predict_float32(self.network_.encoder, stored)
+            has_images = self._has_images()
+            count = neighbors.number_of(self.neighbors, len(stored), has_images)
             self.neighbors_ = int(count)
-            self.weight_ = float(neighbors.weight_of(self.weight, of_images))
-        errors = [self._means(self._scaled(x)) for x, _ in self._part(chunks, 1)]
+            self.weight_ = float(neighbors.weight_of(self.weight, has_images))
+        errors = [self._scores(self._scaled(x)) for x, _ in self._split_chunks(chunks, 1)]
         errors = np.concatenate(errors)
         if self.contamination == "held_out":
             limit = thresholds.calibrated(errors, self.false_alarm_rate)
@@ -208,34 +231,34 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
             limit = thresholds.share(errors, self.contamination)
         self.offset_ = -limit
 
-    def _labels(self, scores):
+    def _labels(self, scores: np.ndarray) -> np.ndarray:
         return np.where(-scores - self.offset_ < 0, -1, 1)
 
-    def _means(self, scaled):
+    def _scores(self, scaled: np.ndarray) -> np.ndarray:
         return np.concatenate([mean(errors) for errors in self._errors(scaled)])
 
-    def _errors(self, scaled):
-        r"""What the score is the mean of, some samples at a time: float32 (n, \*sample shape)."""
+    def _errors(self, scaled: np.ndarray) -> Iterator[np.ndarray]:
+        r"""Yield the terms of the score in batches: float32 of shape (batch, \*sample shape)."""
         outputs = self._outputs(scaled)
-        # A file of before there were codes has none, and a line drawn by the mean squared error.
+        # Older files have no codes; their threshold is one of the mean squared error.
         if getattr(self, "codes_", None) is None:
             yield squared_errors(scaled, outputs)
             return
         known = predict_float32(self.network_.decoder, self.codes_)
-        count, weight = self._asked()
+        count, weight = self._neighbors_and_weight()
         for rows in neighbors.blocks(len(scaled), self.n_features_in_):
             yield manifold_errors(scaled[rows], outputs[rows], known, count, weight)
 
-    def _of_images(self):
+    def _has_images(self) -> bool:
         return len(self.sample_shape_) > 1
 
-    def _asked(self):
-        """How many neighbors are asked, and what the way to them weighs."""
+    def _neighbors_and_weight(self) -> tuple[int, float]:
+        """Return the number of neighbors and the weight w of the second term."""
         if hasattr(self, "neighbors_"):
             return self.neighbors_, self.weight_
-        # A file of before these were kept, whose line was drawn by ten neighbors of an image.
-        few = 10 if self.neighbors == "auto" and self._of_images() else self.neighbors
-        return neighbors.number_of(few, len(self.codes_), images=False), 1.0
+        # Older files do not store them; their threshold used ten neighbors of an image.
+        count = 10 if self.neighbors == "auto" and self._has_images() else self.neighbors
+        return neighbors.number_of(count, len(self.codes_), images=False), 1.0
 
     def _graph_outputs(self, scaled, outputs):
         score = self._graph_score([scaled, outputs])
@@ -243,43 +266,45 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
         return {**super()._graph_outputs(scaled, outputs), "score": score, "label": label}
 
     def _expected_outputs(self, scaled):
-        score = self._means(scaled)
+        score = self._scores(scaled)
         return {**super()._expected_outputs(scaled), "score": score, "label": self._labels(score)}
 
-    def _graph_score(self, pair):
+    def _graph_score(self, pair: list) -> Any:
+        """Return the symbolic scores of [scaled samples, network outputs]."""
         if getattr(self, "codes_", None) is None:
             return Score()(pair)
         known = as_rows(predict_float32(self.network_.decoder, self.codes_))
-        count, weight = self._asked()
+        count, weight = self._neighbors_and_weight()
         first, last = neighbors.places(count, len(known))
         centre = known.mean(axis=0)
-        asked = (first, last, weight, self._of_images())
-        return ManifoldScore.of(*asked, known=known - centre, centre=centre)(pair)
+        settings = (first, last, weight, self._has_images())
+        return ManifoldScore.of(*settings, known=known - centre, centre=centre)(pair)
 
     def _sizes(self, expected):
-        # A reconstruction that is off by d moves the mean of the squares r² by up to 2 r d,
-        # which is much where r is small beside the values themselves.
+        # An error d of the reconstruction changes the mean of the squares r² by up to 2 r d,
+        # a large relative change if r is small compared with the values.
         known = scale(expected["reconstruction"], self.input_offset_, self.input_span_)
         score = square = np.max(expected["score"])
         if getattr(self, "codes_", None) is not None:
             known = as_rows(known)
-            square = score * max(self._asked()[1], 1)  # of w r², as w² r² is what then counts
+            # The score is a mean of w r²; its change depends on w² r².
+            square = score * max(self._neighbors_and_weight()[1], 1)
         return {"score": max(score, 2 * np.sqrt(square) * np.max(abs(known)))}
 
     def _decided(self, expected, rounding):
         limit = rounding * self._sizes(expected)["score"]
         return {"label": abs(expected["score"] + self.offset_) > limit}
 
-    def _part(self, chunks, which):
-        """Chunks of what is trained on (0) or of what the line is drawn by (1)."""
+    def _split_chunks(self, chunks: Iterable[tuple], which: int) -> Iterable[tuple]:
+        """Return the chunks for training (0) or for the threshold (1)."""
         if self.contamination != "held_out":
             return chunks
 
-        def parts():
+        def selected():
             for number, (x, y) in enumerate(chunks):
                 rows = held_out(
                     self.seed_, "calibration", len(x), self.validation_fraction, number
                 )[which]
                 yield x[rows], y
 
-        return Chunks(parts)
+        return Chunks(selected)

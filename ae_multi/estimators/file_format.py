@@ -1,12 +1,15 @@
-"""A fitted estimator in one file: its class, parameters, fitted values and provenance.
+"""File format of fitted estimators: class, parameters, fitted attributes and provenance.
 
-The class is one of a list, arrays hold no objects, models load in Keras's safe mode: nothing in
-a file names code.
+Loading never executes code: the class is one of a fixed list, arrays contain no objects, and models
+load in Keras's safe mode.
 """
+
+from __future__ import annotations
 
 import importlib
 import os
 import re
+from typing import TYPE_CHECKING, Any
 
 from ae_multi.errors import InputError
 from ae_multi.estimators.fitted import check_fitted
@@ -14,6 +17,9 @@ from ae_multi.estimators.model_serialization import EstimatorReader, EstimatorWr
 from ae_multi.io.archive import ArchiveFormat
 from ae_multi.io.atomic import check_writable
 from ae_multi.validation import as_plain
+
+if TYPE_CHECKING:
+    from ae_multi.estimators.base import NetworkEstimator
 
 FORMAT = ArchiveFormat("an estimator", format=1)
 CLASSES = {
@@ -24,20 +30,19 @@ CLASSES = {
 }
 
 
-def save(estimator, path):
-    """Write ``estimator`` to ``path``, whole or not at all; see `NetworkEstimator.save`."""
+def save(estimator: NetworkEstimator, path: os.PathLike[str] | str) -> None:
+    """Write ``estimator`` to ``path`` atomically; see `NetworkEstimator.save`."""
     name = type(estimator).__name__
     if name not in CLASSES or type(estimator) is not _class(name):
         raise InputError(
-            f"Expected one of {', '.join(CLASSES)}, which a file can name. "
+            f"Expected one of {', '.join(CLASSES)}, the classes that a file can contain. "
             f"Received: {type(estimator).__module__}.{type(estimator).__qualname__}."
         )
     path = check_writable(path, "the estimator")
     writer = EstimatorWriter()
-    given = estimator.get_params(deep=False)
-    parameters = {name: as_plain(value) for name, value in given.items()}
+    parameters = {name: as_plain(value) for name, value in estimator.get_params(deep=False).items()}
     if parameters["random_state"] is not None:
-        parameters["random_state"] = estimator.seed_  # a RandomState stands for what it drew
+        parameters["random_state"] = estimator.seed_  # a RandomState is saved as its seed
     if parameters["checkpoint"] is not None:
         parameters["checkpoint"] = os.fspath(parameters["checkpoint"])
     fitted = {key: value for key, value in vars(estimator).items() if _is_fitted(key)}
@@ -49,8 +54,12 @@ def save(estimator, path):
     FORMAT.write(path, manifest, writer.parts)
 
 
-def load(path, cls):
-    """The estimator in the file ``path``, of the class ``cls`` or one that inherits from it."""
+def load(path: os.PathLike[str] | str, cls: type) -> Any:
+    """Return the estimator in the file ``path``, an instance of ``cls``.
+
+    Raises:
+        InputError: as `load_estimator`, or an estimator of another class.
+    """
     manifest, parts = FORMAT.read(path)
     name = manifest.get("class")
     if not isinstance(name, str) or name not in CLASSES:
@@ -68,36 +77,44 @@ def load(path, cls):
         fitted = {key: reader.value(of) for key, of in manifest["fitted"].items()}
         unexpected = [key for key in fitted if not _is_fitted(key)]
         if unexpected:
-            raise ValueError(f"{unexpected[0]!r} is no fitted attribute")
+            raise ValueError(f"{unexpected[0]!r} is not a fitted attribute")
         estimator = _class(name)(**parameters)
         estimator._check_parameters()
         vars(estimator).update(fitted)
         check_fitted(estimator)
-    except Exception as error:  # an altered file may break reading anywhere, in Keras too
+    except Exception as error:  # an altered file can cause any error, also in Keras
         raise InputError(
-            f"Expected a whole file of an estimator. Received: {path}, which cannot be read "
+            f"Expected a complete file of an estimator. Received: {path}, which cannot be read "
             f"({type(error).__name__}: {error})."
         ) from error
     return estimator
 
 
-def load_estimator(path):
-    """Read any estimator that `save` wrote, on whichever backend runs now.
+def load_estimator(path: os.PathLike[str] | str) -> Any:
+    """Read a fitted estimator that `save` wrote, for the current backend.
+
+    Loading never executes code.
+
+    Args:
+        path: file to read.
+
+    Returns:
+        The estimator, of the class that was saved.
+
+    Raises:
+        InputError: no such file, or a file that is truncated, altered, of a newer format or of an
+            unknown class.
 
     Example:
         >>> detector.save("pumps.ae")
         >>> detector = ae_multi.load_estimator("pumps.ae")
-
-    Raises:
-        InputError: no such file, or one that is cut short, altered, of a newer format or of an
-            unknown class. Nothing in a file is ever run.
     """
     return load(path, object)
 
 
-def _class(name):
+def _class(name: str) -> type:
     return getattr(importlib.import_module(f"ae_multi.estimators.{CLASSES[name]}"), name)
 
 
-def _is_fitted(name):
+def _is_fitted(name: str) -> bool:
     return re.fullmatch(r"[a-z]\w*[a-z0-9]_", name) is not None

@@ -1,7 +1,10 @@
-"""Whether the fitted values that a file holds belong together, so that what loads also predicts."""
+"""Validation of the fitted attributes in a file, so that every loaded estimator can predict."""
+
+from __future__ import annotations
 
 import math
 import numbers
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,22 +12,28 @@ from ae_multi._keras import keras
 from ae_multi.errors import InputError
 from ae_multi.models.inputs import sample_shape
 
+if TYPE_CHECKING:
+    from ae_multi.estimators.base import NetworkEstimator
 
-def check_fitted(estimator):
-    """Raise `InputError` where a fitted value of an estimator is missing or cannot be meant."""
-    held = vars(estimator)
-    for name in _NEEDED:
-        if name not in held:
-            raise InputError(f"Expected the fitted value {name}. Received: none.")
-    for name, is_sound in _SOUND.items():
-        if name in held and not is_sound(held[name], estimator):
+
+def check_fitted(estimator: NetworkEstimator) -> None:
+    """Raise `InputError` if a fitted attribute is missing, invalid or contradicts another one."""
+    attributes = vars(estimator)
+    for name in _REQUIRED:
+        if name not in attributes:
+            raise InputError(f"Expected the fitted attribute {name}. Received: none.")
+    for name, is_valid in _VALIDATORS.items():
+        if name in attributes and not is_valid(attributes[name], estimator):
             raise InputError(
-                f"Expected {name} to be what `fit` sets. Received: {_described(held[name])}."
+                f"Expected {name} to be a value that `fit` can set. "
+                f"Received: {_describe(attributes[name])}."
             )
 
 
-_NEEDED = ("sample_shape_", "n_features_in_", "network_", "loss_curve_", "input_offset_",
-           "input_span_")  # fmt: skip
+_REQUIRED = ("sample_shape_", "n_features_in_", "network_", "loss_curve_", "input_offset_",
+             "input_span_")  # fmt: skip
+
+# Validators have the signature (value, estimator) -> bool.
 
 
 def _is_count(value, _=None):
@@ -36,8 +45,8 @@ def _is_number(value, _=None):
 
 
 def _is_shape(value, estimator):
-    sizes = isinstance(value, tuple) and value and all(map(_is_count, value))
-    return bool(sizes) and math.prod(value) == estimator.n_features_in_ > 0
+    is_tuple = isinstance(value, tuple) and value and all(map(_is_count, value))
+    return bool(is_tuple) and math.prod(value) == estimator.n_features_in_ > 0
 
 
 def _is_curve(value, _):
@@ -50,12 +59,12 @@ def _are_names(value, estimator):
 
 
 def _is_scale(value, estimator):
-    """One number for each column of a table, one for all pixels of images."""
+    """Check for one number per column of a table, or one number for all pixels of images."""
     if estimator.scale is None or value is None:
         return estimator.scale is None and value is None
     shape = estimator.sample_shape_ if len(estimator.sample_shape_) == 1 else ()
-    sound = isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.shape == shape
-    return sound and bool(np.isfinite(value).all())
+    is_array = isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.shape == shape
+    return is_array and bool(np.isfinite(value).all())
 
 
 def _is_span(value, estimator):
@@ -63,7 +72,7 @@ def _is_span(value, estimator):
 
 
 def _is_network(value, estimator):
-    """A model from samples to reconstructions, or to a probability for each pixel and class."""
+    """Check for a model from samples to reconstructions or to class probabilities of pixels."""
     if not isinstance(value, keras.Model):
         return False
     shape = estimator.sample_shape_
@@ -79,21 +88,22 @@ def _are_codes(value, estimator):
     if value is None:
         return True
     shape = tuple(estimator.network_.encoder.output_shape[1:])
-    sound = isinstance(value, np.ndarray) and value.dtype == np.float32 and len(value) > 0
-    return sound and value.shape[1:] == shape and bool(np.isfinite(value).all())
+    is_array = isinstance(value, np.ndarray) and value.dtype == np.float32 and len(value) > 0
+    return is_array and value.shape[1:] == shape and bool(np.isfinite(value).all())
 
 
-def _goes_with_codes(value, estimator, is_sound):
-    return value is None if getattr(estimator, "codes_", None) is None else is_sound
+def _matches_codes(value, estimator, is_valid):
+    """Check that ``value`` is None without codes, and valid with codes."""
+    return value is None if getattr(estimator, "codes_", None) is None else is_valid
 
 
 def _are_classes(value, _):
-    sound = isinstance(value, np.ndarray) and value.ndim == 1 and len(value) > 1
-    return sound and len(np.unique(value)) == len(value)
+    is_vector = isinstance(value, np.ndarray) and value.ndim == 1 and len(value) > 1
+    return is_vector and len(np.unique(value)) == len(value)
 
 
-# In this order: later ones look at earlier ones.
-_SOUND = {
+# The order matters: validators use attributes that are validated before.
+_VALIDATORS = {
     "n_features_in_": _is_count,
     "sample_shape_": _is_shape,
     "classes_": _are_classes,
@@ -110,17 +120,17 @@ _SOUND = {
     "pairs_": lambda value, _: isinstance(value, bool),
     "offset_": lambda value, _: _is_number(value) and not math.isnan(value),
     "codes_": _are_codes,
-    "neighbors_": lambda value, estimator: _goes_with_codes(
+    "neighbors_": lambda value, estimator: _matches_codes(
         value, estimator, _is_count(value) and value > 0
     ),
-    "weight_": lambda value, estimator: _goes_with_codes(
+    "weight_": lambda value, estimator: _matches_codes(
         value, estimator, _is_number(value) and 0 < value < math.inf
     ),
     "provenance_": lambda value, _: isinstance(value, dict),
 }
 
 
-def _described(value):
+def _describe(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape} and type {value.dtype}"
     return f"{type(value).__name__} {value!r:.80}"

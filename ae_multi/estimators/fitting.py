@@ -1,6 +1,10 @@
-"""Training an estimator's network: on one array, or chunk by chunk."""
+"""Training of an estimator's network on arrays in memory or on chunks."""
+
+from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -11,27 +15,38 @@ from ae_multi.data.digest import sha256
 from ae_multi.estimators.inputs import held_out
 from ae_multi.training.epochs import set_epochs
 
-# "auto": as many epochs as make this many steps, within bounds.
+if TYPE_CHECKING:
+    from ae_multi.estimators.base import NetworkEstimator
+
+# "auto" is the number of epochs that makes at least _MIN_STEPS steps, up to _MAX_EPOCHS.
 _MIN_STEPS, _MAX_EPOCHS = 2500, 1000
 
 
-def epochs_for(epochs, samples, batch_size, fewest):
-    """The number of epochs that ``epochs`` asks for, at least ``fewest`` where it is "auto"."""
+def epochs_for(epochs: int | Literal["auto"], samples: int, batch_size: int, fewest: int) -> int:
+    """Return the number of epochs; for "auto" the one for about 2,500 steps.
+
+    Args:
+        epochs: number of epochs, or "auto".
+        samples: number of training samples.
+        batch_size: samples per step.
+        fewest: lower bound of "auto"; the upper bound is 1,000.
+    """
     if epochs != "auto":
         return epochs
     steps = -(-samples // batch_size)
     return min(max(math.ceil(_MIN_STEPS / steps), fewest), _MAX_EPOCHS)
 
 
-def learning_rates(estimator, epochs):
-    """Function of an epoch's number that gives its learning rate.
+def learning_rates(estimator: NetworkEstimator, epochs: int | None) -> Callable[[int], float]:
+    """Return a function from the index of an epoch to its learning rate.
 
-    With ``schedule`` "cosine" it falls along half a cosine: Loshchilov & Hutter, "SGDR: stochastic
-    gradient descent with warm restarts", ICLR 2017, equation 5, of one run and a step an epoch.
+    With ``schedule`` "cosine" the rate decreases along half a cosine: Loshchilov & Hutter, "SGDR:
+    stochastic gradient descent with warm restarts", ICLR 2017, equation 5, without restarts and
+    updated once per epoch.
 
     Args:
-        estimator: its ``learning_rate`` and ``schedule`` are used.
-        epochs: how many there will be at most, or None where nobody knows: a constant rate.
+        estimator: estimator with ``learning_rate`` and ``schedule``.
+        epochs: maximum number of epochs; None, if it is unknown, for a constant rate.
     """
     first = float(estimator.learning_rate)
     if estimator.schedule is None or epochs is None:
@@ -39,23 +54,30 @@ def learning_rates(estimator, epochs):
     return lambda epoch: first * (1 + math.cos(math.pi * epoch / epochs)) / 2
 
 
-def train_whole(estimator, inputs, targets, epochs, rate):
-    """Train on arrays that fit in memory, in one call.
+def train_whole(
+    estimator: NetworkEstimator,
+    inputs: np.ndarray,
+    targets: np.ndarray,
+    epochs: int,
+    rate: Callable[[int], float],
+) -> tuple[list[float], list[float] | None]:
+    """Train on arrays that fit in memory, in one call of `training.fit`.
 
     Args:
-        estimator: a begun estimator: its ``network_``, ``seed_`` and parameters are used.
+        estimator: estimator with a compiled ``network_`` and a ``seed_``.
         inputs: float32 array of n samples.
-        targets: the same array, or another of n samples.
-        epochs: how many.
-        rate: function of an epoch's number that gives its learning rate.
+        targets: the same array, or another array of n samples.
+        epochs: number of epochs.
+        rate: function from the index of an epoch to its learning rate.
 
     Returns:
-        (losses, losses on what was kept aside or None), a float for each epoch.
+        (training losses, losses on held-out samples or None), one float per epoch.
     """
-    held, callbacks = None, [keras.callbacks.LearningRateScheduler(rate)]
+    validation_data: Any = None
+    callbacks = [keras.callbacks.LearningRateScheduler(rate)]
     if estimator.early_stopping:
-        (inputs, targets), held = _split(estimator, inputs, targets)
-        callbacks.append(_stopper(estimator))
+        (inputs, targets), validation_data = _split(estimator, inputs, targets)
+        callbacks.append(_early_stopping(estimator))
     history = training.fit(
         estimator.network_,
         inputs,
@@ -64,40 +86,46 @@ def train_whole(estimator, inputs, targets, epochs, rate):
         epochs=epochs,
         verbose=int(estimator.verbose),
         callbacks=callbacks,
-        validation_data=held,
+        validation_data=validation_data,
         seed=estimator.seed_,
         checkpoint=_checkpoints(estimator, epochs),
     ).history
-    return _floats(history["loss"]), _floats(history["val_loss"]) if held else None
+    return _floats(history["loss"]), _floats(history["val_loss"]) if validation_data else None
 
 
-def train_chunks(estimator, chunks, epochs, rate, begin=0):
-    """Train on data that come in chunks, one after the other in every epoch.
+def train_chunks(
+    estimator: NetworkEstimator,
+    chunks: Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]],
+    epochs: int,
+    rate: Callable[[int], float],
+    begin: int = 0,
+) -> tuple[list[float], list[float] | None]:
+    """Train on chunks, one after the other in each epoch.
 
     Args:
         estimator: as in `train_whole`.
         chunks: iterable of (inputs, targets), float32 arrays, that can be read in each epoch.
-        epochs: the epoch to train up to.
+        epochs: index of the epoch to stop before.
         rate: as in `train_whole`.
-        begin: the epoch to begin with.
+        begin: index of the first epoch.
 
     Returns:
         As `train_whole`; losses are means over all samples.
     """
     network = estimator.network_
-    stopper = _stopper(estimator) if estimator.early_stopping else None
+    stopper = _early_stopping(estimator) if estimator.early_stopping else None
     if stopper is not None:
         stopper.set_model(network)
         stopper.on_train_begin()
     network.stop_training = False
-    losses, aside = [], []
+    losses, validation_losses = [], []
     for epoch in range(begin, epochs):
         network.optimizer.learning_rate = rate(epoch)
-        trained, checked = [], []
+        train_results, validation_results = [], []
         for number, (inputs, targets) in enumerate(chunks):
             if stopper is not None and len(inputs) > 1:
                 inputs, targets = _split(estimator, inputs, targets, number)[0]
-            # Each chunk has the order of this epoch, whatever was trained on before it.
+            # The order within a chunk depends on the epoch, not on the chunks before it.
             set_epochs(network, 0, epoch)
             history = training.fit(
                 network,
@@ -109,35 +137,37 @@ def train_chunks(estimator, chunks, epochs, rate, begin=0):
                 verbose=0,
                 seed=estimator.seed_,
             ).history
-            trained.append((history["loss"][-1], len(inputs)))
-        # Gone through once more, since all are to be looked at with the same weights.
+            train_results.append((history["loss"][-1], len(inputs)))
+        # A second pass, so that all chunks are evaluated with the same weights.
         for number, (inputs, targets) in enumerate(chunks if stopper is not None else ()):
             if len(inputs) > 1:
-                held = _split(estimator, inputs, targets, number)[1]
-                loss = training.evaluate(network, *held, verbose=0, return_dict=True)["loss"]
-                checked.append((loss, len(held[0])))
-        losses.append(_mean(trained))
-        words = f"epoch {epoch + 1}/{epochs}: loss {losses[-1]:.5g}"
-        if checked:
-            aside.append(_mean(checked))
-            words += f", kept aside {aside[-1]:.5g}"
-            stopper.on_epoch_end(epoch, {"val_loss": aside[-1]})
+                held_out_data = _split(estimator, inputs, targets, number)[1]
+                loss = training.evaluate(network, *held_out_data, verbose=0, return_dict=True)[
+                    "loss"
+                ]
+                validation_results.append((loss, len(held_out_data[0])))
+        losses.append(_mean(train_results))
+        message = f"epoch {epoch + 1}/{epochs}: loss {losses[-1]:.5g}"
+        if validation_results:
+            validation_losses.append(_mean(validation_results))
+            message += f", validation loss {validation_losses[-1]:.5g}"
+            stopper.on_epoch_end(epoch, {"val_loss": validation_losses[-1]})
         if estimator.verbose:
-            print(words)
+            print(message)
         if network.stop_training:
             break
     if stopper is not None:
         stopper.on_train_end()
-    return losses, aside if stopper is not None else None
+    return losses, validation_losses if stopper is not None else None
 
 
-def _checkpoints(estimator, epochs):
-    """Where to go on from and to keep checkpoints, each fit apart from others; or None."""
+def _checkpoints(estimator: NetworkEstimator, epochs: int) -> Checkpoints | None:
+    """Return the checkpoint settings of a fit, in a subfolder of its own, or None."""
     if estimator.checkpoint is None:
         return None
     facts = {
         "estimator": type(estimator).__name__,
-        # The rate of each epoch depends on how many there will be.
+        # The learning rate of each epoch depends on the number of epochs.
         "epochs": epochs,
         "schedule": estimator.schedule,
         "initial weights": sha256(estimator.network_.get_weights()),
@@ -152,27 +182,30 @@ def _checkpoints(estimator, epochs):
     )
 
 
-def _stopper(estimator):
-    """Ends a training that no longer gets better, and puts the best weights back."""
+def _early_stopping(estimator: NetworkEstimator) -> keras.callbacks.EarlyStopping:
     return keras.callbacks.EarlyStopping(
         "val_loss", patience=estimator.patience, restore_best_weights=True
     )
 
 
-def _split(estimator, inputs, targets, number=0):
-    kept, aside = held_out(
+def _split(
+    estimator: NetworkEstimator, inputs: np.ndarray, targets: np.ndarray, number: int = 0
+) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+    """Return ((inputs, targets) for training, (inputs, targets) held out) of one chunk."""
+    train_rows, validation_rows = held_out(
         estimator.seed_, "validation", len(inputs), estimator.validation_fraction, number
     )
     return tuple(
         (inputs[rows], inputs[rows] if targets is inputs else targets[rows])
-        for rows in (kept, aside)
+        for rows in (train_rows, validation_rows)
     )
 
 
-def _mean(pairs):
+def _mean(pairs: Sequence[tuple[float, int]]) -> float:
+    """Return the mean of (value, count) pairs, weighted by count."""
     values, counts = zip(*pairs, strict=True)
     return float(np.average(values, weights=counts))
 
 
-def _floats(values):
+def _floats(values: Iterable[Any]) -> list[float]:
     return [float(value) for value in values]

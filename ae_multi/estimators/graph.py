@@ -1,9 +1,12 @@
-"""A fitted estimator as one Keras graph: samples in the caller's units in, findings out.
+"""A fitted estimator as one Keras graph from unscaled samples to named outputs.
 
-Every number is a float32, as it is for the estimator itself where it is given float32.
+The graph computes in float32, as the estimator does for float32 samples.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,20 +18,27 @@ from ae_multi.exporting.graph import Graph, called, check_part, functional
 from ae_multi.models.base import predict_float32
 from ae_multi.models.inputs import CHANNELS_LAST
 
+if TYPE_CHECKING:
+    from ae_multi.estimators.base import NetworkEstimator
 
-def graph_of(estimator, part):
-    """The `Graph` of a fitted estimator, of what comes before its codes, or of what comes behind.
 
-    Codes are rows, as those of `AutoencoderTransformer.transform`.
+def graph_of(estimator: NetworkEstimator, part: str) -> Graph:
+    """Return the `Graph` of a fitted estimator, of its encoder or of its decoder.
+
+    Codes have shape (n, values), as those of `AutoencoderTransformer.transform`.
+
+    Args:
+        estimator: a fitted estimator.
+        part: "model", "encoder" or "decoder".
 
     Raises:
-        InputError: an unknown part, or one that the estimator's network does not have.
+        InputError: an unknown part, or a part that the estimator's network does not have.
     """
     check_part(part)
     network, shape = estimator.network_, estimator.sample_shape_
     if part != "model" and not hasattr(network, part):
         raise InputError(
-            f"Expected part='model' for a {type(network).__name__}, which is one whole. "
+            f"Expected part='model' for a {type(network).__name__}, which has no {part}. "
             f"Received: {part!r}."
         )
 
@@ -76,8 +86,8 @@ def graph_of(estimator, part):
     )
 
 
-def scaled_by(estimator, x):
-    """Samples ``x`` as the estimator's network takes them, symbolically."""
+def scaled_by(estimator: NetworkEstimator, x: Any) -> Any:
+    """Return the symbolic samples ``x``, scaled for the estimator's network."""
     if estimator.input_offset_ is None:
         return x
     _check_float32(estimator)
@@ -85,26 +95,26 @@ def scaled_by(estimator, x):
     return Scale.of(offset=estimator.input_offset_, span=np.where(span == 0, 1, span))(x)
 
 
-def unscaled_by(estimator, x):
-    """The network's outputs in the caller's units, symbolically."""
+def unscaled_by(estimator: NetworkEstimator, x: Any) -> Any:
+    """Return symbolic outputs ``x`` of the network in the units of the samples."""
     if estimator.input_offset_ is None:
         return x
     _check_float32(estimator)
     return Unscale.of(offset=estimator.input_offset_, span=estimator.input_span_)(x)
 
 
-def _check_float32(estimator):
+def _check_float32(estimator: NetworkEstimator) -> None:
     if needs_float64(estimator.input_offset_, estimator.input_span_):
         raise InputError(
-            "Expected an estimator of samples within float32, in which graphs compute. Received: "
-            f"offsets up to {np.max(np.abs(estimator.input_offset_)):g} and spans from "
-            f"{np.min(estimator.input_span_):g} to {np.max(estimator.input_span_):g}. Scale "
-            "samples before fit."
+            "Expected an estimator of samples in the range of float32, the dtype of graphs. "
+            f"Received: offsets up to {np.max(np.abs(estimator.input_offset_)):g} and spans from "
+            f"{np.min(estimator.input_span_):g} to {np.max(estimator.input_span_):g}. "
+            "Scale the samples before fit."
         )
 
 
-def bounds_of(estimator):
-    """(lowest, highest) value of likely samples, in the caller's units; None for any."""
+def bounds_of(estimator: NetworkEstimator) -> tuple[Any, Any] | None:
+    """Return the (lowest, highest) likely value of samples, unscaled; None if unbounded."""
     offset, span = estimator.input_offset_, estimator.input_span_
     if offset is None:
         return getattr(estimator.network_, "value_range", None)
@@ -113,9 +123,9 @@ def bounds_of(estimator):
     return offset, offset + span
 
 
-def _flat(codes):
+def _flat(codes: Any) -> Any:
     return keras.layers.Flatten(data_format=CHANNELS_LAST)(codes)
 
 
-def _rows(codes):
+def _rows(codes: np.ndarray) -> np.ndarray:
     return codes.reshape(len(codes), -1)

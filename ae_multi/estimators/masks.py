@@ -1,23 +1,27 @@
-"""Masks as classes of pixels, and how well two of them agree."""
+"""Masks of images: validation, class indices and intersection over union."""
+
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ae_multi.errors import InputError
 
 
-def as_masks(y, samples, image_shape):
-    """Masks as an array of booleans or integers, one for each image.
+def as_masks(y: ArrayLike, samples: int, image_shape: Sequence[int]) -> np.ndarray:
+    """Return masks as an array of booleans or integers.
 
     Args:
-        y: (n, height, width), the same with one channel, or rows of height x width pixels.
-        samples: the number of images.
+        y: masks of shape (n, height, width), (n, height, width, 1) or (n, height * width).
+        samples: number of images.
         image_shape: (height, width) or (height, width, channels) of an image.
 
     Returns:
         Array of shape (n, height, width).
 
     Raises:
-        InputError: masks of another number or size, or of values that are no classes.
+        InputError: a number or size of masks that differs from the images, or values that are
+            neither booleans nor integers.
     """
     masks, size = np.asarray(y), tuple(image_shape[:2])
     if masks.dtype.kind == "f" and np.isfinite(masks).all() and (masks == np.rint(masks)).all():
@@ -39,33 +43,42 @@ def as_masks(y, samples, image_shape):
     return masks.reshape(len(masks), *size)
 
 
-def _channels_hint(size, image_shape):
+def _channels_hint(size: Sequence[int], image_shape: Sequence[int]) -> str:
     if len(image_shape) == 3 and size[:2] == tuple(image_shape[1:]):
         return " The images have their channels first; move them: np.moveaxis(X, 1, -1)."
     return ""
 
 
-def as_places(masks, classes):
-    """The place of each pixel's class in the sorted array ``classes``: int32 of masks' shape."""
+def as_places(masks: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Return the index of each pixel's class in the sorted ``classes``: int32, shape of masks.
+
+    Raises:
+        InputError: masks with other classes.
+    """
     places = np.searchsorted(classes, masks).clip(0, len(classes) - 1)
     if not np.array_equal(classes[places], masks):
         unknown = np.setdiff1d(masks, classes)
         raise InputError(
-            f"Expected masks of the classes {classes.tolist()}, as at first. "
+            f"Expected masks of the classes {classes.tolist()}, as in the first call. "
             f"Received: {unknown.tolist()} too."
         )
     return places.astype(np.int32)
 
 
-def mean_iou(predicted, masks, classes):
-    """Intersection over union of each class but the first, over all pixels, and their mean.
+def mean_iou(predicted: np.ndarray, masks: np.ndarray, classes: np.ndarray) -> float:
+    """Return the mean intersection over union of all classes except the first.
 
-    Jaccard, "The distribution of the flora in the alpine zone", 1912. A class that neither has
-    is left out; where no class is left they agree, and the mean is 1.
+    Pixels of all images count together. Jaccard, "The distribution of the flora in the alpine
+    zone", 1912. A class that is in neither array is skipped; the mean is 1 if all are skipped.
+
+    Args:
+        predicted: predicted class of each pixel.
+        masks: true class of each pixel, of the same shape.
+        classes: all classes, in order.
     """
-    found = []
+    ious = []
     for each in classes[1:]:
-        either = np.logical_or(predicted == each, masks == each).sum()
-        if either:
-            found.append(np.logical_and(predicted == each, masks == each).sum() / either)
-    return float(np.mean(found)) if found else 1.0
+        union = np.logical_or(predicted == each, masks == each).sum()
+        if union:
+            ious.append(np.logical_and(predicted == each, masks == each).sum() / union)
+    return float(np.mean(ious)) if ious else 1.0

@@ -1,65 +1,76 @@
-"""Training samples that are remembered, and how far from them others lie."""
+"""Nearest neighbors of samples among stored training samples."""
+
+from collections.abc import Iterable
+from typing import Literal
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from ae_multi.randomness.streams import stream
 
-# As many are a fair picture of the data, and few enough to be compared with every sample.
+# Enough to represent the data, and few enough to be compared with every sample.
 MAX_SAMPLES = 8000
-# What `nox -s choices` finds best on parts of training data.
+# The best values of `nox -s choices` on splits of training data.
 IMAGE_NEIGHBORS, TABLE_NEIGHBOR_SHARE = 3, 0.1
-_IMAGES, _TABLES = 2.0, 1.0
-_MAX_VALUES_AT_ONCE = 2**24  # float32 numbers that are handled at once: 64 MiB
+_IMAGE_WEIGHT, _TABLE_WEIGHT = 2.0, 1.0
+_MAX_VALUES_AT_ONCE = 2**24  # float32 numbers in one block: 64 MiB
 
 
-def some(chunks, seed):
-    r"""Up to `MAX_SAMPLES` of all samples, drawn evenly from data that come in chunks.
+def some(chunks: Iterable[np.ndarray], seed: int) -> np.ndarray | None:
+    r"""Draw up to `MAX_SAMPLES` samples from chunks, each with the same probability.
 
-    Each sample draws a number and those of the smallest stay, so that none needs to know how many
-    will come (reservoir sampling by sorting: Efraimidis & Spirakis, "Weighted random sampling with
-    a reservoir", 2006, of equal weights).
+    Each sample draws a random number, and those with the smallest numbers are kept, so the total
+    need not be known in advance (reservoir sampling by sorting: Efraimidis & Spirakis, "Weighted
+    random sampling with a reservoir", 2006, with equal weights).
 
     Args:
-        chunks: iterable of arrays, (n, \*sample shape).
-        seed: integer that fixes the draw.
+        chunks: iterable of arrays of shape (n, \*sample shape).
+        seed: seed of the draw.
+
+    Returns:
+        Array of samples in their original order; None without chunks.
     """
-    kept, drawn = None, np.empty(0, np.uint64)
+    samples, keys = None, np.empty(0, np.uint64)
     for number, x in enumerate(chunks):
-        drawn = np.concatenate([drawn, stream(seed, "known", number).random_raw(len(x))])
-        kept = x if kept is None else np.concatenate([kept, x])
-        order = np.sort(np.argsort(drawn, kind="stable")[:MAX_SAMPLES])
-        kept, drawn = kept[order], drawn[order]
-    return kept
+        keys = np.concatenate([keys, stream(seed, "known", number).random_raw(len(x))])
+        samples = x if samples is None else np.concatenate([samples, x])
+        order = np.sort(np.argsort(keys, kind="stable")[:MAX_SAMPLES])
+        samples, keys = samples[order], keys[order]
+    return samples
 
 
-def number_of(neighbors, known, images):
-    """How many neighbors ``neighbors`` means, where so many samples are known.
+def number_of(neighbors: int | Literal["auto"], known: int, images: bool) -> int:
+    """Return the number of neighbors, with "auto" resolved.
 
-    "auto": three for images, a tenth of what is known for tables. Strange rows in the training data
-    of a table come in groups, in which they are near each other; a group of less than a tenth of
-    the data has too few members to pass for normal.
+    "auto" is 3 for images and a tenth of the stored samples for tables. Anomalous rows in the
+    training data of a table form groups whose members are near each other; a group of less than a
+    tenth of the data is too small for its members to appear normal.
+
+    Args:
+        neighbors: an integer, or "auto".
+        known: number of stored samples.
+        images: whether samples are images.
     """
     if neighbors != "auto":
         return neighbors
     return IMAGE_NEIGHBORS if images else max(round(TABLE_NEIGHBOR_SHARE * known), 1)
 
 
-def weight_of(weight, images):
-    """What the way to the neighbors weighs where ``weight`` is "auto", or ``weight`` itself."""
+def weight_of(weight: float | Literal["auto"], images: bool) -> float:
+    """Return the weight of the distance to the neighbors, with "auto" resolved."""
     if weight != "auto":
         return weight
-    return _IMAGES if images else _TABLES
+    return _IMAGE_WEIGHT if images else _TABLE_WEIGHT
 
 
-def squared_differences(points, known, count):
-    """Mean squared difference of each value to those of the nearest known points.
+def squared_differences(points: np.ndarray, known: np.ndarray, count: int) -> np.ndarray:
+    """Return the mean squared difference of each value to those of the nearest known points.
 
     Args:
         points: float32 (n, values).
         known: float32 (m, values).
-        count: how many are near: of m - 1, since the nearest one of all does not count. To a
-            training sample that is itself. A single known point counts, all the same.
+        count: number of neighbors, at most m - 1. The nearest point is skipped, since it is the
+            training sample itself if ``points`` holds one; a single known point is not skipped.
 
     Returns:
         float32 (n, values), whose sum over a row is the mean squared distance.
@@ -74,12 +85,20 @@ def squared_differences(points, known, count):
     return result
 
 
-def places(count, known):
-    """The places of the nearest and the farthest neighbor that count, where so many are known."""
+def places(count: int, known: int) -> tuple[int, int]:
+    """Return the ranks (first, last) of the neighbors to use among ``known`` stored samples.
+
+    Rank 0, the nearest, is used only if there is no other.
+    """
     return min(1, known - 1), min(count, known - 1)
 
 
-def blocks(samples, values):
-    """Slices of so many samples that each has about `_MAX_VALUES_AT_ONCE` numbers."""
+def blocks(samples: int, values: int) -> list[slice]:
+    """Return slices of ``samples`` rows with about `_MAX_VALUES_AT_ONCE` numbers each.
+
+    Args:
+        samples: number of rows.
+        values: numbers per row.
+    """
     size = max(1, _MAX_VALUES_AT_ONCE // max(values, 1))
     return [slice(begin, begin + size) for begin in range(0, samples, size)]

@@ -1,7 +1,8 @@
-"""Which network an estimator trains: by name, or one of the caller's own."""
+"""Networks of estimators, built by name or copied from a Keras model."""
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
 
 from ae_multi import models
 from ae_multi._keras import keras
@@ -11,17 +12,17 @@ from ae_multi.models.inputs import sample_shape
 
 
 class NetworkFactory(NamedTuple):
-    """How a model is made by name.
+    """Functions that build the networks of one name.
 
     Attributes:
-        make: function of (latent_dim, shape, seed, sizes) that returns an `Autoencoder`, and takes
-            ``activation`` where the network has dense hidden layers.
-        unbounded: as ``make``, for values of any size; None where outputs are within [0, 1].
-        takes_activation: whether it does.
+        make: function of (latent_dim, shape, seed, sizes) that returns an `Autoencoder`. It accepts
+            the keyword ``activation`` if the network has dense hidden layers.
+        unbounded: as ``make``, for values of any size; None if outputs are within [0, 1].
+        takes_activation: whether the functions accept ``activation``.
     """
 
-    make: callable
-    unbounded: callable = None
+    make: Callable[..., models.Autoencoder]
+    unbounded: Callable[..., models.Autoencoder] | None = None
     takes_activation: bool = True
 
 
@@ -48,8 +49,15 @@ def _linear_deep(latent_dim, shape, seed, sizes, **kwargs):
     return models.Autoencoder(*parts, seed=seed)
 
 
-def _family(kind, hidden):
-    """``make`` for a family of models with dense parts."""
+def _family(
+    kind: Callable[..., models.Autoencoder], hidden: tuple[int, ...]
+) -> Callable[..., models.Autoencoder]:
+    """Return ``make`` for a class of models with dense layers.
+
+    Args:
+        kind: the class.
+        hidden: sizes of hidden layers for "auto".
+    """
 
     def make(latent_dim, shape, seed, sizes, **kwargs):
         sizes = hidden if sizes == "auto" else sizes
@@ -59,12 +67,12 @@ def _family(kind, hidden):
 
 
 def _quantized(latent_dim, shape, seed, sizes, **kwargs):
-    """Words of 4 numbers, or of 2 or 1 where the code's size asks for it."""
-    word = math.gcd(latent_dim, 4)
+    """Build a VQ autoencoder with codebook vectors of size gcd(latent_dim, 4)."""
+    code_dim = math.gcd(latent_dim, 4)
     return models.VectorQuantizedAutoencoder(
         hidden=(256,) if sizes == "auto" else sizes,
-        code_dim=word,
-        codes=latent_dim // word,
+        code_dim=code_dim,
+        codes=latent_dim // code_dim,
         input_shape=shape,
         seed=seed,
         **kwargs,
@@ -83,23 +91,33 @@ NETWORKS = {
 }
 
 
-def build(model, shape, latent_dim, hidden, activation, seed, bounded):
-    r"""A network of one's own for an estimator, uncompiled, from inputs to reconstructions.
+def build(
+    model: str | keras.Model,
+    shape: Sequence[int],
+    latent_dim: int,
+    hidden: Sequence[int] | Literal["auto"],
+    activation: str,
+    seed: int,
+    bounded: bool,
+) -> keras.Model:
+    r"""Build the network of an estimator, uncompiled, from inputs to reconstructions.
+
+    ``latent_dim``, ``hidden``, ``activation`` and ``seed`` apply only to models given by name.
 
     Args:
         model: a name of `NETWORKS`, or a Keras model with ``encoder`` and ``decoder``, which is
-            copied with the weights that it has.
+            copied with its weights.
         shape: shape of one sample.
-        latent_dim: size of the code; for models by name.
-        hidden: sizes of the layers between (filters for "conv"), or "auto"; for models by name.
-        activation: name of the hidden layers' activation, or "auto" for the model's own; for
-            models by name.
-        seed: integer that draws the weights; for models by name.
+        latent_dim: size of the code.
+        hidden: sizes of the layers between input and code (filters for "conv"), or "auto".
+        activation: Keras name of the activation of hidden layers, or "auto" for the default of the
+            model.
+        seed: seed of the initial weights.
         bounded: whether values are within [0, 1].
 
     Raises:
-        InputError: an unknown name, a model that is none, or that takes other samples or no
-            activation.
+        InputError: an unknown name, an object that is not a Keras model, a model for samples of
+            another shape or values, or an activation for a model without that parameter.
     """
     if isinstance(model, str):
         if model not in NETWORKS:
@@ -107,8 +125,8 @@ def build(model, shape, latent_dim, hidden, activation, seed, bounded):
                 f"Expected model to be one of {', '.join(NETWORKS)}, or a Keras model. "
                 f"Received: {model!r}."
             )
-        made = NETWORKS[model].make if bounded else NETWORKS[model].unbounded
-        if made is None:
+        make = NETWORKS[model].make if bounded else NETWORKS[model].unbounded
+        if make is None:
             raise InputError(
                 f"Expected scale='minmax' or None for the model {model!r}, whose outputs are "
                 "within [0, 1]. Received: scale='standard'."
@@ -116,8 +134,8 @@ def build(model, shape, latent_dim, hidden, activation, seed, bounded):
         if not NETWORKS[model].takes_activation:
             check_no_activation(model, activation)
         if activation == "auto":
-            return made(latent_dim, shape, seed, hidden)
-        return made(latent_dim, shape, seed, hidden, activation=activation)
+            return make(latent_dim, shape, seed, hidden)
+        return make(latent_dim, shape, seed, hidden, activation=activation)
     network = copy_of(model, shape)
     if not (hasattr(network, "encoder") and hasattr(network, "decoder")):
         raise InputError(
@@ -127,8 +145,8 @@ def build(model, shape, latent_dim, hidden, activation, seed, bounded):
     outputs = network.compute_output_spec(keras.KerasTensor((None, *shape), "float32"))
     if tuple(outputs.shape[1:]) != tuple(shape):
         raise InputError(
-            f"Expected a model that gives samples of the shape that it takes, {tuple(shape)}. "
-            f"Received: one that gives {tuple(outputs.shape[1:])}."
+            f"Expected a model whose outputs have the shape of its inputs, {tuple(shape)}. "
+            f"Received: outputs of shape {tuple(outputs.shape[1:])}."
         )
     if not bounded and getattr(network, "value_range", None) is not None:
         raise InputError(
@@ -138,27 +156,35 @@ def build(model, shape, latent_dim, hidden, activation, seed, bounded):
     return network
 
 
-def check_no_activation(model, activation):
-    """Raise `InputError` where an activation is asked of a model by name that has its own."""
+def check_no_activation(model: str, activation: str) -> None:
+    """Raise `InputError` unless ``activation`` is "auto", for models with fixed activations."""
     if activation != "auto":
         raise InputError(
-            f"Expected activation='auto' for the model {model!r}, which has its own. "
+            f"Expected activation='auto' for the model {model!r}, whose activation is fixed. "
             f"Received: {activation!r}."
         )
 
 
-def copy_of(model, shape):
-    """A copy of a Keras model with its weights, so that what the caller gave stays as it was."""
+def copy_of(model: Any, shape: Sequence[int]) -> keras.Model:
+    """Return a built copy of a Keras model with its weights.
+
+    Args:
+        model: Keras model, which is not changed.
+        shape: shape of one sample.
+
+    Raises:
+        InputError: an object that is not a Keras model, or a model for samples of another shape.
+    """
     if not isinstance(model, keras.Model):
         raise InputError(
             f"Expected model to be a name or a Keras model. Received: {type(model).__name__}."
         )
     network = type(model).from_config(model.get_config())
-    given = sample_shape(getattr(model, "encoder", model))
-    if given not in (None, tuple(shape)):
+    required = sample_shape(getattr(model, "encoder", model))
+    if required not in (None, tuple(shape)):
         raise InputError(
-            f"Expected samples of shape {given}, as the model takes them. "
-            f"Received: {tuple(shape)}; image_shape says what shape rows of a table have."
+            f"Expected samples of shape {required}, the input shape of the model. "
+            f"Received: {tuple(shape)}. For rows of pixels set image_shape."
         )
     if not network.built:
         network.build((None, *shape))

@@ -1,8 +1,10 @@
-"""Keras models as bytes that every backend reads, for files and for pickle."""
+"""Serialization of Keras models to bytes that every backend reads, for files and pickles."""
 
 import contextlib
 import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from ae_multi._keras import keras
 from ae_multi.models.compile_config import remove_backend_settings
@@ -10,53 +12,57 @@ from ae_multi.models.loading import read_model
 
 
 class Packed:
-    """A Keras model as the bytes of its ``.keras`` file; what a pickle holds in its place."""
+    """Bytes of the ``.keras`` file of a model; stands for the model in a pickle."""
 
-    def __init__(self, content):
+    def __init__(self, content: bytes) -> None:
         self.content = content
 
 
-def to_bytes(model):
-    """The bytes of a model's ``.keras`` file: configuration, weights, optimizer."""
+def to_bytes(model: keras.Model) -> bytes:
+    """Return the bytes of a model's ``.keras`` file: configuration, weights and optimizer."""
     with tempfile.TemporaryDirectory() as folder, _removed_backend_settings(model):
         path = Path(folder) / "model.keras"
         keras.saving.save_model(model, path)
         return path.read_bytes()
 
 
-def from_bytes(content):
-    """The model behind `to_bytes`; nothing that it holds is run.
+def from_bytes(content: bytes) -> keras.Model:
+    """Return the model of the bytes from `to_bytes`; loading never executes code.
 
     Raises:
-        InputError: bytes of no whole model, or of one that names what may not be built.
+        InputError: bytes that are not a complete model, or a model with classes or functions that
+            are not allowed.
     """
     with _as_file(content) as path:
         return read_model(path)
 
 
-def packed(state):
-    """An object's state with its Keras models as bytes."""
+def packed(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the state of an object with each Keras model replaced by a `Packed`."""
     return {
         name: Packed(to_bytes(value)) if isinstance(value, keras.Model) else value
         for name, value in state.items()
     }
 
 
-def unpacked(state):
-    """The way back. A pickle can run anything already, so that it may hold a user's lambda."""
+def unpacked(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the state from `packed` with each `Packed` replaced by its model.
+
+    Models may contain lambdas: unpickling can execute code anyway.
+    """
     return {
-        name: _trusted(value.content) if isinstance(value, Packed) else value
+        name: _load_trusted(value.content) if isinstance(value, Packed) else value
         for name, value in state.items()
     }
 
 
-def _trusted(content):
+def _load_trusted(content: bytes) -> keras.Model:
     with _as_file(content) as path:
         return keras.saving.load_model(path, safe_mode=False)
 
 
 @contextlib.contextmanager
-def _as_file(content):
+def _as_file(content: bytes) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         path.write_bytes(content)
@@ -64,12 +70,12 @@ def _as_file(content):
 
 
 @contextlib.contextmanager
-def _removed_backend_settings(model):
-    """Let a model say how it is compiled as every backend knows it while it is written."""
-    own = model.get_compile_config
+def _removed_backend_settings(model: keras.Model) -> Iterator[None]:
+    """Context in which `model.get_compile_config` has no backend-specific settings."""
+    original = model.get_compile_config
 
     def portable():
-        config = own()
+        config = original()
         remove_backend_settings(config, model)
         return config
 

@@ -1,5 +1,13 @@
-"""A fitted estimator's ways to another process: a file, a graph that others run, pickle."""
+"""Persistence of fitted estimators: files, exported graphs and pickles."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from ae_multi.estimators import file_format, packing
@@ -7,40 +15,59 @@ from ae_multi.estimators import graph as graphs
 from ae_multi.estimators.inputs import take
 from ae_multi.exporting.export import export_graph
 
+if TYPE_CHECKING:
+    from ae_multi.exporting.check import Export
+
 
 class PersistenceMixin:
-    """What `NetworkEstimator` has of this; methods with an underscore are for classes to change."""
+    """Mixin of `NetworkEstimator` that saves, exports and pickles fitted estimators.
 
-    def save(self, path):
-        """Write the fitted estimator to one file, without pickle, for any backend.
+    Subclasses override the private methods if their graphs have other outputs.
+    """
+
+    def save(self, path: os.PathLike[str] | str) -> None:
+        """Write the fitted estimator to one file, without pickle, readable by every backend.
+
+        Args:
+            path: file to write.
 
         Raises:
-            NotFittedError: before `fit`.
-            InputError: a path that cannot be written, or parameters that are no plain values.
+            NotFittedError: the estimator is not fitted.
+            InputError: a path that cannot be written, or parameters that are not numbers, text,
+                arrays or Keras models.
         """
         check_is_fitted(self)
         file_format.save(self, path)
 
-    def export(self, path, format=None, *, part="model", data=None, pythons=None):
-        """Write all that the fitted estimator does as one graph, in a format that others run.
+    def export(
+        self,
+        path: os.PathLike[str] | str,
+        format: str | None = None,
+        *,
+        part: str = "model",
+        data: ArrayLike | None = None,
+        pythons: Mapping[str, str] | None = None,
+    ) -> Export:
+        """Export the fitted estimator, preprocessing included, as one graph for other runtimes.
 
-        Its input is a batch of samples as `fit` took them, as float32 of shape
-        (n, *sample_shape_) and not checked any more; its outputs have names: "reconstruction",
-        "score" and "label" for a detector, "probabilities" and "label" for a segmenter, and
-        "reconstruction" for others.
+        The input is a batch of unscaled samples: float32 of shape (n, *sample_shape_), not
+        validated. The outputs have names: "reconstruction", "score" and "label" for a detector,
+        "probabilities" and "label" for a segmenter, and "reconstruction" for other estimators.
 
         Args:
-            path: where it goes; see `ae_multi.export`.
-            format: "onnx", "torch", "savedmodel", "litert", "openvino" or "stablehlo".
-            part: "model"; "encoder", from samples to their "codes"; "decoder", from there on.
-            data: samples to compare the file with the estimator on.
-            pythons: dict of backend to an interpreter that has it.
+            path: file to write; see `ae_multi.export`.
+            format: "onnx", "torch", "savedmodel", "litert", "openvino" or "stablehlo"; see
+                `ae_multi.export` for None.
+            part: "model"; "encoder", from samples to "codes"; or "decoder", from codes to
+                "reconstruction".
+            data: samples on which the file is compared with the estimator.
+            pythons: dict from backend to the Python interpreter of an environment that has it.
 
         Returns:
             An `ae_multi.exporting.check.Export`.
 
         Raises:
-            NotFittedError: before `fit`.
+            NotFittedError: the estimator is not fitted.
             InputError, ExportError: as `ae_multi.export`.
         """
         check_is_fitted(self)
@@ -50,11 +77,14 @@ class PersistenceMixin:
         return export_graph(graph, path, format, part=part, data=data, pythons=pythons)
 
     @classmethod
-    def load(cls, path):
-        """Read an estimator of this class that `save` wrote, on whichever backend runs now.
+    def load(cls, path: os.PathLike[str] | str) -> Self:
+        """Read an estimator of this class that `save` wrote, for the current backend.
+
+        Args:
+            path: file to read. Loading never executes code.
 
         Raises:
-            InputError: a file that is cut short, altered, newer, or of another class.
+            InputError: a file that is truncated, altered, of a newer format, or of another class.
         """
         return file_format.load(path, cls)
 
@@ -64,18 +94,27 @@ class PersistenceMixin:
     def __setstate__(self, state):
         super().__setstate__(packing.unpacked(state))
 
+    # Overridden by subclasses with other outputs.
+
     def _graph_outputs(self, scaled, outputs):
-        """The outputs of an exported graph, a dict, from scaled samples and the network's."""
+        """Return the outputs of the exported graph by name.
+
+        Args:
+            scaled: scaled samples, a symbolic tensor.
+            outputs: outputs of the network for them, a symbolic tensor.
+        """
         return {"reconstruction": graphs.unscaled_by(self, outputs)}
 
     def _expected_outputs(self, scaled):
-        """The same of scaled samples by the estimator itself, a dict of arrays."""
+        """Return the same outputs, computed by the estimator: dict of arrays."""
         return {"reconstruction": self._unscaled(self._outputs(scaled))}
 
-    def _sizes(self, expected):
-        """What differences of a graph's outputs are measured by, where not by their largest."""
+    def _sizes(self, expected: Mapping[str, np.ndarray]) -> dict[str, float]:
+        """Return the scale of errors of each output for which it is not the largest value."""
         return {}
 
-    def _decided(self, expected, rounding):
-        """Which integers of a graph's outputs rounding leaves as they are: dict of masks."""
+    def _decided(
+        self, expected: Mapping[str, np.ndarray], rounding: float
+    ) -> dict[str, np.ndarray]:
+        """Return for each integer output a mask of the values that rounding cannot change."""
         return {}

@@ -1,7 +1,15 @@
-"""A class for each pixel of an image, learned from images and their masks."""
+"""Segmentation: a class for each pixel of an image, learned from images and masks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from ae_multi._keras import keras
 from ae_multi.errors import InputError
 from ae_multi.estimators.base import NetworkEstimator
 from ae_multi.estimators.graph_layers import Classes
@@ -13,23 +21,27 @@ from ae_multi.models.losses import PixelCrossEntropy
 
 
 class Segmenter(NetworkEstimator):
-    r"""Says which class each pixel of an image belongs to: a figure or its ground, say.
+    r"""Classifier of the pixels of images, such as foreground and background.
 
-    Takes the parameters of `NetworkEstimator` that are listed here, and has its attributes. Only
-    for images. Trained on the cross-entropy of the pixels.
+    Has the attributes of `NetworkEstimator` and those of its parameters that the signature lists.
+    Accepts images only. Training minimises the cross-entropy of the pixels.
 
     Args:
-        model: "unet" (`ae_multi.SegmentationNetwork`), or an uncompiled Keras model from images
-            to probabilities of shape (n, height, width, classes).
-        filters: channels of "unet" at each size, the largest size first.
-        stride: 2 lets "unet" work at half of the image's size, in about a quarter of the time; 1
-            at full size, for details of single pixels.
-        depth: convolutions of "unet" at each size.
-        epochs: how often all samples are trained on, or "auto": for about 2,500 steps, at least 4
-            epochs.
+        model (str or keras.Model, default "unet"): "unet" (`ae_multi.SegmentationNetwork`), or an
+            uncompiled Keras model from images to probabilities of shape
+            (n, height, width, classes).
+        filters (sequence of int, default (32, 64, 128)): channels of "unet" at each resolution,
+            the highest resolution first.
+        stride (int, default 2): 2 runs "unet" at half the resolution of the image, in about a
+            quarter of the time; 1 runs it at full resolution, for details of single pixels.
+        depth (int, default 1): convolutions of "unet" at each resolution.
+        epochs (int or "auto", default "auto"): number of passes over all samples. "auto" is the
+            number that makes about 2,500 steps, at least 4 epochs.
+        batch_size (int, default 32): samples per step.
+        learning_rate (float, default 2e-3): learning rate of Adam in the first epoch.
 
     Attributes:
-        classes\_: the classes in the masks, sorted.
+        classes\_: sorted array of the classes in the masks.
 
     Example:
         >>> import numpy as np
@@ -42,25 +54,25 @@ class Segmenter(NetworkEstimator):
 
     def __init__(
         self,
-        model="unet",
+        model: str | keras.Model = "unet",
         *,
-        filters=(32, 64, 128),
-        stride=2,
-        depth=1,
-        image_shape=None,
-        scale="minmax",
-        epochs="auto",
-        batch_size=32,
-        learning_rate=2e-3,
-        schedule="cosine",
-        early_stopping=False,
-        validation_fraction=0.1,
-        patience=10,
-        random_state=0,
-        checkpoint=None,
-        checkpoint_every="1 epoch",
-        verbose=0,
-    ):
+        filters: Sequence[int] = (32, 64, 128),
+        stride: int = 2,
+        depth: int = 1,
+        image_shape: Sequence[int] | None = None,
+        scale: Literal["minmax", "standard"] | None = "minmax",
+        epochs: int | Literal["auto"] = "auto",
+        batch_size: int = 32,
+        learning_rate: float = 2e-3,
+        schedule: Literal["cosine"] | None = "cosine",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        random_state: int | np.random.RandomState | None = 0,
+        checkpoint: os.PathLike[str] | str | None = None,
+        checkpoint_every: str = "1 epoch",
+        verbose: bool | int = 0,
+    ) -> None:
         self.model = model
         self.filters = filters
         self.stride = stride
@@ -79,42 +91,61 @@ class Segmenter(NetworkEstimator):
         self.checkpoint_every = checkpoint_every
         self.verbose = verbose
 
-    def fit(self, X, y):  # noqa: N803
-        """Learn from images X and their masks y.
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:  # type: ignore[override] # noqa: N803
+        """Fit to images X and their masks y.
 
         Args:
             X: images, (n, height, width) or (n, height, width, channels).
-            y: the class of each pixel, booleans or integers of shape (n, height, width).
+            y: class of each pixel, booleans or integers of shape (n, height, width).
+
+        Returns:
+            The fitted estimator.
 
         Raises:
-            InputError: masks that do not fit their images, or of a single class.
+            InputError: masks whose number or size differs from the images, or masks with a single
+                class.
         """
         return super().fit(X, y)
 
-    def partial_fit(self, X, y, classes=None):  # noqa: N803
+    def partial_fit(  # type: ignore[override]
+        self,
+        X: ArrayLike,  # noqa: N803
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+    ) -> Self:
         """Train for one epoch on X and y.
 
         Args:
             X: images.
             y: their masks.
-            classes: all classes that will ever come, at the first call; by default those of y.
+            classes: in the first call, all classes of this and later calls; None for those of y.
+
+        Returns:
+            The fitted estimator.
         """
         return super().partial_fit(X, y, **({} if classes is None else {"classes": classes}))
 
-    def predict_proba(self, X):  # noqa: N803
-        """Probability of each class at each pixel: float32 (n, height, width, classes)."""
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:  # noqa: N803
+        """Return the class probabilities of each pixel: float32 (n, height, width, classes)."""
         return self._outputs(self._checked(X))
 
-    def predict(self, X):  # noqa: N803
-        """The likeliest class of each pixel: (n, height, width), of the type of the masks.
+    def predict(self, X: ArrayLike) -> np.ndarray:  # noqa: N803
+        """Return the most probable class of each pixel.
 
-        For rows of pixels the masks are rows as well.
+        Returns:
+            Array of shape (n, height, width) and the dtype of the masks in `fit`; of shape
+            (n, height * width) if X holds rows of pixels.
         """
-        masks = self._likeliest(self.predict_proba(X))
+        masks = self._most_probable(self.predict_proba(X))
         return masks.reshape(len(masks), -1) if len(shape_of(X) or ()) == 1 else masks
 
-    def score(self, X, y):  # noqa: N803
-        """Mean intersection over union of the classes but the first, over all pixels."""
+    def score(self, X: ArrayLike, y: ArrayLike) -> float:  # noqa: N803
+        """Return the mean intersection over union of all classes except the first.
+
+        Args:
+            X: images.
+            y: their masks.
+        """
         masks = self.predict(X)
         size = self.sample_shape_[:2]
         masks = masks.reshape(len(masks), *size)
@@ -129,12 +160,12 @@ class Segmenter(NetworkEstimator):
         tags.target_tags.multi_output = True
         return tags
 
-    def _take(self, x, y, reset):
+    def _take(self, x: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
         images = take(self, x, reset)
         if len(self.sample_shape_) not in (2, 3):
             raise InputError(
                 "Expected images, (n, height, width) or (n, height, width, channels). Received: "
-                f"samples of shape {self.sample_shape_}; image_shape says what shape rows have."
+                f"samples of shape {self.sample_shape_}. For rows of pixels set image_shape."
             )
         if y is None:
             raise ValueError(
@@ -143,7 +174,7 @@ class Segmenter(NetworkEstimator):
             )
         return images, as_masks(y, len(images), self.sample_shape_)
 
-    _fewest_epochs = 4
+    _min_epochs = 4
 
     def _begin(self, chunks, classes=()):
         self.classes_ = np.unique(classes)
@@ -151,7 +182,7 @@ class Segmenter(NetworkEstimator):
 
     def _learn(self, scaling, x, y):
         super()._learn(scaling, x, y)
-        # An empty array would turn whole numbers into floats.
+        # The union with an empty array would convert integers to floats.
         self.classes_ = np.union1d(self.classes_, y) if len(self.classes_) else np.unique(y)
 
     def _build(self):
@@ -175,17 +206,18 @@ class Segmenter(NetworkEstimator):
                 depth=self.depth,
             )
         network = copy_of(self.model, self.sample_shape_)
-        given = tuple(network.compute_output_shape((None, *self.sample_shape_)))[1:]
-        if given != (*self.sample_shape_[:2], count):
+        shape = tuple(network.compute_output_shape((None, *self.sample_shape_)))[1:]
+        if shape != (*self.sample_shape_[:2], count):
             raise InputError(
-                f"Expected a model that gives {(*self.sample_shape_[:2], count)}, a probability "
-                f"for each pixel and class. Received: one that gives {given}."
+                "Expected a model with the output shape "
+                f"{(*self.sample_shape_[:2], count)}, a probability for each pixel and class. "
+                f"Received: a model with the output shape {shape}."
             )
         return network
 
     @property
-    def loss(self):
-        """The loss of a network that gives probabilities of classes."""
+    def loss(self) -> PixelCrossEntropy:
+        """Loss of the network: the cross-entropy of class probabilities."""
         return PixelCrossEntropy()
 
     def _graph_outputs(self, scaled, outputs):
@@ -193,9 +225,9 @@ class Segmenter(NetworkEstimator):
 
     def _expected_outputs(self, scaled):
         probabilities = self._outputs(scaled)
-        return {"probabilities": probabilities, "label": self._likeliest(probabilities)}
+        return {"probabilities": probabilities, "label": self._most_probable(probabilities)}
 
-    def _likeliest(self, probabilities):
+    def _most_probable(self, probabilities: np.ndarray) -> np.ndarray:
         return self.classes_[np.argmax(probabilities, axis=-1)]
 
     def _decided(self, expected, rounding):

@@ -1,1 +1,1 @@
-"""Tasks: what autoencoders are for, each measured beside the floor that it has to beat."""
+"""Applications of autoencoders, each compared with standard baselines."""

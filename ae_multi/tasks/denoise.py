@@ -1,4 +1,4 @@
-"""Noise taken out of images, beside the best that a linear filter can do."""
+"""Denoising of images, compared with the optimal linear filter and PCA."""
 
 import time
 
@@ -11,21 +11,21 @@ from ae_multi.estimators.parameters import check_number
 from ae_multi.metrics import psnr, squared_errors
 from ae_multi.models.losses import ssim
 from ae_multi.randomness import streams
-from ae_multi.tasks.result import Measure, Result, about
+from ae_multi.tasks.result import Measure, Options, Result, about
 
 _COMPONENTS = 64
 _SHOWN = 10
 
 
-def denoise(options, noise=0.4):
-    """Add Gaussian noise to images and take it out again.
+def denoise(options: Options, noise: float = 0.4) -> Result:
+    """Add Gaussian noise to images and remove it.
 
     Args:
-        options: `Options`.
+        options: data and training.
         noise: standard deviation of the noise; noisy values are clipped to [0, 1].
 
     Returns:
-        A `Result`: PSNR and SSIM, means over the test images.
+        A `Result` with PSNR and SSIM, means over the test images.
     """
     check_number("noise", noise, 0, np.inf)
     data = options.load()
@@ -35,15 +35,15 @@ def denoise(options, noise=0.4):
     denoiser.fit(data.x_train)
     seconds = time.perf_counter() - begin
     restored = {"denoising autoencoder": denoiser.transform(noisy)}
-    drawn = with_noise(data.x_train, noise, options.seed, "train")
-    restored["linear MMSE filter"] = LinearFilter(drawn, data.x_train)(noisy)
+    noisy_train = with_noise(data.x_train, noise, options.seed, "train")
+    restored["linear MMSE filter"] = LinearFilter(noisy_train, data.x_train)(noisy)
     if min(len(data.x_train), np.prod(data.image_shape)) > _COMPONENTS:
-        found = reconstruct_with_pca(fit_pca(data.x_train, _COMPONENTS), noisy)
-        restored[f"PCA-{_COMPONENTS}"] = np.clip(found, 0, 1)
+        projected = reconstruct_with_pca(fit_pca(data.x_train, _COMPONENTS), noisy)
+        restored[f"PCA-{_COMPONENTS}"] = np.clip(projected, 0, 1)
     restored["the noisy image"] = noisy
     return Result(
         task="denoise",
-        title=f"Gaussian noise of σ = {noise:g} taken out",
+        title=f"Removal of Gaussian noise of σ = {noise:g}",
         measures=(
             Measure("PSNR", ".2f", higher=True, unit="dB"),
             Measure("SSIM", ".4f", higher=True),
@@ -60,16 +60,16 @@ def denoise(options, noise=0.4):
     )
 
 
-def with_noise(images, noise, seed, purpose):
-    """Images with Gaussian noise, clipped to [0, 1]; the same for the same arguments."""
-    drawn = streams.normal(seed, f"denoise/{purpose}", images.shape)
-    return np.clip(images + noise * drawn, 0, 1).astype(np.float32)
+def with_noise(images: np.ndarray, noise: float, seed: int, purpose: str) -> np.ndarray:
+    """Return images with Gaussian noise, clipped to [0, 1]; a pure function of its arguments."""
+    standard_noise = streams.normal(seed, f"denoise/{purpose}", images.shape)
+    return np.clip(images + noise * standard_noise, 0, 1).astype(np.float32)
 
 
-def _quality(clean, images):
-    """(PSNR, SSIM), each the mean over images."""
-    similar = []
+def _quality(clean: np.ndarray, images: np.ndarray) -> tuple[float, float]:
+    """Return (PSNR, SSIM), each the mean over images."""
+    ssims = []
     for begin in range(0, len(clean), 1024):
-        part = slice(begin, begin + 1024)
-        similar.append(keras.ops.convert_to_numpy(ssim(clean[part], images[part])))
-    return psnr(squared_errors(clean, images)), float(np.concatenate(similar).mean(dtype=float))
+        batch = slice(begin, begin + 1024)
+        ssims.append(keras.ops.convert_to_numpy(ssim(clean[batch], images[batch])))
+    return psnr(squared_errors(clean, images)), float(np.concatenate(ssims).mean(dtype=float))

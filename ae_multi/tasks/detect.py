@@ -1,8 +1,10 @@
-"""Anomalies by the score of an autoencoder, beside PCA's error."""
+"""Anomaly detection with an autoencoder, compared with the reconstruction error of PCA."""
 
 import math
+import os
 import time
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
@@ -13,15 +15,27 @@ from ae_multi.data.table import load_table
 from ae_multi.errors import InputError
 from ae_multi.estimators import AnomalyDetector
 from ae_multi.estimators.inputs import held_out
-from ae_multi.tasks.result import Measure, Result, about
+from ae_multi.tasks.result import Measure, Options, Result, about
 
-_ASIDE, _RATE = 0.2, 0.05  # kept out of training to draw the line, and the false alarms wanted
-_TESTED = 0.4  # the share of a table's rows that are tested on
+# Fraction of normal images held out for the threshold, and the target rate of false alarms.
+_HELD_OUT_FRACTION, _FALSE_ALARM_RATE = 0.2, 0.05
+_TEST_FRACTION = 0.4  # of the rows of a table
 _SHOWN = 6
 
 
 class Subject(NamedTuple):
-    """What is learned from and what is tested: see `_images` and `_table`."""
+    """Training and test samples of the task, and their description.
+
+    Attributes:
+        title: title of the result.
+        train: training samples.
+        test: test samples.
+        anomalous: which test samples are anomalies, booleans.
+        components: number of principal components of the baseline.
+        scale: parameter ``scale`` of `AnomalyDetector`.
+        data: description of the data for the result.
+        settings: settings for the result.
+    """
 
     title: str
     train: np.ndarray
@@ -33,32 +47,39 @@ class Subject(NamedTuple):
     settings: dict
 
 
-def detect(options, normal=None, strange=None, table=None, label=None):
-    """Learn what is normal and find what is not.
+def detect(
+    options: Options,
+    normal: int | None = None,
+    strange: int | None = None,
+    table: os.PathLike[str] | str | None = None,
+    label: str | None = None,
+) -> Result:
+    """Train an anomaly detector and test it on normal and anomalous samples.
 
     Args:
-        options: `Options`.
-        normal: the class of images that is learned; all others are strange. 2 where neither this
-            nor ``strange`` is given.
-        strange: the class of images that is strange, in place of ``normal``: all others are
-            learned.
-        table: a .csv file in place of images, or None. Six in ten of its rows are learned from,
-            whatever their labels, and the others tested.
-        label: the table's column that is 1 for strange rows.
+        options: data and training.
+        normal: class of the training images; all other classes are anomalous. The default is 2 if
+            ``strange`` is None too.
+        strange: the anomalous class, instead of ``normal``; the training images are all other
+            classes.
+        table: path of a .csv file to use instead of images, or None. 60 % of its rows are for
+            training, with any label, the others for testing.
+        label: column of the table that is 1 for anomalous rows.
 
     Returns:
-        A `Result`: the area under the ROC curve, and the average precision.
+        A `Result` with the area under the ROC curve and the average precision.
     """
     images = table is None
     subject = _images(options, normal, strange) if images else _table(options, table, label)
-    train, test, odd = subject.train, subject.test, subject.anomalous
-    # All that images teach is normal, so some can draw the line; of a table nobody knows that.
-    enough = images and round(_ASIDE * len(train)) >= math.ceil(1 / _RATE) - 1
+    train, test, anomalous = subject.train, subject.test, subject.anomalous
+    # Training images are all normal, so some can calibrate the threshold; rows of a table are not.
+    held_out_count = round(_HELD_OUT_FRACTION * len(train))
+    can_calibrate = images and held_out_count >= math.ceil(1 / _FALSE_ALARM_RATE) - 1
     detector = AnomalyDetector(
         scale=subject.scale,
-        contamination="held_out" if enough else "auto",
-        false_alarm_rate=_RATE,
-        validation_fraction=_ASIDE,
+        contamination="held_out" if can_calibrate else "auto",
+        false_alarm_rate=_FALSE_ALARM_RATE,
+        validation_fraction=_HELD_OUT_FRACTION,
         **options.training(),
     )
     begin = time.perf_counter()
@@ -70,7 +91,7 @@ def detect(options, normal=None, strange=None, table=None, label=None):
         "autoencoder": detector.anomaly_score(test),
         f"PCA-{linear.n_components_}": np.mean(residual**2, axis=1),
     }
-    called = detector.predict(test) == -1
+    detected = detector.predict(test) == -1
     return Result(
         task="detect",
         title=subject.title,
@@ -79,32 +100,32 @@ def detect(options, normal=None, strange=None, table=None, label=None):
             Measure("average precision", ".4f", higher=True),
         ),
         rows={
-            name: (roc_auc_score(odd, found), average_precision_score(odd, found))
-            for name, found in scores.items()
+            name: (roc_auc_score(anomalous, score), average_precision_score(anomalous, score))
+            for name, score in scores.items()
         },
         data=subject.data,
         settings={**subject.settings, "epochs": detector.n_iter_, "seed": options.seed},
         provenance=detector.provenance_,
         seconds=seconds,
         notes=(
-            f"Learned from {len(train):,} {'normal images' if images else 'rows'}. "
-            f"The line at a score of {-detector.offset_:.4g} "
-            f"finds {called[odd].mean():.1%} of what is strange, and raises false alarms "
-            f"for {called[~odd].mean():.1%} of what is normal.",
+            f"Trained on {len(train):,} {'normal images' if images else 'rows'}. "
+            f"The threshold, a score of {-detector.offset_:.4g}, "
+            f"detects {detected[anomalous].mean():.1%} of the anomalies and raises false alarms "
+            f"for {detected[~anomalous].mean():.1%} of the normal samples.",
         ),
         picture={
-            "curves": {name: roc_curve(odd, found)[:2] for name, found in scores.items()},
-            "areas": {name: roc_auc_score(odd, found) for name, found in scores.items()},
+            "curves": {name: roc_curve(anomalous, score)[:2] for name, score in scores.items()},
+            "areas": {name: roc_auc_score(anomalous, score) for name, score in scores.items()},
             "scores": scores["autoencoder"],
-            "anomalous": odd,
-            "line": -detector.offset_,
-            **_extremes(detector, test, odd, scores["autoencoder"], subject.data),
+            "anomalous": anomalous,
+            "threshold": -detector.offset_,
+            **_extremes(detector, test, anomalous, scores["autoencoder"], subject.data),
         },
     )
 
 
-def _images(options, normal, strange):
-    """One class is learned, or all but one; all are tested."""
+def _images(options: Options, normal: int | None, strange: int | None) -> Subject:
+    """Return training images of one class, or of all but one, and test images of all classes."""
     if normal is not None and strange is not None:
         raise InputError(
             "Expected a normal class or a strange one. "
@@ -113,62 +134,69 @@ def _images(options, normal, strange):
     data = options.load()
     if strange is None:
         name, chosen = "normal", 2 if normal is None else normal
-        title = f"Trained on class {chosen} alone: all other classes are strange"
-        train, odd = data.x_train[data.y_train == chosen], data.y_test != chosen
+        title = f"Trained on class {chosen} alone: all other classes are anomalous"
+        train, anomalous = data.x_train[data.y_train == chosen], data.y_test != chosen
     else:
         name, chosen = "strange", strange
-        title = f"Trained on all classes but {chosen}, which alone is strange"
-        train, odd = data.x_train[data.y_train != chosen], data.y_test == chosen
-    if len(train) < 2 or odd.all() or not odd.any():
-        known = np.intersect1d(data.y_train, data.y_test).tolist()
+        title = f"Trained on all classes but {chosen}, the anomalous class"
+        train, anomalous = data.x_train[data.y_train != chosen], data.y_test == chosen
+    if len(train) < 2 or anomalous.all() or not anomalous.any():
+        classes = np.intersect1d(data.y_train, data.y_test).tolist()
         raise InputError(
-            f"Expected {name} to be a class out of {known}, with at least 2 normal images to learn "
-            f"from and test images of both kinds. Received: {chosen!r}."
+            f"Expected {name} to be a class out of {classes}, with at least 2 normal images for "
+            f"training and both normal and anomalous test images. Received: {chosen!r}."
         )
-    return Subject(title, train, data.x_test, odd, 32, None, about(data), {name: int(chosen)})
+    return Subject(title, train, data.x_test, anomalous, 32, None, about(data), {name: int(chosen)})
 
 
-def _table(options, path, label):
-    """Rows of both kinds are learned from, since nobody says which is which, and tested."""
+def _table(options: Options, path: Any, label: Any) -> Subject:
+    """Return training and test rows; training is unsupervised, on normal and anomalous rows."""
     table = load_table(path, label)
-    kept, tested = [], []
+    train_rows, test_rows = [], []
     for kind in (False, True):
         rows = np.flatnonzero(table.anomalous == kind)[: options.samples]
         if len(rows) < 2:
             raise InputError(
-                f"Expected at least 2 normal and 2 strange rows in {path}. "
-                f"Received: {len(rows)} {'strange' if kind else 'normal'}."
+                f"Expected at least 2 normal and 2 anomalous rows in {path}. "
+                f"Received: {len(rows)} {'anomalous' if kind else 'normal'}."
             )
-        parts = held_out(options.seed, f"detect/{kind}", len(rows), _TESTED)
-        kept.append(rows[parts[0]])
-        tested.append(rows[parts[1]])
-    kept, tested = np.sort(np.concatenate(kept)), np.sort(np.concatenate(tested))
-    scaler = StandardScaler().fit(table.x[kept])
-    described = {
+        splits = held_out(options.seed, f"detect/{kind}", len(rows), _TEST_FRACTION)
+        train_rows.append(rows[splits[0]])
+        test_rows.append(rows[splits[1]])
+    train = np.sort(np.concatenate(train_rows))
+    test = np.sort(np.concatenate(test_rows))
+    scaler = StandardScaler().fit(table.x[train])
+    description = {
         "name": table.source,
-        "source": f"{len(table.columns)} columns, {table.anomalous.sum():,} strange rows",
-        "train_rows": len(kept),
-        "test_rows": len(tested),
+        "source": f"{len(table.columns)} columns, {table.anomalous.sum():,} anomalous rows",
+        "train_rows": len(train),
+        "test_rows": len(test),
         "columns": list(table.columns),
         "sha256": table.sha256,
     }
     return Subject(
-        title=f"Rows that are strange by column {label!r}",
-        train=scaler.transform(table.x[kept]),
-        test=scaler.transform(table.x[tested]),
-        anomalous=table.anomalous[tested],
+        title=f"Rows that are anomalous by column {label!r}",
+        train=scaler.transform(table.x[train]),
+        test=scaler.transform(table.x[test]),
+        anomalous=table.anomalous[test],
         components=max(len(table.columns) // 4, 1),
         scale="standard",
-        data=described,
+        data=description,
         settings={"label": label},
     )
 
 
-def _extremes(detector, test, anomalous, scores, data):
-    """The most normal and the strangest samples, with the error of each of their values."""
+def _extremes(
+    detector: AnomalyDetector,
+    test: np.ndarray,
+    anomalous: np.ndarray,
+    scores: np.ndarray,
+    data: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the samples with the lowest and highest scores, and the errors of their values."""
     order = np.argsort(scores)
     count = min(_SHOWN, len(test) // 2)
-    chosen = {"most normal": order[:count], "strangest": order[::-1][:count]}
+    chosen = {"most normal": order[:count], "most anomalous": order[::-1][:count]}
     return {
         "extremes": {
             name: (test[rows], detector.feature_errors(test[rows]), scores[rows], anomalous[rows])

@@ -1,6 +1,8 @@
-"""Codes as features: what a linear classifier makes of them, beside PCA's."""
+"""Codes as features of a linear classifier, compared with the components of PCA."""
 
 import time
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -9,43 +11,50 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ae_multi.baselines import fit_pca, flat
+from ae_multi.data import Dataset
 from ae_multi.errors import InputError
 from ae_multi.estimators import AutoencoderTransformer
 from ae_multi.estimators.fitting import epochs_for
 from ae_multi.models import DenoisingAutoencoder
-from ae_multi.tasks.result import Measure, Result, about
+from ae_multi.tasks.result import Measure, Options, Result, about
 from ae_multi.validation import check_positive
 
-# What `nox -s choices` finds best on a part of the training images: for codes of so many numbers,
-# training that hides so many pixels, and a network and a rate for it.
-_ROOMY, _MASKED = 16, 0.75
-_HIDDEN, _RATE, _BATCH, _FEWEST_EPOCHS = (1000, 500, 250), 2e-3, 128, 10
+# The best values of `nox -s choices` on a split of the training images: the code size from which
+# training masks pixels, the fraction of masked pixels, and the network and training for it.
+_MIN_MASKED_CODES, _MASKED = 16, 0.75
+_HIDDEN, _LEARNING_RATE, _BATCH_SIZE, _MIN_EPOCHS = (1000, 500, 250), 2e-3, 128, 10
 
 
-def features(options, latent_dim=32, masked="auto", hidden="auto", activation="auto"):
-    """Train an autoencoder without labels and a logistic regression on its codes with them.
+def features(
+    options: Options,
+    latent_dim: int = 32,
+    masked: float | Literal["auto"] = "auto",
+    hidden: Sequence[int] | Literal["auto"] = "auto",
+    activation: str = "auto",
+) -> Result:
+    """Train an autoencoder without labels, and a logistic regression on its codes with labels.
 
-    Few codes have to be about what an image shows. Where there is room for more, an autoencoder
-    spends it on which pixels it has, so this one sees images most of whose pixels are set to 0 and
-    has to give back all of them: what the others can be guessed from is the kind of thing that is
-    drawn (Vincent et al., "Stacked denoising autoencoders", JMLR 11, 2010).
+    A small code must describe the content of an image. A large code allows an autoencoder to copy
+    pixels, so training sets most pixels of its inputs to 0 and reconstructs the complete images:
+    missing pixels can be predicted only from the kind of object (Vincent et al., "Stacked
+    denoising autoencoders", JMLR 11, 2010).
 
     Args:
-        options: `Options`.
+        options: data and training.
         latent_dim: size of the code.
-        masked: the share of pixels that training sets to 0, below 1, or "auto": three quarters
-            from 16 codes on, and none of fewer.
-        hidden: sizes of the layers between pixels and code, or "auto": 1000, 500 and 250 where
-            pixels are masked, and as in `reduce` where none are.
-        activation: name of those layers' activation, or "auto": "relu" where pixels are masked,
-            and as in `reduce` where none are.
+        masked: fraction of pixels that training sets to 0, below 1, or "auto": 0.75 for at least
+            16 codes, otherwise 0.
+        hidden: sizes of the layers between pixels and code, or "auto": 1000, 500 and 250 with
+            masked pixels, otherwise as in `reduce`.
+        activation: Keras name of the activation of these layers, or "auto": "relu" with masked
+            pixels, otherwise as in `reduce`.
 
     Returns:
-        A `Result`: the share of test images that are put into their class.
+        A `Result` with the accuracy on test images.
     """
     check_positive(latent_dim=latent_dim)
     if masked == "auto":
-        masked = _MASKED if latent_dim >= _ROOMY else 0
+        masked = _MASKED if latent_dim >= _MIN_MASKED_CODES else 0
     if not 0 <= masked < 1:
         raise InputError(f"Expected masked to be at least 0 and below 1. Received: {masked!r}.")
     name = "codes" if latent_dim > 1 else "code"
@@ -61,10 +70,10 @@ def features(options, latent_dim=32, masked="auto", hidden="auto", activation="a
         "autoencoder": reducer.transform,
         f"PCA-{latent_dim}": lambda x: linear.transform(flat(x)),
     }
-    predicted = {name: _probe(encode, data) for name, encode in encoders.items()}
+    predicted = {name: _classify(encode, data) for name, encode in encoders.items()}
     classes, counts = np.unique(data.y_train, return_counts=True)
     predicted["the commonest class"] = np.full(len(data.y_test), classes[np.argmax(counts)])
-    known = np.union1d(classes, data.y_test)
+    all_classes = np.union1d(classes, data.y_test)
     return Result(
         task="features",
         title=f"A linear classifier on {latent_dim} {name}",
@@ -80,14 +89,23 @@ def features(options, latent_dim=32, masked="auto", hidden="auto", activation="a
         provenance=reducer.provenance_,
         seconds=seconds,
         picture={
-            "classes": known,
-            "confusion": confusion_matrix(data.y_test, predicted["autoencoder"], labels=known),
+            "classes": all_classes,
+            "confusion": confusion_matrix(
+                data.y_test, predicted["autoencoder"], labels=all_classes
+            ),
         },
     )
 
 
-def _reducer(options, data, latent_dim, masked, hidden, activation):
-    """What learns codes of images: from images with masked pixels, or from whole ones."""
+def _reducer(
+    options: Options,
+    data: Dataset,
+    latent_dim: int,
+    masked: float,
+    hidden: Sequence[int] | Literal["auto"],
+    activation: str,
+) -> AutoencoderTransformer:
+    """Return the unfitted transformer, with masking of input pixels or without."""
     if not masked:
         return AutoencoderTransformer(
             latent_dim=latent_dim,
@@ -106,12 +124,16 @@ def _reducer(options, data, latent_dim, masked, hidden, activation):
         seed=options.seed,
         activation="relu" if activation == "auto" else activation,
     )
-    epochs = epochs_for("auto", len(data.x_train), _BATCH, _FEWEST_EPOCHS)
-    training = {"learning_rate": _RATE, "batch_size": _BATCH, **options.training(epochs)}
+    epochs = epochs_for("auto", len(data.x_train), _BATCH_SIZE, _MIN_EPOCHS)
+    training = {
+        "learning_rate": _LEARNING_RATE,
+        "batch_size": _BATCH_SIZE,
+        **options.training(epochs),
+    }
     return AutoencoderTransformer(model, scale=None, **training)
 
 
-def _probe(encode, data):
-    """The classes that a logistic regression on encoded training images gives the test images."""
-    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-    return probe.fit(encode(data.x_train), data.y_train).predict(encode(data.x_test))
+def _classify(encode: Callable[[np.ndarray], np.ndarray], data: Dataset) -> np.ndarray:
+    """Predict the classes of test images with a logistic regression on encoded images."""
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+    return classifier.fit(encode(data.x_train), data.y_train).predict(encode(data.x_test))

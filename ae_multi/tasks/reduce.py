@@ -1,28 +1,33 @@
-"""Fewer numbers for each image: how much of it a short code keeps."""
+"""Dimensionality reduction of images: reconstruction error, compared with PCA."""
 
 import time
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 
 from ae_multi.baselines import fit_pca, mean_baseline, pca_baselines
+from ae_multi.data import Dataset
 from ae_multi.estimators import AutoencoderTransformer
 from ae_multi.metrics import squared_errors
-from ae_multi.tasks.result import Measure, Result, about
+from ae_multi.tasks.result import Measure, Options, Result, about
 from ae_multi.validation import check_positive
 
 _WALKS, _STEPS = 5, 9
 
 
-def reduce(options, latent_dim=9, hidden="auto"):
-    """Squeeze images through ``latent_dim`` numbers, as PCA does with as many components.
+def reduce(
+    options: Options, latent_dim: int = 9, hidden: Sequence[int] | Literal["auto"] = "auto"
+) -> Result:
+    """Compress images to ``latent_dim`` numbers and compare with PCA of as many components.
 
     Args:
-        options: `Options`.
+        options: data and training.
         latent_dim: size of the code.
         hidden: sizes of the layers between pixels and code, or "auto".
 
     Returns:
-        A `Result`, of mean squared errors on the test images.
+        A `Result` with mean squared errors on the test images.
     """
     check_positive(latent_dim=latent_dim)
     name = "codes" if latent_dim > 1 else "code"
@@ -52,17 +57,17 @@ def reduce(options, latent_dim=9, hidden="auto"):
     )
 
 
-def _picture(reducer, data):
+def _picture(reducer: AutoencoderTransformer, data: Dataset) -> dict[str, Any]:
     codes = reducer.transform(data.x_test)
-    flat_codes, names = codes, ("code 1", "code 2")
+    points, names = codes, ("code 1", "code 2")
     if codes.shape[1] > 2:
-        flat_codes = fit_pca(codes, 2).transform(codes)
+        points = fit_pca(codes, 2).transform(codes)
         names = ("first principal component of the codes", "second")
     pairs = _pairs(data.y_test)
-    share = np.linspace(0, 1, _STEPS)[:, np.newaxis]
-    walks = [reducer.inverse_transform(codes[a] + share * (codes[b] - codes[a])) for a, b in pairs]
+    steps = np.linspace(0, 1, _STEPS)[:, np.newaxis]
+    walks = [reducer.inverse_transform(codes[a] + steps * (codes[b] - codes[a])) for a, b in pairs]
     return {
-        "points": flat_codes,
+        "points": points,
         "axes": names,
         "labels": data.y_test,
         "walks": np.stack(walks),
@@ -70,8 +75,8 @@ def _picture(reducer, data):
     }
 
 
-def _pairs(labels):
-    """Pairs of test images to walk between: the first of each class, and the next class's."""
+def _pairs(labels: np.ndarray) -> list[tuple[int, int]]:
+    """Return pairs of test images to interpolate between, each the first image of its class."""
     first = [int(np.flatnonzero(labels == each)[0]) for each in np.unique(labels)]
     first = first if len(first) > 1 else [0, len(labels) - 1]
     return [(first[i], first[i + 1]) for i in range(0, len(first) - 1, 2)][:_WALKS]

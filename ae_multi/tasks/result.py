@@ -1,8 +1,9 @@
-"""What a task is asked and what it found: plain values to print and to write, arrays to draw."""
+"""Options and results of tasks: values to print and to write, and arrays to draw."""
 
 import operator
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ae_multi.data import Dataset, load_data
 from ae_multi.errors import InputError
@@ -12,19 +13,18 @@ from ae_multi.validation import check_positive
 
 @dataclass(frozen=True)
 class Options:
-    """What all tasks can be asked.
+    """Options of all tasks.
 
     Attributes:
-        data: the name of a data set, as `load_data` takes it.
-        path: where MNIST lies, or None.
-        epochs: passes over the training data, or None for the task's own number.
-        seed: fixes weights, order, noise and clutter.
-        samples: how many training and how many test images to use, the first ones, or None for
-            all.
-        verbose: whether to show the training's progress.
+        data: name of a data set; see `load_data`.
+        path: folder of the MNIST files, or None.
+        epochs: passes over the training data, or None for the default of the task.
+        seed: seed of weights, order, noise and clutter.
+        samples: number of training images and of test images to use, from the first; None for all.
+        verbose: whether to show the progress of training.
 
     Raises:
-        InputError: a value that makes no sense.
+        InputError: an invalid value.
     """
 
     data: str = "auto"
@@ -40,22 +40,22 @@ class Options:
             raise InputError("Expected samples to be an integer of at least 2. Received: 1.")
         check_seed(self.seed)
 
-    def load(self):
-        """The `Dataset` that was asked for, or the first of its images."""
-        data, few = load_data(self.data, self.path), self.samples
-        if few is None:
+    def load(self) -> Dataset:
+        """Return the `Dataset`, reduced to the first `samples` images if that is not None."""
+        data, count = load_data(self.data, self.path), self.samples
+        if count is None:
             return data
         return Dataset(
-            *(part[:few] for part in (data.x_train, data.y_train, data.x_test, data.y_test)),
+            *(array[:count] for array in (data.x_train, data.y_train, data.x_test, data.y_test)),
             name=data.name,
-            source=f"{data.source}; the first {few:,} of each part",
+            source=f"{data.source}; the first {count:,} training and test images",
         )
 
-    def training(self, epochs="auto"):
-        """The keywords of an estimator that say how to train it.
+    def training(self, epochs: int | Literal["auto"] = "auto") -> dict[str, Any]:
+        """Return the training parameters of an estimator.
 
         Args:
-            epochs: the number where nobody asked for one.
+            epochs: number of epochs if `Options.epochs` is None.
         """
         return {
             "epochs": epochs if self.epochs is None else operator.index(self.epochs),
@@ -68,10 +68,10 @@ class Measure(NamedTuple):
     """A column of a result's table.
 
     Attributes:
-        name: its heading.
-        form: how a number of it is printed, as in ``format``.
-        higher: whether more is better.
-        unit: what it is measured in, or nothing.
+        name: heading of the column.
+        form: format specification of its numbers.
+        higher: whether higher is better.
+        unit: unit of its numbers, or "".
     """
 
     name: str
@@ -79,61 +79,62 @@ class Measure(NamedTuple):
     higher: bool
     unit: str = ""
 
-    def text(self, value):
-        """The number and its unit."""
+    def text(self, value: float) -> str:
+        """Return the formatted number with its unit."""
         return f"{value:{self.form}} {self.unit}".rstrip()
 
-    def better(self, one, other):
-        """Whether ``one`` is better than ``other``; NaN never is."""
+    def better(self, one: float, other: float) -> bool:
+        """Return whether ``one`` is better than ``other``; False for NaN."""
         return one > other if self.higher else one < other
 
 
 @dataclass(frozen=True)
 class Result:
-    """How well an estimator did its task, and how well its floors did.
+    """Performance of an estimator in a task, and of the baselines.
 
     Attributes:
         task: "reduce", "denoise", "detect", "segment" or "features".
-        title: what was done, in a line.
+        title: title of the task, one line.
         measures: a `Measure` for each column.
-        rows: dict of method to its numbers, one a measure; the estimator first, floors after it.
-        data: where the numbers come from: name, source and sizes.
-        settings: what the task was asked, beyond data.
-        provenance: what trained the estimator.
-        seconds: how long it trained.
+        rows: dict from method to its numbers, one per measure; the estimator first, then the
+            baselines.
+        data: name, source and sizes of the data.
+        settings: options of the task other than the data.
+        provenance: versions, backend, device and date of the training.
+        seconds: duration of the training.
         notes: further sentences.
         picture: dict of arrays and names for the figure; not part of `to_json`.
     """
 
     task: str
     title: str
-    measures: tuple
-    rows: dict
-    data: dict
-    settings: dict
-    provenance: dict
+    measures: tuple[Measure, ...]
+    rows: Mapping[str, tuple[float, ...]]
+    data: dict[str, Any]
+    settings: dict[str, Any]
+    provenance: dict[str, Any]
     seconds: float
-    notes: tuple = ()
-    picture: dict = field(default_factory=dict, repr=False)
+    notes: tuple[str, ...] = ()
+    picture: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
-    def lost(self):
-        """A sentence for each floor and measure in which the estimator is not better."""
-        (ours, found), *floors = self.rows.items()
+    def lost(self) -> list[str]:
+        """A sentence for each baseline and measure in which the estimator is not better."""
+        (model, model_values), *baselines = self.rows.items()
         sentences = []
-        for floor, values in floors:
-            for measure, own, its in zip(self.measures, found, values, strict=True):
-                if not measure.better(own, its):
-                    relation = "better" if measure.better(its, own) else "as good"
+        for baseline, values in baselines:
+            for measure, ours, theirs in zip(self.measures, model_values, values, strict=True):
+                if not measure.better(ours, theirs):
+                    relation = "better" if measure.better(theirs, ours) else "as good"
                     sentences.append(
-                        f"{floor[0].upper()}{floor[1:]} is {relation} here: "
-                        f"{measure.name} {measure.text(its)} "
-                        f"against {measure.text(own)} of the {ours}."
+                        f"{baseline[0].upper()}{baseline[1:]} is {relation} here: "
+                        f"{measure.name} {measure.text(theirs)} "
+                        f"against {measure.text(ours)} of the {model}."
                     )
         return sentences
 
-    def to_json(self):
-        """All but the picture, as plain values."""
+    def to_json(self) -> dict[str, Any]:
+        """Return all attributes except the picture as plain values."""
         names = [measure.name for measure in self.measures]
         return {
             "task": self.task,
@@ -151,8 +152,8 @@ class Result:
         }
 
 
-def about(data):
-    """What a result says of its `Dataset`: plain values."""
+def about(data: Dataset) -> dict[str, Any]:
+    """Return the description of a `Dataset` for a result, as plain values."""
     return {
         "name": data.name,
         "source": data.source,

@@ -1,4 +1,4 @@
-"""Digits found among clutter, pixel by pixel, beside thresholds on brightness."""
+"""Segmentation of digits on clutter, compared with thresholds on brightness."""
 
 import time
 
@@ -8,19 +8,19 @@ from ae_multi.baselines import best_threshold, otsu
 from ae_multi.data.clutter import clutter
 from ae_multi.estimators import Segmenter
 from ae_multi.metrics import iou
-from ae_multi.tasks.result import Measure, Result, about
+from ae_multi.tasks.result import Measure, Options, Result, about
 
 _SHOWN = 10
 
 
-def segment(options):
-    """Mark the digit in each image of digits on clutter.
+def segment(options: Options) -> Result:
+    """Segment the digit in each image of digits on clutter.
 
     Args:
-        options: `Options`.
+        options: data and training.
 
     Returns:
-        A `Result`: the digit's intersection over union with the truth, over all test pixels.
+        A `Result` with the intersection over union of the digit, over all pixels of test images.
     """
     data = options.load()
     x_train, m_train = clutter(data.x_train, options.seed, "train")
@@ -34,9 +34,9 @@ def segment(options):
     masks["the best threshold"] = x_test[..., 0] > best_threshold(x_train[..., 0], m_train)
     return Result(
         task="segment",
-        title="Digits on clutter: which pixels are the digit's",
+        title="Digits on clutter: segmentation of the digit",
         measures=(Measure("IoU", ".4f", higher=True),),
-        rows={name: (iou(found, m_test),) for name, found in masks.items()},
+        rows={name: (iou(predicted, m_test),) for name, predicted in masks.items()},
         data=about(data),
         settings={"epochs": segmenter.n_iter_, "seed": options.seed},
         provenance=segmenter.provenance_,
@@ -44,6 +44,6 @@ def segment(options):
         picture={
             "images": x_test[:_SHOWN],
             "truth": m_test[:_SHOWN],
-            "masks": {name: found[:_SHOWN] for name, found in masks.items()},
+            "masks": {name: predicted[:_SHOWN] for name, predicted in masks.items()},
         },
     )

@@ -1,18 +1,20 @@
-"""A picture for each task."""
+"""Figures of the results of tasks, one module per task."""
 
 import importlib
+import os
 
 from matplotlib.figure import Figure
 
 from ae_multi.io.atomic import atomic_write
+from ae_multi.tasks.result import Result
 
 
-def draw(result, path):
-    """Draw a task's result.
+def draw(result: Result, path: os.PathLike[str] | str) -> None:
+    """Draw the result of a task to a file.
 
     Args:
         result: a `Result`.
-        path: where the figure goes; its suffix chooses the format.
+        path: file to write; its suffix determines the format.
     """
     figure = Figure(layout="constrained")
     importlib.import_module(f"ae_multi.report.task_figures.{result.task}").draw(result, figure)

@@ -1,12 +1,15 @@
-"""Noisy, filtered and clean images, one below the other."""
+"""Figure of ``denoise``: noisy, denoised and clean images, one row per method."""
+
+from matplotlib.figure import Figure
 
 from ae_multi.report.task_figures.plotting import heading, mosaic, values_of
+from ae_multi.tasks.result import Result
 
 
-def draw(result, figure):
+def draw(result: Result, figure: Figure) -> None:
     """Draw the images of a `Result` of ``denoise``."""
     restored = result.picture["restored"]
-    # From bad to good: what came, what floors make of it, what the estimator makes of it.
+    # Top to bottom: noisy images, baselines, the estimator, clean images.
     methods = list(restored)[::-1]
     rows = [*(restored[method] for method in methods), result.picture["clean"]]
     labels = [f"{method}\n{values_of(result, method).replace(', ', chr(10))}" for method in methods]

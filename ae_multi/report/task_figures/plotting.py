@@ -1,35 +1,49 @@
-"""What the pictures have in common."""
+"""Helpers and colours shared by the figures of tasks."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
-# Distinct in grey and to the colour-blind (Okabe & Ito): ours, and the floors in turn.
-OURS, FLOORS = "#0072B2", ("#D55E00", "0.45", "0.7")
+from ae_multi.tasks.result import Result
+
+# Distinct in greyscale and for colour-blind readers (Okabe & Ito).
+MODEL_COLOUR, BASELINE_COLOURS = "#0072B2", ("#D55E00", "0.45", "0.7")
 
 
-def heading(figure, result):
-    """The task's title over the whole figure, with the data below it."""
+def heading(figure: Figure, result: Result) -> None:
+    """Set the title of the figure: title of the task and name of the data."""
     title = f"{literal(result.title)} ({literal(result.data['name'])})"
     figure.suptitle(title, fontsize=12, fontweight="bold")
 
 
-def literal(text):
-    """``text`` for Matplotlib, to which dollar signs would mean a formula."""
+def literal(text: str) -> str:
+    """Return ``text`` with dollar signs escaped, which start a formula in Matplotlib."""
     return text.replace("$", r"\$")
 
 
-def mosaic(axes, rows, labels, gap=2, **colours):
-    """Images in rows, a label beside each row.
+def mosaic(
+    axes: Axes,
+    rows: Sequence[np.ndarray],
+    labels: Sequence[str],
+    gap: int = 2,
+    **colours: Any,
+) -> tuple[AxesImage, tuple[int, int]]:
+    """Draw images in rows, with a label beside each row.
 
     Args:
-        axes: where to draw.
-        rows: list of arrays (n, height, width) or (n, height, width, channels), whose channels
+        axes: axes to draw on.
+        rows: arrays of shape (n, height, width) or (n, height, width, channels), whose channels
             are averaged.
-        labels: a string for each row.
+        labels: a label for each row.
         gap: pixels between images.
-        colours: keywords of ``imshow``; by default dark on white, from 0 to 1.
+        **colours: keywords of ``imshow``; the default is dark on white, from 0 to 1.
 
     Returns:
-        What ``imshow`` returns, and the sheet's pitch (down, across) from image to image.
+        The result of ``imshow``, and the distance (down, across) between neighbouring images.
     """
     rows = [row.mean(axis=-1) if row.ndim == 4 else row for row in rows]
     images = np.stack(rows).astype(float)
@@ -39,28 +53,28 @@ def mosaic(axes, rows, labels, gap=2, **colours):
     for row in range(count):
         for column in range(columns):
             sheet[row * down :, column * across :][:height, :width] = images[row, column]
-    shown = axes.imshow(
+    image = axes.imshow(
         sheet, **{"cmap": "gray_r", "vmin": 0, "vmax": 1, "interpolation": "nearest", **colours}
     )
     axes.set_yticks([row * down + height / 2 for row in range(count)], labels, fontsize=9)
     bare(axes)
-    return shown, (down, across)
+    return image, (down, across)
 
 
-def bare(axes):
-    """No ticks along the bottom, no frame."""
+def bare(axes: Axes) -> None:
+    """Remove the ticks of the x axis and the frame."""
     axes.set_xticks([])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
 
 
-def open_frame(axes):
-    """A frame of two sides."""
+def open_frame(axes: Axes) -> None:
+    """Remove the top and right sides of the frame."""
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def values_of(result, method):
-    """A method's numbers as a label's second line: "PSNR 18.20 dB, SSIM 0.8100"."""
+def values_of(result: Result, method: str) -> str:
+    """Return the numbers of a method as text, such as "PSNR 18.20 dB, SSIM 0.8100"."""
     return ", ".join(
         f"{measure.name} {measure.text(value)}"
         for measure, value in zip(result.measures, result.rows[method], strict=True)

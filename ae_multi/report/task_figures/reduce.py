@@ -1,12 +1,18 @@
-"""Codes as points, and walks from one image to another through the codes between."""
+"""Figure of ``reduce``: codes as points, and interpolations between codes of images."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from ae_multi.report.task_figures.plotting import heading, mosaic, open_frame
+from ae_multi.tasks.result import Result
 
 
-def draw(result, figure):
+def draw(result: Result, figure: Figure) -> None:
     """Draw the latent space of a `Result` of ``reduce``."""
     picture = result.picture
     walks = picture["walks"]
@@ -19,26 +25,26 @@ def draw(result, figure):
         for walk, (start, end) in zip(walks, picture["ends"], strict=True)
     ]
     _, (_, across) = mosaic(right, rows, [""] * len(rows))
-    # The test images stand apart from what the decoder made.
+    # Lines separate the test images from decoded images.
     for edge in (across - 1.5, (rows[0].shape[0] - 1) * across - 1.5):
         right.axvline(edge, color="0.5", linewidth=1)
-    right.set_title("walks through latent space, between two test images each", fontsize=10)
-    ours, floor, *_ = result.rows
+    right.set_title("interpolations in latent space between two test images", fontsize=10)
+    model, baseline, *_ = result.rows
     figure.supxlabel(
-        f"test MSE: {ours} {result.rows[ours][0]:.5f}, {floor} {result.rows[floor][0]:.5f}",
+        f"test MSE: {model} {result.rows[model][0]:.5f}, {baseline} {result.rows[baseline][0]:.5f}",
         fontsize=10,
     )
 
 
-def _scatter(axes, picture):
+def _scatter(axes: Axes, picture: Mapping[str, Any]) -> None:
     points, labels = picture["points"], picture["labels"]
-    if points.shape[1] == 1:  # a single code: spread out by class
+    if points.shape[1] == 1:  # a single code: the class is the second axis
         points = np.column_stack([points[:, 0], labels])
     classes = np.unique(labels)
     colours = colormaps["tab10" if len(classes) <= 10 else "viridis"].resampled(len(classes))
-    for place, each in enumerate(classes):
+    for index, each in enumerate(classes):
         chosen = points[labels == each]
-        axes.scatter(*chosen.T, s=14, color=colours(place), alpha=0.65, linewidth=0, label=each)
+        axes.scatter(*chosen.T, s=14, color=colours(index), alpha=0.65, linewidth=0, label=each)
         axes.annotate(
             str(each),
             np.median(chosen, axis=0),
@@ -49,7 +55,7 @@ def _scatter(axes, picture):
             bbox={
                 "boxstyle": "circle,pad=0.15",
                 "fc": "white",
-                "ec": colours(place),
+                "ec": colours(index),
                 "alpha": 0.85,
             },
         )

@@ -1,14 +1,16 @@
-"""Images, the masks that were wanted, and those that were found."""
+"""Figure of ``segment``: images, true masks and predicted masks."""
 
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from ae_multi.report.task_figures.plotting import heading, mosaic, values_of
+from ae_multi.tasks.result import Result
 
-_RIGHT, _MISSED, _FALSE = "#009E73", "#0072B2", "#D55E00"
+_TRUE_POSITIVE, _FALSE_NEGATIVE, _FALSE_POSITIVE = "#009E73", "#0072B2", "#D55E00"
 
 
-def draw(result, figure):
+def draw(result: Result, figure: Figure) -> None:
     """Draw the masks of a `Result` of ``segment``."""
     picture = result.picture
     images, truth = picture["images"], picture["truth"]
@@ -22,17 +24,21 @@ def draw(result, figure):
     _, (down, across) = mosaic(axes, rows, labels, cmap="gray")
     axes.set_facecolor("none")
     for row, masks in enumerate([truth, *picture["masks"].values()], start=1):
-        for column, (found, expected) in enumerate(zip(masks, truth, strict=True)):
+        for column, (predicted, expected) in enumerate(zip(masks, truth, strict=True)):
             top, left = row * down, column * across
             height, width = expected.shape
             axes.imshow(
-                _overlay(images[column, ..., 0], found, expected),
+                _overlay(images[column, ..., 0], predicted, expected),
                 extent=(left - 0.5, left + width - 0.5, top + height - 0.5, top - 0.5),
                 interpolation="nearest",
             )
     axes.set_xlim(-0.5, across * len(images) - 2.5)
     axes.set_ylim(down * len(labels) - 2.5, -0.5)
-    meaning = {"found": _RIGHT, "missed": _MISSED, "not the digit": _FALSE}
+    meaning = {
+        "correct": _TRUE_POSITIVE,
+        "missed": _FALSE_NEGATIVE,
+        "not the digit": _FALSE_POSITIVE,
+    }
     figure.legend(
         handles=[Patch(color=colour, label=word) for word, colour in meaning.items()],
         loc="outside lower center",
@@ -42,13 +48,13 @@ def draw(result, figure):
     )
 
 
-def _overlay(image, found, expected):
-    """The image in grey, and what was found, missed and mistaken in colour."""
+def _overlay(image: np.ndarray, predicted: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Return the grey image with coloured true positives, false negatives and false positives."""
     colours = np.repeat(0.75 * image[..., np.newaxis], 3, axis=-1)
     for where, colour in (
-        (found & expected, _RIGHT),
-        (expected & ~found, _MISSED),
-        (found & ~expected, _FALSE),
+        (predicted & expected, _TRUE_POSITIVE),
+        (expected & ~predicted, _FALSE_NEGATIVE),
+        (predicted & ~expected, _FALSE_POSITIVE),
     ):
         rgb = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
         colours[where] = 0.2 * colours[where] + 0.8 * rgb
