@@ -1,22 +1,25 @@
-"""``ae-multi reduce``: fewer numbers for each image."""
+"""``ae-multi reduce``: encode images as short codes."""
+
+import argparse
 
 from ae_multi.cli.options import sizes
 from ae_multi.cli.tasks import add_task_options, run_task
 
 
-def add_options(parser):
-    """What can be asked for."""
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
     parser.add_argument("--codes", type=int, default=9, metavar="N", help="code size (default: 9)")
     parser.add_argument(
         "--hidden",
         type=sizes,
         default="auto",
         metavar="SIZES",
-        help="layers between pixels and code, 1000,500,250 or others (default: the estimator's)",
+        help="comma-separated sizes of the hidden layers of the encoder, such as 1000,500,250 "
+        "(default: those of AutoencoderTransformer)",
     )
     add_task_options(parser)
 
 
-def run(options):
+def run(options: argparse.Namespace) -> int:
     """Run the task; return 0."""
     return run_task("reduce", options, codes=options.codes, hidden=options.hidden)
