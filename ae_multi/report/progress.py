@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -90,13 +90,13 @@ class JobProgress:
         self._tasks: dict[str, TaskID] = {}
         self._stopped = threading.Event()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self._bars.start()
         if not self._live:
             threading.Thread(target=self._write_lines, daemon=True).start()
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         self._stopped.set()
         self._bars.stop()
 
