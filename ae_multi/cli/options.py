@@ -53,7 +53,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data-path",
         metavar="PATH",
-        help="folder with the IDX files of MNIST, or an mnist.npz (default: the environment "
+        help="folder with the IDX files of MNIST, or an mnist.npz (also set by the environment "
         "variable AE_MULTI_MNIST)",
     )
 

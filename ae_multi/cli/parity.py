@@ -38,7 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data-path",
         metavar="PATH",
-        help="folder with the IDX files of MNIST, or an mnist.npz (default: the environment "
+        help="folder with the IDX files of MNIST, or an mnist.npz (also set by the environment "
         "variable AE_MULTI_MNIST)",
     )
     parser.add_argument(
@@ -54,7 +54,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=_shape,
         action="append",
         metavar="N,N,N",
-        help="shape of one sample, for inputs drawn from the seed; replaces --data",
+        help="shape of one sample, repeated for each input of the model, for inputs drawn from "
+        "the seed; replaces --data",
     )
     add_backend_options(parser)
     parser.add_argument(
@@ -103,7 +104,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--script",
         type=Path,
         metavar="FILE.py",
-        help="write a script that reproduces the first divergence with Keras alone",
+        help="write a script that reproduces the first divergence of a layer, a gradient, a weight "
+        "or a loss with Keras alone",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON")
     parser.add_argument(
