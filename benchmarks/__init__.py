@@ -1,23 +1,37 @@
-"""How fast the package is, and how good: beside loops by hand, Keras's own `fit`, peers and floors.
+"""Benchmarks of speed and quality.
 
-    throughput    samples per second in training, encoding and reconstructing; ``nox -s bench``
-    scaling       training against batch size, width, samples and threads; ``nox -s scaling``
-    checkpoints   what checkpoints cost a training; ``nox -s checkpoints``
-    contenders    who is timed, and the check that all compute the same
-    gpu           parity, steps and throughput in ten minutes of a GPU; ``python -m benchmarks.gpu``
-    cold_start    the first second: imports, first epochs, memory
-    limits        what the arithmetic and the memory of the machine allow
-    native/       loops written by hand, one for each framework
-    quality       the tasks with their defaults, over seeds and backends; ``nox -s quality``
-    quality_targets  what is measured there, and the targets to reach
-    odds          outliers in eight tables, beside PCA and nearest neighbors
-    exports       every format from every backend, and how far off; ``nox -s exports``
-    exported      what is exported there
-    peers/        other libraries' autoencoders
-    command       what the commands that measure have in common
-    mnist_sample  writes the sample of MNIST that the package bundles
-    results/      what was recorded
+Speed is compared with hand-written training loops, Keras's `fit` and other libraries; quality is
+compared with standard baselines.
 
-A parent without a framework starts one process after another, so that nothing is timed while
-anything else runs.
+    throughput         training, encoding and reconstructing, samples per second; ``nox -s bench``
+    steps              time of one training step, for each plan; ``nox -s steps``
+    fit_time           time of the complete call of `fit`; ``nox -s fit_time``
+    precision          TF32 and bfloat16 compared with float32; ``nox -s precision``
+    scaling            training against batch size, width, samples, threads; ``nox -s scaling``
+    data_scaling       cost of a sample against the number of samples
+    checkpoints        cost of checkpoints; ``nox -s checkpoints``
+    gpu                parity, steps and throughput on a GPU; ``python -m benchmarks.gpu``
+    contenders         the trainings that are timed, and the check that their losses are equal
+    cold_start         imports, first epochs, memory
+    limits             upper bounds from the arithmetic and the memory bandwidth of the machine
+    networks           the networks that are timed, and their data
+    native/            a hand-written training loop for each framework
+    peers/, peer       autoencoders of other libraries
+    quality            the tasks with their defaults, over seeds and backends; ``nox -s quality``
+    quality_targets    the measures of `quality`, and the required and target values
+    odds               outliers in eight tables, compared with PCA and nearest neighbors
+    ablations          selection of defaults on training data; ``nox -s choices``
+    ablation           one trial of `ablations`; its settings are in ablation_settings
+    score              selection of the detector's score, a part of `ablations`
+    splits             splits of the training data for `ablations`
+    exports, exported  every export format from every backend; ``nox -s exports``
+    figures            figures of `throughput` and `scaling`
+    documents          writes recorded results into the tables of the documents
+    mnist_sample       writes the bundled sample of MNIST
+    command            options and functions that the commands share
+    processes          runs one measurement in a separate process
+    results/           recorded results
+
+A parent process without a framework starts one process after another, so that nothing else runs
+while something is timed.
 """

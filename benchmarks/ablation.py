@@ -1,10 +1,10 @@
-"""One trial: a task with other parameters than its own, on training data alone."""
+"""One trial: a task with changed parameters, on training data alone."""
 
 import inspect
 import statistics
 import time
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ae_multi.tasks.result import Options
 from benchmarks.quality_targets import ROWS, task_of
@@ -13,51 +13,52 @@ from benchmarks.splits import tables_without_test_rows, without_test_images
 
 @dataclass(frozen=True)
 class AblationOptions(Options):
-    """What a task is asked in a trial: other data to score, other parameters.
+    """Options of a task in a trial: evaluation data from the training set, changed parameters.
 
     Attributes:
-        parameters: of the task's estimator, by name.
+        parameters: dict of parameter name to value, for the task's estimator.
     """
 
     parameters: dict = field(default_factory=dict)
 
     def load(self):
-        """The training images in two parts, of which the second stands for the test images."""
+        """Load the training images and split them; the second split replaces the test images."""
         return without_test_images(super().load())
 
     def training(self, epochs="auto"):
-        """As `Options.training`, and what is tried."""
+        """Return the keywords of `Options.training`, updated with the changed parameters."""
         return {**super().training(epochs), **self.parameters}
 
 
-def measure(row, parameters, seeds=1):
-    """One trial on this process's backend.
+def measure(row: str, parameters: dict[str, Any], seeds: int = 1) -> dict[str, Any]:
+    """Run one trial on the backend of this process.
 
     Args:
         row: a name of `benchmarks.quality_targets.ROWS`.
-        parameters: what differs from the defaults: the task's own keywords, and its estimator's.
-        seeds: how many, from 0 on; of weights, order, noise and clutter.
+        parameters: values that differ from the defaults, keywords of the task or parameters of
+            its estimator.
+        seeds: number of seeds, from 0 on, of weights, batch order, noise and clutter.
 
     Returns:
-        Dict of ``value``, the row's measure on the part that was not learned from, its mean over
-        ``values`` of each seed; ``epochs``, of the middle one where there are several trainings;
-        ``seconds`` of the trainings of one seed, and ``provenance``.
+        Dict of ``value``, the row's measure on the evaluation split, the mean over ``values`` of
+        each seed; ``epochs``, the median over the trainings; ``seconds`` of the trainings of one
+        seed; and ``provenance``.
     """
-    asked = ROWS[row]
-    runs = _on_tables if asked.task == "odds" else _on_images
-    found = [list(runs(asked, parameters, seed)) for seed in range(seeds)]
-    values = [asked.factor * statistics.fmean(run.value for run in each) for each in found]
+    target = ROWS[row]
+    runs_of = _on_tables if target.task == "odds" else _on_images
+    by_seed = [list(runs_of(target, parameters, seed)) for seed in range(seeds)]
+    values = [target.factor * statistics.fmean(run.value for run in runs) for runs in by_seed]
     return {
         "value": statistics.fmean(values),
         "values": values,
-        "epochs": statistics.median_low(run.epochs for run in found[-1]),
-        "seconds": sum(run.seconds for run in found[-1]),
-        "provenance": found[-1][0].provenance,
+        "epochs": statistics.median_low(run.epochs for run in by_seed[-1]),
+        "seconds": sum(run.seconds for run in by_seed[-1]),
+        "provenance": by_seed[-1][0].provenance,
     }
 
 
 class _Run(NamedTuple):
-    """What one training came to."""
+    """Result of one training."""
 
     value: float
     epochs: int
@@ -65,20 +66,21 @@ class _Run(NamedTuple):
     provenance: dict
 
 
-def _on_images(asked, parameters, seed):
-    """The task for each of its keywords."""
-    task = task_of(asked)
+def _on_images(target, parameters, seed):
+    """Run the task with each of the row's keywords."""
+    task = task_of(target)
     known = inspect.signature(task).parameters
-    own = {name: value for name, value in parameters.items() if name in known}
-    others = {name: value for name, value in parameters.items() if name not in known}
-    for keywords in asked.keywords:
-        result = task(AblationOptions(seed=seed, parameters=others), **{**keywords, **own})
+    of_task = {name: value for name, value in parameters.items() if name in known}
+    of_estimator = {name: value for name, value in parameters.items() if name not in known}
+    for keywords in target.keywords:
+        options = AblationOptions(seed=seed, parameters=of_estimator)
+        result = task(options, **{**keywords, **of_task})
         value = float(next(iter(result.rows.values()))[0])
         yield _Run(value, result.settings["epochs"], result.seconds, result.provenance)
 
 
-def _on_tables(asked, parameters, seed):
-    """The detector on each of the tables."""
+def _on_tables(target, parameters, seed):
+    """Run the detector on each of the tables."""
     from sklearn.metrics import roc_auc_score
 
     from ae_multi import AnomalyDetector

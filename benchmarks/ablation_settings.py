@@ -1,20 +1,20 @@
-"""Which networks and trainings of the tasks were tried, and what came of it.
+"""Networks and training settings that were tried for the tasks, and the table of their results.
 
-A trial learns from the first five sixths of the training images and is scored on the others.
+A trial trains on the first five sixths of the training images and is evaluated on the others.
 """
 
 from rich.table import Table
 
 from benchmarks.quality_targets import ROWS
 
-# The network and the training that go with masked pixels.
+# The network and the training that `features` uses with masked pixels.
 _WIDE = {"hidden": [1000, 500, 250], "learning_rate": 2e-3, "epochs": 10}
-# What is usual.
+# Common choices.
 _PLAIN = {"activation": "relu", "batch_size": 128}
 _DETECTORS = (
     {}, {"learning_rate": 2e-3}, {"hidden": [512, 128]}, {"latent_dim": 8}, {"latent_dim": 32},
 )  # fmt: skip
-# What differs from the defaults, which are tried first.
+# Dict of row to the changes of the defaults; the empty change, the defaults, comes first.
 ABLATIONS = {
     "reduce-9": ({}, {"batch_size": 128}, _PLAIN, {"hidden": [256]}, {"hidden": [512, 256]}),
     "reduce-32": (
@@ -40,18 +40,18 @@ ABLATIONS = {
         {"filters": [16, 32, 64], "stride": 1},
     ),
 }  # fmt: skip
-# Where one seed does not tell one from the other.
+# Numbers of seeds of the rows where the settings differ by less than the spread over seeds.
 SEEDS = {"features-9": 3, "odds": 3}
 
 
 def words(parameters):
-    """Parameters as a line of text."""
+    """Format parameters as one line of text."""
     each = (f"{name} {_text(value)}" for name, value in parameters.items())
     return ", ".join(each) or "the defaults"
 
 
 def lines(trials):
-    """What the table says of each trial, as texts; rows in the order of `ABLATIONS`."""
+    """Yield the cells of the table for each trial, strings, in the order of `ABLATIONS`."""
     for name in ABLATIONS:
         row = ROWS[name]
         for trial in (each for each in trials if each["row"] == name):
@@ -66,13 +66,13 @@ def lines(trials):
 
 
 def table(trials):
-    """A line for each trial."""
-    made = Table("task", title="Tried on a part of the training images", title_justify="left")
-    for name in ("tried", "measure", "on images kept aside", "epochs", "seconds"):
-        made.add_column(name, justify="left" if name in ("tried", "measure") else "right")
-    for texts in lines(trials):
-        made.add_row(*texts)
-    return made
+    """Return a table with a row for each trial."""
+    result = Table("task", title="Trials on a split of the training images", title_justify="left")
+    for name in ("tried", "measure", "on the evaluation split", "epochs", "seconds"):
+        result.add_column(name, justify="left" if name in ("tried", "measure") else "right")
+    for cells in lines(trials):
+        result.add_row(*cells)
+    return result
 
 
 def _text(value):

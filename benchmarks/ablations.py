@@ -1,10 +1,10 @@
-"""How defaults were chosen, on training data alone: ``nox -s choices``.
+"""Selection of the defaults on training data alone: ``nox -s choices``.
 
-One part of the training data is learned from, another is scored, and no test sample is looked at.
-Labels of the part that is scored tell what is strange in it, or what belongs to which class, as
-they would in an afternoon of trying out. Of the detector it is what its score is made of
-(`benchmarks.score`), of the other tasks networks and trainings (`benchmarks.ablation_settings`).
-Where ``--json`` names a file that is there, what it has is not measured again.
+One split of the training data is for training, another for evaluation, and no test sample is
+used. The labels of the evaluation split are used, as they would be when settings are tried out by
+hand. For the detector the terms of its score are compared (`benchmarks.score`), and for all tasks
+networks and training settings (`benchmarks.ablation_settings`). Measurements that the file of
+``--json`` already holds are not repeated.
 """
 
 import argparse
@@ -25,7 +25,7 @@ ROWS = tuple(dict.fromkeys((*score.ROWS, *ablation_settings.ABLATIONS)))
 
 
 def main(arguments=None):
-    """Measure what is missing of the rows asked for, print tables, and return the exit status."""
+    """Measure the missing trials of the selected rows, print tables, and return the exit status."""
     options = _parser().parse_args(arguments)
     return status_of("choices", lambda: _measure_all(options))
 
@@ -44,24 +44,24 @@ def _measure_all(options):
 
     def measured(job, cores):
         module = "ablation" if "parameters" in job else "score"
-        found = run(interpreters.python(backend), backend, module, job, options.device, cores)
-        return {**job, "backend": backend, **found}
+        result = run(interpreters.python(backend), backend, module, job, options.device, cores)
+        return {**job, "backend": backend, **result}
 
     with console(stderr=True).status("starting") as status:
-        for number, found in enumerate(with_cores(measured, missing, options.jobs), 1):
+        for number, result in enumerate(with_cores(measured, missing, options.jobs), 1):
             status.update(f"{number} of {len(missing)} done")
-            recorded["trials" if "parameters" in found else "scores"].append(found)
+            recorded["trials" if "parameters" in result else "scores"].append(result)
             if options.json:
                 write_json(options.json, recorded)
-    for found in recorded["scores"]:
-        console().print(score.table(found))
+    for result in recorded["scores"]:
+        console().print(score.table(result))
     if recorded["trials"]:
         console().print(ablation_settings.table(recorded["trials"]))
     return 0
 
 
 def _jobs(row):
-    """What has to be measured for a row, each with what its ``measure`` is given."""
+    """Return the jobs of a row, each a dict of the keywords of ``measure``."""
     if row == "odds" and not os.environ.get("AE_MULTI_ODDS"):
         return []
     seeds = ablation_settings.SEEDS.get(row, 1)
@@ -72,19 +72,20 @@ def _jobs(row):
     return [*([{"row": row}] if row in score.ROWS else []), *jobs]
 
 
-def _job(found):
-    return {name: found[name] for name in ("row", "parameters", "seeds") if name in found}
+def _job(result):
+    """Return the job that a recorded result belongs to."""
+    return {name: result[name] for name in ("row", "parameters", "seeds") if name in result}
 
 
 def _parser():
     parser = argparse.ArgumentParser(prog="choices", description=__doc__.partition("\n")[0])
-    add_run_options(parser, "read what is there, write all of it")
+    add_run_options(parser, "read recorded results from this file and add the new ones")
     parser.add_argument(
         "--rows",
         type=comma_separated,
         default=ROWS,
         metavar="NAMES",
-        help=f"some of {', '.join(ROWS)} (default: all)",
+        help=f"comma-separated rows: {', '.join(ROWS)} (default: all)",
     )
     add_jobs_option(parser)
     return parser

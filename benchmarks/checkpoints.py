@@ -1,16 +1,16 @@
-"""What checkpoints cost: ``nox -s checkpoints``.
+"""Cost of checkpoints: ``nox -s checkpoints``.
 
-DeepAutoencoder on MNIST in batches of 128, at native speed, on each backend. One training takes a
-checkpoint after every other epoch, so that epochs with one and epochs without alternate, and what
-else the machine does meets both alike. An epoch is counted from the end of the one before: the
-copy of the state, and the thread that writes it while training goes on, fall within it.
+DeepAutoencoder on MNIST in batches of 128, at native speed, on each backend. One training writes a
+checkpoint after every other epoch. Epochs with and without a checkpoint alternate, so that other
+load on the machine affects both equally. An epoch is timed from the end of the previous one: it
+includes the copy of the state, and the thread that writes it while the training continues.
 
-    share      how much longer an epoch with a checkpoint takes: the median over pairs
-    cpu        how much more of the processor it takes, likewise; other work delays it less
-    copy       seconds that training waits for the copy of its state
+    share      relative increase of the time of an epoch with a checkpoint: the median over pairs
+    cpu        relative increase of its processor time, which other load affects less
+    copy       seconds that the training waits for the copy of its state
     write      seconds until a checkpoint is on the disk
-    restore    seconds of a `fit` that finds its training ended: build, data to the device and
-               their digest, checkpoint read and put back, everything but imports
+    restore    seconds of a `fit` whose training has already ended: build, transfer of the data to
+               the device and their digest, checkpoint read and restored; all but imports
 """
 
 import argparse
@@ -36,8 +36,14 @@ _COLUMNS = {
 def main(arguments=None):
     """Measure every backend and print a table; return the exit status."""
     parser = argparse.ArgumentParser(prog="checkpoints", description=__doc__.partition("\n")[0])
-    add_run_options(parser, "write all of it as JSON")
-    parser.add_argument("--pairs", type=int, default=20, metavar="N", help="default: 20")
+    add_run_options(parser, "write the results as JSON")
+    parser.add_argument(
+        "--pairs",
+        type=int,
+        default=20,
+        metavar="N",
+        help="pairs of epochs with and without a checkpoint (default: 20)",
+    )
     options = parser.parse_args(arguments)
     return status_of("checkpoints", lambda: _measure_all(options))
 
@@ -50,8 +56,8 @@ def _measure_all(options):
         for backend in interpreters.available()[0]:
             status.update(backend)
             job, python = {"pairs": options.pairs}, interpreters.python(backend)
-            found = run(python, backend, "checkpoints", job, options.device)
-            recorded["results"].append(found)
+            result = run(python, backend, "checkpoints", job, options.device)
+            recorded["results"].append(result)
             if options.json:
                 write_json(options.json, recorded)
     console().print(_table(recorded["results"]))
@@ -59,7 +65,15 @@ def _measure_all(options):
 
 
 def measure(pairs):
-    """What checkpoints cost on this process's backend, as plain values."""
+    """Measure the cost of checkpoints on the backend of this process.
+
+    Args:
+        pairs: pairs of epochs with and without a checkpoint.
+
+    Returns:
+        Dict of plain values: the environment, medians in seconds, ``share`` and ``cpu_share``,
+        and the times of all pairs.
+    """
     import itertools
     import statistics
     import tempfile
@@ -69,22 +83,21 @@ def measure(pairs):
     import numpy as np
 
     from ae_multi._keras import keras
-    from ae_multi.checkpoints import Folder
+    from ae_multi.checkpoints import Folder, state
     from ae_multi.environment import describe_backend
-    from ae_multi.checkpoints import state
     from benchmarks.networks import images, network
 
     x, data = images()
     x = x.copy()
-    stamps, writes, real = [], [], Folder.write
+    stamps, writes, write = [], [], Folder.write
 
     class Stamps(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             stamps.append((time.perf_counter(), time.process_time()))
 
-    def timed(*arguments):
+    def timed_write(*arguments):
         begin = time.perf_counter()
-        real(*arguments)
+        write(*arguments)
         writes.append(time.perf_counter() - begin)
 
     def fit(folder):
@@ -102,15 +115,15 @@ def measure(pairs):
         )
         return model, history, time.perf_counter() - begin
 
-    Folder.write = timed
+    Folder.write = timed_write
     with tempfile.TemporaryDirectory() as root:
         model, history, _ = fit(Path(root) / "saved")
         size = max(path.stat().st_size for path in Path(root).rglob("*.checkpoint"))
         restores = [fit(Path(root) / "saved")[2] for _ in range(3)]
-    # After epochs 2, 4, ... one is taken: the epochs after these have its cost. The first epoch
-    # compiles and has no stamp before it.
-    lasted = [np.subtract(after, before) for before, after in itertools.pairwise(stamps)]
-    both = np.stack([lasted[1::2], lasted[0:-1:2]])  # (with and without, pairs, clock and cpu)
+    # Checkpoints are taken after epochs 2, 4, ..., so that epochs 3, 5, ... include their cost. The
+    # first epoch includes compilation and has no stamp before it.
+    times = [np.subtract(after, before) for before, after in itertools.pairwise(stamps)]
+    both = np.stack([times[1::2], times[0:-1:2]])  # (with and without, pairs, clock and cpu)
     share, cpu_share = np.median(both[0] / both[1], axis=0) - 1
     return {
         "backend": keras.config.backend(),
@@ -142,7 +155,7 @@ def _median(function):
 
 
 def _table(results):
-    table = plain_table("What a checkpoint after each epoch costs")
+    table = plain_table("Cost of a checkpoint after each epoch")
     table.add_column("backend")
     for name, _ in _COLUMNS.values():
         table.add_column(name, justify="right")

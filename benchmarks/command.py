@@ -1,6 +1,9 @@
-"""What the commands that measure have in common: options, figures gone on with."""
+"""Options and functions that the commands of the benchmarks share."""
 
+import argparse
+import os
 from pathlib import Path
+from typing import Any
 
 from ae_multi.cli.options import add_backend_options, interpreters_of
 from ae_multi.environment import describe_machine
@@ -12,68 +15,89 @@ from ae_multi.report.tables import console
 from benchmarks.processes import run
 
 
-def add_run_options(parser, json_help):
-    """Backends, device and where to write."""
+def add_run_options(parser: argparse.ArgumentParser, json_help: str) -> None:
+    """Add ``--backends``, ``--python``, ``--device`` and ``--json``.
+
+    Args:
+        parser: the parser.
+        json_help: help text of ``--json``.
+    """
     add_backend_options(parser)
-    parser.add_argument("--device", choices=["cpu", "gpu"], help="default: what there is")
+    parser.add_argument(
+        "--device", choices=["cpu", "gpu"], help="device (default: a GPU if there is one)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help=json_help)
 
 
-def add_jobs_option(parser):
-    """How many processes at once."""
+def add_jobs_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--jobs``."""
     parser.add_argument(
         "--jobs",
         type=int,
         default=1,
         metavar="N",
-        help="so many runs at once, each with cores of its own (default: 1)",
+        help="number of runs in parallel, each on its own processor cores (default: 1)",
     )
 
 
-def check_paths(json_path=None, figure=None):
-    """Raise `InputError` where what was measured could not be written."""
+def check_paths(
+    json_path: os.PathLike[str] | str | None = None, figure: os.PathLike[str] | str | None = None
+) -> None:
+    """Raise an `InputError` if a file of results could not be written.
+
+    Args:
+        json_path: path of the JSON file, or None.
+        figure: path of the figure, or None.
+    """
     for path, what in ((json_path, "the JSON"), (figure, "the figure")):
         if path:
             check_writable(path, what)
 
 
-def recorded_before(path, what, missing=None):
-    """The list ``what`` in the JSON file ``path``; empty where there is no such file.
+def recorded_before(
+    path: Path | None, what: str, missing: list[dict] | None = None
+) -> list[dict[str, Any]]:
+    """Read the list ``what`` from a JSON file of recorded results.
 
     Args:
-        path: a file, or None.
-        what: a name.
-        missing: what stands for a list that the file does not have, if it may be without.
+        path: the file, or None. Without a file the list is empty.
+        what: key of the list.
+        missing: value if the file lacks the key; None if the key is required.
+
+    Raises:
+        InputError: the file does not hold such a list of dicts.
     """
     if not path or not path.exists():
         return []
-    before = json.read(path, "what was measured before")
-    found = before.get(what, missing) if isinstance(before, dict) else None
-    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+    content = json.read(path, "a file of recorded results")
+    rows = content.get(what, missing) if isinstance(content, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise InputError(f"Expected {path} to hold the list {what}. Received: other JSON.")
-    return found
+    return rows
 
 
-def measure_models(options, module, job):
-    """``measure`` of ``benchmarks.MODULE`` for each backend and model that was asked for.
+def measure_models(options: argparse.Namespace, module: str, job: dict[str, Any]) -> dict[str, Any]:
+    """Call ``measure`` of ``benchmarks.MODULE`` for each selected backend and model.
 
     Args:
-        options: what was asked for, with ``model`` beside what `add_run_options` adds.
-        module: its name.
-        job: keywords of ``measure`` besides ``model``.
+        options: the parsed options of `add_run_options`, and ``model``.
+        module: name of the module.
+        job: keywords of ``measure`` except ``model``.
 
     Returns:
-        Dict of ``machine`` and ``results``; the JSON that was asked for is written after each.
+        Dict of ``machine`` and ``results``. It is written to the file of ``--json`` after each
+        measurement.
     """
     interpreters = interpreters_of(options)
-    recorded = {"machine": describe_machine(), "results": []}
+    recorded: dict[str, Any] = {"machine": describe_machine(), "results": []}
     with console(stderr=True).status("starting") as status:
         for backend in interpreters.available()[0]:
             for model in options.model:
                 status.update(f"{backend}: {model}")
-                asked = {"model": model, **job}
-                found = run(interpreters.python(backend), backend, module, asked, options.device)
-                recorded["results"].append({**found, "date": recorded["machine"]["date"]})
+                keywords = {"model": model, **job}
+                python = interpreters.python(backend)
+                result = run(python, backend, module, keywords, options.device)
+                recorded["results"].append({**result, "date": recorded["machine"]["date"]})
                 if options.json:
                     write_json(options.json, recorded)
     return recorded

@@ -1,11 +1,11 @@
-"""Who is timed: a loop by hand, this package and Keras's own `fit`, on one network and data.
+"""Contenders: a hand-written loop, this package and Keras's `fit`, on the same network and data.
 
-    native      a loop written by hand for the framework, `benchmarks/native/`, in the way that is
+    native      a hand-written loop for the framework, `benchmarks/native/`, in the variant that is
                 fastest for the network
-    ours        `Autoencoder.fit`, by the plan that a long training chooses
+    ours        `Autoencoder.fit`, with the plan that a long training chooses
     keras.fit   the same layers as a plain `keras.Sequential`, trained by `keras.Model.fit`
 
-Training is timed from the second epoch of a fit on, when the data are in place and all is
+Training is timed from the second epoch on, when the data is on the device and everything is
 compiled.
 """
 
@@ -21,7 +21,7 @@ from ae_multi.backends.layer_queries import has_convolutions
 from ae_multi.training.loop import BatchOrder
 from benchmarks.native.description import describe
 
-# A plan is chosen for a thousand epochs, of at most so many steps.
+# Most steps in an epoch of the training of a thousand epochs for which a plan is chosen.
 _CHOSEN = 500
 
 
@@ -29,16 +29,19 @@ class Contenders:
     """The contenders for one network.
 
     Args:
-        make: function that returns the compiled `Autoencoder`, the same each time.
+        make: function that returns a compiled `Autoencoder`, each time with the same weights.
         x: samples.
         batch_size: samples in a step.
-        checked: over so many steps the losses have to be the same.
+        checked: number of first steps over which the losses of all contenders have to be equal.
 
     Attributes:
-        way: the way that the loop by hand runs.
+        way: name of the variant of the hand-written loop.
         ours: the `Autoencoder`.
         theirs: the plain Keras model.
-        plan: the `Plan` that a long training of ours chose.
+        plan: the `Plan` that a long training of ``ours`` chooses.
+
+    Raises:
+        AssertionError: the losses differ.
     """
 
     def __init__(self, make, x, batch_size, checked=10):
@@ -53,7 +56,7 @@ class Contenders:
         self.plan = chosen(self.ours, x, batch_size)
 
     def train(self, name, epochs):
-        """Train so many epochs; return the seconds that each took."""
+        """Train a contender for a number of epochs; return the seconds of each epoch."""
         if name == "native":
             return [seconds(self._native_epoch) for _ in range(epochs)]
         clock = Clock()
@@ -65,27 +68,28 @@ class Contenders:
         return clock.seconds[1:]
 
     def compare(self, names=("native", "ours", "keras.fit"), repeats=5, least=0.0):
-        """Samples per second of each in training: medians over epochs taken in turns.
+        """Return the samples per second of each contender in training.
 
-        Another one begins each turn, so that none is always timed after the same.
+        They are medians over epochs. The contenders take turns, and each turn starts with another
+        one, so that none is always timed after the same.
 
         Args:
-            names: contenders.
-            repeats: turns of each.
-            least: a turn takes at least about so many seconds.
+            names: names of the contenders.
+            repeats: number of turns.
+            least: minimum duration of a contender's turn in seconds, approximately.
         """
-        # One epoch of each to compile what is left, which tells how long one takes. A single turn
-        # is for epochs so long that a fit's second one is all that is waited for.
+        # One epoch of each completes the compilation and measures the duration of an epoch. With a
+        # single turn, for very long epochs, only the second epoch of one fit is timed.
         epochs = dict.fromkeys(names, 1)
         for name in names if repeats > 1 else ():
             once = self.train(name, 1)[0]
             epochs[name] = max(1, round(least / max(once, 1e-4)))
-        found = {name: [] for name in names}
+        times = {name: [] for name in names}
         for turn in range(repeats):
             first = turn % len(names)
             for name in (*names[first:], *names[:first]):
-                found[name] += self.train(name, epochs[name])
-        return {name: len(self.x) / float(np.median(times)) for name, times in found.items()}
+                times[name] += self.train(name, epochs[name])
+        return {name: len(self.x) / float(np.median(each)) for name, each in times.items()}
 
     def _native_epoch(self):
         for rows in self._order.epoch(0):
@@ -93,7 +97,7 @@ class Contenders:
                 self._native(rows)
 
     def _check_same(self, steps):
-        """Some steps without shuffling: the same losses, or the timing means nothing."""
+        """Run some steps without shuffling and check that all contenders have equal losses."""
         few = self.x[: steps * self.batch_size]
         losses = [
             self.ours.fit(few, shuffle=False, **self._fitting).history["loss"][0],
@@ -110,27 +114,30 @@ class Contenders:
 
 
 def chosen(model, x, batch_size):
-    """The `Plan` that a long training of an `Autoencoder` chooses; it is trained for a while."""
+    """Return the `Plan` that a long training of a model chooses; the model is trained briefly."""
     steps = min(-(-len(x) // batch_size), _CHOSEN)
     fitting = {"batch_size": batch_size, "steps_per_epoch": steps, "verbose": 0}
     return model.fit(x, epochs=1000, callbacks=[_OneEpoch()], **fitting).plan
 
 
 def plain(model):
-    """The layers of an `Autoencoder` as a plain Keras model."""
+    """Return the layers of an `Autoencoder` as a compiled plain Keras model."""
     shape = model.encoder.input_shape[1:]
-    made = keras.Sequential([keras.Input(shape), *model.encoder.layers, *model.decoder.layers])
-    made.compile(keras.optimizers.Adam(1e-3), "mse")
-    return made
+    result = keras.Sequential([keras.Input(shape), *model.encoder.layers, *model.decoder.layers])
+    result.compile(keras.optimizers.Adam(1e-3), "mse")
+    return result
 
 
 def native(model, x, way=None):
-    """The loop by hand: a function of int32 (steps, batch) that returns each step's loss.
+    """Return the hand-written loop for a model.
 
     Args:
-        model: the `Autoencoder` that it equals.
+        model: an `Autoencoder`.
         x: samples.
-        way: a name among the ways of `benchmarks.native`, or None for the first.
+        way: name of a variant of `benchmarks.native`, or None for the first.
+
+    Returns:
+        Function of int32 (steps, batch), indices of samples, that returns the loss of each step.
     """
     module = _loop()
     layers = describe([*model.encoder.layers, *model.decoder.layers])
@@ -138,28 +145,28 @@ def native(model, x, way=None):
 
 
 def ways(model):
-    """Names of the ways in which the loop by hand can run."""
+    """Return the names of the variants of the hand-written loop that the model can use."""
     return [way for way in _loop().WAYS if not (way == "xla" and _never_compiles(model))]
 
 
 def fastest_way(model, x, order):
-    """The way in which the loop by hand is fastest, timed over a second or so of steps."""
-    known = ways(model)
+    """Return the fastest variant of the hand-written loop, timed over about a second of steps."""
+    names = ways(model)
     full, rest = order.epoch(0)
     rows = full if len(full) else rest
     times = {}
-    for way in known if len(known) > 1 else ():
+    for way in names if len(names) > 1 else ():
         epoch = native(model, x, way)
         epoch(rows[:1])
         once = max(seconds(partial(epoch, rows[:1])), 1e-5)
         some = rows[: int(np.clip(0.5 / once, 1, len(rows)))]
         epoch(some)
         times[way] = min(seconds(partial(epoch, some)) / len(some) for _ in range(3))
-    return min(times, key=times.get, default=known[0])
+    return min(times, key=times.get, default=names[0])
 
 
 def _never_compiles(model):
-    """Whether XLA would work for minutes on convolutions, as it does on a CPU."""
+    """Return whether XLA would take minutes to compile, as it does for convolutions on a CPU."""
     return backends.current().device().startswith("cpu") and has_convolutions(model)
 
 
@@ -168,7 +175,7 @@ def _loop():
 
 
 def seconds(job):
-    """Wall time of ``job()``, to the end of the device's work."""
+    """Return the wall time of ``job()`` in seconds, including asynchronous work of the device."""
     begin = time.perf_counter()
     job()
     backends.current().wait()
@@ -181,17 +188,21 @@ class _OneEpoch(keras.callbacks.Callback):
 
 
 class Clock(keras.callbacks.Callback):
-    """Notes the seconds that each epoch takes, to the end of the device's work."""
+    """Callback that records the seconds of each epoch, including work of the device.
+
+    Attributes:
+        seconds: list of seconds, one for each epoch.
+    """
 
     def __init__(self):
         super().__init__()
         self.seconds = []
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Begin."""
+        """Record the start."""
         self._begin = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
-        """Note how long it took."""
+        """Record the duration."""
         backends.current().wait()
         self.seconds.append(time.perf_counter() - self._begin)

@@ -1,9 +1,9 @@
-"""What a sample costs in training, however many there are; a part of ``nox -s scaling``.
+"""Cost of a sample in training against the number of samples; a part of ``nox -s scaling``.
 
-Measurements that are minutes apart differ by more than what is asked here. So one process has
-arrays of all sizes, and runs of steps on each are timed in turns. What an epoch needs besides its
-steps, the order of its samples, is timed apart, and so is the way to the device, which is gone
-once in a training.
+Measurements that are minutes apart differ by more than the effect of the size. Therefore one
+process holds arrays of all sizes, and runs of steps on each are timed in turns. The order of the
+samples, which an epoch needs besides its steps, is timed separately, and so is the transfer to the
+device, which happens once in a training.
 """
 
 import time
@@ -14,17 +14,26 @@ from rich.table import Table
 
 BATCH = 128
 SIZES = (60_000, 1_000_000, 10_000_000)
-# Steps in a run, and how often each size has its turn.
+# Steps in a run, and runs of each size.
 _STEPS, _TURNS = 400, 9
 
 
-def numbers(samples):
-    """Rows of 32 numbers: small, so that many fit into memory."""
+def numbers(samples: int) -> np.ndarray:
+    """Return random float32 values of shape (samples, 32), small so that many fit into memory."""
     return np.random.default_rng(0).random((samples, 32), np.float32)
 
 
 def measure(sizes=SIZES, turns=_TURNS):
-    """Nanoseconds a sample at each size on this process's backend; see `lines`."""
+    """Measure the cost of a sample at each size on the backend of this process.
+
+    Args:
+        sizes: numbers of samples.
+        turns: runs of each size.
+
+    Returns:
+        Dict of the environment, the ``plan``, ``batch_size`` and ``costs``: a list of dicts of
+        ``samples``, and of ``to_the_device``, ``order`` and ``steps`` in nanoseconds a sample.
+    """
     from ae_multi import backends
     from ae_multi.data.arrays import as_data, first, to_device
     from ae_multi.environment import describe_backend
@@ -32,11 +41,11 @@ def measure(sizes=SIZES, turns=_TURNS):
     from benchmarks.contenders import chosen, seconds
     from benchmarks.networks import network
 
-    whole = numbers(max(sizes))
-    plan = chosen(network("deep", whole.shape[1:], 1), whole[: min(sizes)], BATCH)
+    samples = numbers(max(sizes))
+    plan = chosen(network("deep", samples.shape[1:], 1), samples[: min(sizes)], BATCH)
     costs, runs = [], []
     for size in sizes:
-        x, model = whole[:size], network("deep", whole.shape[1:], 1)
+        x, model = samples[:size], network("deep", samples.shape[1:], 1)
         data = as_data(x, x)
         model._symbolic_build(data_batch=first(data, BATCH))
         begin = time.perf_counter()
@@ -45,7 +54,7 @@ def measure(sizes=SIZES, turns=_TURNS):
         order, _ = BatchOrder(size, BATCH, 0).epoch(0)
         ordered = time.perf_counter()
         steps = backends.current().Steps(model, device_data, plan.name, True, BATCH, _STEPS)
-        steps.run(order[:_STEPS])  # compiles what is left to be compiled
+        steps.run(order[:_STEPS])  # completes the compilation
         runs.append((steps, order, []))
         costs.append(
             {
@@ -56,9 +65,9 @@ def measure(sizes=SIZES, turns=_TURNS):
         )
     for turn in range(turns):
         for steps, order, times in runs:
-            # Another part of the order each time: where a sample lies must not matter.
-            place = turn * max(0, len(order) - _STEPS) // turns
-            rows = order[place : place + _STEPS]
+            # Other samples each time, so that the result does not depend on their addresses.
+            start = turn * max(0, len(order) - _STEPS) // turns
+            rows = order[start : start + _STEPS]
             times.append(seconds(partial(steps.run, rows)) / rows.size * 1e9)
     for cost, (_, _, times) in zip(costs, runs, strict=True):
         cost["steps"] = float(np.median(times))
@@ -66,20 +75,24 @@ def measure(sizes=SIZES, turns=_TURNS):
 
 
 def lines(recorded):
-    """For each backend its plan, and at each size the nanoseconds a sample and how they grew."""
-    for found in recorded:
-        whole = [cost["steps"] + cost["order"] for cost in found["costs"]]
-        cells = [f"{ns:,.0f} ({ns / whole[0]:.2f} ×)" for ns in whole[1:]]
-        once = found["costs"][-1]["to_the_device"]
-        yield found["backend"], found["plan"], f"{whole[0]:,.0f}", *cells, f"{once:,.0f}"
+    """Yield the cells of a row for each backend, strings.
+
+    A row has the plan, the nanoseconds a sample at each size with their ratio to the smallest size,
+    and the nanoseconds a sample of the transfer to the device.
+    """
+    for result in recorded:
+        totals = [cost["steps"] + cost["order"] for cost in result["costs"]]
+        cells = [f"{ns:,.0f} ({ns / totals[0]:.2f} ×)" for ns in totals[1:]]
+        once = result["costs"][-1]["to_the_device"]
+        yield result["backend"], result["plan"], f"{totals[0]:,.0f}", *cells, f"{once:,.0f}"
 
 
 def table(recorded):
-    """A row for each backend."""
-    made = Table("backend", "plan", title="Training, nanoseconds a sample", title_justify="left")
+    """Return a table with a row for each backend."""
+    result = Table("backend", "plan", title="Training, nanoseconds a sample", title_justify="left")
     for size in (cost["samples"] for cost in recorded[0]["costs"]):
-        made.add_column(f"{size:,} samples", justify="right")
-    made.add_column("once, to the device", justify="right")
-    for line in lines(recorded):
-        made.add_row(*line)
-    return made
+        result.add_column(f"{size:,} samples", justify="right")
+    result.add_column("once, to the device", justify="right")
+    for cells in lines(recorded):
+        result.add_row(*cells)
+    return result

@@ -1,9 +1,10 @@
-"""Writes what is recorded into the tables of the documents: ``python -m benchmarks.documents``.
+"""Write recorded results into the tables of the documents: ``python -m benchmarks.documents``.
 
-A table is known by its first line. What stands below it is replaced, and nothing else is.
+A table is identified by the beginning of its first line. Its rows are replaced, nothing else.
 """
 
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ae_multi.io.atomic import atomic_write
@@ -19,12 +20,10 @@ from benchmarks.throughput import beside_peers, first, rate, ratio
 
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
-# Words of `quality.lines`, and those of the documents.
-_MARKS = {"wanted": "required", "hoped for": "target", "the floor": "best baseline"}
 
 
 def trainings(recorded):
-    """How fast each backend trains."""
+    """Yield the rows of training speeds."""
     return _rows(
         recorded,
         rate("native"),
@@ -37,7 +36,7 @@ def trainings(recorded):
 
 
 def whole_arrays(recorded):
-    """How fast whole arrays go through, and how soon a training is under way."""
+    """Yield the rows of inference speeds on complete arrays and of the time of a first epoch."""
     names = ("encode", "reconstruct", "keras.predict", "keras.predict as it comes")
     return _rows(
         recorded,
@@ -53,7 +52,7 @@ def _rows(recorded, *columns):
 
 
 def peers(recorded):
-    """How fast other libraries train, and how many times that each backend reaches here."""
+    """Yield the rows of other libraries' training speeds, with the speedup of each backend."""
     for peer, multiples in beside_peers(recorded):
         yield (
             peer["model"],
@@ -64,13 +63,12 @@ def peers(recorded):
 
 
 def qualities(recorded):
-    """What the tasks reach with their defaults."""
-    for cells in quality.lines(recorded["runs"]):
-        yield tuple(_MARKS.get(cell, cell) for cell in cells)
+    """Yield the rows of the quality of the tasks with their defaults."""
+    yield from quality.lines(recorded["runs"])
 
 
-# The document, the first cells of the table, what is recorded (in one file or more), and the rows
-# made of each.
+# For each table: the document, the beginning of its first line, the recorded files, and the
+# function that yields the rows of a file.
 TABLES = (
     ("README.md", "| model | backend | by hand |", "throughput-cpu", trainings),
     ("docs/results.md", "| model | backend | `encode` |", "throughput-cpu", whole_arrays),
@@ -78,7 +76,7 @@ TABLES = (
     ("docs/tasks.md", "| task | measure |", "quality-cpu", qualities),
     (
         "docs/speed.md", "| backend | plan | 60,000 samples |", "scaling-cpu",
-        lambda found: data_scaling.lines(found["growth"]),
+        lambda recorded: data_scaling.lines(recorded["growth"]),
     ),
     ("docs/speed.md", "| model | backend | device | way |", "steps-gpu", steps.lines),
     (
@@ -87,44 +85,49 @@ TABLES = (
     ),
     (
         "docs/choices.md", "| task | tried |", "choices-cpu",
-        lambda found: ablation_settings.lines(found["trials"]),
+        lambda recorded: ablation_settings.lines(recorded["trials"]),
     ),
     (
         "docs/export.md", "| format | made on |", "exports-cpu",
-        lambda found: exports.lines(found["exports"]),
+        lambda recorded: exports.lines(recorded["exports"]),
     ),
 )  # fmt: skip
 
 
-def filled(text, begin, rows):
-    """The document ``text`` with ``rows`` in the table whose first line begins with ``begin``.
+def filled(text: str, begin: str, rows: Iterable[Sequence[str]]) -> str:
+    """Return the document ``text`` with the rows of one table replaced.
+
+    Args:
+        text: the document in Markdown.
+        begin: beginning of the first line of the table.
+        rows: the cells of each new row.
 
     Raises:
-        ValueError: no such table, two of them, or rows of another width.
+        ValueError: there is no such table or more than one, or the number of columns differs.
     """
     lines = text.split("\n")
-    (top,) = (place for place, line in enumerate(lines) if line.startswith(begin))
-    end = next(place for place in range(top, len(lines)) if not lines[place].startswith("|"))
-    made = [f"| {' | '.join(row)} |" for row in rows]
-    for line in made:
+    (top,) = (number for number, line in enumerate(lines) if line.startswith(begin))
+    end = next(number for number in range(top, len(lines)) if not lines[number].startswith("|"))
+    table = [f"| {' | '.join(row)} |" for row in rows]
+    for line in table:
         if line.count("|") != lines[top].count("|"):
             raise ValueError(f"Expected cells as in {lines[top]!r}. Received: {line!r}.")
-    return "\n".join([*lines[: top + 2], *made, *lines[end:]])
+    return "\n".join([*lines[: top + 2], *table, *lines[end:]])
 
 
 def documents():
-    """Path of each document to its text with what is recorded."""
+    """Return a dict of the path of each document to its text with the recorded results."""
     texts = {}
-    for name, begin, recorded, rows in TABLES:
+    for name, begin, files, rows_of in TABLES:
         path = ROOT / name
-        made = []
-        for file in recorded.split():
-            made += rows(json.loads((RESULTS / f"{file}.json").read_text()))
-        texts[path] = filled(texts.get(path) or path.read_text(), begin, made)
+        rows = []
+        for file in files.split():
+            rows += rows_of(json.loads((RESULTS / f"{file}.json").read_text()))
+        texts[path] = filled(texts.get(path) or path.read_text(), begin, rows)
     return texts
 
 
 if __name__ == "__main__":
     for path, text in documents().items():
-        with atomic_write(path) as whole:
-            whole.write_text(text)
+        with atomic_write(path) as temporary:
+            temporary.write_text(text)

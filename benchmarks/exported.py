@@ -1,4 +1,4 @@
-"""One model, trained a little, in every format: what `benchmarks.exports` runs on each backend."""
+"""Export of one briefly trained model to every format; `benchmarks.exports` runs it."""
 
 import tempfile
 from pathlib import Path
@@ -9,16 +9,16 @@ TRAINED, COMPARED = 10_000, 1_000
 MODELS = ("SimpleAutoencoder", "DeepAutoencoder", "ConvAutoencoder", "AnomalyDetector")
 
 
-def measure(model, pythons):
-    """Train ``model`` on the backend that runs here, and export it.
+def measure(model: str, pythons: dict[str, str]) -> list[dict]:
+    """Train a model on the backend of this process and export it to every format.
 
     Args:
-        model: one of `MODELS`. The detector takes zeros for normal, and pixels from 0 to 255.
+        model: a name of `MODELS`. For the detector zeros are normal and pixels are 0 to 255.
         pythons: dict of the other backends to their interpreters.
 
     Returns:
-        List with what was found of each format, plain values. Of the detector also AUROC, its own
-        and the file's, and the number of labels that differ.
+        List of dicts of plain values, one for each format. For the detector they include the
+        AUROC of the detector and of the file, and the number of labels that differ.
     """
     import ae_multi
     from ae_multi.exporting.formats import FORMATS
@@ -28,25 +28,26 @@ def measure(model, pythons):
     x, anomalous = data.x_test[:COMPARED], data.y_test[:COMPARED] != 0
     if model == "AnomalyDetector":
         x = x * 255
-        made = ae_multi.AnomalyDetector(contamination="held_out", epochs=5)
-        made.fit(x_train[y_train == 0] * 255)
+        trained = ae_multi.AnomalyDetector(contamination="held_out", epochs=5)
+        trained.fit(x_train[y_train == 0] * 255)
     else:
-        made = getattr(ae_multi, model)()
-        made.compile()
-        made.fit(x_train, epochs=1, batch_size=128, verbose=0)
+        trained = getattr(ae_multi, model)()
+        trained.compile()
+        trained.fit(x_train, epochs=1, batch_size=128, verbose=0)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for name, format in FORMATS.items():
             path = Path(folder) / f"model{format.suffix}"
-            done = ae_multi.export(made, path, name, data=x, pythons=pythons)
-            row = {"data": data.name, "maker": format.backend, **done.to_json()}
+            result = ae_multi.export(trained, path, name, data=x, pythons=pythons)
+            row = {"data": data.name, "maker": format.backend, **result.to_json()}
             if model == "AnomalyDetector":
-                row |= _judged(made, x, anomalous, done.outputs)
+                row |= _compare_labels(trained, x, anomalous, result.outputs)
             rows.append(row)
     return rows
 
 
-def _judged(detector, x, anomalous, outputs):
+def _compare_labels(detector, x, anomalous, outputs):
+    """Compare labels and AUROC of the outputs of a file with those of the detector."""
     from sklearn.metrics import roc_auc_score
 
     return {

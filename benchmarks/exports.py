@@ -1,8 +1,9 @@
-"""Every format from every backend, and how far the files are off: ``nox -s exports``.
+"""Every export format from every backend, and the errors of the files: ``nox -s exports``.
 
-Each model is trained a little on each backend and exported to every format: made there where that
-backend can, and otherwise handed over to one that can. The file's own runtime then computes
-1,000 images of MNIST, in one batch and the first alone, and is held against the model.
+Each model is trained briefly on each backend and exported to every format, by that backend if it
+can, otherwise by a process of a backend that can. The runtime of the file then computes the outputs
+for 1,000 images of MNIST in one batch, and for the first image alone. They are compared with the
+model.
 """
 
 import argparse
@@ -23,7 +24,7 @@ COLUMNS = ("format", "made on", "model", "bytes", "from torch", "from tensorflow
 
 
 def main(arguments=None):
-    """Export what is missing, print a table, and return the exit status."""
+    """Run the missing exports, print a table, and return the exit status."""
     options = _parser().parse_args(arguments)
     return status_of("exports", lambda: _export_all(options))
 
@@ -35,7 +36,7 @@ def _export_all(options):
     backends = interpreters.available()[0]
     recorded = {"machine": describe_machine(), "exports": recorded_before(options.json, "exports")}
     done = {(each["backend"], each["model"]) for each in recorded["exports"]}
-    # Those who export, and those who are handed models over.
+    # The backends that export, and those that can make the formats of others.
     pythons = {name: interpreters.python(name) for name in (*backends, *interpreters.pythons)}
     with console(stderr=True).status("starting") as status:
         for backend, model in ((b, m) for b in backends for m in options.model):
@@ -43,7 +44,7 @@ def _export_all(options):
                 continue
             status.update(f"{model} on {backend}")
             others = {name: path for name, path in pythons.items() if name != backend}
-            if "jax" in pythons:  # which has OpenVINO in its environment
+            if "jax" in pythons:  # its environment has OpenVINO
                 others["openvino"] = pythons["jax"]
             job = {"model": model, "pythons": others}
             for row in run(pythons[backend], backend, "exported", job, options.device):
@@ -57,61 +58,61 @@ def _export_all(options):
 
 
 def lines(exports):
-    """What the table says of each format and model, as texts.
+    """Yield the cells of the table for each format and model, strings.
 
-    The size is the largest of those that the backends' files have, which differ by names in them.
+    The size is that of the largest file: files of different backends contain different names.
     """
-    found = {(each["format"], each["model"], each["backend"]): each for each in exports}
+    by_key = {(each["format"], each["model"], each["backend"]): each for each in exports}
     for name in dict.fromkeys(each["format"] for each in exports):
         for model in MODELS:
-            here = {b: e for (f, m, b), e in found.items() if (f, m) == (name, model)}
-            if here:
-                one = next(iter(here.values()))
+            by_backend = {b: e for (f, m, b), e in by_key.items() if (f, m) == (name, model)}
+            if by_backend:
+                first = next(iter(by_backend.values()))
                 yield (
                     name,
-                    one["maker"],
+                    first["maker"],
                     model,
-                    f"{max(each['size'] for each in here.values()):,}",
+                    f"{max(each['size'] for each in by_backend.values()):,}",
                     *(
-                        f"{here[backend]['difference']:.1e}" if backend in here else ""
+                        f"{by_backend[backend]['difference']:.1e}" if backend in by_backend else ""
                         for backend in ("torch", "tensorflow", "jax")
                     ),
                 )
 
 
 def judged(exports):
-    """A line for each backend's detector: whether its files find what it finds."""
+    """Yield a line for the detector of each backend: AUROC and labels of the files and its own."""
     detectors = [each for each in exports if each["model"] == "AnomalyDetector"]
     for backend in dict.fromkeys(each["backend"] for each in detectors):
-        here = [each for each in detectors if each["backend"] == backend]
-        one = here[0]
-        equal = sum(each["auroc"] == each["auroc_of_the_file"] for each in here)
-        off = sum(each["labels_that_differ"] for each in here)
+        files = [each for each in detectors if each["backend"] == backend]
+        first = files[0]
+        equal = sum(each["auroc"] == each["auroc_of_the_file"] for each in files)
+        differing = sum(each["labels_that_differ"] for each in files)
         yield (
-            f"{backend}: AUROC {one['auroc']:.4f}, the same in {equal} of {len(here)} formats; "
-            f"{off} of {len(here) * one['samples']:,} labels differ"
+            f"{backend}: AUROC {first['auroc']:.4f}, the same in {equal} of {len(files)} formats; "
+            f"{differing} of {len(files) * first['samples']:,} labels differ"
         )
 
 
 def table(exports):
-    """A line for each format and model: size, and difference from each backend."""
-    made = Table(title="Exported files beside their models", title_justify="left")
-    for place, name in enumerate(COLUMNS):
-        made.add_column(name, justify="left" if place < 3 else "right")
-    for texts in lines(exports):
-        made.add_row(*texts)
-    return made
+    """Return a table with a row for each format and model: size, difference from each backend."""
+    result = Table(title="Exported files compared with their models", title_justify="left")
+    for number, name in enumerate(COLUMNS):
+        result.add_column(name, justify="left" if number < 3 else "right")
+    for cells in lines(exports):
+        result.add_row(*cells)
+    return result
 
 
 def _parser():
     parser = argparse.ArgumentParser(prog="exports", description=__doc__.partition("\n")[0])
-    add_run_options(parser, "read exports that are there, write all of them")
+    add_run_options(parser, "read recorded exports from this file and add the new ones")
     parser.add_argument(
         "--model",
         type=comma_separated,
         default=MODELS,
         metavar="NAMES",
-        help=f"some of {', '.join(MODELS)} (default: all)",
+        help=f"comma-separated models: {', '.join(MODELS)} (default: all)",
     )
     return parser
 

@@ -1,9 +1,9 @@
-"""Time the whole call of `fit`, compilation included: ``nox -s fit_time``.
+"""Time of the complete call of `fit`, compilation included: ``nox -s fit_time``.
 
-A training is timed from the call of `fit` to its return, in a process of its own. The first process
-starts with empty caches, the second with the caches that the first one left. Both are compared
-with every single plan, each with caches of its own, with the loop written by hand and with Keras's
-`fit`. Short trainings are timed three times, and the shortest counts.
+A training is timed from the call of `fit` to its return, in a separate process. The first process
+starts with empty caches, the second with the caches of the first. Both are compared with every
+single plan, each with separate caches, with the hand-written loop and with Keras's `fit`. Short
+trainings are timed three times, and the shortest time counts.
 """
 
 import argparse
@@ -25,23 +25,23 @@ from benchmarks.processes import run
 BATCH_SIZE = 128
 EPOCHS = (1, 6, 12, 50)
 COMPARED = ("native", "keras.fit")
-# A training that takes less than so many seconds is timed so many times; the shortest counts.
+# Trainings of less than SHORT seconds are timed REPEATS times; the shortest time counts.
 SHORT, REPEATS = 6.0, 3
 
 
 def measure(model, epochs, contender="ours", plan=None, samples=None):
-    """Time one training on this process's backend.
+    """Time one training on the backend of this process.
 
     Args:
-        model: a name among `networks.NAMES`.
+        model: a name of `networks.NAMES`.
         epochs: passes over the data.
-        contender: "ours", "native" (the first way of the loop by hand) or "keras.fit".
-        plan: the plan of "ours", or None for the choice that `fit` makes.
+        contender: "ours", "native" (the first variant of the hand-written loop) or "keras.fit".
+        plan: the plan of "ours", or None for the choice of `fit`.
         samples: number of images, or None for all.
 
     Returns:
-        Dict of ``seconds`` of the whole call, the ``plan`` that ran, or None, and ``plans``, the
-        names of all plans that can be built here.
+        Dict of the environment, ``seconds`` of the complete call, the ``plan`` that ran, or None,
+        and ``plans``, the names of all plans that can be built here.
     """
     from ae_multi import backends
     from ae_multi.environment import describe_backend
@@ -52,33 +52,38 @@ def measure(model, epochs, contender="ours", plan=None, samples=None):
 
     backends.current().full_precision()
     x, data = images(samples)
-    made = network(model, x.shape[1:])
-    fitting = {"epochs": epochs, "batch_size": BATCH_SIZE, "verbose": 0}
+    ours = network(model, x.shape[1:])
+    arguments = {"epochs": epochs, "batch_size": BATCH_SIZE, "verbose": 0}
     if contender == "native":
-        taken = seconds(lambda: train_by_hand(made, x, BATCH_SIZE, epochs))
+        duration = seconds(lambda: train_by_hand(ours, x, BATCH_SIZE, epochs))
     elif contender == "keras.fit":
-        other = plain(made)
-        taken = seconds(lambda: other.fit(x, x, **fitting))
+        theirs = plain(ours)
+        duration = seconds(lambda: theirs.fit(x, x, **arguments))
     else:
-        taken = seconds(lambda: made.fit(x, plan=plan, **fitting))
-    ran = made.history.plan.name if contender == "ours" else None
-    return {**describe_backend(), "data": data, "seconds": taken, "plan": ran, "plans": plans(made)}
+        duration = seconds(lambda: ours.fit(x, plan=plan, **arguments))
+    return {
+        **describe_backend(),
+        "data": data,
+        "seconds": duration,
+        "plan": ours.history.plan.name if contender == "ours" else None,
+        "plans": plans(ours),
+    }
 
 
 def compare(start, model, epochs, samples=None):
-    """Time one training in every way.
+    """Time one training with every contender and every plan.
 
     Args:
-        start: function that runs `measure` with the keywords of a job in a new process whose
-            caches are in the folder that it is given as well.
-        model: a name among `networks.NAMES`.
+        start: function of (job, caches) that calls `measure` with the keywords ``job`` in a new
+            process whose caches are in the folder ``caches``.
+        model: a name of `networks.NAMES`.
         epochs: passes over the data.
         samples: number of images, or None for all.
 
     Returns:
         Dict of plain values: ``first`` and ``second`` (dicts of ``seconds`` and ``plan``),
         ``plans`` (plan to dict of ``first`` and ``second`` seconds), seconds of each of
-        `COMPARED`, and what ran where.
+        `COMPARED`, and the environment.
     """
     job = {"model": model, "epochs": epochs, "samples": samples}
     chosen = _twice(start, job)
@@ -102,7 +107,7 @@ def compare(start, model, epochs, samples=None):
 
 
 def _twice(start, job):
-    """What two processes one after another measure with the same caches."""
+    """Return the results of two processes, one after the other, that share their caches."""
     return _best(start, job, 2)
 
 
@@ -111,16 +116,16 @@ def _once(start, job):
 
 
 def _best(start, job, processes):
-    """The shortest of up to `REPEATS` runs, which begin with empty caches, for each process."""
+    """Return the shortest of up to `REPEATS` runs, which start with empty caches, a process."""
     runs = []
     while len(runs) < REPEATS and all(run[0]["seconds"] < SHORT for run in runs):
         with tempfile.TemporaryDirectory() as caches:
             runs.append([start(job, caches) for _ in range(processes)])
-    return [min(ran, key=lambda result: result["seconds"]) for ran in zip(*runs, strict=True)]
+    return [min(each, key=lambda result: result["seconds"]) for each in zip(*runs, strict=True)]
 
 
 def ratios(result):
-    """Seconds of the first and the second process over those of the best single plan."""
+    """Return the seconds of the first and the second process over those of the best plan."""
     return tuple(
         result[which]["seconds"] / min(seconds[which] for seconds in result["plans"].values())
         for which in ("first", "second")
@@ -150,9 +155,10 @@ def _measure_all(options):
                     def start(job, caches, python=python, backend=backend):
                         return run(python, backend, "fit_time", job, options.device, caches=caches)
 
-                    found = compare(start, model, epochs, options.samples)
-                    found["date"] = recorded["machine"]["date"]
-                    results[:] = [each for each in results if _key(each) != _key(found)] + [found]
+                    result = compare(start, model, epochs, options.samples)
+                    result["date"] = recorded["machine"]["date"]
+                    results[:] = [each for each in results if _key(each) != _key(result)]
+                    results.append(result)
                     if options.json:
                         write_json(options.json, recorded)
     console().print(table(results))
@@ -164,23 +170,23 @@ def _key(result):
 
 
 def table(results):
-    """A row for each backend, model and number of epochs; seconds of the whole call."""
-    made = Table(
-        "model", "backend", title="The whole call of fit, in seconds", title_justify="left"
+    """Return a table with a row for each model, backend and number of epochs."""
+    result = Table(
+        "model", "backend", title="Complete call of fit, in seconds", title_justify="left"
     )
     for name in ("epochs", "first", "second"):
-        made.add_column(name, justify="right")
-    made.add_column("plan")
-    made.add_column("best plan")
+        result.add_column(name, justify="right")
+    result.add_column("plan")
+    result.add_column("best plan")
     for name in ("its first", "its second", "first / best", "second / best", *COMPARED):
-        made.add_column(name, justify="right")
+        result.add_column(name, justify="right")
     for cells in lines(results):
-        made.add_row(*cells)
-    return made
+        result.add_row(*cells)
+    return result
 
 
 def lines(results):
-    """The rows of that table, as text."""
+    """Yield the cells of the rows of the table, strings."""
     for result in results:
         best = min(result["plans"], key=lambda name: result["plans"][name]["second"])
         seconds = result["plans"][best]
@@ -199,22 +205,24 @@ def lines(results):
 
 def _parser():
     parser = argparse.ArgumentParser(prog="fit_time", description=__doc__.partition(":")[0])
-    add_run_options(parser, "write the figures as JSON; rows that it holds already are replaced")
+    add_run_options(parser, "write the results as JSON; older results of the same job are replaced")
     parser.add_argument(
         "--model",
         type=comma_separated,
         default=NAMES,
         metavar="NAMES",
-        help=f"some of {','.join(NAMES)} (default: all)",
+        help=f"comma-separated models: {', '.join(NAMES)} (default: all)",
     )
     parser.add_argument(
         "--epochs",
         type=_numbers,
         default=EPOCHS,
         metavar="N,N",
-        help=f"numbers of epochs (default: {','.join(map(str, EPOCHS))})",
+        help=f"comma-separated numbers of epochs (default: {','.join(map(str, EPOCHS))})",
     )
-    parser.add_argument("--samples", type=int, metavar="N", help="default: all training images")
+    parser.add_argument(
+        "--samples", type=int, metavar="N", help="number of training images (default: all)"
+    )
     return parser
 
 

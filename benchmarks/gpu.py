@@ -1,12 +1,14 @@
-"""Measure everything that needs a GPU in one run: ``python -m benchmarks.gpu --out FOLDER``.
+"""All measurements that need a GPU, in one run: ``python -m benchmarks.gpu --out FOLDER``.
 
-In under ten minutes, for each backend of this environment and each model:
+In less than ten minutes, for each backend of this environment and each model:
 
     parity        the stages of ``ae-multi parity``, all backends together
     steps         microseconds a training step (`benchmarks.steps`)
-    throughput    samples per second, beside Keras and loops by hand (`benchmarks.throughput`)
+    throughput    samples per second, compared with Keras and hand-written loops
+                  (`benchmarks.throughput`)
 
-Each part has a share of the time. What does not fit is left out, and the result names it.
+Each part has a share of the time. Measurements that do not fit are left out, and the result lists
+them.
 """
 
 import argparse
@@ -26,9 +28,9 @@ from ae_multi.report.json_file import write_json
 from ae_multi.validation import check_positive
 from benchmarks.processes import run
 
-# The share of the time at which each part ends; what a part leaves goes to the next.
+# The fraction of the time at which each part ends; the next part gets the time that remains.
 PARTS = {"parity": 0.25, "steps": 0.6, "throughput": 1.0}
-# The model that the recorded results are about comes first.
+# The model of the recorded results comes first.
 MODELS = {"deep": "DeepAutoencoder", "simple": "SimpleAutoencoder", "conv": "ConvAutoencoder"}
 _SECONDS = 540
 _QUICK = {
@@ -50,7 +52,7 @@ def main(arguments=None):
 
 
 def measure_all(options):
-    """Run all parts within the time; return 0, or 1 where a measurement failed."""
+    """Run all parts within the time; return 0, or 1 if a measurement failed."""
     check_names("--models", options.models, MODELS)
     check_names("--parts", options.parts, PARTS)
     check_positive(seconds=options.seconds)
@@ -63,28 +65,33 @@ def measure_all(options):
     for part in options.parts:
         end = begin + PARTS[part] * options.seconds
         for model in options.models:
-            # A parity check takes all backends at once.
+            # A parity check runs all backends at once.
             for names in [backends] if part == "parity" else [(name,) for name in backends]:
-                what = {"part": part, "model": model, "backends": list(names)}
-                print(f"{time.monotonic() - begin:4.0f} s", *what.values(), flush=True)
+                job = {"part": part, "model": model, "backends": list(names)}
+                print(f"{time.monotonic() - begin:4.0f} s", *job.values(), flush=True)
                 try:
-                    found = _measure(
+                    result = _measure(
                         part, model, names, interpreters, options, end - time.monotonic()
                     )
-                    recorded["results"].append({**what, **found})
+                    recorded["results"].append({**job, **result})
                 except subprocess.TimeoutExpired:
-                    recorded["left_out"].append({**what, "why": "no time left"})
+                    recorded["left_out"].append({**job, "why": "no time left"})
                 except WorkerError as error:
-                    recorded["left_out"].append({**what, "why": str(error)})
+                    recorded["left_out"].append({**job, "why": str(error)})
                 recorded["seconds"] = time.monotonic() - begin
                 write_json(options.out / "gpu.json", recorded)
-    for what in recorded["left_out"]:
-        print("left out:", *what.values())
-    return int(any(what["why"] != "no time left" for what in recorded["left_out"]))
+    for job in recorded["left_out"]:
+        print("left out:", *job.values())
+    return int(any(job["why"] != "no time left" for job in recorded["left_out"]))
 
 
 def _measure(part, model, backends, interpreters, options, seconds):
-    """What one part finds about one model, plain values, within ``seconds``."""
+    """Return the result of one part for one model, plain values, within ``seconds``.
+
+    Raises:
+        subprocess.TimeoutExpired: the time is over.
+        WorkerError: the measurement failed.
+    """
     if seconds <= 0:
         raise subprocess.TimeoutExpired(part, seconds)
     sizes = (_QUICK if options.quick else _FULL)[part]
@@ -98,7 +105,7 @@ def _measure(part, model, backends, interpreters, options, seconds):
 
 
 def _parity(name, backends, interpreters, sizes, device, seconds):
-    """The report of ``ae-multi parity``."""
+    """Return the report of ``ae-multi parity``."""
     hidden = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"} if device == "cpu" else {}
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "parity.json"
@@ -121,16 +128,34 @@ def _parity(name, backends, interpreters, sizes, device, seconds):
 def _parser():
     parser = argparse.ArgumentParser(prog="gpu", description=__doc__.partition(":")[0])
     add_backend_options(parser)
-    parser.add_argument("--device", choices=["cpu", "gpu"], help="default: what there is")
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="FOLDER", help="where gpu.json goes"
+        "--device", choices=["cpu", "gpu"], help="device (default: a GPU if there is one)"
     )
-    parser.add_argument("--models", type=comma_separated, default=tuple(MODELS), metavar="NAMES")
-    parser.add_argument("--parts", type=comma_separated, default=tuple(PARTS), metavar="NAMES")
     parser.add_argument(
-        "--seconds", type=int, default=_SECONDS, metavar="N", help=f"default: {_SECONDS}"
+        "--out", type=Path, required=True, metavar="FOLDER", help="existing folder for gpu.json"
     )
-    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that all runs")
+    parser.add_argument(
+        "--models",
+        type=comma_separated,
+        default=tuple(MODELS),
+        metavar="NAMES",
+        help=f"comma-separated models: {', '.join(MODELS)} (default: all)",
+    )
+    parser.add_argument(
+        "--parts",
+        type=comma_separated,
+        default=tuple(PARTS),
+        metavar="NAMES",
+        help=f"comma-separated parts: {', '.join(PARTS)} (default: all)",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=int,
+        default=_SECONDS,
+        metavar="N",
+        help=f"time for all measurements (default: {_SECONDS})",
+    )
+    parser.add_argument("--quick", action="store_true", help="use tiny sizes, to test the command")
     return parser
 
 

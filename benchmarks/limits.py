@@ -1,4 +1,4 @@
-"""What the machine allows: the arithmetic of a step over its rate, or its bytes over theirs."""
+"""Upper bounds of the speed on this machine, from its arithmetic and its memory bandwidth."""
 
 import math
 import time
@@ -8,18 +8,18 @@ from ae_multi._keras import keras
 
 
 def limits(model, batch_size):
-    """Upper bounds for one network on this machine.
+    """Return the upper bounds of the speed of one network on this machine.
 
-    The rate of arithmetic is that of a 2048 x 2048 product in float32, the bandwidth that of an
-    elementwise operation that touches as many bytes as a training step does (so that what fits in
-    a cache is measured in a cache); both by the framework itself.
+    The arithmetic rate is that of a 2048 x 2048 matrix product in float32. The bandwidth is that of
+    an elementwise operation that reads and writes as many bytes as a training step, so that data
+    that fits into a cache is measured in the cache. Both are measured with the framework.
 
     Args:
         model: a built `Autoencoder`.
         batch_size: samples in a step.
 
     Returns:
-        Dict of ``gflop_per_second``, ``gib_per_second``, and for "training", "encode" and
+        Dict of ``gflop_per_second``, ``gib_per_second``, and for each of "training", "encode" and
         "reconstruct" a dict of ``flop`` and ``bytes`` a sample and ``samples_per_second``.
     """
     layers = [*model.encoder.layers, *model.decoder.layers]
@@ -31,24 +31,24 @@ def limits(model, batch_size):
     }
     rate = _product_rate()
     bandwidth = _bandwidth(work["training"][1] * batch_size)
-    found = {"gflop_per_second": rate / 1e9, "gib_per_second": bandwidth / 2**30}
+    result = {"gflop_per_second": rate / 1e9, "gib_per_second": bandwidth / 2**30}
     for name, (flop, size) in work.items():
-        found[name] = {
+        result[name] = {
             "flop": flop,
             "bytes": size,
             "samples_per_second": 1 / max(flop / rate, size / bandwidth),
         }
-    return found
+    return result
 
 
 def _flop(layers):
-    """Multiplications and additions of the products of one sample's forward pass."""
+    """Return the multiplications and additions of the forward pass of one sample."""
     return sum(map(_layer_flop, layers))
 
 
 def _training_flop(layers):
-    # A product in each direction and one for the weights' gradient; nobody asks for the gradient
-    # of the samples themselves.
+    # A product forward, one backward and one for the gradient of the weights. The gradient with
+    # respect to the samples is not computed.
     first = next(flop for flop in map(_layer_flop, layers) if flop)
     return 3 * _flop(layers) - first
 
@@ -64,16 +64,16 @@ def _layer_flop(layer):
 
 
 def _bytes(layers):
-    """Bytes of what goes in and of what each layer that computes gives, one sample's."""
+    """Return the bytes of one sample's input and of the outputs of all layers with weights."""
     computing = [layer for layer in layers if layer.weights]
     shapes = [layers[0].input.shape[1:], *(layer.output.shape[1:] for layer in computing)]
     return 4 * sum(map(math.prod, shapes))
 
 
 def _training_bytes(layers, weights, batch_size):
-    # Each activation is written and read forward, read backward, and its gradient written and
-    # read; each weight is read forward and backward, its gradient written and read, and Adam
-    # reads and writes it and two moments.
+    # An activation is written and read forward, read backward, and its gradient is written and
+    # read. A weight is read forward and backward, its gradient is written and read, and Adam reads
+    # and writes the weight and two moments.
     return 5 * _bytes(layers) + 4 * 10 * weights / batch_size
 
 

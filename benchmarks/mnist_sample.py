@@ -1,7 +1,8 @@
-"""Write the sample of MNIST that the package bundles: ``python -m benchmarks.mnist_sample``.
+"""Write the bundled sample of MNIST: ``python -m benchmarks.mnist_sample``.
 
-Needs the whole of MNIST, where `ae_multi.load_data("mnist")` finds it. Sorted by class, every tenth
-image is taken: 6,000 training and 1,000 test images, each class with its share, in MNIST's order.
+The command needs the complete MNIST, where `ae_multi.load_data("mnist")` finds it. It selects every
+tenth image in the order of classes: 6,000 training and 1,000 test images, stratified by class, in
+the order of MNIST.
 """
 
 import argparse
@@ -17,7 +18,9 @@ from ae_multi.data.mnist_sample import FILE, TEST_IMAGES, TRAIN_IMAGES
 def main(arguments=None):
     """Write the file; return the exit status."""
     parser = argparse.ArgumentParser(prog="mnist_sample", description=__doc__.partition(":")[0])
-    parser.add_argument("--out", type=Path, default=FILE, metavar="FILE", help="default: in place")
+    parser.add_argument(
+        "--out", type=Path, default=FILE, metavar="FILE", help="file (default: in the package)"
+    )
     options = parser.parse_args(arguments)
     data = load_data("mnist")
     train = select(data.y_train, TRAIN_IMAGES)
@@ -33,19 +36,19 @@ def main(arguments=None):
     return 0
 
 
-def select(labels, count):
-    """Ascending positions of ``count`` evenly spaced samples, each class with its share.
+def select(labels: np.ndarray, count: int) -> np.ndarray:
+    """Return the ascending indices of ``count`` evenly spaced samples, stratified by class.
 
     Args:
         labels: integers of shape (n,).
-        count: a divisor of n.
+        count: number of samples, a divisor of n.
     """
     by_class = np.argsort(labels, kind="stable")
     return np.sort(by_class[:: len(labels) // count])
 
 
 def _as_bytes(images):
-    """Floats in [0, 1] of shape (n, 28, 28, 1) as uint8 of shape (n, 28, 28)."""
+    """Convert floats in [0, 1] of shape (n, 28, 28, 1) to uint8 of shape (n, 28, 28)."""
     return np.round(images[..., 0] * 255).astype(np.uint8)
 
 

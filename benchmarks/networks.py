@@ -1,15 +1,15 @@
-"""The networks that are timed, and their data."""
+"""Networks that are timed, and their data."""
 
 NAMES = ("simple", "deep", "conv")
 
 
 def network(name, input_shape, width=1):
-    """A compiled autoencoder: Adam, mean squared error, seed 0.
+    """Return a compiled autoencoder with Adam, mean squared error and seed 0.
 
     Args:
-        name: "simple", "deep" or "conv", the package's own models.
+        name: "simple", "deep" or "conv", models of this package.
         input_shape: shape of one sample.
-        width: how many times as wide as usual the hidden layers of "deep" are.
+        width: factor of the widths of the hidden layers and the code of "deep".
     """
     import ae_multi
 
@@ -24,13 +24,13 @@ def network(name, input_shape, width=1):
 
 
 def images(count=None):
-    """MNIST's training images, or those of its bundled sample where MNIST is not available.
+    """Return the training images of MNIST, or of its bundled sample if MNIST is not available.
 
     Args:
-        count: how many of them, one after another and again from the first, or None for all.
+        count: number of images, repeated from the first if there are fewer, or None for all.
 
     Returns:
-        (x float32 (n, 28, 28, 1), name of the data)
+        (images, float32 of shape (n, 28, 28, 1); name of the data set).
     """
     import numpy as np
 

@@ -1,9 +1,9 @@
-"""What rounding more buys and costs: TF32 and bfloat16 beside float32, on each backend.
+"""Speed and error of TF32 and bfloat16 compared with float32: ``nox -s precision``.
 
-``nox -s precision``. TF32 rounds what goes into matrix products to ten bits of mantissa, on GPUs
-that have it; bfloat16 is Keras's policy ``mixed_bfloat16``: layers compute with seven bits, weights
-stay float32. Each trains from the same start, epochs in turns, and each reconstructs by the same
-weights, whose exact reconstruction NumPy computes in float64.
+TF32 rounds the inputs of matrix products to ten bits of mantissa, on GPUs that support it. bfloat16
+is Keras's policy ``mixed_bfloat16``: layers compute with seven bits, weights stay float32. All
+precisions train from the same initial weights, with epochs in turns. All reconstruct with the same
+weights; NumPy computes the exact reconstruction in float64.
 """
 
 import argparse
@@ -19,10 +19,10 @@ from ae_multi.report.tables import console
 from ae_multi.validation import check_positive
 from benchmarks.command import add_run_options, check_paths, measure_models
 
-MODELS = ("simple", "deep")  # whose layers NumPy computes in a line
+MODELS = ("simple", "deep")  # dense models, which are simple to compute in NumPy
 POLICIES = {"float32": "float32", "TF32": "float32", "bfloat16": "mixed_bfloat16"}
 _JUDGED = 10_000  # images that are reconstructed
-_EPOCHS = 3  # in a turn, of which the first is not timed
+_EPOCHS = 3  # epochs in a turn; the first is not timed
 
 
 def main(arguments=None):
@@ -42,56 +42,63 @@ def _measure_all(options):
 
 
 def measure(model, batch_size, samples, repeats):
-    """Speed and error at each precision on this process's backend.
+    """Measure speed and error at each precision on the backend of this process.
+
+    Args:
+        model: a name of `MODELS`.
+        batch_size: samples in a step.
+        samples: number of images, or None for all.
+        repeats: number of turns.
 
     Returns:
-        Dict of what was measured on what, and ``precisions``: name to dict of
+        Dict of the environment, the job, and ``precisions``: name to dict of
         ``samples_per_second`` in training, ``mse`` of the training images after one epoch, ``rms``
-        and ``largest`` error of a pixel that is reconstructed, and the ``plan``.
+        and ``largest`` error of a reconstructed pixel, and the ``plan``.
     """
     from ae_multi.environment import describe_backend
     from benchmarks.contenders import Clock, chosen
     from benchmarks.networks import images
 
     x, data = images(samples)
-    about = describe_backend()
-    known = [name for name in POLICIES if name != "TF32" or not about["device"].startswith("cpu")]
-    trained = {name: _network(name, model, x) for name in known}
-    found, fitting = {}, {"batch_size": batch_size, "verbose": 0}
+    environment = describe_backend()
+    on_cpu = environment["device"].startswith("cpu")
+    names = [name for name in POLICIES if name != "TF32" or not on_cpu]
+    trained = {name: _network(name, model, x) for name in names}
+    results, arguments = {}, {"batch_size": batch_size, "verbose": 0}
     for name, network in trained.items():
         _set(name)
-        history = network.fit(x, **fitting)
-        found[name] = {"mse": float(history.history["loss"][-1]), "seconds": []}
+        history = network.fit(x, **arguments)
+        results[name] = {"mse": float(history.history["loss"][-1]), "seconds": []}
     weights = trained["float32"].get_weights()
     some = x[:_JUDGED]
-    exact = _exactly(trained["float32"], some)
+    exact = _exact_reconstruction(trained["float32"], some)
     for name, network in trained.items():
         _set(name)
         network.set_weights(weights)
         errors = network.reconstruct(some).astype(np.float64).reshape(exact.shape) - exact
-        found[name] |= {"rms": float(np.sqrt(np.mean(errors**2)))}
-        found[name] |= {"largest": float(np.abs(errors).max())}
-        found[name]["plan"] = chosen(network, x, batch_size).name
+        results[name] |= {"rms": float(np.sqrt(np.mean(errors**2)))}
+        results[name] |= {"largest": float(np.abs(errors).max())}
+        results[name]["plan"] = chosen(network, x, batch_size).name
     for _ in range(repeats):
         for name, network in trained.items():
             _set(name)
-            clock, plan = Clock(), found[name]["plan"]
-            network.fit(x, epochs=_EPOCHS, plan=plan, callbacks=[clock], **fitting)
-            found[name]["seconds"] += clock.seconds[1:]
-    for measured in found.values():
-        measured["samples_per_second"] = len(x) / statistics.median(measured.pop("seconds"))
+            clock, plan = Clock(), results[name]["plan"]
+            network.fit(x, epochs=_EPOCHS, plan=plan, callbacks=[clock], **arguments)
+            results[name]["seconds"] += clock.seconds[1:]
+    for result in results.values():
+        result["samples_per_second"] = len(x) / statistics.median(result.pop("seconds"))
     return {
-        **about,
+        **environment,
         "model": model,
         "data": data,
         "samples": len(x),
         "batch_size": batch_size,
-        "precisions": found,
+        "precisions": results,
     }
 
 
 def _network(precision, model, x):
-    """The compiled network as ``precision`` has it."""
+    """Return the compiled network with the dtype policy of a precision."""
     from ae_multi._keras import keras
     from benchmarks.networks import network
 
@@ -104,31 +111,31 @@ def _network(precision, model, x):
 
 
 def _set(precision):
-    """Turn TF32 on or off."""
+    """Enable TF32 for "TF32", disable it for other precisions."""
     from ae_multi import backends
 
     backend = backends.current()
     backend.allow_tf32() if precision == "TF32" else backend.full_precision()
 
 
-def _exactly(model, x):
-    """What ``model`` reconstructs, in float64 by NumPy; an array (n, pixels)."""
+def _exact_reconstruction(model, x):
+    """Return the reconstructions of ``x``, computed by NumPy in float64, as (n, pixels)."""
     from benchmarks.native.description import describe
 
-    made = x.reshape(len(x), -1).astype(np.float64)
+    output = x.reshape(len(x), -1).astype(np.float64)
     for layer in describe([*model.encoder.layers, *model.decoder.layers]):
         if layer.kernel is not None:
-            made = made @ layer.kernel.astype(np.float64) + layer.bias
-            made = {
+            output = output @ layer.kernel.astype(np.float64) + layer.bias
+            output = {
                 "relu": lambda h: np.maximum(h, 0),
                 "sigmoid": lambda h: 1 / (1 + np.exp(-h)),
                 "linear": lambda h: h,
-            }[layer.activation](made)
-    return made
+            }[layer.activation](output)
+    return output
 
 
 def lines(recorded):
-    """Cells of each precision of each result: strings."""
+    """Yield the cells of each precision of each result, strings."""
     for result in recorded["results"]:
         precisions = result["precisions"]
         rate = precisions["float32"]["samples_per_second"]
@@ -147,8 +154,8 @@ def lines(recorded):
 
 
 def table(recorded):
-    """A row for each precision of each model on each backend."""
-    made = Table(
+    """Return a table with a row for each precision of each model on each backend."""
+    result = Table(
         "model",
         "backend",
         "device",
@@ -156,26 +163,30 @@ def table(recorded):
         title="Training, and the error of a reconstructed pixel",
         title_justify="left",
     )
-    for name in ("samples/s", "beside float32", "rms error", "largest", "MSE after an epoch"):
-        made.add_column(name, justify="right")
+    for name in ("samples/s", "/ float32", "rms error", "largest", "MSE after an epoch"):
+        result.add_column(name, justify="right")
     for cells in lines(recorded):
-        made.add_row(*cells)
-    return made
+        result.add_row(*cells)
+    return result
 
 
 def _parser():
     parser = argparse.ArgumentParser(prog="precision", description=__doc__.partition("\n")[0])
-    add_run_options(parser, "write the figures as JSON")
+    add_run_options(parser, "write the results as JSON")
     parser.add_argument(
         "--model",
         type=comma_separated,
         default=MODELS,
         metavar="NAMES",
-        help=f"some of {','.join(MODELS)} (default: all)",
+        help=f"comma-separated models: {', '.join(MODELS)} (default: all)",
     )
-    parser.add_argument("--batch-size", type=int, default=128, metavar="N", help="default: 128")
-    parser.add_argument("--samples", type=int, metavar="N", help="images (default: all)")
-    parser.add_argument("--repeats", type=int, default=3, metavar="N", help="default: 3")
+    parser.add_argument(
+        "--batch-size", type=int, default=128, metavar="N", help="samples per batch (default: 128)"
+    )
+    parser.add_argument("--samples", type=int, metavar="N", help="number of images (default: all)")
+    parser.add_argument(
+        "--repeats", type=int, default=3, metavar="N", help="number of timed turns (default: 3)"
+    )
     return parser
 
 

@@ -1,4 +1,4 @@
-"""One job in a process of its own: a function of this package, run on one backend."""
+"""Run one measurement on one backend in a separate process."""
 
 import importlib
 import json
@@ -6,36 +6,48 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any, TypeVar
 
 from ae_multi.errors import WorkerError
 
 _ROOT = Path(__file__).resolve().parent.parent
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 
 
-def run(python, backend, module, job, device=None, cores=None, timeout=None, caches=None):
-    """``measure(**job)`` of ``benchmarks.MODULE``, run by another interpreter.
+def run(
+    python: os.PathLike[str] | str,
+    backend: str,
+    module: str,
+    job: dict[str, Any],
+    device: str | None = None,
+    cores: Sequence[int] | None = None,
+    timeout: float | None = None,
+    caches: os.PathLike[str] | str | None = None,
+) -> Any:
+    """Call ``measure(**job)`` of ``benchmarks.MODULE`` in a process of another interpreter.
 
     Args:
         python: the interpreter of the backend's environment.
-        backend: what ``KERAS_BACKEND`` says.
-        module: a module here that has a function ``measure``.
-        job: its keywords, plain values.
-        device: "cpu" hides GPUs, "gpu" wants one, None takes what there is.
-        cores: which of the processor cores that there are it may use, counted from 0, or None for
-            all.
+        backend: the value of ``KERAS_BACKEND``.
+        module: name of a module of `benchmarks` that has a function ``measure``.
+        job: keywords of ``measure``, plain values.
+        device: "cpu" hides GPUs, "gpu" requires one, None uses a GPU if there is one.
+        cores: indices of the available processor cores that the process may use, or None for all.
         timeout: seconds after which the process is ended, or None.
-        caches: a folder for what this package and the frameworks keep between processes, or None
-            for the frameworks' own folders and a new one for this package.
+        caches: folder for the caches of this package and of PyTorch's compiler, or None for a
+            temporary folder for this package and the default folder of the compiler.
 
     Returns:
-        What ``measure`` returned, plain values.
+        The result of ``measure``, plain values.
 
     Raises:
-        WorkerError: it failed; with what it wrote.
-        subprocess.TimeoutExpired: it took longer than ``timeout``.
+        WorkerError: the process failed; the message has the end of its stderr.
+        subprocess.TimeoutExpired: the process took longer than ``timeout``.
     """
     environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "2"}
     environment["PYTHONPATH"] = os.pathsep.join(
@@ -43,14 +55,17 @@ def run(python, backend, module, job, device=None, cores=None, timeout=None, cac
     )
     if device == "cpu":
         environment |= {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
-    asked = {"module": module, "job": job, "device": device, "cores": cores}
-    # Plans are chosen afresh: what another measurement left must not count.
-    with tempfile.TemporaryDirectory() if caches is None else nullcontext(caches) as folder:
+    request = {"module": module, "job": job, "device": device, "cores": cores}
+    # By default the cache is new, so that plans are chosen independently of other measurements.
+    cache_folder: AbstractContextManager[str] = (
+        tempfile.TemporaryDirectory() if caches is None else nullcontext(str(caches))
+    )
+    with cache_folder as folder:
         environment["AE_MULTI_CACHE"] = folder
         if caches is not None:
             environment["TORCHINDUCTOR_CACHE_DIR"] = str(Path(folder) / "inductor")
         done = subprocess.run(
-            [str(python), "-m", "benchmarks.processes", json.dumps(asked)],
+            [str(python), "-m", "benchmarks.processes", json.dumps(request)],
             env=environment,
             cwd=_ROOT,
             capture_output=True,
@@ -63,13 +78,23 @@ def run(python, backend, module, job, device=None, cores=None, timeout=None, cac
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def with_cores(work, items, at_once):
-    """``work(item, cores)`` of each item in turn, so many at once, results in the items' order.
+def with_cores(
+    work: Callable[[_T, list[int]], _R], items: Iterable[_T], at_once: int
+) -> Iterator[_R]:
+    """Call ``work(item, cores)`` for each item, several at once.
 
-    Those that run at once have cores of their own, or they would wait for each other.
+    Calls that run at once get disjoint sets of cores, so that they do not slow each other down.
+
+    Args:
+        work: function of an item and a list of indices of processor cores.
+        items: the items.
+        at_once: number of calls that run at once.
+
+    Yields:
+        The results, in the order of the items.
     """
-    there = range(len(os.sched_getaffinity(0)))
-    free = [[core for core in there if core % at_once == job] for job in range(at_once)]
+    available = range(len(os.sched_getaffinity(0)))
+    free = [[core for core in available if core % at_once == job] for job in range(at_once)]
 
     def one(item):
         cores = free.pop()
@@ -82,15 +107,15 @@ def with_cores(work, items, at_once):
         yield from pool.map(one, items)
 
 
-def _main(asked):
-    if asked["cores"] is not None:
-        # Before any framework is imported, so that each counts as many.
-        there = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, [there[core] for core in asked["cores"]])
-    if asked["device"] == "gpu":
+def _main(request):
+    if request["cores"] is not None:
+        # Before a framework is imported, because it sizes its thread pools by the cores.
+        available = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, [available[core] for core in request["cores"]])
+    if request["device"] == "gpu":
         _check_gpu()
-    module = importlib.import_module(f"benchmarks.{asked['module']}")
-    print(json.dumps(module.measure(**asked["job"])))
+    module = importlib.import_module(f"benchmarks.{request['module']}")
+    print(json.dumps(module.measure(**request["job"])))
 
 
 def _check_gpu():
@@ -98,7 +123,7 @@ def _check_gpu():
 
     device = backends.current().device()
     if device.startswith("cpu"):
-        raise SystemExit(f"Expected a GPU, as --device gpu asks for. Received: {device}.")
+        raise SystemExit(f"Expected a GPU because of --device gpu. Received: {device}.")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
-"""How good the tasks are with their defaults, beside their floors: ``nox -s quality``.
+"""Quality of the tasks with their defaults, compared with baselines: ``nox -s quality``.
 
 Each row is one task on all of MNIST, or the detector on the tables of ODDS, with one set of
-defaults: over three seeds on one backend, and with one seed on each of the others. Every run is a
-process of its own. Where ``--json`` names a file that is there, runs that it has are not repeated,
-so that hours of work can be done by and by.
+defaults: three seeds on one backend, and one seed on each of the others. Every run is a separate
+process. Runs that the file of ``--json`` already holds are not repeated, so that hours of work can
+be interrupted and resumed.
 
-    reduce     test MSE, or the squared error of an image in sum, after a code of so many numbers
-    denoise    PSNR in dB, Gaussian noise of so many standard deviations taken out
-    detect     AUROC, the mean over the ten digits: one is normal, or all but one are
-    odds       AUROC, the mean over the tables in the folder that AE_MULTI_ODDS names
-    features   test accuracy of a linear classifier on the codes
+    reduce-N   test MSE, or the sum of the squared errors of an image, with a code of N numbers
+    denoise-S  PSNR in dB of restored images, after Gaussian noise of S standard deviations
+    detect     AUROC, the mean over the ten digits: one digit is normal, or all but one
+    odds       AUROC, the mean over the tables in the folder of AE_MULTI_ODDS
+    features-N test accuracy of a linear classifier on codes of N numbers
     segment    intersection over union of digits on clutter
 """
 
@@ -34,7 +34,7 @@ SEEDS = (0, 1, 2)
 
 
 def main(arguments=None):
-    """Do what is missing, print a table, and return the exit status."""
+    """Run what is missing, print a table, and return the exit status."""
     options = _parser().parse_args(arguments)
     return status_of("quality", lambda: _measure_all(options))
 
@@ -48,13 +48,13 @@ def _measure_all(options):
     main_backend = "jax" if "jax" in backends else backends[0]
     recorded = {"machine": describe_machine(), "runs": recorded_before(options.json, "runs")}
     done = {_key(each) for each in recorded["runs"]}
-    required = [
+    runs = [
         {"row": row, "seed": seed, "backend": backend}
         for row in options.rows
         for backend in sorted(backends, key=lambda name: name != main_backend)
         for seed in (SEEDS if backend == main_backend else SEEDS[:1])
     ]
-    missing = [each for each in required if _key(each) not in done and _can_run(each["row"])]
+    missing = [each for each in runs if _key(each) not in done and _can_run(each["row"])]
 
     def measured(each, cores):
         job = {"row": each["row"], "seed": each["seed"]}
@@ -65,9 +65,9 @@ def _measure_all(options):
         }
 
     with console(stderr=True).status("starting") as status:
-        for number, found in enumerate(with_cores(measured, missing, options.jobs), 1):
+        for number, result in enumerate(with_cores(measured, missing, options.jobs), 1):
             status.update(f"{number} of {len(missing)} runs done")
-            recorded["runs"].append(found)
+            recorded["runs"].append(result)
             if options.json:
                 write_json(options.json, recorded)
     console().print(table(recorded["runs"]))
@@ -75,7 +75,7 @@ def _measure_all(options):
 
 
 def _can_run(row):
-    """Whether the row's data is there; only ODDS has to be named."""
+    """Return whether the data of the row is available; only that of ODDS has to be named."""
     return row != "odds" or bool(os.environ.get("AE_MULTI_ODDS"))
 
 
@@ -84,48 +84,53 @@ def _key(each):
 
 
 def lines(runs):
-    """What the table says of each row that was run, as texts."""
+    """Yield the cells of the table for each row that was run, strings."""
     for name, row in ROWS.items():
-        here = [each for each in runs if each["row"] == name]
-        if not here:
+        of_row = [each for each in runs if each["row"] == name]
+        if not of_row:
             continue
-        first = here[0]["backend"]
-        ours = [each["ours"] for each in here if each["backend"] == first]
+        first = of_row[0]["backend"]
+        ours = [each["ours"] for each in of_row if each["backend"] == first]
         spread = f" ± {row.text(statistics.stdev(ours))}" if len(ours) > 1 else ""
         mean = statistics.fmean(ours)
-        floor, value = here[0]["floor"]
-        others = [f"{row.text(e['ours'])} {e['backend']}" for e in here if e["backend"] != first]
+        baseline, value = of_row[0]["floor"]
+        others = [f"{row.text(e['ours'])} {e['backend']}" for e in of_row if e["backend"] != first]
         yield (
             name,
             row.measure,
-            f"{row.text(value)} {floor}",
+            f"{row.text(value)} {baseline}",
             f"{row.text(mean)}{spread} {first} ({len(ours)})",
             ", ".join(others),
-            "the floor" if row.required is None else row.text(row.required),
+            "best baseline" if row.required is None else row.text(row.required),
             row.text(row.target),
             row.reached(mean, value),
         )
 
 
 def table(runs):
-    """A line for each row that was run: mean and spread over seeds, the other backends, floors."""
-    made = Table("row", title="Quality with the tasks' defaults", title_justify="left")
-    for name in ("measure", "floor", "ours", "other backends", "wanted", "hoped for", "reached"):
-        made.add_column(name, justify="left" if name == "measure" else "right")
-    for texts in lines(runs):
-        made.add_row(*texts)
-    return made
+    """Return a table with a line for each row that was run.
+
+    A line has the mean and standard deviation over seeds, the best baseline, the other backends,
+    and the required and the target value.
+    """
+    result = Table("row", title="Quality with the tasks' defaults", title_justify="left")
+    columns = "measure", "best baseline", "ours", "other backends", "required", "target", "reached"
+    for name in columns:
+        result.add_column(name, justify="left" if name == "measure" else "right")
+    for cells in lines(runs):
+        result.add_row(*cells)
+    return result
 
 
 def _parser():
     parser = argparse.ArgumentParser(prog="quality", description=__doc__.partition("\n")[0])
-    add_run_options(parser, "read runs that are there, write all of them")
+    add_run_options(parser, "read recorded runs from this file and add the new ones")
     parser.add_argument(
         "--rows",
         type=comma_separated,
         default=tuple(ROWS),
         metavar="NAMES",
-        help=f"some of {', '.join(ROWS)} (default: all)",
+        help=f"comma-separated rows: {', '.join(ROWS)} (default: all)",
     )
     add_jobs_option(parser)
     return parser

@@ -1,10 +1,11 @@
-"""The rows of the table of quality: which task, which number of it, and what it should reach."""
+"""Rows of the table of `benchmarks.quality`: task, measure, required value and target."""
 
 import importlib
 import os
 import statistics
 import time
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 DIGITS = range(10)
 
@@ -14,13 +15,13 @@ class Row(NamedTuple):
 
     Attributes:
         task: name of a function of `ae_multi.tasks`, or "odds".
-        measure: what is measured.
-        form: how a number of it is written.
-        required: what it has to reach; None for better than the best floor.
-        target: what it should reach.
-        higher: whether more is better.
-        keywords: the task's own; lists of them are gone through, and results averaged.
-        factor: what the task's number is multiplied with.
+        measure: name of the measure.
+        form: format specification of its values.
+        required: required value; None: better than the best baseline.
+        target: target value.
+        higher: whether higher is better.
+        keywords: keywords of the task, a dict for each run; the results are averaged.
+        factor: factor by which the task's value is multiplied.
     """
 
     task: str
@@ -32,22 +33,27 @@ class Row(NamedTuple):
     keywords: tuple = ({},)
     factor: int = 1
 
-    def text(self, value):
-        """A number of this row, in words."""
+    def text(self, value: float) -> str:
+        """Format a value of this row."""
         return format(value, self.form)
 
-    def reached(self, value, floor):
-        """Which of the two marks a value reaches beside a floor, in words."""
+    def reached(self, value: float, baseline: float) -> str:
+        """Return "target" or "required", the higher of the two that was reached, or "no".
+
+        Args:
+            value: the value of the estimator.
+            baseline: the value of the best baseline.
+        """
         sign = 1 if self.higher else -1
         if sign * value >= sign * self.target:
-            return "hoped for"
+            return "target"
         if self.required is None:
-            return "wanted" if sign * value > sign * floor else "no"
-        return "wanted" if sign * value >= sign * self.required else "no"
+            return "required" if sign * value > sign * baseline else "no"
+        return "required" if sign * value >= sign * self.required else "no"
 
 
 ROWS = {
-    # Hinton & Salakhutdinov, Science 2006: the network, and 3.00 (figure 2B).
+    # The network and the error of 3.00 are those of Hinton & Salakhutdinov, Science 2006, fig. 2B.
     "reduce-30": Row(
         "reduce", "squared error of an image", ".2f", 4.0, 3.0, False,
         ({"latent_dim": 30, "hidden": (1000, 500, 250)},), 784,
@@ -74,23 +80,27 @@ ROWS = {
 
 
 def measure(row, seed):
-    """Run one row on this process's backend.
+    """Run one row on the backend of this process.
+
+    Args:
+        row: a name of `ROWS`.
+        seed: integer.
 
     Returns:
-        Dict of ``ours``, ``floor`` as (name, number), ``parts`` with the numbers of each method
-        in each part, ``seconds`` and ``provenance``.
+        Dict of ``ours``; ``floor``, the best baseline as (name, value); ``parts``, for each run a
+        dict of method to value; ``seconds`` and ``provenance``.
     """
-    asked = ROWS[row]
+    target = ROWS[row]
     begin = time.perf_counter()
-    parts = _tables(seed) if asked.task == "odds" else list(_results(asked, seed))
-    methods = [name for name in parts[0] if all(name in part for part in parts)]
-    means = {name: statistics.fmean(part[name] for part in parts) for name in methods}
-    ours, *floors = means
-    best = (max if asked.higher else min)(floors, key=means.get)
+    runs = _tables(seed) if target.task == "odds" else list(_results(target, seed))
+    methods = [name for name in runs[0] if all(name in run for run in runs)]
+    means = {name: statistics.fmean(run[name] for run in runs) for name in methods}
+    ours, *baselines = means
+    best = (max if target.higher else min)(baselines, key=means.get)
     return {
         "ours": means[ours],
         "floor": (best, means[best]),
-        "parts": parts,
+        "parts": runs,
         "seconds": time.perf_counter() - begin,
         "provenance": _provenance(),
     }
@@ -102,19 +112,19 @@ def _provenance():
     return estimator_provenance()
 
 
-def task_of(asked):
-    """The function of `ae_multi.tasks` that a `Row` asks for."""
-    return getattr(importlib.import_module(f"ae_multi.tasks.{asked.task}"), asked.task)
+def task_of(row: Row) -> Callable[..., Any]:
+    """Return the function of `ae_multi.tasks` of a row."""
+    return getattr(importlib.import_module(f"ae_multi.tasks.{row.task}"), row.task)
 
 
-def _results(asked, seed):
-    """The task's first measure by each method, for each of the keywords."""
+def _results(row, seed):
+    """Yield the first measure of each method, a dict for each of the row's keywords."""
     from ae_multi.tasks.result import Options
 
-    task = task_of(asked)
-    for keywords in asked.keywords:
-        rows = task(Options(seed=seed), **keywords).rows
-        yield {name: asked.factor * float(values[0]) for name, values in rows.items()}
+    task = task_of(row)
+    for keywords in row.keywords:
+        methods = task(Options(seed=seed), **keywords).rows
+        yield {name: row.factor * float(values[0]) for name, values in methods.items()}
 
 
 def _tables(seed):

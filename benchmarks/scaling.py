@@ -1,15 +1,15 @@
-"""Training throughput as one thing grows: ``nox -s scaling``.
+"""Training throughput against batch size, width, samples and threads: ``nox -s scaling``.
 
     batch     samples in a step, 16 to 65,536; MNIST, DeepAutoencoder
-    width     the hidden layers' width, x1 to x16; MNIST, batches of 128
+    width     width of the hidden layers, x1 to x16; MNIST, batches of 128
     samples   1,000 to 10 million samples of 32 numbers, batches of 128
     threads   one processor core and all of them; MNIST, batches of 128
 
-Every point is a process of its own that times a loop by hand, ours and Keras's own `fit` in
-turns. Nobody waits for what takes long: an epoch is about as many samples as the slowest of them
-trains in a few seconds, and 10 million samples are left out for Keras's `fit`. With the samples
-goes what one of them costs, measured for all sizes in one process: `benchmarks.data_scaling`. Where
-``--json`` names a file that is there, points that it has are not measured again.
+Every point is a separate process that times the hand-written loop, this package and Keras's `fit`
+in turns. To limit the time, an epoch has about as many samples as the slowest contender trains in a
+few seconds, and Keras's `fit` does not run on 10 million samples. The axis "samples" includes the
+cost of one sample, measured for all sizes in one process: `benchmarks.data_scaling`. Points that
+the file of ``--json`` already holds are not measured again.
 """
 
 import argparse
@@ -35,8 +35,8 @@ AXES = {
     "samples": (1_000, 60_000, 1_000_000, 10_000_000),
     "threads": (1, os.cpu_count()),
 }
-# From so many samples on an epoch is long enough to be timed once, and Keras's own fit takes
-# minutes for an epoch of more.
+# From this number of samples an epoch is long enough to be timed once. With more samples an epoch
+# of Keras's fit takes minutes.
 _ONCE = 1_000_000
 
 
@@ -55,20 +55,20 @@ def _measure_all(options):
         "points": recorded_before(options.json, "points"),
         "growth": recorded_before(options.json, "growth", missing=[]),
     }
-    there = {(each["axis"], each["value"], each["backend"]) for each in recorded["points"]}
+    done = {(each["axis"], each["value"], each["backend"]) for each in recorded["points"]}
     with console(stderr=True).status("starting") as status:
         for axis in options.axes:
             for value in AXES[axis]:
                 for backend in interpreters.available()[0]:
-                    if (axis, value, backend) in there:
+                    if (axis, value, backend) in done:
                         continue
                     status.update(f"{axis} {value:,}: {backend}")
                     job = {"axis": axis, "value": value, "quick": options.quick}
                     cores = list(range(value)) if axis == "threads" else None
                     python = interpreters.python(backend)
-                    found = run(python, backend, "scaling", job, options.device, cores)
-                    recorded["points"].append({"axis": axis, "value": value, **found})
-                    recorded["points"].sort(key=_place)
+                    result = run(python, backend, "scaling", job, options.device, cores)
+                    recorded["points"].append({"axis": axis, "value": value, **result})
+                    recorded["points"].sort(key=_position)
                     if options.json:
                         write_json(options.json, recorded)
         known = {each["backend"] for each in recorded["growth"]}
@@ -77,8 +77,8 @@ def _measure_all(options):
                 continue
             status.update(f"cost of a sample: {backend}")
             job = {"sizes": [1_000, 10_000], "turns": 2} if options.quick else {}
-            found = run(interpreters.python(backend), backend, "data_scaling", job, options.device)
-            recorded["growth"].append(found)
+            python = interpreters.python(backend)
+            recorded["growth"].append(run(python, backend, "data_scaling", job, options.device))
             if options.json:
                 write_json(options.json, recorded)
     console().print(table(recorded["points"]))
@@ -91,12 +91,21 @@ def _measure_all(options):
     return 0
 
 
-def _place(point):
+def _position(point):
     return list(AXES).index(point["axis"]), point["value"], BACKENDS.index(point["backend"])
 
 
 def measure(axis, value, quick):
-    """Samples per second of each contender at one point on this process's backend."""
+    """Measure the samples per second of each contender at one point.
+
+    Args:
+        axis: a key of `AXES`.
+        value: a value of that axis.
+        quick: whether to use about ten batches only.
+
+    Returns:
+        Dict of the environment, the job and ``samples_per_second``, a dict of contender to rate.
+    """
     from ae_multi.environment import describe_backend
     from benchmarks.contenders import Contenders
     from benchmarks.networks import images, network
@@ -111,7 +120,7 @@ def measure(axis, value, quick):
         x, _ = images(_images_in_an_epoch(axis, value))
     if quick:
         x = x[: max(10 * batch_size, 1_000)]
-    # The wider a network, the sooner Adam blows rounding up.
+    # In wider networks Adam amplifies rounding errors within fewer steps.
     contenders = Contenders(
         lambda: network("deep", x.shape[1:], width), x, batch_size, checked=10 if width == 1 else 2
     )
@@ -129,7 +138,7 @@ def measure(axis, value, quick):
 
 
 def _images_in_an_epoch(axis, value):
-    """So many that no contender takes long for an epoch, and two batches at least."""
+    """Return a number of images with which no contender needs long; at least two batches."""
     if axis == "batch":
         return max(min(60_000, 400 * value), 2 * value)
     if axis == "width":
@@ -138,13 +147,13 @@ def _images_in_an_epoch(axis, value):
 
 
 def table(points):
-    """A row for each point."""
-    made = Table("", "", "backend", title="Training, samples per second", title_justify="left")
+    """Return a table with a row for each point."""
+    result = Table("", "", "backend", title="Training, samples per second", title_justify="left")
     for name in ("native", "ours", "keras.fit", "ours / native", "ours / keras.fit", "plan"):
-        made.add_column(name, justify="right")
+        result.add_column(name, justify="right")
     for point in points:
         rates = point["samples_per_second"]
-        made.add_row(
+        result.add_row(
             point["axis"],
             f"{point['value']:,}",
             point["backend"],
@@ -158,21 +167,21 @@ def table(points):
             ),
             point["plan"],
         )
-    return made
+    return result
 
 
 def _parser():
     parser = argparse.ArgumentParser(prog="scaling", description=__doc__.partition("\n")[0])
-    add_run_options(parser, "read figures that are there, write all of them")
+    add_run_options(parser, "read recorded points from this file and add the new ones")
     parser.add_argument(
         "--axes",
         type=comma_separated,
         default=tuple(AXES),
         metavar="NAMES",
-        help=f"some of {','.join(AXES)} (default: all)",
+        help=f"comma-separated axes: {', '.join(AXES)} (default: all)",
     )
-    parser.add_argument("--quick", action="store_true", help="ten batches of each")
-    parser.add_argument("--figure", type=Path, metavar="FILE", help="draw them")
+    parser.add_argument("--quick", action="store_true", help="use ten batches only")
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="draw the results")
     return parser
 
 

@@ -1,13 +1,13 @@
-"""The score of the detector, compared on parts of the training data.
+"""Selection of the detector's score on splits of the training data.
 
-It is the error of a reconstruction plus its way to the nearest reconstructions of training
-samples. How many of those are remembered, how many are nearest, and what their term weighs, is
-chosen here.
+The score is the reconstruction error plus a weighted term: the distance from the reconstruction to
+the nearest reconstructions of training samples. Three settings are compared: the number of stored
+reconstructions, the number of nearest neighbors, and the weight of the term.
 
-    detect-one    one digit is normal: the first five sixths of MNIST's training images are
-                  learned from, the others scored
+    detect-one    one digit is normal; the first five sixths of MNIST's training images are for
+                  training, the others for evaluation
     detect-nine   all digits but one are normal
-    odds          of the training rows of each table 6 in 10 are learned from, whatever they are
+    odds          60 % of the training rows of each table, outliers included, are for training
 """
 
 import itertools
@@ -24,12 +24,16 @@ IMAGES, TABLES = (1, 3, 10, 30), (0.01, 0.03, 0.1, 0.3)
 
 
 def measure(row):
-    """The mean area under the ROC curve of each choice, over the digits or the tables of a row.
+    """Measure the mean area under the ROC curve of each choice of settings.
+
+    Args:
+        row: a name of `ROWS`. The mean is over its digits or tables.
 
     Returns:
-        Dict of ``row``, ``default`` and ``choices``, a list of dicts of ``remembered`` (at most),
-        ``weight``, ``neighbors`` (a number, or for tables a share of what is remembered),
-        ``auroc`` and ``parts``, what it is the mean of. ``default`` has the first three.
+        Dict of ``row``, ``default`` and ``choices``, a list of dicts of ``remembered`` (maximum
+        number of stored samples), ``weight``, ``neighbors`` (a number, or for tables a fraction
+        of the stored samples), ``auroc`` and ``parts``, the areas of which ``auroc`` is the mean.
+        ``default`` has the first three.
     """
     from ae_multi.estimators import neighbors
 
@@ -53,14 +57,17 @@ def measure(row):
 
 
 def areas(scale, train, rows, anomalous, counts):
-    """The area under the ROC curve of each choice, as in `CHOSEN`, of a detector fitted once.
+    """Return the area under the ROC curve of each choice of settings, with one fitted detector.
 
     Args:
-        scale: the detector's parameter.
-        train: what is learned from.
-        rows: what is scored.
-        anomalous: booleans, whether each of those is.
-        counts: numbers of neighbors, or below 1 shares of what is remembered.
+        scale: the parameter ``scale`` of the detector.
+        train: training samples.
+        rows: evaluation samples.
+        anomalous: booleans, which of ``rows`` are anomalous.
+        counts: numbers of neighbors; below 1, fractions of the stored samples.
+
+    Returns:
+        Dict of (remembered, weight, count), in the order of `CHOSEN`, to area.
     """
     from sklearn.metrics import roc_auc_score
 
@@ -71,17 +78,17 @@ def areas(scale, train, rows, anomalous, counts):
     detector = AnomalyDetector(scale=scale).fit(train)
     scaled = detector._checked(rows)
     outputs = as_rows(detector._outputs(scaled))
-    known = as_rows(training.predict(detector.network_.decoder, detector.codes_))
-    errors, found = mean(squared_errors(as_rows(scaled), outputs)), {}
-    for most in REMEMBERED:
-        fewer = known[:: math.ceil(len(known) / most)]
+    stored = as_rows(training.predict(detector.network_.decoder, detector.codes_))
+    errors, result = mean(squared_errors(as_rows(scaled), outputs)), {}
+    for remembered in REMEMBERED:
+        subset = stored[:: math.ceil(len(stored) / remembered)]
         for count in counts:
-            near = max(round(count * len(fewer)), 1) if count < 1 else count
-            away = mean(squared_differences(outputs, fewer, near))
+            neighbors = max(round(count * len(subset)), 1) if count < 1 else count
+            distances = mean(squared_differences(outputs, subset, neighbors))
             for weight in WEIGHTS:
-                area = float(roc_auc_score(anomalous, errors + weight * away))
-                found[most, weight, count] = area
-    return found
+                area = float(roc_auc_score(anomalous, errors + weight * distances))
+                result[remembered, weight, count] = area
+    return result
 
 
 def _digits(row):
@@ -102,29 +109,29 @@ def _tables():
         yield "minmax", *part
 
 
-def best(found):
-    """The choice of the largest area, and the one that is the default."""
-    choices, default = found["choices"], found["default"].items()
+def best(scores):
+    """Return the choice with the largest area, and the default choice."""
+    choices, default = scores["choices"], scores["default"].items()
     default = next(choice for choice in choices if default <= choice.items())
     return max(choices, key=lambda choice: choice["auroc"]), default
 
 
-def table(found):
-    """A line for what is remembered and each weight, a column for each number of neighbors."""
-    by = {tuple(c[name] for name in CHOSEN): c["auroc"] for c in found["choices"]}
-    remembered, weights, counts = (sorted(set(column)) for column in zip(*by, strict=True))
-    first, default = best(found)
-    made = Table(
-        "remembered",
+def table(scores):
+    """Return a table: rows for stored samples and weights, columns for numbers of neighbors."""
+    by_choice = {tuple(c[name] for name in CHOSEN): c["auroc"] for c in scores["choices"]}
+    sizes, weights, counts = (sorted(set(column)) for column in zip(*by_choice, strict=True))
+    first, default = best(scores)
+    result = Table(
+        "stored",
         "weight",
-        title=f"{found['row']}: mean AUROC on a part of the training data, by the number of "
+        title=f"{scores['row']}: mean AUROC on a split of the training data, by the number of "
         "neighbors and the weight of their term",
         caption=f"best {first['auroc']:.4f}, default {default['auroc']:.4f}",
         title_justify="left",
     )
     for count in counts:
-        made.add_column(f"{count:.0%}" if count < 1 else str(count), justify="right")
-    for most, weight in itertools.product(remembered, weights):
-        areas_of = (by[most, weight, count] for count in counts)
-        made.add_row(f"{most:,}", f"{weight:g}", *(f"{area:.4f}" for area in areas_of))
-    return made
+        result.add_column(f"{count:.0%}" if count < 1 else str(count), justify="right")
+    for size, weight in itertools.product(sizes, weights):
+        row = (by_choice[size, weight, count] for count in counts)
+        result.add_row(f"{size:,}", f"{weight:g}", *(f"{area:.4f}" for area in row))
+    return result

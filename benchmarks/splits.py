@@ -1,38 +1,41 @@
-"""Training data in two parts: one to learn from, one to choose by."""
+"""Splits of the training data: one for training, one for evaluation."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+import numpy as np
 
 from ae_multi.data.dataset import Dataset
 
-_LEARNED = 5 / 6
+_TRAINING = 5 / 6
 
 
-def without_test_images(data):
-    """The first five sixths of a `Dataset`'s training images, the others in place of its test's.
+def without_test_images(data: Dataset) -> Dataset:
+    """Return a `Dataset` whose test images are the last sixth of the training images of ``data``.
 
     Args:
-        data: the `Dataset`, whose test images are not looked at.
+        data: the `Dataset`; its test images are not used.
     """
-    learned = int(_LEARNED * len(data.x_train))
+    count = int(_TRAINING * len(data.x_train))
     x, y = data.x_train, data.y_train
     return Dataset(
-        x[:learned],
-        y[:learned],
-        x[learned:],
-        y[learned:],
+        x[:count],
+        y[:count],
+        x[count:],
+        y[count:],
         name=data.name,
-        source=f"{data.source}; its training images in two parts",
+        source=f"{data.source}; training images split in two",
     )
 
 
-def tables_without_test_rows():
-    """Each of the tables of `benchmarks.odds`, whose test rows are left alone.
+def tables_without_test_rows() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Split the training rows of each table of `benchmarks.odds`; test rows are not used.
 
-    Returns:
-        Generator of (train, others, strange): rows to learn from, 6 in 10 of the training rows,
-        whatever they are; the other training rows; and booleans, which of those are outliers.
-        Columns have mean 0 and standard deviation 1 in the rows to learn from.
+    Yields:
+        (train, others, anomalous): 60 % of the training rows, outliers included; the other
+        training rows; and booleans, which of the latter are outliers. The columns of ``train``
+        have mean 0 and standard deviation 1.
     """
     from sklearn.preprocessing import StandardScaler
 
@@ -41,7 +44,7 @@ def tables_without_test_rows():
 
     for name in SETS:
         rows, marks = read_mat(Path(os.environ["AE_MULTI_ODDS"]) / f"{name}.mat")
-        # As the benchmark parts them, and what it learns from once more.
+        # The split of the benchmark, and then the same split of its training rows.
         rows, _, marks, _ = parted(rows, marks)
         train, others, _, anomalous = parted(rows, marks, stratify=marks)
         scaler = StandardScaler().fit(train)

@@ -1,8 +1,9 @@
-"""What one training step takes by each plan, and by hand: ``nox -s steps``.
+"""Time of one training step with each plan and in hand-written loops: ``nox -s steps``.
 
-Of all benchmarks the one that a GPU is needed for least long. Data and weights are on the device
-and all is compiled before a run of steps is timed, from the call to the last loss in NumPy; each
-has its turns. What a training does between runs is not in it: `benchmarks.throughput` has all.
+This is the benchmark that needs a GPU for the shortest time. Data and weights are on the device and
+everything is compiled before a run of steps is timed, from the call to the last loss in NumPy. The
+plans and loops take turns. Work of a training between runs is not included; it is in
+`benchmarks.throughput`.
 """
 
 import argparse
@@ -22,8 +23,8 @@ from benchmarks.command import add_run_options, check_paths, measure_models
 from benchmarks.networks import NAMES
 
 BATCH = 128
-_STEPS = 468  # in a run: the full batches of MNIST's training images
-_LONG = 1.0  # seconds that a run takes at most, where one step alone is slow
+_STEPS = 468  # steps in a run: the full batches of MNIST's training images
+_LONG = 1.0  # maximum seconds of a run; slow steps make shorter runs
 
 
 def main(arguments=None):
@@ -43,11 +44,16 @@ def _measure_all(options):
 
 
 def measure(model, steps, repeats):
-    """Microseconds a step on this process's backend.
+    """Measure the time of a training step on the backend of this process.
+
+    Args:
+        model: a name of `networks.NAMES`.
+        steps: steps in a run.
+        repeats: timed runs of each plan and loop.
 
     Returns:
-        Dict of what was measured on what, and ``plans`` and ``by_hand``: name to dict of
-        ``microseconds`` and, with compiling, ``seconds_to_build``.
+        Dict of the environment, the job, and ``plans`` and ``by_hand``: name to dict of
+        ``microseconds`` and ``seconds_to_build``, which includes compilation.
     """
     from ae_multi import backends
     from ae_multi.environment import describe_backend
@@ -60,34 +66,34 @@ def measure(model, steps, repeats):
     order = np.random.default_rng(0).permutation(len(x)).astype(np.int32).reshape(steps, BATCH)
 
     def by_plan(plan):
-        made = network(model, x.shape[1:])
-        made._symbolic_build(data_batch=(x[:BATCH], x[:BATCH], None))
-        return backend.Steps(made, backend.to_device((x, x, None)), plan, True, BATCH, steps).run
+        ours = network(model, x.shape[1:])
+        ours._symbolic_build(data_batch=(x[:BATCH], x[:BATCH], None))
+        return backend.Steps(ours, backend.to_device((x, x, None)), plan, True, BATCH, steps).run
 
     def by_hand(way):
         return native(network(model, x.shape[1:]), x, way)
 
-    asked = {("plans", name): by_plan for name in plans(network(model, x.shape[1:]))}
-    asked |= {("by_hand", way): by_hand for way in ways(network(model, x.shape[1:]))}
-    found, runs = {"plans": {}, "by_hand": {}}, {}
-    for (kind, name), make in asked.items():
+    builders = {("plans", name): by_plan for name in plans(network(model, x.shape[1:]))}
+    builders |= {("by_hand", way): by_hand for way in ways(network(model, x.shape[1:]))}
+    results, runs = {"plans": {}, "by_hand": {}}, {}
+    for (kind, name), build in builders.items():
         begin = time.perf_counter()
-        go = make(name)
-        go(order[:1])
+        run_steps = build(name)
+        run_steps(order[:1])
         built = time.perf_counter()
-        go(order[:1])
+        run_steps(order[:1])
         once = time.perf_counter() - built
         some = order[: int(np.clip(_LONG / once, 1, steps))]
-        go(some)  # a length of its own may be compiled, too
-        runs[kind, name] = partial(go, some), len(some), []
-        found[kind][name] = {"seconds_to_build": max(0.0, built - begin - once)}
+        run_steps(some)  # may compile again for this number of steps
+        runs[kind, name] = partial(run_steps, some), len(some), []
+        results[kind][name] = {"seconds_to_build": max(0.0, built - begin - once)}
     for _ in range(repeats):
-        for go, _, times in runs.values():
+        for run_steps, _, times in runs.values():
             begin = time.perf_counter()
-            go()
+            run_steps()
             times.append(time.perf_counter() - begin)
     for (kind, name), (_, count, times) in runs.items():
-        found[kind][name]["microseconds"] = statistics.median(times) / count * 1e6
+        results[kind][name]["microseconds"] = statistics.median(times) / count * 1e6
     return {
         **describe_backend(),
         "precision": "float32, TF32 off",
@@ -96,12 +102,12 @@ def measure(model, steps, repeats):
         "batch_size": BATCH,
         "steps": steps,
         "repeats": repeats,
-        **found,
+        **results,
     }
 
 
-def plans(model):
-    """Names of the plans that can be built here."""
+def plans(model) -> list[str]:
+    """Return the names of the plans that can be built here."""
     from ae_multi import backends
 
     known = backends.current().plans(model)
@@ -109,7 +115,7 @@ def plans(model):
 
 
 def lines(recorded):
-    """Cells of each way of each result: strings."""
+    """Yield the cells of each plan and hand-written loop of each result, strings."""
     for result in recorded["results"]:
         backend = f"{result['backend']} {result['versions'][result['backend']]}"
         for kind, what in (("plans", "plan"), ("by_hand", "by hand")):
@@ -126,8 +132,8 @@ def lines(recorded):
 
 
 def table(recorded):
-    """A row for each plan and each way by hand."""
-    made = Table(
+    """Return a table with a row for each plan and each hand-written loop."""
+    result = Table(
         "model",
         "backend",
         "device",
@@ -136,26 +142,28 @@ def table(recorded):
         title_justify="left",
     )
     for name in ("µs a step", "s to build"):
-        made.add_column(name, justify="right")
+        result.add_column(name, justify="right")
     for cells in lines(recorded):
-        made.add_row(*cells)
-    return made
+        result.add_row(*cells)
+    return result
 
 
 def _parser():
     parser = argparse.ArgumentParser(prog="steps", description=__doc__.partition(":")[0])
-    add_run_options(parser, "write the figures as JSON")
+    add_run_options(parser, "write the results as JSON")
     parser.add_argument(
         "--model",
         type=comma_separated,
         default=("deep",),
         metavar="NAMES",
-        help=f"some of {','.join(NAMES)} (default: deep)",
+        help=f"comma-separated models: {', '.join(NAMES)} (default: deep)",
     )
     parser.add_argument(
-        "--steps", type=int, default=_STEPS, metavar="N", help=f"in a run (default: {_STEPS})"
+        "--steps", type=int, default=_STEPS, metavar="N", help=f"steps in a run (default: {_STEPS})"
     )
-    parser.add_argument("--repeats", type=int, default=7, metavar="N", help="default: 7")
+    parser.add_argument(
+        "--repeats", type=int, default=7, metavar="N", help="number of timed runs (default: 7)"
+    )
     return parser
 
 

@@ -1,22 +1,24 @@
-"""How fast each backend trains, encodes and reconstructs, beside what Keras does by itself.
+"""Speed of training, encoding and reconstructing on each backend, compared with Keras.
 
-``nox -s bench``; ``nox -s bench -- --help`` shows what can be asked for. Each backend checks first
-that all contenders compute the same losses from the same start, then times them in turn:
-training (`benchmarks.contenders`), and whole arrays:
+``nox -s bench``; ``nox -s bench -- --help`` lists the options. Each backend first checks that all
+contenders compute the same losses from the same initial weights, then times them in turns: in
+training (`benchmarks.contenders`), and on complete arrays:
 
     encode, reconstruct, evaluate     of an `Autoencoder`, all images
     keras.predict, keras.evaluate     of the plain Keras model, batches of 1,024
-    keras.predict as it comes         the same in the batches of 32 that it takes by itself
+    keras.predict as it comes         the same with the default batches of 32
 
-Then each contender begins anew in a process of its own (`benchmarks.cold_start`), and peers train a
-network of the same sizes (`benchmarks.peers`).
+Then the cold start of each contender is measured in a separate process (`benchmarks.cold_start`),
+and peers train a network of the same sizes (`benchmarks.peers`).
 """
 
 import argparse
 import statistics
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 
@@ -31,14 +33,16 @@ from benchmarks.networks import NAMES
 from benchmarks.peer import NAMES as PEERS
 from benchmarks.processes import run
 
-# Convolutions take a hundred times as long: nobody waits for more in an epoch.
+# Images in an epoch; convolutions take a hundred times as long.
 SAMPLES = {"conv": 6_400}
 TRAINING = ("native", "ours", "keras.fit")
 WHOLE = (
     "encode", "reconstruct", "keras.predict", "keras.predict as it comes", "evaluate",
     "keras.evaluate",
 )  # fmt: skip
-_FEW = 5  # one in so many images is enough for what takes so long
+# Column headers that differ from the keys of the recorded rates.
+_HEADERS = {"keras.predict as it comes": "keras.predict, batches of 32"}
+_FEW = 5  # `predict` with small batches is slow and runs on one image in five
 
 
 def main(arguments=None):
@@ -68,7 +72,7 @@ def _measure_all(options):
                 result = measured("throughput", repeats=repeats)
                 result |= {"date": recorded["machine"]["date"], "first": {}}
                 for contender in TRAINING:
-                    status.update(f"{backend}: {model}, the first second of {contender}")
+                    status.update(f"{backend}: {model}, cold start of {contender}")
                     result["first"][contender] = measured("cold_start", contender=contender)
                 recorded["results"].append(result)
                 if options.json:
@@ -78,12 +82,12 @@ def _measure_all(options):
                 status.update(f"{peer}: {model}")
                 job = {"peer": peer, "model": model, "batch_size": options.batch_size}
                 job["samples"] = 6_400 if options.quick else None
-                found = run(options.peers, "torch", "peer", job, "cpu")
-                if found is not None:
-                    recorded["peers"].append({**job, **found})
+                result = run(options.peers, "torch", "peer", job, "cpu")
+                if result is not None:
+                    recorded["peers"].append({**job, **result})
     out = console()
-    for made in tables(recorded):
-        out.print(made)
+    for table in tables(recorded):
+        out.print(table)
     if options.json:
         write_json(options.json, recorded)
     if options.figure:
@@ -93,13 +97,24 @@ def _measure_all(options):
     return 0
 
 
-def samples_of(model, device):
-    """How many images are trained on, or None for all."""
+def samples_of(model: str, device: str | None) -> int | None:
+    """Return the number of training images for a model, or None for all."""
     return None if device == "gpu" else SAMPLES.get(model)
 
 
 def measure(model, batch_size, samples, repeats):
-    """Samples per second of each contender on this process's backend."""
+    """Measure the samples per second of each contender on the backend of this process.
+
+    Args:
+        model: a name of `networks.NAMES`.
+        batch_size: samples in a step.
+        samples: number of images, or None for all.
+        repeats: number of turns.
+
+    Returns:
+        Dict of the environment, the job, the ``plan``, ``samples_per_second`` (dict of a name of
+        `TRAINING` or `WHOLE` to rate) and ``limits``, see `benchmarks.limits`.
+    """
     from ae_multi.environment import describe_backend
     from benchmarks.contenders import Contenders, seconds
     from benchmarks.limits import limits
@@ -118,13 +133,13 @@ def measure(model, batch_size, samples, repeats):
         "evaluate": (lambda x: ours.evaluate(x, batch_size=1024, verbose=0), x),
         "keras.evaluate": (lambda x: theirs.evaluate(x, x, batch_size=1024, verbose=0), x),
     }
-    for job, given in jobs.values():
-        job(given)  # compile, and fill caches
+    for job, data_of_job in jobs.values():
+        job(data_of_job)  # compiles and fills caches
     times = {name: [] for name in jobs}
     for _ in range(repeats):
-        for name, (job, given) in jobs.items():
-            times[name].append(seconds(partial(job, given)))
-    rates |= {name: len(jobs[name][1]) / statistics.median(found) for name, found in times.items()}
+        for name, (job, data_of_job) in jobs.items():
+            times[name].append(seconds(partial(job, data_of_job)))
+    rates |= {name: len(jobs[name][1]) / statistics.median(each) for name, each in times.items()}
     return {
         **describe_backend(),
         "precision": "float32, TF32 off",
@@ -141,7 +156,7 @@ def measure(model, batch_size, samples, repeats):
 
 
 def tables(recorded):
-    """Training, whole arrays, the first second, and peers where they were measured."""
+    """Yield the tables: training, complete arrays, cold start, and peers if measured."""
     results = recorded["results"]
     yield _table(
         "Training, samples per second",
@@ -155,12 +170,12 @@ def tables(recorded):
         },
     )
     yield _table(
-        "Whole arrays, samples per second",
+        "Complete arrays, samples per second",
         results,
         {
-            **{name: rate(name) for name in WHOLE},
+            **{_HEADERS.get(name, name): rate(name) for name in WHOLE},
             "reconstruct / predict": ratio("reconstruct", "keras.predict"),
-            "/ as it comes": ratio("reconstruct", "keras.predict as it comes"),
+            "/ batches of 32": ratio("reconstruct", "keras.predict as it comes"),
             "evaluate / Keras's": ratio("evaluate", "keras.evaluate"),
             "limit of reconstruct": lambda r: (
                 f"{r['limits']['reconstruct']['samples_per_second']:,.0f}"
@@ -168,7 +183,7 @@ def tables(recorded):
         },
     )
     yield _table(
-        "The first second, compiling included; memory that one epoch takes",
+        "Cold start, compilation included; memory of one epoch",
         results,
         {
             "import s": lambda r: f"{r['first']['ours']['import_seconds']:.1f}",
@@ -188,23 +203,23 @@ def tables(recorded):
 
 
 def peers_table(recorded):
-    """Each peer's training beside ours on each backend, as a multiple."""
+    """Return a table of the training of each peer and the speedup of each backend over it."""
     backends = list(dict.fromkeys(result["backend"] for result in recorded["results"]))
-    made = Table("model", "peer", title="Peers, samples per second", title_justify="left")
+    table = Table("model", "peer", title="Peers, samples per second", title_justify="left")
     for name in ("samples/s", *(f"ours on {backend}" for backend in backends)):
-        made.add_column(name, justify="right")
+        table.add_column(name, justify="right")
     for peer, multiples in beside_peers(recorded):
-        made.add_row(
+        table.add_row(
             peer["model"],
             f"{peer['peer']} {peer['version']}",
             f"{peer['samples_per_second']:,.0f}",
             *(f"{multiples[backend]:.2f} x" for backend in backends),
         )
-    return made
+    return table
 
 
 def beside_peers(recorded):
-    """Each peer, and how many times as fast ours is on each backend: pairs of dicts."""
+    """Yield (peer, dict of backend to the speedup of this package over the peer)."""
     for peer in recorded["peers"]:
         yield (
             peer,
@@ -217,56 +232,60 @@ def beside_peers(recorded):
 
 
 def _table(title, results, columns):
-    made = Table("model", "backend", "device", title=title, title_justify="left")
+    table = Table("model", "backend", "device", title=title, title_justify="left")
     for name in columns:
-        made.add_column(name, justify="right")
+        table.add_column(name, justify="right")
     for result in results:
-        made.add_row(
+        table.add_row(
             result["model"],
             f"{result['backend']} {result['versions'][result['backend']]}",
             result["device"],
             *(value(result) for value in columns.values()),
         )
-    return made
+    return table
 
 
-def rate(name):
-    """What writes a result's samples per second in a job."""
+def rate(name: str) -> Callable[[dict[str, Any]], str]:
+    """Return a function that formats the samples per second of the job ``name`` of a result."""
     return lambda result: f"{result['samples_per_second'][name]:,.0f}"
 
 
-def ratio(one, other):
-    """What writes how many times as fast as another a result's job is."""
+def ratio(one: str, other: str) -> Callable[[dict[str, Any]], str]:
+    """Return a function that formats the speed of the job ``one`` relative to the job ``other``."""
 
-    def written(result):
+    def formatted(result):
         rates = result["samples_per_second"]
         return f"{rates[one] / rates[other]:.2f}"
 
-    return written
+    return formatted
 
 
-def first(contender, what):
-    """What writes the seconds of a result's beginning."""
+def first(contender: str, what: str) -> Callable[[dict[str, Any]], str]:
+    """Return a function that formats the seconds ``what`` of the cold start of a contender."""
     return lambda result: f"{result['first'][contender][what]:.1f}"
 
 
 def _parser():
     parser = argparse.ArgumentParser(prog="bench", description=__doc__.partition("\n")[0])
-    add_run_options(parser, "write the figures as JSON")
+    add_run_options(parser, "write the results as JSON")
     parser.add_argument(
         "--model",
         type=comma_separated,
         default=NAMES,
         metavar="NAMES",
-        help=f"some of {','.join(NAMES)} (default: all)",
+        help=f"comma-separated models: {', '.join(NAMES)} (default: all)",
     )
-    parser.add_argument("--batch-size", type=int, default=128, metavar="N", help="default: 128")
-    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="default: 5")
-    parser.add_argument("--quick", action="store_true", help="6,400 images, twice")
     parser.add_argument(
-        "--peers", type=Path, metavar="PYTHON", help="time peers in this interpreter, too"
+        "--batch-size", type=int, default=128, metavar="N", help="samples per batch (default: 128)"
     )
-    parser.add_argument("--figure", type=Path, metavar="FILE", help="draw them")
+    parser.add_argument(
+        "--repeats", type=int, default=5, metavar="N", help="number of timed turns (default: 5)"
+    )
+    parser.add_argument("--quick", action="store_true", help="use 6,400 images and two turns")
+    parser.add_argument(
+        "--peers", type=Path, metavar="PYTHON", help="also time peers, with this interpreter"
+    )
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="draw the results")
     return parser
 
 

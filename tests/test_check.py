@@ -313,7 +313,7 @@ def test_the_command_ends_with_0_when_backends_agree(pythons, tmp_path):
         ("bicubic", ["--shape", "9,9,3"], "(n, 9, 9, 3)."),
         ("bicubic", [], "--shape N,N,N (the shape of one sample"),
         ("bicubic", ["--shape", "0"], "shape to be an integer of at least 1"),
-        ("bicubic", ["--data", "/nowhere.npy"], "whole .npy file"),
+        ("bicubic", ["--data", "/nowhere.npy"], "an array in an .npy file"),
         ("bicubic", ["--shape", "8,8,1", "--steps", "0"], "steps"),
         ("bicubic", ["--shape", "8,8,1", "--json", "/nowhere/a.json"], "is not a folder"),
         ("bicubic", ["--shape", "8,8,1", "--script", "a.sh"], "named .py"),

@@ -266,7 +266,7 @@ def test_the_command_writes_what_was_saved(tmp_path, backend, digits, detector, 
     ]  # fmt: skip
     assert main(arguments) == 0
     told = capsys.readouterr().out
-    assert "of the model on 360 samples" in told
+    assert "outputs of the model on 360 samples" in told
     np.testing.assert_array_equal(loaded(name, out, x)["label"], detector.predict(x))
     assert main([*arguments[:4], "--format", "mp3"]) == 2
     assert "Expected a format among" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from benchmarks import quality, quality_targets
 
 
 def test_marks_are_reached_from_their_own_side():
-    words = ["hoped for", "wanted", "no"]
+    words = ["target", "required", "no"]
     more, less = (
         quality_targets.Row("detect", "AUROC", ".2f", 0.8, 0.9),
         quality_targets.ROWS["reduce-9"],
@@ -79,7 +79,7 @@ def test_seeds_on_one_backend_and_one_on_each_of_the_others(runs, tmp_path):
             "0.01000 torch, 0.01000 tensorflow",
             "0.01800",
             "0.01500",
-            "hoped for",
+            "target",
         )
     ]
     assert quality.table(recorded).row_count == 1

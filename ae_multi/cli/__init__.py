@@ -1,8 +1,9 @@
-"""The command ``ae-multi``: one module a subcommand, each importing what it needs when called."""
+"""The command ``ae-multi``. Each subcommand is a module, which is imported when it is called."""
 
 import argparse
 import importlib
 import sys
+from collections.abc import Sequence
 
 import ae_multi
 from ae_multi.cli.interrupts import INTERRUPTED, exit_at_once, raise_on_signals
@@ -11,32 +12,33 @@ from ae_multi.cli.status import status_of
 from ae_multi.terminal import discard, write_any_text
 
 _COMMANDS = {
-    "compare": "train the same models on every backend and say whether they agree",
+    "compare": "train the same models on every backend and compare the results",
     "train": "train one model on the current backend and save it",
-    "parity": "check, step by step, whether a Keras model is the same on every backend",
-    "reduce": "squeeze images through a short code, beside PCA",
-    "denoise": "take noise out of images, beside the best linear filter",
-    "detect": "find anomalies among images or in a table, beside PCA",
-    "segment": "mark digits on clutter, beside thresholds on brightness",
-    "features": "classify by codes, beside PCA's",
-    "export": "write a model or an estimator in a format that others run, and try it",
-    "info": "show versions, devices and where the data would come from",
+    "parity": "compare a Keras model on every backend, step by step",
+    "reduce": "encode images as short codes and compare with PCA",
+    "denoise": "remove noise from images and compare with the best linear filter",
+    "detect": "find anomalies among images or in a table and compare with PCA",
+    "segment": "mark digits on clutter and compare with brightness thresholds",
+    "features": "classify images by their codes and compare with PCA",
+    "export": "export a model or an estimator to another format and verify the file",
+    "info": "show versions, devices and the location of the data",
 }
 
 
-def main(arguments=None):
-    """Run ``ae-multi`` with ``arguments``; return the exit status.
-
-    0: done (and, for a comparison, the backends agree); 1: the backends differ, or a backend's
-    process failed; 2: a usage error; 130: interrupted.
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command ``ae-multi``.
 
     Args:
-        arguments: list of strings, or None for those of the process, which then ends here when it
-            is interrupted.
+        arguments: the arguments of the command line, or None for those of the process. In the
+            latter case signals are handled, and an interrupt ends the process here.
+
+    Returns:
+        The exit status. 0: done (``compare``, ``parity``: the backends agree). 1: the backends
+        differ, or a backend's process failed. 2: usage error. 130: interrupted.
     """
     is_process = arguments is None
-    arguments = sys.argv[1:] if is_process else list(arguments)
-    command = next((word for word in arguments if word in _COMMANDS), None)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    command = next((word for word in words if word in _COMMANDS), None)
     for stream in (sys.stdout, sys.stderr):
         write_any_text(stream)
     if is_process:
@@ -44,11 +46,11 @@ def main(arguments=None):
         hide_notices()
     name = " ".join(["ae-multi", *([command] if command else [])])
     try:
-        status = status_of(name, lambda: _run(arguments, command))
-    except SystemExit as ended:  # by argparse
+        status = status_of(name, lambda: _run(words, command))
+    except SystemExit as error:  # raised by argparse
         if not _flush():
             raise SystemExit(1) from None
-        raise ended from None
+        raise error from None
     if not _flush():
         status = status or 1
     if is_process and status == INTERRUPTED:
@@ -57,7 +59,7 @@ def main(arguments=None):
 
 
 def _run(arguments, command):
-    """Run the subcommand that ``arguments`` name; return the exit status."""
+    """Run the subcommand that ``arguments`` name and return the exit status."""
     parser = _parser(command)
     options = parser.parse_args(arguments)
     if options.command is None:
@@ -67,16 +69,17 @@ def _run(arguments, command):
 
 
 def _parser(chosen):
-    """The parser; only the chosen subcommand's module is imported, so that help comes at once."""
+    """Return the parser. Only the chosen subcommand is imported, which keeps ``--help`` fast."""
     parser = argparse.ArgumentParser(
         prog="ae-multi",
-        description="Autoencoders written once in Keras 3, run and compared on PyTorch, "
-        "TensorFlow and JAX.",
+        description="Train autoencoders written in Keras 3 on PyTorch, TensorFlow and JAX, and "
+        "compare the backends.",
     )
     parser.add_argument("--version", action="version", version=f"ae-multi {ae_multi.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, summary in _COMMANDS.items():
-        command = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
+        description = f"{summary[0].upper()}{summary[1:]}."
+        command = commands.add_parser(name, help=summary, description=description)
         if name == chosen:
             module = importlib.import_module(f"ae_multi.cli.{name}")
             module.add_options(command)
@@ -85,9 +88,9 @@ def _parser(chosen):
 
 
 def _flush():
-    """Write what is left to stdout; return whether it could be written.
+    """Flush stdout and return whether that succeeded.
 
-    Python would try again as it ends, and print a traceback.
+    Otherwise Python would try again at its exit and print a traceback.
     """
     if sys.stdout is None:
         return True

@@ -1,5 +1,6 @@
-"""``ae-multi compare``: the main job."""
+"""``ae-multi compare``: train the same models on every backend and compare the results."""
 
+import argparse
 from pathlib import Path
 
 from ae_multi.cli.options import (
@@ -21,14 +22,14 @@ from ae_multi.report.progress import BackendProgress
 from ae_multi.report.tables import console, print_comparison
 
 
-def add_options(parser):
-    """What can be asked for."""
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
     parser.add_argument(
         "--model",
         type=model_names,
         default=model_names("all"),
         metavar="NAMES",
-        help="simple, deep, simple,deep or all (default: all)",
+        help="comma-separated models: simple, deep, or all (default: all)",
     )
     add_backend_options(parser)
     add_data_options(parser)
@@ -38,14 +39,15 @@ def add_options(parser):
         type=int,
         default=6,
         metavar="N",
-        help="trainings perturbed by rounding, to measure what it can do (default: 6)",
+        help="trainings perturbed by rounding, which measure the spread that rounding causes; "
+        "with 0 the final test MSE is not judged (default: 6)",
     )
     parser.add_argument(
         "--plans",
         action="store_true",
-        help="train by every plan of each backend, not by the one chosen, and compare them all",
+        help="train with every plan of each backend instead of the chosen one, and compare all",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
     parser.add_argument(
         "--figure",
         type=Path,
@@ -54,8 +56,8 @@ def add_options(parser):
     )
 
 
-def run(options):
-    """Compare; return 0 if the backends agree, 1 if they differ."""
+def run(options: argparse.Namespace) -> int:
+    """Compare and print; return 0 if the backends agree, 1 if they differ."""
     if options.json:
         check_writable(options.json, "the JSON")
     if options.figure:

@@ -1,33 +1,35 @@
-"""``ae-multi detect``: anomalies among images, or in a table of one's own."""
+"""``ae-multi detect``: find anomalies among images or in a CSV table."""
+
+import argparse
 
 from ae_multi.cli.tasks import add_task_options, run_task
 from ae_multi.errors import InputError
 
 
-def add_options(parser):
-    """What can be asked for."""
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument(
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    classes = parser.add_mutually_exclusive_group()
+    classes.add_argument(
         "--normal",
         type=int,
         metavar="N",
-        help="the class of images that is normal, all others strange (default: 2)",
+        help="class of images that is normal; all others are anomalous (default: 2)",
     )
-    which.add_argument(
+    classes.add_argument(
         "--strange",
         type=int,
         metavar="N",
-        help="the class of images that is strange, all others normal",
+        help="class of images that is anomalous; all others are normal",
     )
     parser.add_argument(
         "--label",
         metavar="COLUMN",
-        help="with --data FILE.csv: the column that is 1 for strange rows and 0 for normal ones",
+        help="with --data FILE.csv: column that is 1 for anomalous rows and 0 for normal rows",
     )
     add_task_options(parser)
 
 
-def run(options):
+def run(options: argparse.Namespace) -> int:
     """Run the task; return 0."""
     table = options.data if options.data.lower().endswith(".csv") else None
     if (table is None) != (options.label is None):

@@ -1,5 +1,6 @@
-"""``ae-multi export``: a model or an estimator in a format that others run."""
+"""``ae-multi export``: export a model or an estimator to a format of another runtime."""
 
+import argparse
 from pathlib import Path
 
 from ae_multi.cli.options import backend_python
@@ -11,26 +12,36 @@ from ae_multi.report.progress import job_progress
 from ae_multi.report.tables import console
 
 
-def add_options(parser):
-    """What can be asked for."""
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
     parser.add_argument(
-        "model", type=Path, metavar="FILE", help="a model (.keras), or an estimator that was saved"
+        "model", type=Path, metavar="FILE", help="saved model (.keras) or saved estimator"
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="PATH", help="where it goes")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="PATH",
+        help="file to write; a folder for savedmodel",
+    )
     parser.add_argument(
         "--format",
         metavar="NAME",
-        help="onnx, torch, savedmodel, litert, openvino or stablehlo (default: by the name of "
+        help="onnx, torch, savedmodel, litert, openvino or stablehlo (default: by the suffix of "
         "PATH)",
     )
     parser.add_argument(
-        "--part", default="model", metavar="NAME", help="model (default), encoder or decoder"
+        "--part",
+        default="model",
+        metavar="NAME",
+        help="part to export: model, encoder or decoder (default: model)",
     )
     parser.add_argument(
         "--data",
         type=Path,
         metavar="FILE.npy",
-        help="samples to compare on (default: images of MNIST where they fit, or random ones)",
+        help="samples on which the file is verified (default: MNIST test images where they fit, "
+        "otherwise random values)",
     )
     parser.add_argument(
         "--python",
@@ -38,27 +49,27 @@ def add_options(parser):
         action="append",
         default=[],
         metavar="BACKEND=PATH",
-        help="the interpreter of a backend, or of openvino, that lives in an environment of its "
-        "own; repeatable",
+        help="Python interpreter of a backend, or of openvino, in another environment; may be "
+        "repeated",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write what was found as JSON")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON")
 
 
-def run(options):
-    """Export, and say what was found; return 0."""
+def run(options: argparse.Namespace) -> int:
+    """Export, verify and print the result; return 0."""
     from ae_multi.exporting.formats import FORMATS, chosen
 
     name = chosen(options.format, options.out)
     if options.json:
         check_writable(options.json, "the JSON")
-    data = _array(options.data) if options.data else None
+    data = _load_array(options.data) if options.data else None
     with job_progress(console(stderr=True), "export"):
         import_backend(trains=False)
         from ae_multi.exporting.export import check_place, export
 
         check_place(options.out, name)
-        made = export(
-            _model(options.model),
+        result = export(
+            _load_model(options.model),
             options.out,
             options.format,
             part=options.part,
@@ -66,19 +77,20 @@ def run(options):
             pythons=dict(options.python),
         )
     if options.json:
-        write_json(options.json, made.to_json())
-    versions = ", ".join(f"{name} {version}" for name, version in made.versions.items())
+        write_json(options.json, result.to_json())
+    versions = ", ".join(f"{name} {version}" for name, version in result.versions.items())
     console().print(
-        f"{made.path}: {FORMATS[made.format].title}, {', '.join(sorted(made.outputs))}; "
-        f"{made.size:,} bytes\nWithin {made.difference:.1e} of the model on {made.samples} "
-        f"samples (bound {made.bound:g}), by {versions}",
+        f"{result.path}: {FORMATS[result.format].title}, outputs: "
+        f"{', '.join(sorted(result.outputs))}; {result.size:,} bytes\n"
+        f"Largest difference from the outputs of the model on {result.samples} samples: "
+        f"{result.difference:.1e} (bound {result.bound:g}), with {versions}",
         soft_wrap=True,
     )
     return 0
 
 
-def _model(path):
-    """What was saved at ``path``, a model by its suffix or else an estimator."""
+def _load_model(path):
+    """Load a model if the suffix of ``path`` is .keras, otherwise an estimator."""
     if path.suffix == ".keras":
         from ae_multi.models import load_model
 
@@ -88,8 +100,8 @@ def _model(path):
     return load_estimator(path)
 
 
-def _array(path):
-    """The array in an .npy file, never unpickled."""
+def _load_array(path):
+    """Load the array of an .npy file, without pickle."""
     check_file(path, "samples in an .npy file")
     with open(path, "rb") as file:
         return npy.read(file, path.stat().st_size, str(path), npy.NUMBERS)

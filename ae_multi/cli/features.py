@@ -1,11 +1,13 @@
-"""``ae-multi features``: codes as features of a classifier."""
+"""``ae-multi features``: use codes as features of a classifier."""
+
+import argparse
 
 from ae_multi.cli.options import sizes
 from ae_multi.cli.tasks import add_task_options, run_task
 
 
-def add_options(parser):
-    """What can be asked for."""
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
     parser.add_argument(
         "--latent-dim", type=int, default=32, metavar="N", help="size of the code (default: 32)"
     )
@@ -14,19 +16,21 @@ def add_options(parser):
         type=share,
         default="auto",
         metavar="X",
-        help="the share of pixels that training sets to 0 (default: 0.75 from 16 codes on)",
+        help="fraction of the pixels that training sets to 0 (default: 0.75 for a code size of "
+        "16 or more, otherwise 0)",
     )
     parser.add_argument(
         "--hidden",
         type=sizes,
         default="auto",
         metavar="SIZES",
-        help="layers between pixels and code (default: by the code's size)",
+        help="comma-separated sizes of the hidden layers of the encoder (default: depends on the "
+        "code size)",
     )
     add_task_options(parser)
 
 
-def run(options):
+def run(options: argparse.Namespace) -> int:
     """Run the task; return 0."""
     return run_task(
         "features",
@@ -37,6 +41,6 @@ def run(options):
     )
 
 
-def share(text):
-    """``0.5`` as a number; "auto" as it is."""
+def share(text: str) -> float | str:
+    """Convert ``0.5`` to a number; return "auto" unchanged."""
     return text if text == "auto" else float(text)

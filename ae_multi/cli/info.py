@@ -1,5 +1,6 @@
-"""``ae-multi info``: what is here."""
+"""``ae-multi info``: show versions, devices and the location of the data."""
 
+import argparse
 import platform
 from importlib import metadata
 
@@ -18,35 +19,35 @@ from ae_multi.subprocesses.launcher import run as run_job
 _PACKAGES = ("keras", "numpy", "scikit-learn", "matplotlib", "rich")
 
 
-def add_options(parser):
-    """What can be asked for."""
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
     add_python_option(parser)
 
 
-def run(options):
-    """Print versions, devices and the data's whereabouts; return 0."""
+def run(options: argparse.Namespace) -> int:
+    """Print versions, devices and the location of MNIST; return 0."""
     out = console()
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in _PACKAGES)
     out.print(f"ae-multi {ae_multi.__version__}, Python {platform.python_version()}, {versions}")
     table = Table("backend", "version", "device", box=None, padding=(0, 2, 0, 0))
     interpreters = Interpreters(pythons=dict(options.python))
     with JobProgress(console(stderr=True)) as progress:
-        for place, backend in enumerate(BACKENDS):
-            progress.update("info", f"starting {backend}", place, len(BACKENDS))
+        for number, backend in enumerate(BACKENDS):
+            progress.update("info", f"starting {backend}", number, len(BACKENDS))
             table.add_row(backend, *_describe(interpreters, backend))
     out.print(table)
-    kind, place = whereabouts()
-    origin = {
-        "path": f"{place} (named by {VARIABLE})",
-        "cache": f"{place} (Keras's cache)",
-        "download": f"{place} (download), or the sample in the package where there is no network",
+    kind, location = whereabouts()
+    source = {
+        "path": f"{location} (set by {VARIABLE})",
+        "cache": f"{location} (cache of Keras)",
+        "download": f"{location} (download), or the bundled sample without a network",
     }
-    out.print(f"MNIST would come from: {origin[kind]}", soft_wrap=True)
+    out.print(f"Location of MNIST: {source[kind]}", soft_wrap=True)
     return 0
 
 
 def _describe(interpreters, backend):
-    """(version, device) of one backend, asked in a process of its own."""
+    """Return (version, device) of a backend, from a separate process."""
     if backend not in interpreters.pythons and not installed(backend):
         return "not installed", install_advice(backend)
     job = {"run": "ae_multi.environment:emit_backend"}

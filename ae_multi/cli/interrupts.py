@@ -1,4 +1,4 @@
-"""Leave cleanly when a signal asks for it."""
+"""Clean exit after a signal."""
 
 import _thread
 import contextlib
@@ -7,20 +7,23 @@ import signal
 import sys
 import threading
 import time
+from typing import NoReturn
 
+# Exit status of an interrupted command.
 INTERRUPTED = 130
-# Seconds in which a second signal counts as the same one: launchers often pass on Ctrl-C.
+# Seconds within which a second signal is ignored: launchers often forward Ctrl-C.
 _SAME = 1.0
-# Seconds after which the exception counts as lost: a framework's callback may swallow it.
+# Seconds after which the exception is raised again: a framework's callback may swallow it.
 _LOST = 10.0
 _is_leaving = False
 
 
-def raise_on_signals():
-    """Raise `KeyboardInterrupt` for Ctrl-C, for SIGTERM and when the terminal is closed.
+def raise_on_signals() -> None:
+    """Raise `KeyboardInterrupt` on Ctrl-C, on SIGTERM and when the terminal is closed.
 
-    Blocks that end children and remove temporary files then do so, whatever the signal. Where
-    nothing ends the command, because the exception was lost, it is raised again.
+    Context managers and ``finally`` blocks then end child processes and remove temporary files,
+    whatever the signal. If the exception was swallowed and the command continues, it is raised
+    again.
     """
     if threading.current_thread() is not threading.main_thread():
         return
@@ -44,26 +47,27 @@ def raise_on_signals():
 
 def _interrupt_again(number):
     if not _is_leaving:
-        # To the main thread, whose waiting ends so; Windows lacks the call.
+        # A signal to the main thread ends a blocking call there. Windows has no pthread_kill.
         if hasattr(signal, "pthread_kill"):
             signal.pthread_kill(threading.main_thread().ident, number)
         else:
             _thread.interrupt_main(number)
 
 
-def ignore_signals():
-    """Let no further signal interrupt what ends children and removes files."""
+def ignore_signals() -> None:
+    """Ignore further signals, so that they do not interrupt the cleanup."""
     global _is_leaving
     _is_leaving = True
 
 
-def exit_at_once(status):
-    """End the process without Python's own shutdown.
+def exit_at_once(status: int) -> NoReturn:
+    """End the process without the shutdown of the Python interpreter.
 
-    Frameworks crash in it while a thread of theirs still compiles (JAX), or wait for the thread.
+    While a framework's thread is still compiling, the shutdown crashes (JAX) or waits for the
+    thread.
     """
     for stream in (sys.stdout, sys.stderr):
-        # A stream may be closed, or have no reader any more.
+        # A stream may be closed, or its reader may have ended.
         with contextlib.suppress(AttributeError, OSError, ValueError):
             stream.flush()
     os._exit(status)

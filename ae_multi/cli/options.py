@@ -1,6 +1,9 @@
-"""Options that several subcommands have."""
+"""Options that several commands share."""
 
 import argparse
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any
 
 from ae_multi.compare.config import MODELS
 from ae_multi.errors import InputError
@@ -8,72 +11,85 @@ from ae_multi.io.atomic import check_writable
 from ae_multi.subprocesses.interpreters import Interpreters
 
 
-def add_backend_options(parser):
-    """``--backends`` and ``--python``."""
+def add_backend_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--backends`` and ``--python``."""
     parser.add_argument(
         "--backends",
         type=comma_separated,
         metavar="NAMES",
-        help="torch,tensorflow,jax or some of them, in this order (default: those installed)",
+        help="comma-separated backends in the order to run: torch, tensorflow, jax (default: all "
+        "that are installed)",
     )
     add_python_option(parser)
 
 
-def interpreters_of(options):
-    """The `Interpreters` that the options of `add_backend_options` name."""
+def interpreters_of(options: argparse.Namespace) -> Interpreters:
+    """Return the `Interpreters` for the parsed options of `add_backend_options`."""
     return Interpreters(backends=options.backends, pythons=dict(options.python))
 
 
-def add_python_option(parser):
-    """``--python``."""
+def add_python_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--python``."""
     parser.add_argument(
         "--python",
         type=backend_python,
         action="append",
         default=[],
         metavar="BACKEND=PATH",
-        help="the interpreter of a backend that lives in an environment of its own; repeatable",
+        help="Python interpreter of a backend in another environment; may be repeated",
     )
 
 
-def add_data_options(parser):
-    """``--data`` and ``--data-path``."""
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--data`` and ``--data-path``."""
     parser.add_argument(
         "--data",
         default="auto",
         metavar="NAME",
-        help="mnist; mnist-sample (6,000 of its images, part of the package); digits "
-        "(scikit-learn's); or auto (default): MNIST if available, otherwise the sample",
+        help="data set: mnist, mnist-sample (6,000 bundled images of MNIST), digits (of "
+        "scikit-learn) or auto, which is MNIST if available, otherwise the bundled sample "
+        "(default: auto)",
     )
     parser.add_argument(
         "--data-path",
         metavar="PATH",
-        help="a folder of MNIST's IDX files, or an mnist.npz (also: AE_MULTI_MNIST)",
+        help="folder with the IDX files of MNIST, or an mnist.npz (also set by the environment "
+        "variable AE_MULTI_MNIST)",
     )
 
 
-def add_training_options(parser):
-    """How to train."""
+def add_training_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a training."""
     parser.add_argument(
         "--epochs",
         type=int,
         metavar="N",
-        help="passes over the data (default: 15 on MNIST, 150 on its sample)",
-    )
-    parser.add_argument("--batch-size", type=int, default=128, metavar="N", help="default: 128")
-    parser.add_argument(
-        "--learning-rate", type=float, default=1e-3, metavar="X", help="Adam's (default: 0.001)"
+        help="number of epochs (default: 15 on MNIST, 150 on its bundled sample)",
     )
     parser.add_argument(
-        "--latent-dim", type=int, metavar="N", help="size of the code (default: the model's own)"
+        "--batch-size", type=int, default=128, metavar="N", help="samples per batch (default: 128)"
     )
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="weights and order (default: 0)"
+        "--learning-rate",
+        type=float,
+        default=1e-3,
+        metavar="X",
+        help="learning rate of Adam (default: 0.001)",
+    )
+    parser.add_argument(
+        "--latent-dim", type=int, metavar="N", help="code size (default: depends on the model)"
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="seed of weights and batch order (default: 0)",
     )
 
 
-def training_options(options):
-    """The keywords of a `TrainingConfig` that `add_training_options` asked for."""
+def training_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the parsed options of `add_training_options` as keywords of `TrainingConfig`."""
     return {
         "epochs": options.epochs,
         "batch_size": options.batch_size,
@@ -83,48 +99,54 @@ def training_options(options):
     }
 
 
-def comma_separated(text):
-    """``a,b`` as ("a", "b")."""
+def comma_separated(text: str) -> tuple[str, ...]:
+    """Split ``a,b`` into ("a", "b")."""
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     if not names:
-        raise argparse.ArgumentTypeError(f"expected names with commas between, received {text!r}")
+        raise argparse.ArgumentTypeError(f"expected comma-separated names, received {text!r}")
     return names
 
 
-def sizes(text):
-    """``1000,500`` as (1000, 500); "auto" as it is."""
+def sizes(text: str) -> tuple[int, ...] | str:
+    """Convert ``1000,500`` to (1000, 500); return "auto" unchanged."""
     if text == "auto":
         return text
     try:
         return tuple(int(part) for part in comma_separated(text))
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"expected auto or whole numbers with commas between, received {text!r}"
+            f"expected auto or comma-separated integers, received {text!r}"
         ) from None
 
 
-def model_names(text):
-    """Names of models, with "all" for every one."""
+def model_names(text: str) -> tuple[str, ...]:
+    """Split comma-separated names of models; "all" stands for all of them."""
     return tuple(MODELS) if text == "all" else comma_separated(text)
 
 
-def backend_python(text):
-    """``jax=/path/to/python`` as ("jax", "/path/to/python")."""
-    backend, found, path = text.partition("=")
-    if not found or not path:
+def backend_python(text: str) -> tuple[str, str]:
+    """Split ``jax=/path/to/python`` into ("jax", "/path/to/python")."""
+    backend, equals, path = text.partition("=")
+    if not equals or not path:
         raise argparse.ArgumentTypeError(f"expected BACKEND=PATH, received {text!r}")
     return backend, path
 
 
-def check_names(option, names, known):
-    """Raise `InputError` that names the first of ``names`` which nobody knows."""
+def check_names(option: str, names: Iterable[str], known: Collection[str]) -> None:
+    """Raise an `InputError` for the first of ``names`` that is not in ``known``.
+
+    Args:
+        option: the option that holds the names, for the message ("--model").
+        names: the received names.
+        known: the valid names.
+    """
     unknown = [name for name in names if name not in known]
     if unknown:
         raise InputError(f"Expected {option} among {', '.join(known)}. Received: {unknown[0]!r}.")
 
 
-def check_figure(path):
-    """Raise `InputError` unless a figure could be written to ``path``."""
+def check_figure(path: Path) -> None:
+    """Raise an `InputError` unless ``path`` is writable and ends in .png, .svg or .pdf."""
     check_writable(path, "the figure")
     if path.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise InputError(f"Expected a figure named .png, .svg or .pdf. Received: {path}.")

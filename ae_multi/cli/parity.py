@@ -1,4 +1,4 @@
-"""``ae-multi parity``: whether a Keras model, anybody's, is the same on every backend."""
+"""``ae-multi parity``: compare any Keras model on every backend, step by step."""
 
 import argparse
 from pathlib import Path
@@ -19,76 +19,95 @@ from ae_multi.report.tables import console
 from ae_multi.validation import check_positive
 
 
-def add_options(parser):
-    """What can be asked for."""
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
     parser.add_argument(
         "build",
         metavar="MODULE:FUNCTION",
         nargs="*",
-        help="functions that return a Keras model (module:function or file.py:function); "
-        "default: the models of this package, on MNIST",
+        help="function that returns a Keras model, as module:function or file.py:function; may be "
+        "repeated (default: the models of this package, on MNIST)",
     )
     parser.add_argument(
         "--data",
         action="append",
         metavar="FILE.npy|NAME",
-        help="inputs, once for each input of the model; or mnist, mnist-sample, digits, auto",
+        help="inputs, repeated for each input of the model; or a data set: mnist, mnist-sample, "
+        "digits, auto",
     )
     parser.add_argument(
         "--data-path",
         metavar="PATH",
-        help="a folder of MNIST's IDX files, or an mnist.npz (also: AE_MULTI_MNIST)",
+        help="folder with the IDX files of MNIST, or an mnist.npz (also set by the environment "
+        "variable AE_MULTI_MNIST)",
     )
     parser.add_argument(
         "--targets",
         type=Path,
         action="append",
         metavar="FILE.npy",
-        help="targets; once for each output (default: the inputs, or numbers from the seed)",
+        help="targets, repeated for each output of the model (default: the inputs where they fit, "
+        "otherwise values drawn from the seed)",
     )
     parser.add_argument(
         "--shape",
         type=_shape,
         action="append",
         metavar="N,N,N",
-        help="in place of data: the shape of one sample, for data drawn from the seed",
+        help="shape of one sample, repeated for each input of the model, for inputs drawn from "
+        "the seed; replaces --data",
     )
     add_backend_options(parser)
-    parser.add_argument("--seed", type=int, default=0, metavar="N")
-    parser.add_argument("--steps", type=int, default=20, metavar="N", help="default: 20")
     parser.add_argument(
-        "--batch-size", type=int, metavar="N", help="default: 32, and 128 on a named data set"
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="seed of everything random that the model does not seed (default: 0)",
     )
     parser.add_argument(
-        "--epoch", action="store_true", help="compare a whole epoch of SGD with momentum, too"
+        "--steps",
+        type=int,
+        default=20,
+        metavar="N",
+        help="training steps to compare (default: 20)",
     )
     parser.add_argument(
-        "--float64", action="store_true", help="compare all of it in true float64, too"
+        "--batch-size",
+        type=int,
+        metavar="N",
+        help="samples per batch (default: 32; 128 with the name of a data set)",
     )
+    parser.add_argument(
+        "--epoch", action="store_true", help="also compare an epoch of SGD with momentum"
+    )
+    parser.add_argument("--float64", action="store_true", help="also compare all of it in float64")
     parser.add_argument(
         "--training",
         type=int,
         default=0,
         metavar="N",
-        help="train N epochs with the model's own optimizer, and judge by what rounding can do",
+        help="also compare N epochs with the optimizer of the model; the bound is the measured "
+        "effect of rounding",
     )
     parser.add_argument(
         "--spread-runs",
         type=int,
         default=6,
         metavar="N",
-        help="perturbed repetitions of --training on the fastest backend (default: 6)",
+        help="repetitions of --training on the fastest backend, perturbed by rounding (default: 6)",
     )
     parser.add_argument(
-        "--plans", action="store_true", help="compare every plan of each backend, too"
+        "--plans", action="store_true", help="also compare every plan of each backend"
     )
     parser.add_argument(
         "--script",
         type=Path,
         metavar="FILE.py",
-        help="where a first divergence in a layer goes, as a script that needs Keras alone",
+        help="write a script that reproduces the first divergence of a layer, a gradient, a weight "
+        "or a loss with Keras alone",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON")
     parser.add_argument(
         "--figure",
         type=Path,
@@ -97,17 +116,17 @@ def add_options(parser):
     )
 
 
-def run(options):
-    """Check each model; return 0 if the backends agree on all, 1 if they part."""
-    _check(options)
-    named = [name for name in options.data or [] if name in NAMES]
-    if named and len(options.data) > 1:
+def run(options: argparse.Namespace) -> int:
+    """Check each model; return 0 if the backends agree on all, 1 if they differ."""
+    _check_options(options)
+    data_sets = [name for name in options.data or [] if name in NAMES]
+    if data_sets and len(options.data) > 1:
         raise InputError(f"Expected one data set by name. Received: {', '.join(options.data)}.")
-    data = named[0] if named else _load(options.data)
+    data = data_sets[0] if data_sets else _load(options.data)
     if data is None and options.shape is None:
         if options.build:
             raise InputError(
-                "Expected data for a model of your own: --shape N,N,N (the shape of one sample, "
+                "Expected data for a custom model: --shape N,N,N (the shape of one sample, "
                 "for data drawn from the seed) or --data FILE.npy. Received: neither."
             )
         data = "auto"
@@ -142,15 +161,15 @@ def run(options):
         print_report(console(), report)
     if options.json:
         agree = all(report.agree for report in reports)
-        found = {"agree": agree, "models": [report.to_json() for report in reports]}
-        write_json(options.json, {**found, "machine": describe_machine()})
+        summary = {"agree": agree, "models": [report.to_json() for report in reports]}
+        write_json(options.json, {**summary, "machine": describe_machine()})
     if options.figure:
         draw_curves(reports, options.figure)
     return 0 if all(report.agree for report in reports) else 1
 
 
-def _check(options):
-    """Raise `InputError` for what would fail after the work is done."""
+def _check_options(options):
+    """Raise an `InputError` for options that would otherwise fail only after the work."""
     if options.json:
         check_writable(options.json, "the JSON")
     if options.script:
@@ -168,7 +187,7 @@ def _check(options):
         raise InputError(f"Expected --training of at least 0. Received: {options.training}.")
     if options.spread_runs < 2:
         raise InputError(
-            "Expected --spread-runs of at least 2: from one run no spread can be told. "
+            "Expected --spread-runs of at least 2: one run has no spread. "
             f"Received: {options.spread_runs}."
         )
 
@@ -183,12 +202,12 @@ def _shape(text):
 
 
 def _load(paths):
-    """Arrays from .npy files, never unpickled; None for none."""
+    """Load the arrays of .npy files, without pickle; return None if ``paths`` is None."""
     if paths is None:
         return None
     arrays = []
     for path in paths:
-        check_file(path, "an array in a whole .npy file")
+        check_file(path, "an array in an .npy file")
         with wrap_read_errors(path, ".npy file"), open(path, "rb") as file:
             arrays.append(npy.read(file, Path(path).stat().st_size, path))
     return arrays

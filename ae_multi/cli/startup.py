@@ -1,4 +1,4 @@
-"""Import a framework without what it logs as it starts."""
+"""Import of a framework without its startup log."""
 
 import contextlib
 import importlib
@@ -9,8 +9,8 @@ import sys
 import tempfile
 
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
-# Notices and warnings of TensorFlow's C++ parts, which the level above does not reach before they
-# have set up their log.
+# Notices and warnings of TensorFlow's C++ code. The level above has no effect until that code has
+# initialized its log.
 _NOTICE = re.compile(
     r"[IW]\d{4} \d\d:|\d{4}-\d\d-\d\d [\d:.]+: [IW] |WARNING: All log messages before absl::"
     r"|To enable the following instructions"
@@ -18,13 +18,13 @@ _NOTICE = re.compile(
 _hides = False
 
 
-def hide_notices():
-    """Hide what frameworks log as they start, unless the user has chosen a level for it.
+def hide_notices() -> None:
+    """Hide the startup log of frameworks, unless the user has set ``TF_CPP_MIN_LOG_LEVEL``.
 
-    From here on Python writes to a copy of standard error, so that the other can be redirected.
+    Python then writes to a copy of standard error, so that the original can be redirected.
     """
     global _hides
-    # Without a home directory Matplotlib explains at length where it keeps its fonts.
+    # Without a home directory Matplotlib logs a long warning about its font cache.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     if _LEVEL in os.environ:
         return
@@ -36,14 +36,14 @@ def hide_notices():
             sys.stderr = os.fdopen(os.dup(2), "w", 1, encoding=encoding, errors=errors)
 
 
-def import_backend(trains=True):
-    """Import Keras and the framework that it runs on; return the backend's name.
+def import_backend(trains: bool = True) -> str:
+    """Import Keras and its backend, and return the name of the backend.
 
     Args:
-        trains: whether the backend has to be one that trains.
+        trains: whether the backend has to support training.
 
     Raises:
-        BackendError: it is unknown, not installed, or cannot train.
+        BackendError: the backend is unknown, not installed, or cannot train.
     """
     from ae_multi.selection import select_training_backend
 
@@ -55,9 +55,9 @@ def import_backend(trains=True):
 
 @contextlib.contextmanager
 def _hidden():
-    """Keep back what is written to standard error below Python; print what is no notice."""
+    """Capture what native code writes to standard error, and print all lines except notices."""
     try:
-        shown = os.dup(2)
+        original = os.dup(2)
     except OSError:  # standard error is closed
         yield
         return
@@ -66,8 +66,8 @@ def _hidden():
         try:
             yield
         finally:
-            os.dup2(shown, 2)
-            os.close(shown)
+            os.dup2(original, 2)
+            os.close(original)
             log.seek(0)
             for line in log.read().decode(errors="replace").splitlines():
                 if not _NOTICE.match(line):

@@ -1,6 +1,7 @@
-"""The exit status of a command, and its errors in one line."""
+"""Exit status and error messages of a command."""
 
 import sys
+from collections.abc import Callable
 
 from ae_multi.cli.interrupts import INTERRUPTED, ignore_signals
 from ae_multi.errors import (
@@ -13,12 +14,17 @@ from ae_multi.errors import (
 from ae_multi.terminal import encodable, visible
 
 
-def status_of(name, job):
-    """Return the exit status of ``job()``; print its error, if it raises a known one.
+def status_of(name: str, job: Callable[[], int]) -> int:
+    """Run ``job`` and return its exit status. Print an expected error as one line on stderr.
+
+    Args:
+        name: name of the command, the beginning of the error message.
+        job: function without arguments that returns an exit status.
 
     Returns:
-        2 where what was asked for cannot be done, 1 where it went wrong, 130 where it was
-        interrupted; any other error is raised.
+        The status that ``job`` returns; 2 after a usage error (`BackendError`, `InputError`);
+        1 after a failure (`DivergenceError`, `ExportError`, `WorkerError`, `OSError`,
+        `MemoryError`); 130 after an interrupt. Any other exception is raised.
     """
     try:
         return job()
@@ -27,7 +33,7 @@ def status_of(name, job):
     except (DivergenceError, ExportError, WorkerError) as error:
         status, message = 1, str(error)
     except OSError as error:
-        status, message = 1, _of_system(error)
+        status, message = 1, _describe_os_error(error)
     except MemoryError as error:
         status, message = 1, f"out of memory. {error}".strip()
     except KeyboardInterrupt:
@@ -37,7 +43,7 @@ def status_of(name, job):
     return status
 
 
-def _of_system(error):
-    """What the operating system refused, in a line."""
-    words = error.strerror or str(error)
-    return f"{words}: {error.filename}" if error.filename else words
+def _describe_os_error(error):
+    """Return the message of the operating system, with the file name if there is one."""
+    message = error.strerror or str(error)
+    return f"{message}: {error.filename}" if error.filename else message

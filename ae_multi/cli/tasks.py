@@ -1,7 +1,9 @@
-"""What the commands of the tasks have in common: options, and what becomes of a result."""
+"""Options that the commands of the tasks share, and the function that runs a task."""
 
+import argparse
 import importlib
 from pathlib import Path
+from typing import Any
 
 from ae_multi.cli.options import add_data_options, check_figure
 from ae_multi.cli.startup import import_backend
@@ -14,36 +16,41 @@ from ae_multi.report.tasks import print_result
 from ae_multi.tasks.result import Options
 
 
-def add_task_options(parser):
-    """Options that every task has."""
+def add_task_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of every task."""
     add_data_options(parser)
     parser.add_argument(
-        "--epochs", type=int, metavar="N", help="passes over the data (default: the task's own)"
+        "--epochs", type=int, metavar="N", help="number of epochs (default: depends on the task)"
     )
     parser.add_argument(
         "--seed",
         type=int,
         default=0,
         metavar="N",
-        help="weights, order, noise and clutter (default: 0)",
+        help="seed of weights, batch order, noise and clutter (default: 0)",
     )
     parser.add_argument(
         "--samples",
         type=int,
         metavar="N",
-        help="use the first N training and the first N test images (default: all)",
+        help="use only the first N training and the first N test images (default: all)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
-    parser.add_argument("--figure", type=Path, metavar="FILE", help="draw it (.png, .svg or .pdf)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON")
+    parser.add_argument(
+        "--figure", type=Path, metavar="FILE", help="draw the result (.png, .svg or .pdf)"
+    )
 
 
-def run_task(name, options, **kwargs):
-    """Run a task on the current backend; print it, and write what was asked for; return 0.
+def run_task(name: str, options: argparse.Namespace, **kwargs: Any) -> int:
+    """Run a task on the current backend, print the result and write the requested files.
 
     Args:
         name: "reduce", "denoise", "detect", "segment" or "features".
-        options: what the command line said.
-        **kwargs: the task's own keywords.
+        options: the parsed options of `add_task_options`.
+        **kwargs: further keyword arguments of the task.
+
+    Returns:
+        0.
     """
     if options.json:
         check_writable(options.json, "the JSON")

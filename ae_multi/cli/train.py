@@ -1,5 +1,6 @@
-"""``ae-multi train``: one model on the current backend."""
+"""``ae-multi train``: train one model on the current backend and save it."""
 
+import argparse
 from pathlib import Path
 
 from ae_multi.checkpoints import Interval
@@ -12,39 +13,39 @@ from ae_multi.report.progress import job_progress
 from ae_multi.report.tables import console
 
 
-def add_options(parser):
+def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument(
         "--model",
         default="deep",
         metavar="NAME",
-        help=f"{', '.join(ALL_MODELS)} (default: deep)",
+        help=f"model: {', '.join(ALL_MODELS)} (default: deep)",
     )
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("--out", type=Path, metavar="FILE.keras", help="where the model is saved")
-    where.add_argument(
-        "--no-save", action="store_true", help="in place of --out: do not keep the trained model"
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("--out", type=Path, metavar="FILE.keras", help="file of the trained model")
+    output.add_argument(
+        "--no-save", action="store_true", help="do not save the trained model; replaces --out"
     )
     parser.add_argument(
-        "--checkpoint", type=Path, metavar="FOLDER", help="where checkpoints of the training go"
+        "--checkpoint", type=Path, metavar="FOLDER", help="folder for checkpoints of the training"
     )
     parser.add_argument(
         "--checkpoint-every",
         metavar="TIME",
-        help="from one checkpoint to the next: '1 epoch' (default), '500 steps', '5 minutes'",
+        help="interval between checkpoints, such as '500 steps' or '5 minutes' (default: 1 epoch)",
     )
     parser.add_argument(
-        "--keep", type=int, metavar="N", help="how many checkpoints stay (default: 3)"
+        "--keep", type=int, metavar="N", help="number of checkpoints to keep (default: 3)"
     )
     parser.add_argument(
-        "--resume", action="store_true", help="resume from the newest checkpoint, if there is one"
+        "--resume", action="store_true", help="resume from the newest checkpoint if there is one"
     )
     add_data_options(parser)
     add_training_options(parser)
 
 
-def run(options):
-    """Train, report and save; return 0."""
+def run(options: argparse.Namespace) -> int:
+    """Train, save and print the quality; return 0."""
     config = TrainingConfig(options.model, **training_options(options))
     checkpoints = _checkpoints(options)
     if options.out is None and not options.no_save:
@@ -70,7 +71,7 @@ def run(options):
         x, y, test = _task(config, data)
         with reporting(report):
             training = train(model, x, config, checkpoints=checkpoints, y=y)
-        # Saved before anything else can fail.
+        # Save before anything else can fail.
         if options.out is not None:
             model.save(options.out)
         quality, is_worse = test(model)
@@ -80,7 +81,7 @@ def run(options):
         soft_wrap=True,
     )
     speed = training.samples_per_second
-    rate = f", {speed:,.0f} samples/s" if speed == speed else ""  # NaN where nothing was timed
+    rate = f", {speed:,.0f} samples/s" if speed == speed else ""  # NaN without a timed epoch
     out.print(f"{quality}; {training.seconds:.1f} s{rate}", soft_wrap=True)
     if is_worse:
         out.print(f"{is_worse}", style="red", soft_wrap=True)
@@ -90,16 +91,17 @@ def run(options):
 
 
 def _checkpoints(options):
-    """The keywords of `fit` for checkpoints."""
+    """Return the keywords of `fit` for checkpoints, or None without ``--checkpoint``."""
     if options.checkpoint is None:
-        given = [
+        received = [
             f"--{name.replace('_', '-')}"
             for name in ("checkpoint_every", "keep", "resume")
             if getattr(options, name) not in (None, False)
         ]
-        if given:
+        if received:
             raise InputError(
-                f"Expected --checkpoint FOLDER with {', '.join(given)}. Received: no --checkpoint."
+                f"Expected --checkpoint FOLDER with {', '.join(received)}. "
+                "Received: no --checkpoint."
             )
         return None
     every = "1 epoch" if options.checkpoint_every is None else options.checkpoint_every
@@ -114,11 +116,11 @@ def _checkpoints(options):
 
 
 def _task(config, data):
-    """What a model is trained on and how it is tested.
+    """Return the training data of a model and the function that tests it.
 
     Returns:
-        (inputs; targets or None; function of the trained model that returns its quality in words
-        and a warning where a simple method is as good, or "").
+        (inputs, targets or None, test). ``test(model)`` returns (quality, warning), two strings;
+        the warning is empty if the model is better than a simple method.
     """
     if config.model == "segmentation":
         from ae_multi.data.clutter import clutter
@@ -131,7 +133,7 @@ def _task(config, data):
 
 
 def _reconstruction_quality(model, data):
-    """Reconstructions, compared with PCA's and with the mean image."""
+    """Compare reconstructions with PCA and with the mean image."""
     import numpy as np
 
     from ae_multi.baselines import mean_baseline, pca_baselines
@@ -153,7 +155,7 @@ def _reconstruction_quality(model, data):
 
 
 def _restoration_quality(model, data, seed):
-    """Restored images, compared with the noisy ones."""
+    """Compare restored images with the noisy images."""
     import numpy as np
 
     from ae_multi.metrics import psnr, squared_errors
@@ -172,15 +174,15 @@ def _restoration_quality(model, data, seed):
 
 
 def _segmentation_quality(model, x_train, m_train, data, seed):
-    """Masks of digits on clutter, compared with the best threshold on brightness."""
+    """Compare masks of digits on clutter with the best threshold on brightness."""
     from ae_multi.baselines import best_threshold
     from ae_multi.data.clutter import clutter
     from ae_multi.metrics import iou
 
     x_test, m_test = clutter(data.x_test, seed, "test")
-    found = iou(model.segment(x_test) > 0, m_test)
-    simple = iou(x_test[..., 0] > best_threshold(x_train[..., 0], m_train), m_test)
+    ours = iou(model.segment(x_test) > 0, m_test)
+    baseline = iou(x_test[..., 0] > best_threshold(x_train[..., 0], m_train), m_test)
     return (
-        f"test IoU {found:.4f} of digits on clutter; the best threshold: {simple:.4f}",
-        "" if found > simple else "Worse than a threshold on brightness.",
+        f"test IoU {ours:.4f} of digits on clutter; the best threshold: {baseline:.4f}",
+        "" if ours > baseline else "Worse than a threshold on brightness.",
     )

@@ -1,1 +1,1 @@
-"""Results for people: tables, figures and progress; none of it computes anything."""
+"""Presentation of results: tables, figures, JSON and progress. Nothing here computes results."""

@@ -1,4 +1,10 @@
-"""Pictures of trainings that drift from float64: rounding, chaos and faults, told apart."""
+"""Figure of the distance of trainings from float64, which separates rounding from faults."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -7,16 +13,19 @@ from ae_multi.io.atomic import atomic_write
 from ae_multi.parity.curves import FAULT, ULP_PERTURBED
 from ae_multi.report.figures import STYLES
 
+if TYPE_CHECKING:
+    from ae_multi.parity import Report
+
 _TITLES = {"epoch": "SGD with momentum", "training": "the model's own optimizer"}
-_FLOOR = 1e-9  # equal to the last bit, which a logarithmic axis cannot show
+_FLOOR = 1e-9  # replaces 0, equality to the last bit, on the logarithmic axis
 
 
-def draw_curves(reports, path):
-    """Distance from float64 at each step, on a logarithmic axis; a row for each model.
+def draw_curves(reports: Sequence[Report], path: os.PathLike[str] | str) -> None:
+    """Draw the distance from float64 at each step on logarithmic axes, a row for each model.
 
     Args:
-        reports: list of `ae_multi.parity.Report` with curves.
-        path: where the figure goes; its suffix chooses the format.
+        reports: `ae_multi.parity.Report` objects with curves.
+        path: file of the figure; the suffix selects the format.
     """
     stages = list(dict.fromkeys(stage for report in reports for stage in report.curves))
     size = (6.5 * len(stages), 3.4 * len(reports) + 0.3)
@@ -35,20 +44,20 @@ def draw_curves(reports, path):
 
 
 def _draw(axes, curves):
-    grey = False
-    for name, gaps in curves.items():
-        # What was reached so far: a gap that closes by luck is no better than before.
-        reached = np.maximum(np.maximum.accumulate(np.nan_to_num(gaps, nan=np.inf)), _FLOOR)
-        steps = np.arange(1, len(reached) + 1)
+    has_label = False
+    for name, distances in curves.items():
+        # The largest distance so far: a distance that shrinks by chance is no improvement.
+        largest = np.maximum(np.maximum.accumulate(np.nan_to_num(distances, nan=np.inf)), _FLOOR)
+        steps = np.arange(1, len(largest) + 1)
         if name.startswith(ULP_PERTURBED):
-            label = None if grey else "perturbed by rounding, one backend"
-            axes.plot(steps, reached, color="0.6", linewidth=1, label=label, zorder=1)
-            grey = True
+            label = None if has_label else "perturbed by rounding, one backend"
+            axes.plot(steps, largest, color="0.6", linewidth=1, label=label, zorder=1)
+            has_label = True
         elif name == FAULT:
             label = "fault: learning rate 0.1 % too large"
-            axes.plot(steps, reached, color="#CC79A7", linewidth=2.2, label=label)
+            axes.plot(steps, largest, color="#CC79A7", linewidth=2.2, label=label)
         else:
-            axes.plot(steps, reached, label=name, **STYLES[name])
+            axes.plot(steps, largest, label=name, **STYLES[name])
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.grid(alpha=0.3)

@@ -1,25 +1,33 @@
-"""Figures, drawn without a display and written whole."""
+"""Figure of a comparison, drawn without a display and written atomically."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from ae_multi.io.atomic import atomic_write
 
-# Distinct in grey and to the colour-blind (Okabe & Ito), and one line style each, since curves
-# that agree lie over each other.
-STYLES = {
+if TYPE_CHECKING:
+    from ae_multi.compare import Comparison
+
+# Colours that are distinct in grey and for colour-blind readers (Okabe & Ito), and a line style
+# for each backend, because curves that agree overlap.
+STYLES: dict[str, dict[str, Any]] = {
     "torch": {"color": "#D55E00", "linestyle": "-", "linewidth": 4.0, "alpha": 0.5},
     "tensorflow": {"color": "#009E73", "linestyle": "--", "linewidth": 2.2},
     "jax": {"color": "#0072B2", "linestyle": ":", "linewidth": 2.2},
 }
 
 
-def draw_comparison(comparison, path):
-    """Test images, each backend's reconstructions of them, and the loss curves over each other.
+def draw_comparison(comparison: Comparison, path: os.PathLike[str] | str) -> None:
+    """Draw test images, the reconstructions of each backend and the loss curves.
 
     Args:
-        comparison: a `Comparison`.
-        path: where the figure goes; its suffix chooses the format.
+        comparison: an `ae_multi.compare.Comparison`.
+        path: file of the figure; the suffix selects the format.
     """
     models = list(comparison.agreement)
     backends = list(dict.fromkeys(backend for _, backend in comparison.pictures))
@@ -45,18 +53,18 @@ def draw_comparison(comparison, path):
 
 
 def _draw_images(axes, pictures, model, backends, results):
-    """One mosaic: a row of test images, then a row of reconstructions a backend."""
+    """Draw a mosaic: a row of test images, then a row of reconstructions for each backend."""
     rows = [pictures[model, backends[0]]["originals"]]
     rows += [pictures[model, backend]["reconstructions"] for backend in backends]
     images = np.stack([_as_pictures(row) for row in rows])  # (rows, columns, height, width)
     count, columns, height, width = images.shape
     gap = 2
-    sheet = np.full((count * (height + gap), columns * (width + gap)), np.nan)
+    mosaic = np.full((count * (height + gap), columns * (width + gap)), np.nan)
     for row in range(count):
         for column in range(columns):
             top, left = row * (height + gap), column * (width + gap)
-            sheet[top : top + height, left : left + width] = images[row, column]
-    axes.imshow(sheet, cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+            mosaic[top : top + height, left : left + width] = images[row, column]
+    axes.imshow(mosaic, cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
     mses = {r["backend"]: r["test_mse"] for r in results}
     labels = ["test images", *(f"{name}\nMSE {mses[name]:.5f}" for name in backends)]
     axes.set_yticks([row * (height + gap) + height / 2 for row in range(count)], labels, fontsize=9)
@@ -66,7 +74,7 @@ def _draw_images(axes, pictures, model, backends, results):
 
 
 def _as_pictures(images):
-    """(n, height, width) from images with or without a channel axis; colours are averaged."""
+    """Return images as (n, height, width), averaged over the channels if there is such an axis."""
     return images.mean(axis=-1) if images.ndim == 4 else images
 
 

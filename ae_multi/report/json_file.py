@@ -1,13 +1,21 @@
-"""Results for programs."""
+"""Results as JSON files."""
 
 import json
 import math
+import os
+from typing import Any
 
 from ae_multi.io.atomic import atomic_write
 
 
-def write_json(path, value):
-    """Write plain values as strict JSON, whole or not at all; NaN and infinity become null."""
+def write_json(path: os.PathLike[str] | str, value: Any) -> None:
+    """Write a value as strict JSON, atomically.
+
+    Args:
+        path: the file to write.
+        value: nested dicts, lists and tuples of strings, numbers, booleans and None. NaN and
+            infinity are written as null.
+    """
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(_finite(value), indent=2, allow_nan=False) + "\n")
 

@@ -1,15 +1,19 @@
-"""Progress of long jobs: bars on a terminal, a line every half a minute elsewhere."""
+"""Progress of long jobs: bars on a terminal, a line every 30 seconds elsewhere."""
 
 import contextlib
 import logging
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Self
 
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -21,23 +25,32 @@ LINE_SECONDS = 30.0
 
 @dataclass
 class _Job:
-    """How far one job is."""
+    """Progress of one job.
+
+    Attributes:
+        label: what the job is doing.
+        done: steps done.
+        total: all steps, or None if unknown.
+        ended: whether the job has ended.
+        begin: time of the start, from `time.monotonic`.
+        first: (time, steps done) at the first report of a step, or None before it.
+    """
 
     label: str = "starting"
     done: int = 0
     total: int | None = None
     ended: bool = False
     begin: float = field(default_factory=time.monotonic)
-    first: tuple = ()
+    first: tuple[float, int] | None = None
 
-    def advance(self, done):
-        """Note that ``done`` steps are taken."""
+    def advance(self, done: int) -> None:
+        """Set the number of steps done."""
         self.done = done
-        if done and not self.first:  # what was before belongs to no step
+        if done and not self.first:  # the time before is no time of steps
             self.first = (time.monotonic(), done)
 
-    def line(self, name, now):
-        """Describe the job in a line for a log."""
+    def line(self, name: str, now: float) -> str:
+        """Return a line for a log that describes the job at the time ``now``."""
         elapsed = now - self.begin
         counted = f"{self.done:,}/{self.total:,}, " if self.total else ""
         left = ""
@@ -49,18 +62,16 @@ class _Job:
 
 
 class JobProgress:
-    """Shows how far one or more jobs are.
+    """Context manager that displays the progress of one or more jobs.
 
-    On a terminal each job has a bar with the time that it has taken and the time that is left.
-    In a pipe or a file a line every 30 seconds says the same.
-
-    Use as a context manager.
+    On a terminal each job has a bar with the elapsed and the remaining time. In a pipe or a file
+    it has a line with the same information every 30 seconds.
 
     Args:
         console: the rich console to draw on.
     """
 
-    def __init__(self, console):
+    def __init__(self, console: Console):
         self._console = console
         self._live = console.is_terminal and not console.is_dumb_terminal
         self._bars = Progress(
@@ -72,31 +83,39 @@ class JobProgress:
             TextColumn("{task.description}", markup=False),
             console=console,
             disable=not self._live,
-            # Only where both go to the terminal: a pipe's output must not end up there.
+            # Only if stdout is a terminal too: output to a pipe must not be drawn on the terminal.
             redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
         )
-        self._jobs, self._tasks = {}, {}
+        self._jobs: dict[str, _Job] = {}
+        self._tasks: dict[str, TaskID] = {}
         self._stopped = threading.Event()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self._bars.start()
         if not self._live:
             threading.Thread(target=self._write_lines, daemon=True).start()
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         self._stopped.set()
         self._bars.stop()
 
-    def update(self, name, label=None, done=None, total=None, ended=False):
-        """Show that the job ``name`` has taken ``done`` of ``total`` steps.
+    def update(
+        self,
+        name: str,
+        label: str | None = None,
+        done: int | None = None,
+        total: int | None = None,
+        ended: bool = False,
+    ) -> None:
+        """Display that ``done`` of ``total`` steps of the job ``name`` are done.
 
         Args:
-            name: of the job; a new name begins a new job.
-            label: what the job is doing, or None for what it was doing before.
-            done: steps taken, or None for as many as before.
-            total: steps in all, or None for as many as before.
-            ended: whether the job is done.
+            name: name of the job; a new name starts a new job.
+            label: what the job is doing, or None to keep the last label.
+            done: number of steps done, or None to keep the last number.
+            total: number of all steps, or None to keep the last number.
+            ended: whether the job has ended.
         """
         job = self._jobs.setdefault(name, _Job())
         job.label = job.label if label is None else label
@@ -105,22 +124,24 @@ class JobProgress:
         job.ended = ended
         if name not in self._tasks:
             self._tasks[name] = self._bars.add_task("", total=None, job=name, counted="")
-        # A bar that is full stops its clock, so it is full only where the job is done.
-        full = job.total is None or ended
+        completed: float = job.done
+        if job.total is not None and not ended:
+            # A full bar stops its clock, so a bar is full only after the job has ended.
+            completed = min(job.done, job.total * (1 - 1e-9))
         self._bars.update(
             self._tasks[name],
             description=job.label,
             counted=f"{job.done:,}/{job.total:,}" if job.total else "",
-            completed=job.done if full else min(job.done, job.total * (1 - 1e-9)),
+            completed=completed,
             total=job.total,
         )
 
-    def say(self, text, style=None):
+    def say(self, text: str, style: str | None = None) -> None:
         """Print a line above the bars."""
         self._console.print(text, style=style, markup=False, soft_wrap=True)
 
-    def log(self, text):
-        """Print a line in a log; a terminal shows the same by its bars."""
+    def log(self, text: str) -> None:
+        """Print a line unless the console is a terminal, whose bars show the same."""
         if not self._live:
             self._console.print(text, soft_wrap=True)
 
@@ -133,23 +154,32 @@ class JobProgress:
 
 
 class BackendProgress(JobProgress):
-    """Shows events of `ae_multi.parity`; hand `on_event` to `compare` or `check`."""
+    """Display of the backends' processes.
 
-    def __init__(self, console):
+    Pass the method `on_event` to `ae_multi.compare.compare` or `ae_multi.parity.check`.
+    """
+
+    def __init__(self, console: Console):
         super().__init__(console)
-        self._noted = set()
+        self._messages: set[str] = set()
 
-    def on_event(self, backend, event):
-        """Show one event of a backend's process."""
+    def on_event(self, backend: str, event: Mapping[str, Any]) -> None:
+        """Display an event of a backend's process.
+
+        Args:
+            backend: name of the backend.
+            event: dict with the kind of the event under "event": "note", "progress", "trace",
+                "result" or another one.
+        """
         kind = event["event"]
         if kind == "note":
-            # What every process has to say is said once.
-            if event["message"] not in self._noted:
-                self._noted.add(event["message"])
+            # Every process sends the same notes: print each once.
+            if event["message"] not in self._messages:
+                self._messages.add(event["message"])
                 self.say(event["message"], style="yellow")
         elif kind == "progress":
-            ends = event["done"] == event["total"]
-            label = "measuring" if ends else event["label"]
+            is_last = event["done"] == event["total"]
+            label = "measuring" if is_last else event["label"]
             self.update(backend, label, event["done"], event["total"])
         elif kind == "trace":
             self.log(f"{backend}: recorded")
@@ -167,8 +197,8 @@ class BackendProgress(JobProgress):
             self.update(backend)
 
 
-class _Notes(logging.Handler):
-    """Prints what the package logs above the bars."""
+class _LogHandler(logging.Handler):
+    """Log handler that prints messages above the bars."""
 
     def __init__(self, progress):
         super().__init__(logging.INFO)
@@ -180,37 +210,40 @@ class _Notes(logging.Handler):
 
 
 @contextlib.contextmanager
-def job_progress(console, name):
-    """Show how far a command is that works in this process, and what the package logs.
+def job_progress(
+    console: Console, name: str
+) -> Iterator[Callable[[int, int, int, int, float], None]]:
+    """Display the progress of a command that trains in this process, and the package's log.
 
     Args:
         console: the rich console to draw on.
-        name: of the command.
+        name: name of the command.
 
     Yields:
-        A function to hand to `ae_multi.training.progress.reporting`.
+        A function of (epoch, epochs, steps done, all steps, loss), for
+        `ae_multi.training.progress.reporting`.
     """
     with JobProgress(console) as progress:
         progress.update(name)
 
         def report(epoch, epochs, done, total, loss):
-            ends = done == total
-            label = "trained, measuring" if ends else f"epoch {epoch}/{epochs}, loss {loss:.4g}"
+            is_last = done == total
+            label = "trained, measuring" if is_last else f"epoch {epoch}/{epochs}, loss {loss:.4g}"
             progress.update(name, label, done, total)
 
-        log, notes = logging.getLogger("ae_multi"), _Notes(progress)
-        before = log.level
-        log.addHandler(notes)
+        log, handler = logging.getLogger("ae_multi"), _LogHandler(progress)
+        level = log.level
+        log.addHandler(handler)
         log.setLevel(logging.INFO)
         try:
             yield report
         finally:
-            log.removeHandler(notes)
-            log.setLevel(before)
+            log.removeHandler(handler)
+            log.setLevel(level)
 
 
 def _clock(seconds):
-    """Seconds as minutes and seconds, 1:05, or as hours, 1:01:05."""
+    """Format seconds as minutes and seconds, 1:05, or with hours, 1:01:05."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -1,6 +1,10 @@
 """Tables for the terminal."""
 
+from __future__ import annotations
+
 import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console, Group
@@ -9,47 +13,54 @@ from rich.text import Text
 
 from ae_multi.terminal import discard, visible, write_any_text
 
+if TYPE_CHECKING:
+    from ae_multi.compare import Comparison
+
 _VERDICTS = {
     "agree": ("AGREE", "bold green"),
     "differ": ("DIFFER", "bold red"),
     "one backend": ("one backend", "yellow"),
 }
-# Where nobody's window sets a width, in a log say, tables get the width that they need.
+# Characters in a line of a log, which has no window: wide enough for every table.
 _LOG_WIDTH = 132
 
 
 class PlainConsole(Console):
-    """A rich console that prints text as it is: "[bold]" and ":smile:" mean nothing special.
+    """A rich console without markup and emoji: "[bold]" and ":smile:" are printed literally.
 
-    File names, layer names and error messages come from outside and may hold any character, so
-    that styles are given as arguments or as `rich.text.Text`, never as markup.
+    File names, layer names and error messages may contain any character. Styles are therefore
+    passed as arguments or as `rich.text.Text`, never as markup.
+
+    Args:
+        **options: keywords of `rich.console.Console`.
     """
 
-    def __init__(self, **options):
-        super().__init__(**{"markup": False, "emoji": False, "highlight": False, **options})
+    def __init__(self, **options: Any):
+        defaults: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False}
+        super().__init__(**{**defaults, **options})
 
-    def render_str(self, text, **options):
-        """Turn a string into `Text`, with control characters as escapes."""
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Convert a string to `Text`, with control characters escaped."""
         return super().render_str(visible(text), **options)
 
-    def on_broken_pipe(self):
-        """Print nothing more where the reader has gone: results still go into their files."""
+    def on_broken_pipe(self) -> None:
+        """Print nothing more after the reader has ended; results are still written to files."""
         self.quiet = True
         discard(self.file)
 
 
-def console(stderr=False):
-    """Return a console on stdout or stderr that does not fold tables into a log."""
+def console(stderr: bool = False) -> PlainConsole:
+    """Return a console on stdout or stderr. In a log it is wide enough for every table."""
     write_any_text(sys.stderr if stderr else sys.stdout)
-    made = PlainConsole(stderr=stderr)
-    return made if made.is_terminal else PlainConsole(stderr=stderr, width=_LOG_WIDTH)
+    result = PlainConsole(stderr=stderr)
+    return result if result.is_terminal else PlainConsole(stderr=stderr, width=_LOG_WIDTH)
 
 
-def results_table(results):
-    """A row for each model and backend: what ran, and how good and how fast it was.
+def results_table(results: Sequence[Mapping[str, Any]]) -> Group:
+    """Return a table with a row for each model and backend: plan, device, quality and speed.
 
     Args:
-        results: list of dicts as a `Comparison` holds them.
+        results: the ``results`` of an `ae_multi.compare.Comparison`.
     """
     table = plain_table("Trained and tested")
     for name in ("model", "backend", "plan", "device"):
@@ -58,11 +69,11 @@ def results_table(results):
         table.add_column(name, justify="right")
     table.add_column("seconds", justify="right")
     table.add_column("samples/s", justify="right")
-    for place, result in enumerate(results):
-        last = place + 1 == len(results) or results[place + 1]["model"] != result["model"]
+    for number, result in enumerate(results, 1):
+        is_last = number == len(results) or results[number]["model"] != result["model"]
         table.add_row(
             result["model"],
-            # "2.13.0+cpu" says of the build what the device says of the run
+            # The suffix of "2.13.0+cpu" names the build; the column "device" names the device.
             f"{result['backend']} {result['versions'][result['backend']].partition('+')[0]}",
             result["plan"],
             result["device"],
@@ -74,7 +85,7 @@ def results_table(results):
             f"{result['pca_mse']:.5f}",
             f"{result['seconds']:.1f}",
             f"{result['samples_per_second']:,.0f}",
-            end_section=last,
+            end_section=is_last,
         )
     notes = [
         Text(f"{r['model']} on {r['backend']}: {note}.", "red")
@@ -84,11 +95,11 @@ def results_table(results):
     return Group(table, *notes)
 
 
-def agreement_table(agreement):
-    """A row for each model: how far the backends are apart, what is allowed, and the verdict.
+def agreement_table(agreement: Mapping[str, Mapping[str, Any]]) -> Group:
+    """Return a table with a row for each model: differences, their bounds and the verdict.
 
     Args:
-        agreement: dict of model to what `ae_multi.compare.agreement.agreement` returned.
+        agreement: dict of model to the result of `ae_multi.compare.agreement.agreement`.
     """
     table = plain_table("Agreement between backends (largest relative difference, and its bound)")
     table.add_column("model")
@@ -96,36 +107,41 @@ def agreement_table(agreement):
     for name in ("first losses", "final test MSE", "spread by rounding"):
         table.add_column(name, justify="right")
     table.add_column("verdict")
-    for model, found in agreement.items():
-        spread, bound = found["spread"], found["test_mse_bound"]
+    for model, result in agreement.items():
+        spread, bound = result["spread"], result["test_mse_bound"]
         table.add_row(
             model,
-            "identical" if found["initial_weights_identical"] else Text("differ", "bold red"),
-            f"{found['first_losses_difference']:.1e} ≤ {found['first_losses_bound']:.0e}"
-            f" ({found['first_losses_steps']} steps)",
-            f"{found['test_mse_difference']:.1e}"
+            "identical" if result["initial_weights_identical"] else Text("differ", "bold red"),
+            f"{result['first_losses_difference']:.1e} ≤ {result['first_losses_bound']:.0e}"
+            f" ({result['first_losses_steps']} steps)",
+            f"{result['test_mse_difference']:.1e}"
             + (f" ≤ {bound:.1e}" if bound is not None else " (not judged)"),
             f"{spread['deviation']:.1e} ({spread['runs']} runs, {spread['backend']})"
             if spread
             else "not measured",
-            Text(*_VERDICTS[found["verdict"]]),
+            Text(*_VERDICTS[result["verdict"]]),
         )
     reasons = [
         Text(f"{model} differs: {reason}.", "red")
-        for model, found in agreement.items()
-        for reason in found["reasons"]
+        for model, result in agreement.items()
+        for reason in result["reasons"]
     ]
     return Group(table, *reasons)
 
 
-def print_comparison(to, comparison):
-    """Print both tables, the data that they came from, and what was left out."""
+def print_comparison(to: Console, comparison: Comparison) -> None:
+    """Print both tables, the data and the backends that were left out.
+
+    Args:
+        to: the rich console to print on.
+        comparison: an `ae_multi.compare.Comparison`.
+    """
     data = comparison.data
     to.print()
     to.print(results_table(comparison.results))
     to.print(
         f"Data: {data['name']}, {data['train_images']:,} training and {data['test_images']:,} test "
-        f"images ({data['source']}). Predicting the mean image: {data['mean_image_mse']:.5f}."
+        f"images ({data['source']}). MSE of the mean image: {data['mean_image_mse']:.5f}."
     )
     for backend in comparison.left_out:
         to.print(f"Left out: {backend}, which is not installed.", style="yellow")
@@ -133,8 +149,8 @@ def print_comparison(to, comparison):
     to.print(agreement_table(comparison.agreement))
 
 
-def plain_table(title):
-    """An empty table in the style of all the others."""
+def plain_table(title: str | None) -> Table:
+    """Return an empty table in the common style."""
     return Table(
         title=title,
         title_justify="left",

@@ -1,12 +1,25 @@
-"""A task's result beside its floors, for the terminal."""
+"""Table of the result of a task and its baselines."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from ae_multi.report.tables import plain_table
 
+if TYPE_CHECKING:
+    from ae_multi.tasks.result import Result
 
-def result_table(result):
-    """A row for the estimator and for each floor; bold the best of each column."""
+
+def result_table(result: Result) -> Table:
+    """Return a table with a row for the estimator and each baseline; the best value is bold.
+
+    Args:
+        result: an `ae_multi.tasks.result.Result`.
+    """
     table = plain_table(None)
     table.add_column("method")
     for measure in result.measures:
@@ -19,29 +32,34 @@ def result_table(result):
         table.add_row(
             method,
             *(
-                Text(f"{value:{measure.form}}", "bold" if value == top else "")
-                for value, measure, top in zip(values, result.measures, best, strict=True)
+                Text(f"{value:{measure.form}}", "bold" if value == column_best else "")
+                for value, measure, column_best in zip(values, result.measures, best, strict=True)
             ),
         )
     return table
 
 
-def print_result(to, result):
-    """Print the table, what it was made from, and which floors win."""
+def print_result(to: Console, result: Result) -> None:
+    """Print the table, the data, the training, and the baselines that are better.
+
+    Args:
+        to: the rich console to print on.
+        result: an `ae_multi.tasks.result.Result`.
+    """
     to.print()
     to.print(Text(result.title, "italic"))
     to.print(result_table(result))
     sizes = [
-        f"{result.data[f'{part}_{what}']:,} {words}"
-        for what in ("images", "rows")
-        for part, words in (("train", "training"), ("test", f"test {what}"))
-        if f"{part}_{what}" in result.data
+        f"{result.data[f'{split}_{kind}']:,} {words}"
+        for kind in ("images", "rows")
+        for split, words in (("train", "training"), ("test", f"test {kind}"))
+        if f"{split}_{kind}" in result.data
     ]
     to.print(f"Data: {result.data['name']}, {' and '.join(sizes)} ({result.data['source']}).")
-    epochs, made = result.settings["epochs"], result.provenance
+    epochs, provenance = result.settings["epochs"], result.provenance
     to.print(
         f"Trained for {epochs} {'epochs' if epochs > 1 else 'epoch'} in {result.seconds:.1f} s "
-        f"on {made['backend']}, {made['device']}."
+        f"on {provenance['backend']}, {provenance['device']}."
     )
     for note in result.notes:
         to.print(note)

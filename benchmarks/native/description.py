@@ -1,5 +1,6 @@
-"""A network as plain values, from which a loop by hand builds it without Keras."""
+"""Description of a network as plain values, from which hand-written loops build it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,7 @@ class Layer:
     Attributes:
         kind: "dense", "conv", "conv_transpose" (both 3 x 3 with stride 2 and "same" padding, on
             images as (height, width, channels) with even sides) or "reshape".
-        output_shape: shape of what it gives for one sample.
+        output_shape: shape of the output for one sample.
         kernel: float32 (in, out), (3, 3, in, out) or, transposed, (3, 3, out, in); None for
             "reshape".
         bias: float32 (out,), or None.
@@ -36,11 +37,11 @@ class Layer:
     activation: str = "linear"
 
 
-def describe(layers):
-    """Keras layers as `Layer`.
+def describe(layers: Iterable[keras.layers.Layer]) -> list[Layer]:
+    """Convert Keras layers to a list of `Layer`.
 
     Raises:
-        ValueError: a layer that no loop by hand knows.
+        ValueError: a layer that the hand-written loops do not support.
     """
     return [_describe(layer) for layer in layers if not isinstance(layer, keras.layers.InputLayer)]
 
@@ -58,7 +59,7 @@ def _describe(layer):
 
 
 def _differs(layer):
-    """Whether a convolution is other than what the loops know."""
-    odd = any(side % 2 for side in layer.input.shape[1:3])
-    known = (layer.kernel_size, layer.strides, layer.padding) == ((3, 3), (2, 2), "same")
-    return not known or (odd and isinstance(layer, keras.layers.Conv2D))
+    """Return whether the loops do not support a convolution."""
+    is_odd = any(side % 2 for side in layer.input.shape[1:3])
+    is_known = (layer.kernel_size, layer.strides, layer.padding) == ((3, 3), (2, 2), "same")
+    return not is_known or (is_odd and isinstance(layer, keras.layers.Conv2D))

@@ -1,9 +1,9 @@
-"""JAX by hand: data on the device, Adam written out.
+"""Hand-written JAX loop: data on the device, explicit Adam.
 
 scan   `lax.scan` over the epoch
-eigen  the scan, with Eigen's products of matrices in the place of YNNPACK's
+eigen  the scan, with matrix products by Eigen instead of YNNPACK
 step   one compiled step after another; inside a scan a CPU runs convolutions on one thread
-graph  the scan as one CUDA graph, what does not depend on each other in it side by side
+graph  the scan as one CUDA graph, in which independent operations run in parallel
 """
 
 from functools import partial
@@ -60,15 +60,15 @@ def train(layers, x, rate, way):
     one = jax.jit(lambda state, data, row: step(data, state, row))
 
     def epoch(order):
-        made = tuple(state)
+        new_state = tuple(state)
         if way != "step":
-            made, losses = scan(made, data, order)
+            new_state, losses = scan(new_state, data, order)
         else:
             losses = []
             for row in order:
-                made, loss = one(made, data, row)
+                new_state, loss = one(new_state, data, row)
                 losses.append(loss)
-        state[:] = made
+        state[:] = new_state
         return np.asarray(losses)
 
     return epoch

@@ -1,7 +1,7 @@
-"""TensorFlow by hand: a loop inside one function, Adam written out.
+"""Hand-written TensorFlow loop: all steps in one `tf.function`, explicit Adam.
 
 xla       the function compiled by XLA, which does not finish compiling convolutions on a CPU
-executor  the function run by TensorFlow's own executor
+executor  the function run by TensorFlow's executor
 """
 
 import tensorflow as tf

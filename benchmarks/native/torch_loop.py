@@ -1,9 +1,9 @@
-"""PyTorch by hand, with the fused Adam; images as PyTorch likes them, channels first.
+"""Hand-written PyTorch loop with fused Adam and channels-first images.
 
-eager           operation by operation
-compiled        forward and loss by `torch.compile`, and so their gradients
+eager           one operation after another
+compiled        forward pass, loss and gradients compiled by `torch.compile`
 graph           eager, captured as a CUDA graph of several steps
-compiled graph  compiled, captured likewise
+compiled graph  compiled, captured as a CUDA graph of several steps
 """
 
 import itertools
@@ -56,7 +56,7 @@ def train(layers, x, rate, way):
 
 
 class _Eager:
-    """Adam, as PyTorch has it."""
+    """PyTorch's fused Adam."""
 
     def __init__(self, weights, rate):
         self._taken = itertools.count(1)
@@ -65,13 +65,13 @@ class _Eager:
     def improve(self, loss):
         self._adam.zero_grad(set_to_none=True)
         loss.backward()
-        # Keras adds its epsilon before the correction for the start, PyTorch after it.
+        # Keras adds epsilon before the bias correction, PyTorch after it.
         self._adam.param_groups[0]["eps"] = 1e-7 / math.sqrt(1 - 0.999 ** next(self._taken))
         self._adam.step()
 
 
 class _OnDevice:
-    """Adam with all that changes from step to step on the device."""
+    """Adam whose complete state is on the device, so that a CUDA graph can replay its steps."""
 
     def __init__(self, weights, rate, compiled):
         self._weights, self._rate = weights, rate
@@ -99,67 +99,67 @@ class _OnDevice:
 
 
 class _Graphs:
-    """Steps captured as CUDA graphs: sixteen in one, and one alone for those that are left."""
+    """Steps captured as CUDA graphs: one graph of sixteen steps, and one of a single step."""
 
     def __init__(self, step, state):
         self._step, self._state, self._graphs = step, state, {}
 
     def __call__(self, rows):
-        many = len(rows) // 16 * 16
-        parts = [*rows[:many].split(16), *rows[many:].split(1)]
-        return torch.cat([self._replay(part) for part in parts if len(part)])
+        count = len(rows) // 16 * 16
+        chunks = [*rows[:count].split(16), *rows[count:].split(1)]
+        return torch.cat([self._replay(chunk) for chunk in chunks if len(chunk)])
 
     def _replay(self, rows):
         if rows.shape not in self._graphs:
             self._graphs[rows.shape] = self._capture(rows)
-        given, graph, losses = self._graphs[rows.shape]
-        given.copy_(rows)
+        inputs, graph, losses = self._graphs[rows.shape]
+        inputs.copy_(rows)
         graph.replay()
         return losses.clone()
 
     def _capture(self, rows):
-        given, before = rows.clone(), [tensor.detach().clone() for tensor in self._state]
+        inputs, before = rows.clone(), [tensor.detach().clone() for tensor in self._state]
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(3):
-                self._step(given[0])
+                self._step(inputs[0])
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            losses = torch.stack([self._step(row) for row in given])
+            losses = torch.stack([self._step(row) for row in inputs])
         with torch.no_grad():
             torch._foreach_copy_(self._state, before)
-        return given, graph, losses
+        return inputs, graph, losses
 
 
 def _pairs(layers, shape, device):
-    """Each layer's kernel and bias as PyTorch's functions take them, or None: a list."""
+    """Return [kernel, bias] of each layer in PyTorch's layout, or None if it has no weights."""
     pairs, shapes = [], [shape, *(layer.output_shape for layer in layers)]
-    for place, layer in enumerate(layers):
+    for number, layer in enumerate(layers):
         if layer.kernel is None:
             pairs.append(None)
             continue
         if layer.kind == "dense":
             kernel, bias = layer.kernel.T, layer.bias  # (out, in)
-            # What is flattened before, or made an image after, is so with its channels first.
-            if place and layers[place - 1].kind == "reshape":
-                kernel = _channels_first(kernel, shapes[place - 1]).reshape(kernel.shape)
-            if place + 1 < len(layers) and layers[place + 1].kind == "reshape":
+            # A reshape before or after the layer flattens or forms images with channels first.
+            if number and layers[number - 1].kind == "reshape":
+                kernel = _channels_first(kernel, shapes[number - 1]).reshape(kernel.shape)
+            if number + 1 < len(layers) and layers[number + 1].kind == "reshape":
                 kernel, bias = (
-                    _channels_first(part.T, shapes[place + 2]).reshape(part.T.shape).T
-                    for part in (kernel, bias)
+                    _channels_first(array.T, shapes[number + 2]).reshape(array.T.shape).T
+                    for array in (kernel, bias)
                 )
         else:
-            # (out, in, 3, 3), and (in, out, 3, 3) where transposed, as its kernel has them.
+            # (out, in, 3, 3); (in, out, 3, 3) for a transposed convolution.
             kernel, bias = layer.kernel.transpose(3, 2, 0, 1), layer.bias
-        made = [torch.tensor(part.copy(), device=device) for part in (kernel, bias)]
-        pairs.append([part.requires_grad_(True) for part in made])
+        tensors = [torch.tensor(array.copy(), device=device) for array in (kernel, bias)]
+        pairs.append([tensor.requires_grad_(True) for tensor in tensors])
     return pairs
 
 
 def _channels_first(array, shape):
-    """The last axis, or all but the first, seen as an image of ``shape``, channels moved ahead."""
+    """Reshape all axes but the first, or the only axis, to ``shape`` and move channels first."""
     if len(shape) != 3:
         return array
     lead = array.shape[:1] if array.ndim > 1 else ()
@@ -173,7 +173,7 @@ def _layer(layer, pair, h):
     if layer.kind == "dense":
         h = functional.linear(h, kernel, bias)
     elif layer.kind == "conv":
-        # "same" with stride 2 adds a row and a column at the end, where a side is even.
+        # For even sides "same" with stride 2 pads a row and a column at the end.
         h = functional.conv2d(functional.pad(h, (0, 1, 0, 1)), kernel, bias, stride=2)
     else:
         h = functional.conv_transpose2d(h, kernel, bias, stride=2)[..., :-1, :-1]

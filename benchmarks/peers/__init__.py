@@ -1,32 +1,35 @@
-"""Other libraries' autoencoders, trained as their own documentation says.
+"""Autoencoders of other libraries, trained as their documentation describes.
 
-Each module has ``PACKAGE``, the name that its library is installed by, and
+Each module has ``PACKAGE``, the name under which its library is installed, and
 ``epoch_seconds(sizes, activations, x, batch_size, rate, epochs)``, which returns the seconds of one
-epoch on the CPU, once training is under way:
+epoch on the CPU, without the start of the training:
 
-    sizes         units of each layer, from the input over the code, the narrowest, to the output
-    activations   the name of each dense layer's: "relu", "sigmoid" or "linear"
-    x             samples, float32 (n, pixels), which are their own target
+    sizes         units of each layer, from the input through the code, the smallest, to the output
+    activations   activation of each dense layer: "relu", "sigmoid" or "linear"
+    x             samples, float32 (n, pixels), also the targets
     batch_size    samples in a step
-    rate          Adam's learning rate
-    epochs        how many are averaged
+    rate          learning rate of Adam
+    epochs        number of epochs to average over
 
 The loss is the mean squared error, or a multiple of it, and samples are shuffled in each epoch.
-What a library does besides, logs, checkpoints, held-out samples, is switched off where its
-options allow. Initial weights and Adam's epsilon are the library's own; each module says what else
-differs. A library is imported only when it trains.
+Logs, checkpoints and held-out samples are disabled where the library has options for it. Initial
+weights and Adam's epsilon are those of the library; each module documents other differences. A
+library is imported only when it trains.
 """
 
 import contextlib
 import importlib
 import logging
 import pkgutil
+from collections.abc import Callable
 from importlib import metadata
 from time import perf_counter
 
+import numpy as np
 
-def available():
-    """Names of the modules here whose libraries are installed, in alphabetical order."""
+
+def available() -> list[str]:
+    """Return the names of the modules whose libraries are installed, in alphabetical order."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__))
     return [name for name in names if _is_installed(name)]
 
@@ -39,16 +42,18 @@ def _is_installed(name):
     return True
 
 
-def steady_seconds(fit, x, batch_size, epochs):
-    """Seconds of an epoch without what a fit does before its first and after its last.
+def steady_seconds(
+    fit: Callable[[np.ndarray, int], object], x: np.ndarray, batch_size: int, epochs: int
+) -> float:
+    """Return the seconds of an epoch without the work at the start and the end of a fit.
 
     Args:
         fit: function of (samples, number of epochs) that trains a new network.
         x: samples.
         batch_size: samples in a step.
-        epochs: how many are averaged.
+        epochs: number of epochs to average over.
     """
-    fit(x[: 2 * batch_size], 1)  # what happens once in a process counts in neither fit below
+    fit(x[: 2 * batch_size], 1)  # work that happens once in a process counts in neither fit below
     one = _seconds(fit, x, 1)
     return (_seconds(fit, x, 1 + epochs) - one) / epochs
 
@@ -60,7 +65,7 @@ def _seconds(fit, x, epochs):
 
 
 def torch_layers(sizes, activations):
-    """Dense layers and activations, a list of PyTorch modules with PyTorch's initial weights."""
+    """Return dense layers and activations as a list of PyTorch modules with default weights."""
     from torch import nn
 
     kinds = {"relu": [nn.ReLU], "sigmoid": [nn.Sigmoid], "linear": []}
@@ -72,10 +77,10 @@ def torch_layers(sizes, activations):
 
 @contextlib.contextmanager
 def without_log():
-    """Silence log messages up to the level INFO."""
-    before = logging.root.manager.disable
+    """Context manager that disables log messages up to the level INFO."""
+    level = logging.root.manager.disable
     logging.disable(logging.INFO)
     try:
         yield
     finally:
-        logging.disable(before)
+        logging.disable(level)

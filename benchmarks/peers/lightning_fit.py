@@ -1,6 +1,6 @@
-"""Lightning: a `LightningModule` of the very network, and `Trainer.fit`.
+"""Lightning: a `LightningModule` of the same network, trained by `Trainer.fit`.
 
-Nothing differs. Lightning leaves data to PyTorch's `DataLoader`, which by default loads in the main
+Nothing differs. The data comes from PyTorch's `DataLoader`, which by default loads in the main
 process.
 """
 
@@ -43,8 +43,8 @@ def epoch_seconds(sizes, activations, x, batch_size, rate, epochs):
         trainer.fit(Network(), data)
 
     with without_log(), warnings.catch_warnings():
-        # Workers that load data would only cost time where it lies in memory.
+        # The data is in memory, so that workers would only cost time.
         warnings.filterwarnings("ignore", ".*does not have many workers")
-        # Lightning asks PyTorch in a way that PyTorch has since deprecated.
+        # Lightning uses an API that PyTorch has deprecated.
         warnings.filterwarnings("ignore", r".*isinstance\(treespec, LeafSpec", FutureWarning)
         return steady_seconds(fit, x, batch_size, epochs)

@@ -1,8 +1,8 @@
-"""PyOD: its `AutoEncoder`, an outlier detector.
+"""PyOD: `AutoEncoder`, an outlier detector.
 
-Its sizes mirror each other. Batch normalization, dropout, weight decay and the standardization of
-the samples are switched off. What differs: the code is rectified as all hidden layers are, the
-output is linear, and samples that do not fill a last batch are left out of the epoch.
+The decoder has the sizes of the encoder in reverse. Batch normalization, dropout, weight decay and
+the standardization of the samples are disabled. Differences: the code has the activation "relu" as
+all hidden layers have, the output is linear, and an incomplete last batch is left out.
 """
 
 from benchmarks.peers import steady_seconds
@@ -11,10 +11,10 @@ PACKAGE = "pyod"
 
 
 def epoch_seconds(sizes, activations, x, batch_size, rate, epochs):
-    """See `benchmarks.peers`; PyOD chooses the activations, and wants sizes that mirror.
+    """See `benchmarks.peers`. The activations are those of PyOD, and ``sizes`` is a palindrome.
 
     Raises:
-        ValueError: the decoder's sizes are not the encoder's, mirrored.
+        ValueError: the sizes of the decoder are not those of the encoder in reverse.
     """
     from pyod.models.auto_encoder import AutoEncoder
 

@@ -1,8 +1,8 @@
-"""Pythae: its `AE` with the very network as encoder and decoder, and its `TrainingPipeline`.
+"""Pythae: `AE` with the same network as encoder and decoder, trained by `TrainingPipeline`.
 
-What differs: the loss sums the squared errors of a sample's pixels instead of averaging them.
-After each epoch that lowered the loss, Pythae copies the model; after each step, it moves a
-progress bar, here an unseen one. No option turns these off.
+Differences: the loss sums the squared errors of a sample's pixels instead of averaging them. Pythae
+copies the model after each epoch that lowered the loss, and updates a progress bar, hidden here,
+after each step. No option disables these.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ def epoch_seconds(sizes, activations, x, batch_size, rate, epochs):
             return ModelOutput(reconstruction=self.layers(z))
 
     def fit(x, epochs):
-        # Pythae always saves the trained model, once.
+        # Pythae always saves the trained model once.
         with tempfile.TemporaryDirectory() as folder:
             config = AEConfig(input_dim=(sizes[0],), latent_dim=sizes[code])
             training = BaseTrainerConfig(

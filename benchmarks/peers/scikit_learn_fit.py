@@ -1,8 +1,8 @@
-"""scikit-learn: `MLPRegressor`, whose target is its input.
+"""scikit-learn: `MLPRegressor` with its input as target.
 
-The L2 penalty is switched off. What differs: all hidden layers are rectified, the code too, the
-output is linear, and the loss is half the squared errors' sum over the pixels. It computes with
-NumPy.
+The L2 penalty is disabled. Differences: all hidden layers, including the code, have the activation
+"relu", the output is linear, and the loss is half the sum of the squared errors over the pixels. It
+computes with NumPy.
 """
 
 import warnings
@@ -13,7 +13,7 @@ PACKAGE = "scikit-learn"
 
 
 def epoch_seconds(sizes, activations, x, batch_size, rate, epochs):
-    """See `benchmarks.peers`; the activations are scikit-learn's."""
+    """See `benchmarks.peers`. The activations are those of scikit-learn."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPRegressor
 
@@ -30,6 +30,6 @@ def epoch_seconds(sizes, activations, x, batch_size, rate, epochs):
         ).fit(x, x)
 
     with warnings.catch_warnings():
-        # A given number of epochs is all that is wanted here.
+        # A fixed number of epochs, without convergence, is intended.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return steady_seconds(fit, x, batch_size, epochs)

@@ -1,7 +1,7 @@
-"""skorch: `NeuralNetRegressor` with the very network, whose target is its input.
+"""skorch: `NeuralNetRegressor` with the same network and its input as target.
 
-Nothing differs. By default, skorch holds a fifth of the samples out and does not shuffle: the
-first is switched off, the latter on.
+Nothing differs. By default skorch holds out a fifth of the samples and does not shuffle; here
+nothing is held out and the samples are shuffled.
 """
 
 from benchmarks.peers import steady_seconds, torch_layers
