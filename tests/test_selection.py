@@ -9,8 +9,7 @@ import pytest
 
 from ae_multi import selection
 from ae_multi.errors import BackendError
-
-ROOT = Path(__file__).parent.parent
+from tests.reference.pages import ROOT
 
 
 @pytest.fixture

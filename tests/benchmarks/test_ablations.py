@@ -3,13 +3,13 @@
 import inspect
 import itertools
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from benchmarks import ablation_settings, ablations, quality_targets, score
+from tests.reference.pages import ROOT
 
 
 @pytest.mark.backend
@@ -247,9 +247,8 @@ def test_the_table_says_what_was_best_and_what_is_the_default():
 
 
 def test_nothing_that_was_tried_is_better_without_a_word_of_it():
-    root = Path(__file__).parent.parent
-    recorded = json.loads((root / "benchmarks/results/choices-cpu.json").read_text())["trials"]
-    said = (root / "docs" / "choices.md").read_text().partition("seconds |\n")[2]
+    recorded = json.loads((ROOT / "benchmarks/results/choices-cpu.json").read_text())["trials"]
+    said = (ROOT / "docs" / "choices.md").read_text().partition("seconds |\n")[2]
     said = said[said.index("\n\n") : said.index("## The detector's score")]
     for row, tried in ablation_settings.ABLATIONS.items():
         here = [ablation for ablation in recorded if ablation["row"] == row]
@@ -262,14 +261,13 @@ def test_nothing_that_was_tried_is_better_without_a_word_of_it():
 
 
 def test_the_document_says_what_was_recorded():
-    root = Path(__file__).parent.parent
-    recorded = json.loads((root / "benchmarks/results/choices-cpu.json").read_text())
+    recorded = json.loads((ROOT / "benchmarks/results/choices-cpu.json").read_text())
     by = {
         (found["row"], *(c[name] for name in score.CHOSEN)): c["auroc"]
         for found in recorded["scores"]
         for c in found["choices"]
     }
-    said = (root / "docs" / "choices.md").read_text()
+    said = (ROOT / "docs" / "choices.md").read_text()
     said = said[said.index("## The detector's score") :]
     defaults = {found["row"]: found["default"] for found in recorded["scores"]}
     assert defaults["odds"] == {"remembered": 8000, "weight": 1.0, "neighbors": 0.1}

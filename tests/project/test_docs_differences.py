@@ -1,13 +1,14 @@
 """What docs/differences.md says each backend prints is what it prints."""
 
 import ast
-import pathlib
 import re
 
 import numpy as np
 import pytest
 
-PAGE = (pathlib.Path(__file__).parent.parent / "docs" / "differences.md").read_text()
+from tests.reference.pages import ROOT
+
+PAGE = (ROOT / "docs" / "differences.md").read_text()
 PRELUDE = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)[1]
 SECTIONS = re.findall(r"^### (.*?)\n.*?```python\n(.*?)```\n\n```text\n(.*?)```", PAGE, re.M | re.S)
 

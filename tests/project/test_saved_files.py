@@ -1,16 +1,16 @@
 """Files that version 0.1 wrote, on PyTorch, still load on every backend."""
 
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import ae_multi
+from tests.reference.pages import ROOT
 
 pytestmark = pytest.mark.backend
 
-SAVED = Path(__file__).parent / "data" / "saved_0_1"
+SAVED = ROOT / "tests" / "data" / "saved_0_1"
 
 
 @pytest.fixture(scope="module")

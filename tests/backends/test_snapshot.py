@@ -119,8 +119,8 @@ def seen(model, state):
             state["array"],
             state["generator"].bit_generator.state,
             state["own"].getstate(),
-            np.random.get_state(),
-            random.getstate(),  # noqa: NPY002
+            np.random.get_state(),  # noqa: NPY002
+            random.getstate(),
             numbers([state["variable"], *model.variables, *model.optimizer.variables]),
         )
     )

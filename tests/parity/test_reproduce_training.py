@@ -4,7 +4,6 @@ import json
 import os
 import re
 import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,10 +12,11 @@ from ae_multi.parity.reproduce_training import write_training_script
 from ae_multi.parity.stages import Divergence
 from ae_multi.selection import BACKENDS
 from tests.reference.numpy_dense import loss_and_gradients, train_sgd
+from tests.reference.pages import ROOT
 
 pytestmark = pytest.mark.across
 
-MODELS = Path(__file__).parent / "reference" / "training_models.py"
+MODELS = ROOT / "tests" / "reference" / "training_models.py"
 KINDS = ("relu", "sigmoid")
 X = np.random.default_rng(0).random((24, 6), np.float32)
 BATCHES = [X[:8], X[8:16], X[16:]]

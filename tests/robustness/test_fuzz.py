@@ -4,12 +4,12 @@ import json
 import random
 import shutil
 import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.reference.pages import ROOT
 from tests.robustness.fuzz.__main__ import FAULTS, main
 from tests.robustness.fuzz.launcher import LoaderProcess
 from tests.robustness.fuzz.loaders import LOADERS
@@ -126,11 +126,10 @@ def test_no_file_does_more_than_load_or_be_refused(process, loader, tmp_path):
 
 
 def test_the_recorded_counts_are_the_printed_ones():
-    root = Path(__file__).parents[1]
-    words = (root / "docs" / "files.md").read_text()
+    words = (ROOT / "docs" / "files.md").read_text()
     names = ("fuzz", "fuzz-tensorflow", "fuzz-jax")
     runs = [
-        json.loads((root / "benchmarks" / "results" / f"{name}.json").read_text()) for name in names
+        json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text()) for name in names
     ]
     assert [run["files"] for run in runs] == [10_000, 2500, 2500]
     assert not any(run["faults"] for run in runs)

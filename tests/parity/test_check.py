@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,12 +12,13 @@ import pytest
 from ae_multi.errors import InputError
 from ae_multi.parity import check
 from ae_multi.selection import BACKENDS
+from tests.reference.pages import ROOT
 from tests.reference.patched_interpreter import patched_interpreter
 
 pytestmark = pytest.mark.across
 
-MODELS = Path(__file__).parent / "reference" / "keras_models.py"
-SOUND = Path(__file__).parent / "robustness" / "false_positives" / "models.py"
+MODELS = ROOT / "tests" / "reference" / "keras_models.py"
+SOUND = ROOT / "tests" / "robustness" / "false_positives" / "models.py"
 
 
 def run(pythons, name, *arguments):

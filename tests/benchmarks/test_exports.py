@@ -1,14 +1,13 @@
 """The table of exported files: in step with what was recorded, and its conditions met."""
 
 import json
-import pathlib
 
 from ae_multi.exporting.check import BOUND
 from ae_multi.exporting.formats import FORMATS
 from benchmarks import exports
 from benchmarks.exported import MODELS
+from tests.reference.pages import ROOT
 
-ROOT = pathlib.Path(__file__).parent.parent
 RECORDED = json.loads((ROOT / "benchmarks" / "results" / "exports-cpu.json").read_text())["exports"]
 
 

@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import pathlib
 import pickle
 import re
 import struct
@@ -16,6 +15,7 @@ import pytest
 import ae_multi
 from ae_multi.errors import InputError
 from ae_multi.io import keras_config
+from tests.reference.pages import ROOT
 from tests.robustness.fuzz.archives import with_bomb
 from tests.robustness.fuzz.values import CODE, MARK
 
@@ -152,7 +152,7 @@ def test_every_layer_of_keras_is_on_one_of_the_lists(keras):
 
 
 def test_a_class_of_ones_own_loads_once_it_is_registered(keras, tmp_path):
-    words = (pathlib.Path(__file__).parents[1] / "docs" / "files.md").read_text()
+    words = (ROOT / "docs" / "files.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", words, re.DOTALL)
     named = {"keras": keras}
     exec(code, named)
