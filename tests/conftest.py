@@ -10,12 +10,12 @@ import pytest
 from ae_multi.data.digits import load_digits
 from ae_multi.selection import BACKENDS, installed
 
-# Where a model's first step is compiled soonest.
+# The backend that runs tests marked "once": it compiles the first step of a model soonest.
 ONE_BACKEND = "torch"
 
 
 def pytest_ignore_collect(collection_path):
-    """Where no backend is installed, do not even import what needs one throughout."""
+    """Skip the import of test files that need a backend where none is installed."""
     if collection_path.suffix != ".py" or any(map(installed, BACKENDS)):
         return None
     marked = r"^pytestmark = \[?\s*pytest\.mark\.backend"
@@ -23,7 +23,7 @@ def pytest_ignore_collect(collection_path):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave tests of what no backend can change to one of them; AE_MULTI_ALL_CHECKS=1 does not."""
+    """Run tests marked "once" on one backend, or on each if AE_MULTI_ALL_CHECKS is set."""
     if os.environ.get("AE_MULTI_ALL_CHECKS"):
         return
     if os.environ.get("KERAS_BACKEND", ONE_BACKEND) != ONE_BACKEND:
