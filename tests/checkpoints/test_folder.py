@@ -1,4 +1,4 @@
-"""A folder of checkpoints: damage, locks, full disks, and how often one is written."""
+"""A folder of checkpoints: damage, locks and full disks."""
 
 import errno
 import io
@@ -11,7 +11,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from ae_multi.checkpoints import Folder, Interval, Position
+from ae_multi.checkpoints import Folder, Position
 from ae_multi.errors import InputError
 from ae_multi.io.serialization import PartsReader, PartsWriter
 
@@ -42,33 +42,6 @@ def newest(folder):
 def damage(folder, position, change):
     path = folder.path / position.name
     path.write_bytes(change(path.read_bytes()))
-
-
-@pytest.mark.parametrize(
-    ("text", "count", "unit"),
-    [
-        ("1 epoch", 1, "epoch"),
-        ("3 epochs", 3, "epoch"),
-        ("500 steps", 500, "step"),
-        ("30 seconds", 30, "second"),
-        ("5 minutes", 300, "second"),
-        (" 1 hour ", 3600, "second"),
-    ],
-)
-def test_how_often_in_words(text, count, unit):
-    assert Interval.parse(text) == (count, unit)
-
-
-@pytest.mark.parametrize("text", ["epoch", "0 epochs", "-1 steps", "1.5 hours", "5 days", 5, None])
-def test_other_words_are_told_which_there_are(text):
-    with pytest.raises(InputError, match=r"'500 steps'.*'5 minutes'\. Received: "):
-        Interval.parse(text)
-
-
-def test_steps_left_to_the_next():
-    every = Interval.parse("500 steps")
-    assert [every.steps_left(done) for done in (0, 1, 499, 500)] == [500, 499, 1, 500]
-    assert Interval.parse("1 epoch").steps_left(7) is None
 
 
 def test_the_newest_is_found_and_old_ones_go(folder):

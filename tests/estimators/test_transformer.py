@@ -1,7 +1,5 @@
 """Codes by scikit-learn's face: in its tools, of any model, scaled and in chunks."""
 
-import importlib
-
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
@@ -14,22 +12,6 @@ from ae_multi.estimators import scaling
 from ae_multi.estimators.inputs import held_out
 
 pytestmark = [pytest.mark.backend, pytest.mark.once]
-
-
-@pytest.fixture(scope="module")
-def table():
-    """400 rows of five features of very different sizes, on a curve, and a constant one."""
-    rng = np.random.default_rng(0)
-    t = rng.uniform(-1, 1, 400)
-    noise = rng.normal(0, 0.01, (5, 400))
-    features = np.stack([1e6 * t, t**2, 1e-5 * np.sin(3 * t), -t, t**3]) + noise * [
-        [1e6],
-        [1],
-        [1e-5],
-        [1],
-        [1],
-    ]
-    return np.column_stack([*features, np.full(400, 7.5)])
 
 
 @pytest.fixture(scope="module")
@@ -176,64 +158,6 @@ def test_the_seed_says_all(table):
     np.testing.assert_array_equal(drawn, codes(np.random.RandomState(3)))
 
 
-def test_chunks_are_learned_from_as_a_whole(table):
-    """Scaling over chunks is exact, and each epoch goes through all of them."""
-    cuts = [table[:90], table[90:100], table[100:]]
-    parameters = {"latent_dim": 1, "epochs": 3, "batch_size": 32}
-    for scale in ("minmax", "standard"):
-        whole = scaling.Scaling(scale, each=True)
-        whole.update(table)
-        parts = scaling.Scaling(scale, each=True)
-        for cut in cuts:
-            parts.update(cut)
-        for a, b in zip(whole.learned(), parts.learned(), strict=True):
-            np.testing.assert_allclose(a, b, rtol=1e-10)
-    made = ae_multi.AutoencoderTransformer(**parameters).fit_chunks(cuts)
-    assert made.n_samples_seen_ == 400
-    assert int(made.network_.optimizer.iterations) == 3 * (3 + 1 + 10)
-    assert made.loss_curve_[-1] < made.loss_curve_[0]
-    # A single chunk is `fit` itself.
-    one = ae_multi.AutoencoderTransformer(**parameters).fit_chunks(lambda: iter([table]))
-    whole = ae_multi.AutoencoderTransformer(**parameters).fit(table)
-    np.testing.assert_allclose(one.transform(table), whole.transform(table), atol=1e-6)
-    np.testing.assert_allclose(one.loss_curve_, whole.loss_curve_, rtol=1e-5)
-
-
-def test_chunks_stop_early_too(table):
-    made = ae_multi.AutoencoderTransformer(
-        "simple", latent_dim=1, epochs=30, learning_rate=0.3, early_stopping=True, patience=2
-    ).fit_chunks([table[:200], table[200:]])
-    best = int(np.argmin(made.validation_loss_curve_))
-    assert best == made.n_iter_ - 3
-    aside = [
-        cut[held_out(0, "validation", 200, 0.1, number)[1]]
-        for number, cut in enumerate((table[:200], table[200:]))
-    ]
-    loss = -made.score(np.concatenate(aside))
-    assert loss == pytest.approx(made.validation_loss_curve_[best], rel=1e-4)
-
-
-def test_chunks_that_come_but_once_are_refused(table):
-    made = ae_multi.AutoencoderTransformer(epochs=2)
-    for once in ((cut for cut in [table]), 3):
-        with pytest.raises(ae_multi.InputError, match="gone through once for each epoch"):
-            made.fit_chunks(once)
-    with pytest.raises(ae_multi.InputError, match="at least one chunk"):
-        made.fit_chunks([])
-
-
-def test_partial_fit_goes_on(table):
-    made = ae_multi.AutoencoderTransformer(latent_dim=1)
-    for _ in range(4):
-        made.partial_fit(table)
-    assert made.n_iter_ == len(made.loss_curve_) == 4
-    assert made.loss_curve_[-1] < made.loss_curve_[0]
-    whole = ae_multi.AutoencoderTransformer(latent_dim=1, epochs=4, schedule=None).fit(table)
-    np.testing.assert_allclose(made.loss_curve_, whole.loss_curve_, rtol=1e-4)
-    with pytest.raises(ValueError, match="X has 5 features"):
-        made.partial_fit(table[:, :5])
-
-
 def test_codes_of_another_width_are_refused(fitted):
     with pytest.raises(ValueError, match=r"X has 2 features, .* is expecting 1 codes"):
         fitted.inverse_transform(np.zeros((3, 2)))
@@ -247,68 +171,6 @@ def test_progress_is_shown_when_asked_for(table, capsys):
     assert "Epoch 2/2" in capsys.readouterr().out
     made.fit_chunks([table])
     assert "epoch 2/2: loss 0." in capsys.readouterr().out
-
-
-def frame_of(library, values):
-    made = importlib.import_module(library)
-    return made.DataFrame({"a": values[:, 0], "b": values[:, 1], "c": np.arange(len(values))})
-
-
-@pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_frames_bring_their_names_and_get_them_back(library):
-    frame = frame_of(library, np.random.default_rng(0).random((20, 2)))
-    made = ae_multi.AutoencoderTransformer("simple", latent_dim=2, epochs=1).fit(frame)
-    assert made.feature_names_in_.tolist() == ["a", "b", "c"]
-    with pytest.raises(ValueError, match="feature names should match"):
-        made.transform(frame[["b", "a", "c"]])
-    plain = made.transform(frame)
-    framed = made.set_output(transform=library).transform(frame)
-    assert type(framed) is type(frame)
-    assert list(framed.columns) == made.get_feature_names_out().tolist()
-    np.testing.assert_array_equal(framed.to_numpy(), plain)
-    # Columns of several types are one array of numbers, as their values are.
-    array = frame.to_numpy().astype(np.float64)
-    bare = ae_multi.AutoencoderTransformer("simple", latent_dim=2, epochs=1).fit(array)
-    np.testing.assert_array_equal(bare.transform(array), plain)
-
-
-@pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_all_estimators_take_frames(library):
-    values = np.random.default_rng(0).random((40, 2))
-    frame, array = frame_of(library, values), frame_of(library, values).to_numpy().astype(float)
-    detector = ae_multi.AnomalyDetector("simple", epochs=1)
-    np.testing.assert_array_equal(
-        detector.fit(frame).score_samples(frame), detector.fit(array).score_samples(array)
-    )
-    denoiser = ae_multi.Denoiser("simple", epochs=1)
-    np.testing.assert_array_equal(
-        denoiser.fit(frame).transform(frame), denoiser.fit(array).transform(array)
-    )
-
-
-@pytest.mark.parametrize(("library", "missing"), [("pandas", np.nan), ("polars", None)])
-def test_a_frame_with_a_gap_or_text_is_refused(library, missing):
-    made = importlib.import_module(library)
-    with pytest.raises(ValueError, match="NaN"):
-        ae_multi.AutoencoderTransformer().fit(
-            made.DataFrame({"a": [0.5, missing], "b": [1.0, 2.0]})
-        )
-    with pytest.raises(ValueError, match="could not convert string to float"):
-        ae_multi.AutoencoderTransformer().fit(made.DataFrame({"a": ["x", "y"], "b": [1.0, 2.0]}))
-
-
-def test_what_looks_like_a_table_is_one(table):
-    class Table:
-        shape = table.shape
-
-        def __array__(self, dtype=None, copy=None):
-            return np.asarray(table, dtype)
-
-        def __len__(self):
-            return len(table)
-
-    made = ae_multi.AutoencoderTransformer("simple", epochs=1).fit(Table())
-    np.testing.assert_array_equal(made.reconstruct(Table()), made.reconstruct(table))
 
 
 def test_values_beyond_measure_do_not_overflow(table, fitted):

@@ -1,13 +1,10 @@
 """Models in files: what would run code, read other files or take much memory is refused."""
 
-import io
 import json
 import os
 import pickle
 import re
-import struct
 import tracemalloc
-import zipfile
 
 import numpy as np
 import pytest
@@ -22,33 +19,6 @@ from tests.robustness.fuzz.values import CODE, MARK
 pytestmark = [pytest.mark.backend]
 
 once = pytest.mark.once
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """The entries of a model's file, as a dict."""
-    path = tmp_path_factory.mktemp("model") / "model.keras"
-    model = ae_multi.SimpleAutoencoder(3, (5,), seed=0)
-    model.compile()
-    model.save(path)
-    with zipfile.ZipFile(path) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-@pytest.fixture
-def load(whole, tmp_path):
-    """A function that loads a model's file with some of its entries others."""
-
-    def load(**entries):
-        path = tmp_path / "other.keras"
-        names = {"config": "config.json", "weights": "model.weights.h5"}
-        entries = {names.get(name, name): content for name, content in entries.items()}
-        with zipfile.ZipFile(path, "w") as archive:
-            for name, content in {**whole, **entries}.items():
-                archive.writestr(name, content)
-        return ae_multi.load_model(path)
-
-    return load
 
 
 def object_of(module, name, config=None, kind=None):
@@ -185,9 +155,6 @@ def test_functional_models_losses_metrics_and_schedules_load(keras, tmp_path):
     np.testing.assert_allclose(again.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-5)
 
 
-# Sizes.
-
-
 @once
 @pytest.mark.parametrize(
     ("layer", "message"),
@@ -224,97 +191,6 @@ def test_the_guard_is_gone_after_a_refusal(load, keras):
     with pytest.raises(InputError, match="a model of the size of its"):
         load(config=sequential(object_of("keras.layers", "Dense", {"units": 10**6})))
     assert keras.layers.Embedding(10**6, 2).build() is None
-
-
-# What is in the weights.
-
-
-def altered(whole, change):
-    """The weights' file after ``change`` of the open file and the name of one array."""
-    import h5py
-
-    file = io.BytesIO(whole["model.weights.h5"])
-    with h5py.File(file, "r+") as root:
-        names = []
-        root.visititems(lambda name, entry: names.append(name) if hasattr(entry, "shape") else None)
-        change(h5py, root, names[0], root[names[0]][()])
-    return file.getvalue()
-
-
-def external_link(h5py, root, name, array):
-    del root[name]
-    root[name] = h5py.ExternalLink("secret.h5", "/secret")
-
-
-def soft_link(h5py, root, name, array):
-    root["copy"] = h5py.SoftLink(f"/{name}")
-
-
-def external_data(h5py, root, name, array):
-    del root[name]
-    root.create_dataset(name, array.shape, array.dtype, external="/etc/passwd")
-
-
-def virtual(h5py, root, name, array):
-    del root[name]
-    layout = h5py.VirtualLayout(array.shape, array.dtype)
-    layout[...] = h5py.VirtualSource("secret.h5", "secret", shape=array.shape)
-    root.create_virtual_dataset(name, layout)
-
-
-def terabytes(h5py, root, name, array):
-    del root[name]
-    root.create_dataset(name, (1 << 40,), "f4")
-
-
-def bomb(h5py, root, name, array):
-    del root[name]
-    root.create_dataset(name, (1 << 30,), "f4", compression="gzip", chunks=(1 << 20,))
-
-
-def text(h5py, root, name, array):
-    root["text"] = ["text"]
-
-
-def cycle(h5py, root, name, array):
-    root["again"] = root["/"]
-
-
-def twice(h5py, root, name, array):
-    root["again"] = root[name]
-
-
-@once
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (external_link, "a ExternalLink"),
-        (soft_link, "a SoftLink"),
-        (external_data, "data in another file"),
-        (virtual, "data in another file"),
-        (terabytes, "4,398,046,511,104 bytes, where 0 are"),
-        (bomb, "data in pieces"),
-        (text, "values of the type object"),
-        (cycle, "stands in another place, too"),
-        (twice, "stands in another place, too"),
-    ],
-)
-def test_weights_that_are_not_all_in_the_file_are_refused(load, whole, change, message):
-    with pytest.raises(InputError, match=message):
-        load(weights=altered(whole, change))
-
-
-@once
-def test_a_list_that_leads_back_to_itself_is_refused(load, whole):
-    """HDF5's library would follow it for ever."""
-    content = bytearray(whole["model.weights.h5"])
-    heap = content.index(b"HEAP\0")
-    size, _, data = struct.unpack("<3Q", content[heap + 8 : heap + 32])
-    block = size - 32
-    content[heap + 16 : heap + 24] = struct.pack("<Q", block)
-    content[data + block : data + block + 16] = struct.pack("<2Q", block, 16)
-    with pytest.raises(InputError, match="free blocks in a circle"):
-        load(weights=bytes(content))
 
 
 @once

@@ -9,45 +9,9 @@ import pytest
 
 import ae_multi
 from ae_multi.errors import InputError
+from tests.reference.autoencoders import convolutional_parts
 
 pytestmark = pytest.mark.backend
-
-
-def own_parts(keras):
-    """A convolutional encoder and decoder as a user might bring them."""
-    encoder = keras.Sequential(
-        [
-            keras.Input((8, 8, 1)),
-            keras.layers.Conv2D(4, 3, strides=2, padding="same", activation="relu"),
-            keras.layers.Flatten(),
-            keras.layers.Dense(5),
-        ]
-    )
-    decoder = keras.Sequential(
-        [
-            keras.Input((5,)),
-            keras.layers.Dense(4 * 4 * 4, activation="relu"),
-            keras.layers.Reshape((4, 4, 4)),
-            keras.layers.Conv2DTranspose(1, 3, strides=2, padding="same"),
-        ]
-    )
-    return encoder, decoder
-
-
-def models(keras):
-    return {
-        "simple": ae_multi.SimpleAutoencoder(4, (8, 8, 1)),
-        "deep": ae_multi.DeepAutoencoder((16, 8), 4, (8, 8, 1)),
-        "conv": ae_multi.ConvAutoencoder((4,), 4, (8, 8, 1)),
-        "own": ae_multi.Autoencoder(*own_parts(keras), seed=2),
-    }
-
-
-@pytest.fixture(params=["simple", "deep", "conv", "own"])
-def model(request, keras):
-    made = models(keras)[request.param]
-    made.compile()
-    return made
 
 
 @pytest.mark.parametrize("shape", [(28, 28, 1), (28, 28), (8, 6, 3), (20,), 20, (2, 3, 4, 5)])
@@ -99,13 +63,15 @@ def test_the_seed_fixes_the_start(keras):
     assert not np.array_equal(start(1)[0], start(2)[0])
     kernels = [w for w in start(1) if w.ndim == 2]
     assert abs(kernels[0]).max() <= np.sqrt(6 / 15)
-    own = [ae_multi.Autoencoder(*own_parts(keras), seed=5).get_weights() for _ in range(2)]
+    own = [
+        ae_multi.Autoencoder(*convolutional_parts(keras), seed=5).get_weights() for _ in range(2)
+    ]
     for a, b in zip(*own, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 def test_without_a_seed_the_weights_stay_as_they_came(keras):
-    encoder, decoder = own_parts(keras)
+    encoder, decoder = convolutional_parts(keras)
     before = encoder.get_weights()
     model = ae_multi.Autoencoder(encoder, decoder)
     for a, b in zip(before, model.encoder.get_weights(), strict=True):
@@ -170,68 +136,6 @@ def test_config_and_clone(model, keras):
             np.testing.assert_array_equal(a, b)
 
 
-def test_saved_and_loaded(model, small, tmp_path):
-    model.fit(small, epochs=2, verbose=0)
-    model.save(tmp_path / "model.keras")
-    again = ae_multi.load_model(tmp_path / "model.keras")
-    assert type(again) is type(model)
-    np.testing.assert_array_equal(again.reconstruct(small), model.reconstruct(small))
-    assert model.get_compile_config()["optimizer"]["module"] == "keras.optimizers"
-    # The optimizer comes along: both go on alike.
-    for each in (model, again):
-        each.fit(small, epochs=1, verbose=0)
-    np.testing.assert_array_equal(again.reconstruct(small), model.reconstruct(small))
-    with pytest.raises(InputError, match="exists"):
-        model.save(tmp_path / "model.keras", overwrite=False)
-
-
-def test_a_file_leaves_the_compiler_to_the_backend_unless_told(model, small, tmp_path):
-    chosen = model.jit_compile
-    for asked, written, loaded in (("auto", "auto", chosen), (not chosen, not chosen, not chosen)):
-        model.compile(jit_compile=asked)
-        assert model.get_compile_config()["jit_compile"] == written
-        assert model.jit_compile == loaded
-        model.save(tmp_path / "model.keras")
-        assert ae_multi.load_model(tmp_path / "model.keras").jit_compile == loaded
-
-
-def test_an_interrupted_save_leaves_the_old_model(keras, small, tmp_path, monkeypatch):
-    model = ae_multi.SimpleAutoencoder(4, (8, 8, 1))
-    path = tmp_path / "model.keras"
-    model.save(path)
-    before = path.read_bytes()
-
-    def write_half(self, filepath, **kwargs):
-        filepath.write_bytes(b"half")
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(keras.Model, "save", write_half)
-    with pytest.raises(KeyboardInterrupt):
-        model.save(path)
-    assert path.read_bytes() == before
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_damaged_model_file_is_refused(tmp_path):
-    path = tmp_path / "model.keras"
-    with pytest.raises(InputError, match="no file"):
-        ae_multi.load_model(path)
-    ae_multi.SimpleAutoencoder(4, 9).save(path)
-    whole = path.read_bytes()
-    for data in (b"", b"nonsense", whole[: len(whole) // 2]):
-        path.write_bytes(data)
-        with pytest.raises(InputError, match=r"model\.keras to be a whole zip archive"):
-            ae_multi.load_model(path)
-
-
-def test_a_lambda_in_a_file_never_runs(keras, tmp_path):
-    encoder = keras.Sequential([keras.Input((3,)), keras.layers.Lambda(lambda x: x * 2)])
-    decoder = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)])
-    ae_multi.Autoencoder(encoder, decoder).save(tmp_path / "model.keras")
-    with pytest.raises(InputError, match=r"lambda"):
-        ae_multi.load_model(tmp_path / "model.keras")
-
-
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -256,7 +160,7 @@ def test_bad_sizes_are_refused(make, message):
 
 
 def test_parts_that_do_not_fit_each_other_are_refused(keras):
-    encoder, _ = own_parts(keras)
+    encoder, _ = convolutional_parts(keras)
     decoder = keras.Sequential([keras.Input((6,)), keras.layers.Dense(64)])
     with pytest.raises(InputError, match=r"codes of shape \(6,\).*codes of shape \(5,\)"):
         ae_multi.Autoencoder(encoder, decoder)
@@ -284,7 +188,7 @@ def test_bad_images_are_refused_everywhere(x, message, method):
 
 
 def test_models_of_the_users_own_take_any_finite_value(keras):
-    model = ae_multi.Autoencoder(*own_parts(keras), seed=1)
+    model = ae_multi.Autoencoder(*convolutional_parts(keras), seed=1)
     model.compile()
     model.fit(np.full((4, 8, 8, 1), -7.0), verbose=0)
     with pytest.raises(InputError, match="finite"):

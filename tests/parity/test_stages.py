@@ -15,40 +15,9 @@ from ae_multi.parity.bounds import (
     prediction_interval,
     scale_of,
 )
-from ae_multi.parity.curves import curves
-from ae_multi.parity.stages import STAGES, compare_traces
+from ae_multi.parity.stages import compare_traces
 from ae_multi.parity.trace import Trace
-
-RNG = np.random.default_rng(0)
-# What every trace holds; the stages "training" and "float64" are made of further traces.
-COMPARED = [stage for stage in STAGES if stage not in ("training", "plans", "float64")]
-BITWISE = ("start", "order", "noise")
-EXACT = {stage: RNG.normal(size=(2, 6)) for stage in COMPARED}
-
-
-def trace(dtype, change=None, first=1):
-    """A trace of two entries a stage, rounded to ``dtype``.
-
-    ``change`` maps a stage to a factor for its entries from the place ``first`` on.
-    """
-    stages = {}
-    for stage, values in EXACT.items():
-        factor = (change or {}).get(stage, 1.0)
-        stages[stage] = [
-            {
-                "name": f"entry {place}",
-                "layer": "Dense",
-                "terms": 4,
-                "values": (row * (factor if place >= first else 1.0)).astype(dtype),
-            }
-            for place, row in enumerate(values)
-        ]
-    return Trace({"model": "m", "data": "d", "seed": 0, "not_comparable": []}, stages)
-
-
-@pytest.fixture
-def traces():
-    return {"torch": trace(np.float32), "jax": trace(np.float32)}
+from tests.reference.traces import BITWISE, COMPARED, EXACT, trace, training
 
 
 def test_rounding_holds_on_every_stage(traces):
@@ -229,15 +198,6 @@ def test_in_float64_the_bound_is_that_of_float64(traces):
     assert entry.diverging == ("torch",)
 
 
-def training(error, losses=(0.5, 0.25)):
-    """Entries of the stage "training" that ends with a test error."""
-    kept = {"layer": "", "terms": 0}
-    return [
-        {"name": "losses", "values": np.array(losses), **kept},
-        {"name": "test error after 3 epochs", "values": np.asarray(error), **kept},
-    ]
-
-
 def test_a_training_may_end_where_rounding_sends_it_and_no_farther(traces):
     ulp_perturbed = []
     for error in (0.0200, 0.0201, 0.0202, 0.0203, 0.0204):
@@ -291,85 +251,6 @@ def test_a_backend_that_only_runs_forward_is_compared_as_far_as_it_went(traces):
     (line,) = report.remark_lines()
     assert "numpy differs from torch and jax, which agree: numpy is off by 1.0e-04" in line
     assert line in str(report)
-
-
-def test_curves_are_distances_from_the_oracle(traces):
-    def epoch(*losses):
-        kept = {"layer": "", "terms": 0}
-        steps = [{"name": "s", "values": np.asarray(loss), **kept} for loss in losses]
-        return [*steps, {"name": "running loss", "values": np.array(losses), **kept}]
-
-    oracle = Trace({}, {"epoch": epoch(1.0, 0.5), "training": training(0.1)})
-    jax = Trace({}, {"epoch": epoch(1.0, 0.505), "training": training(0.1, (0.5, 0.2))})
-    ulp_perturbed = Trace({}, {"training": training(0.1, (0.6, 0.25))})
-    found = curves({"jax": jax}, oracle, [ulp_perturbed], None)
-    assert found["epoch"] == {"jax": [0.0, pytest.approx(0.01)]}
-    assert found["training"]["jax"] == [0.0, pytest.approx(0.2)]
-    assert found["training"]["perturbed by rounding, 1"] == [pytest.approx(0.2), 0.0]
-    assert curves({"jax": jax}, Trace({}, {}), [], None) == {}
-
-
-@pytest.fixture
-def four(traces):
-    """Traces of four backends, the last of which only runs forward."""
-    numpy = trace(np.float32)
-    for stage in ("gradient", "one step", "losses", "epoch"):
-        del numpy.stages[stage]
-    numpy.about["forward_only"] = True
-    return {
-        "torch": traces["torch"],
-        "tensorflow": trace(np.float32),
-        "jax": traces["jax"],
-        "numpy": numpy,
-    }
-
-
-def oracle_on(backend, change=None):
-    oracle = trace(np.float64, change)
-    oracle.about["backend"] = backend
-    return oracle
-
-
-@pytest.mark.parametrize("stage", ["forward", "training forward", "gradient", "one step", "losses"])
-def test_the_backend_of_the_reference_is_named_where_it_is_the_odd_one(four, stage):
-    four["jax"] = trace(np.float32, {stage: 1 + 1e-3})
-    stages = compare_traces(four, oracle_on("jax", {stage: 1 + 1e-3}), [])
-    assert [stage.name for stage in stages if not stage.holds] == [stage]
-    (entry,) = next(stage for stage in stages if not stage.holds).divergences
-    assert entry.diverging == ("jax",)
-    assert entry.remarks == ()
-    assert entry.error["jax"] == pytest.approx(1e-3, rel=1e-2)
-    assert max(entry.error[b] for b in entry.agreeing) < 1e-6
-    agree = "torch, tensorflow and numpy" if "forward" in stage else "torch and tensorflow"
-    assert f"jax differs from {agree}, which agree: jax is off by" in str(entry)
-
-
-def test_the_reference_is_the_measure_where_the_others_do_not_agree_either(four):
-    four["torch"] = trace(np.float32, {"gradient": 1 + 1e-3})
-    four["tensorflow"] = trace(np.float32, {"gradient": 1 - 1e-3})
-    stages = compare_traces(four, oracle_on("jax"), [])
-    (entry,) = next(stage for stage in stages if not stage.holds).divergences
-    assert entry.diverging == ("torch", "tensorflow")
-    assert entry.reference == ""
-
-
-def test_one_that_trains_and_one_that_runs_forward_outweigh_the_reference(four):
-    del four["tensorflow"]
-    four["jax"] = trace(np.float32, {"forward": 1 + 1e-3})
-    oracle = oracle_on("jax", {"forward": 1 + 1e-3})
-    entry = compare_traces(four, oracle, [])[3].divergences[0]
-    assert (entry.diverging, entry.remarks, entry.reference) == (("jax",), (), "torch")
-    del four["numpy"]
-    entry = compare_traces(four, oracle, [])[3].divergences[0]
-    assert entry.diverging == ("torch",)  # of two nobody can tell
-    assert "torch differs from jax: torch is off by" in str(entry)
-
-
-def test_in_float64_the_odd_reference_is_named(four):
-    exact = {backend: trace(np.float64) for backend in ("torch", "tensorflow")}
-    wrong = oracle_on("jax", {"one step": 1 + 1e-12})
-    (entry,) = compare_traces(four, wrong, [], exact=exact)[-1].divergences
-    assert entry.diverging == ("jax",)
 
 
 def test_integers_are_compared_by_value_and_shown(traces):
@@ -460,15 +341,6 @@ def test_what_plain_summation_is_off_by_is_allowed_there_and_behind(traces):
             assert entry.bound["jax"] == pytest.approx(2e-4)
             assert entry.source["jax"] == "summation"
     assert stages["forward"].entries[0].bound["jax"] < 1e-6
-
-
-def test_a_curve_whose_loss_is_zero_is_drawn():
-    def losses(*values):
-        kept = {"layer": "", "terms": 0}
-        return {"epoch": [{"name": "s", "values": np.asarray(value), **kept} for value in values]}
-
-    found = curves({"jax": Trace({}, losses(0.0, 1.0))}, Trace({}, losses(0.0, 2.0)), [], None)
-    assert found["epoch"]["jax"] == [0.0, 0.5]
 
 
 def test_a_weight_that_does_not_move_is_measured_beside_the_largest_step(traces):

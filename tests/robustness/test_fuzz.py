@@ -90,9 +90,6 @@ def test_a_loader_of_another_name_is_refused(capsys):
     assert "Expected --loaders among models" in capsys.readouterr().err
 
 
-# All loaders.
-
-
 @pytest.fixture(scope="module")
 def process(tmp_path_factory):
     """A process that loads files on this backend, beside whole ones."""

@@ -1,23 +1,14 @@
 """Anomalies in images and in tables of one's own, and how tables are read."""
 
-import csv
-
 import numpy as np
 import pytest
 
 from ae_multi.cli import main
-from ae_multi.data.table import load_table
-from ae_multi.errors import InputError
 from ae_multi.tasks.result import Options
+from tests.reference.tables import write_csv
 from tests.reference.tasks import QUICK, check_picture, run_task
 
 pytestmark = [pytest.mark.backend, pytest.mark.once]
-
-
-def write(path, names, rows):
-    with open(path, "w", newline="") as file:
-        csv.writer(file).writerows([names, *rows])
-    return path
 
 
 def test_detect(tmp_path, capsys, digits):
@@ -69,7 +60,7 @@ def test_detect_in_a_table_of_ones_own(tmp_path, capsys):
     strange = np.arange(200) % 20 == 0
     x[strange, 1] += rng.choice([-6, 6], strange.sum())
     rows = [[*values, str(bool(odd))] for values, odd in zip(x, strange, strict=True)]
-    path = write(tmp_path / "t.csv", ["a", "b", "c", "d", "alarm"], rows)
+    path = write_csv(tmp_path / "t.csv", ["a", "b", "c", "d", "alarm"], rows)
     text, found, picture = run_task(
         tmp_path, capsys, "detect", "--data", path, "--label", "alarm", "--epochs", 30
     )
@@ -80,46 +71,8 @@ def test_detect_in_a_table_of_ones_own(tmp_path, capsys):
     assert found["results"]["autoencoder"]["AUROC"] > 0.5
 
 
-@pytest.mark.parametrize(
-    ("names", "rows", "message"),
-    [
-        ("a,b", [[1, 2]], r"one column 'y' and others beside it. Received: a, b\."),
-        ("y", [[1]], "others beside it"),
-        ("a,y,y", [[1, 0, 0]], "one column 'y'"),
-        ("a,y", [], "Received: names alone"),
-        ("a,y", [[1, 0], ["x", 1]], r"line 3, column 'a' of .*Received: 'x'\."),
-        ("a,y", [["nan", 0]], "finite number in line 2, column 'a' of .*Received: 'nan'"),
-        ("a,y", [["", 0]], "finite number in line 2.*Received: ''"),
-        ("a,y", [["inf", 0]], "finite number"),
-        ("a,y", [[1, 2]], "1 or true for strange rows.*line 2, column 'y' of .*Received: '2'"),
-        ("a,y", [[1, 0, 3]], "2 values in line 2 of .*Received: 3"),
-    ],
-)
-def test_tables_that_cannot_be_read(tmp_path, names, rows, message):
-    path = write(tmp_path / "t.csv", names.split(","), rows)
-    with pytest.raises(InputError, match=message):
-        load_table(path, "y")
-
-
-def test_tables_as_they_are_read(tmp_path):
-    table = load_table(
-        write(tmp_path / "t.csv", [" b", "y", "a"], [[1, "TRUE", 2], [3, 0, 4]]), "y"
-    )
-    assert table.x.tolist() == [[1, 2], [3, 4]]
-    assert table.anomalous.tolist() == [True, False]
-    assert table.columns == ("b", "a")
-    with pytest.raises(InputError, match=r"none.csv, which is no file"):
-        load_table(tmp_path / "none.csv", "y")
-    (tmp_path / "empty.csv").write_bytes(b"")
-    with pytest.raises(InputError, match="Received: an empty file"):
-        load_table(tmp_path / "empty.csv", "y")
-    (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="csv file of text"):
-        load_table(tmp_path / "bytes.csv", "y")
-
-
 def test_a_table_needs_both_kinds(tmp_path, capsys):
-    path = write(tmp_path / "t.csv", ["a", "y"], [[1, 0], [2, 0], [3, 0], [4, 1]])
+    path = write_csv(tmp_path / "t.csv", ["a", "y"], [[1, 0], [2, 0], [3, 0], [4, 1]])
     assert main(["detect", "--data", str(path), "--label", "y"]) == 2
     assert "at least 2 normal and 2 strange rows" in capsys.readouterr().err
 
@@ -128,7 +81,7 @@ def test_a_table_is_parted_by_the_seed_and_scaled_by_what_is_learned_from(tmp_pa
     from ae_multi.tasks.detect import _table
 
     rows = [[value, value**2, int(value % 5 == 0)] for value in range(50)]
-    path = write(tmp_path / "t.csv", ["a", "b", "y"], rows)
+    path = write_csv(tmp_path / "t.csv", ["a", "b", "y"], rows)
     one, again, other = (_table(Options(seed=seed), path, "y") for seed in (0, 0, 1))
     np.testing.assert_array_equal(one.train, again.train)
     assert not np.array_equal(one.train, other.train)

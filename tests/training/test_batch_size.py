@@ -49,3 +49,15 @@ def test_layers_of_keras_alone_get_large_batches(keras):
     hidden = keras.layers.Dropout(0.5)(keras.layers.Dense(6)(inputs))
     assert default_batch_size(keras.Model(inputs, inputs + hidden), X) == 4096
     assert default_batch_size(ae_multi.SimpleAutoencoder(2, (6,)), X) == 4096
+
+
+def test_wide_layers_are_given_fewer_samples_at_once(keras):
+    from ae_multi.training.batch_size import default_batch_size
+
+    layers = keras.layers
+    narrow = keras.Sequential([keras.Input((8,)), layers.Dense(3)])
+    x = np.zeros((1, 8), np.float32)
+    assert default_batch_size(narrow, x) == 4096
+    wide = keras.Sequential([keras.Input((8,)), layers.Dense(2**14), layers.Dense(3)])
+    assert default_batch_size(wide, x) == 128
+    assert default_batch_size(narrow, np.zeros((1, 2**20), np.float32)) == 32

@@ -204,18 +204,6 @@ def test_a_model_with_a_test_step_of_its_own_is_evaluated_by_it(keras):
     assert ae_multi.evaluate(doubled, x, x, verbose=0) == pytest.approx(2 * once, rel=1e-6)
 
 
-def test_wide_layers_are_given_fewer_samples_at_once(keras):
-    from ae_multi.training.batch_size import default_batch_size
-
-    layers = keras.layers
-    narrow = keras.Sequential([keras.Input((8,)), layers.Dense(3)])
-    x = np.zeros((1, 8), np.float32)
-    assert default_batch_size(narrow, x) == 4096
-    wide = keras.Sequential([keras.Input((8,)), layers.Dense(2**14), layers.Dense(3)])
-    assert default_batch_size(wide, x) == 128
-    assert default_batch_size(narrow, np.zeros((1, 2**20), np.float32)) == 32
-
-
 @pytest.mark.parametrize(
     ("act", "message"),
     [

@@ -11,29 +11,6 @@ from tests.reference.step_models import autoencoder
 pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("plans_file")]
 
 
-@pytest.mark.parametrize(
-    "facts",
-    [
-        {"step": {"scan": "fast"}, "build": {"scan": 1.0}, "failed": []},
-        {"step": {"scan": -1.0}, "build": {"scan": 1.0}, "failed": []},
-        {"step": {"scan": 1.0}, "build": {}, "failed": []},
-        {"step": {}, "build": {}, "failed": [1]},
-        {"step": "scan"},
-        ["scan"],
-    ],
-)
-def test_what_somebody_else_wrote_into_the_cache_is_left_alone(facts, plans_file, monkeypatch):
-    from ae_multi.training import plan_cache
-
-    monkeypatch.setattr(plan_cache, "_here", {})
-    plans_file.parent.mkdir()
-    plans_file.write_text(json.dumps({"key": facts}))
-    assert plan_cache.recall("key") == {}
-    sound = {"step": {"scan": 1.0}, "build": {"scan": 2}, "failed": ["step"]}
-    plans_file.write_text(json.dumps({"key": sound}))
-    assert plan_cache.recall("key") == sound
-
-
 def test_plans_are_measured_and_remembered(keras, x, plans_file, monkeypatch):
     from ae_multi.training import plan, plan_cache
 

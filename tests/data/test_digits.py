@@ -1,0 +1,29 @@
+"""scikit-learn's digits, enlarged to 28×28 pixels."""
+
+import numpy as np
+
+
+def test_the_digits_look_like_mnist(digits):
+    assert digits.name == "digits"
+    assert "scikit-learn" in digits.source
+    assert digits.x_train.shape == (1437, 28, 28, 1)
+    assert digits.x_test.shape == (360, 28, 28, 1)
+    assert digits.x_train.dtype == np.float32
+    assert digits.x_train.min() == 0
+    assert digits.x_train.max() == 1
+    assert set(digits.y_train) == set(range(10))
+    margin = digits.x_train.copy()
+    margin[:, 4:-4, 4:-4] = 0
+    assert not margin.any()
+
+
+def test_the_digits_are_the_real_ones(digits):
+    from sklearn.datasets import load_digits
+
+    # Averaged back to 8×8, in blocks of 2.5 pixels, an enlarged image is the original, softened.
+    small = load_digits().images[:1437] / 16
+    box = digits.x_train[:, 4:-4, 4:-4, 0].repeat(2, 1).repeat(2, 2)
+    back = box.reshape(-1, 8, 5, 8, 5).mean((2, 4))
+    correlation = np.corrcoef(small.ravel(), back.ravel())[0, 1]
+    assert correlation > 0.97
+    np.testing.assert_array_equal(digits.y_train, load_digits().target[:1437])
