@@ -23,17 +23,17 @@ def test_pca_equals_the_singular_value_decomposition(digits):
         assert found == pytest.approx(np.mean((restored - test) ** 2), rel=1e-5)
 
 
-def test_more_components_than_data_count_as_all(digits):
+def test_components_are_limited_by_the_samples(digits):
     few = dataclasses.replace(digits, x_train=digits.x_train[:5], y_train=digits.y_train[:5])
     assert pca_baselines(few, [9])[9] == pytest.approx(pca_baselines(few, [5])[5])
 
 
-def test_the_mean_image_is_a_floor(digits):
+def test_mean_baseline_is_the_mse_of_the_mean_image(digits):
     expected = np.mean((digits.x_test - digits.x_train.mean(0)) ** 2)
     assert mean_baseline(digits) == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_floors_of_mnist_are_the_known_ones(mnist_folder):
+def test_baselines_of_mnist_have_known_values(mnist_folder):
     data = load_data("mnist", mnist_folder)
     floors = pca_baselines(data, [9, 32])
     assert floors[9] == pytest.approx(0.03449, abs=5e-6)
@@ -41,7 +41,7 @@ def test_the_floors_of_mnist_are_the_known_ones(mnist_folder):
     assert mean_baseline(data) == pytest.approx(0.06747, abs=5e-6)
 
 
-def test_the_linear_filter_is_least_squares():
+def test_linear_filter_equals_least_squares():
     rng = np.random.default_rng(0)
     clean = rng.uniform(0.3, 0.7, (300, 3, 4))
     noisy = clean + rng.normal(0, 0.1, clean.shape)
@@ -60,7 +60,7 @@ def test_the_linear_filter_is_least_squares():
     assert LinearFilter(rng.random((40, 30)), rng.random((40, 30))).penalty == 0.1
 
 
-def test_otsu_is_the_best_of_all_thresholds():
+def test_otsu_maximizes_the_variance_between_classes():
     rng = np.random.default_rng(3)
     for _ in range(20):
         values = np.round(np.r_[rng.normal(0.3, 0.1, 40), rng.normal(0.7, 0.2, 25)], 1)

@@ -39,7 +39,7 @@ def _pca(train, test, components):
     return mean + (test - mean) @ basis.T @ basis
 
 
-def test_errors_are_those_of_numpy(trained, curved):
+def test_errors_equal_numpy(trained, curved):
     train, test = curved[:300], curved[300:]
     found = compare_with_pca(trained, train, test)
     expected = {
@@ -64,19 +64,19 @@ def test_errors_are_those_of_numpy(trained, curved):
     assert str(found).isascii()
 
 
-def test_a_model_worse_than_pca_is_warned_of(curved):
+def test_model_worse_than_pca_gives_a_warning(curved):
     model = ae_multi.SimpleAutoencoder(2, (6,), seed=0)
     with pytest.warns(UserWarning, match=r"not better than 0\.\d+ of PCA-2"):
         found = ae_multi.compare_with_pca(model, curved[:300], curved[300:])
     assert not found.is_better
 
 
-def test_the_better_baseline_is_named_and_a_model_that_diverged_is_not_better():
+def test_diverged_model_is_not_better():
     assert not BaselineComparison("M", 2, float("nan"), 0.1, 0.2).is_better
     assert not BaselineComparison("M", 2, 0.15, 0.2, 0.1).is_better
 
 
-def test_an_estimator_of_a_table_is_compared_in_its_own_units(curved):
+def test_estimator_is_compared_in_the_units_of_the_table(curved):
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(50 * curved.astype(float) - 20, columns=[*"abcdef"])
     reducer = ae_multi.AutoencoderTransformer(latent_dim=1, hidden=(8,), epochs=1, random_state=0)
@@ -90,7 +90,7 @@ def test_an_estimator_of_a_table_is_compared_in_its_own_units(curved):
     assert found.pca_mse == pytest.approx(expected, rel=1e-3)
 
 
-def test_what_has_no_code_is_refused(curved):
+def test_models_without_codes_are_refused(curved):
     network = ae_multi.SegmentationNetwork((2,), input_shape=(8, 8, 1))
     with pytest.raises(InputError, match=r"with a code, .* Received: SegmentationNetwork"):
         compare_with_pca(network, curved, curved)

@@ -54,7 +54,7 @@ def registered_classes():
 
 
 @pytest.mark.once
-def test_every_class_is_found_where_keras_is_imported_later(fresh_python):
+def test_every_class_is_registered_before_keras_is_imported(fresh_python):
     names = registered_classes()
     assert {"SimpleAutoencoder", "Seeded", "StructuralSimilarity", "GaussianNoise"} <= {*names}
     assert len(names) > 25
@@ -72,6 +72,6 @@ def test_keras_loads_a_model_of_the_package(fresh_python, tmp_path):
 
 
 @pytest.mark.once
-def test_keras_that_fails_to_import_at_first_is_extended_later(fresh_python):
+def test_registration_survives_a_failed_import_of_keras(fresh_python):
     done = fresh_python(SECOND_TRY)
     assert done.stdout.strip() == "SimpleAutoencoder", done.stderr

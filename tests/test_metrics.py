@@ -6,7 +6,7 @@ import pytest
 from ae_multi.metrics import psnr, squared_errors
 
 
-def test_squared_errors_are_each_samples_own():
+def test_squared_errors_are_per_sample():
     rng = np.random.default_rng(0)
     x, y = rng.random((2, 5000, 3, 4, 1), np.float32)
     expected = ((x.astype(np.float64) - y) ** 2).mean((1, 2, 3))

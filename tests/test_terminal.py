@@ -10,7 +10,7 @@ ENCODINGS = ("ascii", "cp1252", "latin-1", "utf-8")
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_what_an_encoding_lacks_becomes_ascii(encoding):
+def test_unencodable_characters_become_ascii(encoding):
     text = "8×8 ≤ 1e-5 └─┃ σ … μ"
     shown = encodable(text, io.TextIOWrapper(io.BytesIO(), encoding=encoding))
     expected = {

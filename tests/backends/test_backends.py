@@ -4,7 +4,7 @@ import pytest
 
 
 @pytest.mark.backend
-def test_the_backend_describes_itself(backend):
+def test_backend_reports_version_and_device(backend):
     from importlib import metadata
 
     from ae_multi import backends

@@ -65,7 +65,7 @@ def counting(keras):
 
 
 @pytest.mark.parametrize("kind", ["dense", "conv", "branched"])
-def test_outputs_are_those_of_one_thread(keras, forward, pools, monkeypatch, kind):
+def test_two_threads_give_the_outputs_of_one(keras, forward, pools, monkeypatch, kind):
     model, (x, _, _) = task(keras, kind, "sgd")
     found = ae_multi.predict(model, x, BATCH)
     assert len(pools) == 1
@@ -75,7 +75,7 @@ def test_outputs_are_those_of_one_thread(keras, forward, pools, monkeypatch, kin
         np.testing.assert_array_equal(one, other)
 
 
-def test_what_changes_the_model_is_run_in_order(keras, pools):
+def test_models_with_changing_state_run_in_order(keras, pools):
     x = np.ones((40, 3), np.float32)
     ours, theirs = counting(keras), counting(keras)
     found = ae_multi.predict(ours, x, BATCH)
@@ -86,7 +86,7 @@ def test_what_changes_the_model_is_run_in_order(keras, pools):
     np.testing.assert_array_equal(found[::BATCH, 0] - found[0, 0], np.arange(10))
 
 
-def test_pytorch_keeps_its_number_of_threads(keras, forward, pools, backend):
+def test_pytorch_thread_count_is_restored(keras, forward, pools, backend):
     if backend != "torch":
         pytest.skip("TensorFlow has one pool for all")
     torch = forward.torch
@@ -101,13 +101,13 @@ def test_pytorch_keeps_its_number_of_threads(keras, forward, pools, backend):
 
 
 @pytest.mark.parametrize(("where", "pooled"), [("cpu", True), ("meta", False)])
-def test_data_elsewhere_than_in_a_processors_memory_is_run_in_order(torch, forward, where, pooled):
+def test_only_programs_on_the_cpu_use_two_threads(torch, forward, where, pooled):
     program = simplified_recording(lambda x: x.relu(), torch.zeros(3, device=where))
     with forward._threads(program) as pool:
         assert (pool is not None) is pooled
 
 
-def test_one_thread_stays_one(keras, forward, pools, backend, monkeypatch):
+def test_one_thread_is_used_where_the_process_has_one(keras, forward, pools, backend, monkeypatch):
     if backend == "torch":
         forward.torch.set_num_threads(1)
     else:
@@ -118,7 +118,7 @@ def test_one_thread_stays_one(keras, forward, pools, backend, monkeypatch):
 
 
 @pytest.mark.parametrize("samples", [1, 3, 4, 5, 20, 22])
-def test_each_part_comes_to_its_place(keras, samples):
+def test_chunks_are_joined_in_order(keras, samples):
     x = np.arange(samples, dtype=np.float32)[:, None]
     told, threads = [], set()
 
@@ -136,7 +136,7 @@ def test_each_part_comes_to_its_place(keras, samples):
 
 
 @pytest.mark.parametrize("where", ["part", "progress"])
-def test_an_error_ends_it_and_what_is_left_is_not_begun(keras, where):
+def test_error_stops_the_remaining_chunks(keras, where):
     begun = []
 
     def run(part):

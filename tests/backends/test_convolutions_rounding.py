@@ -41,7 +41,7 @@ def check(found, exact, absolute):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_on_pytorch(torch, size):
+def test_rewritten_convolutions_round_like_sums_on_torch(torch, size):
     from tests.reference.recorded import recorded
 
     function, inputs = by_torch(torch), [torch.from_numpy(array) for array in given(size)]
@@ -52,7 +52,7 @@ def test_on_pytorch(torch, size):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_on_jax(backend, size):
+def test_rewritten_convolutions_round_like_sums_on_jax(backend, size):
     if backend != "jax":
         pytest.skip("only JAX's backend has this")
     import jax

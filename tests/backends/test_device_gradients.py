@@ -20,7 +20,7 @@ def gradients(keras, model):
     return backends.current().gradients(loss, model.trainable_variables)
 
 
-def test_losses_that_layers_add_count(keras):
+def test_gradients_include_losses_added_by_layers(keras):
     layer = keras.layers.Dense(
         4,
         use_bias=False,
@@ -38,7 +38,7 @@ def test_losses_that_layers_add_count(keras):
     np.testing.assert_allclose(found, exact, rtol=1e-4, atol=1e-6)
 
 
-def test_without_a_variable_there_is_a_loss_and_no_gradient(keras):
+def test_model_without_variables_has_no_gradients(keras):
     model = keras.Sequential([keras.Input((4,)), keras.layers.Rescaling(3.0)])
     model.compile(loss="mse")
     value, found = gradients(keras, model)

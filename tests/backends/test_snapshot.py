@@ -43,7 +43,7 @@ def assert_same(found, expected, **tolerance):
 
 
 @pytest.mark.parametrize("built", [False, True])
-def test_a_second_optimizer_trains_as_by_keras(two_optimizers, on_trial, x, built):
+def test_second_optimizer_trains_as_in_keras(two_optimizers, on_trial, x, built):
     ends = []
     for plan in (None, "keras"):
         model, second = two_optimizers()
@@ -57,7 +57,7 @@ def test_a_second_optimizer_trains_as_by_keras(two_optimizers, on_trial, x, buil
     assert_same(*ends, rtol=2e-4, atol=2e-6)
 
 
-def test_a_second_optimizer_is_restored_where_the_loss_is_nan(two_optimizers, x):
+def test_second_optimizer_is_restored_after_a_nan_loss(two_optimizers, x):
     bad = x.copy()
     bad[37] = np.nan  # in the third batch of 16
     ends = []
@@ -126,7 +126,7 @@ def seen(model, state):
     )
 
 
-def test_a_trial_leaves_no_trace(keras, on_trial, x, monkeypatch):
+def test_trial_steps_restore_all_state(keras, on_trial, x, monkeypatch):
     module = import_module("ae_multi.training.fit")
     model, state = with_effects(keras)
     compared = []
@@ -145,7 +145,7 @@ def test_a_trial_leaves_no_trace(keras, on_trial, x, monkeypatch):
     assert before == after
 
 
-def test_an_evaluation_on_trial_leaves_no_trace(keras, x, monkeypatch):
+def test_trial_evaluation_restores_all_state(keras, x, monkeypatch):
     from ae_multi.training import inference
 
     monkeypatch.setattr(inference, "_MIN_BATCHES", 1)
@@ -160,7 +160,7 @@ def test_an_evaluation_on_trial_leaves_no_trace(keras, x, monkeypatch):
     assert before + 5 == float(other["variable"]) or not found
 
 
-def test_python_runs_at_each_step_on_pytorch(keras, torch, on_trial, x, caplog):
+def test_python_side_effects_run_in_each_step_on_torch(keras, torch, on_trial, x, caplog):
     def change(fit):
         model, state = with_effects(keras)
         model.layers[0].calls = 0
@@ -175,7 +175,7 @@ def test_python_runs_at_each_step_on_pytorch(keras, torch, on_trial, x, caplog):
     assert len(told) <= 1
 
 
-def test_what_cannot_be_restored_is_not_tried(keras, on_trial, x):
+def test_models_with_unrestorable_state_are_not_tried(keras, on_trial, x):
     def numbered():
         model = autoencoder(keras)
         model.numbers = itertools.count()

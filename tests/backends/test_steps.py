@@ -87,7 +87,7 @@ def plans_of(keras, kind):
 
 
 @pytest.mark.parametrize(("kind", "optimizer"), CASES, ids=map("-".join, CASES))
-def test_each_plan_computes_keras_own_steps(keras, kind, optimizer):
+def test_each_plan_equals_keras_steps(keras, kind, optimizer):
     expected, end = by_keras(keras, kind, optimizer)
     tried = 0
     for plan in plans_of(keras, kind):
@@ -110,7 +110,7 @@ def test_each_plan_computes_keras_own_steps(keras, kind, optimizer):
 
 
 @pytest.mark.parametrize("kind", ["dense", "conv"])
-def test_a_kept_state_is_the_one_before_whatever_steps_follow(keras, kind):
+def test_snapshot_restores_the_state_before_later_steps(keras, kind):
     from ae_multi import backends
 
     module = backends.current()

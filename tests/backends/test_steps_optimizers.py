@@ -113,7 +113,7 @@ if ALL:  # each option with each optimizer
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_each_plan_computes_the_updates(keras, group):
+def test_each_plan_equals_the_float64_updates(keras, group):
     given = GROUPS[group]
     expected = by_reference(keras, given)
     # Options are of Keras's own code, which plans differ in how they run.
@@ -122,7 +122,7 @@ def test_each_plan_computes_the_updates(keras, group):
             check(keras, given, plan, expected)
 
 
-def test_compiled_by_inductor_they_are_the_same(keras, torch):
+def test_inductor_equals_the_float64_updates(keras, torch):
     """A few: compiling all takes minutes."""
     nesterov = {"momentum": 0.9, "nesterov": True}
     given = GROUPS["own"] if ALL else [cases.Case("SGD", nesterov), cases.Case("Adam")]
@@ -130,7 +130,7 @@ def test_compiled_by_inductor_they_are_the_same(keras, torch):
         check(keras, given, "inductor", by_reference(keras, given))
 
 
-def test_a_second_moment_in_float32_is_found(keras):
+def test_float32_second_moment_is_detected(keras):
     """The fault of TensorFlow's `ResourceApplyAdam`: 1 - β₂ computed in float32."""
 
     class Planted(keras.optimizers.Adam):
@@ -149,7 +149,7 @@ def test_a_second_moment_in_float32_is_found(keras):
         check(keras, given, plan, expected)
 
 
-def test_scaled_losses_skip_steps_that_are_not_finite(keras):
+def test_loss_scaling_skips_steps_that_are_not_finite(keras):
     """A scale that doubles after four steps, and a step without finite gradients."""
     case, kinds = cases.Case("Adam"), keras.optimizers
     gradients, weights = cases.data(1)
@@ -215,7 +215,7 @@ def optimizers_in_python(keras):
     ("kind", "refused"),
     [("counts", None), ("reads", RuntimeError), ("calls", InputError), ("nadam", InputError)],
 )
-def test_what_takes_python_in_each_step_is_run_by_python(keras, torch, x, kind, refused):
+def test_optimizers_that_need_python_run_eagerly(keras, torch, x, kind, refused):
     part = x[:12, :4]
 
     def trained(plan):
@@ -234,7 +234,7 @@ def test_what_takes_python_in_each_step_is_run_by_python(keras, torch, x, kind, 
         np.testing.assert_allclose(weights, expected, rtol=1e-6)
 
 
-def test_options_that_change_between_epochs_hold(keras, torch, x):
+def test_optimizer_options_may_change_between_epochs(keras, torch, x):
     def change(epoch, logs):
         made.optimizer.momentum = 0.9 / (epoch + 1)
 
@@ -256,7 +256,7 @@ def test_options_that_change_between_epochs_hold(keras, torch, x):
     np.testing.assert_allclose(*weights, rtol=1e-6)
 
 
-def test_rows_of_an_embedding_are_updated_as_keras_does(keras):
+def test_embedding_rows_are_updated_as_in_keras(keras):
     x = np.random.default_rng(0).integers(0, 6, (20, 3))
     y = np.random.default_rng(1).random((20, 2), np.float32)
     weights = []

@@ -14,7 +14,7 @@ from tests.reference.pages import ROOT
 
 @pytest.mark.backend
 @pytest.mark.once
-def test_the_default_is_among_what_is_compared(keras, monkeypatch):
+def test_score_grid_contains_the_default(keras, monkeypatch):
     import ae_multi
 
     rng = np.random.default_rng(0)
@@ -53,7 +53,7 @@ class Data:
     y_test = x_test
 
 
-def test_digits_that_are_tested_on_are_not_looked_at(monkeypatch):
+def test_digit_splits_exclude_test_images(monkeypatch):
     monkeypatch.setattr("ae_multi.data.load_data", lambda name: Data())
     for row, count in (("detect-one", 5), ("detect-nine", 45)):
         splits = list(score._digits(row))
@@ -66,7 +66,7 @@ def test_digits_that_are_tested_on_are_not_looked_at(monkeypatch):
 
 @pytest.mark.backend
 @pytest.mark.once
-def test_a_trial_is_the_task_with_other_parameters_on_training_images(keras, monkeypatch):
+def test_ablation_runs_the_task_on_training_images(keras, monkeypatch):
     from ae_multi.tasks import reduce
     from ae_multi.tasks.result import Measure, Result
     from benchmarks import ablation
@@ -106,7 +106,7 @@ def test_a_trial_is_the_task_with_other_parameters_on_training_images(keras, mon
 
 @pytest.mark.backend
 @pytest.mark.once
-def test_rows_that_are_tested_on_are_not_looked_at(keras, monkeypatch):
+def test_table_splits_exclude_test_rows(keras, monkeypatch):
     from benchmarks import odds, splits
 
     quality_targets, marks = np.arange(400.0).reshape(100, 4), np.arange(100) % 10 == 0
@@ -131,7 +131,7 @@ def test_rows_that_are_tested_on_are_not_looked_at(keras, monkeypatch):
 
 @pytest.mark.backend
 @pytest.mark.once
-def test_a_trial_of_tables_is_the_detector_on_each(keras, monkeypatch):
+def test_ablation_of_tables_fits_the_detector_on_each(keras, monkeypatch):
     import ae_multi
     from benchmarks import ablation
 
@@ -158,7 +158,7 @@ def test_a_trial_of_tables_is_the_detector_on_each(keras, monkeypatch):
 
 @pytest.mark.backend
 @pytest.mark.once
-def test_the_defaults_are_tried_first_and_the_others_can_be(keras):
+def test_ablations_start_with_the_defaults_and_name_known_parameters(keras):
     import ae_multi
 
     estimators = {
@@ -180,7 +180,7 @@ def test_the_defaults_are_tried_first_and_the_others_can_be(keras):
         assert {key for parameters in tried for key in parameters} <= known
 
 
-def test_what_is_there_is_not_measured_again(monkeypatch, tmp_path, capsys):
+def test_recorded_ablations_are_not_repeated(monkeypatch, tmp_path, capsys):
     asked = []
 
     def run(python, backend, module, job, device, cores):
@@ -217,7 +217,7 @@ def test_what_is_there_is_not_measured_again(monkeypatch, tmp_path, capsys):
     assert [each["backend"] for each in recorded["trials"] + recorded["scores"]] == ["jax"] * 3
 
 
-def test_tables_that_are_not_there_are_left_out(monkeypatch):
+def test_missing_tables_are_skipped(monkeypatch):
     monkeypatch.delenv("AE_MULTI_ODDS", raising=False)
     assert ablations._jobs("odds") == []
     assert ablations._jobs("detect-one")[0] == {"row": "detect-one"}
@@ -227,7 +227,7 @@ def test_tables_that_are_not_there_are_left_out(monkeypatch):
     assert [job["parameters"] for job in others] == list(ablation_settings.ABLATIONS["odds"])
 
 
-def test_the_table_says_what_was_best_and_what_is_the_default():
+def test_table_shows_the_best_and_the_default():
     grid = list(itertools.product(score.REMEMBERED, score.WEIGHTS, score.IMAGES))
     found = {
         "row": "detect-one",
@@ -246,7 +246,7 @@ def test_the_table_says_what_was_best_and_what_is_the_default():
     assert made.caption == "best 0.9000, default 0.8000"
 
 
-def test_nothing_that_was_tried_is_better_without_a_word_of_it():
+def test_document_mentions_ablations_better_than_the_default():
     recorded = json.loads((ROOT / "benchmarks/results/choices-cpu.json").read_text())["trials"]
     said = (ROOT / "docs" / "choices.md").read_text().partition("seconds |\n")[2]
     said = said[said.index("\n\n") : said.index("## The detector's score")]
@@ -260,7 +260,7 @@ def test_nothing_that_was_tried_is_better_without_a_word_of_it():
                 assert quality_targets.ROWS[row].text(ablation["value"]) in said, ablation
 
 
-def test_the_document_says_what_was_recorded():
+def test_document_contains_the_recorded_scores():
     recorded = json.loads((ROOT / "benchmarks/results/choices-cpu.json").read_text())
     by = {
         (found["row"], *(c[name] for name in score.CHOSEN)): c["auroc"]

@@ -35,18 +35,18 @@ def test_help_names_the_options(name, capsys):
 
 
 @pytest.mark.parametrize(("name", "option"), COMMANDS.items())
-def test_an_unknown_name_is_told(name, option, capsys):
+def test_unknown_name_is_a_usage_error(name, option, capsys):
     assert main(name, option, "nobody") == 2
     assert f"Expected {option} among" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_folder_that_is_not_there_is_told(name, tmp_path, capsys):
+def test_missing_folder_is_a_usage_error(name, tmp_path, capsys):
     assert main(name, "--json", str(tmp_path / "missing" / "x.json")) == 2
     assert "Expected the JSON to go into an existing folder" in capsys.readouterr().err
 
 
-def test_a_failure_is_no_usage_error(capsys):
+def test_failure_exits_with_1(capsys):
     def fail():
         raise WorkerError("The torch process ended.")
 
@@ -54,7 +54,7 @@ def test_a_failure_is_no_usage_error(capsys):
     assert capsys.readouterr().err == "bench: The torch process ended.\n"
 
 
-def test_only_a_file_that_is_there_is_gone_on_with(tmp_path):
+def test_only_an_existing_file_is_continued(tmp_path):
     path = tmp_path / "x.json"
     assert command.recorded_before(None, "runs") == command.recorded_before(path, "runs") == []
     path.write_text(json.dumps({"runs": [{"seed": 1}]}))

@@ -10,7 +10,7 @@ pytestmark = [
 
 
 @pytest.mark.once
-def test_what_a_sample_costs_is_timed_in_turns(monkeypatch):
+def test_time_of_a_sample_is_measured_in_turns(monkeypatch):
     from benchmarks import contenders, data_scaling
 
     taken = []

@@ -11,7 +11,7 @@ from tests.reference.pages import ROOT
 RECORDED = json.loads((ROOT / "benchmarks" / "results" / "exports-cpu.json").read_text())["exports"]
 
 
-def test_the_recorded_exports_are_the_printed_ones():
+def test_document_contains_the_recorded_exports():
     docs = (ROOT / "docs" / "export.md").read_text()
     rows = [f"| {' | '.join(texts)} |" for texts in exports.lines(RECORDED)]
     assert len(rows) == len(FORMATS) * len(MODELS)
@@ -21,7 +21,7 @@ def test_the_recorded_exports_are_the_printed_ones():
         assert text in docs
 
 
-def test_every_format_was_reached_from_every_backend_and_gives_the_same():
+def test_recorded_exports_cover_all_formats_within_the_bound():
     seen = {(each["backend"], each["format"], each["model"]) for each in RECORDED}
     assert len(seen) == len(RECORDED) == 3 * len(FORMATS) * len(MODELS)
     for each in RECORDED:

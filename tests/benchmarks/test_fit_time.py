@@ -22,7 +22,7 @@ class Start:
         return {**about, "seconds": seconds, "plan": plan or "loop", "plans": ["loop", "xla"]}
 
 
-def test_a_second_process_has_the_caches_of_its_first_and_of_no_other():
+def test_second_process_shares_only_the_caches_of_its_first():
     start = Start()
     fit_time.compare(start, "deep", 6)
     ours = [(plan, caches) for contender, plan, caches in start.seen if contender == "ours"]
@@ -31,13 +31,13 @@ def test_a_second_process_has_the_caches_of_its_first_and_of_no_other():
     assert len({caches for _, _, caches in start.seen}) == 3 + len(fit_time.COMPARED)
 
 
-def test_each_process_is_compared_with_the_best_plan_in_the_same_state():
+def test_ratios_compare_processes_in_the_same_state():
     found = fit_time.compare(Start(), "deep", 6)
     assert fit_time.ratios(found) == pytest.approx((9.0 / 6.0, 8.0 / 5.0))
     assert fit_time.table([found]).row_count == 1
 
 
-def test_short_trainings_are_timed_three_times_and_the_shortest_counts(monkeypatch):
+def test_short_trainings_use_the_best_of_three_timings(monkeypatch):
     monkeypatch.setattr(fit_time, "SHORT", 100.0)
     seconds = {None: [5.0, 4.0, 6.0, 2.0, 3.0, 7.0], "loop": [9.0] * 6, "xla": [9.0] * 6}
     monkeypatch.setitem(globals(), "SECONDS", seconds)
@@ -52,7 +52,7 @@ def test_short_trainings_are_timed_three_times_and_the_shortest_counts(monkeypat
 @pytest.mark.backend
 @pytest.mark.once
 @pytest.mark.parametrize("contender", ["ours", *fit_time.COMPARED])
-def test_a_training_is_timed(keras, contender):
+def test_training_is_timed_with_each_contender(keras, contender):
     found = fit_time.measure("simple", 1, contender, samples=256)
     assert found["seconds"] > 0
     assert "graph" in found["plans"]

@@ -39,7 +39,7 @@ def options(pythons, folder, *more):
     return [*named, "--backends=torch,jax", f"--out={folder}", *more]
 
 
-def test_each_part_measures_each_model_within_its_share_of_the_time(measured, pythons, tmp_path):
+def test_each_part_stays_within_its_share_of_the_time(measured, pythons, tmp_path):
     assert gpu.main(options(pythons, tmp_path, "--seconds=100")) == 1  # one failed
     models = ("deep", "simple", "conv")
     assert [call[:3] for call in measured] == [
@@ -59,7 +59,7 @@ def test_each_part_measures_each_model_within_its_share_of_the_time(measured, py
     ]
 
 
-def test_what_does_not_fit_is_left_out(measured, pythons, tmp_path, monkeypatch):
+def test_parts_beyond_the_time_limit_are_skipped(measured, pythons, tmp_path, monkeypatch):
     monkeypatch.setattr(gpu, "PARTS", {"steps": 0.0})
     assert gpu.main(options(pythons, tmp_path, "--parts=steps", "--models=deep")) == 0
     assert measured == []
@@ -69,13 +69,13 @@ def test_what_does_not_fit_is_left_out(measured, pythons, tmp_path, monkeypatch)
 
 @pytest.mark.parametrize("sizes", [gpu._QUICK, gpu._FULL], ids=["quick", "full"])
 @pytest.mark.parametrize("part", ["steps", "throughput"])
-def test_sizes_are_what_the_benchmarks_take(part, sizes):
+def test_sizes_match_the_arguments_of_the_benchmarks(part, sizes):
     source = importlib.import_module(f"benchmarks.{part}")
     given = {*sizes[part], "model", *(["batch_size"] if part == "throughput" else [])}
     assert given == set(inspect.signature(source.measure).parameters)
 
 
-def test_the_parity_check_is_a_command_that_can_be_parsed(monkeypatch, pythons, tmp_path):
+def test_parity_command_can_be_parsed(monkeypatch, pythons, tmp_path):
     def run(command, **kwargs):
         assert kwargs["timeout"] > 0
         asked = _parser("parity").parse_args(command[3:])
@@ -94,7 +94,7 @@ def test_the_parity_check_is_a_command_that_can_be_parsed(monkeypatch, pythons, 
 
 
 @pytest.mark.across
-def test_a_tiny_run_on_the_cpu(pythons, tmp_path):
+def test_quick_run_on_the_cpu(pythons, tmp_path):
     arguments = [f"--python=jax={pythons['jax']}", "--backends=jax", f"--out={tmp_path}"]
     arguments += ["--quick", "--device=cpu", "--models=simple", "--parts=steps", "--seconds=1000"]
     assert gpu.main(arguments) == 0

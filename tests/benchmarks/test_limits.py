@@ -13,7 +13,7 @@ pytestmark = [
 ]
 
 
-def test_the_arithmetic_of_a_step(monkeypatch):
+def test_flops_and_bytes_of_dense_layers(monkeypatch):
     from benchmarks import limits
 
     monkeypatch.setattr(limits, "_product_rate", lambda: 1e9)
@@ -30,7 +30,7 @@ def test_the_arithmetic_of_a_step(monkeypatch):
     assert found["reconstruct"]["samples_per_second"] == pytest.approx(1e9 / slower)
 
 
-def test_the_arithmetic_of_convolutions(monkeypatch):
+def test_flops_of_convolutions(monkeypatch):
     from benchmarks import limits
 
     monkeypatch.setattr(limits, "_product_rate", lambda: 1e9)

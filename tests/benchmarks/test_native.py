@@ -30,7 +30,7 @@ def networks():
 
 
 @pytest.mark.parametrize("name", ["dense", "convolutional"])
-def test_loops_by_hand_train_as_keras_does(name, keras, backend):
+def test_native_loops_equal_keras(name, keras, backend):
     from benchmarks.contenders import _loop, native
 
     make, x = networks()[name]
@@ -47,7 +47,7 @@ def test_loops_by_hand_train_as_keras_does(name, keras, backend):
             np.testing.assert_allclose(losses, expected, rtol=3e-6, err_msg=way)
 
 
-def test_captured_loops_by_hand_train_as_others_do(keras, backend, monkeypatch):
+def test_native_cuda_graph_loop_equals_the_eager_loop(keras, backend, monkeypatch):
     if backend != "torch":
         pytest.skip("CUDA graphs are PyTorch's to be made by hand")
     from benchmarks.contenders import native
@@ -62,7 +62,7 @@ def test_captured_loops_by_hand_train_as_others_do(keras, backend, monkeypatch):
     assert cuda_graphs.Graph.replays == 1 + 14  # sixteen steps, and those that are left
 
 
-def test_what_no_loop_by_hand_knows_is_refused(keras):
+def test_unknown_layers_are_refused(keras):
     from benchmarks.native.description import describe
 
     model = ae_multi.ConvAutoencoder((4,), 3, (9, 9, 1))  # odd sides are cropped

@@ -14,7 +14,7 @@ pytestmark = [
 ]
 
 
-def test_outliers_in_tables_beside_floors_by_hand(tmp_path, monkeypatch):
+def test_auroc_of_baselines_equals_their_formulas(tmp_path, monkeypatch):
     from scipy.io import savemat
     from sklearn.metrics import roc_auc_score
     from sklearn.model_selection import train_test_split

@@ -80,14 +80,14 @@ def test_scikit_learn_trains_the_network(x, steps, monkeypatch):
     assert last.loss_curve_[-1] < last.loss_curve_[0]
 
 
-def test_layers_of_torch_are_those_asked_for():
+def test_torch_layers_match_the_request():
     pytest.importorskip("torch")
     layers = peers.torch_layers(SIZES, ACTIVATIONS)
     kinds = "Linear ReLU Linear ReLU Linear Linear ReLU Linear ReLU Linear Sigmoid"
     assert [type(layer).__name__ for layer in layers] == kinds.split()
 
 
-def test_pyod_refuses_sizes_that_do_not_mirror(x):
+def test_pyod_refuses_asymmetric_sizes(x):
     pytest.importorskip("torch")
     pytest.importorskip("pyod")
     from benchmarks.peers.pyod_fit import epoch_seconds
@@ -96,7 +96,7 @@ def test_pyod_refuses_sizes_that_do_not_mirror(x):
         epoch_seconds([24, 3, 12, 24], ["linear", "relu", "sigmoid"], x, BATCH, 1e-2, epochs=1)
 
 
-def test_available_are_the_modules_whose_libraries_are_installed(monkeypatch):
+def test_only_installed_libraries_are_available(monkeypatch):
     found = peers.available()
     assert found == sorted(found)
     assert "scikit_learn_fit" in found

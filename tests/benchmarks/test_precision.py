@@ -9,7 +9,7 @@ pytestmark = [
 ]
 
 
-def test_each_precision_is_held_against_float64(monkeypatch, keras):
+def test_each_precision_is_compared_with_float64(monkeypatch, keras):
     from ae_multi import backends
     from benchmarks import contenders, precision
 

@@ -7,7 +7,7 @@ import pytest
 from benchmarks import quality, quality_targets
 
 
-def test_marks_are_reached_from_their_own_side():
+def test_targets_are_compared_in_the_right_direction():
     words = ["hoped for", "wanted", "no"]
     more, less = (
         quality_targets.Row("detect", "AUROC", ".2f", 0.8, 0.9),
@@ -19,7 +19,7 @@ def test_marks_are_reached_from_their_own_side():
     assert [floor.reached(value, 0.6) for value in (0.95, 0.61, 0.6)] == words
 
 
-def test_a_row_is_the_mean_over_its_parts(monkeypatch):
+def test_row_is_the_mean_over_its_splits(monkeypatch):
     found = iter([{"ours": 1.0, "PCA": 0.5, "mean": 0.7}, {"ours": 0.5, "PCA": 0.3, "mean": 0.2}])
     monkeypatch.setattr(quality_targets, "_results", lambda asked, seed: found)
     monkeypatch.setattr(quality_targets, "_provenance", dict)
@@ -57,7 +57,7 @@ def runs(monkeypatch):
     return asked
 
 
-def test_seeds_on_one_backend_and_one_on_each_of_the_others(runs, tmp_path):
+def test_one_backend_runs_all_seeds_and_the_others_one(runs, tmp_path):
     path = tmp_path / "quality.json"
     assert quality.main(["--rows", "reduce-9", "--json", str(path)]) == 0
     assert [each[1:3] for each in runs] == [
@@ -85,7 +85,7 @@ def test_seeds_on_one_backend_and_one_on_each_of_the_others(runs, tmp_path):
     assert quality.table(recorded).row_count == 1
 
 
-def test_what_is_there_is_not_run_again(runs, tmp_path):
+def test_recorded_runs_are_not_repeated(runs, tmp_path):
     path = tmp_path / "quality.json"
     asked = ["--rows", "reduce-9", "--json", str(path)]
     assert quality.main([*asked, "--backends", "jax"]) == 0
@@ -95,7 +95,7 @@ def test_what_is_there_is_not_run_again(runs, tmp_path):
     assert {each[3] for each in runs[3:]} <= {(0,), (1,)}
 
 
-def test_tables_are_left_out_where_nobody_says_where_they_are(runs, monkeypatch, tmp_path):
+def test_tables_are_skipped_without_their_folder(runs, monkeypatch, tmp_path):
     monkeypatch.delenv("AE_MULTI_ODDS", raising=False)
     assert quality.main(["--rows", "odds"]) == 0
     assert runs == []
@@ -104,7 +104,7 @@ def test_tables_are_left_out_where_nobody_says_where_they_are(runs, monkeypatch,
     assert len(runs) == 5
 
 
-def test_an_unknown_row_is_named(runs, capsys):
+def test_unknown_row_is_a_usage_error(runs, capsys):
     assert quality.main(["--rows", "compress"]) == 2
     assert "Expected --rows among reduce-30, reduce-9" in capsys.readouterr().err
     assert quality.main(["--jobs", "0"]) == 2

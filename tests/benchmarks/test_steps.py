@@ -10,7 +10,7 @@ pytestmark = [
 
 
 @pytest.mark.once
-def test_a_step_is_timed_by_each_plan_and_by_hand(monkeypatch):
+def test_step_is_timed_by_each_plan_and_native_loop(monkeypatch):
     from benchmarks import contenders, steps
 
     monkeypatch.setattr(steps, "plans", lambda model: ["graph", "eager"])

@@ -44,7 +44,7 @@ def damage(folder, position, change):
     path.write_bytes(change(path.read_bytes()))
 
 
-def test_the_newest_is_found_and_old_ones_go(folder):
+def test_newest_is_found_and_older_ones_are_removed(folder):
     assert newest(folder) == ((11, 0), 3)
     write(folder, Position(11, 1), 4)
     assert newest(folder) == ((11, 1), 4)
@@ -73,7 +73,7 @@ def with_another_part(content):
     ],
     ids=["another part", "cut", "empty", "one bit"],
 )
-def test_a_damaged_one_is_passed_over_and_said(folder, caplog, change):
+def test_damaged_checkpoint_is_skipped_and_logged(folder, caplog, change):
     damage(folder, POSITIONS[3], change)
     assert newest(folder) == (POSITIONS[2], 2)
     assert POSITIONS[3].name in caplog.text
@@ -83,14 +83,14 @@ def test_a_damaged_one_is_passed_over_and_said(folder, caplog, change):
     assert POSITIONS[3] not in folder.positions()
 
 
-def test_where_none_is_whole_that_is_an_error(folder):
+def test_folder_with_only_damaged_checkpoints_is_refused(folder):
     for position in POSITIONS:
         damage(folder, position, lambda content: content[:100])
     with pytest.raises(InputError, match=r"Expected a whole checkpoint .* Received: 4, none"):
         folder.newest()
 
 
-def test_an_empty_folder_has_none(tmp_path):
+def test_empty_folder_has_no_newest_checkpoint(tmp_path):
     folder = Folder(tmp_path)
     assert folder.newest() is None
     folder.close()
@@ -106,7 +106,7 @@ def test_a_second_writer_is_refused(folder):
     Folder(folder.path).close()
 
 
-def test_a_killed_writer_leaves_no_lock_and_nothing_half_written(folder):
+def test_killed_writer_leaves_no_lock_and_no_partial_file(folder):
     folder.close()
     half = folder.path / f".{POSITIONS[0].name[:-11]}-0123abcd.checkpoint"
     code = (
@@ -128,7 +128,7 @@ def test_a_killed_writer_leaves_no_lock_and_nothing_half_written(folder):
     again.close()
 
 
-def test_a_full_disk_leaves_what_was_there(folder, monkeypatch):
+def test_full_disk_keeps_existing_checkpoints(folder, monkeypatch):
     def full(file):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -143,7 +143,7 @@ def test_a_full_disk_leaves_what_was_there(folder, monkeypatch):
     assert newest(folder) == ((12, 0), 5)
 
 
-def test_the_system_may_refuse_at_any_byte(folder):
+def test_write_may_fail_at_any_byte(folder):
     """A limit on the size of files stands for a full disk: the system's own error."""
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -158,7 +158,7 @@ def test_the_system_may_refuse_at_any_byte(folder):
         assert not list(folder.path.glob(".epoch*"))
 
 
-def test_a_folder_that_cannot_be_is_refused(tmp_path):
+def test_unusable_folder_is_refused(tmp_path):
     file = tmp_path / "file"
     file.touch()
     for path in (file, file / "within", "/proc/checkpoints"):

@@ -30,7 +30,7 @@ def test_compare_shows_a_training_that_diverges(backend):
 
 @pytest.mark.backend
 @pytest.mark.once
-def test_compare_with_the_one_backend_that_is_here(backend, tmp_path):
+def test_compare_with_one_installed_backend(backend, tmp_path):
     out, figure = tmp_path / "out.json", tmp_path / "out.png"
     done = run_command(
         *("compare", "--data", "digits", "--epochs", 2, "--spread-runs", 2),

@@ -53,7 +53,7 @@ main()
 """
 
 
-def test_an_interrupt_that_is_swallowed_is_raised_again():
+def test_swallowed_interrupt_is_raised_again():
     process = subprocess.Popen(
         [sys.executable, "-c", LOSING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

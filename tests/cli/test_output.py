@@ -8,14 +8,14 @@ import pytest
 
 
 @pytest.mark.parametrize("arguments", [["info"], ["--help"], ["compare", "--help"]])
-def test_a_terminal_in_ascii_gets_all_output(arguments):
+def test_ascii_terminal_gets_all_output(arguments):
     done = ae_multi_process(*arguments, env={"PYTHONIOENCODING": "ascii"})
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.isascii()
 
 
 @pytest.mark.parametrize("command", [["info"], ["--help"]])
-def test_a_reader_that_has_gone_is_no_error(command):
+def test_closed_pipe_is_not_an_error(command):
     read, write = os.pipe()
     os.close(read)
     done = ae_multi_process(*command, stdout=write)
@@ -24,7 +24,7 @@ def test_a_reader_that_has_gone_is_no_error(command):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
-def test_output_that_cannot_be_written_is_one_clear_error():
+def test_unwritable_output_is_one_line_of_error():
     with open("/dev/full", "w") as full:
         done = ae_multi_process("info", stdout=full)
     assert done.returncode == 1
@@ -32,7 +32,7 @@ def test_output_that_cannot_be_written_is_one_clear_error():
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_closed_streams_are_no_error():
+def test_closed_streams_are_not_an_error():
     for closed in ("0<&-", "1>&-", "2>&-"):
         done = subprocess.run(
             f'"{sys.executable}" -m ae_multi info {closed}',

@@ -14,7 +14,7 @@ out of luck
 """
 
 
-def test_notices_of_a_framework_are_hidden_and_errors_are_not(capfd):
+def test_framework_notices_are_hidden_and_errors_shown(capfd):
     from ae_multi.cli.startup import _hidden
 
     with _hidden():
@@ -36,7 +36,7 @@ with startup._hidden() if startup._hides else open(os.devnull):
 
 
 @pytest.mark.parametrize("level", [None, "0"])
-def test_a_level_that_the_user_has_chosen_is_kept(level, fresh_python):
+def test_log_level_of_the_user_is_kept(level, fresh_python):
     done = fresh_python(STARTUP, TF_CPP_MIN_LOG_LEVEL=level)
     assert done.returncode == 0
     shown = ["I0000", "progr"] if level else ["progr"]

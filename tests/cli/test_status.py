@@ -16,7 +16,7 @@ ENCODINGS = ("ascii", "cp1252", "latin-1", "utf-8")
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_errors_show_names_as_they_are(name, capsys):
+def test_errors_show_names_literally(name, capsys):
     assert main(["detect", "--data", name]) == 2
     assert f"Received: --data {name} alone" in capsys.readouterr().err
 
@@ -57,7 +57,7 @@ def test_the_version_is_shown(capsys):
     ],
     ids=["disk", "memory", "interrupt"],
 )
-def test_what_the_machine_refuses_is_one_line(error, status, message, capsys, monkeypatch):
+def test_system_errors_are_one_line(error, status, message, capsys, monkeypatch):
     monkeypatch.setattr("ae_multi.cli.interrupts._is_leaving", False)
 
     def fail():

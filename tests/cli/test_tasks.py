@@ -8,7 +8,7 @@ import pytest
 
 @pytest.mark.backend
 @pytest.mark.once
-def test_results_are_in_their_files_where_they_cannot_be_printed(here, tmp_path, monkeypatch):
+def test_results_are_written_although_printing_fails(here, tmp_path, monkeypatch):
     def fail(*arguments):
         raise OSError(28, "No space left on device")
 
@@ -23,7 +23,7 @@ def test_results_are_in_their_files_where_they_cannot_be_printed(here, tmp_path,
 
 @pytest.mark.backend
 @pytest.mark.once
-def test_columns_of_any_name_are_drawn(here, tmp_path):
+def test_figure_is_drawn_for_columns_of_any_name(here, tmp_path):
     path, figure = tmp_path / "p[bar] $\\frac{$.csv", tmp_path / "out $x_{$.png"
     rng = np.random.default_rng(0)
     names = ["price $ in {", "the same beginning 1", "the same beginning 2", "größe", "odd[1]"]

@@ -15,7 +15,7 @@ TASKS = ("reduce", "denoise", "detect", "segment", "features")
 
 
 @pytest.mark.backend
-def test_train_trains_and_saves(tmp_path, backend, digits):
+def test_train_saves_the_model(tmp_path, backend, digits):
     path = tmp_path / "model.keras"
     done = run_command(
         "train", "--data", "digits", "--model", "simple", "--epochs", 3, "--out", path
@@ -32,7 +32,7 @@ def test_train_trains_and_saves(tmp_path, backend, digits):
 @pytest.mark.backend
 @pytest.mark.once
 @pytest.mark.parametrize("model", ALL_MODELS)
-def test_train_trains_each_model_of_the_package(model, here, few_digits, tmp_path):
+def test_train_works_for_each_model(model, here, few_digits, tmp_path):
     path = tmp_path / "größe [1] $x.keras"
     done = here("train", "--model", model, "--epochs", 2, "--out", path, "--seed", 3)
     assert done.returncode == 0, done.stderr
@@ -67,7 +67,9 @@ def test_train_trains_each_model_of_the_package(model, here, few_digits, tmp_pat
 @pytest.mark.backend
 @pytest.mark.once
 @pytest.mark.parametrize("command", ["train", *TASKS])
-def test_a_pipe_gets_no_bars_and_a_terminal_one_line(command, here, few_digits, monkeypatch):
+def test_progress_is_lines_in_a_pipe_and_one_bar_in_a_terminal(
+    command, here, few_digits, monkeypatch
+):
     from ae_multi.report.tables import PlainConsole
 
     monkeypatch.setattr("ae_multi.tasks.result.load_data", lambda *arguments: few_digits)
@@ -114,7 +116,7 @@ main()
 
 @pytest.mark.backend
 @pytest.mark.parametrize(("how", "wait"), [("SIGINT", "0.2"), ("SIGTERM", "0.6")])
-def test_a_signal_while_steps_are_compiled_ends_with_130(how, wait, tmp_path):
+def test_signal_during_compilation_exits_with_130(how, wait, tmp_path):
     path = tmp_path / "model.keras"
     begin = ("train", "--data=digits", "--epochs=500", f"--out={path}")
     done = subprocess.run(
@@ -134,7 +136,7 @@ def test_a_signal_while_steps_are_compiled_ends_with_130(how, wait, tmp_path):
 
 @pytest.mark.backend
 @pytest.mark.once
-def test_train_goes_on_from_a_checkpoint(here, tmp_path):
+def test_train_resumes_from_a_checkpoint(here, tmp_path):
     saved = ("--no-save", "--checkpoint", tmp_path / "saved")
     small = ("train", "--data=digits", "--model=simple", *saved)
     begun = here(*small, "--epochs=2", "--every=5 steps", "--keep=2")
@@ -152,7 +154,7 @@ def test_train_goes_on_from_a_checkpoint(here, tmp_path):
 
 @pytest.mark.backend
 @pytest.mark.once
-def test_a_training_that_diverges_is_told_of_in_a_line(here, tmp_path):
+def test_diverged_training_is_one_line_of_error(here, tmp_path):
     wild = ("--data", "digits", "--model", "deep", "--epochs", 2, "--learning-rate", 1e38)
     done = here("train", *wild, "--out", tmp_path / "model.keras")
     assert done.returncode == 1

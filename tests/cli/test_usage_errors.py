@@ -107,14 +107,14 @@ def test_a_task_finds_usage_errors_before_any_work(
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_detect_wants_a_table_and_its_label(arguments, message, capsys):
+def test_detect_needs_a_table_and_its_label(arguments, message, capsys):
     assert main(["detect", *arguments]) == 2
     assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["train", *TASKS])
 @pytest.mark.parametrize("backend", ["numpy", "openvino"])
-def test_a_backend_that_cannot_train_is_one_clear_error(command, backend, capsys, monkeypatch):
+def test_backend_that_cannot_train_is_one_line_of_error(command, backend, capsys, monkeypatch):
     monkeypatch.setattr("ae_multi.selection.select_backend", lambda: backend)
     arguments = ["--no-save"] if command == "train" else []
     assert main([command, *arguments]) == 2
@@ -125,7 +125,7 @@ def test_a_backend_that_cannot_train_is_one_clear_error(command, backend, capsys
 
 
 @pytest.mark.parametrize("backend", ["numpy", "theano", "jax"])
-def test_a_fresh_process_says_in_a_line_why_its_backend_cannot_train(backend, pythons):
+def test_new_process_reports_an_unusable_backend_in_one_line(backend, pythons):
     # No framework is installed here, and Theano is no backend of Keras 3.
     done = run_command("reduce", KERAS_BACKEND=backend)
     assert done.returncode == 2
@@ -153,7 +153,7 @@ def test_train_finds_usage_errors_before_any_work(arguments, message, capsys):
     assert len(error.splitlines()) == 1
 
 
-def test_compare_takes_the_two_models_that_are_compared(capsys):
+def test_compare_refuses_other_models(capsys):
     assert main(["compare", "--model", "conv"]) == 2
     assert "Expected --model among simple, deep. Received: 'conv'" in capsys.readouterr().err
 
@@ -182,7 +182,7 @@ def test_parity_finds_usage_errors_before_any_work(arguments, message, capsys):
     assert len(error.splitlines()) == 1
 
 
-def test_train_refuses_what_it_could_not_write(capsys, tmp_path):
+def test_train_refuses_an_unwritable_output(capsys, tmp_path):
     assert main(["train", "--out", str(tmp_path / "no" / "model.keras")]) == 2
     assert "is not a folder" in capsys.readouterr().err
     assert main(["train", "--out", str(tmp_path / "model.h5")]) == 2
@@ -190,7 +190,7 @@ def test_train_refuses_what_it_could_not_write(capsys, tmp_path):
 
 
 @pytest.mark.backend
-def test_a_backend_asked_for_by_name_must_be_there(backend, capsys):
+def test_requested_backend_must_be_installed(backend, capsys):
     missing = next(name for name in ("torch", "tensorflow", "jax") if name != backend)
     assert main(["compare", "--backends", f"{backend},{missing}"]) == 2
     assert f"Install it with: pip install {missing}." in capsys.readouterr().err
@@ -198,7 +198,7 @@ def test_a_backend_asked_for_by_name_must_be_there(backend, capsys):
 
 @pytest.mark.backend
 @pytest.mark.once
-def test_an_unknown_keras_backend_is_one_clear_error():
+def test_unknown_keras_backend_is_one_line_of_error():
     done = run_command("train", "--data", "digits", "--no-save", KERAS_BACKEND="theano")
     assert done.returncode == 2
     assert done.stderr.startswith("ae-multi train: Expected the environment variable KERAS_BACKEND")
@@ -207,7 +207,7 @@ def test_an_unknown_keras_backend_is_one_clear_error():
 
 @pytest.mark.backend
 @pytest.mark.once
-def test_damaged_data_is_one_clear_error(tmp_path):
+def test_damaged_data_is_a_usage_error(tmp_path):
     path = tmp_path / "mnist.npz"
     path.write_bytes(b"nonsense")
     done = run_command("compare", "--data-path", path, "--json", tmp_path / "out.json")
@@ -216,7 +216,7 @@ def test_damaged_data_is_one_clear_error(tmp_path):
     assert sorted(tmp_path.iterdir()) == [path]
 
 
-def test_nothing_installed_is_one_clear_error(pythons):
+def test_no_installed_backend_is_a_usage_error(pythons):
     # This test runs where no framework is.
     done = run_command("compare")
     assert done.returncode == 2

@@ -32,7 +32,7 @@ def three():
     ]
 
 
-def test_rounding_agrees(three):
+def test_results_that_differ_by_rounding_agree(three):
     found = agreement(three)
     assert found["verdict"] == "agree"
     assert found["reasons"] == []
@@ -61,7 +61,7 @@ def test_rounding_agrees(three):
     ],
     ids=["weights", "step", "nan", "mse", "nan mse", "inf mse"],
 )
-def test_a_real_difference_parts(three, place, changes, reason):
+def test_larger_differences_differ(three, place, changes, reason):
     results = copy.deepcopy(three)
     results[place].update(changes)
     found = agreement(results)
@@ -69,7 +69,7 @@ def test_a_real_difference_parts(three, place, changes, reason):
     assert reason in " ".join(found["reasons"])
 
 
-def test_a_training_is_held_to_what_its_own_repetitions_do(three):
+def test_bound_follows_the_spread_of_the_repetitions(three):
     results = copy.deepcopy(three)
     results[0]["test_mse"] = 0.02 * (1 + 2e-5)
     results[2]["perturbed_test_mse"] = [0.02 * (1 + k * 1e-6) for k in (1, -1, 2, -2, 1, -1)]
@@ -79,7 +79,7 @@ def test_a_training_is_held_to_what_its_own_repetitions_do(three):
     assert agreement(results)["verdict"] == "agree"
 
 
-def test_repetitions_that_diverge_measure_nothing(three):
+def test_diverged_repetitions_give_no_bound(three):
     results = copy.deepcopy(three)
     results[2]["perturbed_test_mse"] = [0.02, math.nan, 0.02]
     assert agreement(results)["test_mse_bound"] is None
@@ -93,7 +93,7 @@ def test_without_a_spread_the_final_mse_is_not_judged(three):
     assert found["spread"] is None
 
 
-def test_one_backend_has_nothing_to_agree_with(three):
+def test_one_backend_is_not_judged(three):
     assert agreement(three[:1])["verdict"] == "one backend"
 
 
@@ -103,7 +103,7 @@ def test_relative_difference():
     assert relative_difference(math.inf, math.inf) == math.inf
 
 
-def test_a_nudge_moves_each_weight_by_one_ulp():
+def test_perturbation_moves_each_weight_by_one_ulp():
     rng = np.random.default_rng(0)
     weights = [rng.normal(size=(50, 40)).astype(np.float32), np.zeros(7, np.float32)]
     moved = perturb_by_ulp(weights, 0, 1)

@@ -19,12 +19,12 @@ from ae_multi.errors import InputError
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_a_recipe_that_makes_no_sense_is_refused(changes, message):
+def test_invalid_config_is_refused(changes, message):
     with pytest.raises(InputError, match=message):
         TrainingConfig(**changes)
 
 
-def test_a_recipe_travels():
+def test_config_survives_json():
     config = TrainingConfig("simple", latent_dim=5, seed=3)
     assert TrainingConfig(**config.to_json()) == config
 
@@ -32,6 +32,6 @@ def test_a_recipe_travels():
 @pytest.mark.parametrize(
     ("samples", "epochs"), [(60_000, 15), (6_000, 150), (1437, 200), (10_000_000, 1)]
 )
-def test_epochs_suit_the_size_of_the_data(samples, epochs):
+def test_epochs_follow_the_size_of_the_data(samples, epochs):
     assert TrainingConfig().epochs_for(samples) == epochs
     assert TrainingConfig(epochs=3).epochs_for(samples) == 3

@@ -56,7 +56,7 @@ def test_all_backends_agree(whole):
     assert done.stdout.count("AGREE") == 2
 
 
-def test_the_json_holds_what_programs_need(whole):
+def test_json_contains_all_results(whole):
     done, written, _ = whole
     assert set(written) == {"data", "settings", "results", "agreement", "machine"}
     assert set(written["machine"]) == {"date", "system", "processor", "cores"}
@@ -76,7 +76,7 @@ def test_the_json_holds_what_programs_need(whole):
     assert len(hashes) == 2
 
 
-def test_the_first_loss_is_that_of_numpy(whole, digits):
+def test_first_loss_equals_numpy(whole, digits):
     """The first step's loss, from the seed alone, in plain NumPy."""
     from ae_multi.randomness.streams import permutation, uniform
     from tests.reference import numpy_dense
@@ -95,7 +95,7 @@ def test_the_first_loss_is_that_of_numpy(whole, digits):
         assert result["first_losses"][0] == pytest.approx(loss, rel=1e-6)
 
 
-def test_poor_results_are_called_so(whole):
+def test_poor_results_have_notes(whole):
     done, written, _ = whole
     assert all(result["notes"] for result in written["results"] if result["model"] == "deep")
     assert "deep on jax: " in done.stdout
@@ -105,7 +105,7 @@ def test_the_figure_is_drawn(whole):
     assert (whole[2] / "out.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_without_network_the_sample_is_taken_and_one_line_says_so(pythons, tmp_path):
+def test_without_network_the_sample_is_used_with_one_notice(pythons, tmp_path):
     done = compare(
         {"jax": pythons["jax"]},
         *("--backends", "jax", "--model", "simple", "--epochs", 1, "--spread-runs", 0),
@@ -145,7 +145,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_planted_fault_in_one_backend_parts_them(pythons, tmp_path, fault):
+def test_injected_fault_in_one_backend_is_detected(pythons, tmp_path, fault):
     patch, reason = FAULTS[fault]
     injected = {
         "torch": pythons["torch"],
@@ -161,7 +161,7 @@ def test_a_planted_fault_in_one_backend_parts_them(pythons, tmp_path, fault):
     assert reason in done.stdout
 
 
-def test_a_backend_whose_process_fails_is_told(pythons, tmp_path):
+def test_failed_backend_process_is_reported(pythons, tmp_path):
     injected = {
         "jax": patched_interpreter(
             pythons["jax"], tmp_path / "site", "raise RuntimeError('the cause')"

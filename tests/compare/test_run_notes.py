@@ -16,7 +16,7 @@ from tests.reference.comparisons import result_of
         (math.nan, "the training diverged, its error is not finite"),
     ],
 )
-def test_what_a_result_is_called(mse, note):
+def test_notes_compare_the_mse_with_the_baselines(mse, note):
     from ae_multi.compare.run import _notes
 
     found = _notes(result_of("deep", "jax", test_mse=mse), {"mean_image_mse": 0.0675})

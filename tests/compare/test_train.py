@@ -25,7 +25,7 @@ def test_training_learns_and_is_timed(digits):
 
 
 @pytest.mark.backend
-def test_repeats_are_bit_identical(digits):
+def test_repeated_trainings_are_bit_identical(digits):
     from ae_multi.compare.train import build, train
 
     config = TrainingConfig("deep", epochs=3)

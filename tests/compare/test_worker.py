@@ -77,7 +77,7 @@ def without_batch(number):
     ],
     ids=["learning rate .1 % off", "epsilon 1e-8", "one batch left out", "1 - beta_2 in float32"],
 )
-def test_a_small_fault_shows_in_the_first_losses(recorded, sound, fault):
+def test_small_fault_is_detected_in_the_first_losses(recorded, sound, fault):
     wrong = {**recorded(**fault), "test_mse": sound["test_mse"]}
     found = agreement([sound, wrong])
     assert found["verdict"] == "differ"
@@ -85,7 +85,7 @@ def test_a_small_fault_shows_in_the_first_losses(recorded, sound, fault):
     assert "the loss differs" in found["reasons"][0]
 
 
-def test_the_same_training_agrees_and_its_spread_is_one_of_rounding(recorded, sound):
+def test_repeated_training_agrees_within_its_spread(recorded, sound):
     found = agreement([sound, recorded(epochs=6)])
     assert found["verdict"] == "agree"
     assert found["test_mse_difference"] < found["test_mse_bound"] / 5
@@ -93,6 +93,6 @@ def test_the_same_training_agrees_and_its_spread_is_one_of_rounding(recorded, so
     assert 1e-6 < found["spread"]["deviation"] < 1e-4
 
 
-def test_a_learning_rate_that_is_off_shows_at_the_end_too(recorded, sound):
+def test_wrong_learning_rate_is_detected_in_the_final_mse(recorded, sound):
     wrong = {**recorded(with_rate(1.001), epochs=6), "first_losses": sound["first_losses"]}
     assert "the final test MSE differs" in agreement([sound, wrong])["reasons"][0]

@@ -23,12 +23,12 @@ from ae_multi.errors import InputError
     ],
     ids=range(10),
 )
-def test_bad_arrays_are_refused_with_the_place(x, message):
+def test_invalid_arrays_are_refused_with_the_index(x, message):
     with pytest.raises(InputError, match=message):
         check_array(x, "x", shape=(2, 3), value_range=(0.0, 1.0))
 
 
-def test_the_first_bad_value_is_the_one_named():
+def test_error_names_the_first_invalid_value():
     x = np.zeros((3, 2))
     x[1, 1], x[2, 0] = np.nan, np.inf
     with pytest.raises(InputError, match=r"nan at index \[1, 1\]"):
@@ -36,7 +36,7 @@ def test_the_first_bad_value_is_the_one_named():
 
 
 @pytest.mark.parametrize("values", [1, 7, 12, 1000])
-def test_a_bad_value_is_found_wherever_it_is(values, monkeypatch):
+def test_invalid_value_is_found_at_any_index(values, monkeypatch):
     monkeypatch.setattr("ae_multi.data.checks._VALUES_AT_ONCE", values)
     good = np.full((5, 2, 3), 0.5, np.float32)
     assert check_array(good, "x", value_range=(0.5, 0.5)) is good
@@ -49,7 +49,7 @@ def test_a_bad_value_is_found_wherever_it_is(values, monkeypatch):
                     check_array(given, "x", value_range=(0.0, 1.0))
 
 
-def test_good_arrays_come_back_as_float32_without_a_copy():
+def test_valid_float32_arrays_are_not_copied():
     x = np.zeros((2, 3), np.float32)
     assert check_array(x, "x") is x
     assert check_array([[1, 2], [3, 4]], "x").dtype == np.float32

@@ -7,7 +7,7 @@ from ae_multi.data.clutter import clutter
 from ae_multi.errors import InputError
 
 
-def test_clutter_comes_from_the_seed_and_hides_the_digit(digits):
+def test_clutter_follows_the_seed_and_hides_the_digit(digits):
     few = digits.x_train[:60]
     scenes, masks = clutter(few, 5, "a")
     again, _ = clutter(few, 5, "a")

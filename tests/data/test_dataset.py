@@ -9,7 +9,7 @@ from ae_multi.data import Dataset, load_data
 from ae_multi.errors import InputError
 
 
-def test_a_data_set_is_printed_in_a_line(digits):
+def test_repr_is_one_line(digits):
     assert repr(digits) == (
         "Dataset(x_train=float32(1437, 28, 28, 1), y_train=int64(1437,), "
         "x_test=float32(360, 28, 28, 1), y_test=int64(360,), name='digits', "
@@ -17,7 +17,7 @@ def test_a_data_set_is_printed_in_a_line(digits):
     )
 
 
-def test_the_digest_knows_the_data(digits):
+def test_digest_changes_with_the_data(digits):
     again = load_data("digits")
     assert again.sha256 == digits.sha256
     changed = digits.x_test.copy()
@@ -37,7 +37,7 @@ def test_the_digest_knows_the_data(digits):
     ],
     ids=["nan", "bytes", "empty", "shape", "count", "type"],
 )
-def test_a_data_set_that_does_not_fit_is_refused(change, message):
+def test_inconsistent_data_set_is_refused(change, message):
     whole = {
         "x_train": np.zeros((4, 2, 2, 1), np.float32),
         "y_train": np.zeros(4, int),

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def test_the_digits_look_like_mnist(digits):
+def test_digits_have_the_format_of_mnist(digits):
     assert digits.name == "digits"
     assert "scikit-learn" in digits.source
     assert digits.x_train.shape == (1437, 28, 28, 1)
@@ -17,7 +17,7 @@ def test_the_digits_look_like_mnist(digits):
     assert not margin.any()
 
 
-def test_the_digits_are_the_real_ones(digits):
+def test_digits_are_those_of_scikit_learn(digits):
     from sklearn.datasets import load_digits
 
     # Averaged back to 8×8, in blocks of 2.5 pixels, an enlarged image is the original, softened.

@@ -25,12 +25,12 @@ def idx(tmp_path):
     return write
 
 
-def test_the_header_is_the_published_one():
+def test_header_equals_that_of_mnist():
     assert write_idx_header((60000, 28, 28)).hex() == "000008030000ea600000001c0000001c"
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
-def test_what_was_written_is_read(idx, pack):
+def test_idx_file_round_trips(idx, pack):
     read = read_idx(idx(pack(WHOLE)), IMAGES.shape)
     assert read.dtype == np.uint8
     np.testing.assert_array_equal(read, IMAGES)
@@ -65,13 +65,13 @@ def test_labels_in_place_of_images_are_refused(idx):
         read_idx(idx(labels), IMAGES.shape)
 
 
-def test_a_header_that_claims_gigabytes_takes_no_memory(idx):
+def test_header_that_claims_gigabytes_is_refused(idx):
     claim = struct.pack(">HBB3I", 0, 8, 3, 2**31, 2**10, 2**10)
     with pytest.raises(InputError, match="Received: 3"):
         read_idx(idx(claim + b"abc"))
 
 
-def test_a_bomb_is_refused(idx):
+def test_decompression_bomb_is_refused(idx):
     bomb = gzip.compress(struct.pack(">HBB2I", 0, 8, 2, 2**17, 2**10) + bytes(2**27))
     with pytest.raises(InputError, match="to unpack to at most 67,108,864 bytes"):
         read_idx(idx(bomb))

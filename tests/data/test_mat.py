@@ -18,7 +18,7 @@ def table(**more):
 
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("kind", ["float64", "float32", "int16", "uint8"])
-def test_a_mat_file_is_read_as_scipy_reads_it(tmp_path, packed, kind):
+def test_mat_file_is_read_as_by_scipy(tmp_path, packed, kind):
     path, held = tmp_path / "a.mat", table()
     held["X"] = (10 * held["X"]).astype(kind)
     savemat(path, {**held, "names": "text", "z": 1j * held["X"]}, do_compression=packed)
@@ -41,19 +41,19 @@ def test_a_mat_file_is_read_as_scipy_reads_it(tmp_path, packed, kind):
     ],
     ids=["text", "complex", "shape", "nan", "marks", "axes"],
 )
-def test_another_mat_file_is_refused(tmp_path, more, message):
+def test_unsuitable_mat_file_is_refused(tmp_path, more, message):
     savemat(tmp_path / "a.mat", table(**more))
     with pytest.raises(InputError, match=message):
         read_mat(tmp_path / "a.mat")
 
 
-def test_a_mat_file_that_unpacks_to_far_more_is_refused(tmp_path):
+def test_compressed_bomb_in_a_mat_file_is_refused(tmp_path):
     savemat(tmp_path / "a.mat", table(X=np.zeros((2**20, 9))), do_compression=True)
     with pytest.raises(InputError, match="far more than the file holds"):
         read_mat(tmp_path / "a.mat")
 
 
-def test_no_damage_to_a_mat_file_does_more_than_refuse_it(tmp_path):
+def test_damaged_mat_files_are_read_or_refused(tmp_path):
     savemat(tmp_path / "a.mat", table())
     whole, rng = (tmp_path / "a.mat").read_bytes(), np.random.default_rng(0)
     for _ in range(500):

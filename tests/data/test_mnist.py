@@ -70,14 +70,14 @@ def test_an_npz_is_read(small, tmp_path):
     check(load_data("mnist", tmp_path / "mnist.npz"), small)
 
 
-def test_the_variable_names_the_place(small, tmp_path, monkeypatch):
+def test_environment_variable_names_the_folder(small, tmp_path, monkeypatch):
     monkeypatch.setenv(mnist.VARIABLE, str(write_folder(tmp_path / "idx", small)))
     data = load_data("auto")
     check(data, small)
     assert data.source == "files named by AE_MULTI_MNIST"
 
 
-def test_the_path_goes_before_the_variable(small, tmp_path, monkeypatch):
+def test_path_takes_precedence_over_the_variable(small, tmp_path, monkeypatch):
     monkeypatch.setenv(mnist.VARIABLE, str(tmp_path / "nowhere"))
     check(load_data("mnist", write_folder(tmp_path / "idx", small)), small)
 
@@ -104,14 +104,14 @@ def test_swapped_files_are_refused(small, tmp_path):
         load_data("mnist", folder)
 
 
-def test_a_missing_file_is_named_with_what_is_there(small, tmp_path):
+def test_missing_file_is_named_with_the_existing_ones(small, tmp_path):
     folder = write_folder(tmp_path / "idx", small)
     (folder / mnist.PARTS["y_test"][0]).unlink()
     with pytest.raises(InputError, match=r"Expected t10k-labels-idx1-ubyte or .*train-images"):
         load_data("mnist", folder)
 
 
-def test_a_place_that_is_not_there_is_an_error_even_for_auto(small, tmp_path, monkeypatch):
+def test_missing_folder_is_an_error_even_for_auto(small, tmp_path, monkeypatch):
     monkeypatch.setenv(mnist.VARIABLE, str(tmp_path / "nowhere"))
     with pytest.raises(InputError, match="nowhere, which does not exist"):
         load_data("auto")
@@ -134,7 +134,7 @@ def closed_port():
         return server.getsockname()[1]
 
 
-def test_without_network_auto_takes_the_sample_and_says_so(small, monkeypatch, caplog):
+def test_without_network_auto_uses_the_sample_with_a_warning(small, monkeypatch, caplog):
     monkeypatch.setattr(mnist, "URL", f"http://127.0.0.1:{closed_port()}/mnist.npz")
     begin = time.perf_counter()
     with caplog.at_level(logging.WARNING, "ae_multi"):
@@ -148,7 +148,7 @@ def test_without_network_auto_takes_the_sample_and_says_so(small, monkeypatch, c
         load_data("mnist")
 
 
-def test_a_host_that_never_answers_is_given_up_within_seconds(small, monkeypatch):
+def test_unresponsive_host_times_out(small, monkeypatch):
     ended = threading.Event()
 
     def unanswered(*address, **limits):
@@ -221,12 +221,12 @@ def test_a_download_that_is_not_mnist_is_refused(small, server):
 
 
 @pytest.mark.backend
-def test_a_server_without_the_file_is_told(small, server):
+def test_missing_file_on_the_server_is_reported(small, server):
     with pytest.raises(mnist.DownloadError, match="404"):
         load_data("mnist")
 
 
-def test_the_real_mnist(mnist_folder):
+def test_mnist_has_the_published_statistics(mnist_folder):
     data = load_data("mnist", mnist_folder)
     assert data.x_train.shape == (60000, 28, 28, 1)
     assert data.x_test.shape == (10000, 28, 28, 1)

@@ -7,7 +7,7 @@ from ae_multi.data import load_data, mnist, mnist_sample
 from ae_multi.errors import InputError
 
 
-def test_the_sample_is_a_tenth_of_mnist_with_its_share_of_each_class():
+def test_sample_is_a_stratified_tenth_of_mnist():
     data = load_data("mnist-sample")
     assert data.name == "mnist-sample"
     assert data.x_train.shape == (6000, 28, 28, 1)
@@ -20,7 +20,7 @@ def test_the_sample_is_a_tenth_of_mnist_with_its_share_of_each_class():
     assert data.x_train.mean() == pytest.approx(0.1307, abs=5e-4)
 
 
-def test_the_sample_is_what_its_script_selects(mnist_folder, monkeypatch, tmp_path, capsys):
+def test_sample_equals_the_selection_of_its_script(mnist_folder, monkeypatch, tmp_path, capsys):
     from benchmarks import mnist_sample as script
 
     monkeypatch.setenv(mnist.VARIABLE, mnist_folder)

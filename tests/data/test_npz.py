@@ -52,12 +52,12 @@ def huge_header():
     ],
     ids=["shape", "type", "order", "pickle", "huge", "garbled"],
 )
-def test_a_wrong_npz_is_refused(tmp_path, entry, message):
+def test_npz_with_other_arrays_is_refused(tmp_path, entry, message):
     with pytest.raises(InputError, match=message):
         read_npz(npz(tmp_path / "a.npz", x=entry), {"x": (5, 4, 3)})
 
 
-def test_a_pickle_in_an_npz_never_runs(tmp_path):
+def test_pickle_in_an_npz_is_not_executed(tmp_path):
     class Bomb:
         def __reduce__(self):
             return (open, (str(tmp_path / "ran"), "w"))
@@ -72,7 +72,7 @@ def test_a_pickle_in_an_npz_never_runs(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_missing_array_is_named_with_those_held(tmp_path):
+def test_missing_array_is_named_with_the_existing_ones(tmp_path):
     with pytest.raises(InputError, match=r"the array 'x'\. Received: a, b"):
         read_npz(npz(tmp_path / "a.npz", a=IMAGES, b=IMAGES), {"x": (5, 4, 3)})
 

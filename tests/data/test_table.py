@@ -22,13 +22,13 @@ from tests.reference.tables import write_csv
         ("a,y", [[1, 0, 3]], "2 values in line 2 of .*Received: 3"),
     ],
 )
-def test_tables_that_cannot_be_read(tmp_path, names, rows, message):
+def test_invalid_table_is_refused(tmp_path, names, rows, message):
     path = write_csv(tmp_path / "t.csv", names.split(","), rows)
     with pytest.raises(InputError, match=message):
         load_table(path, "y")
 
 
-def test_tables_as_they_are_read(tmp_path):
+def test_table_is_read_with_its_label_column(tmp_path):
     table = load_table(
         write_csv(tmp_path / "t.csv", [" b", "y", "a"], [[1, "TRUE", 2], [3, 0, 4]]), "y"
     )

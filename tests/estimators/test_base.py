@@ -49,7 +49,7 @@ CLASSES = (ae_multi.AnomalyDetector, ae_multi.AutoencoderTransformer, CleanDenoi
 
 
 @pytest.mark.parametrize("cls", CLASSES)
-def test_every_check_of_scikit_learn_passes(cls):
+def test_all_scikit_learn_checks_pass(cls):
     """In full for the class that most checks are for.
 
     Each takes more than a hundred fits; AE_MULTI_ALL_CHECKS=1 has them all, on every backend.
@@ -77,7 +77,7 @@ def test_every_check_of_scikit_learn_passes(cls):
     "check", ["check_fit_idempotent", "check_estimators_pickle", "check_n_features_in"]
 )
 @pytest.mark.parametrize("cls", CLASSES)
-def test_some_checks_pass_on_every_backend(check, cls):
+def test_selected_scikit_learn_checks_pass(check, cls):
     getattr(estimator_checks, check)(cls.__name__, cls(**SMALL))
 
 
@@ -95,7 +95,7 @@ def test_some_checks_pass_on_every_backend(check, cls):
     ],
 )
 @pytest.mark.parametrize("cls", CLASSES[1:])
-def test_transformers_pass_the_checks_for_transformers(check, cls):
+def test_transformer_checks_pass(check, cls):
     getattr(estimator_checks, check)(cls.__name__, cls(**SMALL))
 
 
@@ -114,7 +114,7 @@ def test_transformers_pass_the_checks_for_transformers(check, cls):
         "check_valid_tag_types",
     ],
 )
-def test_a_segmenter_passes_the_checks_that_need_no_table(check):
+def test_segmenter_passes_the_checks_without_tables(check):
     """The others hand tables, and scikit-learn leaves out estimators of images by itself."""
     getattr(estimator_checks, check)("Segmenter", ae_multi.Segmenter())
 
@@ -145,7 +145,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_what_is_unfitted_says_so(name, fitted, tmp_path):
+def test_unfitted_estimator_raises_not_fitted_error(name, fitted, tmp_path):
     estimator = clone(fitted[name])
     with pytest.raises(NotFittedError):
         getattr(estimator, ANSWERS[name])(IMAGES)
@@ -154,7 +154,7 @@ def test_what_is_unfitted_says_so(name, fitted, tmp_path):
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_a_failed_fit_leaves_it_unfitted(name, fitted):
+def test_failed_fit_leaves_the_estimator_unfitted(name, fitted):
     estimator = clone(fitted[name]).set_params(model="no_such_model")
     with pytest.raises(ae_multi.InputError, match="no_such_model"):
         estimator.fit(IMAGES, MASKS)
@@ -163,7 +163,7 @@ def test_a_failed_fit_leaves_it_unfitted(name, fitted):
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_a_pickle_answers_alike_and_trains_on_alike(name, fitted):
+def test_pickled_estimator_predicts_and_trains_identically(name, fitted):
     estimator = pickle.loads(pickle.dumps(fitted[name]))
     other = pickle.loads(pickle.dumps(fitted[name]))
     answer = getattr(fitted[name], ANSWERS[name])(IMAGES)
@@ -201,7 +201,7 @@ def test_a_pickle_answers_alike_and_trains_on_alike(name, fitted):
     ],
     ids=str,
 )
-def test_parameters_that_cannot_be_meant_are_refused(parameters, message):
+def test_invalid_parameters_are_refused(parameters, message):
     with pytest.raises(ae_multi.InputError, match=message):
         ae_multi.AutoencoderTransformer(**{**SMALL, **parameters}).fit(IMAGES)
 
@@ -219,12 +219,12 @@ def test_parameters_that_cannot_be_meant_are_refused(parameters, message):
     ],
     ids=["nan", "text", "one", "none", "no image", "flat", "complex"],
 )
-def test_bad_samples_meet_scikit_learns_words(x, message):
+def test_invalid_samples_raise_scikit_learn_errors(x, message):
     with pytest.raises(ValueError, match=message):
         ae_multi.AnomalyDetector(**SMALL).fit(x)
 
 
-def test_widths_and_shapes_are_those_of_fit(fitted):
+def test_samples_of_another_shape_than_in_fit_are_refused(fitted):
     with pytest.raises(ValueError, match="X has 35 features, but AnomalyDetector is expecting 36"):
         fitted["detector"].predict(np.zeros((4, 35)))
     with pytest.raises(ae_multi.InputError, match=r"shape \(6, 6\), as in fit. Received: \(4, 9\)"):

@@ -25,7 +25,7 @@ def check(values):
     assert np.isfinite(values).all()
 
 
-def test_a_detector_is_fitted_saved_and_loaded(policy, tmp_path):
+def test_detector_returns_float32_and_round_trips(policy, tmp_path):
     detector = ae_multi.AnomalyDetector("simple", epochs=2).fit(ROWS)
     check(detector.score_samples(ROWS))
     check(detector.feature_errors(ROWS))

@@ -10,7 +10,7 @@ from ae_multi.estimators.inputs import held_out
 pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 
-def test_chunks_are_learned_from_as_a_whole(table):
+def test_fit_chunks_scales_and_trains_over_all_chunks(table):
     """Scaling over chunks is exact, and each epoch goes through all of them."""
     cuts = [table[:90], table[90:100], table[100:]]
     parameters = {"latent_dim": 1, "epochs": 3, "batch_size": 32}
@@ -33,7 +33,7 @@ def test_chunks_are_learned_from_as_a_whole(table):
     np.testing.assert_allclose(one.loss_curve_, whole.loss_curve_, rtol=1e-5)
 
 
-def test_chunks_stop_early_too(table):
+def test_fit_chunks_stops_early(table):
     made = ae_multi.AutoencoderTransformer(
         "simple", latent_dim=1, epochs=30, learning_rate=0.3, early_stopping=True, patience=2
     ).fit_chunks([table[:200], table[200:]])
@@ -47,7 +47,7 @@ def test_chunks_stop_early_too(table):
     assert loss == pytest.approx(made.validation_loss_curve_[best], rel=1e-4)
 
 
-def test_chunks_that_come_but_once_are_refused(table):
+def test_chunks_that_can_be_iterated_only_once_are_refused(table):
     made = ae_multi.AutoencoderTransformer(epochs=2)
     for once in ((cut for cut in [table]), 3):
         with pytest.raises(ae_multi.InputError, match="gone through once for each epoch"):
@@ -56,7 +56,7 @@ def test_chunks_that_come_but_once_are_refused(table):
         made.fit_chunks([])
 
 
-def test_partial_fit_goes_on(table):
+def test_partial_fit_equals_epochs_of_fit(table):
     made = ae_multi.AutoencoderTransformer(latent_dim=1)
     for _ in range(4):
         made.partial_fit(table)

@@ -40,7 +40,7 @@ def unet(digits):
     ).fit(digits.x_train)
 
 
-def test_it_beats_the_best_linear_filter(digits, noisy, fitted, unet):
+def test_denoiser_beats_the_linear_filter(digits, noisy, fitted, unet):
     """The floor: the linear map that is best on the training images with as much noise."""
     drawn = 0.4 * streams.normal(8, "test/noise", digits.x_train.shape)
     x = np.clip(digits.x_train + drawn, 0, 1).reshape(len(drawn), -1)
@@ -73,7 +73,7 @@ def test_images_get_a_unet_and_tables_a_dense_network(digits, unet):
         ae_multi.Denoiser("unet", activation="elu").fit(digits.x_train[:4])
 
 
-def test_images_in_units_of_their_own(digits):
+def test_denoiser_restores_images_of_any_scale(digits):
     """Of any size, where the scale has no ends: outputs are linear, and nothing is cut off."""
     x = 1000 * digits.x_train[:400] - 300
     made = ae_multi.Denoiser(
@@ -85,7 +85,7 @@ def test_images_in_units_of_their_own(digits):
     assert np.std(made.transform(noisy) - x) < 0.3 * spread
 
 
-def test_the_score_is_the_error_against_what_is_clean(digits, noisy, fitted):
+def test_score_is_the_negative_mse_to_clean_samples(digits, noisy, fitted):
     expected = -np.mean((fitted.transform(noisy) - digits.x_test) ** 2)
     assert fitted.score(noisy, digits.x_test) == pytest.approx(expected, rel=1e-5)
     alone = fitted.score(digits.x_test)
@@ -93,7 +93,7 @@ def test_the_score_is_the_error_against_what_is_clean(digits, noisy, fitted):
     assert alone == pytest.approx(expected, rel=0.1)
 
 
-def test_noise_is_fresh_in_each_step_and_absent_in_use(digits, fitted):
+def test_noise_is_drawn_in_each_step_and_absent_in_transform(digits, fitted):
     noise = fitted.network_.encoder.layers[0]
     assert type(noise).__name__ == "GaussianNoise"
     assert int(noise.step) == 40 * 23
@@ -102,7 +102,7 @@ def test_noise_is_fresh_in_each_step_and_absent_in_use(digits, fitted):
     )
 
 
-def test_pairs_teach_a_noise_of_ones_own(digits):
+def test_denoiser_learns_other_noise_from_pairs(digits):
     """Stripes, which no Gaussian noise would teach to remove."""
     striped = digits.x_train.copy()
     striped[:, ::4] = 1
@@ -116,7 +116,7 @@ def test_pairs_teach_a_noise_of_ones_own(digits):
     assert made.score(test, digits.x_test) > -0.04
 
 
-def test_values_keep_their_units():
+def test_restored_values_keep_their_units():
     rng = np.random.default_rng(0)
     t = rng.uniform(-1, 1, (300, 1))
     clean = np.hstack([1000 * t, 5 + t**2, -t])
@@ -126,7 +126,7 @@ def test_values_keep_their_units():
     assert made.get_feature_names_out().tolist() == ["x0", "x1", "x2"]
 
 
-def test_what_does_not_belong_together_is_refused(digits, fitted):
+def test_mismatched_pairs_are_refused(digits, fitted):
     x = digits.x_train[:20]
     made = ae_multi.Denoiser("simple", epochs=1)
     with pytest.raises(ae_multi.InputError, match=r"clean sample for each of the 20 .*: 19"):

@@ -31,7 +31,7 @@ def detector():
     return made.fit(NORMAL)
 
 
-def test_it_finds_what_breaks_the_pattern(detector):
+def test_anomalies_that_break_the_pattern_are_found(detector):
     x, broken = np.vstack([NEW, BROKEN]), np.repeat([0, 1], [1000, 200])
     assert roc_auc_score(broken, detector.anomaly_score(x)) > 0.99
     assert (detector.predict(BROKEN) == -1).mean() > 0.9
@@ -39,7 +39,7 @@ def test_it_finds_what_breaks_the_pattern(detector):
     assert (BROKEN[:, 2] < NORMAL[:, 2].max()).mean() > 0.3
 
 
-def test_normal_samples_are_called_strange_at_the_wanted_rate(detector):
+def test_held_out_threshold_has_the_requested_false_alarm_rate(detector):
     """180 samples calibrate: the rate on new ones is 0.05 ± 0.016, by the beta distribution."""
     assert 0.01 < (detector.predict(NEW) == -1).mean() < 0.10
     detector.calibrate(NEW, 0.2)
@@ -50,7 +50,7 @@ def test_normal_samples_are_called_strange_at_the_wanted_rate(detector):
         detector.fit(NORMAL)
 
 
-def test_signs_are_scikit_learns(detector):
+def test_scores_have_the_signs_of_scikit_learn(detector):
     scores, strange = detector.score_samples(BROKEN), detector.anomaly_score(BROKEN)
     np.testing.assert_array_equal(scores, -strange)
     decided = detector.decision_function(BROKEN)
@@ -59,14 +59,14 @@ def test_signs_are_scikit_learns(detector):
     assert strange.mean() > 5 * detector.anomaly_score(NEW).mean()
 
 
-def test_the_error_of_each_feature_points_at_the_broken_one(detector):
+def test_feature_errors_point_at_the_faulty_feature(detector):
     errors = detector.feature_errors(BROKEN)
     assert errors.shape == (200, 5)
     assert (errors.argmax(axis=1) == 2).mean() > 0.9
     np.testing.assert_allclose(errors.mean(axis=1), detector.anomaly_score(BROKEN), rtol=1e-5)
 
 
-def test_images_have_error_maps(digits):
+def test_feature_errors_of_images_point_at_the_faulty_pixels(digits):
     images = digits.x_train[:300]
     made = ae_multi.AnomalyDetector("conv", hidden=(4,), scale=None, epochs=10).fit(images)
     marked = digits.x_test[:20].copy()
@@ -77,20 +77,20 @@ def test_images_have_error_maps(digits):
     assert np.mean([2 <= row < 6 and 2 <= column < 6 for row, column in places]) > 0.7
 
 
-def test_a_number_is_the_share_of_the_training_samples():
+def test_contamination_is_the_share_of_training_samples():
     for share in (0.1, 0.5):
         made = ae_multi.AnomalyDetector("simple", contamination=share, epochs=2)
         assert (made.fit_predict(NORMAL) == -1).sum() == 600 * share
 
 
-def test_auto_withstands_strange_training_samples():
+def test_auto_contamination_tolerates_training_anomalies():
     mixed = np.vstack([NORMAL, BROKEN[:30]])
     made = ae_multi.AnomalyDetector(latent_dim=1, epochs=100).fit(mixed)
     assert (made.predict(NEW) == -1).mean() < 0.12
     assert (made.predict(BROKEN[30:]) == -1).mean() > 0.6
 
 
-def test_what_is_held_out_is_not_learned_from():
+def test_held_out_samples_do_not_affect_training():
     """A held-out sample far off widens no scale and bends no weight."""
     from ae_multi.estimators.inputs import held_out
 
@@ -111,7 +111,7 @@ def test_what_is_held_out_is_not_learned_from():
     assert chunked.n_samples_seen_ == 540
 
 
-def test_the_lines_by_hand():
+def test_thresholds_equal_their_definitions():
     errors = np.arange(1.0, 20.0)  # 19 of them, the fewest for a rate of 0.05
     assert thresholds.calibrated(errors, 0.05) == 19
     assert thresholds.calibrated(errors, 0.1) == 18
@@ -140,18 +140,18 @@ def test_the_lines_by_hand():
     ],
     ids=str,
 )
-def test_lines_that_cannot_be_drawn_are_refused_before_training(parameters, message):
+def test_invalid_threshold_parameters_are_refused_before_training(parameters, message):
     made = ae_multi.AnomalyDetector(epochs=10**6, **parameters)
     with pytest.raises(ae_multi.InputError, match=message):
         made.fit(NORMAL)
 
 
-def test_a_wanted_rate_out_of_range_is_refused(detector):
+def test_invalid_false_alarm_rate_is_refused(detector):
     with pytest.raises(ae_multi.InputError, match="false_alarm_rate"):
         detector.calibrate(NEW, 0)
 
 
-def test_partial_fit_draws_a_line_each_time():
+def test_partial_fit_updates_the_threshold():
     made = ae_multi.AnomalyDetector("simple", contamination=0.1)
     for chunk in (NORMAL[:300], NORMAL[300:]):
         made.partial_fit(chunk)

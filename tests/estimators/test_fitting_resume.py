@@ -61,7 +61,7 @@ def assert_same(one, other):
     "name",
     ["transformer", *(pytest.param(name, marks=pytest.mark.once) for name in [*ESTIMATORS][1:])],
 )
-def test_a_killed_fit_goes_on_and_one_that_ended_does_not_train(name, epochs, tmp_path):
+def test_killed_fit_resumes_and_finished_fit_does_not_train(name, epochs, tmp_path):
     cls, parameters, targets = ESTIMATORS[name]
     parameters = {**SMALL, **parameters}
     whole = cls(**parameters).fit(IMAGES, *targets)
@@ -81,7 +81,7 @@ def test_a_killed_fit_goes_on_and_one_that_ended_does_not_train(name, epochs, tm
 
 
 @pytest.mark.once
-def test_fits_that_differ_share_the_folder(epochs, tmp_path):
+def test_different_fits_share_a_folder(epochs, tmp_path):
     def fit(images=IMAGES, **parameters):
         epochs.clear()
         cls, given, _ = ESTIMATORS["transformer"]
@@ -103,7 +103,7 @@ def test_fits_that_differ_share_the_folder(epochs, tmp_path):
 
 
 @pytest.mark.once
-def test_a_killed_grid_search_goes_on(epochs, tmp_path):
+def test_finished_fits_of_a_grid_search_are_reused(epochs, tmp_path):
     cls, parameters, _ = ESTIMATORS["transformer"]
     estimator = cls(**parameters, epochs=2, batch_size=16, checkpoint=tmp_path)
     search = GridSearchCV(estimator, {"latent_dim": [1, 2]}, cv=2, error_score="raise")
@@ -118,7 +118,7 @@ def test_a_killed_grid_search_goes_on(epochs, tmp_path):
 
 
 @pytest.mark.once
-def test_a_saved_estimator_names_its_folder(tmp_path):
+def test_saved_estimator_keeps_its_checkpoint_folder(tmp_path):
     cls, parameters, _ = ESTIMATORS["transformer"]
     fitted = cls(**parameters, epochs=1, checkpoint=tmp_path / "saved").fit(IMAGES)
     fitted.save(tmp_path / "one.ae")
@@ -128,7 +128,7 @@ def test_a_saved_estimator_names_its_folder(tmp_path):
 
 
 @pytest.mark.once
-def test_what_cannot_be_meant_is_told(tmp_path):
+def test_invalid_checkpoint_parameters_are_refused(tmp_path):
     def made(**parameters):
         cls, given, _ = ESTIMATORS["transformer"]
         return cls(**{**given, "epochs": 1, "checkpoint": tmp_path, **parameters})

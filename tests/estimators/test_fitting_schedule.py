@@ -45,12 +45,12 @@ def test_chunks_are_trained_at_the_same_rates():
     np.testing.assert_allclose(chunks.transform(X), whole.transform(X), rtol=1e-4, atol=1e-6)
 
 
-def test_training_by_and_by_keeps_the_first_rate():
+def test_partial_fit_keeps_the_initial_rate():
     estimator = reducer().fit(X)
     assert last_rate(estimator.partial_fit(X)) == pytest.approx(0.01)
     assert last_rate(reducer().partial_fit(X).partial_fit(X)) == pytest.approx(0.01)
 
 
-def test_another_schedule_is_refused():
+def test_unknown_schedule_is_refused():
     with pytest.raises(ae_multi.InputError, match=r"schedule to be 'cosine' or None. .* 'linear'"):
         reducer(schedule="linear").fit(X)

@@ -35,7 +35,7 @@ def table(samples=160):
     ],
     ids=str,
 )
-def test_the_graph_of_a_table_scores_and_labels_as_its_detector(options):
+def test_graph_of_a_detector_gives_its_scores_and_labels(options):
     x = table()
     detector = ae_multi.AnomalyDetector(
         epochs=3, latent_dim=1, hidden=(8,), contamination=0.1, **options
@@ -49,7 +49,7 @@ def test_the_graph_of_a_table_scores_and_labels_as_its_detector(options):
 
 
 @pytest.mark.parametrize("size", [1, 3])
-def test_the_graph_remembers_as_few_as_the_detector(digits, size):
+def test_graph_uses_the_codes_of_the_detector(digits, size):
     detector = ae_multi.AnomalyDetector("simple", epochs=1, scale=None).fit(digits.x_train[:20])
     detector.codes_ = detector.codes_[:size]
     scores = detector.anomaly_score(digits.x_test)
@@ -58,7 +58,7 @@ def test_the_graph_remembers_as_few_as_the_detector(digits, size):
 
 
 @pytest.mark.once
-def test_the_graphs_of_other_estimators_do_what_they_do(small):
+def test_graphs_of_other_estimators_give_their_outputs(small):
     x = small * 9 - 3
     reducer = ae_multi.AutoencoderTransformer("conv", latent_dim=3, epochs=1).fit(x)
     codes = reducer.transform(x)

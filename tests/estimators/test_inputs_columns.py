@@ -36,7 +36,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_column_of_a_value_that_is_no_number_is_named(fault):
+def test_error_names_the_column_of_an_invalid_value(fault):
     values, message = FAULTS[fault]
     frame = pd.DataFrame({**FRAME, "weight": values})
     with pytest.raises(InputError, match=message.format("'weight'")):
@@ -50,14 +50,14 @@ def test_the_column_of_a_value_that_is_no_number_is_named(fault):
         fitted.predict(frame)
 
 
-def test_the_column_of_a_polars_frame_is_named():
+def test_error_names_the_column_of_a_polars_frame():
     polars = pytest.importorskip("polars")
     frame = polars.DataFrame({**FRAME, "weight": [4.0, float("nan"), 1.0]})
     with pytest.raises(InputError, match=r"nan in the column 'weight', row 1"):
         ae_multi.AnomalyDetector(**SMALL).fit(frame)
 
 
-def test_the_column_of_text_given_to_a_model_is_named():
+def test_error_of_a_model_names_the_column_of_text():
     model = ae_multi.SimpleAutoencoder(2, 2)
     with pytest.raises(InputError, match=r"six \(\w+\) in the column 1, row 0"):
         model.encode(np.array([["4", "six"], ["1", "2"]]))

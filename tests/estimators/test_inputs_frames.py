@@ -16,7 +16,7 @@ def frame_of(library, values):
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_frames_bring_their_names_and_get_them_back(library):
+def test_frames_set_feature_names_and_are_returned(library):
     frame = frame_of(library, np.random.default_rng(0).random((20, 2)))
     made = ae_multi.AutoencoderTransformer("simple", latent_dim=2, epochs=1).fit(frame)
     assert made.feature_names_in_.tolist() == ["a", "b", "c"]
@@ -48,7 +48,7 @@ def test_all_estimators_take_frames(library):
 
 
 @pytest.mark.parametrize(("library", "missing"), [("pandas", np.nan), ("polars", None)])
-def test_a_frame_with_a_gap_or_text_is_refused(library, missing):
+def test_frame_with_missing_values_or_text_is_refused(library, missing):
     made = importlib.import_module(library)
     with pytest.raises(ValueError, match="NaN"):
         ae_multi.AutoencoderTransformer().fit(
@@ -58,7 +58,7 @@ def test_a_frame_with_a_gap_or_text_is_refused(library, missing):
         ae_multi.AutoencoderTransformer().fit(made.DataFrame({"a": ["x", "y"], "b": [1.0, 2.0]}))
 
 
-def test_what_looks_like_a_table_is_one(table):
+def test_array_likes_are_accepted(table):
     class Table:
         shape = table.shape
 

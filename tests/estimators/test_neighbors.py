@@ -14,7 +14,7 @@ def test_distances_far_from_zero_are_exact():
     assert found.tolist() == [[(1 + 4) / 2]]
 
 
-def test_fewer_known_than_asked_for():
+def test_fewer_samples_than_neighbors_are_accepted():
     known = np.array([[0.0], [1], [3]], np.float32)
     assert neighbors.squared_differences(known[:1], known, 10).tolist() == [[(1 + 9) / 2]]
     assert neighbors.squared_differences(known[1:2], known[:1], 10).tolist() == [[1]]
@@ -24,7 +24,7 @@ def test_fewer_known_than_asked_for():
     assert neighbors.number_of(7, 1000, images=True) == 7
 
 
-def test_what_is_remembered_is_drawn_evenly_from_all_chunks():
+def test_kept_samples_are_drawn_evenly_from_all_chunks():
     chunks = [np.arange(begin, begin + 1000) for begin in range(0, 32000, 1000)]
     kept = neighbors.some(chunks, 0)
     assert len(kept) == len(set(kept)) == neighbors.MAX_SAMPLES

@@ -64,7 +64,7 @@ ESTIMATORS = {
 
 
 @pytest.mark.parametrize("cls", ESTIMATORS, ids=lambda cls: cls.__name__)
-def test_every_parameter_of_an_estimator_may_be_numpys(cls, tmp_path):
+def test_estimator_parameters_may_be_numpy_values(cls, tmp_path):
     plain = ESTIMATORS[cls]
     assert {*plain} == {*cls().get_params()} - {"image_shape", "checkpoint", "checkpoint_every"}
     data = (IMAGES, IMAGES > 0.5) if cls is ae_multi.Segmenter else (ROWS,)
@@ -93,7 +93,7 @@ def test_image_shape_may_be_an_array():
     assert detector.calibrate(ROWS, np.array(0.5)).offset_ < 0
 
 
-def test_a_grid_search_over_numpy_values_finds_an_estimator():
+def test_grid_search_over_numpy_values():
     grid = {"latent_dim": np.arange(1, 3), "learning_rate": np.float32([0.01])}
     small = ae_multi.AutoencoderTransformer(epochs=1, hidden=(4,))
     search = GridSearchCV(small, grid, cv=2, error_score="raise").fit(ROWS)
@@ -134,7 +134,7 @@ def types_in(value):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_every_parameter_of_a_model_may_be_numpys(name):
+def test_model_parameters_may_be_numpy_values(name):
     cls = getattr(ae_multi, name)
     expected = cls(**MODELS[name]).get_config()
     for zero_dimensional in (False, True):
@@ -144,7 +144,7 @@ def test_every_parameter_of_a_model_may_be_numpys(name):
         assert types_in(config) <= {bool, int, float, str, type(None)}
 
 
-def test_layers_and_losses_take_numpys_numbers():
+def test_layers_and_losses_accept_numpy_numbers():
     from ae_multi.models.vector_quantized import VectorQuantizer
     from ae_multi.randomness import Dropout, GaussianNoise, Seeded
 
@@ -159,7 +159,7 @@ def test_layers_and_losses_take_numpys_numbers():
     assert type(Seeded(seed=np.int64(2)).get_config()["seed"]) is int
 
 
-def test_functions_take_numpys_numbers():
+def test_functions_accept_numpy_numbers():
     model = ae_multi.SimpleAutoencoder(2, 6)
     model.compile()
     size, flag = np.int64(8), np.bool_(True)

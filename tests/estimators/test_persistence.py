@@ -60,7 +60,7 @@ ANSWERS = {
     "name",
     ["transformer", *(pytest.param(name, marks=pytest.mark.once) for name in [*ANSWERS][1:])],
 )
-def test_what_comes_back_is_what_was_saved(name, fitted, tmp_path):
+def test_loaded_estimator_equals_the_saved_one(name, fitted, tmp_path):
     path, saved = tmp_path / "one.ae", fitted(name)
     saved.save(path)
     for load in (ae_multi.load_estimator, type(saved).load):
@@ -85,7 +85,7 @@ def test_what_comes_back_is_what_was_saved(name, fitted, tmp_path):
     np.testing.assert_allclose(again.loss_curve_, saved.loss_curve_, rtol=1e-5)
 
 
-def test_names_of_features_come_along(tmp_path, fitted):
+def test_feature_names_are_saved(tmp_path, fitted):
     detector = fitted("detector")
     detector.feature_names_in_ = np.array(NAMES, dtype=object)
     try:
@@ -134,7 +134,7 @@ def change(*keys, value):
     return changed
 
 
-def test_a_file_that_is_only_written_anew_still_loads(path, fitted):
+def test_rewritten_file_loads(path, fitted):
     rewrite(path)
     decided = ae_multi.load_estimator(path).decision_function(IMAGES)
     np.testing.assert_array_equal(decided, fitted("detector").decision_function(IMAGES))
@@ -177,7 +177,7 @@ class Bomb:
 
 
 @pytest.mark.parametrize("honest", [True, False])
-def test_pickled_objects_are_never_loaded(path, honest, tmp_path):
+def test_pickled_objects_are_refused(path, honest, tmp_path):
     np.save(tmp_path / "bomb.npy", np.array([Bomb()], dtype=object), allow_pickle=True)
     with zipfile.ZipFile(path) as file:
         array = next(name for name in file.namelist() if name.endswith(".npy"))
@@ -187,7 +187,7 @@ def test_pickled_objects_are_never_loaded(path, honest, tmp_path):
         ae_multi.load_estimator(path)
 
 
-def test_a_model_that_would_run_code_is_refused(path, keras, tmp_path):
+def test_model_with_a_lambda_is_refused(path, keras, tmp_path):
     inputs = keras.Input((6, 6))
     model = keras.Model(inputs, keras.layers.Lambda(lambda x: x)(inputs))
     model.save(tmp_path / "lambda.keras")
@@ -198,7 +198,7 @@ def test_a_model_that_would_run_code_is_refused(path, keras, tmp_path):
         ae_multi.load_estimator(path)
 
 
-def test_every_byte_counts(path):
+def test_damaged_bytes_are_refused_or_harmless(path):
     """Cut short anywhere, or with any byte another one: refused, or nothing that matters."""
     whole = path.read_bytes()
     rng = np.random.default_rng(0)
@@ -233,7 +233,7 @@ def test_other_files_are_refused(tmp_path, fitted):
         ae_multi.AnomalyDetector.load(tmp_path / "denoiser.ae")
 
 
-def test_what_a_file_cannot_name_is_not_saved(tmp_path, fitted):
+def test_unregistered_classes_and_values_are_not_saved(tmp_path, fitted):
     class Mine(ae_multi.AnomalyDetector):
         pass
 
@@ -247,7 +247,7 @@ def test_what_a_file_cannot_name_is_not_saved(tmp_path, fitted):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_list_of_classes_is_that_of_the_package():
+def test_file_format_lists_all_estimators():
     assert set(file_format.CLASSES) == {
         name for name in vars(ae_multi.estimators) if name[0].isupper()
     }

@@ -22,7 +22,7 @@ def learned(kind, *chunks):
 
 @pytest.mark.parametrize("kind", ["minmax", "standard"])
 @pytest.mark.parametrize("exponent", [-1000, -600, 0, 400, 600, 1000])
-def test_scaling_does_not_depend_on_the_unit(kind, exponent):
+def test_scaling_is_invariant_to_the_unit(kind, exponent):
     """Powers of two change no digit, so that scaled values are the same to the bit."""
     offset, span = learned(kind, X)
     unit = 2.0**exponent
@@ -35,7 +35,7 @@ def test_scaling_does_not_depend_on_the_unit(kind, exponent):
     np.testing.assert_allclose(back, X * unit, rtol=1e-4, atol=1e-6 * unit)
 
 
-def test_chunks_of_different_sizes_are_scaled_as_one():
+def test_chunks_of_different_magnitude_are_scaled_together():
     chunks = [X * 1e-250, X * 1e200, X]
     offset, span = learned("standard", *chunks)
     whole = np.concatenate(chunks) / 1e200
@@ -45,7 +45,7 @@ def test_chunks_of_different_sizes_are_scaled_as_one():
 
 @pytest.mark.parametrize("kind", ["minmax", "standard"])
 @pytest.mark.parametrize("unit", [1e200, 1e-200])
-def test_estimators_take_values_that_float32_cannot_hold(kind, unit):
+def test_estimators_accept_values_beyond_float32(kind, unit):
     x = X * [1, unit, 1]
     plain = ae_multi.AutoencoderTransformer(**SMALL, scale=kind).fit(X)
     for cls in (ae_multi.AutoencoderTransformer, ae_multi.AnomalyDetector, ae_multi.Denoiser):
@@ -63,14 +63,14 @@ def test_values_around_a_large_offset_are_scaled():
     assert np.isfinite(fitted.loss_curve_).all()
 
 
-def test_a_column_whose_range_overflows_is_named():
+def test_error_names_a_column_whose_range_overflows():
     x = np.where(X > 0, 1.7e308, -1.7e308) * [0, 1, 0]
     for kind in ("minmax", "standard"):
         with pytest.raises(InputError, match=r"-1\.7e\+308 to 1\.7e\+308 in the column 1"):
             ae_multi.AnomalyDetector(**SMALL, scale=kind).fit(x)
 
 
-def test_values_beyond_float32_are_refused_where_nothing_scales_them(keras):
+def test_values_beyond_float32_are_refused_without_scaling(keras):
     with pytest.raises(InputError, match=r"up to 3\.4e\+38.*e\+\d+ at index \[\d+, \d\]"):
         ae_multi.AnomalyDetector(**SMALL, scale=None).fit(X * 1e200)
     parts = [keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)]) for _ in range(2)]
@@ -80,7 +80,7 @@ def test_values_beyond_float32_are_refused_where_nothing_scales_them(keras):
         model.fit(X * 1e200, verbose=0)
 
 
-def test_an_export_of_values_beyond_float32_is_refused(tmp_path):
+def test_export_of_values_beyond_float32_is_refused(tmp_path):
     reducer = ae_multi.AutoencoderTransformer(**SMALL).fit(X * 1e200)
     with pytest.raises(InputError, match="samples within float32"):
         reducer.export(tmp_path / "one.onnx", data=X * 1e200)

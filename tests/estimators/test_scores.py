@@ -31,7 +31,7 @@ def by_hand(samples, outputs, known, count, weight, images):
 
 @pytest.mark.parametrize("shape", [(7,), (3, 4), (3, 4, 2)], ids=str)
 @pytest.mark.parametrize("values", [2**24, 50, 1])  # blocks of all rows, of a few, and of one
-def test_errors_by_hand(shape, values, monkeypatch):
+def test_manifold_errors_equal_their_formula(shape, values, monkeypatch):
     monkeypatch.setattr(neighbors, "_MAX_VALUES_AT_ONCE", values)
     rng = np.random.default_rng(0)
     x, o, known = (rng.random((count, *shape), np.float32) for count in (9, 9, 12))
@@ -56,7 +56,7 @@ def on_a_line(**parameters):
     return made.fit(np.vstack([line(-2, -1, 300, 0), line(1, 2, 300, 1)]))
 
 
-def test_what_is_reconstructed_well_but_was_never_seen_is_strange():
+def test_well_reconstructed_but_unseen_samples_are_anomalous():
     normal = np.vstack([line(-2, -1, 50, 2), line(1, 2, 50, 3)])
     x = np.vstack([normal, line(-0.1, 0.1, 50, 4), line(6, 7, 50, 5)])
     strange = np.repeat([0, 1], [100, 100])
@@ -67,7 +67,7 @@ def test_what_is_reconstructed_well_but_was_never_seen_is_strange():
     assert roc_auc_score(strange, made.anomaly_score(np.vstack([normal, beside]))) > 0.9
 
 
-def test_the_mean_squared_error_is_a_choice():
+def test_mse_criterion_equals_the_reconstruction_error():
     made = on_a_line(criterion="mse")
     x = line(0, 1, 20, 6)
     reducer = ae_multi.AutoencoderTransformer(
@@ -77,7 +77,7 @@ def test_the_mean_squared_error_is_a_choice():
     assert made.codes_ is None
 
 
-def test_how_bright_an_image_is_makes_it_no_stranger():
+def test_scores_of_images_are_invariant_to_brightness():
     rng = np.random.default_rng(0)
     x, o, known = (rng.random((count, 3, 4), np.float32) for count in (5, 5, 12))
     bright = scores.manifold_errors(x, o, known, 4)
@@ -89,7 +89,7 @@ def test_how_bright_an_image_is_makes_it_no_stranger():
     assert np.abs(scores.manifold_errors(rows[0] / 2, *rows[1:], 4) - bright).max() > 0.1
 
 
-def test_it_is_remembered_in_chunks_and_by_and_by(tmp_path):
+def test_codes_are_kept_by_fit_chunks_and_partial_fit(tmp_path):
     x = line(-1, 1, 300, 0)
     parameters = {"model": "simple", "latent_dim": 2, "epochs": 3}
     whole = ae_multi.AnomalyDetector(**parameters).fit(x)
@@ -105,7 +105,7 @@ def test_it_is_remembered_in_chunks_and_by_and_by(tmp_path):
     assert np.isfinite(chunked.partial_fit(x[:1]).score_samples(x)).all()
 
 
-def test_images_and_tables_ask_as_they_are_told():
+def test_neighbors_and_weight_have_defaults_for_images_and_tables():
     x = np.random.default_rng(0).random((40, 3, 4), np.float32)
     rows = x.reshape(40, 12)
     parameters = {"model": "simple", "epochs": 1}
@@ -128,7 +128,7 @@ def approx_by_hand(made, x, count, weight):
     return pytest.approx(expected, rel=1e-3, abs=1e-6)
 
 
-def test_what_is_held_out_is_not_remembered():
+def test_codes_of_held_out_samples_are_not_kept():
     x = line(-1, 1, 300, 0)
     made = ae_multi.AnomalyDetector("simple", contamination="held_out", epochs=2).fit(x)
     assert len(made.codes_) == 270

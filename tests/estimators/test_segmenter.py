@@ -34,7 +34,7 @@ def fitted():
     ).fit(IMAGES, MASKS)
 
 
-def test_it_tells_shapes_apart_on_new_images(fitted):
+def test_segmenter_distinguishes_shapes_of_equal_brightness(fitted):
     images, masks = scenes(60, 1)
     predicted = fitted.predict(images)
     assert predicted.shape == masks.shape
@@ -48,7 +48,7 @@ def test_it_tells_shapes_apart_on_new_images(fitted):
     np.testing.assert_array_equal(fitted.classes_[probabilities.argmax(axis=-1)], predicted)
 
 
-def test_masks_may_be_booleans_and_images_rows():
+def test_boolean_masks_and_images_as_rows_are_accepted():
     rows, masks = IMAGES[:40].reshape(40, -1), (MASKS[:40] > 0).reshape(40, -1)
     made = ae_multi.Segmenter(filters=(2,), image_shape=(15, 13), epochs=1).fit(rows, masks)
     predicted = made.predict(rows)
@@ -57,7 +57,7 @@ def test_masks_may_be_booleans_and_images_rows():
     assert 0 <= made.score(rows, masks) <= 1
 
 
-def test_a_network_of_ones_own(keras, fitted):
+def test_model_of_the_user_is_accepted(keras, fitted):
     given = keras.Sequential(
         [
             keras.Input((15, 13)),
@@ -72,7 +72,7 @@ def test_a_network_of_ones_own(keras, fitted):
         made.fit(IMAGES[:30], MASKS[:30] > 0)
 
 
-def test_chunks_and_parts_know_all_classes():
+def test_classes_are_collected_over_chunks():
     cuts = [(IMAGES[:20], MASKS[:20].clip(0, 3)), (IMAGES[20:40], MASKS[20:40])]
     made = ae_multi.Segmenter(filters=(2,), epochs=1).fit_chunks(cuts)
     assert made.classes_.tolist() == [0, 3, 7]
@@ -104,7 +104,7 @@ def test_masks_that_do_not_fit_are_refused(x, y, message):
         ae_multi.Segmenter(filters=(2,), epochs=1).fit(x, y)
 
 
-def test_the_score_by_hand():
+def test_mean_iou_equals_its_formula():
     a, b = np.array([[0, 1, 1, 2]]), np.array([[0, 1, 2, 2]])
     assert mean_iou(a, b, np.arange(3)) == 0.5
     assert mean_iou(a, b, np.arange(4)) == 0.5

@@ -19,7 +19,7 @@ def fitted(table):
     return ae_multi.AutoencoderTransformer(latent_dim=1, epochs=150, batch_size=32).fit(table)
 
 
-def test_one_code_follows_a_curve_that_pca_cannot(table, fitted):
+def test_one_code_beats_pca_on_a_curve(table, fitted):
     pca = PCA(1).fit(scaled := scaling.scale(table, fitted.input_offset_, fitted.input_span_))
     floor = -np.mean((pca.inverse_transform(pca.transform(scaled)) - scaled) ** 2)
     assert fitted.score(table) > floor / 3
@@ -27,7 +27,7 @@ def test_one_code_follows_a_curve_that_pca_cannot(table, fitted):
     assert fitted.get_feature_names_out().tolist() == ["autoencodertransformer0"]
 
 
-def test_scaling_is_undone_and_a_constant_comes_back(table, fitted):
+def test_inverse_scaling_restores_constant_columns(table, fitted):
     restored = fitted.reconstruct(table)
     errors = abs(restored - table).mean(axis=0) / np.ptp(table, axis=0).clip(1e-300)
     assert (errors[:5] < 0.1).all()
@@ -40,14 +40,14 @@ def test_scaling_is_undone_and_a_constant_comes_back(table, fitted):
     assert fitted.score_samples(odd)[0] < fitted.score_samples(table).min() - 1
 
 
-def test_scores_are_the_negative_error_in_scaled_values(table, fitted):
+def test_scores_are_negative_errors_of_scaled_values(table, fitted):
     restored = (fitted.reconstruct(table)[:, :5] - table[:, :5]) / np.ptp(table[:, :5], axis=0)
     expected = -np.sum(restored**2, axis=1) / 6
     # The constant's own small error is in the score, which sees what the network gave.
     np.testing.assert_allclose(fitted.score_samples(table), expected, atol=2e-4)
 
 
-def test_standard_scaling_reaches_beyond_one(table):
+def test_standard_scaling_reconstructs_values_beyond_one(table):
     made = ae_multi.AutoencoderTransformer(
         latent_dim=1, scale="standard", epochs=100, batch_size=32
     ).fit(table)
@@ -57,7 +57,7 @@ def test_standard_scaling_reaches_beyond_one(table):
     np.testing.assert_array_equal(restored[:, 5], 7.5)
 
 
-def test_without_scaling_what_is_out_of_range_is_refused(digits):
+def test_values_out_of_range_are_refused_without_scaling(digits):
     made = ae_multi.AutoencoderTransformer(scale=None, epochs=1)
     with pytest.raises(ae_multi.InputError, match=r"X within \[0, 1\].*Divide by 255"):
         made.fit((digits.x_train[:50] * 255).astype(np.uint8))
@@ -66,7 +66,7 @@ def test_without_scaling_what_is_out_of_range_is_refused(digits):
         made.transform(digits.x_test + 1)
 
 
-def test_a_pipeline_and_a_search(digits):
+def test_works_in_a_pipeline_and_a_grid_search(digits):
     x, y = digits.x_train[:400].reshape(400, -1), digits.y_train[:400]
     pipe = make_pipeline(
         ae_multi.AutoencoderTransformer(scale=None, epochs=5), LogisticRegression(max_iter=2000)
@@ -76,7 +76,7 @@ def test_a_pipeline_and_a_search(digits):
     assert search.score(digits.x_test.reshape(360, -1), digits.y_test) > 0.5
 
 
-def test_any_model_by_name_or_instance(keras, small):
+def test_model_may_be_a_name_or_an_instance(keras, small):
     given = ae_multi.ConvAutoencoder((4,), 3, (8, 8, 1), seed=4)
     before = given.get_weights()
     for model, parameters in (("simple", {}), ("conv", {"hidden": (4,)}), (given, {})):
@@ -98,7 +98,7 @@ def test_any_model_by_name_or_instance(keras, small):
 
 
 @pytest.mark.parametrize("name", ["denoising", "sparse", "contractive", "variational"])
-def test_families_of_models_by_name(name, small):
+def test_each_family_may_be_named(name, small):
     made = ae_multi.AutoencoderTransformer(name, latent_dim=3, hidden=(5,), epochs=1).fit(small)
     assert type(made.network_).__name__.lower().startswith(name)
     assert made.network_.activation == "relu"
@@ -107,7 +107,7 @@ def test_families_of_models_by_name(name, small):
     assert made.network_.activation == "elu"
 
 
-def test_deep_networks_bend_below_zero_too(small):
+def test_activation_is_elu_by_default(small):
     asked = {"latent_dim": 3, "hidden": (5,), "epochs": 1}
     assert ae_multi.AutoencoderTransformer(**asked).fit(small).network_.activation == "elu"
     asked["activation"] = "tanh"
@@ -117,7 +117,7 @@ def test_deep_networks_bend_below_zero_too(small):
 
 
 @pytest.mark.parametrize(("codes", "words"), [(8, (2, 4)), (6, (3, 2)), (3, (3, 1))])
-def test_codes_of_words(codes, words, small):
+def test_vector_quantized_codes_are_flattened(codes, words, small):
     made = ae_multi.AutoencoderTransformer("vector_quantized", latent_dim=codes, epochs=1)
     found = made.fit_transform(small)
     assert found.shape == (70, codes)
@@ -147,7 +147,7 @@ def test_early_stopping_keeps_the_best_weights():
     assert -made.score(x[aside]) == pytest.approx(min(curve), rel=1e-4)
 
 
-def test_the_seed_says_all(table):
+def test_random_state_determines_the_codes(table):
     def codes(seed):
         made = ae_multi.AutoencoderTransformer("simple", epochs=2, random_state=seed)
         return made.fit_transform(table)
@@ -173,7 +173,7 @@ def test_progress_is_shown_when_asked_for(table, capsys):
     assert "epoch 2/2: loss 0." in capsys.readouterr().out
 
 
-def test_values_beyond_measure_do_not_overflow(table, fitted):
+def test_huge_values_do_not_overflow(table, fitted):
     far = np.where(table == 0, 0, 1e300 * np.sign(table))
     with np.errstate(all="raise"):
         scores = fitted.score_samples(far)
@@ -185,7 +185,7 @@ def test_values_beyond_measure_do_not_overflow(table, fitted):
     ("codes", "sizes"),
     [(9, [512, 256, 128, 9]), (32, [512, 256, 32]), (100, [512, 100])],
 )
-def test_layers_are_as_wide_as_samples_and_codes_ask_for(codes, sizes):
+def test_layer_sizes_follow_samples_and_codes(codes, sizes):
     wide = np.random.default_rng(0).random((4, 300), np.float32)
     made = ae_multi.AutoencoderTransformer(latent_dim=codes, epochs=1).fit(wide)
     dense = [layer for layer in made.network_.encoder.layers if layer.weights]

@@ -18,7 +18,7 @@ def detector(digits):
     return ae_multi.AnomalyDetector("simple", epochs=1).fit(digits.x_train[:60])
 
 
-def test_a_score_may_be_off_by_what_rounding_of_reconstructions_makes_of_it(digits):
+def test_scores_may_differ_by_rounding_of_reconstructions(digits):
     x = digits.x_test[:50]
     detector = ae_multi.AnomalyDetector("simple", criterion="mse", epochs=1).fit(x)
     graph = graph_of(detector, "model")
@@ -40,7 +40,7 @@ def test_a_score_may_be_off_by_what_rounding_of_reconstructions_makes_of_it(digi
         ({"label": np.array([1, 1, -1])}, "label as the model gives it. Received: 2 others"),
     ],
 )
-def test_every_kind_of_difference_is_an_error(fault, message, detector):
+def test_other_differences_are_errors(fault, message, detector):
     graph = graph_of(detector, "model")
     graph = dataclasses.replace(graph, sizes=lambda expected: {}, decided=lambda *of: {})
     ours = {"score": np.array([0.5, 1, 2], np.float32), "label": np.array([1, -1, 1])}
@@ -49,7 +49,7 @@ def test_every_kind_of_difference_is_an_error(fault, message, detector):
         difference(graph, [ours], [{**ours, **fault}])
 
 
-def test_a_label_on_the_line_may_fall_on_either_side(detector, digits):
+def test_labels_at_the_threshold_may_differ(detector, digits):
     score = np.array([-detector.offset_, -detector.offset_ * 1.001, 3 * -detector.offset_])
     near = {"score": score, "reconstruction": digits.x_test[:3]}
     decided = graph_of(detector, "model").decided(near, 1e-5)["label"]

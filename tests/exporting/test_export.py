@@ -64,7 +64,7 @@ def detector(digits):
 
 
 @pytest.mark.parametrize("part", ["model", "encoder", "decoder"])
-def test_files_give_what_the_model_gives(tmp_path, backend, digits, part):
+def test_exported_files_equal_the_model(tmp_path, backend, digits, part):
     model = ae_multi.ConvAutoencoder(filters=(4, 8), latent_dim=5)
     codes = model.encode(digits.x_test)
     inputs, wanted = {
@@ -92,7 +92,7 @@ def test_files_give_what_the_model_gives(tmp_path, backend, digits, part):
             file.unlink()
 
 
-def test_an_exported_detector_gives_the_detectors_labels(tmp_path, backend, digits, detector):
+def test_exported_detector_equals_its_labels_and_scores(tmp_path, backend, digits, detector):
     x = digits.x_test * 255
     scores, labels = detector.anomaly_score(x), detector.predict(x)
     assert 0 < np.mean(labels == 1) < 1
@@ -106,7 +106,7 @@ def test_an_exported_detector_gives_the_detectors_labels(tmp_path, backend, digi
         assert roc_auc_score(strange, found["score"]) == roc_auc_score(strange, scores)
 
 
-def test_classes_are_chosen_alike_in_every_format(tmp_path, backend, keras):
+def test_each_format_selects_the_same_classes(tmp_path, backend, keras):
     from ae_multi.estimators.graph_layers import Classes
 
     layers = [keras.layers.Conv2D(3, 1, activation="softmax"), Classes([3, 7, 900])]
@@ -120,7 +120,7 @@ def test_classes_are_chosen_alike_in_every_format(tmp_path, backend, keras):
         assert set(np.unique(made.outputs["output"])) == {3, 7, 900}
 
 
-def test_any_keras_model_of_one_input_can_leave(tmp_path, backend, keras):
+def test_any_keras_model_of_one_input_is_exported(tmp_path, backend, keras):
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(2), keras.layers.Softmax()])
     name = NATIVE[backend][0]
     made = ae_multi.export(model, tmp_path / NAMES[name], name)
@@ -153,7 +153,7 @@ def model():
         ("m.pt2", None, {"data": np.full((3, 6), np.nan)}, "Expected data to be finite"),
     ],
 )
-def test_what_cannot_be_meant_is_told_and_leaves_nothing(
+def test_invalid_arguments_are_refused_and_leave_no_file(
     tmp_path, monkeypatch, model, path, format, options, message
 ):
     monkeypatch.setattr(formats, "find_spec", lambda name: name)
@@ -164,13 +164,13 @@ def test_what_cannot_be_meant_is_told_and_leaves_nothing(
     assert not os.listdir(tmp_path / "there")
 
 
-def test_no_model_is_told(tmp_path):
+def test_other_objects_are_refused(tmp_path):
     with pytest.raises(InputError, match="Expected a Keras model or an estimator"):
         ae_multi.export("m.keras", tmp_path / "m.onnx", pythons={"torch": "python"})
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_packages_that_are_missing_are_named(tmp_path, monkeypatch, model, name):
+def test_missing_packages_are_named(tmp_path, monkeypatch, model, name):
     monkeypatch.setattr(formats, "find_spec", lambda name: None)
     packages = {
         "onnx": "torch onnx onnxscript onnxruntime",
@@ -183,7 +183,7 @@ def test_the_packages_that_are_missing_are_named(tmp_path, monkeypatch, model, n
     assert not os.listdir(tmp_path)
 
 
-def test_a_model_that_cannot_be_handed_over_is_told(tmp_path, keras):
+def test_unserializable_model_is_refused(tmp_path, keras):
     class Kept(keras.layers.Layer):
         def __init__(self, array):
             super().__init__()
@@ -213,7 +213,7 @@ def maker(backend):
     return importlib.import_module(f"ae_multi.backends.{backend}.export"), NATIVE[backend][0]
 
 
-def test_a_file_that_is_off_is_not_left(tmp_path, monkeypatch, backend, model):
+def test_inexact_file_is_not_kept(tmp_path, monkeypatch, backend, model):
     module, name = maker(backend)
     real, path = module.write, tmp_path / NAMES[name]
 
@@ -243,7 +243,7 @@ def test_a_file_that_is_off_is_not_left(tmp_path, monkeypatch, backend, model):
     assert os.listdir(tmp_path) == [path.name]
 
 
-def test_a_model_that_a_format_cannot_hold_is_told(tmp_path, backend, keras, monkeypatch):
+def test_failure_of_a_format_is_reported(tmp_path, backend, keras, monkeypatch):
     module, name = maker(backend)
     monkeypatch.setattr(module, "write", lambda *arguments: 1 / 0)
     model = ae_multi.SimpleAutoencoder(latent_dim=2, input_shape=(6,))
@@ -252,7 +252,7 @@ def test_a_model_that_a_format_cannot_hold_is_told(tmp_path, backend, keras, mon
     assert not os.listdir(tmp_path)
 
 
-def test_the_command_writes_what_was_saved(tmp_path, backend, digits, detector, capsys):
+def test_export_command_writes_a_saved_estimator(tmp_path, backend, digits, detector, capsys):
     from ae_multi.cli import main
 
     name = NATIVE[backend][0]

@@ -50,7 +50,7 @@ class Doubled(keras.layers.Layer):
 """
 
 
-def test_formats_of_other_backends_are_reached_by_handing_over(pythons, run_on, tmp_path):
+def test_formats_of_other_backends_are_exported_in_their_environments(pythons, run_on, tmp_path):
     (tmp_path / "own_layers.py").write_text(OWN)
     others = {name: path for name, path in pythons.items() if name != BACKEND}
     told = run_on(BACKEND, SCRIPT, str(tmp_path), ",".join(ELSEWHERE), json.dumps(others))

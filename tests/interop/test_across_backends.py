@@ -55,7 +55,7 @@ for saved in sys.argv[1].split(","):
 BOUNDS = {"model": 5e-7, "detector": 1e-5}
 
 
-def test_what_one_backend_saved_is_the_same_on_another(python):
+def test_saved_models_and_estimators_load_on_every_backend(python):
     for backend in BACKENDS:
         python(backend, SAVE, backend)
     for backend in BACKENDS:
@@ -94,7 +94,7 @@ assert keras.config.backend() == "jax"
 """
 
 
-def test_a_model_of_jaxs_trains_on_in_plain_pytorch_and_comes_back(python):
+def test_jax_model_trains_in_plain_pytorch_and_returns(python):
     where = "import site; print('where', site.getsitepackages()[0])"
     packages = python("torch", where, "")["where"]
     found = python("jax", TRAIN_ON_IN_PYTORCH, packages)

@@ -19,7 +19,7 @@ DEEP = ["relu"] * 4 + ["linear"] + ["relu"] * 4 + ["sigmoid"]
 
 @here
 @pytest.mark.parametrize("name", MODELS)
-def test_the_function_gives_what_the_model_gives(name):
+def test_jax_function_equals_the_model(name):
     import jax
 
     model = MODELS[name]()
@@ -35,7 +35,7 @@ def test_the_function_gives_what_the_model_gives(name):
 @here
 @pytest.mark.parametrize("kernel", [1, 2, 4])
 @pytest.mark.parametrize("padding", ["same", "valid"])
-def test_borders_are_kerass(keras, kernel, padding):
+def test_padding_equals_keras(keras, kernel, padding):
     kl = keras.layers
     for strides in (2, (3, 1)):
         for layer in (kl.Conv2D, kl.Conv2DTranspose):
@@ -49,7 +49,7 @@ def test_borders_are_kerass(keras, kernel, padding):
 
 
 @here
-def test_outputs_and_gradients_are_numpys_in_float64():
+def test_outputs_and_gradients_equal_numpy_in_float64():
     import jax
 
     model = ours("deep")
@@ -69,7 +69,7 @@ def test_outputs_and_gradients_are_numpys_in_float64():
 
 @here
 @pytest.mark.parametrize("name", ["simple", "words", "square dense", "square images"])
-def test_what_went_out_comes_back_changed(name):
+def test_changed_parameters_are_loaded_back(name):
     import jax
 
     model = MODELS[name]()
@@ -84,7 +84,7 @@ def test_what_went_out_comes_back_changed(name):
 
 
 @here
-def test_training_goes_on_in_plain_jax():
+def test_training_in_plain_jax_equals_numpy():
     import jax
 
     model = ae_multi.SimpleAutoencoder(8, (20,), seed=1)
@@ -117,7 +117,7 @@ def people(sizes, form):
 
 
 @pytest.mark.parametrize("form", ["pairs", "Flax", "short names"])
-def test_parameters_as_people_have_them_load(form, keras):
+def test_common_forms_of_parameters_load(form, keras):
     pairs, params = people([6] * 13, form)
     layers = [keras.layers.Dense(6, activation="tanh") for _ in range(12)]
     model = keras.Sequential([keras.Input((6,)), *layers])
@@ -128,7 +128,7 @@ def test_parameters_as_people_have_them_load(form, keras):
     np.testing.assert_allclose(given(model, x), expected, rtol=0, atol=1e-6)
 
 
-def test_what_does_not_fit_is_named():
+def test_mismatched_parameters_are_refused_by_name():
     model = ours("simple")
     pairs, _ = people([784, 32, 784], "pairs")
     kernel, bias = pairs[0]
@@ -152,6 +152,6 @@ def test_nested_models_may_have_layers_of_one_name(keras):
 
 
 @pytest.mark.skipif(installed("jax"), reason="JAX is installed")
-def test_without_jax_it_says_what_to_install():
+def test_missing_jax_is_reported():
     with pytest.raises(ae_multi.BackendError, match="pip install jax"):
         ae_multi.to_jax(ours("simple"))

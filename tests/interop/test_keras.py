@@ -34,7 +34,7 @@ EVERYWHERE = ("simple", "variational", "words", "top-k", "square images")
     "name",
     [name if name in EVERYWHERE else pytest.param(name, marks=pytest.mark.once) for name in MODELS],
 )
-def test_the_plain_model_gives_what_the_model_gives(name):
+def test_plain_model_equals_the_model(name):
     model = MODELS[name]()
     x = images_for(model)
     plain, expected = ae_multi.to_keras(model), given(model, x)
@@ -44,7 +44,7 @@ def test_the_plain_model_gives_what_the_model_gives(name):
 
 
 @pytest.mark.once
-def test_it_loads_where_the_package_is_not(tmp_path):
+def test_plain_model_loads_without_the_package(tmp_path):
     expected = {}
     for name in ("simple", "variational", "words", "top-k", "segmentation"):
         model = MODELS[name]()
@@ -66,7 +66,7 @@ def test_it_loads_where_the_package_is_not(tmp_path):
 
 
 @pytest.mark.once
-def test_the_designs_are_as_people_write_them(keras):
+def test_plain_model_has_the_usual_layers(keras):
     plain = ae_multi.to_keras(ours("simple"))
     assert [layer.name for layer in plain.layers] == ["encoder", "decoder"]
     flatten, code = plain.get_layer("encoder").layers
@@ -142,7 +142,7 @@ PEOPLE = {
     "form",
     ["model", *(pytest.param(form, marks=pytest.mark.once) for form in ("weights.h5", "keras"))],
 )
-def test_models_and_files_as_people_have_them_load(name, form, keras, tmp_path):
+def test_common_models_and_files_load(name, form, keras, tmp_path):
     model = PEOPLE[name](keras)
     x = images_for(ours("simple"))
     model(x)
@@ -162,7 +162,7 @@ def test_models_and_files_as_people_have_them_load(name, form, keras, tmp_path):
 
 @pytest.mark.once
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
-def test_a_whole_model_in_hdf5_loads(keras, tmp_path):
+def test_hdf5_model_loads(keras, tmp_path):
     model, into = stirred(sequential(keras)), ours("simple")
     model.save(tmp_path / "whole.h5")
     ae_multi.from_keras(tmp_path / "whole.h5", into)
@@ -171,7 +171,7 @@ def test_a_whole_model_in_hdf5_loads(keras, tmp_path):
 
 
 @pytest.mark.once
-def test_an_encoder_and_a_decoder_of_other_layers_are_told_apart(keras, tmp_path):
+def test_encoder_and_decoder_of_similar_layers_are_distinguished(keras, tmp_path):
     kl = keras.layers
 
     def build(seed):
@@ -209,7 +209,7 @@ def old_file(path, sizes, head=None):
 
 @pytest.mark.once
 @pytest.mark.parametrize("head", [None, "model_weights"])
-def test_files_of_tf_keras_load(head, tmp_path):
+def test_tf_keras_files_load(head, tmp_path):
     sizes = [784, 128, 64, 36, 18, 9, 18, 36, 64, 128, 784]
     weights = old_file(tmp_path / "old.h5", sizes, head)
     model = ae_multi.from_keras(tmp_path / "old.h5", ae_multi.DeepAutoencoder())
@@ -221,7 +221,7 @@ def test_files_of_tf_keras_load(head, tmp_path):
 
 
 @pytest.mark.once
-def test_files_between_tf_keras_and_keras_3_load(tmp_path):
+def test_late_tf_keras_weights_load(tmp_path):
     """As tf.keras 2.12 to 2.15 wrote `.weights.h5`: no names, and metrics beside the layers."""
     expected = ours("simple").get_weights()
     with h5py.File(tmp_path / "old.weights.h5", "w") as file:
@@ -236,7 +236,7 @@ def test_files_between_tf_keras_and_keras_3_load(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["conv", "square dense", "square images", "branches"])
-def test_what_went_out_comes_back_changed(name, tmp_path):
+def test_changed_weights_are_loaded_back(name, tmp_path):
     model = MODELS[name]()
     x = images_for(model)
     plain = stirred(ae_multi.to_keras(model), seed=5)
@@ -263,13 +263,13 @@ def test_a_saved_model_loads(keras, tmp_path):
 
 
 @pytest.mark.skipif(installed("tensorflow"), reason="TensorFlow is installed")
-def test_a_saved_model_needs_tensorflow(tmp_path):
+def test_saved_model_without_tensorflow_is_refused(tmp_path):
     with pytest.raises(ae_multi.BackendError, match="pip install tensorflow"):
         ae_multi.from_keras(tmp_path, ours("simple"))
 
 
 @pytest.mark.once
-def test_what_does_not_fit_is_named_and_changes_nothing(keras, tmp_path):
+def test_mismatched_weights_are_refused_and_change_nothing(keras, tmp_path):
     into = ours("simple")
     before = into.get_weights()
     deep, narrow = tmp_path / "deep.keras", tmp_path / "narrow.weights.h5"

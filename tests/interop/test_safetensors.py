@@ -20,7 +20,7 @@ def header(path):
 
 @backend
 @pytest.mark.parametrize("name", ["conv", "words", "square dense", "branches"])
-def test_what_is_saved_comes_back(name, tmp_path):
+def test_saved_weights_are_loaded_back(name, tmp_path):
     model = MODELS[name]()
     ae_multi.save_safetensors(model, tmp_path / "weights.safetensors")
     other = stirred(MODELS[name](), seed=5)
@@ -30,7 +30,7 @@ def test_what_is_saved_comes_back(name, tmp_path):
 
 
 @backend
-def test_the_file_has_pytorchs_keys_and_layout(tmp_path, keras):
+def test_file_has_the_keys_and_layout_of_pytorch(tmp_path, keras):
     model, path = ours("simple"), tmp_path / "weights.safetensors"
     ae_multi.save_safetensors(model, path)
     from safetensors.numpy import load_file
@@ -69,7 +69,7 @@ def test_pytorch_loads_the_file_without_this_package(name, tmp_path):
 
 
 @backend
-def test_a_file_of_a_tutorials_module_loads(tmp_path):
+def test_file_of_a_plain_module_loads(tmp_path):
     from safetensors.numpy import save_file
 
     rng = np.random.default_rng(0)
@@ -130,7 +130,7 @@ def test_damaged_files_are_refused(what, tmp_path):
 
 
 @backend
-def test_what_does_not_fit_is_named(tmp_path):
+def test_mismatched_weights_are_refused_by_name(tmp_path):
     path = tmp_path / "weights.safetensors"
     ae_multi.save_safetensors(ours("simple"), path)
     with pytest.raises(ae_multi.InputError, match=r"of a SimpleAutoencoder\) to hold 20 weights"):
@@ -144,7 +144,7 @@ def test_what_does_not_fit_is_named(tmp_path):
 
 
 @backend
-def test_without_the_package_it_says_what_to_install(monkeypatch, tmp_path):
+def test_missing_safetensors_is_reported(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "safetensors", None)
     monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
     for call in (ae_multi.save_safetensors, lambda m, p: ae_multi.load_safetensors(p, m)):
@@ -206,7 +206,7 @@ assert ((there - x) ** 2).mean() < 0.99 * ((np.load("jax.npy") - x) ** 2).mean()
 
 
 @pytest.mark.across
-def test_trained_on_jax_then_in_plain_pytorch_and_back_on_jax(run_on, tmp_path, digits):
+def test_weights_travel_from_jax_to_pytorch_and_back(run_on, tmp_path, digits):
     np.save(tmp_path / "x.npy", digits.x_train[:150])
     for name, code in (("jax", JAX_TRAINS), ("torch", TORCH_TRAINS_ON), ("jax", JAX_TAKES_BACK)):
         run_on(name, code)

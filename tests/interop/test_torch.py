@@ -29,7 +29,7 @@ def outputs(module, x):
 
 @here
 @pytest.mark.parametrize("name", MODELS)
-def test_the_module_gives_what_the_model_gives(name):
+def test_module_equals_the_model(name):
     model = MODELS[name]()
     x = images_for(model)
     found, expected = outputs(ae_multi.to_torch(model), x), given(model, x)
@@ -62,7 +62,7 @@ def test_the_designs_equal_numpy_in_float64(name, activations):
 @pytest.mark.parametrize("kernel", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("strides", [1, 2, 3, (2, 1)])
 @pytest.mark.parametrize("padding", ["same", "valid"])
-def test_borders_are_kerass(keras, kernel, strides, padding):
+def test_padding_equals_keras(keras, kernel, strides, padding):
     kl = keras.layers
     for size in ((5, 6), (7, 8)):
         for layer in (kl.Conv2D, kl.Conv2DTranspose):
@@ -97,7 +97,7 @@ def test_the_module_is_plain_pytorch():
 
 
 @here
-def test_it_shares_nothing_with_the_model(torch):
+def test_module_shares_no_memory_with_the_model(torch):
     model = ours("simple")
     x = images_for(model)
     before = given(model, x)
@@ -110,7 +110,7 @@ def test_it_shares_nothing_with_the_model(torch):
 
 @here
 @pytest.mark.parametrize("name", ["conv", "top-k", "words", "branches", "square images"])
-def test_it_can_be_saved_traced_and_exported(torch, name):
+def test_module_can_be_saved_traced_and_exported(torch, name):
     model = MODELS[name]()
     module = ae_multi.to_torch(model)
     x = torch.from_numpy(images_for(model))
@@ -135,7 +135,7 @@ def test_it_can_be_saved_traced_and_exported(torch, name):
 
 
 @here
-def test_it_can_be_trained(torch):
+def test_module_can_be_trained(torch):
     model = ours("words")
     module = ae_multi.to_torch(model).train()
     x = torch.from_numpy(images_for(model, 64))
@@ -153,7 +153,7 @@ def test_it_can_be_trained(torch):
     )
 
 
-def test_what_cannot_be_moved_is_named(keras):
+def test_unsupported_layers_are_refused_by_name(keras):
     class Own(keras.layers.Layer):
         def call(self, inputs):
             return inputs
@@ -177,6 +177,6 @@ def test_what_cannot_be_moved_is_named(keras):
 
 
 @pytest.mark.skipif(installed("torch"), reason="PyTorch is installed")
-def test_without_pytorch_it_says_what_to_install():
+def test_missing_pytorch_is_reported():
     with pytest.raises(ae_multi.BackendError, match="pip install torch"):
         ae_multi.to_torch(ours("simple"))

@@ -56,7 +56,7 @@ TUTORIALS = {
 @pytest.mark.once
 @pytest.mark.parametrize("name", TUTORIALS)
 @pytest.mark.parametrize("order", ["as saved", "sorted", "decoder first"])
-def test_state_dicts_as_people_have_them_load(name, order):
+def test_common_forms_of_state_dicts_load(name, order):
     state, plain = state_dict(DEEP[0], TUTORIALS[name])
     if order == "sorted":
         state = dict(sorted(state.items()))
@@ -80,7 +80,7 @@ def test_square_layers_are_transposed_and_kept_in_order(keras):
 
 @here
 @pytest.mark.parametrize("name", MODELS)
-def test_what_went_out_comes_back_changed(name):
+def test_changed_weights_are_loaded_back(name):
     import torch
 
     model = MODELS[name]()
@@ -110,7 +110,7 @@ def test_a_file_loads_without_pytorch(tmp_path):
 
 @here
 @pytest.mark.parametrize("kind", ["float64", "float16", "bfloat16"])
-def test_other_precisions_become_float32(kind):
+def test_other_precisions_are_converted_to_float32(kind):
     import torch
 
     sizes, activations = SIMPLE
@@ -150,7 +150,7 @@ def broken(state, what):
         ("NaN", "'decoder.0.bias'.*finite"),
     ],
 )
-def test_what_does_not_fit_is_named_and_changes_nothing(what, message):
+def test_mismatched_weights_are_refused_and_change_nothing(what, message):
     state, _ = state_dict(SIMPLE[0], ["encoder.0", "decoder.0"])
     model = ours("simple")
     before = model.get_weights()
@@ -167,14 +167,14 @@ def test_sorted_keys_without_numbers_are_refused():
         ae_multi.from_torch(dict(sorted(state.items())), ae_multi.SimpleAutoencoder())
 
 
-def test_other_things_are_refused():
+def test_other_objects_are_refused():
     for source in (3, [np.zeros(3)], {1: np.zeros(3)}):
         with pytest.raises(ae_multi.InputError, match="a state dict"):
             ae_multi.from_torch(source, ae_multi.SimpleAutoencoder())
 
 
 @here
-def test_a_whole_module_in_a_file_is_refused_with_what_to_do(tmp_path):
+def test_pickled_module_in_a_file_is_refused(tmp_path):
     import torch
 
     module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 32))

@@ -10,7 +10,7 @@ from ae_multi.io.serialization import PartsReader, PartsWriter
 BOX = ArchiveFormat("a box", format=2)
 
 
-def test_what_is_written_is_read(tmp_path):
+def test_archive_round_trips(tmp_path):
     writer = PartsWriter()
     held = {"of": (1, None, float("inf")), "array": np.arange(3.0), "names": [np.float64(0.5)]}
     told = writer.plain(held, "held")
@@ -22,7 +22,7 @@ def test_what_is_written_is_read(tmp_path):
     assert manifest["format"] == 2
 
 
-def test_a_file_of_another_kind_is_named(tmp_path):
+def test_file_of_another_format_is_refused(tmp_path):
     BOX.write(tmp_path / "one.box", {}, {})
     with pytest.raises(InputError, match=r"file of a tin\. Received: one .* 'ae_multi box'"):
         ArchiveFormat("a tin", format=2).read(tmp_path / "one.box")

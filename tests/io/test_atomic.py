@@ -6,7 +6,7 @@ from ae_multi.errors import InputError
 from ae_multi.io.atomic import atomic_write, check_writable
 
 
-def test_a_file_is_replaced_when_the_block_ends_well(tmp_path):
+def test_file_is_replaced_at_the_end_of_the_block(tmp_path):
     path = tmp_path / "result.json"
     path.write_text("old")
     with atomic_write(path) as temporary:
@@ -18,7 +18,7 @@ def test_a_file_is_replaced_when_the_block_ends_well(tmp_path):
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_the_old_file_stays_when_the_block_fails(tmp_path, error):
+def test_old_file_is_kept_when_the_block_fails(tmp_path, error):
     path = tmp_path / "result.json"
     path.write_text("old")
 
@@ -33,12 +33,12 @@ def test_the_old_file_stays_when_the_block_fails(tmp_path, error):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_writable_path_leaves_no_trace(tmp_path):
+def test_check_of_a_writable_path_leaves_no_file(tmp_path):
     assert check_writable(tmp_path / "a.png", "the figure") == tmp_path / "a.png"
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_is_no_file(tmp_path):
+def test_folder_is_refused_as_a_file(tmp_path):
     with pytest.raises(InputError, match="a file name for the figure"):
         check_writable(tmp_path, "the figure")
 
@@ -48,6 +48,6 @@ def test_a_missing_folder_is_named(tmp_path):
         check_writable(tmp_path / "nowhere" / "a.png", "the figure")
 
 
-def test_what_cannot_be_written_is_found_beforehand():
+def test_unwritable_path_is_refused_beforehand():
     with pytest.raises(InputError, match="cannot be written"):
         check_writable("/proc/ae_multi.json", "the JSON")

@@ -82,13 +82,13 @@ def twice(h5py, root, name, array):
         (twice, "stands in another place, too"),
     ],
 )
-def test_weights_that_are_not_all_in_the_file_are_refused(load, whole, change, message):
+def test_links_external_and_oversized_data_are_refused(load, whole, change, message):
     with pytest.raises(InputError, match=message):
         load(weights=altered(whole, change))
 
 
 @once
-def test_a_list_that_leads_back_to_itself_is_refused(load, whole):
+def test_cyclic_free_list_is_refused(load, whole):
     """HDF5's library would follow it for ever."""
     content = bytearray(whole["model.weights.h5"])
     heap = content.index(b"HEAP\0")

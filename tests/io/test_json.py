@@ -27,7 +27,7 @@ def assert_plain(value):
 
 @STEADY
 @given(PLAIN)
-def test_plain_values_come_back(value):
+def test_json_values_round_trip(value):
     assert safe_json.parse(json.dumps(value), "it") == value
     assert safe_json.parse(json.dumps(value, ensure_ascii=False).encode(), "it") == value
 
@@ -64,17 +64,17 @@ def test_damaged_json_is_read_or_refused(data, value):
     ids=["twice", "nan", "infinity", "overflow", "digits", "deep", "deeper", "open", "half",
          "half key", "bytes", "long"],
 )  # fmt: skip
-def test_strange_json_is_refused(text, message):
+def test_malformed_json_is_refused(text, message):
     with pytest.raises(InputError, match=message):
         safe_json.parse(text, "it")
 
 
-def test_json_of_any_kind_of_number_is_plain():
+def test_json_numbers_have_python_types():
     found = safe_json.parse("[1, -2.5, 1e3, true, null]", "it")
     assert list(map(type, found)) == [int, float, float, bool, type(None)]
 
 
-def test_a_file_of_json_is_read_no_further_than_it_may_be_long(tmp_path):
+def test_json_file_is_read_up_to_the_size_limit(tmp_path):
     (tmp_path / "one.json").write_text('{"a": [1]}')
     assert safe_json.read(tmp_path / "one.json", "the settings") == {"a": [1]}
     with open(tmp_path / "huge.json", "wb") as file:

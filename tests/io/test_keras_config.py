@@ -39,7 +39,7 @@ def sequential(*layers):
     ).encode()
 
 
-def test_what_is_only_written_anew_still_loads(load):
+def test_rewritten_file_loads(load):
     assert load().encode(np.zeros((2, 5), np.float32)).shape == (2, 3)
 
 
@@ -81,7 +81,7 @@ ATTACKS = {
 
 @once
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
-def test_what_could_run_code_is_refused_before_keras_sees_it(load, keras, attack, monkeypatch):
+def test_code_in_a_config_is_refused_before_keras_loads_it(load, keras, attack, monkeypatch):
     monkeypatch.setattr(keras.saving, "load_model", lambda *_, **__: pytest.fail("Keras was asked"))
     message = "layers that compute and no more, and of registered classes"
     with pytest.raises(InputError, match=message):
@@ -92,7 +92,7 @@ def test_what_could_run_code_is_refused_before_keras_sees_it(load, keras, attack
 
 
 @once
-def test_safe_mode_turned_off_for_all_of_keras_changes_nothing(load, keras):
+def test_global_unsafe_mode_of_keras_has_no_effect(load, keras):
     source = object_of("builtins", "f", {"value": "4wEAAAA="}, "__lambda__")
     before = keras.src.saving.serialization_lib.in_safe_mode()
     keras.config.enable_unsafe_deserialization()
@@ -104,7 +104,7 @@ def test_safe_mode_turned_off_for_all_of_keras_changes_nothing(load, keras):
 
 
 @once
-def test_keras_is_asked_for_its_own_safe_mode_as_well(load, keras, monkeypatch):
+def test_safe_mode_of_keras_is_used_as_well(load, keras, monkeypatch):
     monkeypatch.setattr(keras_config, "check", lambda *_: None)
     source = object_of("builtins", "f", {"value": "4wEAAAA="}, "__lambda__")
     dense = object_of("keras.layers", "Dense", {"units": 5, "activation": source})
@@ -114,14 +114,14 @@ def test_keras_is_asked_for_its_own_safe_mode_as_well(load, keras, monkeypatch):
 
 
 @once
-def test_every_layer_of_keras_is_on_one_of_the_lists(keras):
+def test_every_keras_layer_is_allowed_or_refused(keras):
     """A layer that a newer Keras brings has to be looked at before files may name it."""
     layers = {name for name in dir(keras.layers) if isinstance(getattr(keras.layers, name), type)}
     assert layers == keras_config.LAYERS | keras_config.REFUSED
     assert not keras_config.LAYERS & keras_config.REFUSED
 
 
-def test_a_class_of_ones_own_loads_once_it_is_registered(keras, tmp_path):
+def test_custom_class_loads_only_if_registered(keras, tmp_path):
     words = (ROOT / "docs" / "files.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", words, re.DOTALL)
     named = {"keras": keras}
@@ -169,7 +169,7 @@ def test_functional_models_losses_metrics_and_schedules_load(keras, tmp_path):
     ],
     ids=["units", "weights", "table", "text"],
 )  # fmt: skip
-def test_a_model_beyond_its_weights_is_refused_before_memory_is_taken(load, layer, message):
+def test_model_larger_than_its_weights_is_refused_without_memory(load, layer, message):
     tracemalloc.start()
     with pytest.raises(InputError, match=message):
         load(config=sequential(layer))
@@ -178,7 +178,7 @@ def test_a_model_beyond_its_weights_is_refused_before_memory_is_taken(load, laye
 
 
 @once
-def test_a_list_as_long_as_a_number_says_is_refused(load):
+def test_oversized_metric_config_is_refused(load):
     config = json.loads(sequential(object_of("keras.layers", "Dense", {"units": 5})))
     config["compile_config"] = {"optimizer": "adam", "loss": "mse", "metrics": [
         object_of("keras.metrics", "AUC", {"num_thresholds": 10**7})]}  # fmt: skip
@@ -187,7 +187,7 @@ def test_a_list_as_long_as_a_number_says_is_refused(load):
 
 
 @once
-def test_the_guard_is_gone_after_a_refusal(load, keras):
+def test_size_limit_is_removed_after_a_refusal(load, keras):
     with pytest.raises(InputError, match="a model of the size of its"):
         load(config=sequential(object_of("keras.layers", "Dense", {"units": 10**6})))
     assert keras.layers.Embedding(10**6, 2).build() is None
@@ -210,7 +210,7 @@ def test_other_entries_are_refused(load, whole, tmp_path):
 
 
 @once
-def test_old_and_other_forms_are_refused(keras, tmp_path):
+def test_hdf5_models_and_folders_are_refused(keras, tmp_path):
     model = keras.Sequential([keras.Input((5,)), keras.layers.Lambda(lambda x: x)])
     model.save(tmp_path / "old.h5")
     with pytest.raises(InputError, match="zip archive"):

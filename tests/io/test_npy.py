@@ -30,7 +30,7 @@ def as_npy(array):
 
 @STEADY
 @given(HELD, st.booleans())
-def test_arrays_come_back(array, fortran):
+def test_arrays_round_trip(array, fortran):
     array = np.asfortranarray(array) if fortran else array
     found = npy.parse(as_npy(array), "it")
     assert found.dtype == array.dtype.newbyteorder("=")
@@ -95,7 +95,7 @@ class Bomb:
          "axes", "more", "pickle", "fields", "dates", "void", "bytes", "nested", "code", "deep",
          "open", "version", "booleans", "characters", "half"],
 )  # fmt: skip
-def test_strange_arrays_are_refused(content, message):
+def test_malformed_arrays_are_refused(content, message):
     tracemalloc.start()
     with pytest.raises(InputError, match=message):
         npy.parse(content, "it")
@@ -112,7 +112,7 @@ def test_pickled_objects_are_refused():
 
 @STEADY
 @given(st.dictionaries(st.from_regex("[a-z]{1,3}", fullmatch=True), HELD), st.booleans())
-def test_arrays_of_an_npz_come_back(tmp_path, held, packed):
+def test_npz_round_trips(tmp_path, held, packed):
     (np.savez_compressed if packed else np.savez)(tmp_path / "one.npz", **held)
     with npz.opened(tmp_path / "one.npz") as found:
         assert found.names == list(held)

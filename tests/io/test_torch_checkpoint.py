@@ -35,7 +35,7 @@ def test_a_state_dict_is_read(within, tmp_path):
 
 @pytest.mark.backend
 @pytest.mark.parametrize("protocol", [2, 3])
-def test_what_pytorch_writes_is_read(protocol, tmp_path):
+def test_files_written_by_pytorch_are_read(protocol, tmp_path):
     torch = pytest.importorskip("torch")
     path, module = tmp_path / "module.pt", torch.nn.BatchNorm1d(5)
     # PyTorch's own reader takes what is written by hand.
@@ -69,7 +69,7 @@ def rewritten(path, **entries):
             archive.writestr(name, entries.get(name.rpartition("/")[2], content))
 
 
-def test_nothing_in_it_runs(tmp_path, monkeypatch):
+def test_pickled_code_is_not_executed(tmp_path, monkeypatch):
     monkeypatch.setenv("AE_MULTI_BOMB", str(tmp_path / "bang"))
     write_pt(tmp_path / "state.pt", STATE)
     for protocol in range(2, 6):
@@ -88,7 +88,7 @@ def _sizes(sizes):
     )
 
 
-def test_what_does_not_fit_itself_is_refused(tmp_path):
+def test_inconsistent_files_are_refused(tmp_path):
     path = tmp_path / "state.pt"
     for entries, message in [
         ({"0": b"\0" * 44}, "'0.weight'.*shape .3, 4.*44 bytes"),

@@ -26,7 +26,7 @@ def archive(path, entries, packing=zipfile.ZIP_STORED):
     st.dictionaries(st.from_regex(r"[a-z]{1,5}(/[a-z]{1,5})?", fullmatch=True), st.binary()),
     st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]),
 )
-def test_entries_come_back(tmp_path, entries, packing):
+def test_entries_round_trip(tmp_path, entries, packing):
     path = archive(tmp_path / "one.zip", entries, packing)
     with zip_archive.opened(path, "it") as found:
         assert {name: found.read(name) for name in found.names} == entries
@@ -70,7 +70,7 @@ def described(name, **attributes):
         ("a", {"external_attr": (stat.S_IFCHR | 0o777) << 16}, "is a link or a device"),
     ],
 )
-def test_names_that_lead_elsewhere_are_refused(tmp_path, name, attributes, message):
+def test_paths_outside_the_archive_are_refused(tmp_path, name, attributes, message):
     with zipfile.ZipFile(tmp_path / "one.zip", "w") as file:
         file.writestr(described(name, **attributes), b"content")
     with (
@@ -80,7 +80,7 @@ def test_names_that_lead_elsewhere_are_refused(tmp_path, name, attributes, messa
         pass
 
 
-def test_what_is_packed_strangely_is_refused(tmp_path):
+def test_unsupported_compression_and_encryption_are_refused(tmp_path):
     path = archive(tmp_path / "lzma.zip", {"a": b"a"}, zipfile.ZIP_LZMA)
     with pytest.raises(InputError, match="packed in a way"), zip_archive.opened(path, "it"):
         pass
@@ -99,7 +99,7 @@ def test_what_is_packed_strangely_is_refused(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_an_entry_that_comes_twice_is_refused(tmp_path):
+def test_duplicate_entries_are_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "one.zip", "w") as file:
         file.writestr("a", b"first")
         file.writestr("a", b"second")
@@ -110,7 +110,7 @@ def test_an_entry_that_comes_twice_is_refused(tmp_path):
         pass
 
 
-def test_entries_that_share_bytes_are_refused(tmp_path):
+def test_overlapping_entries_are_refused(tmp_path):
     """Two entries of the directory that point at the same bytes, as in Fifield's bombs (2019)."""
     path = archive(tmp_path / "one.zip", {"a": b"x" * 50, "b": b"y" * 50})
     content = bytearray(path.read_bytes())
@@ -122,7 +122,7 @@ def test_entries_that_share_bytes_are_refused(tmp_path):
         pass
 
 
-def test_a_bomb_is_refused_before_memory_is_taken(tmp_path):
+def test_decompression_bomb_is_refused_without_memory(tmp_path):
     with (
         zipfile.ZipFile(tmp_path / "one.zip", "w", zipfile.ZIP_DEFLATED) as file,
         file.open("a", "w") as entry,
@@ -139,7 +139,7 @@ def test_a_bomb_is_refused_before_memory_is_taken(tmp_path):
     tracemalloc.stop()
 
 
-def test_a_size_that_lies_is_refused(tmp_path):
+def test_false_sizes_are_refused(tmp_path):
     """10 GB are stated for a hundred bytes, or ten where there are more."""
     whole = archive(tmp_path / "one.zip", {"a": b"x" * 100}).read_bytes()
     for size, packed, message in [
@@ -158,6 +158,6 @@ def test_a_size_that_lies_is_refused(tmp_path):
             found.read("a")
 
 
-def test_a_folder_is_no_archive(tmp_path):
+def test_folder_is_refused(tmp_path):
     with pytest.raises(InputError, match="which is no file"), zip_archive.opened(tmp_path, "it"):
         pass

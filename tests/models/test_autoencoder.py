@@ -36,7 +36,7 @@ def test_reconstruct_is_decode_of_encode(model, small):
     np.testing.assert_allclose(model.predict(small, verbose=0), model.reconstruct(small), atol=1e-6)
 
 
-def test_the_target_is_the_input_and_the_loss_mse(model, small):
+def test_default_target_is_the_input_and_default_loss_mse(model, small):
     mse = np.mean((model.reconstruct(small) - small) ** 2)
     assert model.evaluate(small, verbose=0) == pytest.approx(mse, rel=1e-5)
     assert model.evaluate(small, small, verbose=0) == pytest.approx(mse, rel=1e-5)
@@ -45,7 +45,7 @@ def test_the_target_is_the_input_and_the_loss_mse(model, small):
     assert model.evaluate(small, other, verbose=0) == pytest.approx(expected, rel=1e-5)
 
 
-def test_tensors_of_the_backend_are_taken(keras, small):
+def test_backend_tensors_are_accepted(keras, small):
     model = ae_multi.SimpleAutoencoder(4, (8, 8, 1))
     model.compile()
     tensor = keras.ops.convert_to_tensor(small)
@@ -54,7 +54,7 @@ def test_tensors_of_the_backend_are_taken(keras, small):
     model.fit(tensor, verbose=0)
 
 
-def test_the_seed_fixes_the_start(keras):
+def test_seed_determines_the_initial_weights(keras):
     def start(seed):
         return ae_multi.DeepAutoencoder((6,), 2, 9, seed=seed).get_weights()
 
@@ -70,7 +70,7 @@ def test_the_seed_fixes_the_start(keras):
         np.testing.assert_array_equal(a, b)
 
 
-def test_without_a_seed_the_weights_stay_as_they_came(keras):
+def test_weights_are_kept_without_a_seed(keras):
     encoder, decoder = convolutional_parts(keras)
     before = encoder.get_weights()
     model = ae_multi.Autoencoder(encoder, decoder)
@@ -78,7 +78,7 @@ def test_without_a_seed_the_weights_stay_as_they_came(keras):
         np.testing.assert_array_equal(a, b)
 
 
-def test_parts_without_an_input_are_built_when_data_comes(keras):
+def test_unbuilt_parts_are_built_by_the_first_data(keras):
     encoder = keras.Sequential([keras.layers.Dense(3)])
     decoder = keras.Sequential([keras.layers.Dense(7)])
     model = ae_multi.Autoencoder(encoder, decoder)
@@ -90,7 +90,7 @@ def test_parts_without_an_input_are_built_when_data_comes(keras):
         ae_multi.Autoencoder(keras.Sequential([keras.layers.Dense(3)]), decoder, seed=1)
 
 
-def test_hidden_layers_bend_as_asked(small):
+def test_hidden_layers_have_the_given_activation(small):
     model = ae_multi.DeepAutoencoder((6, 5), 2, (8, 8, 1), activation="elu")
     x, kernels = small.reshape(70, 64).astype(np.float64), model.get_weights()
     for number, kernel in enumerate(kernels[::2]):
@@ -105,7 +105,7 @@ def test_hidden_layers_bend_as_asked(small):
 @pytest.mark.once
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "utf-8"])
 @pytest.mark.parametrize("name", ["DeepAutoencoder", "SegmentationNetwork"])
-def test_the_summary_is_shown_in_any_encoding(name, encoding, monkeypatch):
+def test_summary_is_printed_in_any_encoding(name, encoding, monkeypatch):
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))
     model = getattr(ae_multi, name)()
@@ -119,14 +119,14 @@ def test_the_summary_is_shown_in_any_encoding(name, encoding, monkeypatch):
     assert "Total params" in "".join(lines)
 
 
-def test_the_summary_shows_both_parts(capsys):
+def test_summary_shows_encoder_and_decoder(capsys):
     ae_multi.DeepAutoencoder().summary()
     shown = capsys.readouterr().out
     for word in ("encoder", "down_1", "code", "decoder", "up_4", "pixels", "(None, 9)", "224,601"):
         assert word in shown
 
 
-def test_config_and_clone(model, keras):
+def test_model_is_rebuilt_from_its_config(model, keras):
     again = type(model).from_config(model.get_config())
     assert [w.shape for w in again.get_weights()] == [w.shape for w in model.get_weights()]
     assert again.get_config() == model.get_config() or isinstance(model, ae_multi.Autoencoder)
@@ -159,7 +159,7 @@ def test_bad_sizes_are_refused(make, message):
         make()
 
 
-def test_parts_that_do_not_fit_each_other_are_refused(keras):
+def test_mismatched_encoder_and_decoder_are_refused(keras):
     encoder, _ = convolutional_parts(keras)
     decoder = keras.Sequential([keras.Input((6,)), keras.layers.Dense(64)])
     with pytest.raises(InputError, match=r"codes of shape \(6,\).*codes of shape \(5,\)"):
@@ -180,14 +180,14 @@ def test_parts_that_do_not_fit_each_other_are_refused(keras):
     ids=["channel", "size", "empty", "bytes", "negative", "nan", "inf"],
 )
 @pytest.mark.parametrize("method", ["fit", "evaluate", "predict", "encode", "reconstruct"])
-def test_bad_images_are_refused_everywhere(x, message, method):
+def test_invalid_images_are_refused_by_each_method(x, message, method):
     model = ae_multi.SimpleAutoencoder(4, (8, 8, 1))
     model.compile()
     with pytest.raises(InputError, match=message):
         getattr(model, method)(x)
 
 
-def test_models_of_the_users_own_take_any_finite_value(keras):
+def test_custom_models_accept_any_finite_value(keras):
     model = ae_multi.Autoencoder(*convolutional_parts(keras), seed=1)
     model.compile()
     model.fit(np.full((4, 8, 8, 1), -7.0), verbose=0)
@@ -200,7 +200,7 @@ def test_models_of_the_users_own_take_any_finite_value(keras):
     [((8, 8, 1), (8, 8)), ((8, 8), (8, 8, 1)), ((8, 6, 1), (8, 1, 6)), ((12,), (1,))],
     ids=str,
 )
-def test_a_decoder_of_another_shape_is_refused_without_targets(keras, shape, given):
+def test_decoder_of_another_shape_needs_targets(keras, shape, given):
     layers = keras.layers
     encoder = keras.Sequential([keras.Input(shape), layers.Flatten(), layers.Dense(2)])
     units = int(np.prod(given))

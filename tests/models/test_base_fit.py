@@ -9,7 +9,7 @@ from ae_multi.errors import InputError
 pytestmark = pytest.mark.backend
 
 
-def test_fitting_to_another_target(small):
+def test_fit_to_other_targets(small):
     model = ae_multi.DeepAutoencoder((16, 8), 4, (8, 8, 1))
     model.compile()
     clean = np.full_like(small, 0.25)
@@ -48,7 +48,7 @@ def test_validation_split_takes_the_last_samples(small):
     assert history["val_loss"][0] == pytest.approx(expected, rel=1e-5)
 
 
-def test_sample_weights_weigh(small):
+def test_sample_weights_scale_the_loss(small):
     model = ae_multi.SimpleAutoencoder(4, (8, 8, 1))
     model.compile()
     weights = np.arange(70) % 3 / 2
@@ -85,7 +85,7 @@ class Spy:
         return [np.round(batch * len(self.x)).astype(int).tolist() for batch in self.batches]
 
 
-def test_batches_come_in_the_projects_order(keras):
+def test_batches_follow_the_order_of_the_seed(keras):
     from ae_multi.randomness.streams import permutation
 
     spy = Spy(keras, 20)
@@ -114,7 +114,7 @@ def test_validation_does_not_disturb_the_order(keras):
     assert spy.orders(epochs=2, batch_size=8, validation_data=spy.x[:5]) == plain
 
 
-def test_callbacks_work(keras, small, tmp_path):
+def test_keras_callbacks_work(keras, small, tmp_path):
     model = ae_multi.SimpleAutoencoder(4, (8, 8, 1))
     model.compile()
     seen = []
@@ -129,7 +129,7 @@ def test_callbacks_work(keras, small, tmp_path):
     assert (tmp_path / "log.csv").read_text().startswith("epoch,loss")
 
 
-def test_a_training_taken_up_again_equals_an_unbroken_one(keras, small, tmp_path):
+def test_backup_and_restore_resumes_bit_identically(keras, small, tmp_path):
     def fit(epochs, **kwargs):
         model = ae_multi.DeepAutoencoder((16,), 4, (8, 8, 1), seed=3)
         model.compile()
@@ -150,7 +150,7 @@ def test_a_training_taken_up_again_equals_an_unbroken_one(keras, small, tmp_path
         np.testing.assert_array_equal(a, b)
 
 
-def test_data_sets_and_generators_are_handed_to_keras(keras, small):
+def test_pydatasets_are_passed_to_keras(keras, small):
     class Halves(keras.utils.PyDataset):
         def __len__(self):
             return 2

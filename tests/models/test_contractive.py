@@ -75,7 +75,7 @@ def test_the_loss_equals_numpy(small):
     assert model.evaluate(small, batch_size=70, verbose=0) == pytest.approx(expected, rel=1e-5)
 
 
-def test_codes_move_less_where_it_is_punished(keras, small):
+def test_penalty_shrinks_the_jacobian(keras, small):
     x = small[:64]
     model = with_biases(ae_multi.ContractiveAutoencoder(30.0, (9,), 5, (8, 8, 1)))
     model.compile(keras.optimizers.Adam(0.01))
@@ -84,7 +84,7 @@ def test_codes_move_less_where_it_is_punished(keras, small):
     assert model.squared_jacobian(x).mean() < 0.2 * before
 
 
-def test_encoders_of_unknown_slope_are_refused(keras):
+def test_unsupported_encoders_are_refused(keras):
     parts = own(keras, (3,), ("gelu",))
     with pytest.raises(InputError, match=r"Dense layers .*Received: 'dense.*activation gelu"):
         ae_multi.ContractiveAutoencoder(**parts)

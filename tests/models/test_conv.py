@@ -18,7 +18,7 @@ def test_images_of_any_size_and_channels(shape):
     assert model.reconstruct(x).shape == x.shape
 
 
-def test_it_equals_numpy_in_float64():
+def test_model_equals_numpy_in_float64():
     model = ae_multi.ConvAutoencoder((4, 6), 3, (7, 10, 2), seed=5)
     for weight in model.weights:  # biases that are not 0 show where they are added
         value = np.random.default_rng(weight.shape[-1]).normal(0, 0.2, weight.shape)
@@ -40,7 +40,7 @@ def test_it_equals_numpy_in_float64():
     np.testing.assert_allclose(model.reconstruct(x), out, rtol=0, atol=1e-6)
 
 
-def test_it_comes_back_from_disk(tmp_path):
+def test_model_round_trips(tmp_path):
     model = ae_multi.ConvAutoencoder((4,), 3, (9, 7), seed=2)
     x = np.random.default_rng(0).random((6, 9, 7), np.float32)
     model.save(tmp_path / "conv.keras")
@@ -49,7 +49,7 @@ def test_it_comes_back_from_disk(tmp_path):
     np.testing.assert_array_equal(loaded.reconstruct(x), model.reconstruct(x))
 
 
-def test_what_is_no_image_is_refused():
+def test_invalid_arguments_are_refused():
     with pytest.raises(InputError, match=r"height, width.* Received: \(20,\)"):
         ae_multi.ConvAutoencoder(input_shape=(20,))
     with pytest.raises(InputError, match="filters"):

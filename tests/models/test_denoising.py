@@ -20,7 +20,7 @@ def identity(keras):
     return {"encoder": part(), "decoder": part(), "seed": None}
 
 
-def test_it_is_trained_from_damaged_inputs_to_clean_ones(keras):
+def test_training_maps_corrupted_to_clean_inputs(keras):
     """With weights that stand still the loss is the damage, which plain integers give."""
     x = np.random.default_rng(0).random((64, 6), np.float32)
     model = ae_multi.DenoisingAutoencoder("masking", 0.25, **identity(keras))
@@ -39,7 +39,7 @@ def test_it_is_trained_from_damaged_inputs_to_clean_ones(keras):
     assert model.evaluate(x, verbose=0) == 0
 
 
-def test_noisy_digits_come_out_cleaner(digits):
+def test_reconstruction_removes_noise_from_digits(digits):
     x, clean = digits.x_train[:1280], digits.x_test
     noisy = clean + np.random.default_rng(0).normal(0, 0.4, clean.shape).astype(np.float32)
     model = ae_multi.DenoisingAutoencoder("gaussian", 0.4, (64,), 32)
@@ -52,7 +52,7 @@ def test_noisy_digits_come_out_cleaner(digits):
     assert after < 0.5 * mean_image
 
 
-def test_salt_and_pepper_are_the_ends_of_the_range(keras):
+def test_salt_and_pepper_use_the_ends_of_the_range(keras):
     for value_range, ends in ((None, (0, 1)), ((-2, 3), (-2, 3))):
         model = ae_multi.DenoisingAutoencoder(
             "salt_and_pepper", 0.5, value_range=value_range, **identity(keras)
@@ -61,7 +61,7 @@ def test_salt_and_pepper_are_the_ends_of_the_range(keras):
         assert (layer.low, layer.high, layer.level) == (*ends, 0.5)
 
 
-def test_noise_may_leave_the_range_and_bytes_may_not(small):
+def test_gaussian_noise_may_leave_the_range(small):
     model = ae_multi.DenoisingAutoencoder("gaussian", 0.3, (4,), 2, (8, 8, 1))
     model.reconstruct(small - 1.5)
     with pytest.raises(InputError, match="within"):

@@ -29,7 +29,7 @@ def design(request, digits):
     return model, activations, sizes, digits.x_train[:128]
 
 
-def test_the_layers_have_the_sizes_of_the_design(design):
+def test_layers_have_the_documented_sizes(design):
     model, _, sizes, _ = design
     expected = []
     for inputs, outputs in pairwise(sizes):
@@ -55,7 +55,7 @@ def assert_same(found, expected):
         np.testing.assert_allclose(gradient, other, rtol=0, atol=2e-6 * largest)
 
 
-def test_it_equals_numpy_in_float64(design):
+def test_model_equals_numpy_in_float64(design):
     model, activations, _, x = design
     weights, flat = model.get_weights(), x.reshape(len(x), -1)
     restored = numpy_dense.forward(weights, activations, flat)[-1]
@@ -63,14 +63,14 @@ def test_it_equals_numpy_in_float64(design):
     assert_same(native.keras_model(model, x), (restored, loss, gradients))
 
 
-def test_it_equals_the_frameworks_own_version(design, backend):
+def test_model_equals_native_code_of_the_framework(design, backend):
     model, activations, _, x = design
     flat = x.reshape(len(x), -1)
     expected = native.NATIVE[backend](model.get_weights(), activations, flat)
     assert_same(native.keras_model(model, x), expected)
 
 
-def test_the_reference_has_the_right_gradients():
+def test_numpy_reference_has_correct_gradients():
     # The oracle itself, against differences of its own loss.
     rng = np.random.default_rng(0)
     sizes, activations = [6, 4, 3, 6], ["relu", "linear", "sigmoid"]
@@ -91,7 +91,7 @@ def test_the_reference_has_the_right_gradients():
 
 
 @pytest.mark.parametrize("name", DESIGNS)
-def test_training_follows_the_seed_alone(name, digits):
+def test_training_from_a_seed_equals_numpy(name, digits):
     """Three epochs of plain gradient descent end where NumPy's end, started by our own streams."""
     from ae_multi._keras import keras
     from ae_multi.randomness.streams import permutation

@@ -47,7 +47,7 @@ def outputs(model, x):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_model_does_not_depend_on_the_setting(name, keras, images):
+def test_outputs_ignore_the_image_data_format(name, keras, images):
     expected = outputs(MODELS[name](), images)
     keras.config.set_image_data_format("channels_first")
     try:
@@ -58,7 +58,7 @@ def test_a_model_does_not_depend_on_the_setting(name, keras, images):
 
 
 @pytest.mark.parametrize("name", ["conv", "restoration", "quantized"])
-def test_a_file_does_not_depend_on_the_setting(name, keras, images, tmp_path):
+def test_files_ignore_the_image_data_format(name, keras, images, tmp_path):
     model = MODELS[name]()
     expected = outputs(model, images)
     model.save(tmp_path / "model.keras")
@@ -72,7 +72,7 @@ def test_a_file_does_not_depend_on_the_setting(name, keras, images, tmp_path):
         keras.config.set_image_data_format("channels_last")
 
 
-def test_training_does_not_depend_on_the_setting(channels_first, images):
+def test_training_ignores_the_image_data_format(channels_first, images):
     model = ae_multi.ConvAutoencoder((3,), 2, SHAPE)
     model.compile()
     model.fit(images, verbose=0)
@@ -87,7 +87,7 @@ def test_images_with_channels_first_are_refused(name, images):
 
 
 @pytest.mark.once
-def test_a_shape_with_channels_first_is_refused_under_that_setting(channels_first):
+def test_shapes_with_channels_first_are_refused(channels_first):
     for model in (ae_multi.ConvAutoencoder, ae_multi.SegmentationNetwork):
         with pytest.raises(InputError, match=r"channels last.*Received: \(1, 12, 8\)"):
             model(input_shape=(1, 12, 8))
@@ -96,7 +96,7 @@ def test_a_shape_with_channels_first_is_refused_under_that_setting(channels_firs
 
 
 @pytest.mark.once
-def test_estimators_refuse_other_channels_than_those_of_fit(images):
+def test_estimators_refuse_channels_first_after_fit(images):
     detector = ae_multi.AnomalyDetector("simple", epochs=1).fit(images)
     with pytest.raises(InputError, match=r"as in fit.*channels come first"):
         detector.predict(np.moveaxis(images, -1, 1))

@@ -51,7 +51,7 @@ def own_parts(keras, code):
 
 
 @pytest.mark.parametrize("name", ["gaussian", *CLASSES[1:], "top_k"])
-def test_trained_on_the_fast_path_saved_and_loaded(name, small, tmp_path):
+def test_models_train_on_a_compiled_plan_and_round_trip(name, small, tmp_path):
     model = make(name)
     model.compile()
     history = model.fit(small[:64], epochs=3, verbose=0)
@@ -68,7 +68,7 @@ def test_trained_on_the_fast_path_saved_and_loaded(name, small, tmp_path):
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_hidden_layers_bend_as_asked(name, small):
+def test_hidden_layers_have_the_given_activation(name, small):
     model = make(name, activation="elu")
     assert {**model.get_config()}["activation"] == "elu"
     bent = [
@@ -83,7 +83,7 @@ def test_hidden_layers_bend_as_asked(name, small):
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_a_clone_starts_as_the_model_did(name, small):
+def test_clone_has_the_same_initial_weights(name, small):
     model = make(name)
     clone = type(model).from_config(model.get_config())
     assert clone.get_config() == model.get_config()
@@ -100,7 +100,7 @@ def test_a_clone_starts_as_the_model_did(name, small):
     ("name", "code"),
     [("gaussian", 3), ("variational", 2), ("quantized", 3)],
 )
-def test_own_parts_are_taken_saved_and_cloned(keras, small, tmp_path, name, code):
+def test_custom_parts_are_accepted_saved_and_cloned(keras, small, tmp_path, name, code):
     encoder, decoder = own_parts(keras, code)
     model = make(name, encoder=encoder, decoder=decoder)
     assert model.encode(-5 * small).shape == (70, 4, 4, code)  # of any range
@@ -112,7 +112,7 @@ def test_own_parts_are_taken_saved_and_cloned(keras, small, tmp_path, name, code
         np.testing.assert_array_equal(a, b)
 
 
-def test_own_parts_keep_their_weights_without_a_seed(keras):
+def test_custom_parts_keep_their_weights_without_a_seed(keras):
     encoder, decoder = own_parts(keras, 3)
     before = encoder.get_weights()
     ae_multi.SparseAutoencoder("l1", encoder=encoder, decoder=decoder, seed=None)
@@ -141,7 +141,7 @@ def test_bad_arguments_are_refused(name, arguments, message):
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_own_parts_that_do_not_fit_are_refused(keras, name):
+def test_mismatched_custom_parts_are_refused(keras, name):
     shapeless = keras.Sequential([keras.layers.Dense(3)])
     with pytest.raises(InputError, match=r"keras\.Input|shape"):
         make(name, encoder=shapeless, decoder=keras.Sequential([keras.layers.Dense(64)]))

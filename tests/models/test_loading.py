@@ -9,7 +9,7 @@ from ae_multi.errors import InputError
 pytestmark = pytest.mark.backend
 
 
-def test_saved_and_loaded(model, small, tmp_path):
+def test_saved_model_continues_training_identically(model, small, tmp_path):
     model.fit(small, epochs=2, verbose=0)
     model.save(tmp_path / "model.keras")
     again = ae_multi.load_model(tmp_path / "model.keras")
@@ -24,7 +24,7 @@ def test_saved_and_loaded(model, small, tmp_path):
         model.save(tmp_path / "model.keras", overwrite=False)
 
 
-def test_a_file_leaves_the_compiler_to_the_backend_unless_told(model, small, tmp_path):
+def test_file_keeps_an_explicit_jit_compile_setting(model, small, tmp_path):
     chosen = model.jit_compile
     for asked, written, loaded in (("auto", "auto", chosen), (not chosen, not chosen, not chosen)):
         model.compile(jit_compile=asked)
@@ -34,7 +34,7 @@ def test_a_file_leaves_the_compiler_to_the_backend_unless_told(model, small, tmp
         assert ae_multi.load_model(tmp_path / "model.keras").jit_compile == loaded
 
 
-def test_an_interrupted_save_leaves_the_old_model(keras, small, tmp_path, monkeypatch):
+def test_interrupted_save_keeps_the_old_model(keras, small, tmp_path, monkeypatch):
     model = ae_multi.SimpleAutoencoder(4, (8, 8, 1))
     path = tmp_path / "model.keras"
     model.save(path)
@@ -63,7 +63,7 @@ def test_a_damaged_model_file_is_refused(tmp_path):
             ae_multi.load_model(path)
 
 
-def test_a_lambda_in_a_file_never_runs(keras, tmp_path):
+def test_lambda_in_a_file_is_refused(keras, tmp_path):
     encoder = keras.Sequential([keras.Input((3,)), keras.layers.Lambda(lambda x: x * 2)])
     decoder = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)])
     ae_multi.Autoencoder(encoder, decoder).save(tmp_path / "model.keras")

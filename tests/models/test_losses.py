@@ -48,14 +48,14 @@ def test_ssim_equals_numpy(keras, shape, arguments):
     assert float(keras.ops.convert_to_numpy(loss)) == pytest.approx(1 - np.mean(expected), abs=2e-5)
 
 
-def test_the_same_image_loses_nothing_and_its_negative_much(keras):
+def test_ssim_loss_is_zero_for_equal_images(keras):
     x, _ = pair((4, 16, 16, 1))
     loss = StructuralSimilarity()
     assert float(keras.ops.convert_to_numpy(loss(x, x))) == pytest.approx(0, abs=1e-6)
     assert float(keras.ops.convert_to_numpy(loss(x, 1 - x))) > 1
 
 
-def test_models_are_compiled_weighed_trained_and_loaded_with_it(small, tmp_path):
+def test_model_with_ssim_trains_and_round_trips(small, tmp_path):
     model = ae_multi.SimpleAutoencoder(8, (8, 8, 1))
     model.compile(loss=StructuralSimilarity(size=7))
     weights = np.linspace(0, 2, 64, dtype=np.float32)
@@ -72,7 +72,7 @@ def test_models_are_compiled_weighed_trained_and_loaded_with_it(small, tmp_path)
     assert again.loss.size == 7
 
 
-def test_pixels_are_charged_for_their_class(keras):
+def test_pixel_cross_entropy_equals_numpy(keras):
     rng = np.random.default_rng(0)
     p = rng.dirichlet(np.ones(3), (2, 4, 5)).astype(np.float32)
     classes = rng.integers(0, 3, (2, 4, 5))

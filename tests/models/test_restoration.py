@@ -11,7 +11,7 @@ pytestmark = pytest.mark.backend
 
 
 @pytest.mark.parametrize("stride", [2, 3])
-def test_it_equals_numpy_in_float64(stride):
+def test_model_equals_numpy_in_float64(stride):
     model = ae_multi.RestorationNetwork((3, 4), 0.3, (9, 7, 2), 2, stride=stride)
     for i, weight in enumerate(model.trainable_weights):
         value = np.random.default_rng(i).normal(0, 0.4, weight.shape)
@@ -54,7 +54,7 @@ def stripes(count):
 
 
 @pytest.mark.parametrize("noise", [0.5, 0])
-def test_it_learns_from_clean_images_or_from_pairs_and_is_loaded_again(keras, tmp_path, noise):
+def test_model_learns_from_clean_images_or_pairs_and_round_trips(keras, tmp_path, noise):
     x, clean = stripes(256), stripes(64)
     rng = np.random.default_rng(1)
     damaged, noisy = (images + rng.normal(0, 0.5, images.shape) for images in (x, clean))
@@ -72,7 +72,7 @@ def test_it_learns_from_clean_images_or_from_pairs_and_is_loaded_again(keras, tm
     assert again.loss == "binary_crossentropy"
 
 
-def test_training_adds_noise_of_its_own_in_each_step(keras):
+def test_training_draws_noise_in_each_step(keras):
     x = stripes(32)
     model = ae_multi.RestorationNetwork((2, 2), 0.4, (12, 12, 1), seed=3)
     seen = keras.Model(model.network.inputs, model.network.get_layer("cut_off").output)

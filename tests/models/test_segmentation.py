@@ -34,7 +34,7 @@ def test_images_of_any_size(shape, classes):
         np.testing.assert_array_equal(model.segment(x), found[..., 0] >= 0.5)
 
 
-def test_it_equals_numpy_in_float64():
+def test_model_equals_numpy_in_float64():
     model = ae_multi.SegmentationNetwork((3, 4), 1, (5, 7, 2), seed=2)
     for i, weight in enumerate(model.weights):
         value = np.random.default_rng(i).normal(0, 0.4, weight.shape)
@@ -57,7 +57,7 @@ def test_it_equals_numpy_in_float64():
 
 
 @pytest.mark.parametrize("classes", [1, 2])
-def test_it_finds_squares_and_is_loaded_again(keras, tmp_path, classes):
+def test_model_finds_squares_and_round_trips(keras, tmp_path, classes):
     images, masks = squares(192, classes)
     model = ae_multi.SegmentationNetwork((8, 8), classes + (classes > 1), (12, 12, 1))
     model.compile(keras.optimizers.Adam(0.01))
@@ -74,7 +74,7 @@ def test_it_finds_squares_and_is_loaded_again(keras, tmp_path, classes):
     assert type(again.loss) is type(model.loss)
 
 
-def test_the_seed_fixes_the_start_and_a_clone_has_it():
+def test_seed_determines_the_initial_weights_of_clones():
     model = ae_multi.SegmentationNetwork((2, 3), seed=4)
     clone = ae_multi.SegmentationNetwork.from_config(model.get_config())
     for a, b in zip(model.get_weights(), clone.get_weights(), strict=True):
@@ -83,7 +83,7 @@ def test_the_seed_fixes_the_start_and_a_clone_has_it():
     assert not np.array_equal(model.get_weights()[0], other.get_weights()[0])
 
 
-def test_masks_of_either_rank_are_taken_in_validation_too(keras):
+def test_masks_of_either_rank_are_accepted(keras):
     images, masks = squares(32)
     model = ae_multi.SegmentationNetwork((2, 3), 1, (12, 12, 1))
     model.compile()

@@ -40,7 +40,7 @@ def test_the_loss_equals_numpy(small, sparsity, strength):
     assert model.evaluate(small, batch_size=70, verbose=0) == pytest.approx(expected, rel=2e-6)
 
 
-def test_the_penalty_is_trained_down(keras, small):
+def test_training_reduces_the_penalty(keras, small):
     x = small[:64]
     model = small_model("kl", strength=10.0, target=0.1)
     model.compile(keras.optimizers.Adam(0.01))
@@ -49,7 +49,7 @@ def test_the_penalty_is_trained_down(keras, small):
     assert penalty(model, numpy_codes(model, x)) < 0.1 * before
 
 
-def test_the_largest_codes_are_kept(small):
+def test_top_k_keeps_the_largest_codes(small):
     model = small_model("top_k", k=3)
     dense, codes = numpy_codes(model, small), model.encode(small)
     assert ((codes != 0).sum(axis=1) == 3).all()
@@ -59,7 +59,7 @@ def test_the_largest_codes_are_kept(small):
     np.testing.assert_allclose(codes, expected, atol=1e-6)
 
 
-def test_a_code_that_never_rests_has_a_finite_penalty(keras):
+def test_penalty_of_always_active_codes_is_finite(keras):
     from ae_multi.models.sparse import KLPenalty
 
     layer = KLPenalty(1.0)

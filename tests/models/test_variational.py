@@ -35,7 +35,7 @@ def spread_out(model):
     return model
 
 
-def test_the_loss_is_the_bound(small):
+def test_loss_is_the_evidence_lower_bound(small):
     x = small[:10]
     model = spread_out(ae_multi.VariationalAutoencoder(2.5, (9,), 3, (8, 8, 1)))
     model.compile()
@@ -52,7 +52,7 @@ def test_the_loss_is_the_bound(small):
     assert model.evaluate(x, verbose=0) == pytest.approx(expected, rel=1e-5)
 
 
-def test_codes_are_drawn_in_training(keras):
+def test_codes_are_sampled_in_training(keras):
     from ae_multi.models.variational import NormalCode
 
     layer = NormalCode(1.0, seed=5)
@@ -67,7 +67,7 @@ def test_codes_are_drawn_in_training(keras):
     np.testing.assert_array_equal(used, statistics[:, :3])
 
 
-def test_the_divergence_is_alive(digits):
+def test_beta_controls_the_divergence(digits):
     """It neither vanishes nor runs free: codes are used, and a large beta silences them."""
     x = digits.x_train[:1024]
     found = {}

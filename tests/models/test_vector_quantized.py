@@ -36,7 +36,7 @@ def in_numpy(model, x):
     return encoder, words, decoder, z, indices
 
 
-def test_codes_are_the_nearest_words(keras):
+def test_codes_are_the_nearest_vectors_of_the_codebook(keras):
     x = np.random.default_rng(0).normal(0, 1, (20, 4)).astype(np.float32)
     model = model_of(keras)
     _, words, _, _, indices = in_numpy(model, x)
@@ -47,7 +47,7 @@ def test_codes_are_the_nearest_words(keras):
     np.testing.assert_array_equal(model.encode(x), words.astype(np.float32)[indices])
 
 
-def test_a_step_equals_numpy(keras):
+def test_training_step_equals_numpy(keras):
     """Loss, and the gradients of encoder, codebook and decoder by hand."""
     x = np.random.default_rng(0).normal(0, 1, (20, 4)).astype(np.float32)
     model = model_of(keras)
@@ -87,7 +87,7 @@ def test_digits_use_the_codebook(keras, digits):
     assert mse < 0.9 * mean_image
 
 
-def test_the_seed_draws_the_codebook(keras):
+def test_seed_determines_the_codebook(keras):
     starts = [
         ae_multi.VectorQuantizedAutoencoder(seed=seed, **linear(keras), code_dim=2).get_weights()[1]
         for seed in (1, 1, 2)

@@ -31,7 +31,7 @@ def run(pythons, name, *arguments):
     )
 
 
-def test_the_shallow_model_agrees(pythons):
+def test_shallow_model_agrees(pythons):
     report = check(
         "ae_multi.models:SimpleAutoencoder", "digits", backends=BACKENDS, pythons=pythons, steps=12
     )
@@ -42,7 +42,7 @@ def test_the_shallow_model_agrees(pythons):
     assert 0 < largest["losses"] < 1e-5
 
 
-def test_the_deep_model_agrees(pythons):
+def test_deep_model_agrees_over_an_epoch_and_in_float64(pythons):
     """A whole epoch and float64 with it: what is promised of MNIST, on the embedded digits."""
     report = check(
         "ae_multi.models:DeepAutoencoder",
@@ -68,7 +68,7 @@ def test_the_deep_model_agrees(pythons):
     assert max(report.curves["epoch"]["jax"]) < 1e-6 < max(report.curves["epoch"]["planted fault"])
 
 
-def test_openvino_is_a_witness_of_the_forward_pass(pythons):
+def test_openvino_takes_part_in_the_forward_stages(pythons):
     """Installed beside JAX; like NumPy it is asked for no gradient, and has no float64."""
     report = check(
         "ae_multi.models:DeepAutoencoder",
@@ -86,7 +86,7 @@ def test_openvino_is_a_witness_of_the_forward_pass(pythons):
     assert "openvino" not in stages["float64"].largest
 
 
-def test_a_model_that_draws_agrees(pythons):
+def test_variational_model_agrees(pythons):
     """The other families, by nox -s parity."""
     report = check(f"{MODELS}:variational", shape=(9, 6, 1), pythons=pythons, steps=3)
     assert report.agree, str(report)
@@ -97,7 +97,7 @@ def test_a_model_that_draws_agrees(pythons):
     assert 0 < largest["gradient"] < 5e-6
 
 
-def test_a_training_and_all_plans_are_judged_by_what_rounding_does(pythons, tmp_path):
+def test_training_and_plans_are_bounded_by_the_spread_of_rounding(pythons, tmp_path):
     done = run(
         {"jax": pythons["jax"]},
         "bicubic",
@@ -135,7 +135,7 @@ def test_a_training_and_all_plans_are_judged_by_what_rounding_does(pythons, tmp_
     assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_any_model_agrees_whatever_its_initializers_and_noise(pythons):
+def test_model_with_random_layers_and_two_inputs_agrees(pythons):
     report = check(
         f"{MODELS}:two_inputs",
         shape=[(8, 8, 2), (5,)],
@@ -147,7 +147,7 @@ def test_any_model_agrees_whatever_its_initializers_and_noise(pythons):
     assert report.not_comparable == []
 
 
-def test_bicubic_upsampling_is_found_with_its_layer(pythons, tmp_path):
+def test_bicubic_upsampling_is_the_first_divergence(pythons, tmp_path):
     done = run(
         pythons,
         "bicubic",
@@ -186,7 +186,7 @@ def test_bicubic_upsampling_is_found_with_its_layer(pythons, tmp_path):
     assert "ae_multi" not in (tmp_path / "show.py").read_text()
 
 
-def test_normalising_a_large_mean_is_found_with_its_layer(pythons):
+def test_normalization_of_a_large_mean_is_the_first_divergence(pythons):
     report = check(
         f"{MODELS}:large_mean", shape=10, backends=["tensorflow", "torch"], pythons=pythons, steps=2
     )
@@ -198,7 +198,7 @@ def test_normalising_a_large_mean_is_found_with_its_layer(pythons):
     )
 
 
-def test_a_sum_of_equal_terms_is_no_difference(pythons):
+def test_sum_of_many_equal_terms_agrees(pythons):
     """TensorFlow adds 8,192 of them one after another; the counter has another type there."""
     report = check(
         f"{SOUND}:pooled",
@@ -216,7 +216,7 @@ def test_a_sum_of_equal_terms_is_no_difference(pythons):
     assert 1e-6 < bias.error["tensorflow"] < bias.bound["tensorflow"] < 8192 * 2.0**-24 / 2
 
 
-def test_a_mean_of_zero_is_measured_by_its_terms(pythons):
+def test_mean_of_zero_is_compared_with_its_terms(pythons):
     report = check(
         f"{SOUND}:inverted_residual",
         shape=(16, 16, 3),
@@ -232,7 +232,7 @@ def test_a_mean_of_zero_is_measured_by_its_terms(pythons):
     assert max(step.largest.values()) < 1e-2
 
 
-def test_a_backend_that_only_runs_forward_is_remarked_upon(pythons):
+def test_divergence_of_a_forward_only_backend_is_a_remark(pythons):
     """NumPy's mean of squares loses digits where the mean is larger than the spread."""
     done = run(
         {**pythons, "numpy": pythons["jax"]},
@@ -250,7 +250,7 @@ def test_a_backend_that_only_runs_forward_is_remarked_upon(pythons):
     assert "normalise (BatchNormalization)" in done.stdout
 
 
-def test_the_backend_of_the_reference_is_named_where_it_is_the_odd_one(pythons, tmp_path):
+def test_fault_in_the_reference_backend_is_attributed_to_it(pythons, tmp_path):
     """The fault is in JAX's float32 and in the float64 that the others are held against."""
     leak = (
         "nn = keras.src.backend.nn\nreal = nn.relu\n"
@@ -272,7 +272,7 @@ def test_the_backend_of_the_reference_is_named_where_it_is_the_odd_one(pythons, 
     assert report.remarks == {}
 
 
-def test_adam_on_a_word_that_is_repeated_is_found_with_its_weight(pythons):
+def test_adam_on_repeated_embedding_rows_is_the_first_divergence(pythons):
     words = np.random.default_rng(0).integers(0, 9, (64, 6))
     report = check(
         f"{MODELS}:repeated_words", words, backends=["tensorflow", "jax"], pythons=pythons, steps=1
@@ -285,7 +285,7 @@ def test_adam_on_a_word_that_is_repeated_is_found_with_its_weight(pythons):
     )
 
 
-def test_the_command_ends_with_0_when_backends_agree(pythons, tmp_path):
+def test_command_exits_with_0_when_backends_agree(pythons, tmp_path):
     np.save(tmp_path / "x.npy", np.random.default_rng(0).random((40, 8, 8, 2), np.float32))
     np.save(tmp_path / "t.npy", np.random.default_rng(1).random((40, 5), np.float32))
     done = run(
@@ -332,14 +332,14 @@ def test_usage_errors_end_with_2(pythons, name, arguments, message, tmp_path, mo
     assert done.stderr.startswith("ae-multi parity: Expected")
 
 
-def test_data_that_is_not_finite_is_refused(pythons):
+def test_invalid_data_is_refused(pythons):
     with pytest.raises(InputError, match="data 0 to be finite"):
         check(f"{MODELS}:bicubic", np.full((4, 8, 8, 1), np.nan), pythons=pythons)
     with pytest.raises(InputError, match="as many samples"):
         check(f"{MODELS}:two_inputs", [np.zeros((4, 8, 8, 2)), np.zeros((5, 5))], pythons=pythons)
 
 
-def test_a_script_that_compares_as_it_is_imported_is_told(pythons, tmp_path):
+def test_script_without_main_guard_is_refused(pythons, tmp_path):
     script = tmp_path / "mine.py"
     script.write_text(
         "import ae_multi.parity\n"

@@ -8,7 +8,7 @@ from ae_multi.parity.trace import Trace
 from tests.reference.traces import training
 
 
-def test_curves_are_distances_from_the_oracle(traces):
+def test_curves_are_distances_from_the_reference(traces):
     def epoch(*losses):
         kept = {"layer": "", "terms": 0}
         steps = [{"name": "s", "values": np.asarray(loss), **kept} for loss in losses]
@@ -24,7 +24,7 @@ def test_curves_are_distances_from_the_oracle(traces):
     assert curves({"jax": jax}, Trace({}, {}), [], None) == {}
 
 
-def test_a_curve_whose_loss_is_zero_is_drawn():
+def test_curves_allow_a_loss_of_zero():
     def losses(*values):
         kept = {"layer": "", "terms": 0}
         return {"epoch": [{"name": "s", "values": np.asarray(value), **kept} for value in values]}

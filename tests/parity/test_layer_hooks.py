@@ -19,13 +19,13 @@ def seen(keras):
     return names
 
 
-def test_layers_are_seen_inside_first(keras, seen):
+def test_inner_layers_are_seen_first(keras, seen):
     inner = keras.Sequential([keras.layers.Dense(3, name="dense")], name="inner")
     model = keras.Sequential([keras.Input((2,)), inner], name="outer")
     assert seen(model, np.ones((4, 2), np.float32)) == ["dense", "inner", "outer"]
 
 
-def test_what_runs_in_a_loop_is_seen_on_no_backend(keras, seen):
+def test_layers_inside_recurrent_loops_are_not_seen(keras, seen):
     layers = keras.layers
     model = keras.Sequential(
         [
@@ -39,7 +39,7 @@ def test_what_runs_in_a_loop_is_seen_on_no_backend(keras, seen):
     assert found == ["read", "forward_way", "backward_way", "both", "model"]
 
 
-def test_what_a_layer_calls_in_a_scan_is_seen_on_no_backend(keras, seen):
+def test_layers_inside_a_scan_are_not_seen(keras, seen):
     class Cumulative(keras.layers.Layer):
         def build(self, shape):
             self.dense = keras.layers.Dense(shape[-1], name="inside")
@@ -56,7 +56,7 @@ def test_what_a_layer_calls_in_a_scan_is_seen_on_no_backend(keras, seen):
     assert seen(model, np.ones((2, 5, 3), np.float32)) == ["loop", "model"]
 
 
-def test_the_bits_that_layers_draw_are_seen_with_their_layer(keras):
+def test_random_bits_are_seen_with_their_layer(keras):
     from ae_multi.parity.layer_hooks import watched_layers
     from ae_multi.randomness import noise
     from ae_multi.randomness.layers import GaussianNoise
@@ -75,7 +75,7 @@ def test_the_bits_that_layers_draw_are_seen_with_their_layer(keras):
     assert draws == []
 
 
-def test_nothing_is_left_changed_even_by_an_error(keras, seen):
+def test_hooks_are_removed_after_an_error(keras, seen):
     from ae_multi.parity.layer_hooks import watched_layers
 
     core, before = keras.src.backend.core, keras.Layer.__call__

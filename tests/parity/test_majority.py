@@ -29,7 +29,7 @@ def oracle_on(backend, change=None):
 
 
 @pytest.mark.parametrize("stage", ["forward", "training forward", "gradient", "one step", "losses"])
-def test_the_backend_of_the_reference_is_named_where_it_is_the_odd_one(four, stage):
+def test_diverging_reference_backend_is_named(four, stage):
     four["jax"] = trace(np.float32, {stage: 1 + 1e-3})
     stages = compare_traces(four, oracle_on("jax", {stage: 1 + 1e-3}), [])
     assert [stage.name for stage in stages if not stage.holds] == [stage]
@@ -42,7 +42,7 @@ def test_the_backend_of_the_reference_is_named_where_it_is_the_odd_one(four, sta
     assert f"jax differs from {agree}, which agree: jax is off by" in str(entry)
 
 
-def test_the_reference_is_the_measure_where_the_others_do_not_agree_either(four):
+def test_reference_decides_where_the_others_disagree(four):
     four["torch"] = trace(np.float32, {"gradient": 1 + 1e-3})
     four["tensorflow"] = trace(np.float32, {"gradient": 1 - 1e-3})
     stages = compare_traces(four, oracle_on("jax"), [])
@@ -51,7 +51,7 @@ def test_the_reference_is_the_measure_where_the_others_do_not_agree_either(four)
     assert entry.reference == ""
 
 
-def test_one_that_trains_and_one_that_runs_forward_outweigh_the_reference(four):
+def test_two_agreeing_backends_outweigh_the_reference(four):
     del four["tensorflow"]
     four["jax"] = trace(np.float32, {"forward": 1 + 1e-3})
     oracle = oracle_on("jax", {"forward": 1 + 1e-3})
@@ -63,7 +63,7 @@ def test_one_that_trains_and_one_that_runs_forward_outweigh_the_reference(four):
     assert "torch differs from jax: torch is off by" in str(entry)
 
 
-def test_in_float64_the_odd_reference_is_named(four):
+def test_diverging_reference_is_named_in_float64(four):
     exact = {backend: trace(np.float64) for backend in ("torch", "tensorflow")}
     wrong = oracle_on("jax", {"one step": 1 + 1e-12})
     (entry,) = compare_traces(four, wrong, [], exact=exact)[-1].divergences

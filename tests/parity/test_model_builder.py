@@ -67,7 +67,7 @@ def built(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["own_layer", "never_called"])
-def test_layers_of_ones_own_lambdas_and_unbuilt_models_work(built, name):
+def test_custom_layers_lambdas_and_unbuilt_models_are_built(built, name):
     model = built(name)
     assert model.compiled
     assert [weight.shape for weight in model.weights] == [(4, 4), (4,)]
@@ -82,7 +82,7 @@ def test_layers_of_ones_own_lambdas_and_unbuilt_models_work(built, name):
         ("failing", "to build a model. Received: ZeroDivisionError"),
     ],
 )
-def test_what_builds_no_model_is_refused(built, name, message):
+def test_functions_that_build_no_model_are_refused(built, name, message):
     with pytest.raises(InputError, match=message):
         built(name)
 
@@ -96,7 +96,7 @@ def test_what_builds_no_model_is_refused(built, name, message):
         ("two_inputs", [X], "(n, 4), (n, 2), which ", "(n, 4)."),
     ],
 )
-def test_inputs_that_do_not_fit_are_refused_in_a_line(built, name, inputs, expected, received):
+def test_mismatched_inputs_are_refused_in_one_line(built, name, inputs, expected, received):
     with pytest.raises(InputError) as raised:
         built(name, *inputs)
     message = str(raised.value)
@@ -105,7 +105,7 @@ def test_inputs_that_do_not_fit_are_refused_in_a_line(built, name, inputs, expec
     assert "\n" not in message
 
 
-def test_inputs_that_a_subclassed_model_cannot_take_are_refused_in_a_line(built):
+def test_errors_of_subclassed_models_are_one_line(built):
     with pytest.raises(InputError) as raised:
         built("picky", X)
     message = str(raised.value)
@@ -116,7 +116,7 @@ def test_inputs_that_a_subclassed_model_cannot_take_are_refused_in_a_line(built)
     assert len(message) < 600
 
 
-def test_targets_that_do_not_fit_are_refused(built):
+def test_mismatched_targets_are_refused(built):
     from ae_multi.parity.model_builder import check_targets
 
     model = built("two_outputs")
@@ -126,7 +126,7 @@ def test_targets_that_do_not_fit_are_refused(built):
             check_targets("two_outputs", model, [X], targets)
 
 
-def test_a_module_that_lacks_what_it_imports_is_named(tmp_path):
+def test_missing_import_of_a_module_is_reported(tmp_path):
     from ae_multi.parity.model_builder import build
 
     (tmp_path / "mine.py").write_text("import a_layer_of_somebody_s\n")

@@ -27,12 +27,12 @@ def test_references_find_their_functions(tmp_path, monkeypatch):
         ("math:pi", "function pi in math"),
     ],
 )
-def test_references_that_lead_nowhere_are_refused(reference, message):
+def test_invalid_references_are_refused(reference, message):
     with pytest.raises(InputError, match=message):
         model_builder.find(reference)
 
 
-def test_functions_that_no_other_process_can_import_are_refused():
+def test_unimportable_functions_are_refused():
     def inner():
         pass
 

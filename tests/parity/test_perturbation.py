@@ -8,7 +8,7 @@ from ae_multi.parity.perturbation import perturb_gradients
 pytestmark = pytest.mark.backend
 
 
-def test_gradients_move_by_rounding_and_those_that_are_none_stay(keras):
+def test_gradients_are_perturbed_by_rounding_and_none_is_kept(keras):
     used, unused = keras.Variable(np.zeros(64, np.float32)), keras.Variable([3.0])
     optimizer = keras.optimizers.SGD(1.0)
     optimizer.build([used, unused])
@@ -23,7 +23,7 @@ def test_gradients_move_by_rounding_and_those_that_are_none_stay(keras):
     assert keras.ops.convert_to_numpy(unused).tolist() == [3.0]
 
 
-def test_each_run_and_each_step_has_coins_of_its_own(keras):
+def test_each_run_and_step_has_its_own_signs(keras):
     gradient = keras.ops.convert_to_tensor(np.ones(64, np.float32))
     seen = []
     for run in range(2):
@@ -39,7 +39,7 @@ def test_each_run_and_each_step_has_coins_of_its_own(keras):
     assert len({coins.tobytes() for coins in seen}) == 4
 
 
-def test_a_sum_of_no_terms_is_shaken_by_nothing(keras):
+def test_perturbation_without_amplitude_changes_nothing(keras):
     start = np.linspace(-1, 1, 64, dtype=np.float32)
     ends = []
     for perturbed in (True, False):

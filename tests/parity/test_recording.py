@@ -51,7 +51,7 @@ class Fake:
         self.stopped.set()
 
 
-def test_everybody_is_recorded_and_the_first_one_alone():
+def test_all_backends_are_recorded_after_the_first():
     fake = Fake()
     found = record_all(fake, NAMES, "jax", {"numpy": False}, ulp_perturbed=2, float64=True)
     assert fake.done[0] == "torch"
@@ -65,21 +65,21 @@ def test_everybody_is_recorded_and_the_first_one_alone():
     )
 
 
-def test_without_curves_nobody_is_nudged():
+def test_no_perturbed_runs_without_curves():
     found = record_all(Fake(), ("jax",), "jax", {})
     assert found.traces == {"jax": "jax"}
     assert (found.ulp_perturbed, found.injected, found.exact) == ([], None, {})
 
 
 @pytest.mark.parametrize(("tool", "most"), [(None, 2), ("/bin/nvidia-smi", 1)])
-def test_two_at_a_time_unless_there_is_a_gpu(monkeypatch, tool, most):
+def test_two_recordings_run_at_once_without_a_gpu(monkeypatch, tool, most):
     monkeypatch.setattr("shutil.which", lambda name: tool)
     fake = Fake()
     record_all(fake, NAMES, "jax", {"numpy": False}, float64=True)
     assert fake.most == most
 
 
-def test_a_witness_that_cannot_run_the_model_is_left_out_unless_it_was_asked_for():
+def test_failing_forward_only_backend_is_left_out_unless_requested():
     found = record_all(Fake(fails=["numpy"]), NAMES, "jax", {"numpy": False})
     assert "numpy" not in found.traces
     assert found.left_out == {"numpy": "cannot run this model (numpy failed)"}
@@ -87,7 +87,7 @@ def test_a_witness_that_cannot_run_the_model_is_left_out_unless_it_was_asked_for
         record_all(Fake(fails=["numpy"]), NAMES, "jax", {"numpy": True})
 
 
-def test_a_failure_ends_what_else_is_running():
+def test_failure_stops_the_other_recordings():
     fake = Fake(fails=["tensorflow"], slow=["jax"])
     begin = time.monotonic()
     with pytest.raises(WorkerError, match="tensorflow failed"):
@@ -96,7 +96,7 @@ def test_a_failure_ends_what_else_is_running():
     assert time.monotonic() - begin < 10
 
 
-def test_a_failure_is_told_before_those_that_began_earlier_are_done():
+def test_failure_is_reported_before_earlier_recordings_end():
     fake = Fake(fails=["tensorflow"], slow=["jax oracle"])
     begin = time.monotonic()
     with pytest.raises(WorkerError, match="tensorflow failed"):

@@ -21,7 +21,7 @@ def configured(keras):
     return make
 
 
-def test_a_model_of_keras_comes_back_compiled_on_any_backend(keras, configured):
+def test_config_of_a_keras_model_restores_it_compiled(keras, configured):
     stack = [keras.layers.Dense(4, activation="relu", kernel_regularizer="l2")]
     config = configured(stack, keras.optimizers.Adam(0.02, beta_1=0.8), keras.losses.Huber(0.2))
     assert "keras.src.backend" not in json.dumps(config)
@@ -31,7 +31,7 @@ def test_a_model_of_keras_comes_back_compiled_on_any_backend(keras, configured):
     assert np.isfinite(model.train_on_batch(np.ones((2, 4)), np.zeros((2, 4))))
 
 
-def test_what_is_not_keras_s_own_is_left_to_the_build_function(keras, configured):
+def test_custom_objects_need_the_build_function(keras, configured):
     class Mine(keras.layers.Dense):
         pass
 

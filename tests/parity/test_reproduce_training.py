@@ -84,7 +84,7 @@ def shown(python, backend, *scripts):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_sound_backend_is_off_by_rounding_on_every_stage(
+def test_script_reports_rounding_errors_for_a_correct_backend(
     repro_data_folder, pythons, tmp_path, backend
 ):
     start = weights(repro_data_folder / "dense1.npz")
@@ -110,7 +110,7 @@ def test_a_sound_backend_is_off_by_rounding_on_every_stage(
 
 
 @pytest.mark.parametrize(("backend", "size"), [("torch", 1.0), ("tensorflow", 0.0)])
-def test_a_doubled_gradient_in_a_layer_of_ones_own_is_shown(
+def test_script_reports_a_doubled_gradient_of_a_custom_layer(
     repro_data_folder, pythons, tmp_path, backend, size
 ):
     repro_data, script = repro_data_folder / "twice1.npz", tmp_path / "show.py"
@@ -123,7 +123,7 @@ def test_a_doubled_gradient_in_a_layer_of_ones_own_is_shown(
     assert error == pytest.approx(size, abs=1e-6)
 
 
-def test_a_model_that_draws_random_numbers_gets_no_script(repro_data_folder, tmp_path):
+def test_random_model_gets_no_script(repro_data_folder, tmp_path):
     script = tmp_path / "show.py"
     repro_data = repro_data_folder / "with_dropout1.npz"
     reason = write_training_script(script, divergence("gradient", 0), repro_data, 0.0)
@@ -131,7 +131,7 @@ def test_a_model_that_draws_random_numbers_gets_no_script(repro_data_folder, tmp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_model_is_kept_by_its_own_configuration_where_that_is_enough(repro_data_folder):
+def test_model_is_stored_by_its_config_if_possible(repro_data_folder):
     def kept(name):
         with np.load(repro_data_folder / name, allow_pickle=False) as file:
             return str(file["model"])

@@ -8,7 +8,7 @@ from ae_multi.parity.rounding_noise import perturb_training
 pytestmark = pytest.mark.backend
 
 
-def test_each_element_moves_by_rounding_of_itself_with_coins_of_run_and_step(keras):
+def test_each_element_is_perturbed_by_its_own_rounding(keras):
     gradient = np.array([0.0, *np.geomspace(1e-6, 1, 63)], np.float32)
     seen = []
     for run in (1, 2):
@@ -27,7 +27,7 @@ def test_each_element_moves_by_rounding_of_itself_with_coins_of_run_and_step(ker
     assert len({coins.tobytes() for coins in seen}) == 4
 
 
-def test_the_constants_of_adam_move_its_rate(keras):
+def test_learning_rate_is_perturbed_by_the_constants_of_adam(keras):
     rates = []
     for run in (1, 2):
         optimizer = keras.optimizers.Adam(1.0)

@@ -20,14 +20,14 @@ from ae_multi.parity.trace import Trace
 from tests.reference.traces import BITWISE, COMPARED, EXACT, trace, training
 
 
-def test_rounding_holds_on_every_stage(traces):
+def test_rounding_is_within_the_bound_on_every_stage(traces):
     stages = compare_traces(traces, trace(np.float64), [trace(np.float64)])
     assert [stage.name for stage in stages] == COMPARED
     assert all(stage.holds and stage.compared == 2 for stage in stages)
 
 
 @pytest.mark.parametrize("stage", [s for s in COMPARED if s not in BITWISE])
-def test_what_is_beyond_rounding_is_found_and_blamed(traces, stage):
+def test_error_beyond_rounding_is_attributed_to_its_backend(traces, stage):
     traces["jax"] = trace(np.float32, {stage: 1 + 1e-4})
     stages = compare_traces(traces, trace(np.float64), [trace(np.float64)])
     assert [stage.name for stage in stages if not stage.holds] == [stage]
@@ -39,7 +39,7 @@ def test_what_is_beyond_rounding_is_found_and_blamed(traces, stage):
 
 
 @pytest.mark.parametrize("stage", BITWISE)
-def test_where_bits_count_one_is_enough(traces, stage):
+def test_one_ulp_diverges_on_bitwise_stages(traces, stage):
     values = traces["jax"].stages[stage][1]["values"]
     values[3] = np.nextafter(values[3], np.float32(9))
     stages = compare_traces(traces, trace(np.float64), [trace(np.float64)])
@@ -47,7 +47,7 @@ def test_where_bits_count_one_is_enough(traces, stage):
 
 
 @pytest.mark.parametrize("diverging", ["torch", "jax", "tensorflow"])
-def test_where_bits_count_the_majority_is_right(traces, diverging):
+def test_majority_decides_on_bitwise_stages(traces, diverging):
     traces["tensorflow"] = trace(np.float32)
     values = traces[diverging].stages["start"][1]["values"]
     values[3] = np.nextafter(values[3], np.float32(9))
@@ -55,12 +55,12 @@ def test_where_bits_count_the_majority_is_right(traces, diverging):
     assert stages[0].divergences[0].diverging == (diverging,)
 
 
-def test_of_two_that_differ_in_bits_the_oracle_decides(traces):
+def test_reference_decides_between_two_backends_on_bitwise_stages(traces):
     traces["torch"].stages["start"][1]["values"][3] += 1
     assert compare_traces(traces, trace(np.float64), [])[0].divergences[0].diverging == ("torch",)
 
 
-def test_the_first_step_of_an_adam_may_be_off_by_its_bias_correction(traces):
+def test_adam_bound_includes_its_bias_correction(traces):
     oracle = trace(np.float64)
     oracle.about["optimizer_roundoff"] = 6e-5
     # The step is as large as 1e-2 of the weight, so the weight may be off by 6e-7 of itself.
@@ -76,7 +76,7 @@ def test_the_first_step_of_an_adam_may_be_off_by_its_bias_correction(traces):
     assert entry.source["jax"] == "optimizer"
 
 
-def test_a_nan_on_one_backend_parts(traces):
+def test_nan_on_one_backend_diverges(traces):
     traces["jax"].stages["losses"][0]["values"][0] = np.nan
     stages = compare_traces(traces, trace(np.float64), [trace(np.float64)])
     assert [stage.name for stage in stages if not stage.holds] == ["losses"]
@@ -102,13 +102,13 @@ def test_the_bound_is_the_largest_of_its_three_sources(traces):
 
 
 @pytest.mark.parametrize("what", ["model", "data", "seed"])
-def test_traces_of_different_things_are_refused(traces, what):
+def test_traces_of_different_runs_are_refused(traces, what):
     traces["jax"].about[what] = "other"
     with pytest.raises(InputError, match=f"one {what}.*from jax"):
         compare_traces(traces, trace(np.float64), [])
 
 
-def test_traces_that_hold_different_things_are_refused(traces):
+def test_traces_with_different_entries_are_refused(traces):
     del traces["jax"].stages["gradient"][1]
     with pytest.raises(InputError, match=r"same gradient.*1 entries from jax"):
         compare_traces(traces, trace(np.float64), [])
@@ -127,7 +127,7 @@ def test_a_trace_cut_off_before_its_last_step_is_refused(traces):
         compare_traces(traces, whole, [])
 
 
-def test_a_report_is_plain_values(traces):
+def test_report_is_json_serializable(traces):
     import json
 
     traces["jax"] = trace(np.float32, {"gradient": 1.01})
@@ -170,7 +170,7 @@ def test_an_error_may_be_measured_against_each_value():
     assert largest_error([1.0, 1e-9], [1.0, 0.0], 1.0, each=True)[0] == pytest.approx(1e-9 * 2**24)
 
 
-def test_a_gradient_that_is_all_rounding_is_measured_beside_the_others(traces):
+def test_zero_gradient_is_compared_with_the_largest_one(traces):
     """The exact gradient of the second weight is 0 but for float64's own rounding."""
     oracle = trace(np.float64)
     for found, tiny in ((oracle, 1e-17), (traces["jax"], 3e-9), (traces["torch"], -2e-9)):
@@ -185,7 +185,7 @@ def test_a_gradient_that_is_all_rounding_is_measured_beside_the_others(traces):
     assert stage.divergences[0].name == "key/bias"
 
 
-def test_in_float64_the_bound_is_that_of_float64(traces):
+def test_float64_stage_has_a_float64_bound(traces):
     oracle, perturbed = trace(np.float64), [trace(np.float64)]
     stage = compare_traces(traces, oracle, perturbed, exact={"torch": trace(np.float64)})[-1]
     assert stage.name == "float64"
@@ -198,7 +198,7 @@ def test_in_float64_the_bound_is_that_of_float64(traces):
     assert entry.diverging == ("torch",)
 
 
-def test_a_training_may_end_where_rounding_sends_it_and_no_farther(traces):
+def test_training_bound_is_the_prediction_interval(traces):
     ulp_perturbed = []
     for error in (0.0200, 0.0201, 0.0202, 0.0203, 0.0204):
         ulp_perturbed.append(Trace(traces["jax"].about, {"training": training(error)}))
@@ -218,7 +218,7 @@ def test_a_training_may_end_where_rounding_sends_it_and_no_farther(traces):
     assert prediction_interval([0.02, 0.02, 0.02])[1] == LEAST_SPREAD
 
 
-def test_a_plan_of_a_backend_is_named_where_it_differs(traces):
+def test_diverging_plan_is_named(traces):
     plans = {}
     for name, factor in (("jax scan", 1.0), ("jax step", 1.0), ("torch graph", 1 + 1e-3)):
         kept = trace(np.float32, {"one step": factor})
@@ -231,7 +231,7 @@ def test_a_plan_of_a_backend_is_named_where_it_differs(traces):
     assert all(stage.holds for stage in compare_traces(traces, trace(np.float64), [], plans=plans))
 
 
-def test_a_backend_that_only_runs_forward_is_compared_as_far_as_it_went(traces):
+def test_forward_only_backend_is_compared_in_forward_stages(traces):
     forward = trace(np.float32, {"forward": 1 + 1e-4})
     for stage in ("gradient", "one step", "losses", "epoch"):
         del forward.stages[stage]
@@ -277,7 +277,7 @@ def test_integers_are_compared_by_value_and_shown(traces):
         assert str(entry).endswith("torch has 16777217 where 16777216 is right")
 
 
-def test_another_type_of_numbers_is_named(traces):
+def test_other_dtype_is_reported(traces):
     found = traces["torch"].stages["start"][1]
     values = np.zeros(6, np.float32)
     traces["jax"].stages["start"][1]["values"] = values
@@ -289,7 +289,7 @@ def test_another_type_of_numbers_is_named(traces):
     assert "torch has numbers of type float16 where float32 is right" in str(entry)
 
 
-def test_a_relative_error_that_means_nothing_is_not_printed(traces):
+def test_huge_relative_error_is_not_printed(traces):
     traces["jax"] = trace(np.float32, {"gradient": 1e6})
     (entry,) = next(
         r for r in compare_traces(traces, trace(np.float64), []) if not r.holds
@@ -301,7 +301,7 @@ def test_a_relative_error_that_means_nothing_is_not_printed(traces):
     assert str(entry).endswith(f"where {value:.9g} is right")
 
 
-def test_a_value_that_is_zero_but_for_rounding_is_measured_by_its_terms(traces):
+def test_zero_value_is_compared_with_its_terms(traces):
     """The mean of what has been normalised; its terms are as large as 0.02."""
     oracle = trace(np.float64)
     for found, tiny in ((oracle, 1e-18), (traces["jax"], 3e-9), (traces["torch"], -2e-9)):
@@ -322,7 +322,7 @@ def test_a_value_that_is_zero_but_for_rounding_is_measured_by_its_terms(traces):
     assert "jax is off by 5.0e-02 of the size of its terms" in str(stage.divergences[0])
 
 
-def test_terms_that_cancel_leave_a_larger_error(traces):
+def test_bound_includes_cancellation(traces):
     oracle = trace(np.float64)
     largest = float(np.max(np.abs(EXACT["forward"][1])))
     oracle.stages["forward"][1]["scale"] = 1e3 * largest
@@ -331,7 +331,7 @@ def test_terms_that_cancel_leave_a_larger_error(traces):
     assert entry.source["jax"] == "cancellation"
 
 
-def test_what_plain_summation_is_off_by_is_allowed_there_and_behind(traces):
+def test_bound_includes_plain_summation_in_later_stages(traces):
     oracle = trace(np.float64)
     largest = float(np.max(np.abs(EXACT["training forward"][0])))
     oracle.stages["training forward"][0]["summation"] = 1e-4 * largest
@@ -343,7 +343,7 @@ def test_what_plain_summation_is_off_by_is_allowed_there_and_behind(traces):
     assert stages["forward"].entries[0].bound["jax"] < 1e-6
 
 
-def test_a_weight_that_does_not_move_is_measured_beside_the_largest_step(traces):
+def test_unchanged_weight_is_compared_with_the_largest_step(traces):
     oracle = trace(np.float64)
     for found, tiny in ((oracle, 1e-18), (traces["jax"], 3e-9), (traces["torch"], -2e-9)):
         for stage, value in (("start", 0.0), ("gradient", 1e-18), ("one step", tiny)):

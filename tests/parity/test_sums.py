@@ -15,7 +15,7 @@ def sums(keras):
 
 @pytest.mark.once
 @pytest.mark.parametrize("count", [100, 1000, 8192])
-def test_the_error_is_that_of_adding_one_term_after_another(sums, count):
+def test_error_covers_sequential_summation(sums, count):
     terms = np.random.default_rng(0).normal(size=(count, 3)) + np.array([0, 3, 30])
     error = sums.plain_sum_errors(terms)
     added = np.zeros(3, np.float32)
@@ -27,7 +27,7 @@ def test_the_error_is_that_of_adding_one_term_after_another(sums, count):
 
 
 @pytest.mark.once
-def test_of_equal_terms_it_grows_with_their_number_and_not_with_its_root(sums):
+def test_error_of_equal_terms_grows_linearly(sums):
     for value in (0.1, 1.7, 0.3333, 5.0):
         few, many = (
             sums.plain_sum_errors(np.full((n, 1), value))[0] / (n * value) for n in (2**8, 2**14)
@@ -51,7 +51,7 @@ def recorded(keras, model, x, y):
     ]
 
 
-def test_terms_are_those_that_the_gradients_are_sums_of(keras, sums):
+def test_recorded_terms_explain_gradients_and_means(keras, sums):
     """Behind an average each place of a sample has the same derivative; here all have one sign."""
     numbers = np.random.default_rng(0)
     x = numbers.random((16, 8, 8, 2)).astype("float32")
@@ -85,7 +85,7 @@ def test_terms_are_those_that_the_gradients_are_sums_of(keras, sums):
     assert np.max(abs(layer["conv"]["values"])) <= 1 < layer["conv"]["scale"]
 
 
-def test_layers_are_as_before_when_their_terms_are_measured(keras, sums):
+def test_layers_are_unchanged_after_recording_terms(keras, sums):
     """Also where one layer is called twice, and where an activation is a layer."""
     layers = keras.layers
     x = np.random.default_rng(0).random((16, 5, 5, 2)).astype("float32")

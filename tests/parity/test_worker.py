@@ -32,9 +32,7 @@ print(len(list(Path("programs").glob("jit_train_step*-cache"))))
 """
 
 
-def test_little_in_float64_is_compiled_soon_and_what_is_shaken_is_no_other_program(
-    backend, fresh_python
-):
+def test_perturbed_runs_share_one_program(backend, fresh_python):
     if backend != "jax":
         pytest.skip("JAX alone compiles what Keras trains by")
     done = fresh_python(CODE, KERAS_BACKEND=backend, JAX_COMPILATION_CACHE_DIR=None)

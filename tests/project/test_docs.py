@@ -32,7 +32,7 @@ SESSIONS = [
 ]
 
 
-def test_every_page_with_code_is_run():
+def test_every_page_with_code_is_tested():
     assert {page for page in pages() if blocks(page)} == ELSEWHERE | HERE
 
 
@@ -71,7 +71,7 @@ def test_commands_named_in_sentences_exist(page):
 
 
 @pytest.mark.parametrize("page", [*pages(), "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"])
-def test_links_lead_somewhere(page):
+def test_links_have_targets(page):
     folder = (ROOT / page).parent
     for target, heading in re.findall(r"\]\(([^()#\s]*)#?([^()\s]*)\)", prose(ROOT / page)):
         if not target.startswith("https://"):
@@ -102,7 +102,7 @@ def models(tmp_path_factory):
 
 @pytest.mark.backend
 @pytest.mark.once
-def test_a_model_of_the_readers_own_beats_pca(models):
+def test_custom_model_of_the_models_page_beats_pca(models):
     lines = models[1]
     # "better than PCA-12", as a comment says.
     assert float(lines[1][-8:]) < float(lines[2][-8:])
@@ -114,7 +114,7 @@ def test_a_model_of_the_readers_own_beats_pca(models):
 @pytest.mark.parametrize(
     ("name", "cls"), [("simple", "SimpleAutoencoder"), ("deep", "DeepAutoencoder")]
 )
-def test_the_printed_models_are_the_packages(models, name, cls, digits):
+def test_printed_models_equal_those_of_the_package(models, name, cls, digits):
     import ae_multi
 
     printed = models[0][name].predict(digits.x_test, verbose=0)
@@ -125,7 +125,7 @@ def test_the_printed_models_are_the_packages(models, name, cls, digits):
 
 @pytest.mark.backend
 @pytest.mark.once
-def test_the_estimators_do_what_they_say(tmp_path):
+def test_estimators_page_gives_the_stated_results(tmp_path):
     names, sample = run_page("docs/estimators.md", tmp_path), load_data("mnist-sample")
     assert names["codes"].shape == (1000, 9)
     clean, is_zero = sample.x_test, sample.y_test == 0
@@ -144,13 +144,13 @@ def test_the_estimators_do_what_they_say(tmp_path):
 
 @pytest.mark.backend
 @pytest.mark.once
-def test_a_layer_of_the_page_about_files_is_registered(tmp_path, keras):
+def test_files_page_registers_a_layer(tmp_path, keras):
     twice = run_page("docs/files.md", tmp_path)["Twice"]
     assert keras.saving.get_registered_object("mine>Twice") is twice
 
 
 @pytest.mark.backend
-def test_a_training_of_the_page_about_checkpoints_resumes(tmp_path, capsys):
+def test_checkpoints_page_resumes(tmp_path, capsys):
     first, second = (run_page("docs/checkpoints.md", tmp_path)["model"] for _ in range(2))
     shown = capsys.readouterr().out
     assert "after epoch 60, from digits/" in shown
@@ -160,7 +160,7 @@ def test_a_training_of_the_page_about_checkpoints_resumes(tmp_path, capsys):
 
 
 @pytest.mark.backend
-def test_files_of_the_page_about_exports_give_the_detectors_labels(tmp_path):
+def test_export_page_gives_the_labels_of_the_detector(tmp_path):
     # It starts a process, of which JAX warns.
     sys.modules.setdefault("openvino_telemetry", None)
     checked = []
@@ -176,7 +176,7 @@ def test_files_of_the_page_about_exports_give_the_detectors_labels(tmp_path):
     assert checked
 
 
-def test_the_recorded_comparison_is_the_printed_one():
+def test_compare_page_contains_the_recorded_comparison():
     recorded = json.loads((RESULTS / "compare-cpu.json").read_text())
     (printed,) = blocks("docs/compare.md", "text")
     lines = printed.splitlines()
@@ -202,7 +202,7 @@ def test_the_recorded_comparison_is_the_printed_one():
         assert line.endswith(found["verdict"].upper())
 
 
-def test_the_recorded_speeds_are_the_printed_ones():
+def test_results_page_contains_the_recorded_speeds():
     page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
     recorded = json.loads((RESULTS / "throughput-cpu.json").read_text())
     for result in recorded["results"]:
@@ -218,14 +218,14 @@ def test_the_recorded_speeds_are_the_printed_ones():
         assert f"| {peer['model']} | {name} {peer['version']} | {rate:,.0f} |" in page
 
 
-def test_the_documents_tables_say_what_was_recorded():
+def test_tables_of_documents_are_up_to_date():
     from benchmarks.documents import documents
 
     for path, text in documents().items():
         assert path.read_text() == text, f"python -m benchmarks.documents writes {path.name} anew"
 
 
-def test_a_table_is_filled_and_nothing_else_changes():
+def test_filling_a_table_changes_nothing_else():
     from benchmarks.documents import filled
 
     text = "a\n\n| x | y |\n| --- | --- |\n| 1 | 2 |\n| 3 | 4 |\n\n| z |\n| --- |\n| 5 |\n"

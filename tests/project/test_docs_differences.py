@@ -13,14 +13,14 @@ PRELUDE = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)[1]
 SECTIONS = re.findall(r"^### (.*?)\n.*?```python\n(.*?)```\n\n```text\n(.*?)```", PAGE, re.M | re.S)
 
 
-def test_every_piece_of_code_is_run():
+def test_every_code_block_is_tested():
     assert len(SECTIONS) + 1 == PAGE.count("```python")
 
 
 @pytest.mark.backend
 @pytest.mark.filterwarnings("ignore")  # what Keras warns of is no matter here
 @pytest.mark.parametrize(("title", "code", "printed"), SECTIONS, ids=[s[0] for s in SECTIONS])
-def test_it_prints_what_it_says(title, code, printed, backend, capsys):
+def test_code_prints_the_documented_values(title, code, printed, backend, capsys):
     names = {}
     exec(compile(PRELUDE + code, "differences.md", "exec"), names)
     lines = [ast.literal_eval(line) for line in capsys.readouterr().out.splitlines()]

@@ -22,7 +22,7 @@ def names(tmp_path_factory):
     return run_page("docs/moving.md", tmp_path_factory.mktemp("moving"))
 
 
-def test_weights_go_out_and_come_back(names):
+def test_weights_round_trip(names):
     images, expected = names["images"], names["expected"]
     for name in ("copy", "same"):
         np.testing.assert_allclose(names[name].reconstruct(images), expected, rtol=0, atol=1e-6)
@@ -32,7 +32,7 @@ def test_weights_go_out_and_come_back(names):
 
 
 @pytest.mark.skipif(not installed("torch"), reason="PyTorch is not installed")
-def test_pytorch_does_what_it_says(names):
+def test_pytorch_code_gives_the_documented_results(names):
     images = names["images"]
     np.testing.assert_allclose(names["restored"].numpy(), names["expected"], rtol=0, atol=1e-6)
     assert names["codes"].shape == (5, 9)
@@ -42,7 +42,7 @@ def test_pytorch_does_what_it_says(names):
 
 
 @pytest.mark.skipif(not installed("jax"), reason="JAX is not installed")
-def test_jax_does_what_it_says(names):
+def test_jax_code_gives_the_documented_results(names):
     images = names["images"]
     np.testing.assert_allclose(names["restored"], names["expected"], rtol=0, atol=1e-6)
     assert names["kernel"].shape == (18, 9)
@@ -50,7 +50,7 @@ def test_jax_does_what_it_says(names):
     assert ((found - images) ** 2).mean() < ((names["expected"] - images) ** 2).mean()
 
 
-def test_what_can_be_moved_is_what_the_code_knows():
+def test_documented_layers_are_the_supported_ones():
     from ae_multi._keras import keras
     from ae_multi.interop import layers
 

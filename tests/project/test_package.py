@@ -125,14 +125,14 @@ def seconds(*command):
     return best
 
 
-def test_import_and_help_come_at_once():
+def test_import_and_help_are_fast():
     bare = seconds("-c", "pass")
     assert seconds("-c", "import ae_multi") - bare < 0.1
     assert seconds("-m", "ae_multi", "--help") < 0.3
 
 
 @pytest.mark.backend
-def test_public_names_are_there():
+def test_public_names_exist():
     for name in ae_multi.__all__:
         assert getattr(ae_multi, name) is not None
     assert set(dir(ae_multi)) == set(ae_multi.__all__)

@@ -30,7 +30,7 @@ def sample():
 
 @pytest.mark.backend
 @pytest.mark.once
-def test_the_model_beats_pca_by_what_is_printed(shown, sample):
+def test_quickstart_prints_the_documented_errors(shown, sample):
     names, lines = shown
     printed = blocks("README.md", "text")[0].splitlines()
     assert lines[0] == printed[0]
@@ -42,7 +42,7 @@ def test_the_model_beats_pca_by_what_is_printed(shown, sample):
 
 @pytest.mark.backend
 @pytest.mark.once
-def test_the_estimators_do_what_they_say(shown, sample):
+def test_estimators_give_the_documented_results(shown, sample):
     names, is_zero = shown[0], sample.y_test == 0
     assert names["codes"].shape == (1000, 9)
     normal = names["labels"] == 1
@@ -57,14 +57,14 @@ def test_the_first_screen_has_the_two_commands():
     assert "python -m pip install nox && nox -s tests" in (ROOT / ".ci" / "run").read_text()
 
 
-def test_it_is_short_and_fits_a_terminal():
+def test_readme_is_short_and_fits_a_terminal():
     assert len(README.splitlines()) <= 150
     shown = re.findall(r"^```\w+\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     tables = re.findall(r"^\|.*\|$", README, re.MULTILINE)
     assert max(len(line) for text in [*shown, *tables] for line in text.splitlines()) <= 100
 
 
-def test_the_recorded_speeds_are_the_printed_ones():
+def test_readme_contains_the_recorded_speeds():
     recorded = json.loads((ROOT / "benchmarks" / "results" / "throughput-cpu.json").read_text())
     assert len(recorded["results"]) == 9
     for result in recorded["results"]:

@@ -42,7 +42,7 @@ def test_distributions_are_those_of_keras(keras, name, shape):
     assert stats.ks_2samp(ours.ravel(), theirs.ravel()).pvalue > 0.001
 
 
-def test_no_backend_generator_is_asked(keras, monkeypatch):
+def test_no_framework_generator_is_used(keras, monkeypatch):
     import ae_multi
 
     def refuse(*args, **kwargs):
@@ -70,14 +70,14 @@ def test_constants_are_left_to_keras(keras):
     np.testing.assert_array_equal(drawn(keras, "zeros"), 0)
 
 
-def test_seed_and_name_tell_weights_apart(keras):
+def test_seed_and_name_determine_the_weights(keras):
     a = drawn(keras, "glorot_uniform")
     np.testing.assert_array_equal(a, drawn(keras, "glorot_uniform"))
     assert (a != drawn(keras, "glorot_uniform", seed=1)).mean() > 0.99
     assert (a != drawn(keras, "glorot_uniform", name="v")).mean() > 0.99
 
 
-def test_a_layer_with_it_is_saved_and_loaded(keras):
+def test_seeded_initializer_is_serialized(keras):
     from ae_multi.randomness import Seeded
 
     layer = keras.layers.Dense(3, kernel_initializer=Seeded("he_normal", 4, "here"))
@@ -87,7 +87,7 @@ def test_a_layer_with_it_is_saved_and_loaded(keras):
     np.testing.assert_array_equal(layer.get_weights()[0], again.get_weights()[0])
 
 
-def test_an_initializer_of_the_users_own_draws_from_the_seed(keras):
+def test_custom_initializer_draws_from_the_seed(keras):
     class Shifted(keras.initializers.Initializer):
         def __call__(self, shape, dtype=None):
             half = keras.random.uniform(shape, 1.0, 3.0, dtype=dtype, seed=4)
@@ -105,7 +105,7 @@ def test_an_initializer_of_the_users_own_draws_from_the_seed(keras):
     assert np.std(drawn(keras, Doubled(stddev=0.5))) == pytest.approx(1, rel=0.02)
 
 
-def test_numbers_from_elsewhere_are_refused(keras):
+def test_initializers_with_other_generators_are_refused(keras):
     from ae_multi.errors import InputError
 
     class Odd(keras.initializers.Initializer):

@@ -14,7 +14,7 @@ def array(keras, tensor):
 
 
 @pytest.mark.parametrize(("seed", "step"), [(0, 0), (0, 1), (12345678901, 7), (3, 2**31 - 1)])
-def test_bits_equal_plain_integers(keras, seed, step):
+def test_bits_equal_the_integer_reference(keras, seed, step):
     from ae_multi.randomness import noise
 
     expected = np.array(counter_hash.bits(35, seed, step, "noise"), np.uint32)
@@ -79,7 +79,7 @@ def test_dropout_drops_its_share_and_keeps_the_mean(keras):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
-def test_masks_salt_and_pepper_lie_where_plain_integers_say(keras, dtype):
+def test_masks_and_salt_and_pepper_equal_the_integer_reference(keras, dtype):
     from ae_multi.randomness import MaskingNoise, SaltAndPepper
 
     x = np.random.default_rng(0).random((50, 40)).astype(dtype)
@@ -100,7 +100,7 @@ def test_masks_salt_and_pepper_lie_where_plain_integers_say(keras, dtype):
         np.testing.assert_array_equal(array(keras, each(x, training=False)), x)
 
 
-def test_each_training_call_has_numbers_of_its_own_and_a_rerun_the_same(keras):
+def test_each_training_call_draws_new_reproducible_numbers(keras):
     from ae_multi.randomness import GaussianNoise, noise
 
     x = np.zeros((20, 30), np.float32)
@@ -113,7 +113,7 @@ def test_each_training_call_has_numbers_of_its_own_and_a_rerun_the_same(keras):
         np.testing.assert_array_equal(call, array(keras, expected))
 
 
-def test_noise_moves_on_inside_a_compiled_training(keras):
+def test_noise_advances_inside_a_compiled_training(keras):
     from ae_multi.randomness import Dropout
 
     layer = Dropout(0.25, seed=3)
@@ -163,7 +163,7 @@ def test_bad_arguments_are_refused(keras):
             GaussianNoise(stddev)
 
 
-def test_a_layer_may_draw_while_its_batch_has_no_size_yet(keras):
+def test_layer_may_draw_with_an_unknown_batch_size(keras):
     from ae_multi.randomness import noise
 
     class Drawing(keras.layers.Layer):

@@ -22,7 +22,7 @@ def test_streams_never_change():
     np.testing.assert_array_equal(uniform(0, "weights/code", (3,)), np.float32(UNIFORMS))
 
 
-def test_each_argument_makes_a_stream_of_its_own():
+def test_each_argument_gives_another_stream():
     streams = [
         stream(seed, purpose, step).random_raw(1000)
         for seed in (0, 1, 2**64 - 1)
@@ -73,19 +73,19 @@ def test_a_permutation_sorts_the_stream(samples):
 
 
 @pytest.mark.parametrize("shift", [0, 10, 18, 30])
-def test_numbers_that_are_close_or_equal_are_sorted_as_well(shift):
+def test_close_and_equal_numbers_are_sorted_stably(shift):
     numbers = np.random.default_rng(0).integers(0, 50, 200).astype(np.uint64) << np.uint64(shift)
     numbers[::3] += np.uint64(2**60)
     np.testing.assert_array_equal(_places_in_order(numbers), np.argsort(numbers, kind="stable"))
 
 
-def test_permutations_are_fair():
+def test_permutations_are_uniform():
     firsts = [permutation(seed, 0, 5)[0] for seed in range(5000)]
     assert stats.chisquare(np.bincount(firsts)).pvalue > 0.01
 
 
 @pytest.mark.parametrize("seed", [-1, 2**64, 1.5, "0", None, True])
-def test_a_seed_that_is_none_is_refused(seed):
+def test_invalid_seed_is_refused(seed):
     with pytest.raises(InputError, match=r"0 to 2\*\*64 - 1"):
         check_seed(seed)
 

@@ -36,7 +36,7 @@ def build(keras):
     )
 
 
-def test_redraw_gives_any_model_the_start_of_a_seed(keras):
+def test_redraw_initializes_any_model_from_a_seed(keras):
     from ae_multi.randomness import redraw
 
     first, second = build(keras), build(keras)
@@ -121,7 +121,7 @@ WITH_WEIGHTS = (
 DIGEST = "fe743e79c98ed973914173ba0d5396701f578bb8077113f304ec6d8ed72f1230"
 
 
-def test_every_layer_of_keras_starts_from_the_seed_alike_on_every_backend(keras):
+def test_every_keras_layer_has_the_same_weights_on_each_backend(keras):
     from ae_multi.randomness import redraw
     from tests.robustness.sweep.branch import build as model_of
     from tests.robustness.sweep.catalogue import DRAWS, Draw
@@ -139,7 +139,7 @@ def test_every_layer_of_keras_starts_from_the_seed_alike_on_every_backend(keras)
     assert digest.hexdigest() == DIGEST
 
 
-def test_no_layer_of_keras_with_weights_is_left_out(keras):
+def test_every_keras_layer_with_weights_is_tested(keras):
     from tests.robustness.sweep.catalogue import DRAWS, EXCEPTIONS
     from tests.robustness.sweep.families import preprocessing
 
@@ -150,7 +150,7 @@ def test_no_layer_of_keras_with_weights_is_left_out(keras):
     assert not set(WITH_WEIGHTS) & set(EXCEPTIONS)
 
 
-def test_the_seed_starts_an_autoencoder_of_recurrent_layers(keras):
+def test_seed_initializes_recurrent_autoencoders(keras):
     import ae_multi
 
     def model():
@@ -190,7 +190,7 @@ def test_a_random_bias_beside_the_forget_bias_is_drawn(keras):
     assert not np.intersect1d(biases(0)[:4], biases(1)).size
 
 
-def test_an_autoencoder_as_an_encoder_is_drawn_once(keras):
+def test_nested_autoencoder_is_initialized_once(keras):
     import ae_multi
 
     def model():

@@ -38,7 +38,7 @@ def test_a_terminal_gets_a_bar_for_each_backend():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_progress_shows_names_as_they_are(name, terminal):
+def test_progress_shows_names_literally(name, terminal):
     with JobProgress(terminal) as progress:
         progress.update("job", f"reading {name}", 1, 2)
         progress.say(name, "yellow")
@@ -58,7 +58,7 @@ def wait_for(text, stream):
         time.sleep(0.01)
 
 
-def test_a_log_gets_a_line_now_and_then_with_the_time_left(quick_lines):
+def test_log_gets_periodic_lines_with_the_time_left(quick_lines):
     console = PlainConsole(file=io.StringIO(), width=100)
     with JobProgress(console) as progress:
         wait_for("", console.file)
@@ -107,7 +107,7 @@ def test_a_backend_that_has_ended_is_not_reported_again(quick_lines):
         assert console.file.getvalue().count("done") == before.count("done")
 
 
-def test_the_clock_runs_until_a_job_is_done(terminal):
+def test_clock_runs_until_the_job_ends(terminal):
     with JobProgress(terminal) as progress:
         progress.update("train", "measuring", 4, 4)
         (task,) = progress._bars.tasks

@@ -17,7 +17,7 @@ def printed(comparison, width=132):
     return console.file.getvalue()
 
 
-def test_the_tables_say_everything(comparison):
+def test_tables_contain_all_results(comparison):
     text = printed(comparison)
     for word in (
         *(
@@ -38,12 +38,12 @@ def test_the_tables_say_everything(comparison):
     assert "DIFFER" not in text
 
 
-def test_a_wide_table_folds_nothing(comparison):
+def test_wide_table_is_not_folded(comparison):
     lines = printed(comparison).splitlines()
     assert sum("cpu (2 threads)" in line for line in lines) == 4
 
 
-def test_what_parts_and_what_is_poor_is_called_so(comparison):
+def test_differences_and_notes_are_printed(comparison):
     comparison.agreement["deep"].update(verdict="differ", reasons=["the initial weights differ"])
     comparison.results[0]["notes"] = ["worse than PCA with 9 components"]
     text = printed(comparison)
@@ -54,7 +54,7 @@ def test_what_parts_and_what_is_poor_is_called_so(comparison):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_names_are_printed_as_they_are(name, terminal):
+def test_names_are_printed_literally(name, terminal):
     table = plain_table(f"Parity of {name}")
     table.add_column(name)
     table.add_row(name)
@@ -63,7 +63,7 @@ def test_names_are_printed_as_they_are(name, terminal):
     assert terminal.file.getvalue().count(name) == 4
 
 
-def test_rich_still_has_its_markup():
+def test_rich_still_interprets_markup():
     # Where this fails, `PlainConsole` has become needless.
     console = Console(file=io.StringIO(), width=40)
     table = Table("p[bar].csv")

@@ -12,7 +12,7 @@ MOMENTS = 8
 
 @pytest.mark.backend
 @pytest.mark.once
-def test_nothing_is_lost_but_time(backend):
+def test_killed_trainings_resume_bit_identically(backend):
     job = {
         "run": "tests.robustness.crash_recovery.cases:run",
         "seed": 0,
@@ -28,7 +28,7 @@ def test_nothing_is_lost_but_time(backend):
 
 
 @pytest.mark.across
-def test_what_one_backend_began_another_goes_on_with(pythons, tmp_path):
+def test_checkpoint_of_one_backend_resumes_on_another(pythons, tmp_path):
     apart = compare(pythons, tmp_path)
     assert len(apart) == 6
     # Backends do differ by rounding, or else this would have compared one with itself.

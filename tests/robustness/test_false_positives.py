@@ -11,7 +11,7 @@ from tests.robustness.false_positives.cases import CASES, SAMPLES
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_data_are_a_function_of_the_seed(name):
+def test_data_are_determined_by_the_seed(name):
     case = CASES[name]
     xs, ys = case.data(1)
     assert [x.shape for x in xs] == [(SAMPLES, *shape) for shape in case.shapes]
@@ -63,7 +63,7 @@ def test_usage_errors_end_with_2(capsys, arguments, message):
     assert message in capsys.readouterr().err
 
 
-def test_the_table_of_comparisons_says_what_ran_and_what_was_said():
+def test_table_of_comparisons_shows_conditions_and_verdict():
     found = {"first_losses_difference": 1e-7, "first_losses_bound": 2e-6, "verdict": "differ"}
     found |= {"test_mse_difference": 3e-5, "test_mse_bound": 1.2e-5}
     run = {"model": "simple", "seed": 2, "instructions": "SSE4", "threads": 1, **found}
@@ -85,7 +85,7 @@ def test_usage_errors_of_comparisons_end_with_2(capsys, arguments, message):
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="not on this system")
-def test_conditions_of_a_run_end_with_it():
+def test_environment_of_a_run_is_restored():
     before, allowed = dict(os.environ), len(os.sched_getaffinity(0))
     with comparisons._environment(comparisons.OLDER, 1):
         assert os.environ["ATEN_CPU_CAPABILITY"] == "default"

@@ -27,7 +27,7 @@ def injector(pythons, tmp_path_factory):
 
 
 @pytest.mark.across
-def test_without_a_fault_every_stage_holds(injector):
+def test_no_stage_diverges_without_a_fault(injector):
     stages = injector.compare_without_fault()
     assert [str(entry) for stage in stages for entry in stage.divergences] == []
     assert all(stage.compared for stage in stages)
@@ -35,7 +35,7 @@ def test_without_a_fault_every_stage_holds(injector):
 
 @pytest.mark.across
 @pytest.mark.parametrize(("name", "backend"), CHOSEN)
-def test_a_fault_is_caught_where_it_is(injector, name, backend):
+def test_fault_is_caught_at_its_stage(injector, name, backend):
     verdict = injector.inject(name, backend)
     assert verdict.caught, str(verdict)
 
@@ -45,7 +45,7 @@ FOUND = InjectionResult(
 )
 
 
-def test_caught_means_found_at_its_stage_by_its_name_on_its_backend_alone():
+def test_caught_requires_stage_name_and_backend():
     assert FOUND.caught
     assert replace(FOUND, found_place="hidden/kernel").caught
     for change in (
@@ -58,7 +58,7 @@ def test_caught_means_found_at_its_stage_by_its_name_on_its_backend_alone():
         assert not replace(FOUND, **change).caught
 
 
-def test_the_table_tells_what_was_missed():
+def test_table_shows_missed_faults():
     table = faults_table([FOUND, replace(FOUND, found_stage="losses", diverging=())])
     cells = [[str(cell) for cell in column.cells] for column in table.columns]
     assert [column[0] for column in cells] == [

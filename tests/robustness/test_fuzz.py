@@ -51,7 +51,7 @@ def injected(tmp_path_factory):
         ("sound again", "valid", ""),
     ],
 )
-def test_a_planted_fault_is_found(injected, tmp_path, loader, outcome, detail):
+def test_injected_fault_is_found(injected, tmp_path, loader, outcome, detail):
     if loader == "asks for memory" and sys.platform != "linux":
         pytest.skip("addresses are limited on Linux alone")
     (tmp_path / "file").write_bytes(b"content")
@@ -59,7 +59,7 @@ def test_a_planted_fault_is_found(injected, tmp_path, loader, outcome, detail):
     assert (found["outcome"], detail in found["detail"]) == (outcome, True), found
 
 
-def test_the_same_number_gives_the_same_file(tmp_path):
+def test_file_is_determined_by_its_number(tmp_path):
     seeds = tmp_path / "seeds"
     for name in ("idx", "npz", "plans"):
         (seeds / name).mkdir(parents=True)
@@ -79,13 +79,13 @@ def test_every_loader_gets_its_share():
 
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.integers(0, 2**64), st.binary(max_size=200), st.binary(max_size=50))
-def test_anything_can_be_changed(seed, content, other):
+def test_any_content_can_be_mutated(seed, content, other):
     done, changed = mutate(random.Random(seed), content, other)
     assert isinstance(done, str)
     assert isinstance(changed, bytes)
 
 
-def test_a_loader_of_another_name_is_refused(capsys):
+def test_unknown_loader_is_refused(capsys):
     assert main(["--loaders", "nonsense"]) == 2
     assert "Expected --loaders among models" in capsys.readouterr().err
 
@@ -105,7 +105,7 @@ def process(tmp_path_factory):
 @pytest.mark.backend
 @pytest.mark.once
 @pytest.mark.parametrize("loader", LOADERS)
-def test_no_file_does_more_than_load_or_be_refused(process, loader, tmp_path):
+def test_files_load_or_are_refused(process, loader, tmp_path):
     process, seeds = process
 
     @settings(max_examples=25, deadline=None, derandomize=True, database=None)
@@ -122,7 +122,7 @@ def test_no_file_does_more_than_load_or_be_refused(process, loader, tmp_path):
     check()
 
 
-def test_the_recorded_counts_are_the_printed_ones():
+def test_files_page_contains_the_recorded_counts():
     words = (ROOT / "docs" / "files.md").read_text()
     names = ("fuzz", "fuzz-tensorflow", "fuzz-jax")
     runs = [

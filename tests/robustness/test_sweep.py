@@ -21,7 +21,7 @@ def test_every_public_layer_is_covered_or_excepted(keras):
     assert len(dealt_with) == len(DRAWS) + len(EXCEPTIONS), "a layer is dealt with twice"
 
 
-def test_configurations_are_of_their_seed_and_round():
+def test_configurations_follow_seed_and_round():
     first = configurations(0, 0)
     assert first == configurations(0, 0)
     assert len(first) > len(DRAWS)
@@ -32,7 +32,7 @@ def test_configurations_are_of_their_seed_and_round():
 
 
 @pytest.mark.across
-def test_what_differs_is_found_and_named_and_the_rest_left_be(pythons, tmp_path):
+def test_differing_layers_are_found_and_others_are_not(pythons, tmp_path):
     chosen = [
         Configuration("Dense", {"units": 3}, [Numbers((5,))]),
         Configuration("UpSampling2D", {"interpolation": "bicubic"}, [Numbers((5, 4, 2))]),
@@ -59,7 +59,7 @@ FAULTS = {
 
 
 @pytest.mark.across
-def test_faults_in_one_backend_are_found_in_their_layers_alone(pythons, tmp_path):
+def test_injected_faults_are_found_in_their_layers_only(pythons, tmp_path):
     code = "".join(
         f"real_{layer} = keras.layers.{layer}.call\n"
         f"def call(self, inputs, real=real_{layer}):\n"

@@ -30,12 +30,12 @@ def child(tmp_path):
 
 
 @pytest.mark.parametrize("python", ["/nowhere/python", "/"])
-def test_an_interpreter_that_cannot_be_run_is_told(python):
+def test_missing_interpreter_is_refused(python):
     with pytest.raises(InputError, match=f"interpreter that can be run. Received: {python} "):
         list(run(python, "jax", {}))
 
 
-def test_events_come_as_they_are_sent(child):
+def test_events_are_yielded_as_sent(child):
     python = child(
         "import json, os, sys; job = json.loads(sys.stdin.readline())\n"
         "print(json.dumps({'event': 'a', 'job': job, 'backend': os.environ['KERAS_BACKEND']}))\n"
@@ -44,19 +44,19 @@ def test_events_come_as_they_are_sent(child):
     assert list(run(python, "jax", {"x": 1})) == [{"event": "a", "job": {"x": 1}, "backend": "jax"}]
 
 
-def test_a_crash_is_told_with_its_last_words(child):
+def test_crash_is_reported_with_its_stderr(child):
     python = child("import sys; print('the cause', file=sys.stderr); sys.exit(7)")
     with pytest.raises(WorkerError, match=r"jax process ended with status 7[\s\S]*the cause"):
         list(run(python, "jax", {}))
 
 
-def test_a_child_killed_from_outside_is_told(child):
+def test_killed_child_is_reported(child):
     python = child("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     with pytest.raises(WorkerError, match="status -9"):
         list(run(python, "jax", {}))
 
 
-def test_errors_of_the_child_are_raised_here(child):
+def test_errors_of_the_child_are_raised(child):
     python = child(
         'print(\'{"event": "error", "kind": "BackendError", "message": "no jax"}\', flush=True)'
     )
@@ -65,20 +65,20 @@ def test_errors_of_the_child_are_raised_here(child):
 
 
 @pytest.mark.backend
-def test_a_child_begins_without_what_no_job_needs_and_can_still_have_it(backend):
+def test_child_starts_without_unneeded_imports(backend):
     (start,) = run(sys.executable, backend, {"run": "tests.reference.start:tell"})
     assert start["backend"] == backend
     assert start["imported"] == []
     assert start["found"] == ["matplotlib", "pandas", "sklearn"]
 
 
-def test_a_child_starts_no_children(child, monkeypatch):
+def test_child_cannot_start_children(child, monkeypatch):
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", SimpleNamespace(name=CHILD))
     with pytest.raises(InputError, match="starts a comparison as it is imported"):
         list(run(child("raise SystemExit(3)"), "jax", {}))
 
 
-def test_an_environment_without_the_package_is_told(tmp_path):
+def test_environment_without_the_package_is_reported(tmp_path):
     bare = tmp_path / "python"
     bare.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S -E "$@"\n')
     bare.chmod(0o755)
@@ -153,7 +153,7 @@ def test_a_child_never_outlives_its_parent(child, how):
     assert gone(pid)
 
 
-def test_a_child_ignores_ctrl_c_and_leaves_it_to_its_parent(child):
+def test_child_ignores_ctrl_c(child):
     python = child(BUSY)
     events = run(python, "numpy", {"run": "busy:busy"})
     pid = next(events)["pid"]

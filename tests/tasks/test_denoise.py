@@ -8,7 +8,7 @@ from tests.reference.tasks import QUICK, check_picture, run_task
 pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 
-def test_quality_by_hand():
+def test_psnr_and_ssim_of_images():
     from ae_multi.tasks.denoise import _quality
 
     clean = np.zeros((2, 12, 12, 1), np.float32)
@@ -21,7 +21,7 @@ def test_quality_by_hand():
     assert similar < 0.5
 
 
-def test_denoise(tmp_path, capsys, digits):
+def test_denoise_reports_psnr_and_ssim_beside_baselines(tmp_path, capsys, digits):
     from ae_multi.tasks.denoise import with_noise
 
     text, found, picture = run_task(tmp_path, capsys, "denoise", *QUICK, "--epochs", 15)

@@ -11,7 +11,7 @@ from tests.reference.tasks import QUICK, check_picture, run_task
 pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 
-def test_detect(tmp_path, capsys, digits):
+def test_detect_reports_auroc_beside_pca(tmp_path, capsys, digits):
     text, found, picture = run_task(
         tmp_path, capsys, "detect", "--data", "digits", "--normal", 0, "--epochs", 60
     )
@@ -32,7 +32,7 @@ def test_detect(tmp_path, capsys, digits):
     assert "Received: 12." in capsys.readouterr().err
 
 
-def test_detect_the_only_strange_class(tmp_path, capsys, digits):
+def test_detect_one_class_as_anomalous(tmp_path, capsys, digits):
     text, found, picture = run_task(
         tmp_path, capsys, "detect", "--data", "digits", "--strange", 0, "--epochs", 40
     )
@@ -52,7 +52,7 @@ def test_a_table_has_no_classes(name, tmp_path, capsys):
     assert f"no --{name} with a table" in capsys.readouterr().err
 
 
-def test_detect_in_a_table_of_ones_own(tmp_path, capsys):
+def test_detect_in_a_table(tmp_path, capsys):
     """Two columns that go together, and rows in which they do not."""
     rng = np.random.default_rng(0)
     a = rng.normal(size=200)
@@ -71,13 +71,13 @@ def test_detect_in_a_table_of_ones_own(tmp_path, capsys):
     assert found["results"]["autoencoder"]["AUROC"] > 0.5
 
 
-def test_a_table_needs_both_kinds(tmp_path, capsys):
+def test_table_needs_normal_and_anomalous_rows(tmp_path, capsys):
     path = write_csv(tmp_path / "t.csv", ["a", "y"], [[1, 0], [2, 0], [3, 0], [4, 1]])
     assert main(["detect", "--data", str(path), "--label", "y"]) == 2
     assert "at least 2 normal and 2 strange rows" in capsys.readouterr().err
 
 
-def test_a_table_is_parted_by_the_seed_and_scaled_by_what_is_learned_from(tmp_path):
+def test_table_is_split_by_seed_and_scaled_by_training_rows(tmp_path):
     from ae_multi.tasks.detect import _table
 
     rows = [[value, value**2, int(value % 5 == 0)] for value in range(50)]

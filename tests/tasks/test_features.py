@@ -13,7 +13,7 @@ from tests.reference.tasks import QUICK, check_picture, run_task
 pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 
-def test_features(tmp_path, capsys, digits):
+def test_features_reports_accuracies_beside_baselines(tmp_path, capsys, digits):
     text, found, picture = run_task(tmp_path, capsys, "features", *QUICK, "--epochs", 40)
     check_picture(picture)
     results = {name: value["test accuracy"] for name, value in found["results"].items()}
@@ -31,7 +31,7 @@ def test_features(tmp_path, capsys, digits):
         assert "Expected masked to be at least 0 and below 1." in capsys.readouterr().err
 
 
-def test_features_hide_pixels_in_training(monkeypatch):
+def test_features_masks_pixels_in_training(monkeypatch):
     module, seen = importlib.import_module("ae_multi.tasks.features"), []
 
     class Seen(ae_multi.AutoencoderTransformer):

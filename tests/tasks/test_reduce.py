@@ -8,7 +8,7 @@ from tests.reference.tasks import QUICK, check_picture, run_task
 pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 
-def test_reduce(tmp_path, capsys, digits):
+def test_reduce_reports_mse_beside_pca(tmp_path, capsys, digits):
     text, found, picture = run_task(tmp_path, capsys, "reduce", *QUICK, "--epochs", 1, "--codes", 5)
     check_picture(picture)
     train, test = digits.x_train[:200].reshape(200, -1), digits.x_test[:200].reshape(200, -1)

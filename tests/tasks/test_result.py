@@ -23,7 +23,7 @@ def result(ours, floor, higher=True):
 
 
 @pytest.mark.parametrize("higher", [True, False])
-def test_it_is_said_when_a_floor_wins(higher):
+def test_better_baselines_are_reported(higher):
     good, bad = (2.0, 1.0) if higher else (1.0, 2.0)
     assert result(good, bad, higher).lost == []
     assert result(bad, good, higher).lost == [
@@ -33,7 +33,7 @@ def test_it_is_said_when_a_floor_wins(higher):
     assert len(result(float("nan"), bad, higher).lost) == 1
 
 
-def test_the_first_samples_are_used(digits):
+def test_samples_option_uses_the_first_samples(digits):
     data = Options(data="digits", samples=30).load()
     np.testing.assert_array_equal(data.x_train, digits.x_train[:30])
     np.testing.assert_array_equal(data.y_test, digits.y_test[:30])
@@ -51,6 +51,6 @@ def test_the_first_samples_are_used(digits):
         (["segment", "--data", "letters"], "mnist-sample, digits. Received: 'letters'"),
     ],
 )
-def test_what_makes_no_sense_to_a_task_is_a_usage_error(arguments, message, capsys):
+def test_invalid_options_are_usage_errors(arguments, message, capsys):
     assert main(arguments) == 2
     assert message in capsys.readouterr().err

@@ -9,7 +9,7 @@ from tests.reference.tasks import check_picture, run_task
 pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 
-def test_segment(tmp_path, capsys, digits):
+def test_segment_reports_iou_beside_otsu(tmp_path, capsys, digits):
     from sklearn.metrics import jaccard_score
 
     from ae_multi.baselines import otsu

@@ -27,14 +27,14 @@ def operations(keras):
 
 
 @pytest.mark.parametrize("make", [centered, operations])
-def test_outputs_that_depend_on_the_batch_are_those_of_keras(keras, make):
+def test_batch_dependent_models_use_the_batch_size_of_keras(keras, make):
     model = make(keras)
     expected = keras.Model.predict(model, X, verbose=0)
     np.testing.assert_allclose(ae_multi.predict(model, X), expected, rtol=1e-5, atol=1e-6)
     assert np.abs(ae_multi.predict(model, X, batch_size=70) - expected).max() > 1e-3
 
 
-def test_a_model_of_a_fixed_batch_gets_batches_of_that_size(keras):
+def test_fixed_batch_size_of_a_model_is_used(keras):
     inputs = keras.Input(batch_shape=(14, 6))
     model = keras.Model(inputs, keras.layers.Dense(2)(keras.ops.reshape(inputs, (14, 6))))
     expected = keras.Model.predict(model, X, 14, verbose=0)
@@ -42,7 +42,7 @@ def test_a_model_of_a_fixed_batch_gets_batches_of_that_size(keras):
 
 
 @pytest.mark.once
-def test_layers_of_keras_alone_get_large_batches(keras):
+def test_keras_layers_get_large_batches(keras):
     from ae_multi.training.batch_size import default_batch_size
 
     inputs = keras.Input((6,))
@@ -51,7 +51,7 @@ def test_layers_of_keras_alone_get_large_batches(keras):
     assert default_batch_size(ae_multi.SimpleAutoencoder(2, (6,)), X) == 4096
 
 
-def test_wide_layers_are_given_fewer_samples_at_once(keras):
+def test_wide_layers_get_smaller_batches(keras):
     from ae_multi.training.batch_size import default_batch_size
 
     layers = keras.layers

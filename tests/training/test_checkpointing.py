@@ -130,7 +130,7 @@ def assert_same(one, other):
     ("every", "place"),
     [("1 epoch", (4, 0)), ("3 epochs", (3, 0)), ("3 steps", (4, 4)), ("7 steps", (4, 1))],
 )
-def test_it_ends_as_if_it_had_never_been_broken_off(train, whole, tmp_path, every, place, capsys):
+def test_resumed_training_is_bit_identical(train, whole, tmp_path, every, place, capsys):
     assert len(whole["epochs"]) == 7  # early stopping ended it
     saved = {"checkpoint": tmp_path / "saved", "every": every}
     train(broken=4, **saved)
@@ -144,7 +144,7 @@ def test_it_ends_as_if_it_had_never_been_broken_off(train, whole, tmp_path, ever
     assert_same(ended, whole)
 
 
-def test_what_is_gathered_is_a_copy(keras, task):
+def test_state_is_copied(keras, task):
     from ae_multi.training.state import get_state
 
     model = task[0]
@@ -161,7 +161,7 @@ def test_what_is_gathered_is_a_copy(keras, task):
     assert not all((weight == 7).all() for weight in kept)
 
 
-def test_by_the_clock(train, whole, tmp_path, monkeypatch):
+def test_checkpoints_by_time_resume_bit_identically(train, whole, tmp_path, monkeypatch):
     from ae_multi.training import saver
 
     looks = itertools.count(0, 20)  # each is 20 seconds after the last
@@ -174,7 +174,7 @@ def test_by_the_clock(train, whole, tmp_path, monkeypatch):
     assert_same(again, whole)
 
 
-def test_it_may_be_broken_off_again_and_again(train, whole, tmp_path):
+def test_training_may_be_interrupted_repeatedly(train, whole, tmp_path):
     saved = {"checkpoint": tmp_path, "every": "4 steps", "keep": 1, "resume": True}
     for epoch in range(1, 6):
         train(broken=epoch, **saved)
@@ -182,7 +182,7 @@ def test_it_may_be_broken_off_again_and_again(train, whole, tmp_path):
     assert_same(train(**saved), whole)
 
 
-def test_more_epochs_go_on_where_fewer_ended(train, whole, tmp_path):
+def test_resume_with_more_epochs(train, whole, tmp_path):
     train(epochs=3, checkpoint=tmp_path)
     again = train(checkpoint=tmp_path, resume=True)
     assert again["resumed"] == (3, 0)
@@ -191,14 +191,14 @@ def test_more_epochs_go_on_where_fewer_ended(train, whole, tmp_path):
         train(epochs=2, checkpoint=tmp_path, resume=True)
 
 
-def test_without_a_checkpoint_it_begins_anew_and_says_so(train, whole, tmp_path, capsys):
+def test_resume_without_a_checkpoint_starts_from_the_beginning(train, whole, tmp_path, capsys):
     begun = train(checkpoint=tmp_path, resume=True, verbose=2)
     assert "Begins at the beginning" in capsys.readouterr().out
     assert begun["resumed"] is None
     assert_same(begun, whole)
 
 
-def test_a_damaged_checkpoint_is_passed_over(train, whole, tmp_path, caplog):
+def test_damaged_checkpoint_is_skipped(train, whole, tmp_path, caplog):
     train(broken=4, checkpoint=tmp_path)
     newest = max(tmp_path.glob("*.checkpoint"))
     newest.write_bytes(newest.read_bytes()[:-500])
@@ -219,7 +219,7 @@ def test_a_damaged_checkpoint_is_passed_over(train, whole, tmp_path, caplog):
         lambda manifest: manifest["state"]["dict"]["callbacks"].append([1, 2]),
     ],
 )
-def test_a_file_with_good_digests_and_other_contents_is_refused(train, saved, tmp_path, change):
+def test_malformed_contents_are_refused(train, saved, tmp_path, change):
     from ae_multi.checkpoints.folder import FORMAT
 
     (path,) = saved.glob("*.checkpoint")
@@ -243,7 +243,7 @@ def test_a_file_with_good_digests_and_other_contents_is_refused(train, saved, tm
         ({"validation_data": (np.ones((4, 12)),) * 2}, "validation_data"),
     ],
 )
-def test_another_setting_is_named(train, saved, options, named):
+def test_changed_setting_is_refused_by_name(train, saved, options, named):
     with pytest.raises(InputError, match=f"Received: another {named}"):
         train(checkpoint=saved, resume=True, **options)
 
@@ -262,7 +262,7 @@ def _filled(request, train):
             train(epochs=1, checkpoint=folder)
 
 
-def test_another_model_or_data_are_named(keras, saved, x):
+def test_changed_model_or_data_are_refused_by_name(keras, saved, x):
     def refused(model, data, named):
         with pytest.raises(InputError, match=f"Received: another {named}"):
             ae_multi.fit(
@@ -297,7 +297,7 @@ def test_another_model_or_data_are_named(keras, saved, x):
         )
 
 
-def test_callbacks_of_ones_own_may_keep_a_state(keras, train, whole, tmp_path):
+def test_custom_callbacks_may_save_their_state(keras, train, whole, tmp_path):
     class Counts(keras.callbacks.Callback):
         def __init__(self):
             super().__init__()
@@ -318,7 +318,7 @@ def test_callbacks_of_ones_own_may_keep_a_state(keras, train, whole, tmp_path):
     assert again.seen == list(range(7))
 
 
-def test_a_full_disk_does_not_end_a_training(train, whole, tmp_path, monkeypatch, caplog):
+def test_full_disk_does_not_stop_training(train, whole, tmp_path, monkeypatch, caplog):
     real, seen = os.fsync, []
 
     def fsync(file):
@@ -338,7 +338,7 @@ def test_a_full_disk_does_not_end_a_training(train, whole, tmp_path, monkeypatch
     assert_same(again, whole)
 
 
-def test_a_second_writer_is_refused_before_anything_is_trained(task, train, tmp_path):
+def test_second_writer_is_refused_before_training(task, train, tmp_path):
     held = Folder(tmp_path)
     with pytest.raises(InputError, match=r"no other training writes to\. Received: .*this process"):
         train(checkpoint=tmp_path, resume=True)
@@ -347,7 +347,7 @@ def test_a_second_writer_is_refused_before_anything_is_trained(task, train, tmp_
         np.testing.assert_array_equal(one, other)
 
 
-def test_any_other_error_of_writing_is_an_error_of_the_training(train, tmp_path, monkeypatch):
+def test_other_write_errors_stop_training(train, tmp_path, monkeypatch):
     def write(*arguments):
         raise RuntimeError("a fault")
 
@@ -357,7 +357,7 @@ def test_any_other_error_of_writing_is_an_error_of_the_training(train, tmp_path,
     Folder(tmp_path).close()  # the lock is free
 
 
-def test_what_cannot_be_meant_is_told(keras, train, saved, x, tmp_path):
+def test_invalid_arguments_are_refused(keras, train, saved, x, tmp_path):
     with pytest.raises(InputError, match=r"or resume=True to go on.*which holds 1"):
         train(checkpoint=saved)
     with pytest.raises(InputError, match="checkpoint with resume=True"):
@@ -375,7 +375,7 @@ def test_what_cannot_be_meant_is_told(keras, train, saved, x, tmp_path):
     assert not list(tmp_path.glob("*.checkpoint"))
 
 
-def test_an_autoencoder_with_noise_of_its_own_goes_on(keras, small, tmp_path):
+def test_model_with_noise_resumes_bit_identically(keras, small, tmp_path):
     def train(checkpoint=None, resume=False, epochs=4):
         model = ae_multi.DenoisingAutoencoder(
             latent_dim=3, hidden=(8,), input_shape=(8, 8, 1), seed=3

@@ -87,7 +87,7 @@ class Orders:
         return [known.index(self.seen[begin : begin + N]) for begin in range(0, len(self.seen), N)]
 
 
-def test_orders_continue(keras):
+def test_batch_orders_continue_over_calls(keras):
     orders = Orders(keras)
     assert orders(epochs=3) == [0, 1, 2]
     assert orders() == [3]
@@ -105,7 +105,7 @@ def test_orders_continue(keras):
     assert copy() == [0]
 
 
-def test_an_epoch_that_is_broken_off_is_not_counted(keras):
+def test_interrupted_epoch_is_not_counted(keras):
     class Break(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             raise InterruptedError
@@ -117,7 +117,7 @@ def test_an_epoch_that_is_broken_off_is_not_counted(keras):
     assert orders() == [2]
 
 
-def test_orders_continue_in_a_saved_model(plan, small, tmp_path):
+def test_batch_orders_continue_in_a_saved_model(plan, small, tmp_path):
     model = ae_multi.SimpleAutoencoder(4, (8, 8, 1), seed=2)
     model.compile()
     model.save(tmp_path / "begin.keras")
@@ -131,7 +131,7 @@ def test_orders_continue_in_a_saved_model(plan, small, tmp_path):
     assert epochs_of(ae_multi.load_model(tmp_path / "begin.keras")) == Epochs()
 
 
-def test_checkpoints_hold_the_count(keras, fit, tmp_path):
+def test_checkpoints_store_the_epoch_count(keras, fit, tmp_path):
     class Break(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             if epoch == 1:

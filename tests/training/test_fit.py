@@ -22,7 +22,7 @@ def assert_same(one, other, **tolerance):
         np.testing.assert_allclose(a, b, **tolerance)
 
 
-def test_it_leaves_what_keras_fit_leaves(keras, x):
+def test_fit_equals_keras_fit(keras, x):
     arguments = {"batch_size": 16, "epochs": 3, "verbose": 0, "validation_split": 0.2}
     ours, theirs = autoencoder(keras), autoencoder(keras)
     fast = ae_multi.fit(ours, x, x, **arguments)
@@ -41,7 +41,7 @@ def test_it_leaves_what_keras_fit_leaves(keras, x):
     assert_same(ours.get_weights(), theirs.get_weights(), rtol=1e-4, atol=1e-6)
 
 
-def test_one_model_trains_on_more_samples_and_on_fewer(keras, x):
+def test_model_trains_on_changing_numbers_of_samples(keras, x):
     from ae_multi import backends
 
     def trained(plan):
@@ -57,7 +57,7 @@ def test_one_model_trains_on_more_samples_and_on_fewer(keras, x):
             assert_same(trained(plan), expected, rtol=1e-4, atol=1e-6, err_msg=plan)
 
 
-def test_nested_inputs_and_weights_by_either_way(keras):
+def test_nested_inputs_and_sample_weights(keras):
     losses = []
     for plan in (None, "keras"):
         branching, (inputs, targets, weights) = task(keras, "branched", "sgd")
@@ -68,7 +68,7 @@ def test_nested_inputs_and_weights_by_either_way(keras):
     np.testing.assert_allclose(*losses, rtol=2e-6)
 
 
-def test_bytes_stay_bytes_and_are_scaled_by_the_model(keras):
+def test_integer_inputs_are_kept(keras):
     bytes_ = np.random.default_rng(0).integers(0, 256, (40, 12), np.uint8)
     target = (bytes_ / 255).astype(np.float32)
 
@@ -90,7 +90,7 @@ def test_bytes_stay_bytes_and_are_scaled_by_the_model(keras):
     np.testing.assert_allclose(found.history["loss"], plain.history["loss"], rtol=2e-6)
 
 
-def test_callbacks_that_want_each_batch_get_it(keras, x):
+def test_batch_callbacks_are_called(keras, x):
     def train(**kwargs):
         ours, batches, counts = autoencoder(keras), [], []
 
@@ -148,7 +148,7 @@ def test_the_bar_shows_samples_per_second(keras, x, capsys):
     assert "loss" in shown
 
 
-def test_a_loss_that_is_no_number_ends_the_training(keras, x):
+def test_nan_loss_stops_training(keras, x):
     ours, twin = autoencoder(keras), autoencoder(keras)
     bad = x.copy()
     bad[37] = np.nan  # in the third batch of 16
@@ -191,7 +191,7 @@ def test_divergence_on_finite_data_advises_a_smaller_learning_rate(keras, x):
         ae_multi.fit(model, x, x, 16, epochs=3, verbose=0)
 
 
-def test_ctrl_c_leaves_whole_steps(keras, x):
+def test_ctrl_c_leaves_complete_steps(keras, x):
     ours, twin = autoencoder(keras), autoencoder(keras)
 
     class Interrupt(keras.callbacks.Callback):
@@ -219,7 +219,7 @@ def test_ctrl_c_leaves_whole_steps(keras, x):
     ours.evaluate(x, x, verbose=0)
 
 
-def test_what_cannot_be_lowered_is_left_to_keras_and_said_once(keras, x, caplog):
+def test_unsupported_models_fall_back_to_keras_with_one_warning(keras, x, caplog):
     for _ in range(2):
         history = ae_multi.fit(autoencoder(keras, run_eagerly=True), x, x, verbose=0)
         assert history.plan.name == "keras"
@@ -237,7 +237,7 @@ def test_what_cannot_be_lowered_is_left_to_keras_and_said_once(keras, x, caplog)
     assert ae_multi.fit(autoencoder(keras), Whole(), verbose=0).plan.name == "keras"
 
 
-def test_without_jaxs_compiler_keras_trains(keras, backend, x):
+def test_jit_compile_false_on_jax_falls_back_to_keras(keras, backend, x):
     if backend != "jax":
         pytest.skip("only JAX's steps need a compiler")
     uncompiled = autoencoder(keras, jit_compile=False)
@@ -248,7 +248,7 @@ def test_without_jaxs_compiler_keras_trains(keras, backend, x):
     assert ae_multi.fit(uncompiled, x, x, verbose=0).plan.name != "keras"
 
 
-def test_repeats_are_the_same_to_the_bit(keras, x):
+def test_repeated_trainings_are_bit_identical(keras, x):
     ends = []
     for _ in range(2):
         ours = autoencoder(keras)
@@ -266,7 +266,7 @@ def test_an_optimizer_of_another_model_is_refused(keras, x):
         ae_multi.fit(second, x, x, verbose=0)
 
 
-def test_data_that_do_not_fit_are_named(keras, x, monkeypatch):
+def test_data_beyond_device_memory_are_refused(keras, x, monkeypatch):
     from ae_multi import backends
 
     def full(data):

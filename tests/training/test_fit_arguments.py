@@ -164,7 +164,7 @@ def call(function, *arguments, **options):
 
 
 @pytest.mark.parametrize("name", TRAINED)
-def test_it_trains_and_evaluates_as_keras_does(keras, pair, plan, name):
+def test_arguments_give_the_results_of_keras(keras, pair, plan, name):
     kind, arguments = TRAINED[name]
     ours, theirs = pair(kind)
     found = call(ae_multi.fit, ours, **completed(keras, arguments), plan=plan)
@@ -190,7 +190,7 @@ def test_it_trains_and_evaluates_as_keras_does(keras, pair, plan, name):
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_it_refuses_what_keras_refuses(keras, pair, plan, name):
+def test_arguments_that_keras_refuses_are_refused(keras, pair, plan, name):
     kind, arguments = REFUSED[name]
     ours, theirs = pair(kind)
     with pytest.raises(Exception) as expected:  # noqa: PT011
@@ -199,7 +199,7 @@ def test_it_refuses_what_keras_refuses(keras, pair, plan, name):
         call(ae_multi.fit, ours, **completed(keras, arguments), plan=plan)
 
 
-def test_a_reason_is_logged_where_keras_has_to_feed_the_data(keras, pair, caplog):
+def test_fallback_to_keras_is_logged_once(keras, pair, caplog):
     from ae_multi.training import plan as plans
 
     plans._said.clear()
@@ -211,7 +211,7 @@ def test_a_reason_is_logged_where_keras_has_to_feed_the_data(keras, pair, caplog
     assert "csr_matrix" in history.plan.why
 
 
-def test_the_order_within_batches_changes_from_epoch_to_epoch():
+def test_order_within_batches_changes_between_epochs():
     from ae_multi.data.batches import epoch_order
 
     orders = [epoch_order(3, epoch, 20, 8, within_batches=True) for epoch in range(2)]
@@ -223,7 +223,7 @@ def test_the_order_within_batches_changes_from_epoch_to_epoch():
             assert sorted(block) == list(range(begin, begin + len(block)))
 
 
-def test_frozen_models_run_as_in_keras(keras):
+def test_frozen_models_train_as_in_keras(keras):
     """With Keras's warning where Keras has one, and the same count of steps."""
 
     def trained(fit, **options):
@@ -248,7 +248,7 @@ def test_frozen_models_run_as_in_keras(keras):
         assert found[2:] == (told, steps)
 
 
-def test_a_model_without_an_optimizer_is_left_to_keras(keras):
+def test_model_without_an_optimizer_is_evaluated_as_in_keras(keras):
     model = build(keras, "dense")
     model.compile(None, "mse")
     expected = keras.Model.evaluate(model, X, Y, verbose=0)
@@ -259,7 +259,7 @@ def test_a_model_without_an_optimizer_is_left_to_keras(keras):
         ae_multi.fit(model, X, Y, verbose=0)
 
 
-def test_tensorflow_does_not_use_xla_where_the_model_refuses_it(keras, backend_module):
+def test_jit_compile_false_disables_xla_plans(keras, backend_module):
     if backend_module != "tensorflow":
         pytest.skip("only TensorFlow has a choice")
     from ae_multi import backends
@@ -280,7 +280,7 @@ def test_tensorflow_does_not_use_xla_where_the_model_refuses_it(keras, backend_m
         own.fit(X, plan="loop-xla")
 
 
-def test_text_is_left_to_keras(keras, backend_module, caplog):
+def test_text_inputs_fall_back_to_keras(keras, backend_module, caplog):
     if backend_module != "tensorflow":
         pytest.skip("only TensorFlow has tensors of text")
     import tensorflow as tf
@@ -318,7 +318,7 @@ def limits(keras):
     keras.config.set_max_steps_per_epoch(None)
 
 
-def test_keras_limits_are_honoured(keras, pair, plan, limits):
+def test_limits_of_keras_config_are_respected(keras, pair, plan, limits):
     limits.set_max_epochs(1)
     limits.set_max_steps_per_epoch(2)
     given = {"batch_size": 8, "epochs": 3, "shuffle": False, "verbose": 0}
@@ -338,7 +338,7 @@ def test_keras_limits_are_honoured(keras, pair, plan, limits):
     assert len(outputs) == 16
 
 
-def test_a_predict_step_of_its_own_is_used(keras, caplog):
+def test_custom_predict_step_is_used(keras, caplog):
     class Doubled(keras.Sequential):
         def predict_step(self, *arguments):
             found = super().predict_step(*arguments)
@@ -352,7 +352,7 @@ def test_a_predict_step_of_its_own_is_used(keras, caplog):
     np.testing.assert_allclose(found, 2 * keras.ops.convert_to_numpy(model(X)), rtol=1e-5)
 
 
-def test_the_packages_models_take_bfloat16(keras, plan):
+def test_models_of_the_package_accept_bfloat16(keras, plan):
     losses = []
     for x in (X.astype(BF16).astype(np.float32), X.astype(BF16)):
         x = keras.ops.convert_to_tensor(x) if losses else x
@@ -365,7 +365,7 @@ def test_the_packages_models_take_bfloat16(keras, plan):
 
 @pytest.mark.once
 @pytest.mark.parametrize("imports", ["import ae_multi, keras", "import keras, ae_multi"])
-def test_what_compile_was_given_is_recorded_in_whichever_order(fresh_python, imports):
+def test_jit_compile_is_recorded_for_any_import_order(fresh_python, imports):
     code = f"""{imports}
 from ae_multi import _jit_compile
 for value in (False, "auto"):

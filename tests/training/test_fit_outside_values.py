@@ -90,7 +90,7 @@ def observed(keras, kind, functions, x):
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_values_that_a_callback_changes_count_as_in_keras(keras, kind, x):
+def test_values_changed_by_a_callback_act_as_in_keras(keras, kind, x):
     model = keras.Model
     ours, plan = observed(keras, kind, (ae_multi.fit, ae_multi.evaluate, ae_multi.predict), x)
     theirs, _ = observed(keras, kind, (model.fit, model.evaluate, model.predict), x)
@@ -100,7 +100,7 @@ def test_values_that_a_callback_changes_count_as_in_keras(keras, kind, x):
         assert plan.name == ("graph" if kind is variable else "eager")
 
 
-def test_a_learning_rate_that_is_a_function_counts(keras, backend, x):
+def test_callable_learning_rate_acts_as_in_keras(keras, backend, x):
     rates = [0.0]
 
     def trained(fit):
@@ -117,7 +117,7 @@ def test_a_learning_rate_that_is_a_function_counts(keras, backend, x):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
-def test_a_value_that_changes_often_is_read_by_python(keras, torch, x, caplog, monkeypatch):
+def test_frequently_changing_value_falls_back_to_eager(keras, torch, x, caplog, monkeypatch):
     monkeypatch.setattr("ae_multi.backends.torch.steps._logged", set())
     penalty, change = attribute(keras)
     model = penalized(keras, penalty)
@@ -132,7 +132,7 @@ def test_a_value_that_changes_often_is_read_by_python(keras, torch, x, caplog, m
 
 
 @pytest.mark.parametrize("source", ["numpy", "generator", "clock"])
-def test_numbers_that_differ_from_call_to_call_are_drawn_at_each_step(keras, torch, x, source):
+def test_python_random_numbers_are_drawn_in_each_step(keras, torch, x, source):
     ticks = iter(range(10**6))
     generator = np.random.default_rng(0)
     draws = {
@@ -156,7 +156,7 @@ def test_numbers_that_differ_from_call_to_call_are_drawn_at_each_step(keras, tor
     assert len({float(value) for value in (outputs - x)[:, 0].round(4)}) == 10
 
 
-def test_a_tensor_of_pytorchs_that_changes_in_place_counts(keras, torch, x):
+def test_tensor_changed_in_place_is_read_in_each_step(keras, torch, x):
     beta = torch.tensor(0.0)
     model = penalized(keras, lambda layer: beta * 1)
     setting = keras.callbacks.LambdaCallback(
@@ -166,7 +166,7 @@ def test_a_tensor_of_pytorchs_that_changes_in_place_counts(keras, torch, x):
     np.testing.assert_allclose(losses, [0.0, 10.0, 20.0], atol=1e-5)
 
 
-def test_layers_that_read_pytorchs_flag_see_what_they_see_in_keras(keras, torch, x):
+def test_training_flag_of_modules_is_that_of_keras(keras, torch, x):
     found = []
     for module in (ae_multi, keras.Model):
         model = penalized(keras, lambda layer: 1.0 if layer.training else 2.0)
@@ -176,7 +176,7 @@ def test_layers_that_read_pytorchs_flag_see_what_they_see_in_keras(keras, torch,
     np.testing.assert_allclose(found[:3], found[3:], rtol=1e-5)
 
 
-def test_a_program_made_for_a_trial_stays_where_nothing_changed(keras, x, monkeypatch):
+def test_program_of_a_trial_is_reused(keras, x, monkeypatch):
     fit = import_module("ae_multi.training.fit")
     monkeypatch.setattr(fit, "forget", lambda *given: pytest.fail("made again"))
     callbacks = [keras.callbacks.EarlyStopping("loss"), keras.callbacks.ReduceLROnPlateau("loss")]
@@ -185,7 +185,7 @@ def test_a_program_made_for_a_trial_stays_where_nothing_changed(keras, x, monkey
         ae_multi.fit(model, x, x, verbose=0, validation_data=(x, x), callbacks=callbacks)
 
 
-def test_a_model_of_keras_layers_is_recorded_once(keras, torch, x, monkeypatch):
+def test_keras_model_is_traced_once(keras, torch, x, monkeypatch):
     from ae_multi.backends.torch import steps
 
     recorded = []

@@ -72,7 +72,7 @@ def fit(model, *data, **options):
     ],
     ids=["x", "x y", "x y weights", "x weights", "list", "dict", "lists"],
 )
-def test_batches_have_the_structure_that_keras_makes(keras, noting, data):
+def test_batches_have_the_structure_of_keras(keras, noting, data):
     def seen(train, evaluate):
         model = noting()
         train(model, **data, verbose=0)
@@ -89,14 +89,14 @@ def test_batches_have_the_structure_that_keras_makes(keras, noting, data):
     assert by_keras == expected
 
 
-def test_validation_data_are_packed_alike(noting):
+def test_validation_batches_have_the_structure_of_keras(noting):
     model = noting()
     fit(model, X, X, sample_weight=W, validation_data=(X, X), batch_size=8, verbose=0)
     assert model.seen[0] == ("array",) * 3
     assert model.seen[-1] == ("array", "array")
 
 
-def test_steps_may_be_written_as_in_keras_guides(keras, backend):
+def test_train_step_of_the_keras_guides_works(keras, backend):
     """Each plan runs ``x, y = data``, and `unpack_x_y_sample_weight`, to the same weights."""
     from ae_multi import backends
 
@@ -135,7 +135,7 @@ def test_steps_may_be_written_as_in_keras_guides(keras, backend):
             assert ae_multi.evaluate(ours, X, X, verbose=0) == pytest.approx(expected, rel=1e-5)
 
 
-def test_logs_in_a_dict_are_flattened_as_in_keras(keras):
+def test_nested_logs_are_flattened_as_in_keras(keras):
     """`CompileMetrics` gives a dict of results, which a step of Keras's guides returns as it is."""
     from ae_multi import backends
 

@@ -49,7 +49,7 @@ def as_floats(keras, values):
     return [float(keras.ops.convert_to_numpy(keras.ops.cast(each, "float32"))) for each in values]
 
 
-def test_all_that_a_model_does_is_what_keras_does(keras, setting, tmp_path):
+def test_fit_evaluate_and_predict_equal_keras(keras, setting, tmp_path):
     ours, theirs, again = (made(keras) for _ in range(3))
     given = {"batch_size": 16, "epochs": 3, "shuffle": False, "verbose": 0}
     given["validation_data"] = (X[:32], X[:32])
@@ -84,7 +84,7 @@ def test_all_that_a_model_does_is_what_keras_does(keras, setting, tmp_path):
 
 
 @pytest.mark.parametrize("setting", ["bfloat16", "mixed_bfloat16"], indirect=True)
-def test_each_plan_runs(keras, setting):
+def test_each_plan_trains(keras, setting):
     from ae_multi import backends
 
     for plan in dict(backends.current().plans(made(keras))):

@@ -49,7 +49,7 @@ def models(keras, count):
     return made
 
 
-def test_eight_models_train_in_eight_threads(keras, switching, x):
+def test_models_train_identically_in_threads(keras, switching, x):
     def job(model):
         losses = ae_multi.fit(model, x, x, 14, epochs=2, verbose=0).history["loss"]
         score = ae_multi.evaluate(model, x, x, 14, verbose=0)
@@ -61,7 +61,7 @@ def test_eight_models_train_in_eight_threads(keras, switching, x):
         assert found == expected
 
 
-def test_one_model_predicts_in_eight_threads(keras, switching, x):
+def test_one_model_predicts_in_threads(keras, switching, x):
     (model,) = models(keras, 1)
     parts = [x[: 28 + 7 * (place % 3)] for place in range(8)]
     found = in_threads([lambda part=part: ae_multi.predict(model, part, 3) for part in parts])

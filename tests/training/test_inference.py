@@ -28,12 +28,12 @@ def assert_same(ours, theirs):
 # Few and many batches, for PyTorch runs many another way; and a smaller batch at the end.
 @pytest.mark.parametrize("batch_size", [None, 1, 4, 7, 64, 1000])
 @pytest.mark.parametrize("kind", KINDS)
-def test_outputs_are_those_of_keras(keras, kind, batch_size):
+def test_predict_equals_keras(keras, kind, batch_size):
     model, (x, _, _) = task(keras, kind, "sgd")
     assert_same(ae_multi.predict(model, x, batch_size), model.predict(x, verbose=0))
 
 
-def test_parts_of_a_model_that_were_never_compiled_are_run_too(small):
+def test_uncompiled_parts_can_predict(small):
     model = ae_multi.SimpleAutoencoder(4, (8, 8, 1))
     codes = model.encode(small, batch_size=4)
     np.testing.assert_allclose(codes, model.encoder.predict(small, verbose=0), rtol=0, atol=1e-6)
@@ -41,7 +41,7 @@ def test_parts_of_a_model_that_were_never_compiled_are_run_too(small):
     np.testing.assert_allclose(restored, model.predict(small, verbose=0), rtol=0, atol=1e-6)
 
 
-def test_an_array_that_is_looked_at_where_it_lies_stays_as_it_is(keras):
+def test_zero_copy_input_is_not_modified(keras):
     """At an address that every framework can read from, and to a model that could work in place."""
     room = np.empty(64 * 12 * 4 + 64, np.uint8)
     x = room[-room.ctypes.data % 64 :][: 64 * 12 * 4].view(np.float32).reshape(64, 12)
@@ -54,7 +54,7 @@ def test_an_array_that_is_looked_at_where_it_lies_stays_as_it_is(keras):
     np.testing.assert_array_equal(found, np.maximum(before, 0))
 
 
-def test_many_models_in_one_process_are_no_matter_of_concern(small, backend):
+def test_many_models_in_one_process_give_no_warnings(small, backend):
     told = []
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: told.append(record.getMessage())
@@ -73,7 +73,7 @@ def test_many_models_in_one_process_are_no_matter_of_concern(small, backend):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_outputs_follow_the_weights_and_statistics(keras, kind):
+def test_predict_follows_changed_weights(keras, kind):
     model, (x, y, weights) = task(keras, kind, "sgd")
     before = ae_multi.predict(model, x, 5)
     ae_multi.fit(model, x, y, sample_weight=weights, epochs=2, verbose=0)
@@ -89,7 +89,7 @@ def test_outputs_follow_the_weights_and_statistics(keras, kind):
 
 @pytest.mark.parametrize("batch_size", [None, 7, 16, 1000])
 @pytest.mark.parametrize("kind", KINDS)
-def test_evaluation_is_that_of_keras(keras, kind, batch_size):
+def test_evaluate_equals_keras(keras, kind, batch_size):
     model, (x, y, weights) = task(keras, kind, "sgd")
     given = {"sample_weight": weights, "batch_size": batch_size, "verbose": 0}
     few = [] if batch_size == 1000 else [{"steps": 2}]  # which Keras warns of
@@ -100,7 +100,7 @@ def test_evaluation_is_that_of_keras(keras, kind, batch_size):
         assert ours == pytest.approx(theirs, rel=2e-6)
 
 
-def test_many_batches_are_evaluated_as_keras_does(keras):
+def test_evaluate_equals_keras_for_many_batches(keras):
     model, (x, y, _) = task(keras, "dense", "sgd")
     x, y = np.concatenate([x] * 3), np.concatenate([y] * 3)
     given = {"batch_size": 2, "verbose": 0}
@@ -109,7 +109,7 @@ def test_many_batches_are_evaluated_as_keras_does(keras):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_plan_that_takes_longer_to_build_evaluates_as_keras_does(keras, monkeypatch, kind):
+def test_compiled_evaluation_equals_keras(keras, monkeypatch, kind):
     monkeypatch.setattr(inference, "_MIN_BATCHES", 1)
     model, (x, y, weights) = task(keras, kind, "sgd")
     given = {"sample_weight": weights, "batch_size": 16, "verbose": 0}
@@ -118,7 +118,7 @@ def test_a_plan_that_takes_longer_to_build_evaluates_as_keras_does(keras, monkey
         assert ours == pytest.approx(keras.Model.evaluate(model, x, y, **given), rel=2e-6)
 
 
-def test_many_batches_are_worth_building_a_plan(keras, backend):
+def test_repeated_evaluation_uses_a_compiled_plan(keras, backend):
     from ae_multi import backends
 
     recorded = "graph" if backends.current().device().startswith("cpu") else "cuda"
@@ -133,7 +133,7 @@ def test_many_batches_are_worth_building_a_plan(keras, backend):
     }[backend]
 
 
-def test_what_cannot_be_recorded_is_evaluated_many_times_all_the_same(keras, backend):
+def test_untraceable_loss_is_evaluated_eagerly(keras, backend):
     if backend != "torch":
         pytest.skip("Keras itself traces what it evaluates on other backends")
 
@@ -183,7 +183,7 @@ def test_progress_is_shown(keras, capsys):
     assert not capsys.readouterr().out
 
 
-def test_a_model_with_a_test_step_of_its_own_is_evaluated_by_it(keras):
+def test_custom_compute_loss_is_used(keras):
     class Doubled(keras.Model):
         def __init__(self, inner):
             super().__init__()

@@ -29,7 +29,7 @@ def seeds(model):
 
 
 @pytest.mark.parametrize("jit_compile", ["auto", True])
-def test_predict_draws_what_keras_draws(keras, backend, x, jit_compile):
+def test_predict_draws_the_numbers_of_keras(keras, backend, x, jit_compile):
     if backend == "torch" and jit_compile is True:
         pytest.skip("Keras would compile by Inductor")
     ours = model_of(keras, jit_compile=jit_compile)
@@ -44,7 +44,7 @@ def test_predict_draws_what_keras_draws(keras, backend, x, jit_compile):
         before = found
 
 
-def test_evaluate_draws_what_keras_draws(keras, x):
+def test_evaluate_draws_the_numbers_of_keras(keras, x):
     ours, theirs = model_of(keras), model_of(keras)
     for _ in range(2):
         found = ae_multi.evaluate(ours, x, x, 16, verbose=0)
@@ -53,7 +53,7 @@ def test_evaluate_draws_what_keras_draws(keras, x):
         np.testing.assert_array_equal(seeds(ours), seeds(theirs))
 
 
-def test_an_autoencoder_draws_at_each_call(keras, x):
+def test_autoencoder_methods_draw_the_numbers_of_keras(keras, x):
     def parts():
         encoder = keras.Sequential([keras.Input((12,)), sampling(keras)])
         decoder = keras.Sequential([keras.Input((12,)), keras.layers.Rescaling(2.0)])

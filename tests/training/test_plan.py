@@ -29,7 +29,7 @@ def test_plans_are_measured_and_remembered(keras, x, plans_file, monkeypatch):
     assert second.name in first.seconds_per_step
 
 
-def test_short_trainings_leave_the_cache_alone(keras, x, plans_file, monkeypatch):
+def test_short_trainings_do_not_write_the_cache(keras, x, plans_file, monkeypatch):
     from ae_multi.training import plan_cache
 
     monkeypatch.setattr(plan_cache, "_here", {})
@@ -83,7 +83,7 @@ def test_the_time_to_build_a_plan_is_learned_from_other_models(keras, x, monkeyp
 
 
 @pytest.mark.once
-def test_a_step_that_was_held_up_makes_no_plan_worth_its_building(keras, x, monkeypatch):
+def test_one_delayed_step_does_not_justify_compilation(keras, x, monkeypatch):
     from ae_multi import backends
     from ae_multi.training import plan, plan_cache
 
@@ -113,7 +113,7 @@ def test_a_step_that_was_held_up_makes_no_plan_worth_its_building(keras, x, monk
 
 @pytest.mark.once
 @pytest.mark.parametrize(("epochs", "expected"), [(3, "soon"), (5, "fast")])
-def test_measured_plans_are_compared_by_the_whole_training(keras, x, monkeypatch, epochs, expected):
+def test_plans_are_compared_by_total_time(keras, x, monkeypatch, epochs, expected):
     from ae_multi import backends
     from ae_multi.training import plan_cache
 
@@ -160,7 +160,7 @@ def test_a_plan_that_fails_is_not_tried_again(keras, x, monkeypatch):
         ae_multi.fit(autoencoder(keras), x, x, verbose=0)
 
 
-def test_a_cache_that_cannot_be_used_does_no_harm(keras, x, plans_file, monkeypatch):
+def test_unusable_cache_is_ignored(keras, x, plans_file, monkeypatch):
     from ae_multi.training import plan, plan_cache
 
     monkeypatch.setattr(plan, "_is_worth_trying", lambda name, seconds, left: seconds < 5)

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("plans_file")]
         ["scan"],
     ],
 )
-def test_what_somebody_else_wrote_into_the_cache_is_left_alone(facts, plans_file, monkeypatch):
+def test_malformed_entries_are_ignored(facts, plans_file, monkeypatch):
     from ae_multi.training import plan_cache
 
     monkeypatch.setattr(plan_cache, "_here", {})

@@ -30,7 +30,7 @@ def device(jax, monkeypatch):
     device._is_known.cache_clear()
 
 
-def test_a_loop_is_one_cuda_graph(jax, device):
+def test_loop_options_enable_cuda_graphs(jax, device):
     options = device.compiler_options(loop=True)
     assert "WHILE" in options["xla_gpu_enable_command_buffer"]
     double = jax.jit(lambda x: 2 * x, compiler_options=options)
@@ -38,26 +38,26 @@ def test_a_loop_is_one_cuda_graph(jax, device):
     assert device.compiler_options() == {}
 
 
-def test_what_is_compiled_soon_is_not_tried_out(device):
+def test_fast_compilation_disables_autotuning(device):
     soon = {"xla_gpu_autotune_level": 0}
     assert device.compiler_options(soon=True) == soon
     loop = device.compiler_options(loop=True)
     assert device.compiler_options(loop=True, soon=True) == {**loop, **soon}
 
 
-def test_a_version_that_does_not_know_an_option_does_without(device, monkeypatch):
+def test_unknown_compiler_options_are_dropped(device, monkeypatch):
     known = device.compiler_options(loop=True)
     monkeypatch.setitem(device._LOOPS, "xla_gpu_no_such_option", "1")
     assert device.compiler_options(loop=True) == known
 
 
-def test_a_processor_is_not_told_of_gpus(device, monkeypatch):
+def test_gpu_options_are_not_passed_on_a_cpu(device, monkeypatch):
     monkeypatch.setattr(device.jax, "devices", lambda: [SimpleNamespace(platform="cpu")])
     assert device.compiler_options(loop=True) == {}
     assert not any("gpu" in name for name in device.compiler_options(loop=True, soon=True))
 
 
-def test_matrices_are_multiplied_by_eigen_where_a_program_asks_for_it(jax):
+def test_eigen_option_selects_eigen_matmul(jax):
     device = import_module(DEVICE)
     x = np.ones((64, 64), np.float32)
     compiled = {
@@ -72,12 +72,12 @@ def test_matrices_are_multiplied_by_eigen_where_a_program_asks_for_it(jax):
     np.testing.assert_array_equal(compiled[True](x), compiled[False](x))
 
 
-def test_nothing_asks_for_eigen_beside_a_gpu(device):
+def test_eigen_is_not_offered_on_a_gpu(device):
     assert not device.has_eigen()
     assert device.compiler_options(eigen=True) == {}
 
 
-def test_where_there_is_no_choice_no_plan_offers_one(keras, monkeypatch):
+def test_eigen_plans_are_offered_only_where_the_option_exists(keras, monkeypatch):
     device, steps = map(import_module, (DEVICE, "ae_multi.backends.jax.steps"))
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)])
     images = keras.Sequential([keras.Input((3, 3, 1)), keras.layers.Conv2D(2, 2)])

@@ -37,12 +37,12 @@ def run(backend, fresh_python):
     return run
 
 
-def test_a_model_made_anew_finds_its_program_unless_it_is_to_be_compiled_otherwise(run):
+def test_rebuilt_model_reuses_its_program_unless_options_differ(run):
     first, second, soon = map(int, run(None))
     assert 0 < first == second < soon
 
 
-def test_who_keeps_programs_elsewhere_goes_on_to(run, tmp_path):
+def test_cache_folder_of_the_user_is_kept(run, tmp_path):
     assert run(str(tmp_path / "elsewhere")) == ["None"] * 3
     assert len(os.listdir(tmp_path / "elsewhere")) > 0
 
@@ -96,7 +96,7 @@ def programs(folder):
     return sorted(path for path in folder.glob("cache/jax/*/*"))
 
 
-def test_the_next_process_takes_the_programs_of_the_last_unless_they_are_damaged(train, tmp_path):
+def test_next_process_reuses_programs_that_are_not_damaged(train, tmp_path):
     first, hits = train()
     kept = programs(tmp_path)
     assert kept
@@ -110,19 +110,19 @@ def test_the_next_process_takes_the_programs_of_the_last_unless_they_are_damaged
     assert all(path.stat().st_size > 100 for path in programs(tmp_path))  # none of them is left
 
 
-def test_a_cache_of_the_users_own_is_used_as_it_is(train, tmp_path):
+def test_training_uses_the_cache_of_the_user(train, tmp_path):
     own = str(tmp_path / "own")
     train(JAX_COMPILATION_CACHE_DIR=own)
     assert os.listdir(own)
     assert programs(tmp_path) == []
 
 
-def test_no_folder_for_programs_is_no_error(train, tmp_path):
+def test_training_works_without_a_cache_folder(train, tmp_path):
     (tmp_path / "cache").write_text("a file, not a folder")
     assert train()[1] == 0
 
 
-def test_the_oldest_programs_go_where_they_take_too_much_space(backend, tmp_path, monkeypatch):
+def test_oldest_programs_are_removed_beyond_the_size_limit(backend, tmp_path, monkeypatch):
     if backend != "jax":
         pytest.skip("only JAX's programs are kept by this package")
     from ae_multi.backends.jax import program_cache

@@ -7,7 +7,7 @@ pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("torch")]
 
 
 @pytest.mark.parametrize("name", ["Adam", "AdamW", "Adamax", "amsgrad", "own", "lists"])
-def test_adam_alone_is_fused(name, keras):
+def test_only_adam_and_adamw_are_fused(name, keras):
     from ae_multi.backends.torch.optimizer_hooks import update_forms
 
     class Own(keras.optimizers.Adam):
@@ -28,7 +28,7 @@ def test_adam_alone_is_fused(name, keras):
     assert fused == (name in ("Adam", "AdamW"))
 
 
-def test_the_fused_adam_is_keras_adam(torch, keras):
+def test_fused_adam_equals_numpy(torch, keras):
     """Against NumPy in float64, with a gradient that lies in memory in another order."""
     from ae_multi.backends.torch.optimizer_hooks import Updates
 

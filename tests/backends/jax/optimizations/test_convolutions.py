@@ -87,7 +87,7 @@ def by_hand(geometry, x, w, g):
 
 
 @pytest.mark.parametrize("name", GEOMETRIES)
-def test_products_are_the_convolution_and_its_gradients(jax, name):
+def test_matmuls_equal_the_convolution_and_its_gradients(jax, name):
     geometry = GEOMETRIES[name]
     places, kernel, *_, layout = geometry
     axes = layout[0].replace("N", "").replace("C", "")
@@ -116,7 +116,7 @@ def convolutions(jax, function, *given):
     return str(jax.make_jaxpr(function)(*given)).count("conv_general_dilated[")
 
 
-def test_gradients_of_kernels_are_products(jax):
+def test_kernel_gradients_are_matmuls(jax):
     left = {}
     for name in ("strided", "transposed"):
         geometry = GEOMETRIES[name]
@@ -129,7 +129,7 @@ def test_gradients_of_kernels_are_products(jax):
     assert left == {"strided": 0, "transposed": 0}
 
 
-def test_what_would_not_be_faster_stays_a_convolution(jax):
+def test_convolutions_that_would_not_be_faster_are_kept(jax):
     x, w = np.ones((2, 7, 6, 2), np.float32), np.ones((3, 3, 1, 4), np.float32)
     grouped = convolution(jax, GEOMETRIES["strided"], feature_group_count=2)
     assert convolutions(jax, as_products(grouped), x, w) == 1
@@ -145,7 +145,7 @@ def test_what_would_not_be_faster_stays_a_convolution(jax):
     assert convolutions(jax, as_products(transposed), large, w) == 1
 
 
-def test_all_else_in_a_trace_is_computed_as_it_was(jax):
+def test_rest_of_the_trace_is_unchanged(jax):
     def function(x):
         x = jax.nn.relu(jax.jit(lambda x: x * 2)(x))  # a wrapper within a wrapper
         x = jax.lax.cond(x.sum() > 0, lambda x: x + 1, lambda x: x - 1, x)
@@ -160,7 +160,7 @@ def test_all_else_in_a_trace_is_computed_as_it_was(jax):
         np.testing.assert_array_equal(one, other)
 
 
-def test_all_that_a_model_does_takes_them_on_a_cpu(jax, keras):
+def test_training_evaluation_and_inference_use_matmuls_on_a_cpu(jax, keras):
     import ae_multi
     from ae_multi.backends import current
 

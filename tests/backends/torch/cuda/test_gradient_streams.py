@@ -17,7 +17,7 @@ def update(x, one, other):
     return hidden.sum()
 
 
-def test_weights_gradients_are_computed_beside(torch):
+def test_weight_gradients_run_on_other_streams(torch):
     from ae_multi.backends.torch.cuda.gradient_streams import gradients_beside
 
     inputs = [torch.rand(5, 4), torch.rand(4, 3), torch.rand(3, 4)]
@@ -36,7 +36,7 @@ def test_weights_gradients_are_computed_beside(torch):
     torch.testing.assert_close(ours, theirs)
 
 
-def test_biases_gradients_are_summed_beside(torch):
+def test_bias_gradients_run_on_other_streams(torch):
     from ae_multi.backends.torch.cuda.gradient_streams import gradients_beside
 
     def update(x, kernel, bias, other):
@@ -58,7 +58,7 @@ def test_biases_gradients_are_summed_beside(torch):
     torch.testing.assert_close(ours, theirs)
 
 
-def test_what_another_product_needs_is_not(torch):
+def test_products_that_others_need_are_not_moved(torch):
     from ae_multi.backends.torch.cuda.gradient_streams import gradients_beside
 
     def chain(x, one, other):
@@ -68,7 +68,7 @@ def test_what_another_product_needs_is_not(torch):
     assert operations(made) == ["aten.mm.default"] * 2
 
 
-def test_gradients_that_are_used_on_the_way_stay_where_they_are(torch):
+def test_gradients_used_early_are_not_moved(torch):
     from ae_multi.backends.torch.cuda.gradient_streams import gradients_beside
 
     def early(x, y, weight):
@@ -80,7 +80,7 @@ def test_gradients_that_are_used_on_the_way_stay_where_they_are(torch):
     assert operations(made).count("aten.mm.default") == 2
 
 
-def test_products_of_what_is_changed_meanwhile_stay_where_they_are(torch):
+def test_products_of_tensors_changed_in_place_are_not_moved(torch):
     from ae_multi.backends.torch.cuda.gradient_streams import gradients_beside
 
     def changing(x, y, weight):
@@ -92,7 +92,7 @@ def test_products_of_what_is_changed_meanwhile_stay_where_they_are(torch):
     assert operations(made).count("aten.mm.default") == 2
 
 
-def test_the_current_stream_waits_for_those_beside_once_they_have_work(torch, pretended):
+def test_current_stream_waits_for_streams_that_have_work(torch, pretended):
     from ae_multi.backends.torch.cuda.gradient_streams import _Side
 
     current, side = torch.cuda.current_stream(), _Side()

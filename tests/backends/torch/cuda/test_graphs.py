@@ -34,7 +34,7 @@ def trained(keras, kind, optimizer, plan, runs):
 @pytest.mark.parametrize(
     ("kind", "optimizer"), [("dense", "adam"), ("dense", "ema"), ("conv", "adam")]
 )
-def test_captured_steps_are_those_of_the_recording(
+def test_captured_steps_equal_the_traced_steps(
     keras, torch, pretended, monkeypatch, kind, optimizer
 ):
     runs = [rows(3), rows(37)[3:], rows(20)]
@@ -50,7 +50,7 @@ def test_captured_steps_are_those_of_the_recording(
     assert pretended.Graph.replays == 3 + (2 + 2) + (1 + 4)
 
 
-def test_a_state_elsewhere_is_captured_anew(torch, pretended):
+def test_state_at_another_address_is_captured_again(torch, pretended):
     from ae_multi.backends.torch.cuda.graphs import CudaGraphs
 
     def step(state, arrays, row):
@@ -69,7 +69,7 @@ def test_a_state_elsewhere_is_captured_anew(torch, pretended):
             torch.testing.assert_close(state[0], torch.tensor(begin + 28.0))
 
 
-def test_more_data_in_the_same_place_are_captured_anew(torch, pretended):
+def test_data_of_another_size_are_captured_again(torch, pretended):
     from ae_multi.backends.torch.cuda.graphs import CudaGraphs
 
     def step(state, arrays, row):
@@ -80,7 +80,7 @@ def test_more_data_in_the_same_place_are_captured_anew(torch, pretended):
         assert graphs(state, [data[:count]], torch.arange(2)[None])["number"] == count
 
 
-def test_a_step_that_fails_in_a_capture_leaves_the_state(torch, pretended):
+def test_failed_capture_keeps_the_state(torch, pretended):
     from ae_multi.backends.torch.cuda.graphs import CudaGraphs
 
     def step(state, arrays, row):

@@ -72,7 +72,7 @@ def exactly(one, other, bias=0.0, kept=None, relu=False):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_kernel_multiplies(multiplied, name):
+def test_kernel_equals_numpy(multiplied, name):
     case = {part: array for part, array in CASES[name].items() if part != "turned"}
     expected = exactly(**case)
     assert np.isnan(expected).any() == name.startswith("no numbers")
@@ -80,7 +80,7 @@ def test_the_kernel_multiplies(multiplied, name):
     np.testing.assert_allclose(multiplied[name], expected, rtol=2e-6, atol=2e-5)
 
 
-def test_where_no_kernel_can_be_made_there_is_none(torch):
+def test_kernel_exists_only_with_cuda(torch):
     from ae_multi.backends.torch.cuda.small_matmul import kernel
 
     assert (kernel() is None) == (not torch.cuda.is_available())
@@ -105,7 +105,7 @@ def joined(function, *inputs):
     return made, operations(made)
 
 
-def test_layers_and_their_gradients_are_one_operation_each(torch):
+def test_layers_and_their_gradients_are_fused(torch):
     inputs = [torch.randn(shape) for shape in ((7, 5), (5, 4), (4,), (4, 5), (7, 5))]
     made, found = joined(two_layers, *inputs)
     assert found.count("ae_multi.small_product.default") == 5  # 2 forward, 1 back, 2 for kernels
@@ -116,7 +116,7 @@ def test_layers_and_their_gradients_are_one_operation_each(torch):
     torch.testing.assert_close(made(*inputs), two_layers(*inputs))
 
 
-def test_what_is_used_by_others_too_is_computed(torch):
+def test_product_used_elsewhere_is_kept(torch):
     def twice(x, weight):
         made = x @ weight
         return torch.relu(made), made
@@ -127,7 +127,7 @@ def test_what_is_used_by_others_too_is_computed(torch):
     torch.testing.assert_close(made(*inputs), twice(*inputs))
 
 
-def test_a_change_between_product_and_activation_keeps_them_apart(torch):
+def test_in_place_change_before_the_activation_prevents_fusion(torch):
     def changing(x, weight):
         made = x @ weight
         weight.zero_()
@@ -147,7 +147,7 @@ def layer(x, weight):
 @pytest.mark.parametrize(
     ("rows", "inner", "dtype"), [(4, 300, "float32"), (2**17, 64, "float32"), (4, 3, "float64")]
 )
-def test_what_a_library_does_sooner_is_left_to_it(torch, rows, inner, dtype):
+def test_large_or_float64_products_are_not_fused(torch, rows, inner, dtype):
     dtype = getattr(torch, dtype)
     _, found = joined(
         layer, torch.zeros(rows, inner, dtype=dtype), torch.zeros(inner, 8, dtype=dtype)
@@ -155,7 +155,7 @@ def test_what_a_library_does_sooner_is_left_to_it(torch, rows, inner, dtype):
     assert found == ["aten.mm.default", "aten.relu.default"]
 
 
-def test_tensor_cores_are_left_to_a_library(torch):
+def test_products_on_tensor_cores_are_not_fused(torch):
     torch.set_float32_matmul_precision("high")
     try:
         _, found = joined(layer, torch.zeros(4, 3), torch.zeros(3, 8))
@@ -164,7 +164,7 @@ def test_tensor_cores_are_left_to_a_library(torch):
     assert found == ["aten.mm.default", "aten.relu.default"]
 
 
-def test_another_threshold_is_not_taken_for_zero(torch):
+def test_nonzero_threshold_is_not_fused(torch):
     def thresholded(x, weight, kept):
         return torch.ops.aten.threshold_backward(x @ weight, kept, 0.5)
 

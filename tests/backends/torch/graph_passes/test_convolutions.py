@@ -21,7 +21,7 @@ def last(x):
     return x.permute(0, 3, 1, 2).contiguous()
 
 
-def test_bias_is_added_by_the_convolution(torch):
+def test_bias_is_fused_into_the_convolution(torch):
     def function(x, kernel, bias):
         made = torch.conv2d(x.permute(0, 3, 1, 2), kernel, stride=2).permute(0, 2, 3, 1)
         return made + bias.view(1, 1, 1, 5)
@@ -36,7 +36,7 @@ def test_bias_is_added_by_the_convolution(torch):
     ("shape", "axes"),
     [((1, 1, 5, 1), (0, 2, 3, 1)), ((1, 5, 1, 1), (0, 2, 3, 1)), ((1, 1, 1, 5), (0, 1, 2, 3))],
 )
-def test_what_is_added_along_another_axis_is_no_bias(torch, shape, axes):
+def test_addition_along_another_axis_is_not_fused(torch, shape, axes):
     def function(x, kernel, bias):
         return torch.conv2d(x, kernel).permute(axes) + bias.view(shape)
 
@@ -46,7 +46,7 @@ def test_what_is_added_along_another_axis_is_no_bias(torch, shape, axes):
     assert "add.Tensor" in names
 
 
-def test_what_is_changed_before_bias_is_added_was_convolved_before(torch):
+def test_input_changed_before_the_bias_is_convolved_first(torch):
     def function(x, kernel, bias):
         made = torch.conv2d(x, kernel)
         x.add_(1)
@@ -67,14 +67,14 @@ def viewed(torch, x, kernel):
 
 
 @pytest.mark.parametrize("function", [there_and_back, viewed])
-def test_images_are_convolved_as_they_lie(torch, function):
+def test_layout_copies_are_removed(torch, function):
     inputs = torch.rand(2, 5, 5, 3), torch.rand(3, 4, 3, 3)
     expected, found, names = recorded(partial(function, torch), *inputs)
     torch.testing.assert_close(found, expected)
     assert "clone" not in names
 
 
-def test_a_copy_of_what_changes_stays(torch):
+def test_copy_of_a_changed_tensor_is_kept(torch):
     def function(x, kernel):
         images = x.permute(0, 3, 1, 2)
         kept = images.clone(memory_format=torch.channels_last)
@@ -88,7 +88,7 @@ def test_a_copy_of_what_changes_stays(torch):
 @pytest.mark.parametrize("padding", [0, 1])
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("size", [2, 3, 4])
-def test_one_channel_is_a_product_of_matrices(torch, size, stride, padding):
+def test_one_channel_transposed_convolution_is_a_matmul(torch, size, stride, padding):
     extra = {"stride": stride, "padding": padding, "output_padding": max(0, stride - 2)}
 
     def function(x, kernel):
@@ -102,7 +102,7 @@ def test_one_channel_is_a_product_of_matrices(torch, size, stride, padding):
     assert "convolution" in names
 
 
-def test_patches_that_take_much_memory_are_not_made(torch, monkeypatch):
+def test_patches_beyond_the_memory_limit_are_not_made(torch, monkeypatch):
     from ae_multi.backends.torch.graph_passes import convolutions
 
     def function(x, wide, narrow):
@@ -120,7 +120,7 @@ def test_patches_that_take_much_memory_are_not_made(torch, monkeypatch):
 
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("padding", [0, 1])
-def test_a_kernel_of_one_channel_has_its_gradient(torch, stride, padding):
+def test_one_channel_kernel_gradient_is_a_matmul(torch, stride, padding):
     def function(x, kernel):
         kernel = kernel.detach().requires_grad_()
         made = torch.conv2d(x, kernel, stride=stride, padding=padding, dilation=(1, 2))
@@ -142,7 +142,7 @@ def test_a_kernel_of_one_channel_has_its_gradient(torch, stride, padding):
     ],
     ids=["gray", "color", "odd", "unet"],
 )
-def test_recorded_training_is_keras_own(torch, kind, shape):
+def test_graph_plan_trains_convolutions_as_the_eager_plan(torch, kind, shape):
     x = np.random.default_rng(0).random((32, *shape), np.float32)
 
     def trained(plan):

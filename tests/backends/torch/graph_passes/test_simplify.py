@@ -7,7 +7,7 @@ from tests.reference.recorded import on_fresh_inputs, recorded, simplified_recor
 pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("torch")]
 
 
-def test_passes_that_change_nothing_go(torch):
+def test_operations_without_effect_are_removed(torch):
     def function(x):
         y = torch.pow(x + 1, 1.0) * 1
         return (y / 1).mean(-1).expand(3, 4).sum()
@@ -17,20 +17,20 @@ def test_passes_that_change_nothing_go(torch):
     assert names == ["add.Tensor", "squeeze.dims", "sum"]
 
 
-def test_a_mean_over_more_than_one_number_stays(torch):
+def test_mean_over_several_values_is_kept(torch):
     expected, found, names = recorded(lambda x: (x + 1).mean(-1), torch.rand(3, 2))
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
     assert "mean.dim" in names
 
 
-def test_bias_is_added_by_the_product(torch):
+def test_bias_is_fused_into_the_matmul(torch):
     inputs = torch.rand(5, 3), torch.rand(3, 4), torch.rand(4)
     expected, found, names = recorded(lambda x, w, b: x @ w + b, *inputs)
     torch.testing.assert_close(found, expected)
     assert names == ["addmm"]
 
 
-def test_what_is_changed_before_bias_is_added_was_multiplied_before(torch):
+def test_input_changed_before_the_bias_is_multiplied_first(torch):
     def function(x, w, b):
         made = x @ w
         x.add_(1)
@@ -40,14 +40,14 @@ def test_what_is_changed_before_bias_is_added_was_multiplied_before(torch):
     torch.testing.assert_close(found, expected)
 
 
-def test_a_sum_of_other_shape_is_no_bias(torch):
+def test_addition_of_another_shape_is_not_fused(torch):
     inputs = torch.rand(5, 3), torch.rand(3, 4), torch.rand(5, 1)
     expected, found, names = recorded(lambda x, w, b: x @ w + b, *inputs)
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
     assert names == ["mm", "add.Tensor"]
 
 
-def test_factors_are_multiplied_with_each_other_first(torch):
+def test_scalar_factors_are_combined(torch):
     def function(x, s):
         return -(x * 2.0 * s.expand(5, 4)) / 4.0
 
@@ -65,7 +65,7 @@ def test_factors_are_multiplied_with_each_other_first(torch):
         ([1e30, -3e28], lambda x: x * (x[0] * 1e-38 * 1e-12) * (x[0] * 1e-38 * 1e-17)),
     ],
 )
-def test_factors_whose_product_is_no_float32_stay(torch, x, function):
+def test_factors_whose_product_overflows_are_kept(torch, x, function):
     """Joined first they would be zero or infinite, and the result with them."""
     expected, found, _ = recorded(function, torch.tensor(x))
     assert expected.isfinite().all()
@@ -73,7 +73,7 @@ def test_factors_whose_product_is_no_float32_stay(torch, x, function):
     torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)
 
 
-def test_what_is_used_in_between_stays(torch):
+def test_intermediate_result_that_is_used_is_kept(torch):
     def function(x):
         y = x * 2.0
         return -(y * 3.0), y.sum()
@@ -92,7 +92,7 @@ def test_constants_are_computed_once(torch):
     assert names == ["mul.Tensor"]
 
 
-def test_memory_that_is_changed_in_place_is_no_constant(torch):
+def test_tensor_changed_in_place_is_not_a_constant(torch):
     def function(x):
         sums = torch.zeros(3)
         sums.view(3).add_(x)
@@ -103,7 +103,7 @@ def test_memory_that_is_changed_in_place_is_no_constant(torch):
         assert made(torch.ones(3)).tolist() == [1, 1, 1]
 
 
-def test_a_value_before_a_change_in_place_is_kept(torch):
+def test_value_before_an_in_place_change_is_kept(torch):
     def function(w):
         before = w * 1
         w.add_(1)
