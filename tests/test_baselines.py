@@ -50,13 +50,13 @@ def test_linear_filter_equals_least_squares():
     expected = columns @ np.linalg.lstsq(columns, x, rcond=None)[0]
     restored = LinearFilter(noisy, clean, penalty=1e-12)(noisy)
     np.testing.assert_allclose(restored.reshape(300, -1), expected, atol=1e-6)
-    # A penalty is as good as rows of zeros to be learned as well.
+    # The penalty is equivalent to additional rows with target zero.
     centred = np.vstack([y - y.mean(axis=0), np.sqrt(300 * 0.05) * np.eye(12)])
     wanted = np.vstack([x - x.mean(axis=0), np.zeros((12, 12))])
     expected = x.mean(axis=0) + (y - y.mean(axis=0)) @ np.linalg.lstsq(centred, wanted)[0]
     restored = LinearFilter(noisy, clean, penalty=0.05)(noisy)
     np.testing.assert_allclose(restored.reshape(300, -1), expected, atol=1e-6)
-    # With few samples of pure noise, much of it has to be held back.
+    # Few samples of pure noise need a large penalty.
     assert LinearFilter(rng.random((40, 30)), rng.random((40, 30))).penalty == 0.1
 
 

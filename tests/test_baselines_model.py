@@ -1,4 +1,4 @@
-"""A model beside PCA and the mean: the errors, and the warning where the model is worse."""
+"""Models compared with PCA and the mean: errors, and the warning for worse models."""
 
 import numpy as np
 import pytest
@@ -12,17 +12,17 @@ pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 @pytest.fixture(scope="module")
 def curved():
-    """Points of a curve in [0, 1]^6, which one number describes and PCA-1 does not: (400, 6)."""
+    """Points of a curve in [0, 1]⁶, shape (400, 6)."""
     place = np.random.default_rng(0).random((400, 1))
     return (0.5 + 0.4 * np.cos(3 * place + np.arange(6))).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
 def trained(curved):
-    """An autoencoder with a code of one number, trained on the first 300 points."""
+    """An autoencoder with one code, trained on the first 300 points."""
     model = ae_multi.DeepAutoencoder((16, 8), 1, (6,), seed=0)
     model.compile(optimizer=_adam(1e-2))
-    model.fit(curved[:300], epochs=60, verbose=0, plan="keras")  # nothing to compile
+    model.fit(curved[:300], epochs=60, verbose=0, plan="keras")  # without compilation
     return model
 
 
@@ -33,7 +33,7 @@ def _adam(rate):
 
 
 def _pca(train, test, components):
-    """PCA's reconstructions, in float64, by the singular value decomposition."""
+    """Reconstructions of PCA in float64, by the singular value decomposition."""
     mean = train.mean(0, dtype=float)
     basis = np.linalg.svd(train - mean, full_matrices=False)[2][:components]
     return mean + (test - mean) @ basis.T @ basis

@@ -1,4 +1,4 @@
-"""Keras loads this package's classes from files, in whichever order the two are imported."""
+"""Keras finds the classes of this package, in any order of imports."""
 
 import pathlib
 import re
@@ -24,7 +24,7 @@ for name in names:
 assert keras.saving.get_registered_object("ae_multi>Unknown") is None
 print("found", len(names))
 """
-# A Keras that cannot be imported at first, and can be later.
+# The first import of Keras fails, the second succeeds.
 SECOND_TRY = """
 import os, sys
 import ae_multi

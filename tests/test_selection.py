@@ -1,4 +1,4 @@
-"""Which backend is taken, and what is said when it cannot be had."""
+"""The selection of the backend, and of folders of the user."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ from tests.reference.pages import ROOT
 
 @pytest.fixture
 def machine(monkeypatch, tmp_path):
-    """A machine on which just the named backends are installed and Keras is not yet imported."""
+    """Function that makes only the named backends installed, with Keras not yet imported."""
     monkeypatch.setattr(selection.sys, "modules", {})
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
@@ -66,7 +66,7 @@ def test_keras_json_without_a_backend_selects_the_default(machine, tmp_path, tex
 
 def test_installed_backend_replaces_a_missing_default_with_a_warning(machine, monkeypatch, caplog):
     machine("jax")
-    monkeypatch.setenv("KERAS_BACKEND", "")  # to be restored: the selection sets it
+    monkeypatch.setenv("KERAS_BACKEND", "")  # restored after the test
     with caplog.at_level(logging.WARNING, "ae_multi"):
         assert selection.select_backend() == "jax"
     assert selection.os.environ["KERAS_BACKEND"] == "jax"
@@ -103,7 +103,7 @@ def test_new_process_selects_the_installed_backend(fresh_python, backend, tmp_pa
 
 @pytest.fixture
 def homeless(monkeypatch, tmp_path):
-    """A user without a home directory: no HOME, and no entry in the list of users."""
+    """A user without a home directory: no HOME and no entry in the user database."""
     pwd = pytest.importorskip("pwd")
     monkeypatch.chdir(tmp_path)
 

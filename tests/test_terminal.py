@@ -1,4 +1,4 @@
-"""What the command line prints: any name, in any encoding, to any reader."""
+"""Text for terminals of any encoding."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Parts of an array that two threads compute: the numbers of one, in order, and never too much."""
+"""Chunks of an array that two threads compute."""
 
 import threading
 import time
@@ -20,7 +20,7 @@ BATCH = 4
 
 @pytest.fixture
 def forward(backend, monkeypatch):
-    """The module that computes outputs, in a process that has two threads."""
+    """The forward module of the backend, in a process with two threads."""
     if backend == "jax":
         pytest.skip("XLA computes the next part by itself meanwhile")
     module = import_module(f"ae_multi.backends.{backend}.forward")
@@ -36,7 +36,7 @@ def forward(backend, monkeypatch):
 
 @pytest.fixture
 def pools(forward, monkeypatch):
-    """How many pools have been asked for."""
+    """Arguments of the thread pools that were made."""
     made = []
     real = forward.two_threads
 
@@ -49,7 +49,7 @@ def pools(forward, monkeypatch):
 
 
 def counting(keras):
-    """A model that counts its calls, and whose outputs say so."""
+    """A model that multiplies its input by the number of its calls."""
 
     class Counting(keras.layers.Layer):
         def build(self, shape):
@@ -80,7 +80,7 @@ def test_models_with_changing_state_run_in_order(keras, pools):
     ours, theirs = counting(keras), counting(keras)
     found = ae_multi.predict(ours, x, BATCH)
     assert not pools
-    # A model may be called once more, to be built.
+    # Building may call the model once more.
     expected = theirs.predict(x, batch_size=BATCH, verbose=0)
     np.testing.assert_array_equal(found - found[0, 0], expected - expected[0, 0])
     np.testing.assert_array_equal(found[::BATCH, 0] - found[0, 0], np.arange(10))

@@ -1,4 +1,4 @@
-"""Rewritten convolutions are as exact as sums of their terms, whatever the sizes of the numbers."""
+"""Rewritten convolutions round like sums of their terms, for values of any magnitude."""
 
 import numpy as np
 import pytest
@@ -15,14 +15,14 @@ SIZES = {
 
 
 def given(size):
-    """One-channel images, a kernel, and gradients of the convolution with a stride of 2."""
+    """One-channel images, a kernel and output gradients of a convolution with stride 2."""
     rng = np.random.default_rng(0)
     shapes = (2, 1, 9, 9), (5, 1, 3, 3), (2, 5, 4, 4)
     return [SIZES[size](rng, shape).astype(np.float32) for shape in shapes]
 
 
 def by_torch(torch):
-    """Function that convolves, takes the kernel's gradient, and convolves back to one channel."""
+    """Function that returns a convolution, its kernel gradient and a transposed convolution."""
 
     def function(x, kernel, gradient):
         kernel = kernel.detach().requires_grad_()
@@ -35,7 +35,7 @@ def by_torch(torch):
 
 
 def check(found, exact, absolute):
-    """Compare with float64; a sum has up to 3 · 3 · 5 terms, and 48 allows for a few more."""
+    """Compare with float64; a sum has up to 3 · 3 · 5 = 45 terms."""
     for one, other, terms in zip(found, exact, absolute, strict=True):
         assert (abs(np.asarray(one) - np.asarray(other)) <= 48 * UNIT * np.asarray(terms)).all()
 

@@ -1,4 +1,4 @@
-"""Each framework's gradients, against formulas by hand."""
+"""Gradients of each backend against closed formulas."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ X = np.random.default_rng(0).random((5, 4), np.float32)
 
 
 def gradients(keras, model):
-    """(loss, gradients) of a compiled model that has to give back `X`."""
+    """(loss, gradients) of a compiled model with the target `X`."""
     from ae_multi import backends
 
     x = keras.ops.convert_to_tensor(X)

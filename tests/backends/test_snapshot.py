@@ -1,4 +1,4 @@
-"""Steps taken on trial leave nothing changed, whatever a model's own code changes in a step."""
+"""State is restored after trial steps, also what custom code changes."""
 
 import itertools
 import random
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("plans_file")]
 
 @pytest.fixture
 def on_trial(monkeypatch):
-    """Plans are compared for a training of any length."""
+    """Compare plans for trainings of any length."""
     from ae_multi.training import plan, plan_cache
 
     monkeypatch.setattr(plan, "_is_worth_trying", lambda name, seconds, left: seconds < 5)
@@ -75,7 +75,7 @@ def test_second_optimizer_is_restored_after_a_nan_loss(two_optimizers, x):
 
 
 def with_effects(keras):
-    """(model whose layer changes all kinds of state, dict of that state)."""
+    """(model with a layer that changes state of all kinds, dict of that state)."""
     state = {
         "variable": keras.Variable(1.0, trainable=False),
         "generator": np.random.default_rng(0),
@@ -98,7 +98,7 @@ def with_effects(keras):
             state["own"].random()
             np.random.random()  # noqa: NPY002
             random.random()
-            if keras.config.backend() != "jax":  # there a step returns what the model tracks
+            if keras.config.backend() != "jax":  # on JAX a step returns the tracked variables
                 state["variable"].assign_add(1.0)
             return x
 

@@ -1,4 +1,4 @@
-"""Every plan of every backend computes the steps that Keras itself computes."""
+"""Each plan of each backend computes the steps of Keras."""
 
 import warnings
 
@@ -20,9 +20,9 @@ CASES = [
 
 
 def rows(kind):
-    """Indices of 20 batches in runs; where the dense model is not all that there is, one is small.
+    """Indices of 20 batches, grouped in runs; the last one is smaller except for the dense model.
 
-    A smaller batch is a program of its own, and compiling it is most of this file's time.
+    A smaller batch needs its own program, whose compilation takes most of the test's time.
     """
     order = np.concatenate([np.random.default_rng(e).permutation(70) for e in range(5)])
     full = order[: BATCH * STEPS].reshape(-1, BATCH).astype(np.int32)
@@ -52,13 +52,13 @@ def by_keras(keras, kind, optimizer):
 
     noting = keras.callbacks.LambdaCallback(on_train_batch_end=note)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Keras's own, on optimizers with a moving average
+        warnings.simplefilter("ignore")  # of Keras, about optimizers with a moving average
         model.fit(Rows(), shuffle=False, verbose=0, callbacks=[noting])
     return {name: np.stack([log[name] for log in found]) for name in found[0]}, state(model)
 
 
 def by_plan(keras, kind, optimizer, plan):
-    """The same of one plan."""
+    """(logs after each step, final variables) of one plan on the same batches."""
     from ae_multi import backends
 
     module = backends.current()
@@ -76,7 +76,7 @@ def state(model):
 
 
 def plans_of(keras, kind):
-    """Every plan that may be asked for, long compilations left out."""
+    """The plans of a model, except those that compile for long."""
     from ae_multi import backends
 
     model, _ = task(keras, kind, "sgd")
@@ -92,7 +92,7 @@ def test_each_plan_equals_keras_steps(keras, kind, optimizer):
     tried = 0
     for plan in plans_of(keras, kind):
         if plan in ("graph", "cuda") and kind == "branched":
-            with pytest.raises(RuntimeError):  # Keras's dropout asks a generator of PyTorch's
+            with pytest.raises(RuntimeError):  # Keras's dropout uses a generator of PyTorch
                 by_plan(keras, kind, optimizer, plan)
             continue
         if plan == "inductor" and optimizer != "adamw":

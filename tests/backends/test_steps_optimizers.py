@@ -1,4 +1,4 @@
-"""Every optimizer of Keras, in every plan: weights and state equal a float64 reference."""
+"""Each optimizer of Keras in each plan: weights and state equal a float64 reference."""
 
 import os
 
@@ -12,12 +12,12 @@ from tests.reference import optimizer_cases as cases
 pytestmark = pytest.mark.backend
 
 LOOKED_AT = 1, 2, cases.STEPS
-# Compilers evaluate formulas in other orders than Keras writes them.
+# Compilers reorder the formulas of Keras.
 FACTOR = 4
 
 
 def by_reference(keras, given):
-    """What each case should have after the steps looked at: dict of step to a dict for each."""
+    """The expected state after `LOOKED_AT` steps: dict of step to a list of one dict a case."""
     gradients, weights = cases.data(len(given))
     found = {step: [] for step in LOOKED_AT}
     for number, case in enumerate(given):
@@ -78,12 +78,12 @@ def check(keras, given, plan, expected):
 
 
 def plans(keras, given):
-    """The plans that are offered for a model with all the optimizers."""
+    """The plans of a model with all optimizers."""
     return plans_of(keras, cases.model(keras, len(given)), cases.joined(keras, given)[0])
 
 
 def plans_of(keras, made, optimizer):
-    """The plans that are offered for a model with ``optimizer``."""
+    """The plans of a model with ``optimizer``."""
     from ae_multi import backends
 
     made.compile(optimizer, "mse")
@@ -116,14 +116,14 @@ if ALL:  # each option with each optimizer
 def test_each_plan_equals_the_float64_updates(keras, group):
     given = GROUPS[group]
     expected = by_reference(keras, given)
-    # Options are of Keras's own code, which plans differ in how they run.
+    # Options are computed by Keras's code, which is the same in each plan.
     for plan in plans(keras, given)[: None if group == "own" or ALL else 1]:
         if plan != "inductor":
             check(keras, given, plan, expected)
 
 
 def test_inductor_equals_the_float64_updates(keras, torch):
-    """A few: compiling all takes minutes."""
+    """Test a few optimizers, since compiling all takes minutes."""
     nesterov = {"momentum": 0.9, "nesterov": True}
     given = GROUPS["own"] if ALL else [cases.Case("SGD", nesterov), cases.Case("Adam")]
     if "inductor" in plans(keras, given):
@@ -150,7 +150,7 @@ def test_float32_second_moment_is_detected(keras):
 
 
 def test_loss_scaling_skips_steps_that_are_not_finite(keras):
-    """A scale that doubles after four steps, and a step without finite gradients."""
+    """Double the scale after four steps, and skip a step with infinite gradients."""
     case, kinds = cases.Case("Adam"), keras.optimizers
     gradients, weights = cases.data(1)
     gradients[2, 0] = np.inf
@@ -177,7 +177,7 @@ def test_loss_scaling_skips_steps_that_are_not_finite(keras):
 
 
 def dense(keras, optimizer):
-    """A layer with weights that are the same each time."""
+    """A compiled dense layer with fixed weights."""
     made = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4)])
     made.set_weights([np.eye(4) / 2, np.zeros(4)])
     made.compile(optimizer, "mse")
@@ -185,7 +185,7 @@ def dense(keras, optimizer):
 
 
 def optimizers_in_python(keras):
-    """Optimizers that take Python in each step."""
+    """Optimizers that run Python code in each step."""
     kinds = keras.optimizers
 
     class Counting(kinds.SGD):

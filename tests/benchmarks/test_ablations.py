@@ -1,4 +1,4 @@
-"""How defaults were chosen: what is compared, on which samples, and what is told of it."""
+"""Ablations of defaults: settings, samples and reports."""
 
 import inspect
 import itertools
@@ -34,13 +34,13 @@ def test_score_grid_contains_the_default(keras, monkeypatch):
     assert default["auroc"] == pytest.approx(area, abs=1e-3)
     assert default["parts"] == [default["auroc"]] * 2
     by = {name: c["auroc"] for name, c in zip(names, found["choices"], strict=True)}
-    # Without weight there is nothing to ask neighbors for.
+    # With weight 0 the neighbors have no influence.
     assert by[50, 0.0, 0.03] == by[8000, 0.0, 0.1]
     assert by[50, 1.0, 0.1] != by[8000, 1.0, 0.1]
 
 
 class Data:
-    """Images of which those to test on may not be asked for."""
+    """A data set that raises an error if its test images are read."""
 
     name, source = "few", "memory"
     x_train = np.arange(120, dtype=np.float32).reshape(60, 1, 2, 1) / 120
@@ -118,7 +118,7 @@ def test_table_splits_exclude_test_rows(keras, monkeypatch):
     for train, others, anomalous in splits.tables_without_test_rows():
         assert (len(train), len(others), anomalous.dtype) == (36, 24, bool)
         np.testing.assert_allclose(train.mean(axis=0), 0, atol=1e-12)
-        # All columns differ by constants, so that one tells which row it was.
+        # Columns differ by constants only, so that one of them identifies the row.
         known = np.interp(
             np.r_[train[:, 0], others[:, 0]],
             np.sort(np.r_[train[:, 0], others[:, 0]]),

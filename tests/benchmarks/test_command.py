@@ -1,4 +1,4 @@
-"""The commands that measure: what they refuse before anything is timed."""
+"""Usage errors of the benchmark commands."""
 
 import importlib
 import json

@@ -10,7 +10,7 @@ import ae_multi
 
 pytestmark = [
     pytest.mark.backend,
-    # Raised within PyTorch, where its compiler is first asked for.
+    # Raised within PyTorch when its compiler is first imported.
     pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning"),
 ]
 
@@ -20,7 +20,7 @@ ONE = itertools.repeat(1)
 
 @pytest.fixture
 def contenders(keras, monkeypatch):
-    """Contenders for a tiny network; given seeds, the models that are made have these in turn."""
+    """Function that makes contenders for a tiny network, with one of ``seeds`` for each model."""
     from benchmarks import contenders
 
     monkeypatch.setattr(contenders._loop(), "WAYS", contenders._loop().WAYS[:1])
@@ -48,5 +48,5 @@ def test_contenders_are_timed_in_turns(contenders):
     made.train = lambda name, epochs: turns.append(name) or train(name, epochs)
     names = ("native", "ours", "keras.fit")
     rates = made.compare(names, repeats=2)
-    assert turns == [*names, *names, "ours", "keras.fit", "native"]  # once to compile
+    assert turns == [*names, *names, "ours", "keras.fit", "native"]  # once more, to compile
     assert all(math.isfinite(rates[name]) and rates[name] > 0 for name in names)

@@ -1,4 +1,4 @@
-"""The table of exported files: in step with what was recorded, and its conditions met."""
+"""The documented table of exported files and the recorded results."""
 
 import json
 

@@ -1,15 +1,15 @@
-"""The benchmark of whole calls of `fit`: what is compared with what."""
+"""The benchmark of complete calls of `fit`."""
 
 import pytest
 
 from benchmarks import fit_time
 
-# Seconds of a first and a second process by plan; None is the choice that `fit` makes.
+# Seconds of a first and a second process by plan; None is the plan that `fit` selects.
 SECONDS = {None: [9.0, 8.0], "loop": [10.0, 7.5], "xla": [6.0, 5.0]}
 
 
 class Start:
-    """Stands for `fit_time.measure` in a new process; notes each job and its caches."""
+    """Stand-in for `fit_time.measure` in a new process; records jobs and caches."""
 
     def __init__(self):
         self.seen, self._left = [], {plan: list(seconds) for plan, seconds in SECONDS.items()}

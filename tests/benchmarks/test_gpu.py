@@ -1,4 +1,4 @@
-"""The benchmark for a machine with a GPU: its schedule, and a tiny run on the CPU."""
+"""The GPU benchmark: its schedule, and a quick run on the CPU."""
 
 import importlib
 import inspect
@@ -14,7 +14,7 @@ from benchmarks import gpu
 
 @pytest.fixture
 def measured(monkeypatch, pythons):
-    """A list of what was measured, in place of measuring; "torch" and "conv" fails."""
+    """Calls of the measuring functions, which are replaced; "conv" on "torch" fails."""
     calls = []
 
     def run(python, backend, module, job, device, timeout):

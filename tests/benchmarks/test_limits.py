@@ -1,4 +1,4 @@
-"""Operations and bytes of a training step, counted."""
+"""Floating-point operations and bytes of a training step."""
 
 import itertools
 
@@ -8,7 +8,7 @@ import ae_multi
 
 pytestmark = [
     pytest.mark.backend,
-    # Raised within PyTorch, where its compiler is first asked for.
+    # Raised within PyTorch when its compiler is first imported.
     pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning"),
 ]
 
@@ -23,7 +23,7 @@ def test_flops_and_bytes_of_dense_layers(monkeypatch):
     found = limits.limits(ae_multi.DeepAutoencoder(), 128)
     assert found["reconstruct"]["flop"] == sum(products)
     assert found["encode"]["flop"] == sum(products[:5])
-    # Forward, the weights' gradients, and the inputs' but for the first layer's.
+    # Forward, weight gradients, and input gradients of all but the first layer.
     assert found["training"]["flop"] == 3 * sum(products) - products[0]
     assert found["reconstruct"]["bytes"] == 4 * sum(sizes)
     slower = max(sum(products), 4 * sum(sizes))
@@ -37,6 +37,6 @@ def test_flops_of_convolutions(monkeypatch):
     monkeypatch.setattr(limits, "_bandwidth", lambda size: 1e9)
     found = limits.limits(ae_multi.ConvAutoencoder((4, 6), 5, (8, 8, 2)), 16)
     down = 2 * 9 * (2 * 4 * 16 + 4 * 6 * 4)
-    # A transposed convolution does the work of the convolution that it mirrors.
+    # A transposed convolution has the operations of the convolution that it mirrors.
     assert found["encode"]["flop"] == down + 2 * 24 * 5
     assert found["reconstruct"]["flop"] == 2 * down + 2 * 2 * 24 * 5

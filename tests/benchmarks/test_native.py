@@ -7,7 +7,7 @@ import ae_multi
 
 pytestmark = [
     pytest.mark.backend,
-    # Raised within PyTorch, where its compiler is first asked for.
+    # Raised within PyTorch when its compiler is first imported.
     pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning"),
 ]
 
@@ -39,7 +39,7 @@ def test_native_loops_equal_keras(name, keras, backend):
     model.compile(keras.optimizers.Adam(RATE), "mse")
     expected = []
     for rows in order:
-        model.reset_metrics()  # or it reports the mean over the steps so far
+        model.reset_metrics()  # otherwise the loss is the mean over all steps
         expected.append(float(model.train_on_batch(x[rows], x[rows])))
     for way in _loop().WAYS:
         if name == "dense" or way != "xla":
@@ -59,7 +59,7 @@ def test_native_cuda_graph_loop_equals_the_eager_loop(keras, backend, monkeypatc
     cuda_graphs.pretend(monkeypatch)
     losses = native(make(), x, "graph")(order)
     np.testing.assert_allclose(losses, expected, rtol=3e-6)
-    assert cuda_graphs.Graph.replays == 1 + 14  # sixteen steps, and those that are left
+    assert cuda_graphs.Graph.replays == 1 + 14  # 16 steps in one graph, 14 single ones
 
 
 def test_unknown_layers_are_refused(keras):

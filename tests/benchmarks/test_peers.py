@@ -1,4 +1,4 @@
-"""`benchmarks.peers`: each library that is installed trains the network that was asked for."""
+"""Each installed library trains the requested network."""
 
 import importlib
 import itertools
@@ -21,7 +21,7 @@ def x():
 
 @pytest.fixture
 def steps(monkeypatch):
-    """What took each optimizer step so far; the clock counts them."""
+    """The optimizer of each step so far; the clock counts the steps."""
     taken = []
     monkeypatch.setattr(peers, "perf_counter", lambda: len(taken))
     return taken
@@ -53,7 +53,7 @@ def test_peers_on_torch_train_the_network(name, x, steps, monkeypatch):
     assert module.epoch_seconds(SIZES, ACTIVATIONS, x, BATCH, 1e-2, epochs=3) == STEPS
     last = steps[-1]
     weights = last.weights()
-    # PyTorch holds a kernel as (out, in); Pythae's decoder comes before its encoder.
+    # Kernels of PyTorch are (out, in); Pythae lists its decoder before its encoder.
     shapes = [shape for one, units in KERNELS for shape in ((units, one), (units,))]
     assert sorted(tuple(weight.shape) for weight in weights) == sorted(shapes)
     assert not any(torch.equal(*pair) for pair in zip(weights, last.before, strict=True))

@@ -1,4 +1,4 @@
-"""The table of quality: what is run, what is kept, and what a row says."""
+"""The benchmark of task quality: runs, records and rows of the table."""
 
 import json
 
@@ -25,14 +25,14 @@ def test_row_is_the_mean_over_its_splits(monkeypatch):
     monkeypatch.setattr(quality_targets, "_provenance", dict)
     given = quality_targets.measure("detect-one", 0)
     assert given["ours"] == 0.75
-    # The best floor on average, not the best of each part.
+    # The baseline that is best on average, not the best of each split.
     assert given["floor"] == ("mean", pytest.approx(0.45))
     assert len(given["parts"]) == 2
 
 
 @pytest.fixture
 def runs(monkeypatch):
-    """What would be run, without running it."""
+    """Runs that the benchmark starts, which are replaced."""
     asked = []
 
     class Interpreters:

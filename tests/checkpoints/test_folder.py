@@ -52,7 +52,7 @@ def test_newest_is_found_and_older_ones_are_removed(folder):
 
 
 def with_another_part(content):
-    """The archive with other numbers in it, and zip's own checksums right."""
+    """Change an array in the archive and keep the zip checksums valid."""
     changed = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(changed, "w") as new:
         for name in old.namelist():
@@ -77,7 +77,7 @@ def test_damaged_checkpoint_is_skipped_and_logged(folder, caplog, change):
     damage(folder, POSITIONS[3], change)
     assert newest(folder) == (POSITIONS[2], 2)
     assert POSITIONS[3].name in caplog.text
-    # What comes next in its place, and before it, is kept, and the damaged one goes.
+    # The next checkpoint is kept and the damaged one is removed.
     write(folder, Position(1, 3), 5)
     assert newest(folder) == ((1, 3), 5)
     assert POSITIONS[3] not in folder.positions()
@@ -144,7 +144,7 @@ def test_full_disk_keeps_existing_checkpoints(folder, monkeypatch):
 
 
 def test_write_may_fail_at_any_byte(folder):
-    """A limit on the size of files stands for a full disk: the system's own error."""
+    """A file size limit of the system has the effect of a full disk."""
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     for most in (0, 1, 4000, 8500):

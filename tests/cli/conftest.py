@@ -10,7 +10,7 @@ from ae_multi.cli import main
 
 @pytest.fixture
 def here(capsys):
-    """A function that runs a command in this process, which has its backend imported."""
+    """Function that runs a command in this process."""
 
     def run(*arguments):
         status = main([*map(str, arguments)])

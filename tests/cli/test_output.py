@@ -61,7 +61,7 @@ def test_any_kind_of_terminal_gets_the_output(settings):
 
 
 def ae_multi_process(*arguments, **options):
-    """Run ``ae-multi``; stdout and stderr in text unless ``options`` say otherwise."""
+    """Run ``ae-multi`` in a process; ``options`` are those of `subprocess.run`."""
     environment = {**os.environ, "KERAS_BACKEND": "", **options.pop("env", {})}
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     return subprocess.run(

@@ -23,7 +23,7 @@ def test_train_saves_the_model(tmp_path, backend, digits):
     assert done.returncode == 0, done.stderr
     assert f"SimpleAutoencoder on {backend}" in done.stdout
     assert "PCA with 32 components" in done.stdout
-    assert "No better than predicting the mean image." in done.stdout  # three short epochs
+    assert "No better than predicting the mean image." in done.stdout  # after three epochs
     from ae_multi import load_model
 
     assert load_model(path).encode(digits.x_test).shape == (360, 32)
@@ -92,7 +92,7 @@ def test_progress_is_lines_in_a_pipe_and_one_bar_in_a_terminal(
     place = "train" if command == "train" else "tasks"
     monkeypatch.setattr(f"ae_multi.cli.{place}.console", terminal)
     assert here(*arguments).returncode == 0
-    # All of one line, which is drawn again and again: results come after it.
+    # The bar is one line that is redrawn; results follow it.
     progress = shown.getvalue().partition("\x1b[?25h")[0]
     assert progress.count("\n") <= 1
     assert "epoch 12/12" in progress or "trained, measuring" in progress

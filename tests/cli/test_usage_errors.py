@@ -126,7 +126,7 @@ def test_backend_that_cannot_train_is_one_line_of_error(command, backend, capsys
 
 @pytest.mark.parametrize("backend", ["numpy", "theano", "jax"])
 def test_new_process_reports_an_unusable_backend_in_one_line(backend, pythons):
-    # No framework is installed here, and Theano is no backend of Keras 3.
+    # No framework is installed in this environment, and Theano is no backend of Keras 3.
     done = run_command("reduce", KERAS_BACKEND=backend)
     assert done.returncode == 2
     assert done.stderr.startswith("ae-multi reduce: Expected ")
@@ -217,7 +217,7 @@ def test_damaged_data_is_a_usage_error(tmp_path):
 
 
 def test_no_installed_backend_is_a_usage_error(pythons):
-    # This test runs where no framework is.
+    # No framework is installed in this environment.
     done = run_command("compare")
     assert done.returncode == 2
     assert "pip install" in done.stderr

@@ -1,4 +1,4 @@
-"""The verdict of a comparison: what passes, what does not, and the reasons."""
+"""The verdict of a comparison and its reasons."""
 
 import copy
 import math
@@ -24,7 +24,7 @@ def result(backend, **changes):
 
 @pytest.fixture
 def three():
-    """Three backends that agree: last digits differ, and jax's repetitions end 1 % apart."""
+    """Results of three backends that agree; the repetitions on jax end 1 % apart."""
     return [
         result("torch", test_mse=0.0201),
         result("tensorflow", first_losses=[0.5, 0.4 * (1 + 2e-7), 0.3]),
@@ -109,7 +109,7 @@ def test_perturbation_moves_each_weight_by_one_ulp():
     moved = perturb_by_ulp(weights, 0, 1)
     for before, after in zip(weights, moved, strict=True):
         assert after.dtype == np.float32
-        # Neighbours of one sign have neighbouring magnitudes as integers.
+        # The bit patterns of adjacent floats of one sign are adjacent integers.
         magnitudes = [array.view(np.int32) & 0x7FFFFFFF for array in (before, after)]
         np.testing.assert_array_equal(abs(magnitudes[1] - magnitudes[0]), 1)
     ups = np.mean(moved[0] > weights[0])

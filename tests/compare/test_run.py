@@ -1,4 +1,4 @@
-"""Several backends together: the comparison and its failures."""
+"""Comparisons of several backends and their failures."""
 
 import getpass
 import json
@@ -50,7 +50,7 @@ def test_all_backends_agree(whole):
         assert found["verdict"] == "agree"
         assert found["initial_weights_identical"]
         assert found["first_losses_steps"] == 20
-        # Rounding moves them; equal to the bit would mean that one backend ran three times.
+        # Identical losses would mean that one backend ran three times.
         assert 0 < found["first_losses_difference"] < 2e-6
         assert found["spread"]["runs"] == 2
     assert done.stdout.count("AGREE") == 2
@@ -77,7 +77,7 @@ def test_json_contains_all_results(whole):
 
 
 def test_first_loss_equals_numpy(whole, digits):
-    """The first step's loss, from the seed alone, in plain NumPy."""
+    """Compute the first loss from the seed in NumPy."""
     from ae_multi.randomness.streams import permutation, uniform
     from tests.reference import numpy_dense
 
@@ -111,7 +111,7 @@ def test_without_network_the_sample_is_used_with_one_notice(pythons, tmp_path):
         *("--backends", "jax", "--model", "simple", "--epochs", 1, "--spread-runs", 0),
         env={
             **{name: value for name, value in os.environ.items() if name != "AE_MULTI_MNIST"},
-            # A proxy that is not there: no download, whatever network the machine has.
+            # A proxy that does not exist prevents downloads.
             "KERAS_HOME": str(tmp_path),
             "https_proxy": "http://127.0.0.1:9",
         },
@@ -176,7 +176,7 @@ def test_failed_backend_process_is_reported(pythons, tmp_path):
 
 
 def workers(session):
-    """Process ids of a comparison's children: of its session, for other tests start some, too."""
+    """Process ids of the workers in this session; other tests run workers, too."""
     found = subprocess.run(
         ["pgrep", "-s", str(session), "-f", "ae_multi.subprocesses.worker"],
         capture_output=True,
@@ -200,12 +200,12 @@ def test_an_interrupted_comparison_leaves_nothing_behind(pythons, tmp_path, how)
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        start_new_session=True,  # Ctrl-C reaches the whole group, as at a terminal
+        start_new_session=True,  # Ctrl-C reaches the process group, as at a terminal
     )
     end = time.monotonic() + 60
     while not workers(parent.pid) and time.monotonic() < end:
         time.sleep(0.1)
-    time.sleep(6)  # into the training
+    time.sleep(6)  # until the training runs
     assert workers(parent.pid)
     assert parent.poll() is None
     if how == signal.SIGINT:
@@ -221,5 +221,5 @@ def test_an_interrupted_comparison_leaves_nothing_behind(pythons, tmp_path, how)
     if how != signal.SIGKILL:
         assert parent.returncode == 130
         assert error.endswith("ae-multi compare: interrupted\n")
-        # PyTorch keeps a cache of its own there.
+        # The cache of PyTorch's compiler may stay.
         assert {path.name for path in temporary.iterdir()} <= {f"torchinductor_{getpass.getuser()}"}

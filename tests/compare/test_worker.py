@@ -1,4 +1,4 @@
-"""What a comparison sees: small faults, and what rounding alone does to a training."""
+"""Small faults and rounding in the recordings of a comparison."""
 
 import pytest
 
@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 @pytest.fixture(scope="module")
 def recorded(keras, tmp_path_factory):
-    """A function that records a training on the digits, with a change to each model or step."""
+    """Function that records a training on the digits, with a fault in the model or steps."""
     from ae_multi.compare import worker
 
     def run(change=lambda model: None, steps=worker.PlanSteps, spread_runs=0, epochs=1):
@@ -38,7 +38,7 @@ def recorded(keras, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def sound(recorded):
-    """A training without a fault, and its repetitions."""
+    """A training without a fault and its perturbed repetitions."""
     return recorded(spread_runs=6, epochs=6)
 
 
@@ -72,7 +72,7 @@ def without_batch(number):
         {"change": with_rate(1.001)},
         {"change": with_epsilon},
         {"steps": without_batch(15)},
-        # TensorFlow's kernel takes 1 - β₂ in float32, 1.3e-5 off: half of that in each step.
+        # 1 - β₂ in float32 is off by 1.3e-5, which changes each step by half of that.
         {"change": with_rate(1 + 6.5e-6)},
     ],
     ids=["learning rate .1 % off", "epsilon 1e-8", "one batch left out", "1 - beta_2 in float32"],
@@ -89,7 +89,7 @@ def test_repeated_training_agrees_within_its_spread(recorded, sound):
     found = agreement([sound, recorded(epochs=6)])
     assert found["verdict"] == "agree"
     assert found["test_mse_difference"] < found["test_mse_bound"] / 5
-    # Rounding of the optimizer's constants, 1.5e-5 of each step, is what is largest here.
+    # The largest contribution is the rounding of Adam's constants, 1.5e-5 of each step.
     assert 1e-6 < found["spread"]["deviation"] < 1e-4
 
 

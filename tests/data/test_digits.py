@@ -20,7 +20,7 @@ def test_digits_have_the_format_of_mnist(digits):
 def test_digits_are_those_of_scikit_learn(digits):
     from sklearn.datasets import load_digits
 
-    # Averaged back to 8×8, in blocks of 2.5 pixels, an enlarged image is the original, softened.
+    # Averaging blocks of 2.5 pixels gives back the original 8×8 image, blurred.
     small = load_digits().images[:1437] / 16
     box = digits.x_train[:, 4:-4, 4:-4, 0].repeat(2, 1).repeat(2, 2)
     back = box.reshape(-1, 8, 5, 8, 5).mean((2, 4))

@@ -11,7 +11,7 @@ from ae_multi.errors import InputError
 
 
 def table(**more):
-    """What a file of ODDS holds."""
+    """The contents of a file of ODDS."""
     rows = np.random.default_rng(0).normal(size=(7, 3))
     return {"X": rows, "y": np.arange(7).reshape(-1, 1) % 2, **more}
 

@@ -1,4 +1,4 @@
-"""MNIST: where it is looked for, what is taken for it, and what is not."""
+"""MNIST: where it is found, and which files are refused."""
 
 import functools
 import gzip
@@ -21,7 +21,7 @@ from ae_multi.errors import InputError
 
 @pytest.fixture
 def small(monkeypatch, tmp_path):
-    """A small data set that passes for MNIST: its arrays, with the checksums put in place."""
+    """Arrays of a small data set; the expected checksums of MNIST are replaced by theirs."""
     rng = np.random.default_rng(0)
     arrays = {
         "x_train": rng.integers(0, 256, (6, 28, 28), np.uint8),
@@ -163,7 +163,7 @@ def test_unresponsive_host_times_out(small, monkeypatch):
             load_data("mnist")
         assert time.perf_counter() - begin < 3
     finally:
-        ended.set()  # the thread is left behind, and must not outlive the test
+        ended.set()  # ends the thread that still waits
 
 
 @pytest.fixture
@@ -205,7 +205,7 @@ def test_mnist_is_downloaded_once_and_then_cached(small, server, monkeypatch, tm
     assert requests == ["/mnist.npz"]
     assert load_data("mnist").source == "Keras's cache"
     assert requests == ["/mnist.npz"]
-    # A cached file that is damaged is fetched again.
+    # A damaged file in the cache is downloaded again.
     cached = pathlib.Path(tmp_path / "keras" / "datasets" / "mnist.npz")
     cached.write_bytes(cached.read_bytes()[:-40])
     check(load_data("mnist"), small)
@@ -215,7 +215,7 @@ def test_mnist_is_downloaded_once_and_then_cached(small, server, monkeypatch, tm
 @pytest.mark.backend
 def test_a_download_that_is_not_mnist_is_refused(small, server):
     folder, _ = server
-    np.savez(folder / "mnist.npz", **small)  # its checksum is not the expected one
+    np.savez(folder / "mnist.npz", **small)  # with another checksum than expected
     with pytest.raises(mnist.DownloadError, match="corrupted"):
         load_data("mnist")
 

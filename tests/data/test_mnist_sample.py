@@ -29,7 +29,7 @@ def test_sample_equals_the_selection_of_its_script(mnist_folder, monkeypatch, tm
     monkeypatch.setattr(mnist_sample, "FILE", tmp_path / "out.npz")
     made = load_data("mnist-sample")  # which checks the digest
     whole = load_data("mnist")
-    # Not one image of the sample is another's, and its order is MNIST's.
+    # Each image occurs once in MNIST, in the same order.
     places = np.flatnonzero(np.isin(_rows(whole.x_test), _rows(made.x_test)))
     assert len(places) == 1000
     np.testing.assert_array_equal(whole.y_test[places], made.y_test)

@@ -1,4 +1,4 @@
-"""Estimators as scikit-learn's own checks see them, and in scikit-learn's tools."""
+"""scikit-learn's estimator checks, and what all estimators have in common."""
 
 import os
 import pickle
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 SMALL = {"model": "simple", "latent_dim": 2, "epochs": 2}
 
-# scikit-learn gives up on these two alone, for what is not installed where they run.
+# Checks that scikit-learn skips, since they need packages that are not installed.
 SKIPPED = {"check_array_api_input", "check_classifier_data_not_an_array"}
 
 _ROUNDING = (
@@ -30,9 +30,9 @@ EXPECTED_FAILED_CHECKS = {
 
 
 class CleanDenoiser(ae_multi.Denoiser):
-    """A `Denoiser` that learns from clean samples alone.
+    """A `Denoiser` that ignores y.
 
-    scikit-learn's checks hand class labels as y, which are no clean counterparts of anything.
+    The checks of scikit-learn pass class labels as y, which are no clean samples.
     """
 
     def fit(self, X, y=None):  # noqa: N803
@@ -66,7 +66,7 @@ def test_all_scikit_learn_checks_pass(cls):
     for each in results:
         names[each["status"]].add(each["check_name"])
         if each["status"] == "xfail":
-            # Whichever of the two rounds differently first; labels never may.
+            # Scores may round differently; labels may not.
             assert re.search("score_samples|decision_function", str(each["exception"]))
     assert len(names["passed"]) > 40
     assert names["skipped"] <= SKIPPED
@@ -115,7 +115,7 @@ def test_transformer_checks_pass(check, cls):
     ],
 )
 def test_segmenter_passes_the_checks_without_tables(check):
-    """The others hand tables, and scikit-learn leaves out estimators of images by itself."""
+    """The other checks pass tables, for which a `Segmenter` is not made."""
     getattr(estimator_checks, check)("Segmenter", ae_multi.Segmenter())
 
 
@@ -125,7 +125,7 @@ MASKS = IMAGES > 0.5
 
 @pytest.fixture(scope="module")
 def fitted():
-    """One of each, fitted on images."""
+    """Each estimator, fitted on images."""
     return {
         "transformer": ae_multi.AutoencoderTransformer(**SMALL).fit(IMAGES),
         "detector": ae_multi.AnomalyDetector(**SMALL).fit(IMAGES),
@@ -171,7 +171,7 @@ def test_pickled_estimator_predicts_and_trains_identically(name, fitted):
     target = {"segmenter": (MASKS,)}.get(name, ())
     for each in (estimator, other):
         each.partial_fit(IMAGES, *target)
-    # Adam's state came along: without it the same step would be another one.
+    # The optimizer's state is part of the pickle.
     assert int(estimator.network_.optimizer.iterations) == 3
     again = getattr(estimator, ANSWERS[name])(IMAGES)
     assert not np.array_equal(again, answer)

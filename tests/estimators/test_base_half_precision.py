@@ -13,7 +13,7 @@ IMAGES = np.random.default_rng(0).random((24, 6, 6)).astype(np.float32)
 
 @pytest.fixture(params=["mixed_bfloat16", "mixed_float16"])
 def policy(request, keras):
-    """A global policy of half precision, for one test."""
+    """A global half-precision policy for one test."""
     keras.config.set_dtype_policy(request.param)
     yield request.param
     keras.config.set_dtype_policy("float32")

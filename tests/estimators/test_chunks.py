@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 
 def test_fit_chunks_scales_and_trains_over_all_chunks(table):
-    """Scaling over chunks is exact, and each epoch goes through all of them."""
+    """Scaling over chunks is exact, and each epoch includes all chunks."""
     cuts = [table[:90], table[90:100], table[100:]]
     parameters = {"latent_dim": 1, "epochs": 3, "batch_size": 32}
     for scale in ("minmax", "standard"):
@@ -26,7 +26,7 @@ def test_fit_chunks_scales_and_trains_over_all_chunks(table):
     assert made.n_samples_seen_ == 400
     assert int(made.network_.optimizer.iterations) == 3 * (3 + 1 + 10)
     assert made.loss_curve_[-1] < made.loss_curve_[0]
-    # A single chunk is `fit` itself.
+    # With a single chunk, `fit_chunks` equals `fit`.
     one = ae_multi.AutoencoderTransformer(**parameters).fit_chunks(lambda: iter([table]))
     whole = ae_multi.AutoencoderTransformer(**parameters).fit(table)
     np.testing.assert_allclose(one.transform(table), whole.transform(table), atol=1e-6)

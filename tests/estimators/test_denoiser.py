@@ -1,4 +1,4 @@
-"""Noise taken out: learned from clean samples or from pairs."""
+"""`Denoiser`: noise removal learned from clean samples or pairs."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def unet(digits):
 
 
 def test_denoiser_beats_the_linear_filter(digits, noisy, fitted, unet):
-    """The floor: the linear map that is best on the training images with as much noise."""
+    """The baseline is the best linear map on training images with the same noise."""
     drawn = 0.4 * streams.normal(8, "test/noise", digits.x_train.shape)
     x = np.clip(digits.x_train + drawn, 0, 1).reshape(len(drawn), -1)
     y = digits.x_train.reshape(len(x), -1)
@@ -74,7 +74,7 @@ def test_images_get_a_unet_and_tables_a_dense_network(digits, unet):
 
 
 def test_denoiser_restores_images_of_any_scale(digits):
-    """Of any size, where the scale has no ends: outputs are linear, and nothing is cut off."""
+    """With standard scaling the outputs are linear and not clipped."""
     x = 1000 * digits.x_train[:400] - 300
     made = ae_multi.Denoiser(
         noise=0.5, hidden=(8, 16), scale="standard", epochs=15, learning_rate=5e-3
@@ -103,7 +103,7 @@ def test_noise_is_drawn_in_each_step_and_absent_in_transform(digits, fitted):
 
 
 def test_denoiser_learns_other_noise_from_pairs(digits):
-    """Stripes, which no Gaussian noise would teach to remove."""
+    """Remove stripes, which differ from Gaussian noise."""
     striped = digits.x_train.copy()
     striped[:, ::4] = 1
     made = ae_multi.Denoiser("deep", hidden=(64,), scale=None, epochs=10, batch_size=64)

@@ -1,4 +1,4 @@
-"""Anomalies: where the line is drawn, what is found, and what an alarm comes from."""
+"""`AnomalyDetector`: thresholds, labels and feature errors."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 
 def readings(count, seed):
-    """Five sensors of one pump: all follow from its speed."""
+    """Five sensors that all depend on one speed."""
     rng = np.random.default_rng(seed)
     speed = rng.uniform(0, 1, (count, 1))
     wave = np.hstack([speed, speed**2, np.sin(3 * speed), 1 - speed, np.sqrt(speed)])
@@ -20,7 +20,7 @@ def readings(count, seed):
 
 NORMAL, NEW = readings(600, 0), readings(1000, 1)
 BROKEN = readings(200, 2)
-BROKEN[:, 2] += 30  # the third sensor reads too much
+BROKEN[:, 2] += 30  # the third sensor is faulty
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +35,12 @@ def test_anomalies_that_break_the_pattern_are_found(detector):
     x, broken = np.vstack([NEW, BROKEN]), np.repeat([0, 1], [1000, 200])
     assert roc_auc_score(broken, detector.anomaly_score(x)) > 0.99
     assert (detector.predict(BROKEN) == -1).mean() > 0.9
-    # Each value alone is one that was seen: only together are they strange.
+    # Single values are within the training range; only combinations are anomalous.
     assert (BROKEN[:, 2] < NORMAL[:, 2].max()).mean() > 0.3
 
 
 def test_held_out_threshold_has_the_requested_false_alarm_rate(detector):
-    """180 samples calibrate: the rate on new ones is 0.05 ± 0.016, by the beta distribution."""
+    """With 180 held-out samples the rate on new ones is 0.05 ± 0.016 (beta distribution)."""
     assert 0.01 < (detector.predict(NEW) == -1).mean() < 0.10
     detector.calibrate(NEW, 0.2)
     try:
@@ -70,7 +70,7 @@ def test_feature_errors_of_images_point_at_the_faulty_pixels(digits):
     images = digits.x_train[:300]
     made = ae_multi.AnomalyDetector("conv", hidden=(4,), scale=None, epochs=10).fit(images)
     marked = digits.x_test[:20].copy()
-    marked[:, 2:6, 2:6] = 1  # where no digit has ink
+    marked[:, 2:6, 2:6] = 1  # where all digits are black
     maps = made.feature_errors(marked)
     assert maps.shape == (20, 28, 28, 1)
     places = [np.unravel_index(each.argmax(), (28, 28)) for each in maps]
@@ -91,7 +91,7 @@ def test_auto_contamination_tolerates_training_anomalies():
 
 
 def test_held_out_samples_do_not_affect_training():
-    """A held-out sample far off widens no scale and bends no weight."""
+    """A held-out outlier affects neither scaling nor weights."""
     from ae_multi.estimators.inputs import held_out
 
     kept, aside = held_out(0, "calibration", 600, 0.1)
@@ -112,7 +112,7 @@ def test_held_out_samples_do_not_affect_training():
 
 
 def test_thresholds_equal_their_definitions():
-    errors = np.arange(1.0, 20.0)  # 19 of them, the fewest for a rate of 0.05
+    errors = np.arange(1.0, 20.0)  # 19, the minimum for a rate of 0.05
     assert thresholds.calibrated(errors, 0.05) == 19
     assert thresholds.calibrated(errors, 0.1) == 18
     assert thresholds.calibrated(errors, 0.5) == 10

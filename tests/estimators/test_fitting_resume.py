@@ -1,4 +1,4 @@
-"""Estimators whose `fit` was killed, and those whose `fit` had ended."""
+"""`fit` of estimators, resumed from checkpoints."""
 
 import numpy as np
 import pytest
@@ -21,12 +21,12 @@ ESTIMATORS = {
 
 
 class KilledError(Exception):
-    """What ends a training here."""
+    """Raised to end a training."""
 
 
 @pytest.fixture
 def epochs(monkeypatch):
-    """The epochs that are trained, in a list; one in ``epochs.killed`` ends the training."""
+    """List of the trained epochs; training ends before the epoch ``epochs.killed``."""
     real = base.learning_rates
 
     class Epochs(list):
@@ -98,7 +98,7 @@ def test_different_fits_share_a_folder(epochs, tmp_path):
     assert [fit(**each) for each in fits] == [2, 3, 2, 2, 2, 2]
     assert len(list(tmp_path.glob("*/lock"))) == len(fits)
     assert [fit(**each) for each in fits] == [0] * len(fits)
-    # What changes nothing in training makes no other fit.
+    # Parameters that do not affect training identify the same fit.
     assert fit(verbose=1, checkpoint_every="3 steps") == 0
 
 

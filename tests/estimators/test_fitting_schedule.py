@@ -29,7 +29,7 @@ def test_the_rate_falls_along_half_a_cosine():
 
 
 def test_each_epoch_is_trained_at_its_own_rate():
-    # Adam's steps are as long as its rate while gradients stay alike, so that weights tell it.
+    # Steps of Adam are proportional to its rate while gradients are similar.
     first, both = (reducer(epochs=2, schedule=of).fit(X) for of in ("cosine", None))
     weights = [each.network_.get_weights() for each in (first, both)]
     start = ae_multi.DeepAutoencoder((5,), 2, (6,), seed=0).get_weights()

@@ -11,12 +11,12 @@ pytestmark = pytest.mark.backend
 
 
 def graph_outputs(estimator, x, part="model"):
-    """What the graph of an estimator gives, as Keras runs it."""
+    """Outputs of the graph of an estimator, run by Keras."""
     return ae_multi.predict(graph_of(estimator, part).model, np.asarray(x, np.float32))
 
 
 def table(samples=160):
-    """Rows along a curve, in units of their own, with a constant column and some strange rows."""
+    """Rows along a curve, of different units, with a constant column and some anomalies."""
     random = np.random.default_rng(3)
     t = random.uniform(-1, 1, (samples, 1))
     x = np.hstack([1000 + 50 * t, t**2, np.full_like(t, 7), -3 * t])

@@ -27,7 +27,7 @@ def test_frames_set_feature_names_and_are_returned(library):
     assert type(framed) is type(frame)
     assert list(framed.columns) == made.get_feature_names_out().tolist()
     np.testing.assert_array_equal(framed.to_numpy(), plain)
-    # Columns of several types are one array of numbers, as their values are.
+    # Columns of different types are converted to one array.
     array = frame.to_numpy().astype(np.float64)
     bare = ae_multi.AutoencoderTransformer("simple", latent_dim=2, epochs=1).fit(array)
     np.testing.assert_array_equal(bare.transform(array), plain)

@@ -14,7 +14,7 @@ IMAGES = ROWS[:, :4].reshape(24, 2, 2)
 
 
 def numpy_of(value, zero_dimensional):
-    """A plain value as NumPy's: a scalar or a 0-d array; sizes as an array."""
+    """Convert a value to a NumPy scalar or 0-d array, and a tuple to an array."""
     if isinstance(value, tuple):
         return np.array(value)
     made = {bool: np.bool_, int: np.int64, float: np.float32, str: np.str_}

@@ -1,4 +1,4 @@
-"""Fitted estimators in one file: what comes back, and what is refused without running a thing."""
+"""Files of estimators: round trips, and what is refused without executing code."""
 
 import hashlib
 import json
@@ -30,13 +30,13 @@ def made():
 
 
 def target_of(name):
-    """What an estimator is fitted to beside the images, as further arguments of its `fit`."""
+    """Further arguments of `fit` after the images."""
     return (IMAGES > 0.5,) if name == "segmenter" else ()
 
 
 @pytest.fixture(scope="module")
 def fitted():
-    """A function from a name to the fitted estimator; each is fitted once, when it is wanted."""
+    """Function from a name to the fitted estimator, which is cached."""
 
     unfitted = made()
 
@@ -76,7 +76,7 @@ def test_loaded_estimator_equals_the_saved_one(name, fitted, tmp_path):
         assert loaded.provenance_ == saved.provenance_
         assert loaded.sample_shape_ == (6, 6)
         assert set(vars(loaded)) == set(vars(saved))
-    # It can be fitted anew, and goes on from where it was, optimizer included.
+    # Training continues with the saved optimizer, and `fit` starts again.
     target = target_of(name)
     assert int(loaded.network_.optimizer.iterations) == int(saved.network_.optimizer.iterations)
     loaded.partial_fit(IMAGES, *target)
@@ -104,7 +104,7 @@ def path(tmp_path, fitted):
 
 
 def rewrite(path, manifest=None, parts=None, honest=True):
-    """The file again with another manifest or parts; ``honest`` recomputes every digest."""
+    """Change the manifest or parts of a file; ``honest`` recomputes the digests."""
     with zipfile.ZipFile(path) as old:
         held = {name: old.read(name) for name in old.namelist()}
     held.update(parts or {})
@@ -199,7 +199,7 @@ def test_model_with_a_lambda_is_refused(path, keras, tmp_path):
 
 
 def test_damaged_bytes_are_refused_or_harmless(path):
-    """Cut short anywhere, or with any byte another one: refused, or nothing that matters."""
+    """Truncated and changed files are refused, unless the change has no effect."""
     whole = path.read_bytes()
     rng = np.random.default_rng(0)
     for length in rng.integers(0, len(whole), 20):
@@ -215,7 +215,7 @@ def test_damaged_bytes_are_refused_or_harmless(path):
         except ae_multi.InputError:
             refused += 1
             continue
-        # What zip keeps beside the content, times of day say, may differ.
+        # Metadata of the zip archive, such as times, may change.
         wanted = wanted if wanted is not None else loaded.decision_function(IMAGES)
         np.testing.assert_array_equal(loaded.decision_function(IMAGES), wanted)
     assert refused > 30

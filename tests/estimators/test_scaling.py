@@ -23,7 +23,7 @@ def learned(kind, *chunks):
 @pytest.mark.parametrize("kind", ["minmax", "standard"])
 @pytest.mark.parametrize("exponent", [-1000, -600, 0, 400, 600, 1000])
 def test_scaling_is_invariant_to_the_unit(kind, exponent):
-    """Powers of two change no digit, so that scaled values are the same to the bit."""
+    """Powers of two keep all digits, so that scaled values are bit-identical."""
     offset, span = learned(kind, X)
     unit = 2.0**exponent
     far_offset, far_span = learned(kind, X * unit)

@@ -1,4 +1,4 @@
-"""The anomaly detector's score: what it adds up, by hand, and what that is good for."""
+"""The score of the anomaly detector: its formula and its properties."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 
 def by_hand(samples, outputs, known, count, weight, images):
-    """The score's terms, one sample and one value after another, in float64."""
+    """Compute the terms of the score in float64, sample by sample."""
 
     def flat(values):
         rows = np.asarray(values, float).reshape(len(values), -1)
@@ -30,7 +30,7 @@ def by_hand(samples, outputs, known, count, weight, images):
 
 
 @pytest.mark.parametrize("shape", [(7,), (3, 4), (3, 4, 2)], ids=str)
-@pytest.mark.parametrize("values", [2**24, 50, 1])  # blocks of all rows, of a few, and of one
+@pytest.mark.parametrize("values", [2**24, 50, 1])  # blocks of all rows, of several and of one
 def test_manifold_errors_equal_their_formula(shape, values, monkeypatch):
     monkeypatch.setattr(neighbors, "_MAX_VALUES_AT_ONCE", values)
     rng = np.random.default_rng(0)
@@ -42,14 +42,14 @@ def test_manifold_errors_equal_their_formula(shape, values, monkeypatch):
 
 
 def line(low, high, count, seed):
-    """Points of a line in space, and a little beside it."""
+    """Points close to a line in space."""
     rng = np.random.default_rng(seed)
     at = rng.uniform(low, high, (count, 1))
     return np.hstack([at, 2 * at, -at]) + rng.normal(0, 0.01, (count, 3))
 
 
 def on_a_line(**parameters):
-    """A linear autoencoder of two pieces of a line, which reconstructs the rest as well."""
+    """A linear autoencoder fitted on two segments, which reconstructs the whole line."""
     made = ae_multi.AnomalyDetector(
         hidden=(), latent_dim=1, scale="standard", epochs=150, learning_rate=0.01, **parameters
     )
@@ -63,7 +63,7 @@ def test_well_reconstructed_but_unseen_samples_are_anomalous():
     plain, made = on_a_line(criterion="mse"), on_a_line()
     assert roc_auc_score(strange[:150], plain.anomaly_score(x[:150])) < 0.8
     assert roc_auc_score(strange, made.anomaly_score(x)) > 0.99
-    beside = normal + np.array([0.3, 0, 0.3])  # off the line, and as long
+    beside = normal + np.array([0.3, 0, 0.3])  # off the line, at the same distance from the origin
     assert roc_auc_score(strange, made.anomaly_score(np.vstack([normal, beside]))) > 0.9
 
 
@@ -116,7 +116,7 @@ def test_neighbors_and_weight_have_defaults_for_images_and_tables():
     made = ae_multi.AnomalyDetector(**parameters, neighbors=5, weight=0.5).fit(x)
     assert (made.neighbors_, made.weight_) == (5, 0.5)
     assert made.feature_errors(x) == approx_by_hand(made, x, 5, 0.5)
-    # As a file of before these were kept was made: its line fits no other score.
+    # As in files of older versions, which lack these attributes.
     del made.neighbors_, made.weight_
     assert made.set_params(neighbors="auto").feature_errors(x) == approx_by_hand(made, x, 10, 1)
 

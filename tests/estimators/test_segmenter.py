@@ -1,4 +1,4 @@
-"""A class for each pixel: what is learned, in which shapes, and what is refused."""
+"""`Segmenter`: predictions, shapes and what is refused."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 
 def scenes(count, seed):
-    """Bright discs and bright squares of one brightness on noise, and their classes 0, 3, 7."""
+    """Discs and squares of equal brightness on noise, with the classes 0, 3 and 7."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[:15, :13]
     images, masks = rng.normal(0.3, 0.1, (count, 15, 13)), np.zeros((count, 15, 13), int)
@@ -40,7 +40,7 @@ def test_segmenter_distinguishes_shapes_of_equal_brightness(fitted):
     assert predicted.shape == masks.shape
     assert set(np.unique(predicted)) <= {0, 3, 7}
     assert fitted.score(images, masks) > 0.8
-    # No threshold on brightness could tell a disc from a square.
+    # A threshold on brightness cannot separate discs from squares.
     assert mean_iou(np.where(images > 0.55, 3, 0), masks, np.array([0, 3, 7])) < 0.6
     probabilities = fitted.predict_proba(images)
     assert probabilities.shape == (60, 15, 13, 3)

@@ -1,4 +1,4 @@
-"""Codes by scikit-learn's face: in its tools, of any model, scaled and in chunks."""
+"""`AutoencoderTransformer`: codes, scaling, models and scikit-learn tools."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_inverse_scaling_restores_constant_columns(table, fitted):
     np.testing.assert_array_equal(restored[:, 5], 7.5)
     again = fitted.inverse_transform(fitted.transform(table))
     np.testing.assert_allclose(again, restored, rtol=1e-4, atol=1e-6)
-    # A reading that never was constant is strange, and its error says by how much.
+    # A change of the constant column gives a large error.
     odd = table[:1].copy()
     odd[0, 5] += 3
     assert fitted.score_samples(odd)[0] < fitted.score_samples(table).min() - 1
@@ -43,7 +43,7 @@ def test_inverse_scaling_restores_constant_columns(table, fitted):
 def test_scores_are_negative_errors_of_scaled_values(table, fitted):
     restored = (fitted.reconstruct(table)[:, :5] - table[:, :5]) / np.ptp(table[:, :5], axis=0)
     expected = -np.sum(restored**2, axis=1) / 6
-    # The constant's own small error is in the score, which sees what the network gave.
+    # The score includes the network's error of the constant column.
     np.testing.assert_allclose(fitted.score_samples(table), expected, atol=2e-4)
 
 
@@ -84,7 +84,7 @@ def test_model_may_be_a_name_or_an_instance(keras, small):
         made.fit(small)
         assert made.transform(small).shape == (70, 3)
         assert made.reconstruct(small).shape == small.shape
-        # Rows of pixels, with the shape told, are the same images.
+        # Rows of pixels with an image_shape are the same images.
         made.set_params(image_shape=(8, 8, 1)).fit(small.reshape(70, 64))
         assert made.reconstruct(small.reshape(70, 64)).shape == (70, 64)
     for a, b in zip(before, given.get_weights(), strict=True):

@@ -23,7 +23,7 @@ def test_scores_may_differ_by_rounding_of_reconstructions(digits):
     detector = ae_multi.AnomalyDetector("simple", criterion="mse", epochs=1).fit(x)
     graph = graph_of(detector, "model")
     ours = {"reconstruction": x, "score": np.full(50, 1e-8), "label": np.ones(50, int)}
-    # Reconstructions off by 1e-6 of the values, of samples that were off by 1e-4 of them.
+    # Reconstructions change by 1e-6 where their errors are 1e-4.
     off = {**ours, "score": np.full(50, (1e-4 + 1e-6) ** 2)}
     assert difference(graph, [ours], [off]) == pytest.approx(0.02, rel=0.01)
     with pytest.raises(ExportError, match="score within 1e-05"):

@@ -1,4 +1,4 @@
-"""Exported files: what their own runtimes make of them is what the model makes of it."""
+"""Exported files, run by their own runtimes, equal the model."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ from tests.reference.pages import blocks
 
 pytestmark = pytest.mark.backend
 
-# The formats that each backend's environment of the tests can make and run.
+# The formats that each test environment can write and run.
 NATIVE = {
     "torch": ["torch", "onnx"] if installed("onnxruntime") else ["torch"],
     "tensorflow": ["savedmodel", "litert"],
@@ -27,20 +27,20 @@ NAMES = {
 }  # fmt: skip
 
 
-# The part of each block of the documentation that loads a file and runs it, in order.
+# The documented code that loads and runs a file of each format.
 _RUN = [block.split("\n\n", 1)[1] for block in blocks("docs/export.md") if "outputs = " in block]
 _FORMATS = ["onnx", "torch", "savedmodel", "litert", "openvino", "stablehlo"]
 LOADERS = dict(zip(_FORMATS, _RUN, strict=True))
 
 
 def loaded(name, path, x):
-    """What the runtime makes of ``x``, by the lines of the documentation."""
+    """Run a file on ``x`` with the documented code; dict of outputs."""
     names = {"x": x}
     if name == "openvino":
-        sys.modules.setdefault("openvino_telemetry", None)  # it forks, of which JAX warns
+        sys.modules.setdefault("openvino_telemetry", None)  # it forks, which gives a warning of JAX
     code = LOADERS[name].replace(f'"zeros{path.suffix}"', f'"{path}"')
     assert str(path) in code
-    if name == "litert" and not installed("ai_edge_litert"):  # as TensorFlow's own has it, too
+    if name == "litert" and not installed("ai_edge_litert"):  # part of TensorFlow, too
         ours = "from ai_edge_litert.interpreter import Interpreter"
         code = code.replace(ours, "import tensorflow\nInterpreter = tensorflow.lite.Interpreter")
         with pytest.warns(UserWarning, match="tf.lite.Interpreter is deprecated"):
@@ -56,7 +56,7 @@ def _array(value):
 
 @pytest.fixture(scope="module")
 def detector(digits):
-    """A detector of digits in the caller's units, 0 to 255."""
+    """A detector of zeros, fitted on pixels from 0 to 255."""
     x, y = digits.x_train * 255, digits.y_train
     return ae_multi.AnomalyDetector(
         "simple", contamination="held_out", validation_fraction=0.3, epochs=20, neighbors=5
@@ -232,7 +232,7 @@ def test_inexact_file_is_not_kept(tmp_path, monkeypatch, backend, model):
     monkeypatch.setattr(module, "write", off)
     with pytest.raises(ExportError, match="no file was left"):
         model.export(path, name)
-    # What was there before is there still, and whole.
+    # The file of the previous export is unchanged.
     x = np.random.default_rng(0).random((5, 6), np.float32)
     assert sum(f.stat().st_size for f in [path, *path.rglob("*")] if f.is_file()) == before.size
     np.testing.assert_allclose(

@@ -1,4 +1,4 @@
-"""From the environment of one backend, formats that others make."""
+"""Formats that are written in the environments of other backends."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import pytest
 
 pytestmark = pytest.mark.across
 
-# Of PyTorch and of TensorFlow; what other backends hand over, nox -s exports measures.
+# `nox -s exports` covers all pairs of backends and formats.
 BACKEND, ELSEWHERE = "jax", ["torch", "litert"]
 SCRIPT = """
 import json, os, sys
@@ -39,7 +39,7 @@ print(json.dumps(made))
 """
 
 
-# A layer of the caller's own, which other processes have to find.
+# A custom layer, which the other processes have to import.
 OWN = """
 import keras
 

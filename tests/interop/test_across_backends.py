@@ -1,4 +1,4 @@
-"""What one backend has saved is the same on another, for each pair of them."""
+"""Files and weights moved between each pair of backends."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.across
 
 @pytest.fixture
 def python(run_on, tmp_path, digits):
-    """A function that runs code on a backend, beside 150 images, and reads names and numbers."""
+    """Function that runs code on a backend with 150 images and parses its output."""
     np.save(tmp_path / "x.npy", digits.x_train[:150])
 
     def run(backend, code, argument):

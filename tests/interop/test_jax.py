@@ -1,4 +1,4 @@
-"""Models as pure functions of JAX's, and back."""
+"""Models as pure functions in JAX, and parameters loaded back."""
 
 from itertools import pairwise
 
@@ -101,7 +101,7 @@ def test_training_in_plain_jax_equals_numpy():
 
 
 def people(sizes, form):
-    """Parameters as people keep them: a list of pairs, or dicts as JAX gives them back."""
+    """Parameters in common forms: a list of pairs, or nested dicts."""
     rng = np.random.default_rng(0)
     pairs = [
         (rng.normal(0, a**-0.5, (a, b)).astype(np.float32), rng.random(b).astype(np.float32))

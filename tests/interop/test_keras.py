@@ -1,4 +1,4 @@
-"""Models as plain Keras ones, and weights of Keras's models and files in ours."""
+"""Models as plain Keras models, and weights of Keras models and files loaded."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ for name in sys.argv[1:]:
 """
 
 
-# What no backend can change is tried on one.
+# Models that are tested on every backend; the others on one.
 EVERYWHERE = ("simple", "variational", "words", "top-k", "square images")
 
 
@@ -81,13 +81,13 @@ def sequential(keras):
 
 
 def parts(keras):
-    """As in Keras's own tutorial."""
+    """A subclassed model with an encoder and a decoder, as in tutorials."""
     kl = keras.layers
 
     class Tutorial(keras.Model):
         def __init__(self):
             super().__init__()
-            # The decoder first, so that no order but the names' can be right.
+            # The decoder comes first, so that only the names give the right order.
             self.decoder = keras.Sequential([kl.Dense(784, "sigmoid"), kl.Reshape((28, 28, 1))])
             self.encoder = keras.Sequential([kl.Flatten(), kl.Dense(32, "relu")])
 
@@ -188,7 +188,7 @@ def test_encoder_and_decoder_of_similar_layers_are_distinguished(keras, tmp_path
 
 
 def old_file(path, sizes, head=None):
-    """A file as tf.keras 2 wrote it, by hand; returns the weights."""
+    """Write an HDF5 file as tf.keras 2 did; return the weights."""
     rng = np.random.default_rng(0)
     weights = []
     with h5py.File(path, "w") as file:
@@ -222,7 +222,7 @@ def test_tf_keras_files_load(head, tmp_path):
 
 @pytest.mark.once
 def test_late_tf_keras_weights_load(tmp_path):
-    """As tf.keras 2.12 to 2.15 wrote `.weights.h5`: no names, and metrics beside the layers."""
+    """tf.keras 2.12 to 2.15 wrote `.weights.h5` without names, with metrics beside the layers."""
     expected = ours("simple").get_weights()
     with h5py.File(tmp_path / "old.weights.h5", "w") as file:
         for part, name in enumerate(("sequential", "sequential_1")):

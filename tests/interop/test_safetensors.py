@@ -163,7 +163,7 @@ np.save("jax.npy", model.reconstruct(x))
 ae_multi.save_safetensors(model, "jax.safetensors")
 """
 
-# Plain PyTorch, as people write it, and nothing of this package.
+# Plain PyTorch without this package.
 TORCH_TRAINS_ON = """
 import numpy as np, torch
 from safetensors.torch import load_file, save_file

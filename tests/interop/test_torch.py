@@ -116,7 +116,7 @@ def test_module_can_be_saved_traced_and_exported(torch, name):
     x = torch.from_numpy(images_for(model))
     with torch.no_grad():
         expected = module(x)
-        with pytest.deprecated_call():  # by PyTorch, and still in use
+        with pytest.deprecated_call():  # PyTorch deprecates `torch.jit.trace`
             traced = torch.jit.trace(module, x)
         torch.testing.assert_close(traced(x), expected)
         batch = torch.export.Dim("batch", min=2)

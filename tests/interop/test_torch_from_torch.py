@@ -1,4 +1,4 @@
-"""Weights of plain PyTorch in models; a state dict's arrays may be any framework's."""
+"""Weights of PyTorch loaded into models."""
 
 from itertools import pairwise
 
@@ -23,7 +23,7 @@ DEEP = (
 
 
 def state_dict(sizes, keys):
-    """(state dict as PyTorch would have it, the same weights as NumPy's reference takes them)."""
+    """(state dict in the layout of PyTorch, the same weights for the NumPy reference)."""
     rng = np.random.default_rng(3)
     state, plain = {}, []
     for (inputs, outputs), key in zip(pairwise(sizes), keys, strict=True):
@@ -40,7 +40,7 @@ def assert_equals_numpy(model, plain, activations):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
-# As in tutorials: with and without a Flatten in front, in one Sequential, with names.
+# Keys of common modules: with and without Flatten, in one Sequential, with names.
 TUTORIALS = {
     "sub-Sequentials": [*(f"encoder.{i}" for i in range(0, 10, 2)),
                         *(f"decoder.{i}" for i in range(0, 10, 2))],

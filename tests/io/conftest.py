@@ -20,7 +20,7 @@ def whole(tmp_path_factory):
 
 @pytest.fixture
 def load(whole, tmp_path):
-    """A function that loads a model's file with some of its entries others."""
+    """Function that loads a model's file with some entries replaced."""
 
     def load(**entries):
         path = tmp_path / "other.keras"

@@ -1,4 +1,4 @@
-"""Files with a manifest and parts: what a reader of another kind says to them."""
+"""Archives of a manifest and parts."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""HDF5 files of weights: numbers in the file itself, and nothing else."""
+"""HDF5 files of weights contain plain numbers only."""
 
 import io
 import struct
@@ -13,7 +13,7 @@ once = pytest.mark.once
 
 
 def altered(whole, change):
-    """The weights' file after ``change`` of the open file and the name of one array."""
+    """The weights file after ``change``, a function of the open file and one array's name."""
     import h5py
 
     file = io.BytesIO(whole["model.weights.h5"])
@@ -89,7 +89,7 @@ def test_links_external_and_oversized_data_are_refused(load, whole, change, mess
 
 @once
 def test_cyclic_free_list_is_refused(load, whole):
-    """HDF5's library would follow it for ever."""
+    """The HDF5 library would loop forever."""
     content = bytearray(whole["model.weights.h5"])
     heap = content.index(b"HEAP\0")
     size, _, data = struct.unpack("<3Q", content[heap + 8 : heap + 32])

@@ -1,4 +1,4 @@
-"""JSON from outside: plain values are read, and whatever else comes is an `InputError`."""
+"""Untrusted JSON is read as plain values or refused with an `InputError`."""
 
 import json
 import tracemalloc
@@ -21,7 +21,7 @@ PLAIN = st.recursive(
 
 
 def assert_plain(value):
-    """What is read, or None where nothing is, comes back the same when it is written again."""
+    """Assert that the value survives being written and read again."""
     assert json.loads(json.dumps(value, allow_nan=False)) == value
 
 
@@ -78,7 +78,7 @@ def test_json_file_is_read_up_to_the_size_limit(tmp_path):
     (tmp_path / "one.json").write_text('{"a": [1]}')
     assert safe_json.read(tmp_path / "one.json", "the settings") == {"a": [1]}
     with open(tmp_path / "huge.json", "wb") as file:
-        file.truncate(1 << 40)  # a hole: it takes no room on the disk
+        file.truncate(1 << 40)  # a sparse file
     tracemalloc.start()
     with pytest.raises(InputError, match="at most"):
         safe_json.read(tmp_path / "huge.json", "the settings")

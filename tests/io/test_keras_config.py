@@ -1,4 +1,4 @@
-"""Models in files: what would run code, read other files or take much memory is refused."""
+"""Model configs that would execute code, read files or take much memory are refused."""
 
 import json
 import os
@@ -22,7 +22,7 @@ once = pytest.mark.once
 
 
 def object_of(module, name, config=None, kind=None):
-    """How Keras describes an object."""
+    """Config of an object as Keras serializes it."""
     return {
         "module": module,
         "class_name": kind or name,
@@ -32,7 +32,7 @@ def object_of(module, name, config=None, kind=None):
 
 
 def sequential(*layers):
-    """The description of a model of these layers, behind an input of five values."""
+    """Config of a sequential model of these layers, with an input of five values."""
     first = object_of("keras.layers", "InputLayer", {"batch_shape": [None, 5]})
     return json.dumps(
         object_of("keras", "Sequential", {"name": "it", "layers": [first, *layers]})
@@ -48,7 +48,7 @@ class Bomb:
         return (os.system, (f"touch {MARK}",))
 
 
-# Each would run code, import a module, or read a file, if Keras were asked to build it.
+# Building these with Keras would execute code, import a module or read a file.
 ATTACKS = {
     "lambda": object_of("keras.layers", "Lambda", {"function": object_of("builtins", "f", {
         "value": "4wEAAAA=", "defaults": None, "closure": None}, "__lambda__")}),
@@ -115,7 +115,7 @@ def test_safe_mode_of_keras_is_used_as_well(load, keras, monkeypatch):
 
 @once
 def test_every_keras_layer_is_allowed_or_refused(keras):
-    """A layer that a newer Keras brings has to be looked at before files may name it."""
+    """New layers of Keras have to be reviewed before files may name them."""
     layers = {name for name in dir(keras.layers) if isinstance(getattr(keras.layers, name), type)}
     assert layers == keras_config.LAYERS | keras_config.REFUSED
     assert not keras_config.LAYERS & keras_config.REFUSED
@@ -203,7 +203,7 @@ def test_other_entries_are_refused(load, whole, tmp_path):
         load(weights=pickle.dumps(CODE))
     with pytest.raises(InputError, match="the key 'class_name' twice"):
         load(config=b'{"class_name": "Dense", "class_name": "Lambda"}')
-    tenfold = with_bomb(whole, "model.weights.h5", 10 << 30)  # of which it tells two
+    tenfold = with_bomb(whole, "model.weights.h5", 10 << 30)  # declared as 2 GiB
     (tmp_path / "bomb.keras").write_bytes(tenfold)
     with pytest.raises(InputError, match="that would unpack to"):
         ae_multi.load_model(tmp_path / "bomb.keras")

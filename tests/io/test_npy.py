@@ -1,4 +1,4 @@
-"""NumPy's formats from outside: arrays are read, and whatever else comes is an `InputError`."""
+"""Untrusted files of NumPy are read as arrays or refused with an `InputError`."""
 
 import io
 import math
@@ -17,7 +17,7 @@ from tests.reference.damage import STEADY, damaged, outcome
 
 SHAPES = arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5)
 NUMBERS = st.sampled_from(["?", "u1", "<i8", ">i4", "<f4", ">f8", "<f2", "c8"])
-# NumPy's text has no zeros at its end.
+# Text in NumPy has no trailing zeros.
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=3)
 HELD = arrays.arrays(NUMBERS, SHAPES) | arrays.arrays("<U3", SHAPES, elements=WORDS)
 
@@ -45,7 +45,7 @@ def test_arrays_round_trip(array, fortran):
 def test_damaged_arrays_are_read_or_refused(data, array):
     content = damaged(data.draw, as_npy(array))
     found = outcome(npy.parse, content, "it")
-    if found is not None:  # then it is what the bytes say, and can be used
+    if found is not None:  # then it equals what NumPy reads, and is usable
         np.testing.assert_array_equal(found, np.load(io.BytesIO(content)))
         repr(found)
 

@@ -1,4 +1,4 @@
-"""State dicts in files of PyTorch's, read by hand."""
+"""State dicts in files of PyTorch, read without PyTorch."""
 
 import os
 import pickle
@@ -38,7 +38,7 @@ def test_a_state_dict_is_read(within, tmp_path):
 def test_files_written_by_pytorch_are_read(protocol, tmp_path):
     torch = pytest.importorskip("torch")
     path, module = tmp_path / "module.pt", torch.nn.BatchNorm1d(5)
-    # PyTorch's own reader takes what is written by hand.
+    # PyTorch reads the handwritten file.
     write_pt(path, STATE)
     same({k: v.numpy() for k, v in torch.load(path, weights_only=True).items()}, STATE)
     whole = torch.randn(4, 6)
@@ -61,7 +61,7 @@ class Bomb:
 
 
 def rewritten(path, **entries):
-    """The file with some entries changed."""
+    """Replace some entries of the file."""
     with zipfile.ZipFile(path) as archive:
         held = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(path, "w") as archive:
@@ -81,7 +81,7 @@ def test_pickled_code_is_not_executed(tmp_path, monkeypatch):
 
 
 def _sizes(sizes):
-    """Shape and strides as a file has them."""
+    """Shape and strides as pickled in a file."""
     return b"".join(
         b"(" + b"".join(b"J" + struct.pack("<i", size) for size in pair) + b"t"
         for pair in (sizes[:2], sizes[2:])
@@ -106,9 +106,9 @@ def test_inconsistent_files_are_refused(tmp_path):
         with pytest.raises(InputError, match=message):
             torch_checkpoint.read(path)
     for place, size, message in [
-        (1, 5, "numbers for shape .3, 5"),  # more than there are
+        (1, 5, "numbers for shape .3, 5"),  # more than the storage holds
         (0, 1 << 30, "numbers for shape"),
-        (3, 2, "numbers for shape"),  # a longer step from one number to the next
+        (3, 2, "numbers for shape"),  # a larger stride
         (2, -4, "a plain tensor"),
     ]:
         write_pt(path, STATE)

@@ -1,4 +1,4 @@
-"""Zip archives from outside: entries are read, and whatever else comes is an `InputError`."""
+"""Untrusted zip archives are read or refused with an `InputError`."""
 
 import stat
 import struct
@@ -44,12 +44,12 @@ def test_damaged_archives_are_read_or_refused(tmp_path, data):
         with zip_archive.opened(path, "it") as found:
             return {name: found.read(name) for name in found.names}
 
-    # A checksum stands for every byte that an entry has.
+    # Each entry has a checksum, so that its content cannot change.
     assert set((outcome(read) or {}).values()) <= {b"some text" * 9, b"x", b""}
 
 
 def described(name, **attributes):
-    """An entry that says of itself what ``attributes`` say."""
+    """An entry with these attributes."""
     entry = zipfile.ZipInfo(name)
     for attribute, value in attributes.items():
         setattr(entry, attribute, value)
@@ -111,7 +111,7 @@ def test_duplicate_entries_are_refused(tmp_path):
 
 
 def test_overlapping_entries_are_refused(tmp_path):
-    """Two entries of the directory that point at the same bytes, as in Fifield's bombs (2019)."""
+    """Two entries of the directory share bytes, as in zip bombs of Fifield (2019)."""
     path = archive(tmp_path / "one.zip", {"a": b"x" * 50, "b": b"y" * 50})
     content = bytearray(path.read_bytes())
     first = content.index(b"PK\1\2")
@@ -140,7 +140,7 @@ def test_decompression_bomb_is_refused_without_memory(tmp_path):
 
 
 def test_false_sizes_are_refused(tmp_path):
-    """10 GB are stated for a hundred bytes, or ten where there are more."""
+    """The declared size is 10 GB for a hundred bytes, or ten for more."""
     whole = archive(tmp_path / "one.zip", {"a": b"x" * 100}).read_bytes()
     for size, packed, message in [
         (10 * 2**30 - 2**33, 100, "another size"),

@@ -1,4 +1,4 @@
-"""Training: targets, order, callbacks, and what is refused."""
+"""`fit` of models: targets, batch order, callbacks and usage errors."""
 
 import numpy as np
 import pytest
@@ -60,7 +60,7 @@ def test_sample_weights_scale_the_loss(small):
 
 
 class Spy:
-    """Notes which samples each batch of a training held, by a value that marks them."""
+    """A model that records the samples of each batch, which a marker value identifies."""
 
     def __init__(self, keras, samples):
         self.x = np.zeros((samples, 3), np.float32)
@@ -70,7 +70,7 @@ class Spy:
 
         class Marked(ae_multi.SimpleAutoencoder):
             def train_step(self, *args):
-                data = args[-1]  # JAX hands its state over first
+                data = args[-1]  # on JAX the state comes first
                 x = data[0]
                 spy.batches.append(keras.ops.convert_to_numpy(x)[:, 0])
                 return super().train_step(*args)
@@ -79,7 +79,7 @@ class Spy:
         self.model.compile(run_eagerly=True)
 
     def orders(self, **kwargs):
-        """The order of samples in each batch of a fit."""
+        """The samples of each batch of a fit, in order."""
         self.batches.clear()
         self.model.fit(self.x, verbose=0, **kwargs)
         return [np.round(batch * len(self.x)).astype(int).tolist() for batch in self.batches]
@@ -95,12 +95,12 @@ def test_batches_follow_the_order_of_the_seed(keras):
         for begin in (0, 8, 16)
     ]
     assert spy.orders(epochs=3, batch_size=8) == expected
-    # A call with an initial epoch continues the numbering of the call before it.
+    # A call with an initial epoch continues the numbering of the previous call.
     assert spy.orders(epochs=3, batch_size=8, initial_epoch=2) == expected[6:]
-    # Fewer steps are the first of each epoch's order.
+    # With fewer steps, each epoch uses the beginning of its order.
     spy = Spy(keras, 20)
     assert spy.orders(epochs=2, batch_size=8, steps_per_epoch=2) == [*expected[:2], *expected[3:5]]
-    # Nothing is moved unless asked for.
+    # Without shuffling the order is unchanged.
     assert spy.orders(batch_size=8, shuffle=False) == [
         list(range(8)),
         list(range(8, 16)),

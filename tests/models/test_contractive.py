@@ -1,4 +1,4 @@
-"""The contractive autoencoder: its Jacobian against numerical differentiation in float64."""
+"""`ContractiveAutoencoder`: its Jacobian against numerical differentiation in float64."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def numerical(weights, activations, x, step=1e-6):
 
 
 def with_biases(model):
-    """Weights of a size at which slopes differ between samples."""
+    """Assign weights so large that slopes differ between samples."""
     for i, weight in enumerate(model.encoder.weights):
         weight.assign(np.random.default_rng(i).normal(0, 0.6, weight.shape).astype(np.float32))
     return model

@@ -1,4 +1,4 @@
-"""The convolutional autoencoder: images of any size, and the design as NumPy computes it."""
+"""`ConvAutoencoder`: images of any size, and outputs against NumPy."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def test_images_of_any_size_and_channels(shape):
 
 def test_model_equals_numpy_in_float64():
     model = ae_multi.ConvAutoencoder((4, 6), 3, (7, 10, 2), seed=5)
-    for weight in model.weights:  # biases that are not 0 show where they are added
+    for weight in model.weights:  # nonzero biases, so that their addition is tested
         value = np.random.default_rng(weight.shape[-1]).normal(0, 0.2, weight.shape)
         weight.assign(value.astype(np.float32))
     x = np.random.default_rng(0).random((5, 7, 10, 2), np.float32)

@@ -1,4 +1,4 @@
-"""The denoising autoencoder: damage in training alone, and images that come out cleaner."""
+"""`DenoisingAutoencoder`: corruption in training only, and restored images."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.backend
 
 
 def identity(keras):
-    """An encoder and a decoder that give back what they are given."""
+    """An encoder and a decoder that return their input."""
 
     def part():
         layer = keras.layers.Dense(6, use_bias=False, kernel_initializer="identity")
@@ -21,7 +21,7 @@ def identity(keras):
 
 
 def test_training_maps_corrupted_to_clean_inputs(keras):
-    """With weights that stand still the loss is the damage, which plain integers give."""
+    """With fixed weights the loss is that of the corruption, which the reference computes."""
     x = np.random.default_rng(0).random((64, 6), np.float32)
     model = ae_multi.DenoisingAutoencoder("masking", 0.25, **identity(keras))
     model.compile(keras.optimizers.SGD(0.0))
@@ -34,7 +34,7 @@ def test_training_maps_corrupted_to_clean_inputs(keras):
         errors.append(np.mean((half * hit) ** 2))
     expected = [np.mean(errors[:2]), np.mean(errors[2:])]
     np.testing.assert_allclose(history.history["loss"], expected, rtol=1e-6)
-    # In use nothing is damaged.
+    # There is no corruption in inference.
     np.testing.assert_array_equal(model.reconstruct(x), x)
     assert model.evaluate(x, verbose=0) == 0
 

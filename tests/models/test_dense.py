@@ -1,4 +1,4 @@
-"""Both models equal the original designs, written by hand in NumPy and in the framework."""
+"""`SimpleAutoencoder` and `DeepAutoencoder` equal code in NumPy and in each framework."""
 
 from itertools import pairwise
 
@@ -22,7 +22,7 @@ DESIGNS = {
 
 @pytest.fixture(params=DESIGNS)
 def design(request, digits):
-    """(model, activations, sizes, images): a model and the design that it should equal."""
+    """(model, activations, sizes, images): a model and its expected design."""
     name, activations, sizes = DESIGNS[request.param]
     model = getattr(ae_multi, name)()
     model.compile()
@@ -39,7 +39,7 @@ def test_layers_have_the_documented_sizes(design):
 
 
 def assert_same(found, expected):
-    """Forward within 1e-6; gradients within 2e-6 of the largest of their kind."""
+    """Compare outputs within 1e-6 and gradients within 2e-6 of the largest of each weight."""
     restored, loss, gradients = found
     np.testing.assert_allclose(
         restored.reshape(len(restored), -1),
@@ -71,7 +71,7 @@ def test_model_equals_native_code_of_the_framework(design, backend):
 
 
 def test_numpy_reference_has_correct_gradients():
-    # The oracle itself, against differences of its own loss.
+    # Compare the reference with finite differences of its loss.
     rng = np.random.default_rng(0)
     sizes, activations = [6, 4, 3, 6], ["relu", "linear", "sigmoid"]
     weights = []
@@ -92,7 +92,7 @@ def test_numpy_reference_has_correct_gradients():
 
 @pytest.mark.parametrize("name", DESIGNS)
 def test_training_from_a_seed_equals_numpy(name, digits):
-    """Three epochs of plain gradient descent end where NumPy's end, started by our own streams."""
+    """Three epochs of SGD equal NumPy, with weights and order from the seed."""
     from ae_multi._keras import keras
     from ae_multi.randomness.streams import permutation
 

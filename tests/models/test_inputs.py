@@ -1,4 +1,4 @@
-"""Models have their channels last, whatever Keras's global setting is."""
+"""Models have channels last for any global setting of Keras."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ MODELS = {
 
 @pytest.fixture
 def channels_first(keras):
-    """Keras's global setting, changed for one test."""
+    """Set the image data format of Keras to channels_first for one test."""
     keras.config.set_image_data_format("channels_first")
     yield
     keras.config.set_image_data_format("channels_last")

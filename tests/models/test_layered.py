@@ -1,4 +1,4 @@
-"""What the families of autoencoders have in common: the fast path, disk, own parts, bad input."""
+"""What the families of autoencoders have in common: plans, files, custom parts, errors."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ FAMILIES = {
         6, 3, 5, **{name: value for name, value in a.items() if name != "latent_dim"}
     ),
 }
-# One of each class, where one is as good as another.
+# One of each class.
 CLASSES = ("masking", "l1", "contractive", "variational", "quantized")
 
 
@@ -32,7 +32,7 @@ def make(name, **arguments):
 
 
 def own_parts(keras, code):
-    """An encoder of convolutions to ``code`` numbers in each of 4 x 4 places, and a decoder."""
+    """A convolutional encoder to codes of shape (4, 4, ``code``), and a decoder."""
     layers = keras.layers
     encoder = keras.Sequential(
         [
@@ -103,7 +103,7 @@ def test_clone_has_the_same_initial_weights(name, small):
 def test_custom_parts_are_accepted_saved_and_cloned(keras, small, tmp_path, name, code):
     encoder, decoder = own_parts(keras, code)
     model = make(name, encoder=encoder, decoder=decoder)
-    assert model.encode(-5 * small).shape == (70, 4, 4, code)  # of any range
+    assert model.encode(-5 * small).shape == (70, 4, 4, code)  # values of any range
     model.save(tmp_path / "model.keras")
     again = ae_multi.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(again.reconstruct(small), model.reconstruct(small))

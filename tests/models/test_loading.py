@@ -16,7 +16,7 @@ def test_saved_model_continues_training_identically(model, small, tmp_path):
     assert type(again) is type(model)
     np.testing.assert_array_equal(again.reconstruct(small), model.reconstruct(small))
     assert model.get_compile_config()["optimizer"]["module"] == "keras.optimizers"
-    # The optimizer comes along: both go on alike.
+    # The optimizer is saved, so that both continue equally.
     for each in (model, again):
         each.fit(small, epochs=1, verbose=0)
     np.testing.assert_array_equal(again.reconstruct(small), model.reconstruct(small))

@@ -1,4 +1,4 @@
-"""Structural similarity and the cross-entropy of pixels, against NumPy in float64."""
+"""`StructuralSimilarity` and `PixelCrossEntropy` against NumPy in float64."""
 
 import numpy as np
 import pytest

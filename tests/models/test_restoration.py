@@ -1,4 +1,4 @@
-"""The restoration network: the design in NumPy float64, its noise, and images that get cleaner."""
+"""`RestorationNetwork`: outputs against NumPy, noise in training, restored images."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def test_images_of_any_size(shape, stride):
 
 
 def stripes(count):
-    """Images (n, 12, 12, 1) of stripes, across or down, bright or dark."""
+    """Images (n, 12, 12, 1) of horizontal or vertical stripes."""
     rng = np.random.default_rng(count)
     line = np.repeat(rng.integers(0, 2, (count, 6)), 2, axis=1)
     images = np.broadcast_to(line[:, :, None], (count, 12, 12)).copy()
@@ -82,8 +82,8 @@ def test_training_draws_noise_in_each_step(keras):
         assert noisy.min() == 0
         assert noisy.max() == 1
         inside = np.abs(noisy - x)[(noisy > 0) & (noisy < 1)]
-        # Of pixels of 0 and 1 noise of one sign is left, up to 1, which is 2.5 σ:
-        # σ √(1 - 2.5 φ(2.5) / (Φ(2.5) - 1/2)) in the root mean square.
+        # Clipping leaves noise of one sign between 0 and 1, which is 2.5 σ. Its root mean square is
+        # σ √(1 - 2.5 φ(2.5) / (Φ(2.5) - 1/2)).
         assert np.sqrt(np.mean(inside**2)) == pytest.approx(0.382, abs=0.02)
     assert np.abs(first - second).mean() > 0.1
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(seen(given)), x)
@@ -93,7 +93,7 @@ def test_values_out_of_range_are_refused():
     x = stripes(8)
     model = ae_multi.RestorationNetwork((2, 2), 0.4, (12, 12, 1))
     model.compile()
-    model.restore(x + 3)  # as noise can
+    model.restore(x + 3)  # noisy values may be out of range
     for method in (model.fit, model.evaluate):
         with pytest.raises(InputError, match=r"clean images within \[0, 1\]"):
             method(x, 2 * x)

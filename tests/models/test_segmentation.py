@@ -1,4 +1,4 @@
-"""The segmentation network: any size, the design in NumPy float64, and squares that it finds."""
+"""`SegmentationNetwork`: images of any size, outputs against NumPy, squares that it finds."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.backend
 
 
 def squares(count, classes=1):
-    """Noisy images (n, 12, 12, 1) with a bright square, and masks of it (of two kinds)."""
+    """Noisy images (n, 12, 12, 1) with a bright square, and its mask of one of ``classes``."""
     rng = np.random.default_rng(0)
     masks = np.zeros((count, 12, 12), np.int32)
     for mask in masks:

@@ -1,4 +1,4 @@
-"""The sparse autoencoder: penalties as the papers have them, and codes that rest."""
+"""`SparseAutoencoder`: penalties and codes against NumPy."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def small_model(sparsity, **arguments):
 
 
 def numpy_codes(model, x):
-    """The dense layer of the code, before it is made sparse, in float64."""
+    """Codes before sparsification, in float64."""
     kernel, bias = (weight.astype(np.float64) for weight in model.get_weights()[:2])
     z = x.reshape(len(x), -1).astype(np.float64) @ kernel + bias
     return {"l1": np.maximum(z, 0), "kl": 1 / (1 + np.exp(-z)), "top_k": z}[model.sparsity]

@@ -1,4 +1,4 @@
-"""The variational autoencoder: the bound as the paper has it, and codes that stay alive."""
+"""`VariationalAutoencoder`: the evidence lower bound, sampling and the effect of beta."""
 
 import numpy as np
 import pytest
@@ -13,14 +13,14 @@ pytestmark = pytest.mark.backend
 
 
 def numpy_posterior(model, x):
-    """Means and log variances in float64, from the weights of a rectified and a linear layer."""
+    """Means and log variances in float64, from one ReLU and one linear layer."""
     kernel, bias, kernel_2, bias_2 = (w.astype(np.float64) for w in model.encoder.get_weights()[:4])
     h = np.maximum(x.reshape(len(x), -1) @ kernel + bias, 0)
     return np.split(h @ kernel_2 + bias_2, 2, axis=1)
 
 
 def divergence(mean, log_variance):
-    """KL by integration, code by code: no closed form."""
+    """The KL divergence by numerical integration of each code."""
     z = np.linspace(-30, 30, 20001)
     total = np.zeros(len(mean))
     for i, j in np.ndindex(*mean.shape):
@@ -68,7 +68,7 @@ def test_codes_are_sampled_in_training(keras):
 
 
 def test_beta_controls_the_divergence(digits):
-    """It neither vanishes nor runs free: codes are used, and a large beta silences them."""
+    """With beta 1 codes are used; a large beta suppresses them."""
     x = digits.x_train[:1024]
     found = {}
     for beta in (1.0, 300.0):
@@ -77,7 +77,7 @@ def test_beta_controls_the_divergence(digits):
         model.fit(x, epochs=15, batch_size=64, verbose=0)
         found[beta] = model.divergence(digits.x_test).mean(), model.encode(digits.x_test).std(0)
     assert found[300.0][0] < 0.01 < 2 < found[1.0][0] < 30
-    assert (found[1.0][1] > 0.3).sum() >= 2  # codes that differ between images
+    assert (found[1.0][1] > 0.3).sum() >= 2  # codes that vary between images
     assert (found[300.0][1] < 0.05).all()
 
 

@@ -1,4 +1,4 @@
-"""The vector-quantised autoencoder: nearest words, the paper's loss, gradients straight through."""
+"""`VectorQuantizedAutoencoder`: codes, loss and straight-through gradients against NumPy."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.backend
 
 
 def linear(keras):
-    """An encoder from 4 numbers to 3 words of 2, and its decoder, both one matrix."""
+    """A linear encoder from 4 numbers to 3 vectors of 2, and a linear decoder."""
     layers = keras.layers
     encoder = keras.Sequential(
         [keras.Input((4,)), layers.Dense(6, use_bias=False), layers.Reshape((3, 2))]
@@ -48,7 +48,7 @@ def test_codes_are_the_nearest_vectors_of_the_codebook(keras):
 
 
 def test_training_step_equals_numpy(keras):
-    """Loss, and the gradients of encoder, codebook and decoder by hand."""
+    """Compare the loss and the gradients of encoder, codebook and decoder."""
     x = np.random.default_rng(0).normal(0, 1, (20, 4)).astype(np.float32)
     model = model_of(keras)
     model.compile(keras.optimizers.SGD(0.5))
@@ -60,7 +60,7 @@ def test_training_step_equals_numpy(keras):
 
     d_out = 2 * error / error.size
     d_decoder = q.reshape(20, 6).T @ d_out
-    # To z as if the decoder had been given z; the codebook's own loss moves words alone.
+    # The gradient passes straight through to z; the codebook loss moves the codebook only.
     d_z = (d_out @ decoder.T).reshape(z.shape) + 0.7 * 2 * apart / apart.size
     d_encoder = x.T @ d_z.reshape(20, 6)
     d_words = np.zeros_like(words)

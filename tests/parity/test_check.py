@@ -1,4 +1,4 @@
-"""Parity checks of whole models, on real backends."""
+"""Parity checks of models on all backends."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def test_shallow_model_agrees(pythons):
 
 
 def test_deep_model_agrees_over_an_epoch_and_in_float64(pythons):
-    """A whole epoch and float64 with it: what is promised of MNIST, on the embedded digits."""
+    """Compare a whole epoch and float64, on the embedded digits."""
     report = check(
         "ae_multi.models:DeepAutoencoder",
         "digits",
@@ -61,7 +61,7 @@ def test_deep_model_agrees_over_an_epoch_and_in_float64(pythons):
     assert 0 < largest["float64"] < 1e-12
     stages = {stage.name: stage for stage in report.stages}
     assert stages["forward"].compared >= 7
-    # Twelve batches, the last of 29; the running loss; and the test images.
+    # Twelve batches, the running loss and the test images.
     assert stages["epoch"].compared == 14
     assert stages["epoch"].entries[-1].shape == (360,)
     assert set(report.curves["epoch"]) == {"torch", "tensorflow", "jax", "planted fault"}
@@ -69,7 +69,7 @@ def test_deep_model_agrees_over_an_epoch_and_in_float64(pythons):
 
 
 def test_openvino_takes_part_in_the_forward_stages(pythons):
-    """Installed beside JAX; like NumPy it is asked for no gradient, and has no float64."""
+    """OpenVINO is installed with JAX; it computes no gradients and no float64."""
     report = check(
         "ae_multi.models:DeepAutoencoder",
         "digits",
@@ -87,10 +87,10 @@ def test_openvino_takes_part_in_the_forward_stages(pythons):
 
 
 def test_variational_model_agrees(pythons):
-    """The other families, by nox -s parity."""
+    """`nox -s parity` checks the other families."""
     report = check(f"{MODELS}:variational", shape=(9, 6, 1), pythons=pythons, steps=3)
     assert report.agree, str(report)
-    # Keras's NumPy backend cannot add two losses, which nobody asks it for.
+    # Keras's NumPy backend runs the model, although it cannot add two losses.
     assert list(report.backends) == [*BACKENDS, "numpy"]
     largest = {stage.name: max(stage.largest.values()) for stage in report.stages}
     assert 0 < largest["training forward"] < 2e-6
@@ -130,7 +130,7 @@ def test_training_and_plans_are_bounded_by_the_spread_of_rounding(pythons, tmp_p
     assert set(training["closest"]["source"].values()) == {"spread"}
     curves = model["curves"]["training"]
     assert set(curves) == {"jax", *(f"perturbed by rounding, {n}" for n in (1, 2)), "planted fault"}
-    assert {len(curve) for curve in curves.values()} == {8}  # of the first epoch
+    assert {len(curve) for curve in curves.values()} == {8}  # steps of the first epoch
     assert 0 < max(curves["jax"]) < 1e-4 < max(curves["planted fault"])
     assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
 
@@ -172,7 +172,7 @@ def test_bicubic_upsampling_is_the_first_divergence(pythons, tmp_path):
     assert first["guilty"] == ["torch"]
     assert first["error"]["torch"] > 1e-2
     assert first["error"]["jax"] < 1e-6
-    # The script shows the same with Keras alone.
+    # The script shows the same without this package.
     for backend in ("torch", "jax"):
         shown = subprocess.run(
             [pythons[backend], tmp_path / "show.py"],
@@ -199,7 +199,7 @@ def test_normalization_of_a_large_mean_is_the_first_divergence(pythons):
 
 
 def test_sum_of_many_equal_terms_agrees(pythons):
-    """TensorFlow adds 8,192 of them one after another; the counter has another type there."""
+    """TensorFlow adds 8,192 terms sequentially; its counter has another type."""
     report = check(
         f"{SOUND}:pooled",
         shape=(16, 16, 3),
@@ -212,7 +212,7 @@ def test_sum_of_many_equal_terms_agrees(pythons):
     assert "normalization/count" in [entry.name for entry in stages["start"].entries]
     (bias,) = (entry for entry in stages["gradient"].entries if entry.name == "depthwise/bias")
     assert bias.source["tensorflow"] == "summation"
-    # Half of the worst case that is known of any sum of so many terms.
+    # Half of the worst case of a sum of so many terms.
     assert 1e-6 < bias.error["tensorflow"] < bias.bound["tensorflow"] < 8192 * 2.0**-24 / 2
 
 
@@ -233,7 +233,7 @@ def test_mean_of_zero_is_compared_with_its_terms(pythons):
 
 
 def test_divergence_of_a_forward_only_backend_is_a_remark(pythons):
-    """NumPy's mean of squares loses digits where the mean is larger than the spread."""
+    """The variance on NumPy loses digits where the mean exceeds the deviation."""
     done = run(
         {**pythons, "numpy": pythons["jax"]},
         "mean_beyond_spread",
@@ -251,7 +251,7 @@ def test_divergence_of_a_forward_only_backend_is_a_remark(pythons):
 
 
 def test_fault_in_the_reference_backend_is_attributed_to_it(pythons, tmp_path):
-    """The fault is in JAX's float32 and in the float64 that the others are held against."""
+    """The fault is in JAX, which computes the float64 reference, too."""
     leak = (
         "nn = keras.src.backend.nn\nreal = nn.relu\n"
         "nn.relu = lambda x: real(x) + 1e-3 * (x - real(x))"

@@ -1,4 +1,4 @@
-"""Which layers are seen, on every backend the same ones."""
+"""Calls of layers that the hooks record, the same on each backend."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ pytestmark = pytest.mark.backend
 
 @pytest.fixture
 def seen(keras):
-    """A function from a model and its inputs to the names of the layers seen, in order."""
+    """Function of (model, inputs) that returns the names of the recorded layers, in order."""
     from ae_multi.parity.layer_hooks import watched_layers
 
     def names(model, x):

@@ -9,7 +9,7 @@ from tests.reference.traces import trace
 
 @pytest.fixture
 def four(traces):
-    """Traces of four backends, the last of which only runs forward."""
+    """Traces of four backends, of which numpy only runs forward."""
     numpy = trace(np.float32)
     for stage in ("gradient", "one step", "losses", "epoch"):
         del numpy.stages[stage]
@@ -59,7 +59,7 @@ def test_two_agreeing_backends_outweigh_the_reference(four):
     assert (entry.diverging, entry.remarks, entry.reference) == (("jax",), (), "torch")
     del four["numpy"]
     entry = compare_traces(four, oracle, [])[3].divergences[0]
-    assert entry.diverging == ("torch",)  # of two nobody can tell
+    assert entry.diverging == ("torch",)  # two backends give no majority
     assert "torch differs from jax: torch is off by" in str(entry)
 
 

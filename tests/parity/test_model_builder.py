@@ -1,4 +1,4 @@
-"""Models found, built and refused, as every process of a parity check does it."""
+"""Models built by each process of a parity check."""
 
 import numpy as np
 import pytest
@@ -59,7 +59,7 @@ def failing():
 
 @pytest.fixture
 def built(tmp_path):
-    """A function from a name in `MODULE` and inputs to the model."""
+    """Function from a name in `MODULE` and inputs to the model."""
     from ae_multi.parity.model_builder import build
 
     (tmp_path / "mine.py").write_text(MODULE)

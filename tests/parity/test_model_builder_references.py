@@ -1,4 +1,4 @@
-"""References to build functions, as one process hands them to another."""
+"""References to build functions, as they are sent to other processes."""
 
 import numpy as np
 import pytest

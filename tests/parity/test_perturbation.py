@@ -1,4 +1,4 @@
-"""Gradients perturbed as rounding would perturb them."""
+"""Perturbations of gradients by rounding."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def test_gradients_are_perturbed_by_rounding_and_none_is_kept(keras):
     with pytest.warns(UserWarning, match="Gradients do not exist"):
         optimizer.apply([gradient, None], [used, unused])
     moved = -keras.ops.convert_to_numpy(used) - np.linspace(0.5, 1, 64)
-    # The square root of 100 terms, half a unit in the last place of the largest, up or down.
+    # ± √100 terms times half a unit in the last place of the largest.
     np.testing.assert_allclose(abs(moved), 10 * 2.0**-24, rtol=0.2)
     assert 10 < (moved > 0).sum() < 54
     assert keras.ops.convert_to_numpy(unused).tolist() == [3.0]

@@ -1,4 +1,4 @@
-"""The recordings of a comparison: who is asked for what, and what becomes of a failure."""
+"""Recordings of a parity check: order, parallelism and failures."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ NAMES = ("torch", "tensorflow", "jax")
 
 
 class Fake:
-    """Stands for `TraceLauncher`: recordings take no time, those of ``fails`` fail."""
+    """Stand-in for `TraceLauncher`; recordings in ``fails`` fail, those in ``slow`` wait."""
 
     def __init__(self, fails=(), slow=()):
         self.fails, self.slow = fails, slow

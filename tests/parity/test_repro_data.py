@@ -1,4 +1,4 @@
-"""Which models can be told by their own configuration."""
+"""Models that their Keras config describes."""
 
 import json
 
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.backend
 
 @pytest.fixture
 def configured(keras):
-    """A function from layers, an optimizer and a loss to what `own_configuration` makes of them."""
+    """Function from layers, an optimizer and a loss to the config of the model, or None."""
     from ae_multi.parity.repro_data import own_configuration
 
     def make(stack, optimizer="adam", loss="mse"):

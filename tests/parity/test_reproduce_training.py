@@ -1,4 +1,4 @@
-"""Scripts that show a divergence in training, against a model computed by hand in float64."""
+"""Scripts that reproduce a divergence in training, against NumPy in float64."""
 
 import json
 import os
@@ -59,7 +59,7 @@ def weights(repro_data):
         return [file[f"weight{i}"] for i in range(4)]
 
 
-# Runs the scripts, and sees that PyTorch compiled none of them.
+# Run the scripts, and assert that PyTorch compiled none of them.
 RUN = """
 import runpy, sys
 for path in sys.argv[1:]:
@@ -96,7 +96,7 @@ def test_script_reports_rounding_errors_for_a_correct_backend(
         ("gradient", 3, 1, gradients[2]),
         ("one step", 2, 1, stepped[2]),
         ("losses", 2, 3, losses[2]),
-        ("losses", 2, 3, 1.01 * losses[2]),  # and is seen where what is exact lies elsewhere
+        ("losses", 2, 3, 1.01 * losses[2]),  # a wrong reference gives a large error
     ]
     scripts = [tmp_path / f"show{i}.py" for i in range(len(wanted))]
     for script, (stage, place, steps, exact) in zip(scripts, wanted, strict=True):

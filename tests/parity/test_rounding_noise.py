@@ -1,4 +1,4 @@
-"""Trainings perturbed as rounding would perturb them."""
+"""Perturbations of trainings by rounding."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def test_each_element_is_perturbed_by_its_own_rounding(keras):
             weight.assign(np.zeros(64, np.float32))
             optimizer.apply([keras.ops.convert_to_tensor(gradient)], [weight])
             moved = -keras.ops.convert_to_numpy(weight).astype(np.float64) - gradient
-            # √2²⁰ terms, half a unit in the last place; nothing of a zero.
+            # √2²⁰ terms times half a unit in the last place; zeros are kept.
             np.testing.assert_allclose(abs(moved), 2.0**-14 * gradient, rtol=0.01)
             seen.append(moved > 0)
     assert all(16 < coins.sum() < 48 for coins in seen)

@@ -1,4 +1,4 @@
-"""The arithmetic of the comparison; no backend is needed."""
+"""The comparison of traces, without a backend."""
 
 import copy
 
@@ -166,12 +166,12 @@ def test_an_error_may_be_measured_against_each_value():
     scale, _ = scale_of(exact)
     assert largest_error(values, exact, scale)[0] == pytest.approx(1e-6)
     assert largest_error(values, exact, scale, each=True)[0] == pytest.approx(1e-3)
-    # What is lost in the rounding of the largest is measured against that.
+    # Errors below the rounding of the largest value are compared with it.
     assert largest_error([1.0, 1e-9], [1.0, 0.0], 1.0, each=True)[0] == pytest.approx(1e-9 * 2**24)
 
 
 def test_zero_gradient_is_compared_with_the_largest_one(traces):
-    """The exact gradient of the second weight is 0 but for float64's own rounding."""
+    """The exact gradient of the second weight is 0 except for rounding in float64."""
     oracle = trace(np.float64)
     for found, tiny in ((oracle, 1e-17), (traces["jax"], 3e-9), (traces["torch"], -2e-9)):
         found.stages["gradient"].append({**found.stages["gradient"][1], "name": "key/bias"})
@@ -241,7 +241,7 @@ def test_forward_only_backend_is_compared_in_forward_stages(traces):
     stages = compare_traces({**traces, "numpy": forward}, trace(np.float64), [])
     assert [stage.name for stage in stages] == COMPARED
     assert "numpy" not in stages[-1].entries[0].error
-    # Nobody trains on it, so that it does not decide the verdict.
+    # Backends that do not train do not affect the verdict.
     assert all(stage.holds for stage in stages)
     assert stages[3].remarks[0].remarks == ("numpy",)
     report = Report("m:f", stages, {}, "jax", [], {}, {})
@@ -254,7 +254,7 @@ def test_forward_only_backend_is_compared_in_forward_stages(traces):
 
 
 def test_integers_are_compared_by_value_and_shown(traces):
-    """A counter has 32 bits on one backend and 64 on another."""
+    """Counters have 32 bits on one backend and 64 on another."""
     oracle = trace(np.float64)
     everyone = [oracle, *traces.values()]
 
@@ -302,7 +302,7 @@ def test_huge_relative_error_is_not_printed(traces):
 
 
 def test_zero_value_is_compared_with_its_terms(traces):
-    """The mean of what has been normalised; its terms are as large as 0.02."""
+    """A moving mean of normalized values, whose terms are as large as 0.02."""
     oracle = trace(np.float64)
     for found, tiny in ((oracle, 1e-18), (traces["jax"], 3e-9), (traces["torch"], -2e-9)):
         for stage in ("start", "one step"):
@@ -310,7 +310,7 @@ def test_zero_value_is_compared_with_its_terms(traces):
             found.stages[stage].append({**found.stages[stage][1], "name": "moving_mean"})
             found.stages[stage][2]["values"] = values.astype(found.values("start")[0].dtype)
     stage = {r.name: r for r in compare_traces(traces, oracle, [])}["one step"]
-    assert stage.entries[2].error["jax"] > 1e9  # nothing says how large the terms are
+    assert stage.entries[2].error["jax"] > 1e9  # the size of the terms is unknown
     oracle.stages["one step"][2]["scale"] = 0.02
     stage = {r.name: r for r in compare_traces(traces, oracle, [])}["one step"]
     assert stage.holds

@@ -22,7 +22,7 @@ def test_error_covers_sequential_summation(sums, count):
     for row in terms.astype(np.float32):
         added += row
     assert np.all(error >= abs(added - terms.sum(axis=0)))
-    # Higham's bound of any order, with one more rounding for the terms themselves.
+    # Higham's bound for any order, with one more rounding for the terms.
     assert np.all(error <= count * 2.0**-24 * abs(terms).sum(axis=0))
 
 
@@ -39,7 +39,7 @@ def test_error_of_equal_terms_grows_linearly(sums):
 
 
 def recorded(keras, model, x, y):
-    """(entries by name of the gradients, of the weights after a step, of the layers' outputs)."""
+    """(gradients, weights after a step, outputs of layers), each a dict of entries by name."""
     from ae_multi.parity.trace_recorder import TraceRecorder
 
     recorder = TraceRecorder(model, [x], [y], 0, len(x), with_sums=True)
@@ -52,7 +52,7 @@ def recorded(keras, model, x, y):
 
 
 def test_recorded_terms_explain_gradients_and_means(keras, sums):
-    """Behind an average each place of a sample has the same derivative; here all have one sign."""
+    """Global average pooling gives each pixel the same gradient, here of one sign."""
     numbers = np.random.default_rng(0)
     x = numbers.random((16, 8, 8, 2)).astype("float32")
     layers = keras.layers
@@ -72,10 +72,10 @@ def test_recorded_terms_explain_gradients_and_means(keras, sums):
     assert offset["terms"] == depthwise["terms"] == 16 * 64
     assert offset["scale"] == pytest.approx(np.max(abs(offset["values"])), rel=1e-5)
     assert 0 < offset["summation"] < 16 * 64 * 2.0**-24 * offset["scale"]
-    # What a normalisation is behind of has no offset: its terms cancel. TensorFlow adds the
-    # gradients that the normalisation averages one after another, so that 2e-3 may be left.
+    # Terms of a bias before a normalization cancel. TensorFlow adds the
+    # averaged gradients sequentially, which leaves up to 2e-3.
     assert depthwise["scale"] > 1e2 * np.max(abs(depthwise["values"]))
-    # A loss whose few terms are counted has no more to be measured.
+    # Few terms are counted, not measured.
     assert "scale" not in gradient["dense/bias"]
     mean = step["norm/moving_mean"]
     assert 0 < np.max(abs(mean["values"])) < 1.01 * mean["scale"] < 1
@@ -86,7 +86,7 @@ def test_recorded_terms_explain_gradients_and_means(keras, sums):
 
 
 def test_layers_are_unchanged_after_recording_terms(keras, sums):
-    """Also where one layer is called twice, and where an activation is a layer."""
+    """One layer is called twice, and one activation is a layer."""
     layers = keras.layers
     x = np.random.default_rng(0).random((16, 5, 5, 2)).astype("float32")
     image = keras.Input((5, 5, 2))

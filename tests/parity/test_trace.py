@@ -1,4 +1,4 @@
-"""Traces on the disk: what was saved comes back, and what is damaged is refused."""
+"""Files of traces: round trips, and what is refused."""
 
 import numpy as np
 import pytest

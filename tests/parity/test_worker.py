@@ -1,4 +1,4 @@
-"""What a recording compiles, and how soon."""
+"""Programs that a recording compiles."""
 
 import pytest
 
@@ -39,5 +39,5 @@ def test_perturbed_runs_share_one_program(backend, fresh_python):
     assert done.returncode == 0, done.stderr
     *said, programs = done.stdout.splitlines()
     assert said == ["float32", "float64, much", "soon", "float64, little"]
-    # One in float32 and one in float64, of the oracle and of all that is perturbed.
+    # One in float32, and one in float64 for the reference and all perturbed runs.
     assert programs == "2"

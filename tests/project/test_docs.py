@@ -1,4 +1,4 @@
-"""Code in the pages of docs runs as printed, commands can be parsed, and figures are recorded ones.
+"""Code in docs runs as printed, commands can be parsed, and figures equal recorded results.
 
 README.md, docs/moving.md and docs/differences.md have test files of their own, which also check
 what the code computes.
@@ -86,14 +86,14 @@ def prose(path):
 
 
 def headings(path):
-    """The names by which links address the headings of a page."""
+    """Anchors of the headings of a page."""
     titles = re.findall(r"^#+ (.*)", prose(path), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """The names that the code of the page about models defines, and the lines that it prints."""
+    """(names that the code of docs/models.md defines, lines that it prints)."""
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
         names = run_page("docs/models.md", tmp_path_factory.mktemp("models"))
@@ -104,7 +104,7 @@ def models(tmp_path_factory):
 @pytest.mark.once
 def test_custom_model_of_the_models_page_beats_pca(models):
     lines = models[1]
-    # "better than PCA-12", as a comment says.
+    # As a comment on the page says.
     assert float(lines[1][-8:]) < float(lines[2][-8:])
     assert lines[2].startswith("PCA-12")
 
@@ -129,7 +129,7 @@ def test_estimators_page_gives_the_stated_results(tmp_path):
     names, sample = run_page("docs/estimators.md", tmp_path), load_data("mnist-sample")
     assert names["codes"].shape == (1000, 9)
     clean, is_zero = sample.x_test, sample.y_test == 0
-    # PCA-9 has .0347, a filter by the best linear map .0130.
+    # PCA-9 reaches 0.0347, the best linear filter 0.0130.
     assert np.mean((names["images"] - clean) ** 2) < 0.030
     assert np.mean((names["clean"] - clean) ** 2) < 0.0125
     normal = names["labels"] == 1
@@ -161,7 +161,7 @@ def test_checkpoints_page_resumes(tmp_path, capsys):
 
 @pytest.mark.backend
 def test_export_page_gives_the_labels_of_the_detector(tmp_path):
-    # It starts a process, of which JAX warns.
+    # The telemetry of OpenVINO forks, which gives a warning of JAX.
     sys.modules.setdefault("openvino_telemetry", None)
     checked = []
 

@@ -1,4 +1,4 @@
-"""What docs/differences.md says each backend prints is what it prints."""
+"""The code of docs/differences.md prints the documented values on each backend."""
 
 import ast
 import re
@@ -18,7 +18,7 @@ def test_every_code_block_is_tested():
 
 
 @pytest.mark.backend
-@pytest.mark.filterwarnings("ignore")  # what Keras warns of is no matter here
+@pytest.mark.filterwarnings("ignore")  # of Keras
 @pytest.mark.parametrize(("title", "code", "printed"), SECTIONS, ids=[s[0] for s in SECTIONS])
 def test_code_prints_the_documented_values(title, code, printed, backend, capsys):
     names = {}

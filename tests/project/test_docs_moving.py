@@ -1,4 +1,4 @@
-"""What docs/moving.md shows runs as printed, as far as the frameworks are there."""
+"""The code of docs/moving.md runs as printed, with the installed frameworks."""
 
 import numpy as np
 import pytest
@@ -11,14 +11,14 @@ pytestmark = pytest.mark.backend
 PAGE = (ROOT / "docs" / "moving.md").read_text()
 
 
-# Layers that the page has by the names of their activations.
+# Layers that the page names by their activations.
 _SAID = {"ReLU": "relu", "LeakyReLU": "leaky_relu", "ELU": "elu", "Softmax": "softmax",
          "Activation": "activations"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def names(tmp_path_factory):
-    """The names that the page's code leaves behind, run in order."""
+    """The names that the code of the page defines."""
     return run_page("docs/moving.md", tmp_path_factory.mktemp("moving"))
 
 

@@ -1,4 +1,4 @@
-"""What importing the package loads, and how long it takes."""
+"""Imports of the package: layers, frameworks and time."""
 
 import ast
 import pathlib
@@ -14,7 +14,7 @@ FRAMEWORKS = ("torch", "tensorflow", "jax")
 ROOT = pathlib.Path(ae_multi.__file__).parent
 SOURCES = sorted(ROOT.rglob("*.py"))
 
-# Keras loads the framework that it runs on; what counts is who else asks for one.
+# Keras may import its framework; modules of the package may not.
 WATCHED = """
 import builtins, importlib, pkgutil, sys
 real, importers = builtins.__import__, set()
@@ -116,7 +116,7 @@ def test_the_parent_of_a_comparison_loads_no_framework(fresh_python):
 
 
 def seconds(*command):
-    """The best of five runs, since the first ones fill caches."""
+    """The minimum of five runs, since the first ones fill caches."""
     best = float("inf")
     for _ in range(5):
         begin = time.perf_counter()

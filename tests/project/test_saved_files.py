@@ -1,4 +1,4 @@
-"""Files that version 0.1 wrote, on PyTorch, still load on every backend."""
+"""Files written by version 0.1 on PyTorch load on every backend."""
 
 import shutil
 

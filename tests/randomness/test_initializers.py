@@ -1,4 +1,4 @@
-"""Initial weights: Keras's distributions, the project's numbers."""
+"""Seeded initializers: Keras's distributions, drawn from the streams of a seed."""
 
 import math
 
@@ -21,7 +21,7 @@ def test_glorot_uniform_equals_its_formula(keras):
     limit = math.sqrt(6 / (784 + 32))
     exact = limit * (2 * uniform(5, "weights/code", (784, 32)).astype(np.float64) - 1)
     assert weights.dtype == np.float32
-    # One rounding of the limit and one of the product: at most one unit in the last place.
+    # The limit and the product are rounded: at most one unit in the last place.
     np.testing.assert_allclose(weights, exact, rtol=2**-23, atol=0)
 
 

@@ -1,4 +1,4 @@
-"""Noise inside the graph: the same bits as plain integers give, and of the right distribution."""
+"""Noise in the graph: bits against an integer reference, and distributions."""
 
 import numpy as np
 import pytest
@@ -123,7 +123,7 @@ def test_noise_advances_inside_a_compiled_training(keras):
     x = np.ones((70, 6), np.float32)
     history = model.fit(x, x, batch_size=32, epochs=2, verbose=0, shuffle=False)
     assert int(layer.step) == 6  # three batches an epoch, the last of 6 samples
-    # The loss of the second epoch is that of the masks which plain integers give for its steps:
+    # The loss of the second epoch follows from the masks of the integer reference:
     # (4/3 - 1)² where a value was kept, (0 - 1)² where it was dropped.
     errors = []
     for step, samples in zip((3, 4, 5), (32, 32, 6), strict=True):

@@ -1,4 +1,4 @@
-"""Streams of numbers: pure functions of (seed, purpose, step)."""
+"""Streams of random numbers, functions of (seed, purpose, step)."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from ae_multi.randomness.streams import (
 
 
 def test_streams_never_change():
-    # Trained models, recorded results and resumed runs rest on these very numbers.
+    # Trained models, recorded results and checkpoints depend on these numbers.
     assert [hex(word) for word in stream(0, "order").random_raw(2)] == ORDER_WORDS
     assert permutation(7, 3, 10).tolist() == PERMUTATION
     np.testing.assert_array_equal(uniform(0, "weights/code", (3,)), np.float32(UNIFORMS))

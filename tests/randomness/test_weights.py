@@ -1,4 +1,4 @@
-"""Models started from a seed, on every backend alike."""
+"""Initial weights of any model from a seed, the same on every backend."""
 
 import hashlib
 import inspect
@@ -46,15 +46,15 @@ def test_redraw_initializes_any_model_from_a_seed(keras):
         np.testing.assert_array_equal(a, b)
     kernels = [w for w in first.get_weights() if w.ndim > 1]
     assert len(kernels) == 4
-    assert np.std(kernels[0]) == pytest.approx(math.sqrt(2 / 18), rel=0.2)  # still He's
-    assert not np.array_equal(kernels[2], kernels[3])  # two layers of one shape
-    np.testing.assert_array_equal(first.layers[0].get_weights()[1], 1)  # the biases of ones
+    assert np.std(kernels[0]) == pytest.approx(math.sqrt(2 / 18), rel=0.2)  # of He's initializer
+    assert not np.array_equal(kernels[2], kernels[3])  # two layers of the same shape
+    np.testing.assert_array_equal(first.layers[0].get_weights()[1], 1)  # bias_initializer="ones"
     redraw(second, 4)
     assert not np.array_equal(second.get_weights()[0], first.get_weights()[0])
 
 
 def own_layer(keras, **methods):
-    """A layer with a random weight of the user's own, and further methods."""
+    """A custom layer with a random weight, and further methods."""
 
     def build(self, input_shape):
         self.w = self.add_weight((3, 3), "glorot_uniform", name="w")
@@ -104,7 +104,7 @@ def test_redraw_refuses_a_weight_whose_initializer_cannot_be_found(keras):
     np.testing.assert_array_equal(first, second)
 
 
-# Layers of Keras that have weights, of those that the sweep of layers knows.
+# Layers of Keras with weights, among those of the sweep.
 WITH_WEIGHTS = (
     "Attention", "AdditiveAttention", "BatchNormalization", "Bidirectional", "Conv1D",
     "Conv1DTranspose", "Conv2D", "Conv2DTranspose", "Conv3D", "Conv3DTranspose",
@@ -117,7 +117,7 @@ WITH_WEIGHTS = (
 )  # fmt: skip
 
 
-# The weights that seed 7 gives all of them: the same on every backend.
+# SHA-256 of the weights of all of them for seed 7, on every backend.
 DIGEST = "fe743e79c98ed973914173ba0d5396701f578bb8077113f304ec6d8ed72f1230"
 
 

@@ -4,7 +4,7 @@ import ae_multi
 
 
 def convolutional_parts(keras):
-    """A convolutional encoder and decoder as a user might bring them."""
+    """A convolutional encoder and decoder of a user."""
     encoder = keras.Sequential(
         [
             keras.Input((8, 8, 1)),

@@ -1,4 +1,4 @@
-"""Results of a comparison, made up."""
+"""Fixed results of a comparison."""
 
 
 def result_of(model, backend, **changes):

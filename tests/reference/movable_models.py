@@ -1,10 +1,10 @@
-"""Models that can be moved to other frameworks, with weights that no symmetry hides."""
+"""Models that can be converted to other frameworks, with asymmetric weights."""
 
 import numpy as np
 
 import ae_multi
 
-# One row a model: its class and arguments.
+# name: (class, arguments)
 OURS = {
     "simple": ("SimpleAutoencoder", {}),
     "deep": ("DeepAutoencoder", {}),
@@ -31,7 +31,7 @@ def ours(name):
 
 
 def square_dense():
-    """Dense layers as wide as what they are given: no shape tells their axes apart."""
+    """Square dense layers, whose shape does not determine the axes."""
     from ae_multi._keras import keras
 
     kl = keras.layers
@@ -41,7 +41,7 @@ def square_dense():
 
 
 def square_images():
-    """Layers of images, each with as many channels and as large a kernel as any other."""
+    """Image layers with equal numbers of channels and kernel sizes."""
     from ae_multi._keras import keras
 
     kl, same = keras.layers, {"padding": "same"}
@@ -67,7 +67,7 @@ def square_images():
 
 
 def branches():
-    """A graph: a branch in a branch, joined along each axis, in an order that shows."""
+    """A graph of nested branches, concatenated along each axis."""
     from ae_multi._keras import keras
 
     kl = keras.layers
@@ -83,7 +83,7 @@ def branches():
 
 
 def stirred(model, seed=0):
-    """``model`` with weights, biases and statistics that all differ."""
+    """Assign random weights, biases and statistics to ``model`` and return it."""
     from ae_multi._keras import keras
 
     rng = np.random.default_rng(seed)
@@ -91,20 +91,20 @@ def stirred(model, seed=0):
         if not variable.dtype.startswith("float"):
             continue
         drawn = 0.1 * rng.random(variable.shape) - 0.05
-        if "variance" in variable.path:  # which has to stay above 0
+        if "variance" in variable.path:  # variances are positive
             drawn = 10 * abs(drawn)
         variable.assign(keras.ops.convert_to_numpy(variable) + drawn)
     return model
 
 
 def images_for(model, n=6):
-    """``n`` inputs that the model takes, uniform in [0, 1]."""
+    """``n`` inputs of the model, uniform in [0, 1]."""
     part = getattr(model, "encoder", None) or getattr(model, "network", None) or model
     return np.random.default_rng(1).random((n, *part.input_shape[1:]), np.float32)
 
 
 def given(model, x):
-    """What a model in use gives, without compiling a program that is run once."""
+    """Outputs of the model in inference, without compilation."""
     from ae_multi._keras import keras
 
     return keras.ops.convert_to_numpy(keras.ops.stop_gradient(model(x, training=False)))

@@ -1,6 +1,6 @@
 """Names of files that a terminal or rich could misread."""
 
-# Names that rich would take for markup, emoji, or a link.
+# Names that rich interprets as markup, emoji or a link.
 NAMES = (
     "p[bar].csv",
     "[bold]x[/bold].csv",

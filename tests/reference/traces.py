@@ -1,4 +1,4 @@
-"""Traces of a made-up model, for the arithmetic of the comparison."""
+"""Traces of random values, for tests of the comparison."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from ae_multi.parity.stages import STAGES
 from ae_multi.parity.trace import Trace
 
 RNG = np.random.default_rng(0)
-# What every trace holds; the stages "training" and "float64" are made of further traces.
+# Stages of each trace; "training", "plans" and "float64" compare further traces.
 COMPARED = [stage for stage in STAGES if stage not in ("training", "plans", "float64")]
 BITWISE = ("start", "order", "noise")
 EXACT = {stage: RNG.normal(size=(2, 6)) for stage in COMPARED}
@@ -15,7 +15,7 @@ EXACT = {stage: RNG.normal(size=(2, 6)) for stage in COMPARED}
 def trace(dtype, change=None, first=1):
     """A trace of two entries a stage, rounded to ``dtype``.
 
-    ``change`` maps a stage to a factor for its entries from the place ``first`` on.
+    ``change`` maps a stage to a factor for its entries from number ``first`` on.
     """
     stages = {}
     for stage, values in EXACT.items():

@@ -64,7 +64,7 @@ def test_names_are_printed_literally(name, terminal):
 
 
 def test_rich_still_interprets_markup():
-    # Where this fails, `PlainConsole` has become needless.
+    # If this fails, `PlainConsole` is no longer needed.
     console = Console(file=io.StringIO(), width=40)
     table = Table("p[bar].csv")
     console.print(table)

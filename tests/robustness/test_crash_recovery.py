@@ -1,4 +1,4 @@
-"""Trainings that are killed at random moments; `nox -s kills` does so for longer."""
+"""Trainings killed at random moments; `nox -s kills` kills more of them."""
 
 import sys
 
@@ -31,5 +31,5 @@ def test_killed_trainings_resume_bit_identically(backend):
 def test_checkpoint_of_one_backend_resumes_on_another(pythons, tmp_path):
     apart = compare(pythons, tmp_path)
     assert len(apart) == 6
-    # Backends do differ by rounding, or else this would have compared one with itself.
+    # Equal losses would mean that a backend was compared with itself.
     assert all(0 < error <= BOUND for error in apart.values()), apart

@@ -1,4 +1,4 @@
-"""The program that counts false alarms: its data and its table; the runs are nox -s alarms."""
+"""The program that counts false positives; `nox -s alarms` runs it."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The comparison can fail: an injected fault is caught, at its stage, with its layer."""
+"""Injected faults are found at their stage, with their layer."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import pytest
 from tests.robustness.fault_injection.__main__ import faults_table, main
 from tests.robustness.fault_injection.run import FaultInjector, InjectionResult
 
-# One of each stage, spread over the backends; all of them, which takes minutes, by nox -s faults.
+# One fault of each stage, spread over the backends; `nox -s faults` injects all.
 CHOSEN = [
     ("one weight one ulp off", "tensorflow"),
     ("two batches swapped", "jax"),

@@ -1,4 +1,4 @@
-"""The fuzzing finds what it should, and every loader holds against some hundreds of files."""
+"""The fuzzer finds injected faults, and each loader is fuzzed with a few files."""
 
 import json
 import random
@@ -21,7 +21,7 @@ INJECTED_FAULTS = "tests.robustness.fuzz.injected_faults"
 
 @pytest.fixture(scope="module")
 def injected(tmp_path_factory):
-    """A process with loaders that each have one fault."""
+    """A process of loaders that have one fault each."""
     from tests.robustness.fuzz.injected_faults import LOADERS as FAULTY
 
     seeds = tmp_path_factory.mktemp("planted") / "seeds"
@@ -92,7 +92,7 @@ def test_unknown_loader_is_refused(capsys):
 
 @pytest.fixture(scope="module")
 def process(tmp_path_factory):
-    """A process that loads files on this backend, beside whole ones."""
+    """(process that loads files on this backend, folder of valid files)."""
     from ae_multi._keras import keras
 
     seeds = tmp_path_factory.mktemp("fuzz") / "seeds"

@@ -1,4 +1,4 @@
-"""The sweep over Keras's layers: what it covers, and that it finds what differs."""
+"""The sweep over layers of Keras: coverage, and differences that it finds."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def test_every_public_layer_is_covered_or_excepted(keras):
         for name, value in vars(keras.layers).items()
         if isinstance(value, type) and issubclass(value, keras.layers.Layer)
     }
-    # A layer may have two names, AvgPool1D and AveragePooling1D.
+    # A layer may have two names, such as AvgPool1D and AveragePooling1D.
     dealt_with = {public[name] for name in [*DRAWS, *EXCEPTIONS]}
     assert {name for name, value in public.items() if value not in dealt_with} == set()
     assert len(dealt_with) == len(DRAWS) + len(EXCEPTIONS), "a layer is dealt with twice"
@@ -51,7 +51,7 @@ def test_differing_layers_are_found_and_others_are_not(pythons, tmp_path):
     assert "Lanczos" in lanczos.errors["torch"]
 
 
-# In one backend a layer gives a little too much, and another gives its gradient only half back.
+# Faults of one backend: an output slightly too large, and a gradient halved.
 FAULTS = {
     "LayerNormalization": ("forward", "output * 1.0001"),
     "RMSNormalization": ("gradient", "(output + keras.ops.stop_gradient(output)) / 2"),

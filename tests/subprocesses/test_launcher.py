@@ -1,4 +1,4 @@
-"""Child processes: heard while they live, and never outlived by their work."""
+"""Child processes: events, failures, and their end with the parent."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ CHILD = "ae_multi.subprocesses.worker"
 
 @pytest.fixture
 def child(tmp_path):
-    """A function that makes an interpreter which runs the given script in the child's place."""
+    """Function that makes an interpreter which runs a script in place of the worker."""
 
     def make(script):
         (tmp_path / "script.py").write_text(script)
@@ -122,7 +122,7 @@ for event in run(sys.argv[1], "numpy", {"run": "busy:busy"}):
     print(event["pid"], flush=True)
 """
 
-# The child itself, in the midst of work that listens to nobody.
+# A worker that is busy and does not read its input.
 BUSY = """
 import os, sys, types
 from ae_multi.subprocesses import worker

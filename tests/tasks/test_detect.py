@@ -1,4 +1,4 @@
-"""Anomalies in images and in tables of one's own, and how tables are read."""
+"""The task detect, on images and tables."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def test_detect_reports_auroc_beside_pca(tmp_path, capsys, digits):
     mean = normal.mean(axis=0)
     parts = np.linalg.svd(normal - mean, full_matrices=False)[2][:32]
     errors = np.sum((test - mean - (test - mean) @ parts.T @ parts) ** 2, axis=1)
-    # The share of pairs in which the strange one has the larger error.
+    # The share of pairs in which the anomaly has the larger error.
     pairs = np.mean(errors[strange][:, np.newaxis] > errors[~strange])
     assert found["results"]["PCA-32"]["AUROC"] == pytest.approx(pairs, abs=1e-4)
     assert found["results"]["autoencoder"]["AUROC"] > 0.95
@@ -53,7 +53,7 @@ def test_a_table_has_no_classes(name, tmp_path, capsys):
 
 
 def test_detect_in_a_table(tmp_path, capsys):
-    """Two columns that go together, and rows in which they do not."""
+    """Two columns are correlated, except in anomalous rows."""
     rng = np.random.default_rng(0)
     a = rng.normal(size=200)
     x = np.column_stack([a, 10 + 3 * a + rng.normal(0, 0.1, 200), rng.normal(size=200), a**2])

@@ -52,6 +52,6 @@ def test_features_masks_pixels_in_training(monkeypatch):
     assert (half.corruption, half.level) == ("masking", 0.5)
     assert type(few) is type(plain) is ae_multi.DeepAutoencoder
     assert [each.learning_rate for each in seen] == [2e-3, 1e-3, 2e-3, 1e-3]
-    # A step an epoch, and 1,000 epochs at most.
+    # One step an epoch; at most 1,000 epochs.
     with pytest.raises(RuntimeError, match="1000 epochs"):
         module.features(Options("digits", samples=128), 16)

@@ -1,4 +1,4 @@
-"""Tasks: results beside their floors, the pictures, and when it is said that a floor wins."""
+"""Results and options that all tasks share."""
 
 import numpy as np
 import pytest

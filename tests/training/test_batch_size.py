@@ -1,4 +1,4 @@
-"""The batches that `predict` computes by default."""
+"""Default batch sizes of `predict`."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ X = np.random.default_rng(0).random((70, 6), np.float32)
 
 
 def centered(keras):
-    """A layer of a user's own whose output depends on the whole batch."""
+    """A custom layer whose output depends on the whole batch."""
 
     class Centered(keras.layers.Layer):
         def call(self, x):

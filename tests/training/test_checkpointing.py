@@ -1,4 +1,4 @@
-"""Trainings that are broken off and gone on with: to the bit, or not at all."""
+"""Trainings resumed from checkpoints, bit for bit."""
 
 import errno
 import itertools
@@ -21,7 +21,7 @@ EPOCHS = 9
 
 @pytest.fixture(scope="module")
 def task(keras):
-    """A model that is built once, since compiling takes long, and its state at the beginning."""
+    """(model, initial state); built once, since compiling takes long."""
     made = network(keras)
     made.optimizer.build(made.trainable_variables)
     made._symbolic_build(data_batch=(np.zeros((16, 12)),) * 2)
@@ -54,14 +54,14 @@ def state(model):
 
 
 class BrokenError(Exception):
-    """What ends a training where a test wants it."""
+    """Raised to end a training."""
 
 
 @pytest.fixture
 def train(keras, task, x):
-    """A function that trains from the beginning, with state in every part, and returns all of it.
+    """Function that trains from the initial state and returns the final state.
 
-    It breaks off in an epoch's end before a checkpoint is taken there, or before a step.
+    With ``broken``, it raises at the end of that epoch, before its checkpoint.
     """
     kinds = keras.callbacks
 
@@ -108,7 +108,7 @@ def train(keras, task, x):
 
 @pytest.fixture(scope="module")
 def unbroken():
-    """What trainings without a break ended with, kept for all tests."""
+    """The result of an uninterrupted training, shared by all tests."""
     return {}
 
 
@@ -131,14 +131,14 @@ def assert_same(one, other):
     [("1 epoch", (4, 0)), ("3 epochs", (3, 0)), ("3 steps", (4, 4)), ("7 steps", (4, 1))],
 )
 def test_resumed_training_is_bit_identical(train, whole, tmp_path, every, place, capsys):
-    assert len(whole["epochs"]) == 7  # early stopping ended it
+    assert len(whole["epochs"]) == 7  # early stopping
     saved = {"checkpoint": tmp_path / "saved", "every": every}
     train(broken=4, **saved)
     again = train(**saved, resume=True, verbose=2)
     assert again["resumed"] == place
     assert f"Goes on after epoch {place[0]}" in capsys.readouterr().out
     assert_same(again, whole)
-    # What has ended does not train again.
+    # A finished training does not train again.
     ended = train(**saved, resume=True, epochs=EPOCHS + 5)
     assert ended["resumed"] == (7, 0)
     assert_same(ended, whole)
@@ -250,7 +250,7 @@ def test_changed_setting_is_refused_by_name(train, saved, options, named):
 
 @pytest.fixture(scope="module")
 def saved(keras, x, tmp_path_factory):
-    """A folder with a checkpoint of one epoch, without validation or callbacks of a caller's."""
+    """A folder for a checkpoint of one epoch."""
     return tmp_path_factory.mktemp("saved")
 
 
@@ -283,7 +283,7 @@ def test_changed_model_or_data_are_refused_by_name(keras, saved, x):
     refused(network(keras, rate=1e-3), x, "learning_rate")
     refused(network(keras, beta_1=0.8), x, "optimizer.config.beta_1, 0.8 and not 0.9")
     refused(network(keras), changed, r"data \(x\)\.")
-    # Names that Keras counts up from model to model are no difference.
+    # Automatic names of Keras's layers are ignored.
     with pytest.raises(InputError, match=r"callbacks, EarlyStopping, .*Received: History\."):
         ae_multi.fit(
             network(keras),
@@ -354,7 +354,7 @@ def test_other_write_errors_stop_training(train, tmp_path, monkeypatch):
     monkeypatch.setattr(Folder, "write", write)
     with pytest.raises(RuntimeError, match="a fault"):
         train(checkpoint=tmp_path)
-    Folder(tmp_path).close()  # the lock is free
+    Folder(tmp_path).close()  # the lock was released
 
 
 def test_invalid_arguments_are_refused(keras, train, saved, x, tmp_path):

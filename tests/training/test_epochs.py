@@ -1,4 +1,4 @@
-"""Each epoch that a model is trained for has an order of its own, however many calls of `fit`."""
+"""Each epoch of a model has its own batch order, over any number of calls of `fit`."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ N = 20
 
 
 def network(keras, **options):
-    """A model that drops values by this package's layer, from the same weights each time."""
+    """A model with this package's dropout and fixed initial weights."""
     from ae_multi.randomness.layers import Dropout
 
     layers = keras.layers
@@ -35,13 +35,13 @@ def assert_same(one, other):
 
 @pytest.fixture
 def plan(backend):
-    """The plan that is built soonest."""
+    """The plan that compiles fastest."""
     return "eager" if backend == "torch" else "step"
 
 
 @pytest.fixture
 def fit(plan, x):
-    """A function that trains by one plan and returns the losses."""
+    """Function that trains by one plan and returns the losses."""
     x = x[:64]
 
     def run(model, **options):
@@ -64,14 +64,14 @@ def test_calls_of_one_epoch_equal_one_call_bit_for_bit(keras, fit):
 
 
 class Orders:
-    """Notes the order of the samples in each epoch of trainings that run eagerly."""
+    """A model that records the order of samples in eager trainings."""
 
     def __init__(self, keras):
         x = np.arange(N, dtype=np.float32)[:, None]
         seen = self.seen = []
 
         class Noting(keras.Sequential):
-            def train_step(self, *arguments):  # JAX hands its state over first
+            def train_step(self, *arguments):  # on JAX the state comes first
                 x = keras.ops.convert_to_numpy(arguments[-1][0])
                 seen.extend(x[:, 0].astype(int).tolist())
                 return super().train_step(*arguments)
@@ -80,7 +80,7 @@ class Orders:
         self.model.compile("sgd", "mse", run_eagerly=True)
 
     def __call__(self, **options):
-        """The numbers of the orders in which a call of `fit` takes the samples, for seed 0."""
+        """Train; return the number of the order of each epoch, for seed 0."""
         self.seen.clear()
         ae_multi.fit(self.model, self.x, self.x, batch_size=8, verbose=0, **options)
         known = [permutation(0, epoch, N).tolist() for epoch in range(30)]
@@ -92,10 +92,10 @@ def test_batch_orders_continue_over_calls(keras):
     assert orders(epochs=3) == [0, 1, 2]
     assert orders() == [3]
     assert orders(epochs=2) == [4, 5]
-    # The numbering of the call before, of which epoch 0 had order 4.
+    # Numbers as in the previous call, whose epoch 0 had order 4.
     assert orders(initial_epoch=2, epochs=4) == [6, 7]
     assert orders(initial_epoch=1, epochs=2) == [5]
-    # The number of all epochs so far.
+    # The number of all previous epochs.
     assert orders(initial_epoch=6, epochs=8) == [6, 7]
     orders.model.compile("adam", "mse", run_eagerly=True)
     assert orders() == [8]
@@ -144,7 +144,7 @@ def test_checkpoints_store_the_epoch_count(keras, fit, tmp_path):
     fit(broken, epochs=3)
     with pytest.raises(InterruptedError):
         fit(broken, epochs=4, checkpoint=tmp_path, every="2 steps", callbacks=[Break()])
-    # A model that knows nothing of the three epochs before: the checkpoint does.
+    # The checkpoint contains the count of the previous epochs.
     fit(again, epochs=4, checkpoint=tmp_path, resume=True)
     assert_same(state(keras, again), state(keras, whole))
     assert epochs_of(again) == epochs_of(whole) == Epochs(3, 7)
@@ -174,7 +174,7 @@ def test_estimators_are_reproducible():
     )
     once = made.fit(x).loss_curve_
     assert made.fit(x).loss_curve_ == once
-    # Each call of `partial_fit`, and each chunk, has the order of its epoch.
+    # Each call of `partial_fit` and each chunk uses the order of its epoch.
     assert made.fit_chunks([x]).loss_curve_ == once
     del made.network_
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""`ae_multi.fit`: what Keras's own `fit` would leave behind, callbacks and bad losses."""
+"""`ae_multi.fit` compared with Keras's `fit`: state, callbacks and invalid losses."""
 
 import signal
 
@@ -35,7 +35,7 @@ def test_fit_equals_keras_fit(keras, x):
     assert fast.epoch == slow.epoch
     assert_same(state(ours), state(theirs), rtol=1e-4, atol=1e-6)
     assert int(ours.optimizer.iterations) == 12
-    # Both go on from there by Keras's own fit.
+    # Both continue with Keras's fit.
     for each in (ours, theirs):
         each.fit(x, x, shuffle=False, verbose=0)
     assert_same(ours.get_weights(), theirs.get_weights(), rtol=1e-4, atol=1e-6)
@@ -97,7 +97,7 @@ def test_batch_callbacks_are_called(keras, x):
         class Note(keras.callbacks.Callback):
             def on_train_batch_end(self, batch, logs=None):
                 batches.append((batch, logs["loss"]))
-                if not kwargs:  # within Keras's own fit JAX's variables are out of reach
+                if not kwargs:  # variables are not updated within Keras's fit on JAX
                     counts.append(int(ours.optimizer.iterations))
                 if len(batches) == 7:
                     ours.stop_training = True
@@ -131,7 +131,7 @@ def test_callbacks_of_keras_work(keras, x, tmp_path):
         ],
     )
     assert len(history.history["loss"]) == 5
-    # The rate that a callback sets is the rate of the steps that follow.
+    # Callbacks change the learning rate of the following steps.
     assert history.history["learning_rate"][-1] == pytest.approx(0.01 / 8)
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 6
     again = autoencoder(keras)
@@ -207,7 +207,7 @@ def test_ctrl_c_leaves_complete_steps(keras, x):
 
                 patch.setattr(backends.current().Steps, "run", run)
 
-    # Where tests run in the background, Ctrl-C is ignored from the start.
+    # Background processes may ignore Ctrl-C.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):

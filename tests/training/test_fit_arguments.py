@@ -1,4 +1,4 @@
-"""`fit`, `evaluate` and `predict` give what Keras gives for whatever Keras takes, or raise."""
+"""`fit`, `evaluate` and `predict` accept the arguments of Keras, with equal results."""
 
 import logging
 import warnings
@@ -30,8 +30,8 @@ def batches():
         yield X[:4], Y[:4]
 
 
-# name: (kind of the model, arguments of `fit`); where Keras gives a history. Targets or weights of
-# another rank have a kind of their own, since Keras on TensorFlow cannot trace a model for both.
+# name: (kind of the model, arguments of `fit`) that Keras accepts. Targets or weights of another
+# rank have their own kind, since Keras on TensorFlow cannot trace a model for both.
 TRAINED = {
     "no batch size": ("dense", {}),
     "steps without a batch size": ("dense", {"steps_per_epoch": 4}),
@@ -75,7 +75,7 @@ TRAINED = {
     "a sparse matrix": ("dense", {"x": scipy.sparse.csr_matrix(X)}),
     "a generator": ("dense", {"x": batches, "y": None}),
 }  # fmt: skip
-# The same where Keras raises.
+# Arguments that Keras refuses.
 REFUSED = {
     "all samples for validation": ("dense", {"validation_split": 1.0}),
     "frequency as text": ("dense", {"validation_data": VALIDATION, "validation_freq": "2"}),
@@ -116,7 +116,7 @@ def build(keras, kind):
 
 @pytest.fixture(scope="module")
 def pair(keras):
-    """A function that returns two models of a kind, the same each time, built only once."""
+    """Function that returns two equal models of a kind, which are built once."""
     made = {}
 
     def get(kind):
@@ -135,7 +135,7 @@ def pair(keras):
 
 @pytest.fixture(scope="module")
 def plan(backend_module):
-    """The plan that is built soonest."""
+    """The plan that compiles fastest."""
     return {"torch": "eager"}.get(backend_module, "step")
 
 
@@ -159,7 +159,7 @@ def completed(keras, arguments):
 
 def call(function, *arguments, **options):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Keras's own, of a generator that ends
+        warnings.simplefilter("ignore")  # of Keras, about a generator that ends
         return function(*arguments, **options)
 
 
@@ -224,7 +224,7 @@ def test_order_within_batches_changes_between_epochs():
 
 
 def test_frozen_models_train_as_in_keras(keras):
-    """With Keras's warning where Keras has one, and the same count of steps."""
+    """Compare losses, weights, warnings and the number of steps."""
 
     def trained(fit, **options):
         model = build(keras, "dense")
@@ -342,7 +342,7 @@ def test_custom_predict_step_is_used(keras, caplog):
     class Doubled(keras.Sequential):
         def predict_step(self, *arguments):
             found = super().predict_step(*arguments)
-            if isinstance(found, tuple):  # JAX returns its state, too
+            if isinstance(found, tuple):  # on JAX the state is returned, too
                 return 2 * found[0], *found[1:]
             return 2 * found
 

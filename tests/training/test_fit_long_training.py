@@ -1,4 +1,4 @@
-"""A long training's losses lie within what rounding in each of its steps can do."""
+"""Losses of a long training stay within the effect of rounding in each step."""
 
 import os
 
@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("plans_file")]
 ALL = bool(os.environ.get("AE_MULTI_ALL_CHECKS"))
 # 8 steps an epoch: 2,000 steps where all checks are run, and 640 elsewhere, which find the same.
 BATCH, EPOCHS, RUNS = 32, 250 if ALL else 80, 5 if ALL else 3
-# The farthest of so few runs is less than the farthest of many.
+# The maximum over few runs is smaller than that over many.
 FACTOR = 3
 
 
@@ -53,7 +53,7 @@ def losses(optimizer, plan, perturbed=0):
 
 
 def farthest(curves, exact):
-    """How far losses are from the unperturbed ones, relative, as the largest so far."""
+    """Running maximum of the relative distance of the losses from ``exact``."""
     return np.maximum.accumulate(np.abs(curves - exact).max(0) / exact)
 
 
@@ -66,9 +66,9 @@ def test_each_plan_stays_within_rounding(keras):
     slow = set() if ALL else {"inductor", "eager"}
     names = [name for name, _ in backends.current().plans(model) if name not in slow]
     exact, *curves = losses(kinds.Adam(rate), names[0], RUNS)
-    assert exact[-1] < exact[0] / 20  # it learns
+    assert exact[-1] < exact[0] / 20  # the model learns
     allowed = FACTOR * (farthest(np.array(curves), exact) + 2.0**-23)
-    assert allowed[-1] < 1e-5  # and is not chaotic
+    assert allowed[-1] < 1e-5  # the training is not chaotic
     for name in names:
         found = losses(kinds.Adam(rate), name)
         assert (farthest(found, exact) <= allowed).all(), name

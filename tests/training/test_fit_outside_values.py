@@ -1,4 +1,4 @@
-"""Values that a step reads from outside its arrays change as they do in Keras."""
+"""Values that a step reads from outside its arrays may change, as in Keras."""
 
 import logging
 from importlib import import_module
@@ -15,7 +15,7 @@ BETA = 0.0
 
 
 def penalized(keras, penalty):
-    """A model that gives back its input plus ``penalty(layer)``, which is its loss, too."""
+    """A model that adds ``penalty(layer)`` to its input and to its loss."""
 
     class Penalty(keras.layers.Layer):
         beta = 0.0
@@ -69,7 +69,7 @@ KINDS = [variable, attribute, class_attribute, closed_over, array, global_variab
 
 
 def observed(keras, kind, functions, x):
-    """(losses of epochs with a value that a callback changes, what follows; the plan)."""
+    """(losses and outputs with a value that a callback changes, plan)."""
     fit, evaluate, predict = functions
     penalty, change = kind(keras)
     model = penalized(keras, penalty)

@@ -1,4 +1,4 @@
-"""A `train_step` of one's own receives its batch as Keras packs it."""
+"""A custom `train_step` receives its batch in the structure of Keras."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ W = np.random.default_rng(1).random(20).astype(np.float32)
 
 
 def structure(data):
-    """The nesting of a batch, with "array" for each array."""
+    """The structure of a batch, with "array" for each array."""
     if isinstance(data, dict):
         return {key: structure(value) for key, value in data.items()}
     if isinstance(data, list | tuple):
@@ -22,7 +22,7 @@ def structure(data):
 
 @pytest.fixture
 def noting(keras):
-    """A function that makes a model which notes the structure of what its steps receive."""
+    """Function that makes a model which records the structure of its batches."""
 
     def make(**options):
         class Noting(keras.Model):
@@ -37,7 +37,7 @@ def noting(keras):
             def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
                 return keras.ops.mean(y_pred**2)
 
-            def train_step(self, *arguments):  # JAX hands its state over first
+            def train_step(self, *arguments):  # on JAX the state comes first
                 self.seen.append(structure(arguments[-1]))
                 return super().train_step(*arguments)
 
@@ -53,7 +53,7 @@ def noting(keras):
 
 
 def fit(model, *data, **options):
-    """Train by the first plan: what steps note while plans are compared is restored."""
+    """Train by the first plan, so that no plans are compared."""
     from ae_multi import backends
 
     return ae_multi.fit(model, *data, plan=backends.current().plans(model)[0][0], **options)
@@ -97,7 +97,7 @@ def test_validation_batches_have_the_structure_of_keras(noting):
 
 
 def test_train_step_of_the_keras_guides_works(keras, backend):
-    """Each plan runs ``x, y = data``, and `unpack_x_y_sample_weight`, to the same weights."""
+    """Unpack ``x, y = data`` or with `unpack_x_y_sample_weight`, in each plan."""
     from ae_multi import backends
 
     def made(unpack):
@@ -136,7 +136,7 @@ def test_train_step_of_the_keras_guides_works(keras, backend):
 
 
 def test_nested_logs_are_flattened_as_in_keras(keras):
-    """`CompileMetrics` gives a dict of results, which a step of Keras's guides returns as it is."""
+    """A step may return the dict of results of `CompileMetrics`."""
     from ae_multi import backends
 
     class Guide(keras.Sequential):

@@ -1,4 +1,4 @@
-"""Numbers of 16 bits: as `keras.config.floatx` and by mixed policies, as Keras computes them."""
+"""Training in 16 bits, by `keras.config.floatx` and by mixed policies."""
 
 import warnings
 
@@ -15,7 +15,7 @@ X = np.random.default_rng(0).random((64, 12)).astype(np.float32)
 
 @pytest.fixture(params=SETTINGS)
 def setting(keras, request):
-    """A type of numbers for all that a test builds."""
+    """The global dtype or policy of a test."""
     kind = request.param
     if kind.startswith("mixed"):
         keras.config.set_dtype_policy(kind)
@@ -45,7 +45,7 @@ def numbers(keras, model):
 
 
 def as_floats(keras, values):
-    """Numbers as Python's; Keras's own `fit` leaves TensorFlow's of bfloat16 as tensors."""
+    """Convert to Python floats; Keras's `fit` returns bfloat16 tensors on TensorFlow."""
     return [float(keras.ops.convert_to_numpy(keras.ops.cast(each, "float32"))) for each in values]
 
 
@@ -58,7 +58,7 @@ def test_fit_evaluate_and_predict_equal_keras(keras, setting, tmp_path):
         warnings.simplefilter("ignore")
         expected = keras.Model.fit(theirs, X, X, **given)
     assert found.plan.name != "keras"
-    # Each of some operations on a number rounds by half a unit of its last place.
+    # Each of several operations rounds by half a unit in the last place.
     close = {"rtol": 16 * 2**-8, "atol": 2e-2}
     for name, values in expected.history.items():
         assert all(type(value) is float for value in found.history[name])
@@ -75,7 +75,7 @@ def test_fit_evaluate_and_predict_equal_keras(keras, setting, tmp_path):
     np.testing.assert_allclose(one.astype(float), other.astype(float), **close)
     if "bfloat16" not in setting:
         return
-    # A training that is resumed ends with the same bits.
+    # A resumed training is bit-identical.
     ae_multi.fit(again, X, X, **{**given, "epochs": 2}, checkpoint=tmp_path / "b")
     last = made(keras)
     ae_multi.fit(last, X, X, **given, checkpoint=tmp_path / "b", resume=True)
@@ -89,7 +89,7 @@ def test_each_plan_trains(keras, setting):
 
     for plan in dict(backends.current().plans(made(keras))):
         if plan in ("inductor", "loop-xla", "scan-eigen"):
-            continue  # which take long to build
+            continue  # which compile for long
         history = ae_multi.fit(made(keras), X, X, epochs=2, batch_size=32, verbose=1, plan=plan)
         assert np.isfinite(history.history["loss"]).all()
         assert history.history["loss"][1] < history.history["loss"][0]

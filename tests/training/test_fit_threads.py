@@ -1,4 +1,4 @@
-"""Models that train, predict and are evaluated in threads give what they give one after another."""
+"""Models train, predict and are evaluated in threads as in sequence."""
 
 import sys
 import threading
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("plans_file")]
 
 @pytest.fixture
 def switching():
-    """Threads take turns a hundred times as often as by default."""
+    """Switch threads a hundred times as often as by default."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(5e-5)
     yield
@@ -22,7 +22,7 @@ def switching():
 
 
 def in_threads(jobs):
-    """Results of functions that run at once."""
+    """Run functions in threads; return their results or errors."""
     found = [None] * len(jobs)
 
     def run(place):

@@ -1,4 +1,4 @@
-"""Whole arrays through a model: what Keras's own `predict` and `evaluate` give, and its errors."""
+"""`predict` and `evaluate` compared with Keras."""
 
 import logging
 
@@ -25,7 +25,7 @@ def assert_same(ours, theirs):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
-# Few and many batches, for PyTorch runs many another way; and a smaller batch at the end.
+# Few and many batches, which PyTorch runs differently, and a smaller last batch.
 @pytest.mark.parametrize("batch_size", [None, 1, 4, 7, 64, 1000])
 @pytest.mark.parametrize("kind", KINDS)
 def test_predict_equals_keras(keras, kind, batch_size):
@@ -42,7 +42,7 @@ def test_uncompiled_parts_can_predict(small):
 
 
 def test_zero_copy_input_is_not_modified(keras):
-    """At an address that every framework can read from, and to a model that could work in place."""
+    """The array is aligned, so that frameworks read it in place, and the model could modify it."""
     room = np.empty(64 * 12 * 4 + 64, np.uint8)
     x = room[-room.ctypes.data % 64 :][: 64 * 12 * 4].view(np.float32).reshape(64, 12)
     x[:] = np.random.default_rng(0).normal(size=x.shape)
@@ -92,7 +92,7 @@ def test_predict_follows_changed_weights(keras, kind):
 def test_evaluate_equals_keras(keras, kind, batch_size):
     model, (x, y, weights) = task(keras, kind, "sgd")
     given = {"sample_weight": weights, "batch_size": batch_size, "verbose": 0}
-    few = [] if batch_size == 1000 else [{"steps": 2}]  # which Keras warns of
+    few = [] if batch_size == 1000 else [{"steps": 2}]  # Keras warns of more steps than batches
     for more in ({}, {"return_dict": True}, *few):
         ours = ae_multi.evaluate(model, x, y, **given, **more)
         theirs = keras.Model.evaluate(model, x, y, **given, **more)
@@ -113,7 +113,7 @@ def test_compiled_evaluation_equals_keras(keras, monkeypatch, kind):
     monkeypatch.setattr(inference, "_MIN_BATCHES", 1)
     model, (x, y, weights) = task(keras, kind, "sgd")
     given = {"sample_weight": weights, "batch_size": 16, "verbose": 0}
-    for _ in range(2):  # nothing of the first is in the second
+    for _ in range(2):  # the second starts with reset metrics
         ours = ae_multi.evaluate(model, x, y, **given)
         assert ours == pytest.approx(keras.Model.evaluate(model, x, y, **given), rel=2e-6)
 

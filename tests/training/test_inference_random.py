@@ -1,4 +1,4 @@
-"""Layers that are random in inference draw as Keras's `predict` and `evaluate` draw."""
+"""Layers that are random in inference draw the same numbers as in Keras."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("plans_file")]
 
 
 def sampling(keras):
-    """A dropout that drops in inference, too."""
+    """A dropout layer that is active in inference."""
 
     class Sampling(keras.layers.Dropout):
         def call(self, inputs, training=None):

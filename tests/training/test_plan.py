@@ -1,4 +1,4 @@
-"""Plans of a training: what is measured, what is remembered, and what a plan that fails does."""
+"""The choice of a plan: timings, the cache, and plans that fail."""
 
 import json
 import math
@@ -21,11 +21,11 @@ def test_plans_are_measured_and_remembered(keras, x, plans_file, monkeypatch):
     assert "ms a step" in first.why
     kept = json.loads(plans_file.read_text()).values()
     assert first.seconds_per_step in [facts["step"] for facts in kept]
-    # What the file says decides the next time, in a process that has measured nothing.
+    # A new process uses the timings of the file.
     monkeypatch.setattr(plan_cache, "_here", {})
     second = ae_multi.fit(autoencoder(keras), x, x, verbose=0).plan
     assert second.seconds_per_step == first.seconds_per_step
-    # Then a plan that is built sooner may be ahead for so few steps.
+    # A plan that compiles faster may be better for so few steps.
     assert second.name in first.seconds_per_step
 
 
@@ -48,11 +48,11 @@ def test_the_time_to_build_a_plan_is_learned_from_other_models(keras, x, monkeyp
     known = {"compiled": 10.0, "never": math.inf}
     plan._learn(known, {"compiled": 35.0})
     assert plan._seconds_to_build(known) == {"compiled": 35.0, "never": math.inf}
-    plan._learn(known, {"compiled": 15.0})  # with the framework's cache
+    plan._learn(known, {"compiled": 15.0})  # with the compilation cache of the framework
     monkeypatch.setattr(plan_cache, "_here", {})  # as in another process
     assert plan._seconds_to_build(known) == {"compiled": 25.0, "never": math.inf}
 
-    # So a training for which 10 s would be little to spend does not spend 25 s.
+    # A training that may spend 10 s on compilation does not spend 25 s.
     module, made = backends.current(), []
     (plain,) = [name for name, _ in module.plans(autoencoder(keras)) if name == "eager"]
 
@@ -64,7 +64,7 @@ def test_the_time_to_build_a_plan_is_learned_from_other_models(keras, x, monkeyp
     monkeypatch.setattr(module, "Steps", Steps)
     monkeypatch.setattr(module, "plans", lambda model: [(plain, 0.0), ("compiled", 10.0)])
 
-    class Trial(plan._Trial):  # for which each step takes a second
+    class Trial(plan._Trial):  # each step takes a second
         def works(self, name):
             works, self.once = super().works(name), 1.0
             return works
@@ -96,7 +96,7 @@ def test_one_delayed_step_does_not_justify_compilation(keras, x, monkeypatch):
             super().__init__(model, device_data, "eager", *rest)
             self.plan = plan
 
-    class Trial(plan._Trial):  # whose first timing is of a machine that does something else
+    class Trial(plan._Trial):  # the first timing is delayed
         def compare(self, *names, seconds=0.0):
             self.step.update(dict.fromkeys(names, 100.0))
 
@@ -126,12 +126,12 @@ def test_plans_are_compared_by_total_time(keras, x, monkeypatch, epochs, expecte
 
     monkeypatch.setattr(module, "Steps", Steps)
     monkeypatch.setattr(module, "plans", lambda model: [("soon", 0.0), ("fast", 0.0)])
-    # Three steps an epoch: the faster plan takes back 3 s an epoch of the 10 s to build it.
+    # With three steps an epoch, the faster plan saves 3 s an epoch and takes 10 s to build.
     facts = {"step": {"soon": 2.0, "fast": 1.0}, "build": {"soon": 0.0, "fast": 10.0}}
     monkeypatch.setattr(plan_cache, "recall", lambda key: {**facts, "failed": []})
     found = ae_multi.fit(autoencoder(keras), x, x, epochs=epochs, verbose=0)
     assert found.plan.name == expected
-    assert set(made) == {expected}  # no other one was built to find that out
+    assert set(made) == {expected}  # no other plan was built
 
 
 def test_a_plan_that_fails_is_not_tried_again(keras, x, monkeypatch):

@@ -1,4 +1,4 @@
-"""What the compiler is told of programs (JAX)."""
+"""Options of XLA's compiler (JAX)."""
 
 from importlib import import_module
 from types import SimpleNamespace
@@ -22,7 +22,7 @@ def jax(backend):
 
 @pytest.fixture
 def device(jax, monkeypatch):
-    """The module, as it would be beside a GPU; programs run on the processor all the same."""
+    """The device module, which finds a GPU although programs run on the CPU."""
     device = import_module(DEVICE)
     monkeypatch.setattr(device.jax, "devices", lambda: [SimpleNamespace(platform="gpu")])
     device._is_known.cache_clear()

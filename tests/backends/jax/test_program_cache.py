@@ -1,4 +1,4 @@
-"""Programs that JAX has compiled are kept, and taken for the same model compiled alike."""
+"""Compiled programs are cached, for the same model and options (JAX)."""
 
 import os
 
@@ -85,8 +85,8 @@ def train(backend, fresh_python, tmp_path):
         assert done.returncode == 0, done.stderr
         assert "Error" not in done.stderr
         losses, folder, others, hits = done.stdout.splitlines()
-        assert folder == str(more.get("JAX_COMPILATION_CACHE_DIR"))  # as it was
-        assert others == "[]" or "JAX_COMPILATION_CACHE_DIR" in more  # others' are not kept
+        assert folder == str(more.get("JAX_COMPILATION_CACHE_DIR"))  # restored after the training
+        assert others == "[]" or "JAX_COMPILATION_CACHE_DIR" in more  # other code is not cached
         return losses, int(hits)
 
     return train
@@ -107,7 +107,7 @@ def test_next_process_reuses_programs_that_are_not_damaged(train, tmp_path):
     for path in kept:
         path.write_bytes(path.read_bytes()[:100])
     assert train() == (first, 0)
-    assert all(path.stat().st_size > 100 for path in programs(tmp_path))  # none of them is left
+    assert all(path.stat().st_size > 100 for path in programs(tmp_path))  # written again
 
 
 def test_training_uses_the_cache_of_the_user(train, tmp_path):

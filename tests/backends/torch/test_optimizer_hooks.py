@@ -29,7 +29,7 @@ def test_only_adam_and_adamw_are_fused(name, keras):
 
 
 def test_fused_adam_equals_numpy(torch, keras):
-    """Against NumPy in float64, with a gradient that lies in memory in another order."""
+    """Compare with NumPy in float64; the gradient is transposed in memory."""
     from ae_multi.backends.torch.optimizer_hooks import Updates
 
     rng = np.random.default_rng(0)

@@ -1,11 +1,11 @@
-"""The training that is killed: small, with state in every part of it."""
+"""The small training that is killed, with all kinds of state."""
 
 import hashlib
 
 import numpy as np
 
 EPOCHS, SAMPLES, BATCH = 8, 200, 8
-# Whole epochs, and places within them: an epoch has 25 steps.
+# Whole epochs and steps within them; an epoch has 25 steps.
 EVERY = ("1 epoch", "7 steps")
 
 

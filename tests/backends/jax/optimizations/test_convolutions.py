@@ -1,4 +1,4 @@
-"""Convolutions and their gradients as products of matrices (JAX)."""
+"""Convolutions and their gradients rewritten as matrix products (JAX)."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 pytestmark = pytest.mark.backend
 
 LAST, FIRST = ("NHWC", "HWIO", "NHWC"), ("NCHW", "OIHW", "NCHW")
-# input's places, kernel, stride, padding, dilation of the input, dilation of the kernel, layout
+# spatial shape, kernel, stride, padding, input dilation, kernel dilation, layout
 GEOMETRIES = {
     "same": ((5, 4), (3, 3), (1, 1), [(1, 1), (1, 1)], (1, 1), (1, 1), LAST),
     "strided": ((7, 6), (3, 3), (2, 2), [(1, 1), (0, 1)], (1, 1), (1, 1), LAST),
@@ -70,7 +70,7 @@ def moved(array, layout, order):
 
 
 def by_hand(geometry, x, w, g):
-    """Output and both gradients in float64, place by place, of arrays with channels last."""
+    """Compute output and gradients in float64, pixel by pixel, with channels last."""
     _, kernel, stride, padding, dilation, spread, _ = geometry
     y, dx, dw = np.zeros(g.shape), np.zeros(x.shape), np.zeros(w.shape)
     for p in np.ndindex(*g.shape[1:-1]):
@@ -112,7 +112,7 @@ def test_matmuls_equal_the_convolution_and_its_gradients(jax, name):
 
 
 def convolutions(jax, function, *given):
-    """How many are left in a function's trace."""
+    """Count the convolutions in the trace of a function."""
     return str(jax.make_jaxpr(function)(*given)).count("conv_general_dilated[")
 
 
@@ -147,7 +147,7 @@ def test_convolutions_that_would_not_be_faster_are_kept(jax):
 
 def test_rest_of_the_trace_is_unchanged(jax):
     def function(x):
-        x = jax.nn.relu(jax.jit(lambda x: x * 2)(x))  # a wrapper within a wrapper
+        x = jax.nn.relu(jax.jit(lambda x: x * 2)(x))  # nested jit
         x = jax.lax.cond(x.sum() > 0, lambda x: x + 1, lambda x: x - 1, x)
         x, kept = jax.lax.scan(lambda x, k: (x * k, x.sum()), x, np.arange(3.0, dtype=np.float32))
         key = jax.random.key(0)

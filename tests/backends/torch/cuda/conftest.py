@@ -5,7 +5,7 @@ import pytest
 
 @pytest.fixture
 def pretended(torch, monkeypatch):
-    """The module of CUDA graphs on a processor, which PyTorch takes for its own."""
+    """Replace CUDA graphs and streams of PyTorch by `tests.reference.cuda_graphs`, on a CPU."""
     from tests.reference import cuda_graphs
 
     cuda_graphs.pretend(monkeypatch)

@@ -1,4 +1,4 @@
-"""Gradients of weights computed on streams of their own, without a GPU (PyTorch)."""
+"""Weight gradients on separate CUDA streams, without a GPU (PyTorch)."""
 
 import pytest
 
@@ -8,7 +8,7 @@ pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("torch")]
 
 
 def update(x, one, other):
-    """Two layers' gradients and an update in which nothing else is multiplied."""
+    """Gradients of two layers and a gradient descent update."""
     hidden = x @ one
     back = (hidden @ other) @ other.t()
     gradients = [x.t() @ back, (hidden.t() @ (hidden @ other)).t()]
@@ -27,7 +27,7 @@ def test_weight_gradients_run_on_other_streams(torch):
     join = found.index("ae_multi.zero_after.default")
     assert "aten.mm.default" not in found[join:]
     assert not {"aten.sub_.Tensor", "aten.mul.Tensor"} & set(found[:join])
-    # What is multiplied keeps its memory until then, and what is made is waited for.
+    # The factors are kept alive and the products are waited for at the join.
     products = [node for node in made.graph.nodes if "product_beside" in str(node.target)]
     (zero,) = (node for node in made.graph.nodes if "zero_after" in str(node.target))
     assert {*zero.args[0]} == {*products, *(factor for node in products for factor in node.args)}
@@ -52,7 +52,7 @@ def test_bias_gradients_run_on_other_streams(torch):
     made = gradients_beside(simplified_recording(update, *(each.clone() for each in inputs)))
     found = operations(made)
     assert found.count("ae_multi.sum_beside.default") == 1
-    assert found.count("aten.sum.dim_IntList") == 1  # of what no gradient is made of
+    assert found.count("aten.sum.dim_IntList") == 1  # the sum that is no gradient
     ours, theirs = [each.clone() for each in inputs], [each.clone() for each in inputs]
     torch.testing.assert_close(made(*ours), update(*theirs))
     torch.testing.assert_close(ours, theirs)
@@ -97,7 +97,7 @@ def test_current_stream_waits_for_streams_that_have_work(torch, pretended):
 
     current, side = torch.cuda.current_stream(), _Side()
     side.join()
-    assert current.waited_for == []  # in a capture, waiting for what it has not seen is an error
+    assert current.waited_for == []  # waiting for a stream without work is an error in a capture
     given = [side.next() for _ in range(3)]
     assert all(current in stream.waited_for for stream in given)
     side.join()

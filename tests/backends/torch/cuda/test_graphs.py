@@ -46,7 +46,7 @@ def test_captured_steps_equal_the_traced_steps(
         np.testing.assert_allclose(one, other, rtol=2e-6)
     for one, other in zip(state, end, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=2e-6)
-    # 3 alone; 2 times 16 and 2 alone; 16 and 4 alone.
+    # 3 single steps; 2 graphs of 16 and 2 single; 1 of 16 and 4 single.
     assert pretended.Graph.replays == 3 + (2 + 2) + (1 + 4)
 
 
@@ -59,7 +59,7 @@ def test_state_at_another_address_is_captured_again(torch, pretended):
 
     graphs, data = CudaGraphs(step), [torch.arange(8.0)]
     order = torch.arange(8).reshape(4, 2)
-    for start in (0.0, 100.0):  # two tensors, in two places
+    for start in (0.0, 100.0):  # two tensors at different addresses
         state = [torch.tensor(start)]
         for run in range(2):
             logs = graphs(state, data, order)

@@ -1,4 +1,4 @@
-"""Small products with bias, activation and its gradient as one operation, and as one kernel."""
+"""Small matrix products fused with bias, activation and its gradient (PyTorch)."""
 
 import itertools
 import os
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("torch")]
 
 @pytest.fixture(scope="module")
 def multiplied(tmp_path_factory):
-    """What the kernel makes of all cases: dict of name to array. On a GPU, or else interpreted."""
+    """Outputs of the kernel for all cases, by name; interpreted where there is no GPU."""
     pytest.importorskip("triton", reason="Triton is there on Linux only")
     folder = tmp_path_factory.mktemp("multiplied")
     given = {
@@ -32,7 +32,7 @@ def multiplied(tmp_path_factory):
 
 
 def cases():
-    """Products of each shape, way to lie in memory and what follows."""
+    """Products of each shape, memory layout and fused operation."""
     random, made = np.random.default_rng(0), {}
     for shape in [(1, 1, 1), (16, 64, 16), (13, 9, 18), (33, 100, 20)]:
         rows, inner, columns = shape
@@ -64,7 +64,7 @@ CASES = cases()
 
 
 def exactly(one, other, bias=0.0, kept=None, relu=False):
-    """The oracle: NumPy in float64."""
+    """Compute the product in float64 with NumPy."""
     made = one.astype(float) @ other + bias
     if kept is not None:
         made = np.where(kept > 0, made, 0)
@@ -87,7 +87,7 @@ def test_kernel_exists_only_with_cuda(torch):
 
 
 def two_layers(x, one, bias, other, target):
-    """Outputs, and gradients as autograd records them."""
+    """Outputs of two layers and their gradients by autograd."""
     import torch
 
     weights = [weight.detach().requires_grad_(True) for weight in (one, bias, other)]
@@ -111,7 +111,7 @@ def test_layers_and_their_gradients_are_fused(torch):
     assert found.count("ae_multi.small_product.default") == 5  # 2 forward, 1 back, 2 for kernels
     for apart in ("aten.mm.default", "aten.addmm.default", "aten.relu.default"):
         assert apart not in found
-    # The last layer's own activation has no product behind it on the way back.
+    # The gradient of the last activation is not followed by a product.
     assert found.count("aten.threshold_backward.default") == 1
     torch.testing.assert_close(made(*inputs), two_layers(*inputs))
 

@@ -1,4 +1,4 @@
-"""Recorded convolutions run without Keras's passes around them, and give the same (PyTorch)."""
+"""Traced convolutions run without Keras's layout changes, with equal results (PyTorch)."""
 
 from functools import partial
 
@@ -17,7 +17,7 @@ def seeded(torch):
 
 
 def last(x):
-    """What Keras does before a convolution: channels first, in this order in memory."""
+    """Move channels first and copy, as Keras does before a convolution."""
     return x.permute(0, 3, 1, 2).contiguous()
 
 
@@ -62,7 +62,7 @@ def there_and_back(torch, x, kernel):
 
 
 def viewed(torch, x, kernel):
-    """Of what lies otherwise now, a view has to be a copy."""
+    """View the output of a convolution, whose memory layout is not contiguous."""
     return torch.conv_transpose2d(last(x), kernel).view(2, -1)
 
 
@@ -156,6 +156,6 @@ def test_graph_plan_trains_convolutions_as_the_eager_plan(torch, kind, shape):
     np.testing.assert_allclose(found[0], losses, rtol=2e-6)
     for one, other in zip(found[1], weights, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=5e-6)
-    # Eight parts are recorded, one is not.
+    # Eight chunks are traced, a single one is not.
     outputs = [ae_multi.predict(model, x, batch_size=size) for size in (4, 32)]
     np.testing.assert_allclose(*outputs, rtol=0, atol=2e-6)

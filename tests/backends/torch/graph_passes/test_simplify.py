@@ -1,4 +1,4 @@
-"""Recorded graphs lose what nobody would write by hand, and nothing else (PyTorch)."""
+"""Redundant operations are removed from traced graphs (PyTorch)."""
 
 import pytest
 
@@ -53,7 +53,7 @@ def test_scalar_factors_are_combined(torch):
 
     expected, found, names = recorded(function, torch.rand(5, 4), torch.rand(()))
     torch.testing.assert_close(found, expected)
-    assert names == ["mul.Tensor", "mul.Tensor"]  # number by number, and the array once
+    assert names == ["mul.Tensor", "mul.Tensor"]  # once for the scalars, once for the array
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_scalar_factors_are_combined(torch):
     ],
 )
 def test_factors_whose_product_overflows_are_kept(torch, x, function):
-    """Joined first they would be zero or infinite, and the result with them."""
+    """The product of the factors alone would be zero or infinite."""
     expected, found, _ = recorded(function, torch.tensor(x))
     assert expected.isfinite().all()
     assert expected.abs().min() > 0
@@ -99,7 +99,7 @@ def test_tensor_changed_in_place_is_not_a_constant(torch):
         return sums * 1
 
     made = simplified_recording(function, torch.ones(3))
-    for _ in range(2):  # a constant would have grown by the second time
+    for _ in range(2):  # a constant would have changed in the first run
         assert made(torch.ones(3)).tolist() == [1, 1, 1]
 
 
