@@ -52,8 +52,8 @@ def test_linear_filter_equals_least_squares():
     np.testing.assert_allclose(restored.reshape(300, -1), expected, atol=1e-6)
     # The penalty is equivalent to additional rows with target zero.
     centred = np.vstack([y - y.mean(axis=0), np.sqrt(300 * 0.05) * np.eye(12)])
-    wanted = np.vstack([x - x.mean(axis=0), np.zeros((12, 12))])
-    expected = x.mean(axis=0) + (y - y.mean(axis=0)) @ np.linalg.lstsq(centred, wanted)[0]
+    targets = np.vstack([x - x.mean(axis=0), np.zeros((12, 12))])
+    expected = x.mean(axis=0) + (y - y.mean(axis=0)) @ np.linalg.lstsq(centred, targets)[0]
     restored = LinearFilter(noisy, clean, penalty=0.05)(noisy)
     np.testing.assert_allclose(restored.reshape(300, -1), expected, atol=1e-6)
     # Few samples of pure noise need a large penalty.

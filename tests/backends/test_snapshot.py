@@ -171,8 +171,8 @@ def test_python_side_effects_run_in_each_step_on_torch(keras, torch, on_trial, x
     *theirs, _ = change(lambda m: m.fit(x, x, batch_size=16, epochs=2, verbose=0))
     assert ours == theirs
     assert history.plan.name == "eager"
-    told = [record for record in caplog.records if "a step changes" in record.message]
-    assert len(told) <= 1
+    messages = [record for record in caplog.records if "a step changes" in record.message]
+    assert len(messages) <= 1
 
 
 def test_models_with_unrestorable_state_are_not_tried(keras, on_trial, x):

@@ -133,7 +133,7 @@ def test_inductor_equals_the_float64_updates(keras, torch):
 def test_float32_second_moment_is_detected(keras):
     """The fault of TensorFlow's `ResourceApplyAdam`: 1 - β₂ computed in float32."""
 
-    class Planted(keras.optimizers.Adam):
+    class Float32Beta(keras.optimizers.Adam):
         def update_step(self, gradient, variable, learning_rate):
             beta_2, self.beta_2 = self.beta_2, keras.ops.cast(self.beta_2, "float32")
             super().update_step(gradient, variable, learning_rate)
@@ -141,7 +141,7 @@ def test_float32_second_moment_is_detected(keras):
 
     class Case(cases.Case):
         def optimizer(self, keras):
-            return Planted(cases.RATE)
+            return Float32Beta(cases.RATE)
 
     given = [Case("Adam")]
     plan, expected = plans(keras, given)[0], by_reference(keras, given)

@@ -29,9 +29,9 @@ def main(name, *arguments):
 def test_help_names_the_options(name, capsys):
     with pytest.raises(SystemExit, match="0"):
         main(name, "--help")
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     own = COMMANDS.get(name, "--pairs")
-    assert all(option in told for option in ("--json", "--device", "--python", own))
+    assert all(option in output for option in ("--json", "--device", "--python", own))
 
 
 @pytest.mark.parametrize(("name", "option"), COMMANDS.items())

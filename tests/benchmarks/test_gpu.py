@@ -78,11 +78,11 @@ def test_sizes_match_the_arguments_of_the_benchmarks(part, sizes):
 def test_parity_command_can_be_parsed(monkeypatch, pythons, tmp_path):
     def run(command, **kwargs):
         assert kwargs["timeout"] > 0
-        asked = _parser("parity").parse_args(command[3:])
-        assert asked.build == ["ae_multi.models:DeepAutoencoder"]
-        assert asked.backends == ("torch", "jax")
-        assert dict(asked.python) == {name: pythons[name] for name in asked.backends}
-        asked.json.write_text('{"agree": false}')
+        parsed = _parser("parity").parse_args(command[3:])
+        assert parsed.build == ["ae_multi.models:DeepAutoencoder"]
+        assert parsed.backends == ("torch", "jax")
+        assert dict(parsed.python) == {name: pythons[name] for name in parsed.backends}
+        parsed.json.write_text('{"agree": false}')
         return subprocess.CompletedProcess(command, 1)
 
     monkeypatch.setattr(subprocess, "run", run)

@@ -30,8 +30,8 @@ def folder(tmp_path):
 
 def write(folder, position, number):
     writer = PartsWriter()
-    told = writer.plain(np.full(1000, number), "numbers")
-    folder.write(position, {"numbers": told}, writer.parts)
+    plain = writer.plain(np.full(1000, number), "numbers")
+    folder.write(position, {"numbers": plain}, writer.parts)
 
 
 def newest(folder):

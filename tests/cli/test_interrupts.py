@@ -22,14 +22,14 @@ main()
 """
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_a_command_with_130(how):
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_command_with_130(signal_number):
     process = subprocess.Popen(
         [sys.executable, "-c", WAITING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stdout.readline() == "ready\n"
-    process.send_signal(how)
-    process.send_signal(how)
+    process.send_signal(signal_number)
+    process.send_signal(signal_number)
     out, error = process.communicate(timeout=30)
     assert (process.returncode, out, error) == (130, "cleaned\n", "ae-multi info: interrupted\n")
 

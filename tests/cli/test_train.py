@@ -101,11 +101,11 @@ def test_progress_is_lines_in_a_pipe_and_one_bar_in_a_terminal(
 INTERRUPTED = """
 import os, signal, sys, threading, time
 import ae_multi.training.plan as plan
-real, (how, wait) = plan._Trial.works, sys.argv[-2:]
+real, (signal_name, wait) = plan._Trial.works, sys.argv[-2:]
 del sys.argv[-2:]
 def works(self, name):
     # The signal comes while this plan is traced and compiled.
-    number = getattr(signal, how)
+    number = getattr(signal, signal_name)
     threading.Timer(float(wait), os.kill, (os.getpid(), number)).start()
     return real(self, name)
 plan._Trial.works = works
@@ -115,12 +115,12 @@ main()
 
 
 @pytest.mark.backend
-@pytest.mark.parametrize(("how", "wait"), [("SIGINT", "0.2"), ("SIGTERM", "0.6")])
-def test_signal_during_compilation_exits_with_130(how, wait, tmp_path):
+@pytest.mark.parametrize(("signal_name", "wait"), [("SIGINT", "0.2"), ("SIGTERM", "0.6")])
+def test_signal_during_compilation_exits_with_130(signal_name, wait, tmp_path):
     path = tmp_path / "model.keras"
     begin = ("train", "--data=digits", "--epochs=500", f"--out={path}")
     done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, *begin, how, wait],
+        [sys.executable, "-c", INTERRUPTED, *begin, signal_name, wait],
         env={**os.environ, "TMPDIR": str(tmp_path), "JAX_COMPILATION_CACHE_DIR": ""},
         capture_output=True,
         text=True,

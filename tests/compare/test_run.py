@@ -186,8 +186,8 @@ def workers(session):
     return set(found.stdout.split())
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_an_interrupted_comparison_leaves_nothing_behind(pythons, tmp_path, how):
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_comparison_leaves_nothing_behind(pythons, tmp_path, signal_number):
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     parent = subprocess.Popen(
@@ -208,17 +208,17 @@ def test_an_interrupted_comparison_leaves_nothing_behind(pythons, tmp_path, how)
     time.sleep(6)  # until the training runs
     assert workers(parent.pid)
     assert parent.poll() is None
-    if how == signal.SIGINT:
-        os.killpg(parent.pid, how)
+    if signal_number == signal.SIGINT:
+        os.killpg(parent.pid, signal_number)
     else:
-        parent.send_signal(how)
+        parent.send_signal(signal_number)
     _, error = parent.communicate(timeout=30)
     end = time.monotonic() + 10
     while workers(parent.pid) and time.monotonic() < end:
         time.sleep(0.1)
     assert not workers(parent.pid)
     assert not list(tmp_path.glob("*o.*"))
-    if how != signal.SIGKILL:
+    if signal_number != signal.SIGKILL:
         assert parent.returncode == 130
         assert error.endswith("ae-multi compare: interrupted\n")
         # The cache of PyTorch's compiler may stay.

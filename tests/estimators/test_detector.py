@@ -51,12 +51,12 @@ def test_held_out_threshold_has_the_requested_false_alarm_rate(detector):
 
 
 def test_scores_have_the_signs_of_scikit_learn(detector):
-    scores, strange = detector.score_samples(BROKEN), detector.anomaly_score(BROKEN)
-    np.testing.assert_array_equal(scores, -strange)
+    scores, anomaly_scores = detector.score_samples(BROKEN), detector.anomaly_score(BROKEN)
+    np.testing.assert_array_equal(scores, -anomaly_scores)
     decided = detector.decision_function(BROKEN)
     np.testing.assert_array_equal(decided, scores - detector.offset_)
     np.testing.assert_array_equal(detector.predict(BROKEN), np.where(decided < 0, -1, 1))
-    assert strange.mean() > 5 * detector.anomaly_score(NEW).mean()
+    assert anomaly_scores.mean() > 5 * detector.anomaly_score(NEW).mean()
 
 
 def test_feature_errors_point_at_the_faulty_feature(detector):

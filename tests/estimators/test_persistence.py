@@ -108,16 +108,17 @@ def rewrite(path, manifest=None, parts=None, honest=True):
     with zipfile.ZipFile(path) as old:
         held = {name: old.read(name) for name in old.namelist()}
     held.update(parts or {})
-    told = json.loads(held["manifest.json"])
+    changed = json.loads(held["manifest.json"])
     if honest:
-        told["parts"] = {
+        changed["parts"] = {
             name: hashlib.sha256(content).hexdigest()
             for name, content in held.items()
             if not name.startswith("manifest.")
         }
-    (manifest or (lambda told: None))(told)
+    if manifest is not None:
+        manifest(changed)
     if manifest or honest:
-        held["manifest.json"] = json.dumps(told).encode()
+        held["manifest.json"] = json.dumps(changed).encode()
     if honest:
         held["manifest.sha256"] = hashlib.sha256(held["manifest.json"]).hexdigest().encode()
     with zipfile.ZipFile(path, "w") as new:
@@ -206,7 +207,7 @@ def test_damaged_bytes_are_refused_or_harmless(path):
         path.write_bytes(whole[:length])
         with pytest.raises(ae_multi.InputError):
             ae_multi.load_estimator(path)
-    wanted = None
+    expected = None
     refused = 0
     for place in rng.integers(0, len(whole), 40):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
@@ -216,8 +217,8 @@ def test_damaged_bytes_are_refused_or_harmless(path):
             refused += 1
             continue
         # Metadata of the zip archive, such as times, may change.
-        wanted = wanted if wanted is not None else loaded.decision_function(IMAGES)
-        np.testing.assert_array_equal(loaded.decision_function(IMAGES), wanted)
+        expected = expected if expected is not None else loaded.decision_function(IMAGES)
+        np.testing.assert_array_equal(loaded.decision_function(IMAGES), expected)
     assert refused > 30
 
 

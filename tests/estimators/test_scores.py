@@ -59,12 +59,12 @@ def on_a_line(**parameters):
 def test_well_reconstructed_but_unseen_samples_are_anomalous():
     normal = np.vstack([line(-2, -1, 50, 2), line(1, 2, 50, 3)])
     x = np.vstack([normal, line(-0.1, 0.1, 50, 4), line(6, 7, 50, 5)])
-    strange = np.repeat([0, 1], [100, 100])
+    anomalous = np.repeat([0, 1], [100, 100])
     plain, made = on_a_line(criterion="mse"), on_a_line()
-    assert roc_auc_score(strange[:150], plain.anomaly_score(x[:150])) < 0.8
-    assert roc_auc_score(strange, made.anomaly_score(x)) > 0.99
+    assert roc_auc_score(anomalous[:150], plain.anomaly_score(x[:150])) < 0.8
+    assert roc_auc_score(anomalous, made.anomaly_score(x)) > 0.99
     beside = normal + np.array([0.3, 0, 0.3])  # off the line, at the same distance from the origin
-    assert roc_auc_score(strange, made.anomaly_score(np.vstack([normal, beside]))) > 0.9
+    assert roc_auc_score(anomalous, made.anomaly_score(np.vstack([normal, beside]))) > 0.9
 
 
 def test_mse_criterion_equals_the_reconstruction_error():
@@ -109,10 +109,10 @@ def test_neighbors_and_weight_have_defaults_for_images_and_tables():
     x = np.random.default_rng(0).random((40, 3, 4), np.float32)
     rows = x.reshape(40, 12)
     parameters = {"model": "simple", "epochs": 1}
-    for given, asked in ((x, (3, 2.0)), (rows, (4, 1.0))):
+    for given, expected in ((x, (3, 2.0)), (rows, (4, 1.0))):
         made = ae_multi.AnomalyDetector(**parameters).fit(given)
-        assert (made.neighbors_, made.weight_) == asked
-        assert made.feature_errors(given) == approx_by_hand(made, given, *asked)
+        assert (made.neighbors_, made.weight_) == expected
+        assert made.feature_errors(given) == approx_by_hand(made, given, *expected)
     made = ae_multi.AnomalyDetector(**parameters, neighbors=5, weight=0.5).fit(x)
     assert (made.neighbors_, made.weight_) == (5, 0.5)
     assert made.feature_errors(x) == approx_by_hand(made, x, 5, 0.5)

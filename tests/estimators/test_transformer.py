@@ -108,11 +108,11 @@ def test_each_family_may_be_named(name, small):
 
 
 def test_activation_is_elu_by_default(small):
-    asked = {"latent_dim": 3, "hidden": (5,), "epochs": 1}
-    assert ae_multi.AutoencoderTransformer(**asked).fit(small).network_.activation == "elu"
-    asked["activation"] = "tanh"
-    assert ae_multi.AutoencoderTransformer(**asked).fit(small).network_.activation == "tanh"
-    network = ae_multi.AutoencoderTransformer(scale="standard", **asked).fit(small).network_
+    parameters = {"latent_dim": 3, "hidden": (5,), "epochs": 1}
+    assert ae_multi.AutoencoderTransformer(**parameters).fit(small).network_.activation == "elu"
+    parameters["activation"] = "tanh"
+    assert ae_multi.AutoencoderTransformer(**parameters).fit(small).network_.activation == "tanh"
+    network = ae_multi.AutoencoderTransformer(scale="standard", **parameters).fit(small).network_
     assert network.encoder.layers[1].activation.__name__ == "tanh"
 
 

@@ -67,7 +67,7 @@ def detector(digits):
 def test_exported_files_equal_the_model(tmp_path, backend, digits, part):
     model = ae_multi.ConvAutoencoder(filters=(4, 8), latent_dim=5)
     codes = model.encode(digits.x_test)
-    inputs, wanted = {
+    inputs, expected = {
         "model": (digits.x_test, model.reconstruct(digits.x_test)),
         "encoder": (digits.x_test, codes),
         "decoder": (codes, model.decode(codes)),
@@ -83,8 +83,8 @@ def test_exported_files_equal_the_model(tmp_path, backend, digits, part):
         for size in (1, 2, 37):
             found = loaded(name, path, inputs[:size])
             assert list(found) == [output]
-            largest = np.abs(wanted[:size]).max()
-            np.testing.assert_allclose(found[output], wanted[:size], rtol=0, atol=3e-6 * largest)
+            largest = np.abs(expected[:size]).max()
+            np.testing.assert_allclose(found[output], expected[:size], rtol=0, atol=3e-6 * largest)
         files = [file for file in tmp_path.rglob("*") if file.is_file()]
         assert made.size == sum(file.stat().st_size for file in files)
         for file in files:
@@ -102,8 +102,8 @@ def test_exported_detector_equals_its_labels_and_scores(tmp_path, backend, digit
         assert set(found) == {"label", "score", "reconstruction"}
         np.testing.assert_array_equal(found["label"], labels)
         np.testing.assert_allclose(found["score"], scores, rtol=0, atol=3e-6 * scores.max())
-        strange = digits.y_test != 0
-        assert roc_auc_score(strange, found["score"]) == roc_auc_score(strange, scores)
+        anomalous = digits.y_test != 0
+        assert roc_auc_score(anomalous, found["score"]) == roc_auc_score(anomalous, scores)
 
 
 def test_each_format_selects_the_same_classes(tmp_path, backend, keras):
@@ -265,8 +265,8 @@ def test_export_command_writes_a_saved_estimator(tmp_path, backend, digits, dete
         str(tmp_path / "x.npy"), "--json", str(tmp_path / "made.json"),
     ]  # fmt: skip
     assert main(arguments) == 0
-    told = capsys.readouterr().out
-    assert "of the model on 360 samples" in told
+    output = capsys.readouterr().out
+    assert "of the model on 360 samples" in output
     np.testing.assert_array_equal(loaded(name, out, x)["label"], detector.predict(x))
     assert main([*arguments[:4], "--format", "mp3"]) == 2
     assert "Expected a format among" in capsys.readouterr().err

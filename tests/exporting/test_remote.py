@@ -16,7 +16,7 @@ import ae_multi
 import keras
 from own_layers import Doubled
 
-folder, wanted, pythons = sys.argv[1], sys.argv[2].split(","), json.loads(sys.argv[3])
+folder, names, pythons = sys.argv[1], sys.argv[2].split(","), json.loads(sys.argv[3])
 digits = ae_multi.load_data("digits")
 x = digits.x_train[digits.y_train == 0] * 255
 encoder = keras.Sequential(
@@ -33,7 +33,7 @@ made = [
         os.path.join(folder, "m" + suffixes.get(name, "")), name, data=digits.x_test * 255,
         pythons=pythons,
     ).to_json()
-    for name in wanted
+    for name in names
 ]
 print(json.dumps(made))
 """
@@ -53,8 +53,8 @@ class Doubled(keras.layers.Layer):
 def test_formats_of_other_backends_are_exported_in_their_environments(pythons, run_on, tmp_path):
     (tmp_path / "own_layers.py").write_text(OWN)
     others = {name: path for name, path in pythons.items() if name != BACKEND}
-    told = run_on(BACKEND, SCRIPT, str(tmp_path), ",".join(ELSEWHERE), json.dumps(others))
-    made = json.loads(told.splitlines()[-1])
+    output = run_on(BACKEND, SCRIPT, str(tmp_path), ",".join(ELSEWHERE), json.dumps(others))
+    made = json.loads(output.splitlines()[-1])
     assert [each["format"] for each in made] == ELSEWHERE
     for each in made:
         assert each["outputs"] == ["label", "reconstruction", "score"]

@@ -14,8 +14,8 @@ def python(run_on, tmp_path, digits):
     np.save(tmp_path / "x.npy", digits.x_train[:150])
 
     def run(backend, code, argument):
-        told = run_on(backend, code, argument)
-        return dict(line.split() for line in told.splitlines() if line)
+        output = run_on(backend, code, argument)
+        return dict(line.split() for line in output.splitlines() if line)
 
     return run
 

@@ -8,7 +8,7 @@ import pytest
 import ae_multi
 from ae_multi.selection import installed
 from tests.reference import numpy_dense
-from tests.reference.movable_models import MODELS, given, images_for, ours, stirred
+from tests.reference.movable_models import MODELS, images_for, outputs_of, package_model, randomized
 
 pytestmark = pytest.mark.backend
 
@@ -25,7 +25,7 @@ def test_jax_function_equals_the_model(name):
     model = MODELS[name]()
     x = images_for(model)
     params, apply = ae_multi.to_jax(model)
-    expected = given(model, x)
+    expected = outputs_of(model, x)
     assert np.ptp(expected) > 0.01
     found = np.asarray(jax.jit(apply)(params, x))
     assert found.shape == expected.shape
@@ -44,7 +44,7 @@ def test_padding_equals_keras(keras, kernel, padding):
             )
             x = images_for(model)
             params, apply = ae_multi.to_jax(model)
-            expected = given(model, x)
+            expected = outputs_of(model, x)
             np.testing.assert_allclose(apply(params, x), expected, rtol=0, atol=1e-6)
 
 
@@ -52,7 +52,7 @@ def test_padding_equals_keras(keras, kernel, padding):
 def test_outputs_and_gradients_equal_numpy_in_float64():
     import jax
 
-    model = ours("deep")
+    model = package_model("deep")
     x = images_for(model)
     params, apply = ae_multi.to_jax(model)
     flat = x.reshape(len(x), -1)
@@ -78,9 +78,9 @@ def test_changed_parameters_are_loaded_back(name):
     keys = iter(jax.random.split(jax.random.key(0), 100))
     params = jax.tree.map(lambda a: a + 0.01 * jax.random.uniform(next(keys), a.shape), params)
     expected = np.asarray(jax.jit(apply)(params, x))
-    assert abs(given(model, x) - expected).max() > 1e-5
+    assert abs(outputs_of(model, x) - expected).max() > 1e-5
     assert ae_multi.from_jax(params, model) is model
-    np.testing.assert_allclose(given(model, x), expected, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(outputs_of(model, x), expected, rtol=0, atol=1e-6)
 
 
 @here
@@ -100,7 +100,7 @@ def test_training_in_plain_jax_equals_numpy():
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
-def people(sizes, form):
+def common_parameters(sizes, form):
     """Parameters in common forms: a list of pairs, or nested dicts."""
     rng = np.random.default_rng(0)
     pairs = [
@@ -118,19 +118,19 @@ def people(sizes, form):
 
 @pytest.mark.parametrize("form", ["pairs", "Flax", "short names"])
 def test_common_forms_of_parameters_load(form, keras):
-    pairs, params = people([6] * 13, form)
+    pairs, params = common_parameters([6] * 13, form)
     layers = [keras.layers.Dense(6, activation="tanh") for _ in range(12)]
     model = keras.Sequential([keras.Input((6,)), *layers])
     x = expected = images_for(model)
     for kernel, bias in pairs:
         expected = np.tanh(expected @ np.float64(kernel) + bias)
-    ae_multi.from_jax(params, stirred(model))
-    np.testing.assert_allclose(given(model, x), expected, rtol=0, atol=1e-6)
+    ae_multi.from_jax(params, randomized(model))
+    np.testing.assert_allclose(outputs_of(model, x), expected, rtol=0, atol=1e-6)
 
 
 def test_mismatched_parameters_are_refused_by_name():
-    model = ours("simple")
-    pairs, _ = people([784, 32, 784], "pairs")
+    model = package_model("simple")
+    pairs, _ = common_parameters([784, 32, 784], "pairs")
     kernel, bias = pairs[0]
     with pytest.raises(
         ae_multi.InputError, match=r"'0.0'.*code/kernel.*\(784, 32\). Received: \(32, 784\)"
@@ -146,7 +146,7 @@ def test_nested_models_may_have_layers_of_one_name(keras):
     def part():
         return keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, name="same")])
 
-    model = stirred(keras.Sequential([keras.Input((4,)), part(), part()]))
+    model = randomized(keras.Sequential([keras.Input((4,)), part(), part()]))
     names = [layer.name for _, layer in ae_multi.interop.extract.extract_network(model).layers]
     assert names == ["same", "same_1"]
 
@@ -154,4 +154,4 @@ def test_nested_models_may_have_layers_of_one_name(keras):
 @pytest.mark.skipif(installed("jax"), reason="JAX is installed")
 def test_missing_jax_is_reported():
     with pytest.raises(ae_multi.BackendError, match="pip install jax"):
-        ae_multi.to_jax(ours("simple"))
+        ae_multi.to_jax(package_model("simple"))

@@ -12,7 +12,7 @@ import pytest
 import ae_multi
 from ae_multi.selection import installed
 from tests.reference import numpy_dense
-from tests.reference.movable_models import MODELS, given, images_for, ours, stirred
+from tests.reference.movable_models import MODELS, images_for, outputs_of, package_model, randomized
 
 pytestmark = pytest.mark.backend
 
@@ -37,10 +37,10 @@ EVERYWHERE = ("simple", "variational", "words", "top-k", "square images")
 def test_plain_model_equals_the_model(name):
     model = MODELS[name]()
     x = images_for(model)
-    plain, expected = ae_multi.to_keras(model), given(model, x)
+    plain, expected = ae_multi.to_keras(model), outputs_of(model, x)
     assert all(type(layer).__module__.startswith("keras.") for layer in plain._flatten_layers())
     assert np.ptp(expected) > 0.01
-    np.testing.assert_allclose(given(plain, x), expected, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(outputs_of(plain, x), expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.once
@@ -51,7 +51,7 @@ def test_plain_model_loads_without_the_package(tmp_path):
         x = images_for(model)
         ae_multi.to_keras(model).save(tmp_path / f"{name}.keras")
         np.save(tmp_path / f"{name}.npy", x)
-        expected[name] = given(model, x)
+        expected[name] = outputs_of(model, x)
     done = subprocess.run(
         [sys.executable, "-c", ALONE, *expected],
         cwd=tmp_path,
@@ -67,7 +67,7 @@ def test_plain_model_loads_without_the_package(tmp_path):
 
 @pytest.mark.once
 def test_plain_model_has_the_usual_layers(keras):
-    plain = ae_multi.to_keras(ours("simple"))
+    plain = ae_multi.to_keras(package_model("simple"))
     assert [layer.name for layer in plain.layers] == ["encoder", "decoder"]
     flatten, code = plain.get_layer("encoder").layers
     assert isinstance(flatten, keras.layers.Flatten)
@@ -128,7 +128,7 @@ def code_and_decoder(keras):
     return Tutorial()
 
 
-PEOPLE = {
+COMMON_MODELS = {
     "Sequential": sequential,
     "parts": parts,
     "attributes": attributes,
@@ -137,25 +137,25 @@ PEOPLE = {
 }
 
 
-@pytest.mark.parametrize("name", PEOPLE)
+@pytest.mark.parametrize("name", COMMON_MODELS)
 @pytest.mark.parametrize(
     "form",
     ["model", *(pytest.param(form, marks=pytest.mark.once) for form in ("weights.h5", "keras"))],
 )
 def test_common_models_and_files_load(name, form, keras, tmp_path):
-    model = PEOPLE[name](keras)
-    x = images_for(ours("simple"))
+    model = COMMON_MODELS[name](keras)
+    x = images_for(package_model("simple"))
     model(x)
     model.compile("adam", "mse")
     model.fit(x, x, epochs=1, verbose=0)
-    stirred(model)
+    randomized(model)
     source = model
     if form != "model":
         source = tmp_path / f"saved.{form}"
         model.save_weights(source) if form == "weights.h5" else model.save(source)
-    into = ours("simple")
+    into = package_model("simple")
     assert ae_multi.from_keras(source, into) is into
-    found, expected = given(into, x), given(model, x)
+    found, expected = outputs_of(into, x), outputs_of(model, x)
     assert np.ptp(expected) > 0.01
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
@@ -163,7 +163,7 @@ def test_common_models_and_files_load(name, form, keras, tmp_path):
 @pytest.mark.once
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
 def test_hdf5_model_loads(keras, tmp_path):
-    model, into = stirred(sequential(keras)), ours("simple")
+    model, into = randomized(sequential(keras)), package_model("simple")
     model.save(tmp_path / "whole.h5")
     ae_multi.from_keras(tmp_path / "whole.h5", into)
     for found, expected in zip(into.get_weights(), model.get_weights(), strict=True):
@@ -178,7 +178,7 @@ def test_encoder_and_decoder_of_similar_layers_are_distinguished(keras, tmp_path
         encoder = keras.Sequential([keras.Input((6,)), kl.Dense(6)])
         inner = [kl.Dense(6), kl.BatchNormalization(), kl.Dense(6)]
         decoder = keras.Sequential([keras.Input((6,)), *inner])
-        return stirred(ae_multi.Autoencoder(encoder, decoder), seed)
+        return randomized(ae_multi.Autoencoder(encoder, decoder), seed)
 
     model, into = build(1), build(2)
     model.save_weights(tmp_path / "saved.weights.h5")
@@ -216,14 +216,14 @@ def test_tf_keras_files_load(head, tmp_path):
     activations = ["relu"] * 4 + ["linear"] + ["relu"] * 4 + ["sigmoid"]
     x = images_for(model)
     expected = numpy_dense.forward(weights, activations, x.reshape(len(x), -1))[-1]
-    found = given(model, x).reshape(len(x), -1)
+    found = outputs_of(model, x).reshape(len(x), -1)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.once
 def test_late_tf_keras_weights_load(tmp_path):
     """tf.keras 2.12 to 2.15 wrote `.weights.h5` without names, with metrics beside the layers."""
-    expected = ours("simple").get_weights()
+    expected = package_model("simple").get_weights()
     with h5py.File(tmp_path / "old.weights.h5", "w") as file:
         for part, name in enumerate(("sequential", "sequential_1")):
             for place, array in enumerate(expected[2 * part : 2 * part + 2]):
@@ -239,24 +239,24 @@ def test_late_tf_keras_weights_load(tmp_path):
 def test_changed_weights_are_loaded_back(name, tmp_path):
     model = MODELS[name]()
     x = images_for(model)
-    plain = stirred(ae_multi.to_keras(model), seed=5)
-    expected = given(plain, x)
-    assert abs(given(model, x) - expected).max() > 1e-5
+    plain = randomized(ae_multi.to_keras(model), seed=5)
+    expected = outputs_of(plain, x)
+    assert abs(outputs_of(model, x) - expected).max() > 1e-5
     plain.save_weights(tmp_path / "plain.weights.h5")
     plain.save(tmp_path / "plain.keras")
     for source in (plain, tmp_path / "plain.weights.h5", str(tmp_path / "plain.keras")):
         into = ae_multi.from_keras(source, MODELS[name]())
-        np.testing.assert_allclose(given(into, x), expected, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(outputs_of(into, x), expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.skipif(not installed("tensorflow"), reason="TensorFlow is not installed")
 def test_a_saved_model_loads(keras, tmp_path):
     model = sequential(keras)
-    x = images_for(ours("simple"))
-    stirred(model).export(tmp_path / "saved", verbose=False)
-    into = ae_multi.from_keras(tmp_path / "saved", ours("simple"))
-    expected = given(model, x)
-    np.testing.assert_allclose(given(into, x), expected, rtol=0, atol=1e-6)
+    x = images_for(package_model("simple"))
+    randomized(model).export(tmp_path / "saved", verbose=False)
+    into = ae_multi.from_keras(tmp_path / "saved", package_model("simple"))
+    expected = outputs_of(model, x)
+    np.testing.assert_allclose(outputs_of(into, x), expected, rtol=0, atol=1e-6)
     (tmp_path / "saved" / "variables" / "variables.index").write_bytes(b"no index")
     with pytest.raises(ae_multi.InputError, match="folder of a SavedModel"):
         ae_multi.from_keras(tmp_path / "saved", into)
@@ -265,15 +265,15 @@ def test_a_saved_model_loads(keras, tmp_path):
 @pytest.mark.skipif(installed("tensorflow"), reason="TensorFlow is installed")
 def test_saved_model_without_tensorflow_is_refused(tmp_path):
     with pytest.raises(ae_multi.BackendError, match="pip install tensorflow"):
-        ae_multi.from_keras(tmp_path, ours("simple"))
+        ae_multi.from_keras(tmp_path, package_model("simple"))
 
 
 @pytest.mark.once
 def test_mismatched_weights_are_refused_and_change_nothing(keras, tmp_path):
-    into = ours("simple")
+    into = package_model("simple")
     before = into.get_weights()
     deep, narrow = tmp_path / "deep.keras", tmp_path / "narrow.weights.h5"
-    ours("deep").save(deep)
+    package_model("deep").save(deep)
     ae_multi.SimpleAutoencoder(8).save_weights(narrow)
     (tmp_path / "text.h5").write_text("no HDF5")
     for source, message in [
@@ -297,4 +297,4 @@ def test_links_to_other_files_are_refused(tmp_path):
         del file["dense_8"]
         file["dense_8"] = h5py.ExternalLink("/etc/hostname", "/")
     with pytest.raises(ae_multi.InputError, match="ExternalLink"):
-        ae_multi.from_keras(path, ours("simple"))
+        ae_multi.from_keras(path, package_model("simple"))

@@ -8,7 +8,7 @@ import pytest
 
 import ae_multi
 from tests.reference import numpy_dense
-from tests.reference.movable_models import MODELS, given, images_for, ours, stirred
+from tests.reference.movable_models import MODELS, images_for, outputs_of, package_model, randomized
 
 backend = pytest.mark.backend
 
@@ -23,7 +23,7 @@ def header(path):
 def test_saved_weights_are_loaded_back(name, tmp_path):
     model = MODELS[name]()
     ae_multi.save_safetensors(model, tmp_path / "weights.safetensors")
-    other = stirred(MODELS[name](), seed=5)
+    other = randomized(MODELS[name](), seed=5)
     assert ae_multi.load_safetensors(tmp_path / "weights.safetensors", other) is other
     for found, expected in zip(other.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(found, expected)
@@ -31,7 +31,7 @@ def test_saved_weights_are_loaded_back(name, tmp_path):
 
 @backend
 def test_file_has_the_keys_and_layout_of_pytorch(tmp_path, keras):
-    model, path = ours("simple"), tmp_path / "weights.safetensors"
+    model, path = package_model("simple"), tmp_path / "weights.safetensors"
     ae_multi.save_safetensors(model, path)
     from safetensors.numpy import load_file
 
@@ -60,12 +60,12 @@ def test_pytorch_loads_the_file_without_this_package(name, tmp_path):
     model = MODELS[name]()
     ae_multi.save_safetensors(model, tmp_path / "weights.safetensors")
     x = images_for(model)
-    module = ae_multi.to_torch(stirred(model, seed=7))
+    module = ae_multi.to_torch(randomized(model, seed=7))
     module.load_state_dict(load_file(tmp_path / "weights.safetensors"))
     ae_multi.load_safetensors(tmp_path / "weights.safetensors", model)
     with torch.no_grad():
         found = module(torch.from_numpy(x)).numpy()
-    np.testing.assert_allclose(found, given(model, x), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(found, outputs_of(model, x), rtol=0, atol=1e-6)
 
 
 @backend
@@ -82,13 +82,13 @@ def test_file_of_a_plain_module_loads(tmp_path):
             "decoder.0.weight": back,
             "decoder.0.bias": second,
         },
-        tmp_path / "people.safetensors",
+        tmp_path / "plain.safetensors",
     )
-    model = ae_multi.load_safetensors(tmp_path / "people.safetensors", ours("simple"))
+    model = ae_multi.load_safetensors(tmp_path / "plain.safetensors", package_model("simple"))
     x = images_for(model)
     weights = [kernel.T, first, back.T, second]
     expected = numpy_dense.forward(weights, ["relu", "sigmoid"], x.reshape(len(x), -1))[-1]
-    found = given(model, x).reshape(len(x), -1)
+    found = outputs_of(model, x).reshape(len(x), -1)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
@@ -118,12 +118,12 @@ DAMAGE = {
 @pytest.mark.once
 @pytest.mark.parametrize("what", DAMAGE)
 def test_damaged_files_are_refused(what, tmp_path):
-    model, path = ours("simple"), tmp_path / "weights.safetensors"
+    model, path = package_model("simple"), tmp_path / "weights.safetensors"
     ae_multi.save_safetensors(model, path)
     path.write_bytes(DAMAGE[what](path.read_bytes()))
     before = model.get_weights()
-    wanted = "is said to be 4,611,686" if what == "huge header" else "safetensors file"
-    with pytest.raises(ae_multi.InputError, match=wanted):
+    message = "is said to be 4,611,686" if what == "huge header" else "safetensors file"
+    with pytest.raises(ae_multi.InputError, match=message):
         ae_multi.load_safetensors(path, model)
     for found, kept in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(found, kept)
@@ -132,7 +132,7 @@ def test_damaged_files_are_refused(what, tmp_path):
 @backend
 def test_mismatched_weights_are_refused_by_name(tmp_path):
     path = tmp_path / "weights.safetensors"
-    ae_multi.save_safetensors(ours("simple"), path)
+    ae_multi.save_safetensors(package_model("simple"), path)
     with pytest.raises(ae_multi.InputError, match=r"of a SimpleAutoencoder\) to hold 20 weights"):
         ae_multi.load_safetensors(path, ae_multi.DeepAutoencoder())
     with pytest.raises(
@@ -140,7 +140,7 @@ def test_mismatched_weights_are_refused_by_name(tmp_path):
     ):
         ae_multi.load_safetensors(path, ae_multi.SimpleAutoencoder(8))
     with pytest.raises(ae_multi.InputError, match="which is no file"):
-        ae_multi.load_safetensors(tmp_path, ours("simple"))
+        ae_multi.load_safetensors(tmp_path, package_model("simple"))
 
 
 @backend
@@ -149,7 +149,7 @@ def test_missing_safetensors_is_reported(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
     for call in (ae_multi.save_safetensors, lambda m, p: ae_multi.load_safetensors(p, m)):
         with pytest.raises(ae_multi.BackendError, match="pip install safetensors"):
-            call(ours("simple"), tmp_path / "weights.safetensors")
+            call(package_model("simple"), tmp_path / "weights.safetensors")
     assert not list(tmp_path.iterdir())
 
 

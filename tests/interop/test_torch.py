@@ -8,7 +8,7 @@ import pytest
 import ae_multi
 from ae_multi.selection import installed
 from tests.reference import numpy_dense
-from tests.reference.movable_models import MODELS, given, images_for, ours
+from tests.reference.movable_models import MODELS, images_for, outputs_of, package_model
 
 pytestmark = pytest.mark.backend
 
@@ -32,7 +32,7 @@ def outputs(module, x):
 def test_module_equals_the_model(name):
     model = MODELS[name]()
     x = images_for(model)
-    found, expected = outputs(ae_multi.to_torch(model), x), given(model, x)
+    found, expected = outputs(ae_multi.to_torch(model), x), outputs_of(model, x)
     assert found.shape == expected.shape
     assert np.ptp(expected) > 0.01
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
@@ -47,7 +47,7 @@ def test_module_equals_the_model(name):
     ],
 )
 def test_the_designs_equal_numpy_in_float64(name, activations):
-    model = ours(name)
+    model = package_model(name)
     x = images_for(model)
     layers = numpy_dense.forward(model.get_weights(), activations, x.reshape(len(x), -1))
     module = ae_multi.to_torch(model)
@@ -70,14 +70,14 @@ def test_padding_equals_keras(keras, kernel, strides, padding):
                 [keras.Input((*size, 2)), layer(3, kernel, strides=strides, padding=padding)]
             )
             x = images_for(model)
-            expected = given(model, x)
+            expected = outputs_of(model, x)
             found = outputs(ae_multi.to_torch(model), x)
             np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
 @here
 def test_the_module_is_plain_pytorch():
-    module = ae_multi.to_torch(ours("simple"))
+    module = ae_multi.to_torch(package_model("simple"))
     assert list(module.state_dict()) == [
         "encoder.1.weight",
         "encoder.1.bias",
@@ -98,14 +98,14 @@ def test_the_module_is_plain_pytorch():
 
 @here
 def test_module_shares_no_memory_with_the_model(torch):
-    model = ours("simple")
+    model = package_model("simple")
     x = images_for(model)
-    before = given(model, x)
+    before = outputs_of(model, x)
     module = ae_multi.to_torch(model)
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.add_(1.0)
-    np.testing.assert_array_equal(given(model, x), before)
+    np.testing.assert_array_equal(outputs_of(model, x), before)
 
 
 @here
@@ -136,7 +136,7 @@ def test_module_can_be_saved_traced_and_exported(torch, name):
 
 @here
 def test_module_can_be_trained(torch):
-    model = ours("words")
+    model = package_model("words")
     module = ae_multi.to_torch(model).train()
     x = torch.from_numpy(images_for(model, 64))
     optimizer = torch.optim.Adam(module.parameters(), 1e-3)
@@ -179,4 +179,4 @@ def test_unsupported_layers_are_refused_by_name(keras):
 @pytest.mark.skipif(installed("torch"), reason="PyTorch is installed")
 def test_missing_pytorch_is_reported():
     with pytest.raises(ae_multi.BackendError, match="pip install torch"):
-        ae_multi.to_torch(ours("simple"))
+        ae_multi.to_torch(package_model("simple"))

@@ -8,7 +8,7 @@ import pytest
 import ae_multi
 from ae_multi.selection import installed
 from tests.reference import numpy_dense
-from tests.reference.movable_models import MODELS, given, images_for, ours, stirred
+from tests.reference.movable_models import MODELS, images_for, outputs_of, package_model, randomized
 from tests.reference.pt_files import write_pt
 
 pytestmark = pytest.mark.backend
@@ -36,7 +36,7 @@ def state_dict(sizes, keys):
 def assert_equals_numpy(model, plain, activations):
     x = images_for(model)
     expected = numpy_dense.forward(plain, activations, x.reshape(len(x), -1))[-1]
-    found = given(model, x).reshape(len(x), -1)
+    found = outputs_of(model, x).reshape(len(x), -1)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
@@ -74,8 +74,8 @@ def test_square_layers_are_transposed_and_kept_in_order(keras):
     for i in range(12):
         expected = np.tanh(expected @ np.float64(state[f"{i}.weight"]).T + state[f"{i}.bias"])
     for weights in (state, dict(sorted(state.items()))):
-        ae_multi.from_torch(weights, stirred(model))
-        np.testing.assert_allclose(given(model, x), expected, rtol=0, atol=1e-6)
+        ae_multi.from_torch(weights, randomized(model))
+        np.testing.assert_allclose(outputs_of(model, x), expected, rtol=0, atol=1e-6)
 
 
 @here
@@ -93,10 +93,10 @@ def test_changed_weights_are_loaded_back(name):
     with torch.no_grad():
         expected = module(torch.from_numpy(x)).numpy()
     for source in (module, module.state_dict()):
-        other = stirred(MODELS[name](), seed=5)
-        assert abs(given(other, x) - expected).max() > 1e-5
+        other = randomized(MODELS[name](), seed=5)
+        assert abs(outputs_of(other, x) - expected).max() > 1e-5
         assert ae_multi.from_torch(source, other) is other
-        np.testing.assert_allclose(given(other, x), expected, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(outputs_of(other, x), expected, rtol=0, atol=1e-6)
 
 
 def test_a_file_loads_without_pytorch(tmp_path):
@@ -152,7 +152,7 @@ def broken(state, what):
 )
 def test_mismatched_weights_are_refused_and_change_nothing(what, message):
     state, _ = state_dict(SIMPLE[0], ["encoder.0", "decoder.0"])
-    model = ours("simple")
+    model = package_model("simple")
     before = model.get_weights()
     with pytest.raises(ae_multi.InputError, match=message):
         ae_multi.from_torch(broken(state, what), model)

@@ -13,8 +13,8 @@ BOX = ArchiveFormat("a box", format=2)
 def test_archive_round_trips(tmp_path):
     writer = PartsWriter()
     held = {"of": (1, None, float("inf")), "array": np.arange(3.0), "names": [np.float64(0.5)]}
-    told = writer.plain(held, "held")
-    BOX.write(tmp_path / "one.box", {"held": told}, writer.parts)
+    plain = writer.plain(held, "held")
+    BOX.write(tmp_path / "one.box", {"held": plain}, writer.parts)
     manifest, parts = BOX.read(tmp_path / "one.box")
     back = PartsReader(parts).value(manifest["held"])
     np.testing.assert_array_equal(back.pop("array"), held.pop("array"))

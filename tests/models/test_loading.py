@@ -26,8 +26,11 @@ def test_saved_model_continues_training_identically(model, small, tmp_path):
 
 def test_file_keeps_an_explicit_jit_compile_setting(model, small, tmp_path):
     chosen = model.jit_compile
-    for asked, written, loaded in (("auto", "auto", chosen), (not chosen, not chosen, not chosen)):
-        model.compile(jit_compile=asked)
+    for compiled, written, loaded in (
+        ("auto", "auto", chosen),
+        (not chosen, not chosen, not chosen),
+    ):
+        model.compile(jit_compile=compiled)
         assert model.get_compile_config()["jit_compile"] == written
         assert model.jit_compile == loaded
         model.save(tmp_path / "model.keras")

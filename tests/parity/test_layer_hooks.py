@@ -67,8 +67,8 @@ def test_random_bits_are_seen_with_their_layer(keras):
         model(np.ones((4, 2), np.float32), training=True)
     ((layer, bits),) = draws
     assert layer.name == "noisy"
-    wanted = keras.ops.convert_to_numpy(noise.bits((4, 2), 3, 0, "gaussian"))
-    np.testing.assert_array_equal(bits, wanted)
+    expected = keras.ops.convert_to_numpy(noise.bits((4, 2), 3, 0, "gaussian"))
+    np.testing.assert_array_equal(bits, expected)
     assert bits.dtype == np.int32
     with watched_layers() as (_, draws):
         model(np.ones((4, 2), np.float32))

@@ -91,15 +91,15 @@ def test_script_reports_rounding_errors_for_a_correct_backend(
     loss, gradients = loss_and_gradients(start, KINDS, BATCHES[0])
     _, losses = train_sgd(start, KINDS, BATCHES, 0.5)
     stepped, _ = train_sgd(start, KINDS, BATCHES[:1], 0.5)
-    wanted = [
+    cases = [
         ("gradient", 0, 1, loss),
         ("gradient", 3, 1, gradients[2]),
         ("one step", 2, 1, stepped[2]),
         ("losses", 2, 3, losses[2]),
         ("losses", 2, 3, 1.01 * losses[2]),  # a wrong reference gives a large error
     ]
-    scripts = [tmp_path / f"show{i}.py" for i in range(len(wanted))]
-    for script, (stage, place, steps, exact) in zip(scripts, wanted, strict=True):
+    scripts = [tmp_path / f"show{i}.py" for i in range(len(cases))]
+    for script, (stage, place, steps, exact) in zip(scripts, cases, strict=True):
         repro_data = repro_data_folder / f"dense{steps}.npz"
         assert write_training_script(script, divergence(stage, place), repro_data, exact) is None
         assert "ae_multi" not in script.read_text()

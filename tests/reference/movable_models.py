@@ -24,10 +24,10 @@ OURS = {
 }  # fmt: skip
 
 
-def ours(name):
+def package_model(name):
     """One of this package's models."""
     cls, arguments = OURS[name]
-    return stirred(getattr(ae_multi, cls)(**arguments))
+    return randomized(getattr(ae_multi, cls)(**arguments))
 
 
 def square_dense():
@@ -37,7 +37,7 @@ def square_dense():
     kl = keras.layers
     layers = [kl.Dense(6, "tanh"), kl.LayerNormalization(), kl.Dense(6, kl.LeakyReLU(0.1))]
     ends = [kl.Dropout(0.2), kl.BatchNormalization(), kl.Dense(6, "softmax"), kl.ELU(0.7)]
-    return stirred(keras.Sequential([keras.Input((6,)), *layers, *ends, kl.Dense(6, "silu")]))
+    return randomized(keras.Sequential([keras.Input((6,)), *layers, *ends, kl.Dense(6, "silu")]))
 
 
 def square_images():
@@ -63,7 +63,7 @@ def square_images():
         kl.Reshape((3, 4)),
         kl.ReLU(max_value=0.8),
     ]
-    return stirred(keras.Sequential([keras.Input((11, 10, 4)), *layers]))
+    return randomized(keras.Sequential([keras.Input((11, 10, 4)), *layers]))
 
 
 def branches():
@@ -79,10 +79,10 @@ def branches():
     x = kl.Concatenate()([kl.BatchNormalization()(x), x])  # (12, 8, 4)
     x = kl.Flatten()(kl.MaxPooling2D((3, 2))(x))
     x = kl.Concatenate()([kl.Dense(5, "relu")(x), x])
-    return stirred(keras.Model(inputs, kl.Dense(3)(x)))
+    return randomized(keras.Model(inputs, kl.Dense(3)(x)))
 
 
-def stirred(model, seed=0):
+def randomized(model, seed=0):
     """Assign random weights, biases and statistics to ``model`` and return it."""
     from ae_multi._keras import keras
 
@@ -103,7 +103,7 @@ def images_for(model, n=6):
     return np.random.default_rng(1).random((n, *part.input_shape[1:]), np.float32)
 
 
-def given(model, x):
+def outputs_of(model, x):
     """Outputs of the model in inference, without compilation."""
     from ae_multi._keras import keras
 
@@ -111,7 +111,7 @@ def given(model, x):
 
 
 MODELS = {
-    **{name: lambda name=name: ours(name) for name in OURS},
+    **{name: lambda name=name: package_model(name) for name in OURS},
     "square dense": square_dense,
     "square images": square_images,
     "branches": branches,

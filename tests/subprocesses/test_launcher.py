@@ -136,8 +136,8 @@ worker.main()
 """
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_child_never_outlives_its_parent(child, how):
+@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_child_never_outlives_its_parent(child, signal_number):
     python = child(BUSY)
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT, python],
@@ -147,7 +147,7 @@ def test_a_child_never_outlives_its_parent(child, how):
     )
     pid = int(parent.stdout.readline())
     assert alive(pid)
-    parent.send_signal(how)
+    parent.send_signal(signal_number)
     parent.wait(timeout=30)
     parent.stdout.close()
     assert gone(pid)

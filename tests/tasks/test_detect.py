@@ -17,12 +17,12 @@ def test_detect_reports_auroc_beside_pca(tmp_path, capsys, digits):
     )
     check_picture(picture)
     normal = digits.x_train[digits.y_train == 0].reshape(-1, 784)
-    test, strange = digits.x_test.reshape(-1, 784), digits.y_test != 0
+    test, anomalous = digits.x_test.reshape(-1, 784), digits.y_test != 0
     mean = normal.mean(axis=0)
     parts = np.linalg.svd(normal - mean, full_matrices=False)[2][:32]
     errors = np.sum((test - mean - (test - mean) @ parts.T @ parts) ** 2, axis=1)
     # The share of pairs in which the anomaly has the larger error.
-    pairs = np.mean(errors[strange][:, np.newaxis] > errors[~strange])
+    pairs = np.mean(errors[anomalous][:, np.newaxis] > errors[~anomalous])
     assert found["results"]["PCA-32"]["AUROC"] == pytest.approx(pairs, abs=1e-4)
     assert found["results"]["autoencoder"]["AUROC"] > 0.95
     assert "raises false alarms for" in text
@@ -57,9 +57,9 @@ def test_detect_in_a_table(tmp_path, capsys):
     rng = np.random.default_rng(0)
     a = rng.normal(size=200)
     x = np.column_stack([a, 10 + 3 * a + rng.normal(0, 0.1, 200), rng.normal(size=200), a**2])
-    strange = np.arange(200) % 20 == 0
-    x[strange, 1] += rng.choice([-6, 6], strange.sum())
-    rows = [[*values, str(bool(odd))] for values, odd in zip(x, strange, strict=True)]
+    anomalous = np.arange(200) % 20 == 0
+    x[anomalous, 1] += rng.choice([-6, 6], anomalous.sum())
+    rows = [[*values, str(bool(odd))] for values, odd in zip(x, anomalous, strict=True)]
     path = write_csv(tmp_path / "t.csv", ["a", "b", "c", "d", "alarm"], rows)
     text, found, picture = run_task(
         tmp_path, capsys, "detect", "--data", path, "--label", "alarm", "--epochs", 30

@@ -23,8 +23,8 @@ def test_features_reports_accuracies_beside_baselines(tmp_path, capsys, digits):
     assert 0.6 < results["autoencoder"] < 0.95
     assert ("PCA-32 is better" in text) == (results["PCA-32"] > results["autoencoder"])
     assert found["settings"] == {"codes": 32, "masked": 0.75, "epochs": 40, "seed": 0}
-    asked = ["--epochs", "1", "--masked", "0", "--hidden", "20,10", "--codes", "3"]
-    whole = run_task(tmp_path, capsys, "features", *QUICK, *asked)[1]
+    arguments = ["--epochs", "1", "--masked", "0", "--hidden", "20,10", "--codes", "3"]
+    whole = run_task(tmp_path, capsys, "features", *QUICK, *arguments)[1]
     assert whole["settings"] == {"codes": 3, "masked": 0.0, "epochs": 1, "seed": 0}
     for share in ("1", "-0.1", "nan"):
         assert main(["features", *QUICK, "--masked", share]) == 2

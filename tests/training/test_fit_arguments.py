@@ -234,10 +234,10 @@ def test_frozen_models_train_as_in_keras(keras):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             history = fit(model, X, Y, epochs=2, shuffle=False, verbose=0, **options)
-        told = any("any trainable weights" in str(each.message) for each in caught)
-        return history.history["loss"], model.get_weights(), told, int(model.optimizer.iterations)
+        warned = any("any trainable weights" in str(each.message) for each in caught)
+        return history.history["loss"], model.get_weights(), warned, int(model.optimizer.iterations)
 
-    losses, weights, told, steps = trained(keras.Model.fit)
+    losses, weights, warned, steps = trained(keras.Model.fit)
     for plan in dict(ae_multi.backends.current().plans(build(keras, "dense"))):
         if plan in ("inductor", "loop-xla", "scan-eigen"):
             continue
@@ -245,7 +245,7 @@ def test_frozen_models_train_as_in_keras(keras):
         np.testing.assert_allclose(found[0], losses, rtol=1e-5)
         for one, other in zip(found[1], weights, strict=True):
             np.testing.assert_array_equal(one, other)
-        assert found[2:] == (told, steps)
+        assert found[2:] == (warned, steps)
 
 
 def test_model_without_an_optimizer_is_evaluated_as_in_keras(keras):

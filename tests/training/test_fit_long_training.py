@@ -72,19 +72,19 @@ def test_each_plan_stays_within_rounding(keras):
     for name in names:
         found = losses(kinds.Adam(rate), name)
         assert (farthest(found, exact) <= allowed).all(), name
-    for faulty in (planted(kinds.Adam)(rate), kinds.Adam(rate * 1.001)):
+    for faulty in (with_float32_beta(kinds.Adam)(rate), kinds.Adam(rate * 1.001)):
         found = losses(faulty, names[0])
         assert (farthest(found, exact) > allowed).any()
 
 
-def planted(adam):
+def with_float32_beta(adam):
     """Adam that computes 1 - β₂ in float32."""
     from ae_multi._keras import keras
 
-    class Planted(adam):
+    class Float32Beta(adam):
         def update_step(self, gradient, variable, learning_rate):
             beta_2, self.beta_2 = self.beta_2, keras.ops.cast(self.beta_2, "float32")
             super().update_step(gradient, variable, learning_rate)
             self.beta_2 = beta_2
 
-    return Planted
+    return Float32Beta

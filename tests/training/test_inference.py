@@ -55,9 +55,9 @@ def test_zero_copy_input_is_not_modified(keras):
 
 
 def test_many_models_in_one_process_give_no_warnings(small, backend):
-    told = []
+    messages = []
     handler = logging.Handler(logging.WARNING)
-    handler.emit = lambda record: told.append(record.getMessage())
+    handler.emit = lambda record: messages.append(record.getMessage())
     logger = logging.getLogger(backend)
     logger.addHandler(handler)
     try:
@@ -69,7 +69,7 @@ def test_many_models_in_one_process_give_no_warnings(small, backend):
             model.reconstruct(small)
     finally:
         logger.removeHandler(handler)
-    assert not told
+    assert not messages
 
 
 @pytest.mark.parametrize("kind", KINDS)

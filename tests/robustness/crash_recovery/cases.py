@@ -22,7 +22,7 @@ def run(job, emit):
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         }
         _import_all()
-        whole = in_fork(lambda told: train())[0]["digest"]
+        whole = in_fork(lambda on_start: train())[0]["digest"]
         lengths = {every: _measured(root, every, whole) for every in EVERY}
         emit({"event": "ready"})
         numbers = range(job["first"], job["first"] + job["moments"])
@@ -42,9 +42,9 @@ def _import_all():
 def _measured(root, every, whole):
     """(seconds of a training, number of system calls of its checkpoints)."""
 
-    def counted(told):
+    def counted(on_start):
         calls = Calls()
-        return {**train(Path(root) / every, every, told=told), "calls": calls.count}
+        return {**train(Path(root) / every, every, on_start=on_start), "calls": calls.count}
 
     found, seconds = in_fork(counted)
     if found["digest"] != whole:
@@ -77,15 +77,15 @@ def _case(root, seed, number, lengths, whole):
     at = int(random.integers(calls)) if by_call else float(random.uniform(0, seconds))
     after = bool(random.integers(2))
 
-    def killed(told):
+    def killed(on_start):
         _note_what_is_written(note)
         if by_call:
             Calls(at, after)
-        return train(folder, every, told=told)
+        return train(folder, every, on_start=on_start)
 
     ended = in_fork(killed, None if by_call else at)[0] is not None
     written = note.read_text().splitlines() if note.exists() else []
-    found = in_fork(lambda told: train(folder, every, resume=True))[0]
+    found = in_fork(lambda on_start: train(folder, every, resume=True))[0]
     half = [path.name for path in folder.glob(".*")]
     shutil.rmtree(folder)
     last = [int(part) for part in written[-1].split()] if written else None

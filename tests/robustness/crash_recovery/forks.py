@@ -13,7 +13,7 @@ def in_fork(function, wait=None):
     """Run ``function`` in a fork of this process, which may be killed.
 
     Args:
-        function: called with ``told``, a function that says from when on to count; returns plain
+        function: called with ``on_start``, a function that starts the measured time; returns plain
             values.
         wait: seconds from there after which it is killed, or None.
 

@@ -57,12 +57,12 @@ def run(job, emit):
 
     backends.current()
     root, me = Path(job["root"]), job["me"]
-    in_fork(lambda told: _begin(root / me))
+    in_fork(lambda on_start: _begin(root / me))
     (root / f"{me}.done").touch()
     for other in [me, *(name for name in job["all"] if name != me)]:
         _wait_for(root / f"{other}.done")
         mine = shutil.copytree(root / other, root / f"{other}-on-{me}")
-        losses = in_fork(lambda told, folder=mine: _go_on(folder))[0]
+        losses = in_fork(lambda on_start, folder=mine: _go_on(folder))[0]
         emit({"event": "losses", "begun_on": other, "losses": losses})
 
 

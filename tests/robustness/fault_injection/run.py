@@ -92,12 +92,12 @@ class FaultInjector:
         python = patched_interpreter(self._pythons[backend], site, PRELUDE + fault.code)
         traces = {**self._traces, backend: self._launcher.trace(backend, python)}
         stages = compare_traces(traces, self._oracle, self._perturbed)
-        wanted = {"fault": name, "backend": backend, "stage": fault.stage, "place": fault.name}
+        expected = {"fault": name, "backend": backend, "stage": fault.stage, "place": fault.name}
         first = next((stage.divergences[0] for stage in stages if not stage.holds), None)
         if first is None:
-            return InjectionResult(**wanted)
+            return InjectionResult(**expected)
         return InjectionResult(
-            **wanted,
+            **expected,
             found_stage=first.stage,
             found_place=first.name,
             size=first.error[backend],

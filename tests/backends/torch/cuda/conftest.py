@@ -4,7 +4,7 @@ import pytest
 
 
 @pytest.fixture
-def pretended(torch, monkeypatch):
+def fake_cuda(torch, monkeypatch):
     """Replace CUDA graphs and streams of PyTorch by `tests.reference.cuda_graphs`, on a CPU."""
     from tests.reference import cuda_graphs
 

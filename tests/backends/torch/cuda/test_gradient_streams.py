@@ -92,7 +92,7 @@ def test_products_of_tensors_changed_in_place_are_not_moved(torch):
     assert operations(made).count("aten.mm.default") == 2
 
 
-def test_current_stream_waits_for_streams_that_have_work(torch, pretended):
+def test_current_stream_waits_for_streams_that_have_work(torch, fake_cuda):
     from ae_multi.backends.torch.cuda.gradient_streams import _Side
 
     current, side = torch.cuda.current_stream(), _Side()

@@ -35,7 +35,7 @@ def trained(keras, kind, optimizer, plan, runs):
     ("kind", "optimizer"), [("dense", "adam"), ("dense", "ema"), ("conv", "adam")]
 )
 def test_captured_steps_equal_the_traced_steps(
-    keras, torch, pretended, monkeypatch, kind, optimizer
+    keras, torch, fake_cuda, monkeypatch, kind, optimizer
 ):
     runs = [rows(3), rows(37)[3:], rows(20)]
     expected, end = trained(keras, kind, optimizer, "graph", runs)
@@ -47,10 +47,10 @@ def test_captured_steps_equal_the_traced_steps(
     for one, other in zip(state, end, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=2e-6)
     # 3 single steps; 2 graphs of 16 and 2 single; 1 of 16 and 4 single.
-    assert pretended.Graph.replays == 3 + (2 + 2) + (1 + 4)
+    assert fake_cuda.Graph.replays == 3 + (2 + 2) + (1 + 4)
 
 
-def test_state_at_another_address_is_captured_again(torch, pretended):
+def test_state_at_another_address_is_captured_again(torch, fake_cuda):
     from ae_multi.backends.torch.cuda.graphs import CudaGraphs
 
     def step(state, arrays, row):
@@ -69,7 +69,7 @@ def test_state_at_another_address_is_captured_again(torch, pretended):
             torch.testing.assert_close(state[0], torch.tensor(begin + 28.0))
 
 
-def test_data_of_another_size_are_captured_again(torch, pretended):
+def test_data_of_another_size_are_captured_again(torch, fake_cuda):
     from ae_multi.backends.torch.cuda.graphs import CudaGraphs
 
     def step(state, arrays, row):
@@ -80,7 +80,7 @@ def test_data_of_another_size_are_captured_again(torch, pretended):
         assert graphs(state, [data[:count]], torch.arange(2)[None])["number"] == count
 
 
-def test_failed_capture_keeps_the_state(torch, pretended):
+def test_failed_capture_keeps_the_state(torch, fake_cuda):
     from ae_multi.backends.torch.cuda.graphs import CudaGraphs
 
     def step(state, arrays, row):
