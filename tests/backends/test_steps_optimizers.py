@@ -95,6 +95,12 @@ def plans_of(keras, made, optimizer):
 NOT_RECORDED = "Nadam"  # on PyTorch
 ALL = bool(os.environ.get("AE_MULTI_ALL_CHECKS"))
 GROUPS = {
+    "sample": [
+        cases.Case("SGD", {"momentum": 0.9, "nesterov": True}),
+        cases.Case("RMSprop", {"centered": True, "epsilon": 1e-3}),
+        cases.Case("Adam"),
+        cases.Case("AdamW"),
+    ],
     "own": [case for case in cases.own_cases() if case.kind != NOT_RECORDED],
     "common": cases.cases(["Adam"], cases.COMMON),
     "sometimes": [
@@ -112,12 +118,15 @@ if ALL:  # each option with each optimizer
     ]
 
 
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize(
+    "group",
+    ["sample", *(pytest.param(name, marks=pytest.mark.slow) for name in [*GROUPS][1:])],
+)
 def test_each_plan_equals_the_float64_updates(keras, group):
     given = GROUPS[group]
     expected = by_reference(keras, given)
     # Options are computed by Keras's code, which is the same in each plan.
-    for plan in plans(keras, given)[: None if group == "own" or ALL else 1]:
+    for plan in plans(keras, given)[: None if group in ("sample", "own") or ALL else 1]:
         if plan != "inductor":
             check(keras, given, plan, expected)
 

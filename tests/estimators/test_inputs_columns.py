@@ -13,10 +13,7 @@ pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 
 SMALL = {"model": "simple", "latent_dim": 2, "epochs": 2}
-
-
 FRAME = {"age": [1.0, 2.0, 3.0], "weight": [4.0, 5.0, 6.0]}
-
 
 FAULTS = {
     "nan": ([4.0, 5.0, np.nan], r"nan in the column {}, row 2\..*contains NaN"),

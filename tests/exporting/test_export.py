@@ -25,8 +25,6 @@ NAMES = {
     "torch": "m.pt2", "savedmodel": "m", "litert": "m.tflite", "openvino": "m.xml",
     "stablehlo": "m.stablehlo", "onnx": "m.onnx",
 }  # fmt: skip
-
-
 # The documented code that loads and runs a file of each format.
 _RUN = [block.split("\n\n", 1)[1] for block in blocks("docs/export.md") if "outputs = " in block]
 _FORMATS = ["onnx", "torch", "savedmodel", "litert", "openvino", "stablehlo"]

@@ -38,7 +38,6 @@ made = [
 print(json.dumps(made))
 """
 
-
 # A custom layer, which the other processes have to import.
 OWN = """
 import keras

@@ -24,8 +24,6 @@ for name in sys.argv[1:]:
     model = keras.saving.load_model(name + ".keras")
     np.save(name + ".npy", model.predict(np.load(name + ".npy"), verbose=0))
 """
-
-
 # Models that are tested on every backend; the others on one.
 EVERYWHERE = ("simple", "variational", "words", "top-k", "square images")
 

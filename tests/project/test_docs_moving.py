@@ -9,8 +9,6 @@ from tests.reference.pages import ROOT, run_page
 pytestmark = pytest.mark.backend
 
 PAGE = (ROOT / "docs" / "moving.md").read_text()
-
-
 # Layers that the page names by their activations.
 _SAID = {"ReLU": "relu", "LeakyReLU": "leaky_relu", "ELU": "elu", "Softmax": "softmax",
          "Activation": "activations"}  # fmt: skip

@@ -116,7 +116,6 @@ WITH_WEIGHTS = (
     "StackedRNNCells", "TimeDistributed",
 )  # fmt: skip
 
-
 # SHA-256 of the weights of all of them for seed 7, on every backend.
 DIGEST = "fe743e79c98ed973914173ba0d5396701f578bb8077113f304ec6d8ed72f1230"
 
