@@ -10,12 +10,12 @@ import pytest
 from ae_multi.data.digits import load_digits
 from ae_multi.selection import BACKENDS, installed
 
-# Where a model's first step is compiled soonest.
+# The backend that runs tests marked "once": it compiles the first step of a model soonest.
 ONE_BACKEND = "torch"
 
 
 def pytest_ignore_collect(collection_path):
-    """Where no backend is installed, do not even import what needs one throughout."""
+    """Skip the import of test files that need a backend where none is installed."""
     if collection_path.suffix != ".py" or any(map(installed, BACKENDS)):
         return None
     marked = r"^pytestmark = \[?\s*pytest\.mark\.backend"
@@ -23,7 +23,7 @@ def pytest_ignore_collect(collection_path):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave tests of what no backend can change to one of them; AE_MULTI_ALL_CHECKS=1 does not."""
+    """Run tests marked "once" on one backend, or on each if AE_MULTI_ALL_CHECKS is set."""
     if os.environ.get("AE_MULTI_ALL_CHECKS"):
         return
     if os.environ.get("KERAS_BACKEND", ONE_BACKEND) != ONE_BACKEND:
@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(scope="session")
 def digits():
-    """The embedded digits: 1,437 training and 360 test images."""
+    """The bundled digits: 1,437 training and 360 test images."""
     return load_digits()
 
 
@@ -52,25 +52,25 @@ def x():
 
 @pytest.fixture
 def plans_file(tmp_path, monkeypatch):
-    """The file of the measured plans, in a cache of the test's own."""
+    """The path of the plan cache, in a temporary folder."""
     monkeypatch.setenv("AE_MULTI_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache" / "plans.json"
 
 
 @pytest.fixture(scope="session")
 def keras():
-    """Keras, on whichever backend runs."""
+    """Keras, on the backend of this process."""
     from ae_multi import backends
     from ae_multi._keras import keras
 
     if not backends.current().device().startswith("cpu"):
-        backends.current().full_precision()  # TF32 rounds by more than the tests allow
+        backends.current().full_precision()  # TF32 rounds more than the tests allow
     return keras
 
 
 @pytest.fixture(scope="session")
 def mnist_folder():
-    """The folder of MNIST's files, where the machine has them."""
+    """The folder of MNIST's files, or skip."""
     folder = os.environ.get("AE_MULTI_MNIST")
     if not folder:
         pytest.skip("AE_MULTI_MNIST is not set")
@@ -79,7 +79,7 @@ def mnist_folder():
 
 @pytest.fixture(scope="session")
 def pythons():
-    """An interpreter for each backend: dict of backend to path."""
+    """Dict of backend to its interpreter."""
     named = os.environ.get("AE_MULTI_TEST_PYTHONS")
     if not named:
         pytest.skip("AE_MULTI_TEST_PYTHONS is not set; nox -s tests sets it")
@@ -88,13 +88,13 @@ def pythons():
 
 @pytest.fixture
 def backend(keras):
-    """The name of the backend that this test process runs on."""
+    """The name of the backend of this process."""
     return keras.config.backend()
 
 
 @pytest.fixture
 def torch(backend):
-    """PyTorch, for tests of what its backend alone has."""
+    """PyTorch, or skip on other backends."""
     if backend != "torch":
         pytest.skip("only PyTorch's backend has this")
     import torch
@@ -104,7 +104,7 @@ def torch(backend):
 
 @pytest.fixture
 def run_on(pythons, tmp_path):
-    """A function that runs code on a backend, in a folder of the test's, and returns its output."""
+    """Function that runs code on a backend, in a temporary folder, and returns its output."""
 
     def run(backend, code, *arguments):
         done = subprocess.run(
@@ -124,7 +124,7 @@ def run_on(pythons, tmp_path):
 
 @pytest.fixture
 def fresh_python(tmp_path):
-    """A function that runs code in a fresh interpreter, outside the project's folder."""
+    """Function that runs code in a new interpreter, outside the project's folder."""
 
     def run(code, **environment):
         merged = {**os.environ, **environment}

@@ -1,98 +1,78 @@
-"""A model beside PCA and the mean: the errors, and the warning where the model is worse."""
+"""Baselines against independent computations: PCA, the mean, the linear filter and thresholds."""
+
+import dataclasses
 
 import numpy as np
 import pytest
 
-import ae_multi
-from ae_multi.baselines import BaselineComparison, compare_with_pca
-from ae_multi.errors import InputError
-
-pytestmark = [pytest.mark.backend, pytest.mark.once]
+from ae_multi.baselines import LinearFilter, best_threshold, mean_baseline, otsu, pca_baselines
+from ae_multi.data import load_data
+from ae_multi.metrics import iou
 
 
-@pytest.fixture(scope="module")
-def curved():
-    """Points of a curve in [0, 1]^6, which one number describes and PCA-1 does not: (400, 6)."""
-    place = np.random.default_rng(0).random((400, 1))
-    return (0.5 + 0.4 * np.cos(3 * place + np.arange(6))).astype(np.float32)
+def test_pca_equals_the_singular_value_decomposition(digits):
+    train = digits.x_train.reshape(-1, 784).astype(np.float64)
+    test = digits.x_test.reshape(-1, 784).astype(np.float64)
+    mean = train.mean(0)
+    _, _, directions = np.linalg.svd(train - mean, full_matrices=False)
+    floors = pca_baselines(digits, [32, 9, 9])
+    assert list(floors) == [9, 32]
+    for size, found in floors.items():
+        basis = directions[:size]
+        restored = np.clip((test - mean) @ basis.T @ basis + mean, 0, 1)
+        assert found == pytest.approx(np.mean((restored - test) ** 2), rel=1e-5)
 
 
-@pytest.fixture(scope="module")
-def trained(curved):
-    """An autoencoder with a code of one number, trained on the first 300 points."""
-    model = ae_multi.DeepAutoencoder((16, 8), 1, (6,), seed=0)
-    model.compile(optimizer=_adam(1e-2))
-    model.fit(curved[:300], epochs=60, verbose=0, plan="keras")  # nothing to compile
-    return model
+def test_components_are_limited_by_the_samples(digits):
+    few = dataclasses.replace(digits, x_train=digits.x_train[:5], y_train=digits.y_train[:5])
+    assert pca_baselines(few, [9])[9] == pytest.approx(pca_baselines(few, [5])[5])
 
 
-def _adam(rate):
-    from ae_multi._keras import keras
-
-    return keras.optimizers.Adam(rate)
-
-
-def _pca(train, test, components):
-    """PCA's reconstructions, in float64, by the singular value decomposition."""
-    mean = train.mean(0, dtype=float)
-    basis = np.linalg.svd(train - mean, full_matrices=False)[2][:components]
-    return mean + (test - mean) @ basis.T @ basis
+def test_mean_baseline_is_the_mse_of_the_mean_image(digits):
+    expected = np.mean((digits.x_test - digits.x_train.mean(0)) ** 2)
+    assert mean_baseline(digits) == pytest.approx(expected, rel=1e-5)
 
 
-def test_errors_are_those_of_numpy(trained, curved):
-    train, test = curved[:300], curved[300:]
-    found = compare_with_pca(trained, train, test)
-    expected = {
-        "model_mse": trained.reconstruct(test).astype(float),
-        "pca_mse": np.clip(_pca(train, test, 1), 0, 1),
-        "mean_mse": train.mean(0, dtype=float),
-    }
-    for name, restored in expected.items():
-        mse = np.mean((restored - test) ** 2)
-        assert getattr(found, name) == pytest.approx(mse, rel=1e-5)
-    assert found.model_mse < found.pca_mse / 2
-    assert found.is_better
-    lines = str(found).splitlines()
-    assert [line.rsplit("  ", 1)[0].strip() for line in lines] == [
-        "",
-        "DeepAutoencoder",
-        "PCA-1",
-        "mean of the training data",
-    ]
-    assert lines[1].endswith(f" {found.model_mse:.5f}")
-    assert len({len(line) for line in lines}) == 1
-    assert str(found).isascii()
+def test_baselines_of_mnist_have_known_values(mnist_folder):
+    data = load_data("mnist", mnist_folder)
+    floors = pca_baselines(data, [9, 32])
+    assert floors[9] == pytest.approx(0.03449, abs=5e-6)
+    assert floors[32] == pytest.approx(0.01521, abs=5e-6)
+    assert mean_baseline(data) == pytest.approx(0.06747, abs=5e-6)
 
 
-def test_a_model_worse_than_pca_is_warned_of(curved):
-    model = ae_multi.SimpleAutoencoder(2, (6,), seed=0)
-    with pytest.warns(UserWarning, match=r"not better than 0\.\d+ of PCA-2"):
-        found = ae_multi.compare_with_pca(model, curved[:300], curved[300:])
-    assert not found.is_better
+def test_linear_filter_equals_least_squares():
+    rng = np.random.default_rng(0)
+    clean = rng.uniform(0.3, 0.7, (300, 3, 4))
+    noisy = clean + rng.normal(0, 0.1, clean.shape)
+    y, x = noisy.reshape(300, -1), clean.reshape(300, -1)
+    columns = np.column_stack([y, np.ones(300)])
+    expected = columns @ np.linalg.lstsq(columns, x, rcond=None)[0]
+    restored = LinearFilter(noisy, clean, penalty=1e-12)(noisy)
+    np.testing.assert_allclose(restored.reshape(300, -1), expected, atol=1e-6)
+    # The penalty is equivalent to additional rows with target zero.
+    centred = np.vstack([y - y.mean(axis=0), np.sqrt(300 * 0.05) * np.eye(12)])
+    targets = np.vstack([x - x.mean(axis=0), np.zeros((12, 12))])
+    expected = x.mean(axis=0) + (y - y.mean(axis=0)) @ np.linalg.lstsq(centred, targets)[0]
+    restored = LinearFilter(noisy, clean, penalty=0.05)(noisy)
+    np.testing.assert_allclose(restored.reshape(300, -1), expected, atol=1e-6)
+    # Few samples of pure noise need a large penalty.
+    assert LinearFilter(rng.random((40, 30)), rng.random((40, 30))).penalty == 0.1
 
 
-def test_the_better_baseline_is_named_and_a_model_that_diverged_is_not_better():
-    assert not BaselineComparison("M", 2, float("nan"), 0.1, 0.2).is_better
-    assert not BaselineComparison("M", 2, 0.15, 0.2, 0.1).is_better
+def test_otsu_maximizes_the_variance_between_classes():
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        values = np.round(np.r_[rng.normal(0.3, 0.1, 40), rng.normal(0.7, 0.2, 25)], 1)
 
+        def between(limit, values=values):
+            low, high = values[values <= limit], values[values > limit]
+            share = len(low) / len(values)
+            return share * (1 - share) * (low.mean() - high.mean()) ** 2
 
-def test_an_estimator_of_a_table_is_compared_in_its_own_units(curved):
-    pandas = pytest.importorskip("pandas")
-    frame = pandas.DataFrame(50 * curved.astype(float) - 20, columns=[*"abcdef"])
-    reducer = ae_multi.AutoencoderTransformer(latent_dim=1, hidden=(8,), epochs=1, random_state=0)
-    reducer.fit(frame[:300])
-    with pytest.warns(UserWarning, match="AutoencoderTransformer"):
-        found = compare_with_pca(reducer, frame[:300], frame[300:])
-    table = frame.to_numpy()
-    restored = np.asarray(reducer.reconstruct(frame[300:]), float)
-    assert found.model_mse == pytest.approx(np.mean((restored - table[300:]) ** 2), rel=1e-4)
-    expected = np.mean((_pca(table[:300], table[300:], 1) - table[300:]) ** 2)
-    assert found.pca_mse == pytest.approx(expected, rel=1e-3)
-
-
-def test_what_has_no_code_is_refused(curved):
-    network = ae_multi.SegmentationNetwork((2,), input_shape=(8, 8, 1))
-    with pytest.raises(InputError, match=r"with a code, .* Received: SegmentationNetwork"):
-        compare_with_pca(network, curved, curved)
-    with pytest.raises(InputError, match=r"x_test of shape \(n, 6\)"):
-        compare_with_pca(ae_multi.SimpleAutoencoder(2, (6,)), curved, curved[:, :5])
+        choices = np.unique(values)[:-1]
+        assert between(otsu(values)) == pytest.approx(max(map(between, choices)), rel=1e-9)
+    assert not (np.full(9, 0.4) > otsu(np.full(9, 0.4))).any()
+    assert iou(np.array([1, 1, 0, 0]) > 0, np.array([1, 0, 1, 0]) > 0) == pytest.approx(1 / 3)
+    images = np.linspace(0, 1, 50).reshape(2, 5, 5)
+    assert iou(images > best_threshold(images, images > 0.6), images > 0.6) == 1

@@ -1,4 +1,4 @@
-"""Keras loads this package's classes from files, in whichever order the two are imported."""
+"""Keras finds the classes of this package, in any order of imports."""
 
 import pathlib
 import re
@@ -24,7 +24,7 @@ for name in names:
 assert keras.saving.get_registered_object("ae_multi>Unknown") is None
 print("found", len(names))
 """
-# A Keras that cannot be imported at first, and can be later.
+# The first import of Keras fails, the second succeeds.
 SECOND_TRY = """
 import os, sys
 import ae_multi
@@ -54,7 +54,7 @@ def registered_classes():
 
 
 @pytest.mark.once
-def test_every_class_is_found_where_keras_is_imported_later(fresh_python):
+def test_every_class_is_registered_before_keras_is_imported(fresh_python):
     names = registered_classes()
     assert {"SimpleAutoencoder", "Seeded", "StructuralSimilarity", "GaussianNoise"} <= {*names}
     assert len(names) > 25
@@ -72,6 +72,6 @@ def test_keras_loads_a_model_of_the_package(fresh_python, tmp_path):
 
 
 @pytest.mark.once
-def test_keras_that_fails_to_import_at_first_is_extended_later(fresh_python):
+def test_registration_survives_a_failed_import_of_keras(fresh_python):
     done = fresh_python(SECOND_TRY)
     assert done.stdout.strip() == "SimpleAutoencoder", done.stderr

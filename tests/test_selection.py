@@ -1,4 +1,4 @@
-"""Which backend is taken, and what is said when it cannot be had."""
+"""The selection of the backend, and of folders of the user."""
 
 import json
 import logging
@@ -9,13 +9,12 @@ import pytest
 
 from ae_multi import selection
 from ae_multi.errors import BackendError
-
-ROOT = Path(__file__).parent.parent
+from tests.reference.pages import ROOT
 
 
 @pytest.fixture
 def machine(monkeypatch, tmp_path):
-    """A machine on which just the named backends are installed and Keras is not yet imported."""
+    """Function that makes only the named backends installed, with Keras not yet imported."""
     monkeypatch.setattr(selection.sys, "modules", {})
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
@@ -26,7 +25,7 @@ def machine(monkeypatch, tmp_path):
     return install
 
 
-def test_the_variable_decides(machine, monkeypatch):
+def test_environment_variable_selects_the_backend(machine, monkeypatch):
     machine("torch", "jax")
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     assert selection.select_backend() == "jax"
@@ -59,17 +58,15 @@ def test_unset_means_what_keras_json_says(machine, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}"])
-def test_a_keras_json_that_says_nothing_leaves_the_default(machine, tmp_path, text):
+def test_keras_json_without_a_backend_selects_the_default(machine, tmp_path, text):
     machine("tensorflow")
     (tmp_path / "keras.json").write_text(text)
     assert selection.select_backend() == "tensorflow"
 
 
-def test_where_the_default_is_missing_the_one_that_is_there_is_taken_and_said(
-    machine, monkeypatch, caplog
-):
+def test_installed_backend_replaces_a_missing_default_with_a_warning(machine, monkeypatch, caplog):
     machine("jax")
-    monkeypatch.setenv("KERAS_BACKEND", "")  # to be restored: the selection sets it
+    monkeypatch.setenv("KERAS_BACKEND", "")  # restored after the test
     with caplog.at_level(logging.WARNING, "ae_multi"):
         assert selection.select_backend() == "jax"
     assert selection.os.environ["KERAS_BACKEND"] == "jax"
@@ -85,7 +82,7 @@ def test_nothing_installed_names_all_three_packages(machine):
 
 
 @pytest.mark.backend
-def test_a_fresh_process_meets_the_same_message(fresh_python):
+def test_new_process_reports_an_unknown_backend(fresh_python):
     done = fresh_python("import ae_multi; ae_multi.SimpleAutoencoder", KERAS_BACKEND="theano")
     assert done.returncode == 1
     assert "BackendError" in done.stderr
@@ -93,7 +90,7 @@ def test_a_fresh_process_meets_the_same_message(fresh_python):
 
 
 @pytest.mark.backend
-def test_a_fresh_process_takes_the_backend_that_is_there(fresh_python, backend, tmp_path):
+def test_new_process_selects_the_installed_backend(fresh_python, backend, tmp_path):
     done = fresh_python(
         "import ae_multi; print(ae_multi.SimpleAutoencoder(2).count_params()); "
         "import keras; print(keras.config.backend())",
@@ -106,7 +103,7 @@ def test_a_fresh_process_takes_the_backend_that_is_there(fresh_python, backend, 
 
 @pytest.fixture
 def homeless(monkeypatch, tmp_path):
-    """A user without a home directory: no HOME, and no entry in the list of users."""
+    """A user without a home directory: no HOME and no entry in the user database."""
     pwd = pytest.importorskip("pwd")
     monkeypatch.chdir(tmp_path)
 
@@ -135,7 +132,7 @@ def test_without_a_home_directory_data_are_loaded(homeless, monkeypatch):
     assert len(load_data("auto").x_train) > 1000
 
 
-def test_a_home_directory_that_cannot_be_written_is_passed_over_as_by_keras(monkeypatch):
+def test_unwritable_home_directory_is_skipped_as_in_keras(monkeypatch):
     monkeypatch.delenv("KERAS_HOME", raising=False)
     monkeypatch.setenv("HOME", "/proc/nothing")
     assert selection.keras_home() == Path("/tmp/.keras")
@@ -143,7 +140,7 @@ def test_a_home_directory_that_cannot_be_written_is_passed_over_as_by_keras(monk
 
 @pytest.mark.backend
 @pytest.mark.once
-def test_kerass_folder_is_the_one_that_keras_takes(fresh_python):
+def test_keras_home_equals_that_of_keras(fresh_python):
     code = (
         "import keras; from ae_multi.selection import keras_home; "
         "assert str(keras_home()) == keras.src.backend.config.keras_home(), keras_home()"
@@ -153,7 +150,7 @@ def test_kerass_folder_is_the_one_that_keras_takes(fresh_python):
 
 
 @pytest.mark.parametrize("command", ["train", "reduce"])
-def test_a_backend_that_cannot_be_imported_is_one_clear_error(command, tmp_path, fresh_python):
+def test_backend_that_fails_to_import_is_one_line_of_error(command, tmp_path, fresh_python):
     (tmp_path / "torch.py").write_text("raise ImportError('a library is missing')")
     arguments = [command, *(["--no-save"] if command == "train" else [])]
     code = f"from ae_multi.cli import main; raise SystemExit(main({arguments}))"

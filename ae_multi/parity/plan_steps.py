@@ -7,7 +7,7 @@ import numpy as np
 from ae_multi import backends
 from ae_multi._keras import keras
 from ae_multi._keras_internals import build_symbolically
-from ae_multi.training.arrays import as_data, first, length, rows, to_device
+from ae_multi.data.arrays import as_data, first, length, rows, to_device
 from ae_multi.training.loop import MAX_STEPS_PER_RUN
 
 

@@ -20,7 +20,7 @@ def adversarial(keras):
         def __init__(self):
             super().__init__()
             self.generator, self.discriminator = generator, discriminator
-            # A plain container: neither Keras nor PyTorch tracks what an optimizer holds.
+            # Neither Keras nor PyTorch tracks an optimizer in a plain list.
             self.optimizers = {"discriminator": discriminator_optimizer}
             self.seen = keras.metrics.Sum("seen")
             self.built = True

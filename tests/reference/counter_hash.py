@@ -1,4 +1,4 @@
-"""The counter hash of `ae_multi.randomness.noise` in plain Python integers, one by one."""
+"""The counter hash of `ae_multi.randomness.noise` in Python integers."""
 
 import hashlib
 import struct

@@ -1,4 +1,4 @@
-"""CUDA graphs on a processor: what is captured is every operation, and a replay runs it again."""
+"""CUDA graphs on a CPU: operations are recorded, and a replay repeats them."""
 
 import contextlib
 
@@ -19,7 +19,7 @@ class _Noting(TorchDispatchMode):
 
 
 class Graph:
-    """As `torch.cuda.CUDAGraph`: it reads and writes the memory that it was captured on."""
+    """Stand-in for `torch.cuda.CUDAGraph`, which reads and writes the captured memory."""
 
     replays = 0
 
@@ -37,7 +37,7 @@ class Graph:
 
 
 class Stream:
-    """A stream that is never behind; it notes for which others it has waited."""
+    """A stream that records for which others it waits."""
 
     def __init__(self):
         self.waited_for = []
@@ -47,7 +47,7 @@ class Stream:
 
 
 def pretend(monkeypatch):
-    """Let PyTorch capture graphs on a processor."""
+    """Replace CUDA graphs and streams in PyTorch."""
     current = Stream()
     monkeypatch.setattr(Graph, "replays", 0)
     monkeypatch.setattr(torch.cuda, "Stream", Stream)

@@ -1,4 +1,4 @@
-"""Contents as they may come from outside: a few bytes other than they were written."""
+"""Damaged contents of files."""
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -12,7 +12,7 @@ STEADY = settings(
 
 
 def outcome(read, *arguments):
-    """What ``read`` returns, or None where it refuses; any other error is the test's failure."""
+    """Return what ``read`` returns, or None if it raises `InputError`."""
     try:
         return read(*arguments)
     except InputError:
@@ -20,7 +20,7 @@ def outcome(read, *arguments):
 
 
 def damaged(draw, content):
-    """``content`` with a few bytes changed, cut, repeated or put in."""
+    """Change, cut, repeat or insert a few bytes of ``content``."""
     content = bytearray(content)
     for _ in range(draw(st.integers(1, 3))):
         place = draw(st.integers(0, max(len(content) - 1, 0)))

@@ -1,4 +1,4 @@
-"""Keras models for parity checks: sound ones, and ones that hold a layer which differs."""
+"""Keras models for parity checks: some agree, some contain a layer that differs."""
 
 import keras
 
@@ -6,7 +6,7 @@ layers = keras.layers
 
 
 def bicubic():
-    """Holds a layer that Keras 3.15 computes otherwise on PyTorch."""
+    """A model with a layer that Keras 3.15 computes differently on PyTorch."""
     return keras.Sequential(
         [
             keras.Input((8, 8, 1)),
@@ -18,7 +18,7 @@ def bicubic():
 
 
 def large_mean():
-    """BatchNormalization of data whose mean is a hundred times its spread."""
+    """BatchNormalization of data whose mean is a hundred times their deviation."""
     return keras.Sequential(
         [
             keras.Input((10,)),
@@ -30,7 +30,7 @@ def large_mean():
 
 
 def mean_beyond_spread():
-    """BatchNormalization of values whose mean is some times their spread."""
+    """BatchNormalization of values whose mean is several times their deviation."""
     return keras.Sequential(
         [
             keras.Input((16, 16, 3)),
@@ -42,7 +42,7 @@ def mean_beyond_spread():
 
 
 def repeated_words():
-    """An embedding asked for the same word many times in a batch."""
+    """An embedding of a word that occurs many times in a batch."""
     model = keras.Sequential(
         [
             keras.Input((6,), dtype="int32"),
@@ -56,19 +56,19 @@ def repeated_words():
 
 
 class Gate(layers.Layer):
-    """A custom layer whose weight does not say how it starts."""
+    """A custom layer whose weight has no initializer attribute."""
 
     def build(self, input_shape):
         """One weight for each feature."""
         self.gate = self.add_weight((input_shape[-1],), "glorot_normal", name="gate")
 
     def call(self, x):
-        """``x`` through the gate."""
+        """Apply the layer."""
         return x * keras.ops.sigmoid(self.gate)
 
 
 def two_inputs():
-    """Two inputs, two outputs, dropout, noise and a custom layer; initializers of Keras's own."""
+    """Two inputs, two outputs, dropout, noise, a custom layer, and initializers of Keras."""
     image, table = keras.Input((8, 8, 2), name="image"), keras.Input((5,), name="table")
     x = layers.Conv2D(6, 3, kernel_initializer="he_normal", activation="relu")(image)
     x = layers.GlobalAveragePooling2D()(layers.GaussianNoise(0.1)(x))
@@ -79,17 +79,17 @@ def two_inputs():
 
 
 def nothing():
-    """No model at all."""
+    """Return no model."""
     return 7
 
 
 def failing():
-    """A function that fails."""
+    """Raise an error."""
     raise RuntimeError("the cause")
 
 
 def variational():
-    """The package's own, small: it draws in training."""
+    """A small variational autoencoder, which samples in training."""
     import ae_multi
 
     return ae_multi.VariationalAutoencoder(2.0, (16,), 4, (9, 6, 1))

@@ -1,10 +1,10 @@
-"""Models that can be moved to other frameworks, with weights that no symmetry hides."""
+"""Models that can be converted to other frameworks, with asymmetric weights."""
 
 import numpy as np
 
 import ae_multi
 
-# One row a model: its class and arguments.
+# name: (class, arguments)
 OURS = {
     "simple": ("SimpleAutoencoder", {}),
     "deep": ("DeepAutoencoder", {}),
@@ -24,24 +24,24 @@ OURS = {
 }  # fmt: skip
 
 
-def ours(name):
+def package_model(name):
     """One of this package's models."""
     cls, arguments = OURS[name]
-    return stirred(getattr(ae_multi, cls)(**arguments))
+    return randomized(getattr(ae_multi, cls)(**arguments))
 
 
 def square_dense():
-    """Dense layers as wide as what they are given: no shape tells their axes apart."""
+    """Square dense layers, whose shape does not determine the axes."""
     from ae_multi._keras import keras
 
     kl = keras.layers
     layers = [kl.Dense(6, "tanh"), kl.LayerNormalization(), kl.Dense(6, kl.LeakyReLU(0.1))]
     ends = [kl.Dropout(0.2), kl.BatchNormalization(), kl.Dense(6, "softmax"), kl.ELU(0.7)]
-    return stirred(keras.Sequential([keras.Input((6,)), *layers, *ends, kl.Dense(6, "silu")]))
+    return randomized(keras.Sequential([keras.Input((6,)), *layers, *ends, kl.Dense(6, "silu")]))
 
 
 def square_images():
-    """Layers of images, each with as many channels and as large a kernel as any other."""
+    """Image layers with equal numbers of channels and kernel sizes."""
     from ae_multi._keras import keras
 
     kl, same = keras.layers, {"padding": "same"}
@@ -63,11 +63,11 @@ def square_images():
         kl.Reshape((3, 4)),
         kl.ReLU(max_value=0.8),
     ]
-    return stirred(keras.Sequential([keras.Input((11, 10, 4)), *layers]))
+    return randomized(keras.Sequential([keras.Input((11, 10, 4)), *layers]))
 
 
 def branches():
-    """A graph: a branch in a branch, joined along each axis, in an order that shows."""
+    """A graph of nested branches, concatenated along each axis."""
     from ae_multi._keras import keras
 
     kl = keras.layers
@@ -79,11 +79,11 @@ def branches():
     x = kl.Concatenate()([kl.BatchNormalization()(x), x])  # (12, 8, 4)
     x = kl.Flatten()(kl.MaxPooling2D((3, 2))(x))
     x = kl.Concatenate()([kl.Dense(5, "relu")(x), x])
-    return stirred(keras.Model(inputs, kl.Dense(3)(x)))
+    return randomized(keras.Model(inputs, kl.Dense(3)(x)))
 
 
-def stirred(model, seed=0):
-    """``model`` with weights, biases and statistics that all differ."""
+def randomized(model, seed=0):
+    """Assign random weights, biases and statistics to ``model`` and return it."""
     from ae_multi._keras import keras
 
     rng = np.random.default_rng(seed)
@@ -91,27 +91,27 @@ def stirred(model, seed=0):
         if not variable.dtype.startswith("float"):
             continue
         drawn = 0.1 * rng.random(variable.shape) - 0.05
-        if "variance" in variable.path:  # which has to stay above 0
+        if "variance" in variable.path:  # variances are positive
             drawn = 10 * abs(drawn)
         variable.assign(keras.ops.convert_to_numpy(variable) + drawn)
     return model
 
 
 def images_for(model, n=6):
-    """``n`` inputs that the model takes, uniform in [0, 1]."""
+    """``n`` inputs of the model, uniform in [0, 1]."""
     part = getattr(model, "encoder", None) or getattr(model, "network", None) or model
     return np.random.default_rng(1).random((n, *part.input_shape[1:]), np.float32)
 
 
-def given(model, x):
-    """What a model in use gives, without compiling a program that is run once."""
+def outputs_of(model, x):
+    """Outputs of the model in inference, without compilation."""
     from ae_multi._keras import keras
 
     return keras.ops.convert_to_numpy(keras.ops.stop_gradient(model(x, training=False)))
 
 
 MODELS = {
-    **{name: lambda name=name: ours(name) for name in OURS},
+    **{name: lambda name=name: package_model(name) for name in OURS},
     "square dense": square_dense,
     "square images": square_images,
     "branches": branches,

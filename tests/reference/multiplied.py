@@ -16,7 +16,7 @@ if not torch.cuda.is_available():
 
 
 def placed(array, turned=False):
-    """``array`` amid memory that is full of what is no number."""
+    """Copy ``array`` into memory surrounded by NaN."""
     array = array.T if turned else array
     made = torch.full([size + 3 for size in array.shape], torch.nan)
     made = made.to("cuda" if torch.cuda.is_available() else "cpu")
@@ -26,7 +26,7 @@ def placed(array, turned=False):
 
 
 def main(given, wanted):
-    """Multiply each case and write what comes out under the case's name."""
+    """Multiply each case and write the results under their names."""
     from ae_multi.backends.torch.cuda.kernels import multiply
 
     cases, made = {}, {}

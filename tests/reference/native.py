@@ -1,4 +1,4 @@
-"""The same dense autoencoder as people write it in each framework, and Keras's gradients there.
+"""A dense autoencoder in native code of each framework, and the gradients of Keras.
 
 Every function takes float32 weights (kernel, bias, kernel, bias ...), an activation's name for
 each layer and inputs of shape (n, inputs); it returns (reconstructions, loss, gradients) as NumPy
@@ -31,7 +31,7 @@ def torch_module(weights, activations, x):
 
 
 def tensorflow_operations(weights, activations, x):
-    """Matrix products and activations of TensorFlow, differentiated by its tape."""
+    """Matrix products and activations of TensorFlow, with gradients by `GradientTape`."""
     import tensorflow as tf
 
     kinds = {"relu": tf.nn.relu, "sigmoid": tf.nn.sigmoid, "linear": tf.identity}
@@ -47,7 +47,7 @@ def tensorflow_operations(weights, activations, x):
 
 
 def jax_function(weights, activations, x):
-    """A pure function of its weights, differentiated by JAX."""
+    """A pure function of the weights, with gradients by JAX."""
     import jax
     import jax.numpy as jnp
 
@@ -67,7 +67,7 @@ NATIVE = {"torch": torch_module, "tensorflow": tensorflow_operations, "jax": jax
 
 
 def keras_model(model, x):
-    """What the compiled Keras model gives for ``x``, its loss, and its gradients, in this backend.
+    """Outputs, loss and gradients of a compiled Keras model on the current backend.
 
     Args:
         model: a compiled Keras model whose target is its input.

@@ -1,7 +1,7 @@
-"""Strided convolutions and their transposes in NumPy float64, as sums over the kernel's places.
+"""Strided and transposed convolutions in NumPy float64, as sums over the kernel.
 
-Both pad as "same" does: an image of side n gives ceil(n / stride), and what has to be added is
-added at the end where it is one pixel.
+Both use "same" padding: a side of n becomes ceil(n / stride); where the padding is odd, the
+additional pixel is at the end.
 """
 
 import numpy as np
@@ -22,7 +22,7 @@ def conv(x, kernel, bias, stride):
 
 
 def conv_transpose(x, kernel, bias, stride):
-    """Its mirror: x (n, h, w, f), kernel (k, k, c, f), to (n, s h, s w, c)."""
+    """Transposed convolution: x (n, h, w, f), kernel (k, k, c, f), to (n, s h, s w, c)."""
     sides = x.shape[1:3]
     pad = max(kernel.shape[0] - stride, 0)
     padded = [stride * side + pad for side in sides]

@@ -1,4 +1,4 @@
-"""A dense autoencoder in plain NumPy: forward, loss and gradients by hand, in float64."""
+"""A dense autoencoder in NumPy float64: outputs, loss and gradients."""
 
 import numpy as np
 

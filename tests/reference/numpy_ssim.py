@@ -1,4 +1,4 @@
-"""Structural similarity in NumPy float64, place by place, as Wang et al. (2004) define it."""
+"""Structural similarity in NumPy float64, pixel by pixel (Wang et al., 2004)."""
 
 import numpy as np
 

@@ -12,7 +12,7 @@ SHAPES = {"kernel": (3, 2), "bias": (3,)}
 SIZE = sum(int(np.prod(shape)) for shape in SHAPES.values())
 
 MOMENTS = {"_momentums": 0.0, "_velocities": 0.0}
-# Optimizer: (rule, state and what it begins with).
+# Optimizer: (rule, initial state).
 RULES = {
     "SGD": (rules.sgd, {"momentums": 0.0}),
     "RMSprop": (
@@ -32,7 +32,7 @@ RULES = {
     "Muon": (rules.muon, {"momentums": 0.0, "adam_velocities": 0.0}),
     "ScheduleFreeAdamW": (rules.schedule_free, {"_momentums": None, "_velocities": 0.0}),
 }
-# What the rule calls an option and what Keras does, where they differ.
+# Names of options in the rules and in Keras, where they differ.
 KERAS_NAMES = {
     "power": "learning_rate_power",
     "l1": "l1_regularization_strength",
@@ -61,7 +61,7 @@ COMMON = [
     {"use_ema": True, "ema_momentum": 0.9},
     {"schedule": 0.5},
 ]
-# What only some steps do takes Python on PyTorch.
+# Options that act in some steps only need Python on PyTorch.
 SOMETIMES = [
     {"gradient_accumulation_steps": 3},
     {"use_ema": True, "ema_overwrite_frequency": 3},
@@ -71,7 +71,7 @@ SOMETIMES = [
 
 @dataclass(frozen=True)
 class Case:
-    """An optimizer with options of its own and options that all have."""
+    """An optimizer with specific and common options."""
 
     kind: str
     own: dict = field(default_factory=dict)
@@ -83,7 +83,7 @@ class Case:
         excluded, factor = common.pop("excluded", None), common.pop("schedule", None)
         if factor:
             rate = kinds.schedules.ExponentialDecay(RATE, 5, factor)
-        if self.kind == "Muon":  # it decays weights unless it is kept from it
+        if self.kind == "Muon":  # AdamW decays weights by default
             decay = common.pop("weight_decay", None)
             common |= {"weight_decay": decay, "adam_weight_decay": decay}
         own = {KERAS_NAMES.get(name, name): value for name, value in self.own.items()}
@@ -93,7 +93,7 @@ class Case:
         return made
 
     def training(self, weights, backend):
-        """The reference for a backend, which begins with the dict ``weights``."""
+        """The reference training of a backend, starting from the dict ``weights``."""
         rule, state = RULES[self.kind]
         decay = {"weight_decay": 0.004} if self.kind == "AdamW" else {}
         late = {"late": backend != "jax"} if self.kind == "ScheduleFreeAdamW" else {}
@@ -108,19 +108,19 @@ class Case:
 
 
 def cases(kinds, options):
-    """Cases of each of ``kinds`` with each of the ``options`` that all optimizers have."""
+    """Cases of each of ``kinds`` with each of the common ``options``."""
     return [Case(kind, {}, common) for kind in kinds for common in options]
 
 
 def own_cases():
-    """Cases of each optimizer with options of its own."""
+    """Cases of each optimizer with its specific options."""
     return [Case(kind, own) for kind in RULES for own in OWN.get(kind, [{}])]
 
 
 def data(count):
-    """Gradients and weights of so many cases, float32 (STEPS, count · SIZE) and (count · SIZE,).
+    """Gradients and weights of ``count`` cases, float32 (STEPS, count · SIZE) and (count · SIZE,).
 
-    The gradients are of sizes from 1e-4 to 1e2, and all cases have the same.
+    All cases have the same gradients, of magnitudes from 1e-4 to 1e2.
     """
     rng = np.random.default_rng(0)
     scales = 10.0 ** rng.uniform(-4, 2, SIZE)
@@ -137,7 +137,7 @@ def parts(row, number):
 
 
 def model(keras, count):
-    """A model whose output is its input times all weights, and whose gradients are its input."""
+    """A model that is the product of its input and weights, so that gradients equal the input."""
     ops = keras.ops
 
     class Products(keras.layers.Layer):
@@ -164,7 +164,7 @@ def model(keras, count):
 
 
 def joined(keras, given):
-    """One optimizer of several, a case each."""
+    """One optimizer that applies one optimizer to each case."""
     made = [case.optimizer(keras) for case in given]
     return keras.optimizers.MultiOptimizer(
         lambda variable: made[int(variable.path.rsplit("_", 1)[1])], loss_scale_factor=2.0**10

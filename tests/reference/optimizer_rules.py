@@ -1,8 +1,8 @@
-"""Keras's optimizers in NumPy, each a rule for one weight, with bounds of float32's rounding.
+"""The optimizers of Keras in NumPy, with bounds of rounding in float32.
 
 A rule is a function of (weight, gradient, rate, step, state, options) that returns the new weight;
-it changes ``state``, a dict that is named as the optimizer's attributes are. Steps count from 1.
-Where Keras takes 1 - β in float32 the bounds allow for it: there it is part of the definition.
+it changes ``state``, a dict of the optimizer's attributes. Steps count from 1.
+Where Keras computes 1 - β in float32 the bounds include that rounding.
 """
 
 import re
@@ -15,7 +15,7 @@ ADAM = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}
 
 
 def float32(number):
-    """A Python number as the float32 number that Keras casts it to."""
+    """A Python number, cast to float32 as by Keras."""
     return Rounded(np.float32(number))
 
 
@@ -64,12 +64,12 @@ def adamax(w, g, rate, t, state, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
 
 
 def nadam(w, g, rate, t, state, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
-    """Nadam; the running product is one for all weights."""
+    """Nadam; all weights share the running product."""
     now, after = [beta_1 * (1 - 0.5 * float32(0.96) ** step) for step in (t, t + 1)]
     product = state["_u_product"]
     if state["first"]:
         product = state["_u_product"] = product * now
-    # PyTorch's takes 1 - β in float64, the others' in float32.
+    # 1 - β is computed in float64 on PyTorch and in float32 on the others.
     m, v = _moments(g, state, rounded(beta_1), rounded(beta_2))
     m = after * m / (1 - product * after) + (1 - now) * g / (1 - product)
     return w - m * rate / ((v / (1 - float32(beta_2) ** t)).sqrt() + epsilon)
@@ -176,7 +176,7 @@ def schedule_free(
 
 
 class Training:
-    """Some weights trained by a rule, with the options that all of Keras's optimizers have.
+    """Weights trained by a rule, with the options common to all optimizers of Keras.
 
     Args:
         rule: one of the functions above.
@@ -253,7 +253,7 @@ class Training:
 
 
 def _shape(key, weight):
-    """The shape of a weight's state; Adafactor's factors are smaller."""
+    """The shape of a weight's state, which is smaller for Adafactor."""
     shape = np.shape(weight)
     if key == "_u_product" or (key in ("_r", "_c") and len(shape) < 2):
         return ()

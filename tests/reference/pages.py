@@ -1,4 +1,4 @@
-"""Code blocks of README.md and docs/*.md, and a way to run them."""
+"""Read and run the code blocks of README.md and docs/*.md."""
 
 import pathlib
 import re
@@ -8,7 +8,7 @@ import pytest
 from ae_multi.selection import installed
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
-# Packages that a block may need and an environment may not have.
+# Packages that a block may need and that may be missing.
 OPTIONAL = (
     "torch", "tensorflow", "jax", "onnxruntime", "ai_edge_litert", "openvino", "safetensors",
 )  # fmt: skip

@@ -1,10 +1,10 @@
-"""Interpreters that carry a fault, which is put in place before the work begins."""
+"""Interpreters that patch Keras before a job starts."""
 
 import shlex
 
 
 def patched_interpreter(python, folder, code):
-    """A script that runs ``python``, and ``code`` once a child has imported all that it needs.
+    """Write a script that runs ``python`` and, once a worker has imported Keras, ``code``.
 
     Args:
         python: the interpreter.

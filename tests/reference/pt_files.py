@@ -1,4 +1,4 @@
-"""Files as `torch.save` writes them, put together by hand where there is no PyTorch."""
+"""Files in the format of `torch.save`, written without PyTorch."""
 
 import struct
 import zipfile

@@ -1,8 +1,8 @@
-"""What functions of PyTorch give, and what their simplified recordings give."""
+"""Outputs and simplified traces of PyTorch functions."""
 
 
 def simplified_recording(function, *inputs):
-    """The simplified recording of ``function``."""
+    """The simplified trace of ``function``."""
     from torch.fx.experimental.proxy_tensor import make_fx
 
     from ae_multi.backends.torch.graph_passes.simplify import simplified
@@ -11,23 +11,23 @@ def simplified_recording(function, *inputs):
 
 
 def operations(module):
-    """Names of the operations of a recording, those of other libraries than ATen among them."""
+    """Names of the operations of a trace, of ATen and other libraries."""
     return [str(node.target) for node in module.graph.nodes if node.op == "call_function"]
 
 
 def recorded(function, *inputs):
-    """(what ``function`` gives, what its simplified recording gives, names of its operations)."""
+    """(outputs of ``function``, outputs of its simplified trace, names of its operations)."""
     made = simplified_recording(function, *inputs)
     names = [
         node.target.name().removeprefix("aten::")
         for node in made.graph.nodes
-        if node.op == "call_function" and hasattr(node.target, "name")  # not Python's `getitem`
+        if node.op == "call_function" and hasattr(node.target, "name")  # not `getitem` of Python
     ]
     return function(*inputs), made(*inputs), names
 
 
 def on_fresh_inputs(function, *shapes):
-    """What the simplified recording and the function give, which change their inputs."""
+    """Outputs of the simplified trace and of the function, each on its own copy of the inputs."""
     import torch
 
     inputs = [torch.rand(shape) for shape in shapes]

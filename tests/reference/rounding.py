@@ -7,7 +7,7 @@ adds its own rounding to what its operands' errors can become.
 import numpy as np
 
 UNIT = 2.0**-24
-# Compilers replace divisions and roots by approximations that are off by up to three units.
+# Compilers approximate divisions and roots with errors of up to three units.
 _APPROXIMATE = 3 * UNIT
 
 
@@ -19,7 +19,7 @@ class Rounded:
         error: bound of the absolute error, of the same shape or a number.
     """
 
-    __array_ufunc__ = None  # NumPy leaves operators to this class
+    __array_ufunc__ = None  # NumPy defers operators to this class
 
     def __init__(self, value, error=0.0):
         self.value = np.asarray(value, np.float64)
@@ -51,7 +51,7 @@ class Rounded:
     def __pow__(self, exponent):
         value = self.value**exponent
         steep = abs(exponent * value / self.value)
-        # Powers are computed by way of a logarithm, whose rounding is multiplied.
+        # Powers are computed by logarithms, whose rounding is multiplied.
         own = UNIT * value * (1 + abs(exponent * np.log(self.value)))
         return Rounded(value, steep * self.error + own)
 
@@ -91,7 +91,7 @@ class Rounded:
         return Rounded(value, value - lower + _APPROXIMATE * value)
 
     def sign(self):
-        """The sign, which must not be in doubt."""
+        """The sign; its argument must be larger than its error."""
         assert (abs(self.value) > 4 * self.error).all()
         return Rounded(np.sign(self.value))
 

@@ -1,4 +1,4 @@
-"""A child's job that tells what the child has imported by the time it begins."""
+"""A job that reports the modules imported at its start."""
 
 import importlib
 import sys
@@ -9,7 +9,7 @@ OTHERS = ("matplotlib", "pandas", "sklearn")
 
 
 def tell(job, emit):
-    """Tell of Keras's backend, what else is imported, and what can be."""
+    """Emit Keras's backend, the imported modules and the importable ones."""
     imported = [name for name in OTHERS if name in sys.modules]
     found = [importlib.import_module(name).__name__ for name in OTHERS]
     backend = keras.config.backend()

@@ -1,4 +1,4 @@
-"""Models, optimizers and data for which every plan must compute Keras's own steps."""
+"""Models, optimizers and data for comparisons of plans with Keras."""
 
 import numpy as np
 
@@ -17,7 +17,7 @@ def dense(keras):
 
 
 def autoencoder(keras, learning_rate=1e-2, **kwargs):
-    """The dense one, compiled with Adam, from weights that are the same on every backend."""
+    """The dense model, compiled with Adam, with the same weights on every backend."""
     made = dense(keras)
     for weight in made.trainable_variables:
         weight.assign(np.random.default_rng(weight.shape[0]).normal(0, 0.3, weight.shape))
@@ -26,7 +26,7 @@ def autoencoder(keras, learning_rate=1e-2, **kwargs):
 
 
 def convolutional(keras):
-    """Convolutions, batch statistics and random layers of Keras's and the project's own."""
+    """Convolutions, batch statistics, and random layers of Keras and this package."""
     from ae_multi.randomness.layers import Dropout, GaussianNoise
 
     layers = keras.layers
@@ -46,7 +46,7 @@ def convolutional(keras):
 
 
 def branched(keras):
-    """Two inputs and two outputs, and a dropout that draws from Keras's own generator."""
+    """Two inputs, two outputs, and a dropout of Keras."""
     layers = keras.layers
     left, right = keras.Input((12,), name="left"), keras.Input((5,), name="right")
     both = layers.Concatenate()([layers.Dense(6, "tanh")(left), right])
@@ -56,7 +56,7 @@ def branched(keras):
 
 
 def optimizers(keras):
-    """One of each kind of state and of each way to change a gradient."""
+    """Optimizers with each kind of state and of gradient change."""
     schedule = keras.optimizers.schedules.CosineDecay(1e-2, 30)
     kinds = keras.optimizers
     return {

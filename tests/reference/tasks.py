@@ -1,4 +1,4 @@
-"""Running a task as its command does, and looking at what comes out."""
+"""Run tasks by their commands, and check their figures."""
 
 import json
 
@@ -6,19 +6,19 @@ import matplotlib.image
 
 from ae_multi.cli import main
 
-# A few of the images that are always there.
+# A few of the bundled images.
 QUICK = ("--data", "digits", "--samples", "200")
 
 
 def run_task(tmp_path, capsys, *arguments):
-    """(what was printed, the JSON, the picture) of a task."""
+    """Run a task; return (printed text, JSON, figure)."""
     out, figure = tmp_path / "out.json", tmp_path / "out.png"
     assert main([*map(str, arguments), "--json", str(out), "--figure", str(figure)]) == 0
     return capsys.readouterr().out, json.loads(out.read_text()), matplotlib.image.imread(figure)
 
 
 def check_picture(picture):
-    """Not blank, and not drawn over its edge."""
+    """Assert that the figure is not blank and its margins are."""
     grey = picture[..., :3].mean(axis=-1)
     assert min(grey.shape) > 500
     assert 0.3 < grey.mean() < 0.99

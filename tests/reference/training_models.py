@@ -1,4 +1,4 @@
-"""Small models for scripts that show a divergence in training."""
+"""Small models for scripts that reproduce a divergence in training."""
 
 import keras
 
@@ -11,10 +11,10 @@ def dense():
 
 
 class Twice(layers.Dense):
-    """A dense layer that passes twice its kernel's gradient on, on PyTorch alone."""
+    """A dense layer that doubles its kernel's gradient on PyTorch."""
 
     def call(self, x):
-        """``x`` through the layer."""
+        """Apply the layer."""
         kernel = self.kernel
         if keras.config.backend() == "torch":
             kernel = kernel + (kernel - keras.ops.stop_gradient(kernel))
@@ -22,12 +22,12 @@ class Twice(layers.Dense):
 
 
 def twice():
-    """As `dense`, with a layer that is not Keras's and holds a fault."""
+    """`dense` with a faulty custom layer."""
     return _trained([Twice(4), layers.Dense(6, activation="sigmoid")])
 
 
 def with_dropout():
-    """Draws random numbers in training."""
+    """A model that draws random numbers in training."""
     return _trained([layers.Dense(4), layers.Dropout(0.5), layers.Dense(6)])
 
 

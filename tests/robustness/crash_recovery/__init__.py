@@ -1,1 +1,1 @@
-"""Kill -9 at random moments of a training, go on, and see that nothing is lost but time."""
+"""Kill trainings at random moments and resume them."""

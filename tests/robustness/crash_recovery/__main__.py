@@ -1,4 +1,4 @@
-"""``nox -s kills``: kill -9 at random moments on each backend, and from each backend to another."""
+"""``nox -s kills``: kill trainings at random moments on each backend, and resume them."""
 
 import argparse
 import tempfile
@@ -15,7 +15,7 @@ from tests.robustness.crash_recovery.pairs import BOUND, STEPS, compare
 
 
 def main():
-    """Kill; return 0 if nothing was lost, 1 if something was."""
+    """Run as a program; return 0 if all trainings resumed exactly, else 1."""
     options = _options()
     pythons = {name: path for name, path in options.python if name in (options.backends or (name,))}
     to, cases = console(), {}

@@ -1,4 +1,4 @@
-"""One backend's kills: run by `ae_multi.subprocesses.worker`, moment by moment."""
+"""Kills on one backend, as a job of `ae_multi.subprocesses.worker`."""
 
 import os
 import shutil
@@ -12,17 +12,17 @@ from tests.robustness.crash_recovery.training import EVERY, train
 
 
 def run(job, emit):
-    """Kill at ``job["moments"]`` moments, ``job["at_once"]`` of them side by side."""
+    """Kill trainings at ``job["moments"]`` moments, ``job["at_once"]`` in parallel."""
     with tempfile.TemporaryDirectory() as root:
-        # Plans are chosen afresh; a training and the one that goes on from it compile the same
-        # programs, which JAX keeps for the second where it is told before it is imported.
+        # Plans are chosen again. The resumed training compiles the programs of the killed one,
+        # which JAX caches if the folder is set before its import.
         os.environ |= {
             "AE_MULTI_CACHE": root,
             "JAX_COMPILATION_CACHE_DIR": str(Path(root) / "jax"),
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         }
         _import_all()
-        whole = in_fork(lambda told: train())[0]["digest"]
+        whole = in_fork(lambda on_start: train())[0]["digest"]
         lengths = {every: _measured(root, every, whole) for every in EVERY}
         emit({"event": "ready"})
         numbers = range(job["first"], job["first"] + job["moments"])
@@ -33,18 +33,18 @@ def run(job, emit):
 
 
 def _import_all():
-    """Import what a training needs, and compute nothing: threads do not survive a fork."""
+    """Import what a training needs, without computing: threads do not survive a fork."""
     from ae_multi import backends
 
     backends.current()
 
 
 def _measured(root, every, whole):
-    """(seconds of a training, calls that its checkpoints make), which bits do not depend on."""
+    """(seconds of a training, number of system calls of its checkpoints)."""
 
-    def counted(told):
+    def counted(on_start):
         calls = Calls()
-        return {**train(Path(root) / every, every, told=told), "calls": calls.count}
+        return {**train(Path(root) / every, every, on_start=on_start), "calls": calls.count}
 
     found, seconds = in_fork(counted)
     if found["digest"] != whole:
@@ -53,16 +53,16 @@ def _measured(root, every, whole):
 
 
 def _side_by_side(function, numbers, at_once):
-    """(number, function(number)) in the order of the numbers, each in a process of its own."""
+    """Yield (number, function(number)) in order, each computed in its own process."""
     from concurrent.futures import ThreadPoolExecutor
 
-    # Threads only wait for processes here.
+    # The threads only wait for processes.
     with ThreadPoolExecutor(at_once) as pool:
         yield from zip(numbers, pool.map(function, numbers), strict=True)
 
 
 def _case(root, seed, number, lengths, whole):
-    """Kill one training at a moment of its own, and go on from what it left.
+    """Kill one training at a random moment, and resume it.
 
     Returns:
         Dict of plain values: ``kind``, ``every``, ``at``, ``written`` and ``resumed`` (places, or
@@ -77,15 +77,15 @@ def _case(root, seed, number, lengths, whole):
     at = int(random.integers(calls)) if by_call else float(random.uniform(0, seconds))
     after = bool(random.integers(2))
 
-    def killed(told):
+    def killed(on_start):
         _note_what_is_written(note)
         if by_call:
             Calls(at, after)
-        return train(folder, every, told=told)
+        return train(folder, every, on_start=on_start)
 
     ended = in_fork(killed, None if by_call else at)[0] is not None
     written = note.read_text().splitlines() if note.exists() else []
-    found = in_fork(lambda told: train(folder, every, resume=True))[0]
+    found = in_fork(lambda on_start: train(folder, every, resume=True))[0]
     half = [path.name for path in folder.glob(".*")]
     shutil.rmtree(folder)
     last = [int(part) for part in written[-1].split()] if written else None
@@ -107,7 +107,7 @@ def _case(root, seed, number, lengths, whole):
 
 
 def _note_what_is_written(note):
-    """Write down each checkpoint as soon as it is said to be on the disk."""
+    """Record each checkpoint once it is reported as written."""
     from ae_multi.checkpoints import Folder
 
     real, file = Folder.write, os.open(note, os.O_CREAT | os.O_WRONLY | os.O_APPEND)

@@ -1,4 +1,4 @@
-"""Processes that cost no imports: copies of one that has made them and computed nothing yet."""
+"""Forked processes, which do not repeat the imports of their parent."""
 
 import contextlib
 import json
@@ -10,10 +10,10 @@ import zipfile
 
 
 def in_fork(function, wait=None):
-    """Run ``function`` in a copy of this process, and kill that if asked.
+    """Run ``function`` in a fork of this process, which may be killed.
 
     Args:
-        function: called with ``told``, a function that says from when on to count; returns plain
+        function: called with ``on_start``, a function that starts the measured time; returns plain
             values.
         wait: seconds from there after which it is killed, or None.
 
@@ -37,7 +37,7 @@ def in_fork(function, wait=None):
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
-        first = pipe.readline()  # that it counts from here, or the result
+        first = pipe.readline()  # the start of the measured time, or the result
         begun = time.perf_counter()
         if wait is not None:
             time.sleep(wait)
@@ -52,7 +52,7 @@ def in_fork(function, wait=None):
 
 
 class Calls:
-    """Counts what writing a checkpoint does, call by call, and may kill this process at one.
+    """Counts the system calls of writing a checkpoint, and kills this process at one of them.
 
     Args:
         last: the number of the call at which this process is killed, or None.

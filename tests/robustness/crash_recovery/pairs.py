@@ -1,4 +1,4 @@
-"""Killed on one backend, gone on with on another: are the next losses the same?"""
+"""Trainings killed on one backend and resumed on another: compare the next losses."""
 
 import os
 import shutil
@@ -12,10 +12,10 @@ import numpy as np
 from ae_multi.subprocesses.launcher import run as run_process
 from tests.robustness.crash_recovery.forks import in_fork
 
-# A checkpoint in the middle of the third epoch, of 12 steps each, and on into the fifth.
+# A checkpoint in the middle of the third epoch of 12 steps, resumed into the fifth.
 AT, STEPS, EPOCHS, BATCH = 30, 20, 6, 128
 BOUND = 1e-5
-_PATIENCE = 300  # seconds that one backend waits for another
+_PATIENCE = 300  # seconds to wait for another backend
 
 
 def compare(pythons, root):
@@ -51,23 +51,23 @@ def compare(pythons, root):
 
 
 def run(job, emit):
-    """Begin on this backend, be killed, and go on from what was begun here and elsewhere."""
+    """Start on this backend, be killed, and resume the checkpoints of all backends."""
     import ae_multi.training  # noqa: F401  # imports, and nothing computed, before a fork
     from ae_multi import backends
 
     backends.current()
     root, me = Path(job["root"]), job["me"]
-    in_fork(lambda told: _begin(root / me))
+    in_fork(lambda on_start: _begin(root / me))
     (root / f"{me}.done").touch()
     for other in [me, *(name for name in job["all"] if name != me)]:
         _wait_for(root / f"{other}.done")
         mine = shutil.copytree(root / other, root / f"{other}-on-{me}")
-        losses = in_fork(lambda told, folder=mine: _go_on(folder))[0]
+        losses = in_fork(lambda on_start, folder=mine: _go_on(folder))[0]
         emit({"event": "losses", "begun_on": other, "losses": losses})
 
 
 def _begin(folder):
-    """Train, and kill this process as soon as the first checkpoint is on the disk."""
+    """Train, and kill this process once the first checkpoint is written."""
     from ae_multi.checkpoints import Folder
 
     real = Folder.write
@@ -87,7 +87,7 @@ def _go_on(folder):
 
     class Losses(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
-            self.model.reset_metrics()  # the loss of each step alone
+            self.model.reset_metrics()  # the loss of each single step
 
         def on_train_batch_end(self, batch, logs=None):
             losses.append(float(logs["loss"]))

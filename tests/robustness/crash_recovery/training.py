@@ -1,22 +1,22 @@
-"""The training that is killed: small, with state in every part of it."""
+"""The small training that is killed, with all kinds of state."""
 
 import hashlib
 
 import numpy as np
 
 EPOCHS, SAMPLES, BATCH = 8, 200, 8
-# Whole epochs, and places within them: an epoch has 25 steps.
+# Whole epochs and steps within them; an epoch has 25 steps.
 EVERY = ("1 epoch", "7 steps")
 
 
-def train(folder=None, every=None, resume=False, told=None):
+def train(folder=None, every=None, resume=False, on_start=None):
     """Train from the beginning or a checkpoint.
 
     Args:
         folder: of checkpoints, or None for none.
         every: how often one is taken.
         resume: whether to go on.
-        told: function that is called once, after the first epoch: what takes longest before is
+        on_start: function that is called once, after the first epoch: what takes longest before is
             compiling.
 
     Returns:
@@ -28,8 +28,8 @@ def train(folder=None, every=None, resume=False, told=None):
 
     class Begun(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
-            if told is not None and epoch == 0:
-                told()
+            if on_start is not None and epoch == 0:
+                on_start()
 
     x = np.random.default_rng(0).random((SAMPLES, 12), np.float32)
     model = _model(keras, ae_multi)

@@ -1,4 +1,4 @@
-"""Compare the stages where nothing is wrong, and count false alarms.
+"""Compare the stages of models without faults, and count false positives.
 
 Of n models run k takes model k mod n and seed k div n: other models first, then other seeds.
 Status 0 if every stage held in every run, 1 if one did not, 2 for a usage error.
@@ -42,7 +42,7 @@ def _run(options):
     if options.json:
         check_writable(options.json, "the JSON")
     runs, out = [], console()
-    interpreters_of(options).available()  # or not at all
+    interpreters_of(options).available()  # or not comparable
     with console(stderr=True).status("starting") as status:
         for number in range(options.first, options.first + options.runs):
             seed, place = divmod(number, len(CASES))
@@ -86,7 +86,10 @@ def clean_run(model, case, seed, backends, pythons):
         report = check(case.build, xs, ys, backends, seed=seed, steps=case.steps, pythons=pythons)
         closest = [stage.closest.to_json() for stage in report.stages]
         alarms = [str(entry) for stage in report.stages for entry in stage.divergences]
-    except (InputError, WorkerError) as error:  # a model that cannot be checked is an alarm too
+    except (
+        InputError,
+        WorkerError,
+    ) as error:  # a model that cannot be checked is a false positive, too
         closest, alarms = [], [str(error)]
     return {
         "model": model,

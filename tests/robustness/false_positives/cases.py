@@ -1,4 +1,4 @@
-"""What is compared where nothing is wrong: models, and the data that they take."""
+"""Models without faults, and their data."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ _TESTS = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Case:
-    """One sound model.
+    """One model without faults.
 
     Attributes:
         build: where its build function is, as `ae_multi.parity.check` takes it.

@@ -1,4 +1,4 @@
-"""Run comparisons in which nothing is wrong, and count false verdicts.
+"""Run comparisons without faults, and count false verdicts.
 
 Run k takes conditions k mod 4 (the processor's own instruction set or an older one, two threads or
 one) and seed k div 4. Status 0 if all backends agree in every run, 1 if they do not, 2 for a usage
@@ -27,7 +27,7 @@ OLDER = {
     "ONEDNN_MAX_CPU_ISA": "SSE41",
     "XLA_FLAGS": "--xla_cpu_max_isa=SSE4_2",
 }
-# Instruction set: what is set in the environment; and the number of threads.
+# (instruction set, environment variables, number of threads)
 CONDITIONS = [
     (name, variables, threads)
     for threads in (2, 1)
@@ -97,7 +97,7 @@ def _settings(options, seed):
 
 @contextlib.contextmanager
 def _environment(variables, threads):
-    """Let the processes that are started see these variables and so many processors."""
+    """Set environment variables and the number of processors of child processes."""
     before = dict(os.environ)
     os.environ.update({**variables, "OMP_NUM_THREADS": str(threads)})
     allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None

@@ -1,4 +1,4 @@
-"""Sound models of many kinds: whatever the comparison says against one of them is a false alarm.
+"""Models without faults: each divergence that the comparison reports is a false positive.
 
 Between them they hold the layers, losses, regularizers and optimizers that autoencoders are
 built from.
@@ -9,7 +9,7 @@ from keras import layers, losses, ops, optimizers, regularizers
 
 
 def convolutional():
-    """Strided convolutions down, transposed ones up; Nadam, binary cross-entropy."""
+    """Strided and transposed convolutions; Nadam, binary cross-entropy."""
     return _compiled(
         [
             keras.Input((16, 16, 1)),
@@ -24,7 +24,7 @@ def convolutional():
 
 
 def separable():
-    """Depthwise and separable convolutions, group normalisation, pooling; gradients clipped."""
+    """Depthwise and separable convolutions, group normalization, pooling; clipped gradients."""
     return _compiled(
         [
             keras.Input((16, 16, 2)),
@@ -61,7 +61,7 @@ def pooled():
 
 
 def inverted_residual():
-    """A block of MobileNetV2: it normalises values whose mean is exactly 0."""
+    """A block of MobileNetV2, which normalizes values of mean 0."""
     image = keras.Input((16, 16, 3))
     x = layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False)(image)
     x = layers.ReLU(6.0)(layers.BatchNormalization()(x))
@@ -78,7 +78,7 @@ def inverted_residual():
 
 
 def recurrent():
-    """An LSTM that reads a sequence and one that writes it; RMSprop."""
+    """An LSTM encoder and an LSTM decoder of sequences; RMSprop."""
     return _compiled(
         [
             keras.Input((10, 4)),
@@ -93,7 +93,7 @@ def recurrent():
 
 
 def both_ways():
-    """GRUs that read from both ends; Huber's loss, Adamax."""
+    """Bidirectional GRUs; Huber loss, Adamax."""
     return _compiled(
         [
             keras.Input((8, 5)),
@@ -120,21 +120,21 @@ def attention():
 
 
 def embedded():
-    """Words and numbers in, a class and numbers out; two losses, weighted."""
+    """Inputs of words and numbers, outputs of a class and numbers; two weighted losses."""
     words, table = keras.Input((6,), dtype="int32"), keras.Input((5,))
     x = layers.GlobalAveragePooling1D()(layers.Embedding(40, 8)(words))
     x = layers.Concatenate()([x, layers.Dense(8, activation="tanh")(table)])
     x = layers.Dense(16, activation="relu")(x)
     outputs = [layers.Dense(7, activation="softmax")(x), layers.Dense(5)(x)]
     model = keras.Model([words, table], outputs)
-    # Adam squares a repeated word's gradient otherwise on TensorFlow: no false alarm, but an alarm.
+    # Adam treats repeated words differently on TensorFlow, which would be a true positive.
     optimizer = optimizers.SGD(0.1, momentum=0.9)
     model.compile(optimizer, ["sparse_categorical_crossentropy", "mse"], loss_weights=[1.0, 0.3])
     return model
 
 
 def noisy():
-    """Batch normalisation among dropouts and noises of every kind."""
+    """Batch normalization with all kinds of dropout and noise."""
     return _compiled(
         [
             keras.Input((12, 12, 2)),
@@ -171,7 +171,7 @@ def smooth():
 
 
 def regularized():
-    """Penalties on weights and on what a layer gives; Adagrad."""
+    """Penalties on weights and outputs; Adagrad."""
     return _compiled(
         [
             keras.Input((40,)),
@@ -192,12 +192,12 @@ def regularized():
 
 
 def by_sign():
-    """Lion, which steps by the sign of its momentum alone."""
+    """Lion, whose steps are signs."""
     return _compiled(_dense(40, 16), optimizers.Lion(1e-3), "mse")
 
 
 def by_median():
-    """The mean absolute error, whose gradient is a sign; plain SGD."""
+    """The mean absolute error, whose gradient is a sign; SGD."""
     return _compiled(_dense(40, 16), optimizers.SGD(0.1), "mae")
 
 
@@ -217,7 +217,7 @@ def followed():
 
 
 class Sampling(layers.Layer):
-    """A code drawn around its mean; adds the divergence from a standard normal to the loss."""
+    """Samples a code; adds the divergence from a standard normal distribution to the loss."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -244,7 +244,7 @@ def variational():
 
 
 class Subclassed(keras.Model):
-    """A model that is code and not a graph, and calls one of its layers twice."""
+    """A subclassed model that calls one of its layers twice."""
 
     def __init__(self):
         super().__init__()
@@ -252,7 +252,7 @@ class Subclassed(keras.Model):
         self.outer = layers.Dense(20)
 
     def call(self, x, training=False):
-        """``x`` (n, 20) to (n, 20)."""
+        """Map ``x`` (n, 20) to (n, 20)."""
         x = self.inner(x, training=training)
         return self.outer(self.inner(x, training=training) + x)
 
@@ -265,7 +265,7 @@ def subclassed():
 
 
 def shared():
-    """One layer at two places of the graph; SGD with momentum."""
+    """One layer used twice in the graph; SGD with momentum."""
     pixels = keras.Input((32,))
     down = layers.Dense(8, activation="relu", name="down")
     x = layers.Dense(32, activation="relu")(layers.Dense(8)(down(pixels)))
@@ -276,7 +276,7 @@ def shared():
 
 
 def _dense(pixels, code):
-    """Dense layers down to a code and up again."""
+    """A dense encoder and decoder."""
     return [
         keras.Input((pixels,)),
         layers.Dense(2 * code, activation="relu"),

@@ -1,7 +1,7 @@
-"""Plant every known fault in each backend, one at a time, and see that the comparison finds each.
+"""Inject each known fault in each backend, and check that the comparison finds it.
 
-Status 0 if all were caught, each at its own stage, by its own name and on its own backend, and
-nothing was found where there was no fault; 1 otherwise; 2 for a usage error.
+Status 0 if all were found, each at its stage, by its name and on its backend, and
+nothing without a fault; 1 otherwise; 2 for a usage error.
 """
 
 import argparse
@@ -87,7 +87,7 @@ def _write(path, verdicts, alarms):
 
 
 def faults_table(verdicts):
-    """A row for each fault in each backend: where it had to be found, and where it was.
+    """A row for each fault in each backend: where it is expected and where it was found.
 
     Args:
         verdicts: list of `InjectionResult`.

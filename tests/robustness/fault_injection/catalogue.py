@@ -1,4 +1,4 @@
-"""Faults to plant in any one backend: what they do, and where the comparison has to find them.
+"""Faults to inject in one backend, and where the comparison has to find them.
 
 Each is a piece of Python that runs in the child process once Keras is imported, with ``keras``
 and ``ops`` at hand, and ``layer_call(name, function)`` to change what one layer does: function
@@ -61,7 +61,7 @@ def _layer(name, body):
     return f"layer_call({name!r}, lambda layer, real, x, kw: {body})"
 
 
-# Keras updates one weight after the other, and on PyTorch all at once in a class of its own.
+# Keras updates weights one by one, but on PyTorch all at once in another class.
 def _adam(change):
     return (
         "torch = keras.config.backend() == 'torch'\n"

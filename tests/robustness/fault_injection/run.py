@@ -1,4 +1,4 @@
-"""Inject a fault in one backend, compare the stages, and say whether it was found where it is."""
+"""Inject a fault in one backend and compare the stages."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ _RECORDED_NAMES = {"stage": "rung", "found_stage": "found_rung", "diverging": "g
 
 @dataclass(frozen=True)
 class InjectionResult:
-    """What became of one fault in one backend.
+    """The result of one fault in one backend.
 
     Attributes:
         fault: a key of `FAULTS`.
@@ -40,12 +40,12 @@ class InjectionResult:
     diverging: tuple = ()
 
     def to_json(self):
-        """The result as plain values, under the names that recorded results have."""
+        """The result as plain values, with the names of recorded results."""
         return {_RECORDED_NAMES.get(name, name): value for name, value in asdict(self).items()}
 
     @property
     def caught(self):
-        """Whether it was found at its own stage, by its own name, and on its backend alone."""
+        """Whether it was found at its stage, by its name, and on its backend only."""
         return (
             self.found_stage == self.stage
             and self.found_place.startswith(self.place)
@@ -54,7 +54,7 @@ class InjectionResult:
 
 
 class FaultInjector:
-    """Traces of the model without faults, to hold faulty ones against.
+    """Compares traces of a faulty model with traces without faults.
 
     Args:
         pythons: dict of backend to interpreter, for the backends that take part.
@@ -82,22 +82,22 @@ class FaultInjector:
         self._oracle, self._perturbed = self._launcher.oracle(oracle)
 
     def compare_without_fault(self):
-        """The stages, compared with the model as it is."""
+        """Compare the stages of the model without a fault."""
         return compare_traces(self._traces, self._oracle, self._perturbed)
 
     def inject(self, name, backend):
-        """The `InjectionResult` on one fault in one backend; the others are as they were."""
+        """Inject one fault in one backend; return an `InjectionResult`."""
         fault = FAULTS[name]
         site = self._folder / f"{list(FAULTS).index(name)}-{backend}"
         python = patched_interpreter(self._pythons[backend], site, PRELUDE + fault.code)
         traces = {**self._traces, backend: self._launcher.trace(backend, python)}
         stages = compare_traces(traces, self._oracle, self._perturbed)
-        wanted = {"fault": name, "backend": backend, "stage": fault.stage, "place": fault.name}
+        expected = {"fault": name, "backend": backend, "stage": fault.stage, "place": fault.name}
         first = next((stage.divergences[0] for stage in stages if not stage.holds), None)
         if first is None:
-            return InjectionResult(**wanted)
+            return InjectionResult(**expected)
         return InjectionResult(
-            **wanted,
+            **expected,
             found_stage=first.stage,
             found_place=first.name,
             size=first.error[backend],

@@ -1,8 +1,8 @@
-"""A model with a layer of many kinds, each by a name that tells what it is, to plant faults in."""
+"""A model with layers of many kinds, named by their kind, in which faults are injected."""
 
 
 def build():
-    """16×16 images through convolution, normalisation, dropout and dense layers, and back."""
+    """Images of 16×16 through convolution, normalization, dropout and dense layers, and back."""
     import keras
 
     layers = keras.layers

@@ -1,7 +1,7 @@
 """``nox -s fuzz``: thousands of damaged and forged files for every loader of the package.
 
-Each has to load to sound content or to give an `InputError`; no other error, crash, hang, excess
-memory or code run. Status 0 if so, 1 if not, 2 for a usage error.
+Each has to load valid content or raise an `InputError`; no other error, crash, hang, excess
+memory or executed code. Status 0 if so, 1 if not, 2 for a usage error.
 """
 
 import argparse
@@ -87,7 +87,7 @@ def _run(options):
 
 
 def _fuzz(backend, python, loaders, options, out):
-    """What came of each file on one backend: list of dicts."""
+    """The outcome of each file on one backend: list of dicts."""
     numbers = {name: range(count) for name, count in shares(loaders, options.files).items()}
     if options.number is not None:
         numbers = {name: [options.number] for name in loaders}

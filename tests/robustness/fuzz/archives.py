@@ -1,4 +1,4 @@
-"""Zip archives made into others: entries changed and sealed again, and the tricks of the trade."""
+"""Mutations of zip archives."""
 
 import contextlib
 import hashlib
@@ -14,7 +14,7 @@ _CENTRAL = b"PK\1\2"
 
 
 class UnreadableError(ValueError):
-    """Bytes that this module cannot take apart, since another change has come before."""
+    """Raised for bytes that are no archive, since an earlier mutation damaged them."""
 
 
 def entries(content):
@@ -34,14 +34,14 @@ def archive(held, packing=zipfile.ZIP_STORED):
     with warnings.catch_warnings(), zipfile.ZipFile(file, "w", packing) as made:
         warnings.simplefilter("ignore")
         for name, content in held:
-            # An entry of its own is of no time of day.
+            # A constant time, so that archives are reproducible.
             info = name if isinstance(name, zipfile.ZipInfo) else zipfile.ZipInfo(name)
             made.writestr(info, content, packing)
     return file.getvalue()
 
 
 def sealed(rng, held):
-    """The archive of ``held``, with digests put right most of the time where it has some."""
+    """The archive of ``held``, mostly with correct digests."""
     if {"manifest.json", "manifest.sha256"} <= set(held) and rng.random() < 0.95:
         held = dict(held)
         parts = {name: _sha256(part) for name, part in held.items() if "manifest." not in name}
@@ -62,25 +62,25 @@ def _another(rng, held):
 
 
 def swapped(rng, held, theirs):
-    """The bytes of two entries, changed places."""
+    """Exchange the contents of two entries."""
     one, two = _another(rng, held), _another(rng, held)
     return sealed(rng, {**held, one: held[two], two: held[one]})
 
 
 def borrowed(rng, held, theirs):
-    """An entry of another file."""
+    """Take an entry of another file."""
     name = _another(rng, theirs)
     return sealed(rng, {**held, name: theirs[name]})
 
 
 def missing(rng, held, theirs):
-    """An entry less."""
+    """Remove an entry."""
     name = _another(rng, held)
     return sealed(rng, {key: value for key, value in held.items() if key != name})
 
 
 def renamed(rng, held, theirs):
-    """An entry with a name that leads elsewhere."""
+    """Give an entry a path outside the archive."""
     held = dict(held)
     name = rng.choice(
         [
@@ -106,13 +106,13 @@ def renamed(rng, held, theirs):
 
 
 def doubled(rng, held, theirs):
-    """An entry twice, with different bytes."""
+    """Duplicate an entry with different bytes."""
     name = _another(rng, held)
     return archive([*held.items(), (name, rng.choice([b"", theirs.get(name, b"x")]))])
 
 
 def linked(rng, held, theirs):
-    """An entry that is a symbolic link."""
+    """Make an entry a symbolic link."""
     name = _another(rng, held)
     info = zipfile.ZipInfo(name)
     info.external_attr = (stat.S_IFLNK | 0o777) << 16
@@ -120,24 +120,24 @@ def linked(rng, held, theirs):
 
 
 def packed(rng, held, theirs):
-    """Everything compressed, in one way or another."""
+    """Compress all entries."""
     ways = zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA
     return archive(held.items(), rng.choice(ways))
 
 
 def bomb(rng, held, theirs):
-    """An entry of a gigabyte of zeros, in a megabyte."""
+    """Add an entry of a gigabyte of zeros, compressed to a megabyte."""
     name = _another(rng, held)
     return with_bomb(held, name, rng.choice([1 << 28, 1 << 30]))
 
 
 def with_bomb(held, name, size):
-    """The archive with zeros as the entry ``name``: ``size`` bytes in a thousandth of that."""
+    """The archive with ``size`` zeros as the entry ``name``, compressed a thousandfold."""
     squeeze = zlib.compressobj(9, zlib.DEFLATED, -15)
     block = squeeze.compress(bytes(1 << 20)) + squeeze.flush(zlib.Z_FULL_FLUSH)
     stream = block * (size >> 20) + squeeze.flush()
     content = bytearray(archive([*((k, v) for k, v in held.items() if k != name), (name, stream)]))
-    # Written as if stored; the directory then says that it is deflated, and how large it is.
+    # Written as stored; then the directory declares it as deflated, with its size.
     place = content.rindex(_CENTRAL)
     content[place + 10 : place + 12] = struct.pack("<H", zipfile.ZIP_DEFLATED)
     content[place + 24 : place + 28] = struct.pack("<I", size & 0xFFFFFFFF)
@@ -147,7 +147,7 @@ def with_bomb(held, name, size):
 
 
 def lying(rng, held, theirs):
-    """A number in the directory or in a local header that is another one."""
+    """Change a number in the directory or in a local header."""
     content = bytearray(archive(held.items()))
     places = [place for place in range(len(content) - 46) if content[place : place + 4] == _CENTRAL]
     place = rng.choice(places)
@@ -169,7 +169,7 @@ def overlapping(rng, held, theirs):
 
 
 def checksum(rng, held, theirs):
-    """Bytes that are not those of the checksum."""
+    """Change bytes without their checksum."""
     content = bytearray(archive(held.items()))
     part = held[_another(rng, held)]
     place = content.find(part) if part else -1
@@ -179,13 +179,13 @@ def checksum(rng, held, theirs):
 
 
 def nested(rng, held, theirs):
-    """The archive as an entry of itself, or behind other bytes."""
+    """Put the archive into an archive, or behind other bytes."""
     inner = archive(held.items())
     return rng.choice([sealed(rng, {**held, _another(rng, held): inner}), b"#!/bin/sh\n" + inner])
 
 
 def many(rng, held, theirs):
-    """Thousands of empty entries."""
+    """Add thousands of empty entries."""
     return archive([*held.items(), *((f"e{number}", b"") for number in range(3000))])
 
 

@@ -1,4 +1,4 @@
-"""What a process does while it loads a file: code run, programs started, files written, memory."""
+"""Audit of a process that loads a file: executed code, programs, written files, memory."""
 
 import os
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.robustness.fuzz.values import SECRET
 
-# Events of Python's audit that no loading of a file has a use for.
+# Audit events of Python that loading a file does not need.
 FORBIDDEN = {
     "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.startfile",
     "os.symlink", "os.link", "os.chmod", "os.chown", "os.kill",
@@ -16,16 +16,16 @@ FORBIDDEN = {
     "function.__new__", "builtins.input", "cpython.run_command", "cpython.run_file",
 }  # fmt: skip
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-# Events that change what is on the disk, to where in their arguments paths and open folders are.
+# Events that write to the disk: positions of paths and folder descriptors in their arguments.
 _PATHS = {"os.remove": (0,), "os.rmdir": (0,), "os.mkdir": (0,), "os.rename": (0, 1)}
 _FOLDERS = {"os.remove": (1,), "os.rmdir": (1,), "os.mkdir": (2,), "os.rename": (2, 3)}
 _FRAMEWORKS = re.compile(r"site-packages[/\\](torch|tensorflow|jax|jaxlib|sympy|gast)[/\\]")
-# Where Python reads code of modules, which no file of ours takes part in.
+# Folders of Python modules.
 _IMPORTING = re.compile(r"<frozen importlib|importlib[/\\]")
 
 
 class AuditHook:
-    """Notes what is done between `begin` and `end`; hooks cannot be taken out again.
+    """Records events between `begin` and `end`; audit hooks cannot be removed.
 
     Args:
         folder: where files may be written, in addition to the folder of a file that is loaded.
@@ -38,20 +38,20 @@ class AuditHook:
         sys.addaudithook(self._hear)
 
     def begin(self, path):
-        """Watch the loading of ``path``; modules that are there already may be imported again."""
+        """Start recording for the loading of ``path``; loaded modules may be imported again."""
         self._beside = os.path.realpath(path.parent)
         self._known = {name.partition(".")[0] for name in sys.modules}
         self._noted, self._on = [], True
 
     def end(self):
-        """What was done, as lines of text."""
+        """The recorded events, as lines of text."""
         self._on = False
         return self._noted
 
     def _hear(self, event, arguments):
         if not self._on:
             return
-        self._on = False  # what follows is our own doing
+        self._on = False  # the following events are not of the loader
         try:
             done = self._describe_event(event, arguments)
             if done and len(self._noted) < 20:
@@ -60,7 +60,7 @@ class AuditHook:
             self._on = True
 
     def _describe_event(self, event, arguments):
-        """What an event was about, where it is one to tell of; else None."""
+        """Description of a forbidden event, or None."""
         if event in FORBIDDEN:
             return repr(arguments) + _by_whom()
         if event == "import":
@@ -92,13 +92,13 @@ class AuditHook:
 
 
 def _code(text, name):
-    """Code made from text, unless a library makes it as it always does."""
+    """Code compiled from text, except by libraries that always do so."""
     frame = sys._getframe(3)
     caller = frame.f_code.co_filename
-    # A syntax tree is not run: NumPy has Python read its headers. Frameworks write code anew.
+    # NumPy parses its headers as syntax trees, which are not run. Frameworks generate code.
     if text is None or caller.endswith("ast.py") or _FRAMEWORKS.search(caller):
         return None
-    while frame:  # a module that is loaded late makes its classes
+    while frame:  # a lazily imported module defines classes
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             return None
         frame = frame.f_back
@@ -106,7 +106,7 @@ def _code(text, name):
 
 
 def _whole(path, folder):
-    """A path that was said in relation to an open folder."""
+    """A path relative to an open folder."""
     path = os.fsdecode(path)
     if isinstance(folder, int) and folder >= 0 and not os.path.isabs(path):
         path = os.path.join(os.readlink(f"/proc/self/fd/{folder}"), path)
@@ -122,7 +122,7 @@ def _by_whom():
 
 
 def reset_peak():
-    """Forget the largest memory so far, where the system can (Linux)."""
+    """Reset the peak memory (Linux only)."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
@@ -131,7 +131,7 @@ def reset_peak():
 
 
 def peak():
-    """The largest memory in use since `reset_peak`, bytes; 0 where the system does not tell."""
+    """Peak memory since `reset_peak` in bytes, or 0 if unknown."""
     try:
         text = Path("/proc/self/status").read_text()
     except OSError:
@@ -140,7 +140,7 @@ def peak():
 
 
 def current():
-    """Memory in use now, bytes; 0 where the system does not tell."""
+    """Memory in use in bytes, or 0 if unknown."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:
@@ -149,7 +149,7 @@ def current():
 
 
 def limit_memory(more):
-    """Let no more than ``more`` bytes of addresses be taken from here on, where it can be had."""
+    """Limit further address space to ``more`` bytes, where possible."""
     try:
         import resource
 

@@ -1,4 +1,4 @@
-"""Loaders with a fault each, which the fuzzing has to find."""
+"""Loaders with one fault each, which the fuzzer has to find."""
 
 import contextlib
 import ctypes
@@ -16,7 +16,7 @@ _begun = set()
 
 
 def _once_begun(name):
-    """A decorator: the first call, on the whole file, does nothing."""
+    """Decorator: the first call, on the valid file, does nothing."""
 
     def decorate(load):
         def loaded(path):

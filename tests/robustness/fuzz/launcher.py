@@ -1,4 +1,4 @@
-"""A process that loads files and may die of it."""
+"""A process that loads files and may crash."""
 
 import json
 import os
@@ -7,15 +7,15 @@ import subprocess
 import tempfile
 import threading
 
-STARTING = 600  # seconds, for frameworks to come and seeds to be written
-# Frameworks keep what they have compiled.
+STARTING = 600  # seconds to import frameworks and write seeds
+# Frameworks cache compiled programs.
 _TURNS = 1500
-_ENDING = 60  # seconds, for a process whose output has ended to end
-_WORDS = 1000  # of what a process said before it ended
+_ENDING = 60  # seconds to wait for the end of a process
+_WORDS = 1000  # characters of the last output of a process
 
 
 class LoaderProcess:
-    """Loads files in a process of its own, which is started anew after a crash or a hang.
+    """Loads files in a child process, which is restarted after a crash or a hang.
 
     Args:
         python: interpreter.
@@ -44,7 +44,7 @@ class LoaderProcess:
         self._stop()
 
     def load(self, loader, path):
-        """What came of loading ``path``: dict of outcome, detail, seconds and memory.
+        """Load ``path``; return a dict of outcome, detail, seconds and memory.
 
         Outcomes are "valid", "refused", and the faults: "error" of another kind than ours,
         "crash", "hang", "memory" and "code".
@@ -91,7 +91,7 @@ class LoaderProcess:
             line = self._answers.get(timeout=seconds)
         except queue.Empty:
             return None
-        except OSError:  # it has ended before it was asked
+        except OSError:  # it ended before the request
             line = ""
         if not line:
             self._process.wait(_ENDING)
@@ -110,10 +110,10 @@ class LoaderProcess:
 
 
 def _pass_on(stream, answers):
-    """Lines, and an empty one at the end."""
+    """Yield lines, and an empty one at the end."""
     try:
         for line in stream:
             answers.put(line)
-    except ValueError:  # closed while it is read
+    except ValueError:  # closed while reading
         pass
     answers.put("")

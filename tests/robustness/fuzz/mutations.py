@@ -1,7 +1,7 @@
-"""Files made into others that no program wrote: one random change, which knows the format.
+"""Random mutations of files, which know the format.
 
-A change goes down into what it finds: in a file of an estimator to a model, in that to its
-weights, and back up with sums and digests put right, so that it is not refused at the door.
+A mutation may descend into nested files: from an estimator to its model and to the model's
+weights. Checksums and digests are corrected, so that the change reaches the inner reader.
 """
 
 import functools
@@ -17,7 +17,7 @@ from tests.robustness.fuzz.values import CODE, NASTY, Raw, dumps
 
 
 def mutate(rng, content, other):
-    """(what was done, the bytes) of a change to ``content``.
+    """Mutate ``content``; return (description, bytes).
 
     Args:
         rng: `random.Random`.
@@ -25,21 +25,21 @@ def mutate(rng, content, other):
         other: bytes of another file of the kind, to take parts from.
     """
     form = next((form for form in FORMS if content.startswith(form.begin)), None)
-    # Every fourth change knows nothing of the format.
+    # Every fourth mutation ignores the format.
     if form is None or rng.random() < 0.25:
         name = rng.choice(list(BYTES))
         return name, BYTES[name](rng, content, other)
     try:
         return form.change(rng, content, other)
-    except archives.UnreadableError:  # what `other` or an inner part is, is no matter
+    except archives.UnreadableError:  # `other` and inner parts may have any format
         return "flip", flip(rng, content, other)
 
 
-# Bytes of any format.
+# Mutations of bytes.
 
 
 def flip(rng, content, other):
-    """Some bits turned over."""
+    """Flip some bits."""
     changed = bytearray(content)
     for _ in range(rng.choice([1, 1, 2, 8, 64])):
         if changed:
@@ -48,24 +48,24 @@ def flip(rng, content, other):
 
 
 def cut(rng, content, other):
-    """The end is missing."""
+    """Cut off the end."""
     return content[: rng.randrange(len(content) + 1)]
 
 
 def cut_out(rng, content, other):
-    """A piece from the middle is missing."""
+    """Cut out a piece."""
     begin = rng.randrange(len(content) + 1)
     return content[:begin] + content[begin + rng.choice([1, 2, 4, 8, 100, 1000]) :]
 
 
 def put_in(rng, content, other):
-    """Bytes that do not belong there."""
+    """Insert bytes."""
     place = rng.randrange(len(content) + 1)
     return content[:place] + rng.randbytes(rng.choice([1, 2, 4, 8, 100])) + content[place:]
 
 
 def oversize(rng, content, other):
-    """A number, most likely of a header, that is now the largest there is."""
+    """Set a number, likely of a header, to its maximum."""
     width = rng.choice([1, 2, 4, 4, 8])
     place = rng.randrange(min(len(content), rng.choice([16, 128, 1024, 1 << 30])) + 1)
     largest = rng.choice(
@@ -75,30 +75,30 @@ def oversize(rng, content, other):
 
 
 def blank(rng, content, other):
-    """A piece of zeros."""
+    """Set a piece to zeros."""
     begin, length = rng.randrange(len(content) + 1), rng.choice([4, 16, 512, 4096])
     return content[:begin] + bytes(len(content[begin : begin + length])) + content[begin + length :]
 
 
 def repeat(rng, content, other):
-    """A piece twice, or a thousand times."""
+    """Repeat a piece twice or a thousand times."""
     begin, length = rng.randrange(len(content) + 1), rng.choice([1, 8, 64, 512])
     piece = content[begin : begin + length]
     return content[:begin] + piece * rng.choice([2, 2, 1000]) + content[begin + length :]
 
 
 def splice(rng, content, other):
-    """The beginning of one file and the end of another."""
+    """Join the beginning of one file and the end of another."""
     return content[: rng.randrange(len(content) + 1)] + other[rng.randrange(len(other) + 1) :]
 
 
 def strange(rng, content, other):
-    """Nothing at all, noise, or a file of another kind."""
+    """Replace the content by nothing, noise or another kind of file."""
     return rng.choice([b"", rng.randbytes(300), b"PK\5\6" + bytes(18), pickle.dumps(CODE)])
 
 
 def lines(rng, content, other):
-    """A field of a table that is something else."""
+    """Replace a field of a table."""
     rows = content.split(b"\n")
     row = rng.randrange(len(rows))
     fields = rows[row].split(b",")
@@ -130,11 +130,11 @@ BYTES = {
 }
 
 
-# Formats.
+# Mutations of formats.
 
 
 class Form:
-    """A format, known by its first bytes."""
+    """The format of the first bytes."""
 
     def __init__(self, begin, change):
         self.begin, self.change = begin, change
@@ -142,7 +142,7 @@ class Form:
 
 def _zip(rng, content, other):
     entries, theirs = archives.entries(content), archives.entries(other)
-    if rng.random() < 0.5:  # down into one of the entries
+    if rng.random() < 0.5:  # descend into an entry
         name = rng.choice(list(entries))
         done, entries[name] = mutate(rng, entries[name], theirs.get(name, entries[name]))
         return f"{name}: {done}", archives.sealed(rng, entries)
@@ -177,7 +177,7 @@ def _json(rng, content, other):
 
 
 def _changed(rng, value, theirs):
-    """``value`` with one of the values in it replaced, left out, renamed or doubled."""
+    """Replace, remove, rename or duplicate one of the values in ``value``."""
     if isinstance(value, dict) and value and rng.random() < 0.93:
         value = dict(value)
         key = rng.choice(list(value))
@@ -190,7 +190,7 @@ def _changed(rng, value, theirs):
         elif what < 0.94:
             value[rng.choice([*value, "x", "__class__", "class_name", "\ud800"])] = value.pop(key)
         else:
-            value[Raw(json.dumps(key))] = rng.choice(NASTY)  # the same key again
+            value[Raw(json.dumps(key))] = rng.choice(NASTY)  # a duplicate key
         return value
     if isinstance(value, list) and value and rng.random() < 0.9:
         value = list(value)
@@ -285,7 +285,7 @@ def _hdf5(rng, content, other):
             )
             name = rng.choice(found)
             return _relinked(rng, root, name, h5py), file.getvalue()
-    except Exception as error:  # an earlier change has damaged it
+    except Exception as error:  # damaged by an earlier mutation
         raise archives.UnreadableError from error
     finally:
         file.seek(0)

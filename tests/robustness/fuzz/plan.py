@@ -1,7 +1,7 @@
-"""Which file comes when: a pure function of seed, loader and number, so that any can be made anew.
+"""Files as functions of seed, loader and number, so that each can be reproduced.
 
-Weights and times of day that the package writes differ from one run to the next; the changes do
-not. A file that was a fault is kept as it was.
+Weights and times in the seed files differ between runs; the mutations do
+not. Files that show a fault are kept.
 """
 
 import random
@@ -11,7 +11,7 @@ from tests.robustness.fuzz.mutations import mutate
 
 
 def shares(loaders, files):
-    """Dict of loader to how many of ``files`` it gets, every loader at least one.
+    """Dict of loader to its number of files, at least one.
 
     Args:
         loaders: dict of name to `Loader`.
@@ -24,7 +24,7 @@ def shares(loaders, files):
 
 
 def made(seed, loader, number, seeds):
-    """(what was done, name of the file, its bytes) of one file.
+    """Make one file; return (description of the mutation, file name, bytes).
 
     Args:
         seed: integer.

@@ -1,6 +1,6 @@
-"""Values that nobody expects where they stand, and those that would run code if anybody let them.
+"""Unexpected values, and values that would execute code.
 
-`MARK` is what such code would leave behind, in the folder that the process works in.
+Such code would leave the file `MARK` in the working folder of the process.
 """
 
 import json
@@ -19,7 +19,7 @@ CODE = _Code()
 
 
 class Raw(str):
-    """Text that goes into JSON as it is."""
+    """Text that is written to JSON literally."""
 
 
 def _named(module, name, config=None, kind=None):
@@ -68,7 +68,7 @@ NASTY = [None, True, False, *NUMBERS, *TEXTS, *NESTED, *OBJECTS]
 
 
 def dumps(rng, value):
-    """JSON with `Raw` text put in as it is, as keys too, which may then come twice."""
+    """JSON with literal `Raw` text, also in keys, which may then be duplicates."""
     raws = []
 
     def plain(value):

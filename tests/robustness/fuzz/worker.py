@@ -1,4 +1,4 @@
-"""Loads one file after another, as lines on standard input say, and tells what came of each.
+"""Loads the files named on standard input, and reports the outcome of each.
 
 Started as ``python -m tests.robustness.fuzz.worker CATALOGUE``, where CATALOGUE is a module with
 ``LOADERS``.
@@ -16,25 +16,25 @@ from pathlib import Path
 from tests.robustness.fuzz import audit
 from tests.robustness.fuzz.values import MARK
 
-# Loading may take so much more than what was there, and so many times the file: a framework
-# compiles for what it sees the first time.
+# Memory that loading may take, in addition to a multiple of the file's size: frameworks
+# compile for new shapes.
 MEMORY, TIMES = 400 << 20, 30
 _ADDRESSES = 6 << 30
 _NO_MEMORY = ("MemoryError", "allocate", "out of memory", "RESOURCE_EXHAUSTED", "bad_alloc")
 
 
 def main(catalogue):
-    """Answer until standard input ends."""
-    # What libraries print is no answer.
+    """Answer requests until standard input ends."""
+    # The output of libraries is not an answer.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as folder:
-        # The clone may lie in the system's temporary folder; what is loaded may write here alone.
+        # Loaders may write in this folder only, even if the clone is in the temporary folder.
         os.environ["TMPDIR"] = tempfile.tempdir = folder
         module = importlib.import_module(catalogue)
         watching = audit.AuditHook(folder)
-        os.chdir(folder)  # what code leaves behind, it leaves here
+        os.chdir(folder)  # executed code leaves its mark here
         for line in sys.stdin:
             job = json.loads(line)
             if "seeds" in job:
@@ -46,7 +46,7 @@ def main(catalogue):
 
 
 def _begin(module, seeds, loaders):
-    """Write the seeds unless they are there; load each once, which loads what is loaded late."""
+    """Write the seeds unless they exist; load each once, so that lazy imports are done."""
     if not Path(seeds).exists():
         module.write_seeds(seeds, loaders)
     for name in loaders:
@@ -83,7 +83,7 @@ def _outcome(load, path, watching):
         outcome, detail = "valid", ""
     except InputError as error:
         outcome, detail = "refused", str(error)[:500]
-        if any(word in str(error) for word in _NO_MEMORY):  # it was asked for, all the same
+        if any(word in str(error) for word in _NO_MEMORY):  # an answer is still expected
             outcome = "memory"
     except MemoryError as error:
         outcome, detail = "memory", f"MemoryError: {error}"

@@ -1,1 +1,1 @@
-"""A sweep over Keras's layers: random configurations, held against float64 on every backend."""
+"""A sweep over Keras layers: random configurations compared with float64 on every backend."""

@@ -13,7 +13,7 @@ from ae_multi.report.tables import console, plain_table
 from tests.robustness.sweep.catalogue import DRAWS, EXCEPTIONS, configurations
 from tests.robustness.sweep.sweep import COMPARED, sweep
 
-_WORDS = 200  # of an error
+_WORDS = 200  # characters of an error
 
 
 def main():
@@ -87,7 +87,7 @@ def _print(to, found, total, names):
 
 
 def _rows(finding):
-    """(backend, largest error on each stage, words) of each backend that one finding is about."""
+    """(backend, largest error on each stage, description) of each backend of a finding."""
     if finding.note:
         yield "", *[""] * len(COMPARED), finding.note
     for backend, error in finding.errors.items():

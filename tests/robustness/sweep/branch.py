@@ -1,4 +1,4 @@
-"""One configuration of one layer: what it is, its samples, and the model that holds it."""
+"""Configurations of a layer, with samples and a model."""
 
 from dataclasses import asdict, dataclass, field
 
@@ -11,7 +11,7 @@ SAMPLES = 4
 
 @dataclass(frozen=True)
 class Numbers:
-    """What a tensor of samples is filled with.
+    """The distribution of the samples of one input.
 
     Attributes:
         shape: shape of one sample.
@@ -39,7 +39,7 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Configuration:
-    """One layer and how it is called.
+    """A layer and how it is called.
 
     Attributes:
         layer: name of the class in `keras.layers`.
@@ -63,12 +63,12 @@ class Configuration:
         return f"{_code(self.layer, self.config)} on {shapes}"
 
     def to_json(self):
-        """The configuration as plain values, from which `from_json` makes it again."""
+        """The configuration as plain values, for `from_json`."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, value):
-        """A configuration from plain values."""
+        """Make a configuration from plain values."""
         inputs = [Numbers(**{**n, "shape": tuple(n["shape"])}) for n in value["inputs"]]
         return cls(**{**value, "inputs": inputs})
 
@@ -82,10 +82,10 @@ def _value(value):
 
 
 def build(configuration):
-    """A Keras model of the one layer, with a weight for each element of a sample before and after.
+    """A Keras model of the layer between two layers with a weight for each element.
 
-    The gradient for the former shows the layer's gradient for its inputs. The loss is linear,
-    so that the layer's gradient starts from fixed numbers and not from its own output.
+    The gradient of the first weight shows the layer's input gradient. The loss is linear,
+    so that the gradient of the layer's output is constant.
     """
     from ae_multi._keras import keras
 
@@ -132,12 +132,12 @@ def build(configuration):
         values = [layers.Masking(configuration.mask)(x) for x in values]
     outputs = tested(*([values] if configuration.together else values), **configuration.call)
     outputs = keras.tree.flatten(outputs)
-    # A layer that lets no gradient through leaves these something to train. Not ones: the targets
-    # may be the inputs, and what normalises has no gradient in their direction.
+    # These weights can be trained even if the layer passes no gradient. They are not ones: the
+    # targets may equal the inputs, along which normalizing layers have no gradient.
     uneven = keras.initializers.RandomUniform(-1.0, 1.0)
     outputs = [Scale(uneven)(x) for x in outputs]
     model = keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs)
-    # Eagerly: compiling hundreds of small models would take longer than running them.
+    # Eager, since compiling hundreds of small models takes longer than running them.
     model.compile(
         optimizer=keras.optimizers.SGD(0.01), loss=[linear] * len(outputs), run_eagerly=True
     )

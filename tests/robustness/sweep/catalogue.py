@@ -1,4 +1,4 @@
-"""Which layers a sweep covers, which not and why, and the configurations of one round."""
+"""Layers that a sweep covers, exceptions, and the configurations of one round."""
 
 from itertools import permutations
 
@@ -46,16 +46,16 @@ class Draw:
         self._bits = stream(seed, f"sweep/{layer}", round_)
 
     def of(self, *choices):
-        """One of the choices."""
+        """Draw one of the choices."""
         return choices[int(self._bits.random_raw()) % len(choices)]
 
     def two_of(self, *choices):
-        """Two different ones of the choices."""
+        """Draw two different choices."""
         return self.of(*permutations(choices, 2))
 
 
 def configurations(seed, round_, layers=None):
-    """List of `Configuration` of one round, those of all covered classes or of some."""
+    """List of `Configuration` of one round, of all covered classes or of some."""
     chosen = DRAWS if layers is None else {name: DRAWS[name] for name in layers}
     return [
         configuration

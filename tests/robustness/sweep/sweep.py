@@ -1,4 +1,4 @@
-"""Run configurations on every backend and against a float64 oracle, and list what differs."""
+"""Run configurations on every backend and a float64 reference, and list differences."""
 
 import json
 import os
@@ -14,13 +14,13 @@ from ae_multi.parity.stages import compare_traces
 from ae_multi.parity.trace import Trace
 from tests.robustness.sweep.branch import samples
 
-# Layers' outputs and gradients; later stages say nothing more of a single layer.
+# Outputs and gradients; later stages add nothing for a single layer.
 COMPARED = ("start", "forward", "training forward", "gradient")
-# The oracle is to run on the first of these that can: TensorFlow and PyTorch start an operation
-# at once, JAX compiles it first.
+# The reference runs on the first of these that can: TensorFlow and PyTorch run operations
+# immediately, JAX compiles them first.
 _ORACLES = ("tensorflow", "torch", "jax")
 _PERTURBED_RUNS = 2
-# Configurations to a process: it starts in seconds, and JAX keeps all that it compiles.
+# Configurations per process: starting takes seconds, and JAX keeps all compiled programs.
 _PIECE = 24
 
 _MODEL = """\
@@ -37,7 +37,7 @@ def build():
 
 @dataclass(frozen=True)
 class Finding:
-    """One configuration that is not the same on all backends.
+    """A configuration that differs between backends.
 
     Attributes:
         configuration: the `Configuration`.
@@ -86,10 +86,10 @@ def sweep(configurations, pythons, folder, seed=0, on_event=None):
         _write(folder / str(place), configuration, seed, place)
     oracles = [name for name in _ORACLES if name in pythons]
     runs = _Runs(folder, pythons, seed, on_event or (lambda *_: None))
-    # The slowest first, so that no core is idle at the end.
+    # The slowest backend comes first, so that no core is idle at the end.
     errors = runs.record([(b, b, False) for b in reversed(oracles)], range(len(configurations)))
     for backend in oracles:
-        # Where the first oracle cannot compute a layer the next one may.
+        # If the first reference backend cannot compute a layer, the next one may.
         missing = [p for p in range(len(configurations)) if runs.needs_oracle(p)]
         runs.record([("oracle", backend, True)], missing)
     return [
@@ -100,7 +100,7 @@ def sweep(configurations, pythons, folder, seed=0, on_event=None):
 
 
 class _Runs:
-    """Runs child processes, as many at a time as there are cores."""
+    """Runs child processes, one for each core."""
 
     def __init__(self, folder, pythons, seed, on_event):
         self._folder, self._pythons = folder, pythons
@@ -122,13 +122,13 @@ class _Runs:
         return errors
 
     def needs_oracle(self, place):
-        """Whether two backends or more got this place done, and no oracle yet."""
+        """Whether at least two backends ran this configuration, and no reference yet."""
         folder = self._folder / str(place)
         here = [name for name in self._pythons if (folder / f"{name}.npz").exists()]
         return len(here) > 1 and not (folder / "oracle.npz").exists()
 
     def _piece(self, name, backend, float64, places):
-        """Dict of place to error; a process that dies is started again behind where it died."""
+        """Run a process, restarted behind a crash; return a dict of place to error."""
         errors, left = {}, list(places)
         while left:
             for event in self._events(name, backend, float64, left):
@@ -166,7 +166,7 @@ def _write(folder, configuration, seed, place):
 
 
 def _finding(configuration, folder, backends, errors):
-    """What differs in one configuration, or None."""
+    """Compare one configuration; return a `Finding` or None."""
     traces = {b: Trace.load(folder / f"{b}.npz") for b in backends if b not in errors}
     if len(traces) < 2:
         return Finding(configuration, errors)

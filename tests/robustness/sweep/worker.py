@@ -1,6 +1,6 @@
 """The child process of a sweep: one backend, all configurations one after the other.
 
-Each is tried alone, so that one that raises leaves the others be.
+Each is run separately, so that an error does not affect the others.
 """
 
 import json
@@ -10,7 +10,7 @@ import traceback
 import warnings
 from pathlib import Path
 
-# Where in `ae_multi.parity.worker` and `subject` an exception came by: what was being done.
+# Functions of `ae_multi.parity.worker` and `model_builder` to what they do, for error messages.
 _DOING = {
     "build": "building",
     "_layers": "forward",
@@ -33,7 +33,7 @@ def main(job):
         event = {"place": place}
         try:
             record_traces(_trace_job(folder, job), lambda _: None)
-        except Exception as error:  # what a layer may raise is what is looked for
+        except Exception as error:  # any error of a layer is a finding
             event |= {"doing": _doing(error), "error": _words(error)}
         events.write(json.dumps(event) + "\n")
         events.flush()

@@ -1,4 +1,4 @@
-"""Every loader that the package has: files that it wrote itself, and what a sound content is."""
+"""All loaders of the package, with valid files and checks of loaded content."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ LOADERS = {
 
 
 def write_seeds(folder, names):
-    """Write the files of the named loaders, each in a folder of its own below ``folder``."""
+    """Write the files of the named loaders, each in its own subfolder of ``folder``."""
     for name in names:
         (Path(folder) / name).mkdir(parents=True)
         for seed, write in LOADERS[name].seeds().items():

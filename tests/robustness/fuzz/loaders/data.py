@@ -1,4 +1,4 @@
-"""Data: files of images and tables, and what a sound one holds."""
+"""Loaders of images and tables."""
 
 import gzip
 

@@ -1,4 +1,4 @@
-"""What processes hand to each other: its files, and what a sound one holds."""
+"""Loaders of files that processes exchange."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""A way into the package, and what its files are made of."""
+"""The description of a loader."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ ROWS = RNG.random((40, 5))
 
 @dataclass(frozen=True)
 class Loader:
-    """One way into the package.
+    """One loader of the package.
 
     Attributes:
         suffix: of its files.

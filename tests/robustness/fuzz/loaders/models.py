@@ -1,4 +1,4 @@
-"""Models and estimators: their files, and what a sound one holds."""
+"""Loaders of models and estimators."""
 
 import numpy as np
 

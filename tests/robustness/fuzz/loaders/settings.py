@@ -1,4 +1,4 @@
-"""Settings and results in JSON: their files, and what a sound one holds."""
+"""Loaders of settings and results in JSON."""
 
 import contextlib
 import json
@@ -38,7 +38,7 @@ def _load_settings(path):
     with _environment(KERAS_HOME=str(path.parent)):
         try:
             assert _keras_default() in ("torch", "tensorflow", "jax", "numpy", "openvino")
-        except BackendError as error:  # ours as well: it names what may be chosen
+        except BackendError as error:  # also a valid refusal: it names the choices
             raise InputError(str(error)) from error
 
 

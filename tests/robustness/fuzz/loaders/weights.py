@@ -1,4 +1,4 @@
-"""Trainings and weights: their files, and what a sound one holds."""
+"""Loaders of checkpoints and weights."""
 
 import tempfile
 from pathlib import Path
@@ -9,7 +9,7 @@ from tests.robustness.fuzz.loaders.loader import RNG, ROWS, Loader
 
 
 def _training():
-    """A model and callbacks as a training has them, made once for each process."""
+    """A model and callbacks of a training, made once for each process."""
     if "training" not in _made:
         import keras
 

@@ -78,7 +78,7 @@ def activation(draw):
     return [
         Configuration("Activation", {"activation": name}, [Numbers(shape, spread=spread)])
         for name in ACTIVATIONS
-        # e to the power of a hundred is more than float32 can hold
+        # exp(100) overflows in float32
         for spread in (1.0, draw.of(1e-3, 8.0 if name == "exponential" else 40.0))
     ]
 

@@ -1,10 +1,10 @@
-"""Layers that normalise, on data of ordinary and of large means."""
+"""Normalization layers, on data of small and large means."""
 
 from tests.robustness.sweep.branch import Configuration, Numbers
 
 
 def _values(draw, shape):
-    """Ordinary numbers, and others far from zero or small."""
+    """Numbers of magnitude one, far from zero, or small."""
     odd = draw.of({"mean": 100.0, "spread": 0.3}, {"mean": -30.0}, {"spread": 1e-3})
     return [Numbers(shape), Numbers(shape, **odd)]
 
@@ -56,7 +56,7 @@ def group(draw):
 
 
 def rms(draw):
-    # Over any other axis it raises on every backend.
+    # Every backend refuses another axis.
     config = {"axis": -1, "epsilon": draw.of(1e-6, 0.1)}
     return [Configuration("RMSNormalization", config, [v]) for v in _values(draw, (7, 6, 4))]
 

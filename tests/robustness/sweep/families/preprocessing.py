@@ -1,4 +1,4 @@
-"""Layers that prepare images, sounds and categories."""
+"""Preprocessing layers of images, audio and categories."""
 
 from tests.robustness.sweep.branch import Configuration, Numbers
 
@@ -83,7 +83,7 @@ def flip(draw):
 
 
 def moving(draw):
-    """Layers that move each pixel elsewhere: every interpolation, every way to fill."""
+    """Geometric augmentations, with each interpolation and fill mode."""
     factors = {
         "RandomRotation": {"factor": 0.2},
         "RandomTranslation": {"height_factor": 0.3, "width_factor": 0.2},

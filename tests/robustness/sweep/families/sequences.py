@@ -61,7 +61,7 @@ def _options_of_rnn(draw):
 
 
 def cell(draw):
-    """A cell is called step by step by the layer that holds it."""
+    """Cells inside an RNN layer."""
     config = {"cell": _cell(draw, draw.layer), "return_sequences": True}
     return [Configuration("RNN", config, [Numbers(STEPS)])]
 

@@ -1,4 +1,4 @@
-"""Convolution, pooling, and layers that reshape, over one, two and three dimensions."""
+"""Convolution, pooling and reshaping layers in one, two and three dimensions."""
 
 from tests.robustness.sweep.branch import Configuration, Numbers
 from tests.robustness.sweep.families import SPATIAL

@@ -1,0 +1,48 @@
+"""`ae-multi compare` where one backend is installed."""
+
+import json
+
+import pytest
+
+from tests.reference.command import run_command
+
+
+@pytest.mark.backend
+@pytest.mark.once
+def test_compare_shows_a_training_that_diverges(backend):
+    done = run_command(
+        "compare",
+        "--data",
+        "digits",
+        "--model",
+        "deep",
+        "--epochs",
+        2,
+        "--learning-rate",
+        1e38,
+        "--backends",
+        backend,
+        "--spread-runs",
+        2,
+    )
+    assert "the training diverged" in done.stdout, done.stderr
+
+
+@pytest.mark.backend
+@pytest.mark.once
+def test_compare_with_one_installed_backend(backend, tmp_path):
+    out, figure = tmp_path / "out.json", tmp_path / "out.png"
+    done = run_command(
+        *("compare", "--data", "digits", "--epochs", 2, "--spread-runs", 2),
+        *("--model", "simple", "--json", out, "--figure", figure),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "one backend" in done.stdout
+    assert done.stdout.count("which is not installed") == 2
+    written = json.loads(out.read_text())
+    assert [result["backend"] for result in written["results"]] == [backend]
+    assert len(written["results"][0]["perturbed_test_mse"]) == 2
+    plan = written["results"][0]["plan"]
+    assert plan in ("graph", "inductor", "eager")
+    assert f" {plan} " in done.stdout
+    assert figure.read_bytes().startswith(b"\x89PNG")

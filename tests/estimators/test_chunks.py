@@ -1,0 +1,68 @@
+"""Estimators fitted on chunks."""
+
+import numpy as np
+import pytest
+
+import ae_multi
+from ae_multi.estimators import scaling
+from ae_multi.estimators.inputs import held_out
+
+pytestmark = [pytest.mark.backend, pytest.mark.once]
+
+
+def test_fit_chunks_scales_and_trains_over_all_chunks(table):
+    """Scaling over chunks is exact, and each epoch includes all chunks."""
+    cuts = [table[:90], table[90:100], table[100:]]
+    parameters = {"latent_dim": 1, "epochs": 3, "batch_size": 32}
+    for scale in ("minmax", "standard"):
+        whole = scaling.Scaling(scale, each=True)
+        whole.update(table)
+        parts = scaling.Scaling(scale, each=True)
+        for cut in cuts:
+            parts.update(cut)
+        for a, b in zip(whole.learned(), parts.learned(), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-10)
+    made = ae_multi.AutoencoderTransformer(**parameters).fit_chunks(cuts)
+    assert made.n_samples_seen_ == 400
+    assert int(made.network_.optimizer.iterations) == 3 * (3 + 1 + 10)
+    assert made.loss_curve_[-1] < made.loss_curve_[0]
+    # With a single chunk, `fit_chunks` equals `fit`.
+    one = ae_multi.AutoencoderTransformer(**parameters).fit_chunks(lambda: iter([table]))
+    whole = ae_multi.AutoencoderTransformer(**parameters).fit(table)
+    np.testing.assert_allclose(one.transform(table), whole.transform(table), atol=1e-6)
+    np.testing.assert_allclose(one.loss_curve_, whole.loss_curve_, rtol=1e-5)
+
+
+def test_fit_chunks_stops_early(table):
+    made = ae_multi.AutoencoderTransformer(
+        "simple", latent_dim=1, epochs=30, learning_rate=0.3, early_stopping=True, patience=2
+    ).fit_chunks([table[:200], table[200:]])
+    best = int(np.argmin(made.validation_loss_curve_))
+    assert best == made.n_iter_ - 3
+    aside = [
+        cut[held_out(0, "validation", 200, 0.1, number)[1]]
+        for number, cut in enumerate((table[:200], table[200:]))
+    ]
+    loss = -made.score(np.concatenate(aside))
+    assert loss == pytest.approx(made.validation_loss_curve_[best], rel=1e-4)
+
+
+def test_chunks_that_can_be_iterated_only_once_are_refused(table):
+    made = ae_multi.AutoencoderTransformer(epochs=2)
+    for once in ((cut for cut in [table]), 3):
+        with pytest.raises(ae_multi.InputError, match="iterated once for each epoch"):
+            made.fit_chunks(once)
+    with pytest.raises(ae_multi.InputError, match="at least one chunk"):
+        made.fit_chunks([])
+
+
+def test_partial_fit_equals_epochs_of_fit(table):
+    made = ae_multi.AutoencoderTransformer(latent_dim=1)
+    for _ in range(4):
+        made.partial_fit(table)
+    assert made.n_iter_ == len(made.loss_curve_) == 4
+    assert made.loss_curve_[-1] < made.loss_curve_[0]
+    whole = ae_multi.AutoencoderTransformer(latent_dim=1, epochs=4, schedule=None).fit(table)
+    np.testing.assert_allclose(made.loss_curve_, whole.loss_curve_, rtol=1e-4)
+    with pytest.raises(ValueError, match="X has 5 features"):
+        made.partial_fit(table[:, :5])

@@ -1,0 +1,158 @@
+"""`AnomalyDetector`: thresholds, labels and feature errors."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+import ae_multi
+from ae_multi.estimators import thresholds
+
+pytestmark = [pytest.mark.backend, pytest.mark.once]
+
+
+def readings(count, seed):
+    """Five sensors that all depend on one speed."""
+    rng = np.random.default_rng(seed)
+    speed = rng.uniform(0, 1, (count, 1))
+    wave = np.hstack([speed, speed**2, np.sin(3 * speed), 1 - speed, np.sqrt(speed)])
+    return 100 * wave + rng.normal(0, 1, (count, 5))
+
+
+NORMAL, NEW = readings(600, 0), readings(1000, 1)
+BROKEN = readings(200, 2)
+BROKEN[:, 2] += 30  # the third sensor is faulty
+
+
+@pytest.fixture(scope="module")
+def detector():
+    made = ae_multi.AnomalyDetector(
+        latent_dim=1, epochs=120, contamination="held_out", validation_fraction=0.3
+    )
+    return made.fit(NORMAL)
+
+
+def test_anomalies_that_break_the_pattern_are_found(detector):
+    x, broken = np.vstack([NEW, BROKEN]), np.repeat([0, 1], [1000, 200])
+    assert roc_auc_score(broken, detector.anomaly_score(x)) > 0.99
+    assert (detector.predict(BROKEN) == -1).mean() > 0.9
+    # Single values are within the training range; only combinations are anomalous.
+    assert (BROKEN[:, 2] < NORMAL[:, 2].max()).mean() > 0.3
+
+
+def test_held_out_threshold_has_the_requested_false_alarm_rate(detector):
+    """With 180 held-out samples the rate on new ones is 0.05 ± 0.016 (beta distribution)."""
+    assert 0.01 < (detector.predict(NEW) == -1).mean() < 0.10
+    detector.calibrate(NEW, 0.2)
+    try:
+        assert (detector.predict(NEW) == -1).mean() == pytest.approx(0.2, abs=0.002)
+        assert (detector.predict(readings(2000, 3)) == -1).mean() == pytest.approx(0.2, abs=0.05)
+    finally:
+        detector.fit(NORMAL)
+
+
+def test_scores_have_the_signs_of_scikit_learn(detector):
+    scores, anomaly_scores = detector.score_samples(BROKEN), detector.anomaly_score(BROKEN)
+    np.testing.assert_array_equal(scores, -anomaly_scores)
+    decided = detector.decision_function(BROKEN)
+    np.testing.assert_array_equal(decided, scores - detector.offset_)
+    np.testing.assert_array_equal(detector.predict(BROKEN), np.where(decided < 0, -1, 1))
+    assert anomaly_scores.mean() > 5 * detector.anomaly_score(NEW).mean()
+
+
+def test_feature_errors_point_at_the_faulty_feature(detector):
+    errors = detector.feature_errors(BROKEN)
+    assert errors.shape == (200, 5)
+    assert (errors.argmax(axis=1) == 2).mean() > 0.9
+    np.testing.assert_allclose(errors.mean(axis=1), detector.anomaly_score(BROKEN), rtol=1e-5)
+
+
+def test_feature_errors_of_images_point_at_the_faulty_pixels(digits):
+    images = digits.x_train[:300]
+    made = ae_multi.AnomalyDetector("conv", hidden=(4,), scale=None, epochs=10).fit(images)
+    marked = digits.x_test[:20].copy()
+    marked[:, 2:6, 2:6] = 1  # where all digits are black
+    maps = made.feature_errors(marked)
+    assert maps.shape == (20, 28, 28, 1)
+    places = [np.unravel_index(each.argmax(), (28, 28)) for each in maps]
+    assert np.mean([2 <= row < 6 and 2 <= column < 6 for row, column in places]) > 0.7
+
+
+def test_contamination_is_the_share_of_training_samples():
+    for share in (0.1, 0.5):
+        made = ae_multi.AnomalyDetector("simple", contamination=share, epochs=2)
+        assert (made.fit_predict(NORMAL) == -1).sum() == 600 * share
+
+
+def test_auto_contamination_tolerates_training_anomalies():
+    mixed = np.vstack([NORMAL, BROKEN[:30]])
+    made = ae_multi.AnomalyDetector(latent_dim=1, epochs=100).fit(mixed)
+    assert (made.predict(NEW) == -1).mean() < 0.12
+    assert (made.predict(BROKEN[30:]) == -1).mean() > 0.6
+
+
+def test_held_out_samples_do_not_affect_training():
+    """A held-out outlier affects neither scaling nor weights."""
+    from ae_multi.estimators.inputs import held_out
+
+    kept, aside = held_out(0, "calibration", 600, 0.1)
+    assert len(aside) == 60
+    assert not set(kept) & set(aside)
+    assert len(set(kept) | set(aside)) == 600
+    odd = NORMAL.copy()
+    odd[aside] *= 50
+    made = [
+        ae_multi.AnomalyDetector("simple", contamination="held_out", epochs=3).fit(x)
+        for x in (NORMAL, odd)
+    ]
+    np.testing.assert_array_equal(made[0].score_samples(NEW), made[1].score_samples(NEW))
+    assert made[1].offset_ < 10 * made[0].offset_
+    chunked = ae_multi.AnomalyDetector("simple", contamination="held_out", epochs=3)
+    chunked.fit_chunks([NORMAL[:300], NORMAL[300:]])
+    assert chunked.n_samples_seen_ == 540
+
+
+def test_thresholds_equal_their_definitions():
+    errors = np.arange(1.0, 20.0)  # 19, the minimum for a rate of 0.05
+    assert thresholds.calibrated(errors, 0.05) == 19
+    assert thresholds.calibrated(errors, 0.1) == 18
+    assert thresholds.calibrated(errors, 0.5) == 10
+    with pytest.raises(ae_multi.InputError, match=r"at least 19 held-out .* 0.05. Received: 18"):
+        thresholds.calibrated(errors[:18], 0.05)
+    assert thresholds.fence(np.array([1.0, 2, 3, 4, 5])) == 4 + 1.5 * 2
+    assert thresholds.share(np.arange(101.0), 0.1) == 90
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"contamination": 0}, "contamination to be a number above 0 and at most 0.5. Received: 0"),
+        ({"contamination": 0.51}, "contamination .* Received: 0.51"),
+        ({"contamination": True}, "contamination .* Received: True"),
+        ({"contamination": None}, "contamination .* Received: None"),
+        ({"contamination": "some"}, "'auto', 'held_out' or a number. Received: 'some'"),
+        ({"criterion": "error"}, "criterion to be 'manifold' or 'mse'. Received: 'error'"),
+        ({"neighbors": 0}, "neighbors to be an integer of at least 1. Received: 0"),
+        ({"weight": 0}, "weight to be a number above 0. Received: 0"),
+        ({"weight": "some"}, "weight to be a number above 0. Received: 'some'"),
+        ({"neighbors": None}, "neighbors to be an integer or 'auto'. Received: None"),
+        ({"false_alarm_rate": 1}, "false_alarm_rate .* above 0 and below 1. Received: 1"),
+        ({"contamination": "held_out", "false_alarm_rate": 0.01}, "at least 99 held-out samples"),
+    ],
+    ids=str,
+)
+def test_invalid_threshold_parameters_are_refused_before_training(parameters, message):
+    made = ae_multi.AnomalyDetector(epochs=10**6, **parameters)
+    with pytest.raises(ae_multi.InputError, match=message):
+        made.fit(NORMAL)
+
+
+def test_invalid_false_alarm_rate_is_refused(detector):
+    with pytest.raises(ae_multi.InputError, match="false_alarm_rate"):
+        detector.calibrate(NEW, 0)
+
+
+def test_partial_fit_updates_the_threshold():
+    made = ae_multi.AnomalyDetector("simple", contamination=0.1)
+    for chunk in (NORMAL[:300], NORMAL[300:]):
+        made.partial_fit(chunk)
+        assert (made.predict(chunk) == -1).sum() == 30

@@ -1,0 +1,237 @@
+"""Code in docs runs as printed, commands can be parsed, and figures equal recorded results.
+
+README.md, docs/moving.md and docs/differences.md have test files of their own, which also check
+what the code computes.
+"""
+
+import contextlib
+import io
+import json
+import re
+import shlex
+import sys
+
+import numpy as np
+import pytest
+
+from ae_multi.cli import _COMMANDS, _parser
+from ae_multi.data import load_data
+from tests.reference.pages import ROOT, blocks, pages, run_page
+
+ELSEWHERE = {"README.md", "docs/moving.md", "docs/differences.md"}
+HERE = {
+    "docs/checkpoints.md", "docs/estimators.md", "docs/export.md", "docs/files.md",
+    "docs/models.md",
+}  # fmt: skip
+RESULTS = ROOT / "benchmarks" / "results"
+NOXFILE = (ROOT / "noxfile.py").read_text()
+# Functions that are sessions, and rows of the table of sessions.
+SESSIONS = [
+    *re.findall(r"^@nox\.session.*?^def (\w+)", NOXFILE, re.MULTILINE | re.DOTALL),
+    *re.findall(r'^    \("(\w+)", ', NOXFILE, re.MULTILINE),
+]
+
+
+def test_every_page_with_code_is_tested():
+    assert {page for page in pages() if blocks(page)} == ELSEWHERE | HERE
+
+
+def commands():
+    """(page, line) of each command in a block of shell code."""
+    for page in pages():
+        for block in blocks(page, "sh"):
+            yield from ((page, line) for line in block.splitlines() if line.strip())
+
+
+@pytest.mark.parametrize(("page", "line"), [*commands()], ids=lambda value: value[:40])
+def test_commands_can_be_parsed(page, line):
+    for part in line.split("&&"):
+        check_command(shlex.split(part, comments=True))
+
+
+def check_command(words):
+    if words[0] == "ae-multi":
+        _parser(words[1]).parse_args(words[1:])
+    elif words[:2] == ["nox", "-s"]:
+        session = words[2].partition("(")[0]
+        assert session in SESSIONS
+        if session in _COMMANDS and "--" in words:
+            _parser(session).parse_args([session, *words[words.index("--") + 1 :]])
+    elif words[0] == "nox":
+        assert words[1:] in ([], ["--list"])
+    else:
+        assert words[:4] == ["python", "-m", "pip", "install"]
+
+
+@pytest.mark.parametrize("page", pages())
+def test_commands_named_in_sentences_exist(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert set(re.findall(r"`ae-multi (\w+)", text)) <= set(_COMMANDS)
+    assert set(re.findall(r"`nox -s (\w+)", text)) <= set(SESSIONS)
+
+
+@pytest.mark.parametrize("page", [*pages(), "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_links_have_targets(page):
+    folder = (ROOT / page).parent
+    for target, heading in re.findall(r"\]\(([^()#\s]*)#?([^()\s]*)\)", prose(ROOT / page)):
+        if not target.startswith("https://"):
+            path = folder / target if target else ROOT / page
+            assert path.exists(), target
+            assert not heading or heading in headings(path), f"{target}#{heading}"
+
+
+def prose(path):
+    """The text of a page without its code blocks."""
+    return re.sub(r"^```.*?^```", "", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+def headings(path):
+    """Anchors of the headings of a page."""
+    titles = re.findall(r"^#+ (.*)", prose(path), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """(names that the code of docs/models.md defines, lines that it prints)."""
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        names = run_page("docs/models.md", tmp_path_factory.mktemp("models"))
+    return names, output.getvalue().splitlines()
+
+
+@pytest.mark.backend
+@pytest.mark.once
+def test_custom_model_of_the_models_page_beats_pca(models):
+    lines = models[1]
+    # As a comment on the page says.
+    assert float(lines[1][-8:]) < float(lines[2][-8:])
+    assert lines[2].startswith("PCA-12")
+
+
+@pytest.mark.backend
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("name", "cls"), [("simple", "SimpleAutoencoder"), ("deep", "DeepAutoencoder")]
+)
+def test_printed_models_equal_those_of_the_package(models, name, cls, digits):
+    import ae_multi
+
+    printed = models[0][name].predict(digits.x_test, verbose=0)
+    packaged = getattr(ae_multi, cls)().reconstruct(digits.x_test)
+    # Batches of another size may be summed in another order.
+    np.testing.assert_allclose(printed, packaged, rtol=0, atol=3e-7)
+
+
+@pytest.mark.backend
+@pytest.mark.once
+def test_estimators_page_gives_the_stated_results(tmp_path):
+    names, sample = run_page("docs/estimators.md", tmp_path), load_data("mnist-sample")
+    assert names["codes"].shape == (1000, 9)
+    clean, is_zero = sample.x_test, sample.y_test == 0
+    # PCA-9 reaches 0.0347, the best linear filter 0.0130.
+    assert np.mean((names["images"] - clean) ** 2) < 0.030
+    assert np.mean((names["clean"] - clean) ** 2) < 0.0125
+    normal = names["labels"] == 1
+    assert normal[is_zero].mean() > 0.85
+    assert normal[~is_zero].mean() < 0.1
+    assert names["why"].shape == (1000, 28, 28, 1)
+    masks = names["masks"].astype(bool)
+    inside = clean[..., 0] > 0.5
+    assert (masks & inside).sum() > 0.85 * (masks | inside).sum()
+    np.testing.assert_array_equal(names["detector"].predict(clean), names["labels"])
+
+
+@pytest.mark.backend
+@pytest.mark.once
+def test_files_page_registers_a_layer(tmp_path, keras):
+    twice = run_page("docs/files.md", tmp_path)["Twice"]
+    assert keras.saving.get_registered_object("mine>Twice") is twice
+
+
+@pytest.mark.backend
+def test_checkpoints_page_resumes(tmp_path, capsys):
+    first, second = (run_page("docs/checkpoints.md", tmp_path)["model"] for _ in range(2))
+    shown = capsys.readouterr().out
+    assert "after epoch 60, from digits/" in shown
+    assert shown.count("PCA-32") == 2
+    for one, other in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.backend
+def test_export_page_gives_the_labels_of_the_detector(tmp_path):
+    # The telemetry of OpenVINO forks, which gives a warning of JAX.
+    sys.modules.setdefault("openvino_telemetry", None)
+    checked = []
+
+    def check(block, names):
+        if "outputs = " in block:
+            label = names["outputs"]["label"]
+            label = label.detach().numpy() if hasattr(label, "detach") else np.asarray(label)
+            np.testing.assert_array_equal(label, names["detector"].predict(names["x"]))
+            checked.append(block)
+
+    run_page("docs/export.md", tmp_path, check)
+    assert checked
+
+
+def test_compare_page_contains_the_recorded_comparison():
+    recorded = json.loads((RESULTS / "compare-cpu.json").read_text())
+    (printed,) = blocks("docs/compare.md", "text")
+    lines = printed.splitlines()
+    for result in recorded["results"]:
+        line = next(
+            line
+            for line in lines
+            if line.strip().startswith(f"{result['model']} ") and f" {result['backend']} " in line
+        )
+        for figure in (
+            f"{result['train_mse']:.5f}",
+            f"{result['test_mse']:.5f}",
+            f"{result['pca_mse']:.5f}",
+            f"{result['samples_per_second']:,.0f}",
+        ):
+            assert figure in line
+    for model, found in recorded["agreement"].items():
+        line = next(
+            line for line in lines if line.startswith(f" {model} ") and " identical " in line
+        )
+        assert f"{found['first_losses_difference']:.1e} ≤ " in line
+        assert f"{found['test_mse_difference']:.1e} ≤ {found['test_mse_bound']:.1e}" in line
+        assert line.endswith(found["verdict"].upper())
+
+
+def test_results_page_contains_the_recorded_speeds():
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    recorded = json.loads((RESULTS / "throughput-cpu.json").read_text())
+    for result in recorded["results"]:
+        rate, first = result["samples_per_second"], result["first"]
+        assert (
+            f"| {result['model']} | {result['backend']} | {rate['encode']:,.0f} "
+            f"| {rate['reconstruct']:,.0f} | {rate['keras.predict']:,.0f} "
+            f"| {rate['keras.predict as it comes']:,.0f} "
+            f"| {first['ours']['first_epoch']:.1f} | {first['keras.fit']['two_epochs']:.1f} |"
+        ) in page
+    for peer in recorded["peers"]:
+        name, rate = peer["peer"].replace("_", "-"), peer["samples_per_second"]
+        assert f"| {peer['model']} | {name} {peer['version']} | {rate:,.0f} |" in page
+
+
+def test_tables_of_documents_are_up_to_date():
+    from benchmarks.documents import documents
+
+    for path, text in documents().items():
+        assert path.read_text() == text, f"python -m benchmarks.documents writes {path.name} anew"
+
+
+def test_filling_a_table_changes_nothing_else():
+    from benchmarks.documents import filled
+
+    text = "a\n\n| x | y |\n| --- | --- |\n| 1 | 2 |\n| 3 | 4 |\n\n| z |\n| --- |\n| 5 |\n"
+    made = filled(text, "| x |", [("6", "7")])
+    assert made == "a\n\n| x | y |\n| --- | --- |\n| 6 | 7 |\n\n| z |\n| --- |\n| 5 |\n"
+    with pytest.raises(ValueError, match=r"Received: '\| 6 \|'"):
+        filled(text, "| x |", [("6",)])
+    with pytest.raises(ValueError, match="unpack"):
+        filled(text, "| w |", [])

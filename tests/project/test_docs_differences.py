@@ -1,0 +1,35 @@
+"""The code of docs/differences.md prints the documented values on each backend."""
+
+import ast
+import re
+
+import numpy as np
+import pytest
+
+from tests.reference.pages import ROOT
+
+PAGE = (ROOT / "docs" / "differences.md").read_text()
+PRELUDE = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)[1]
+SECTIONS = re.findall(r"^### (.*?)\n.*?```python\n(.*?)```\n\n```text\n(.*?)```", PAGE, re.M | re.S)
+
+
+def test_every_code_block_is_tested():
+    assert len(SECTIONS) + 1 == PAGE.count("```python")
+
+
+@pytest.mark.backend
+@pytest.mark.filterwarnings("ignore")  # of Keras
+@pytest.mark.parametrize(("title", "code", "printed"), SECTIONS, ids=[s[0] for s in SECTIONS])
+def test_code_prints_the_documented_values(title, code, printed, backend, capsys):
+    names = {}
+    exec(compile(PRELUDE + code, "differences.md", "exec"), names)
+    lines = [ast.literal_eval(line) for line in capsys.readouterr().out.splitlines()]
+    said = dict.fromkeys(("torch", "tensorflow", "jax"), ())
+    for line in printed.splitlines():
+        name, values = line.split(maxsplit=1)
+        said[name] += (ast.literal_eval(values),)
+    assert len(lines) == len(said[backend])
+    for found, expected in zip(lines, said[backend], strict=True):
+        found, expected = np.array(found, float), np.array(expected, float)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3 * np.max(np.abs(expected)))
+    assert len(set(map(str, said.values()))) > 1, "no backend differs"

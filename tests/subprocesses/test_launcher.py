@@ -1,0 +1,164 @@
+"""Child processes: events, failures, and their end with the parent."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from ae_multi.errors import BackendError, InputError
+from ae_multi.subprocesses.launcher import WorkerError, run
+
+CHILD = "ae_multi.subprocesses.worker"
+
+
+@pytest.fixture
+def child(tmp_path):
+    """Function that makes an interpreter which runs a script in place of the worker."""
+
+    def make(script):
+        (tmp_path / "script.py").write_text(script)
+        path = tmp_path / "python"
+        path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{tmp_path}/script.py"\n')
+        path.chmod(0o755)
+        return str(path)
+
+    return make
+
+
+@pytest.mark.parametrize("python", ["/nowhere/python", "/"])
+def test_missing_interpreter_is_refused(python):
+    with pytest.raises(InputError, match=f"interpreter that can be run. Received: {python} "):
+        list(run(python, "jax", {}))
+
+
+def test_events_are_yielded_as_sent(child):
+    python = child(
+        "import json, os, sys; job = json.loads(sys.stdin.readline())\n"
+        "print(json.dumps({'event': 'a', 'job': job, 'backend': os.environ['KERAS_BACKEND']}))\n"
+        'print(\'{"event": "end"}\')\n'
+    )
+    assert list(run(python, "jax", {"x": 1})) == [{"event": "a", "job": {"x": 1}, "backend": "jax"}]
+
+
+def test_crash_is_reported_with_its_stderr(child):
+    python = child("import sys; print('the cause', file=sys.stderr); sys.exit(7)")
+    with pytest.raises(WorkerError, match=r"jax process ended with status 7[\s\S]*the cause"):
+        list(run(python, "jax", {}))
+
+
+def test_killed_child_is_reported(child):
+    python = child("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(WorkerError, match="status -9"):
+        list(run(python, "jax", {}))
+
+
+def test_errors_of_the_child_are_raised(child):
+    python = child(
+        'print(\'{"event": "error", "kind": "BackendError", "message": "no jax"}\', flush=True)'
+    )
+    with pytest.raises(BackendError, match="no jax"):
+        list(run(python, "jax", {}))
+
+
+@pytest.mark.backend
+def test_child_starts_without_unneeded_imports(backend):
+    (start,) = run(sys.executable, backend, {"run": "tests.reference.start:tell"})
+    assert start["backend"] == backend
+    assert start["imported"] == []
+    assert start["found"] == ["matplotlib", "pandas", "sklearn"]
+
+
+def test_child_cannot_start_children(child, monkeypatch):
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", SimpleNamespace(name=CHILD))
+    with pytest.raises(InputError, match="starts a comparison as it is imported"):
+        list(run(child("raise SystemExit(3)"), "jax", {}))
+
+
+def test_environment_without_the_package_is_reported(tmp_path):
+    bare = tmp_path / "python"
+    bare.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S -E "$@"\n')
+    bare.chmod(0o755)
+    with pytest.raises(WorkerError, match="No module named"):
+        list(run(str(bare), "jax", {"run": "ae_multi.environment:emit_backend"}))
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
+    return not state.stdout.strip().startswith("Z")
+
+
+def gone(pid, within=10):
+    end = time.monotonic() + within
+    while alive(pid) and time.monotonic() < end:
+        time.sleep(0.05)
+    return not alive(pid)
+
+
+def test_closing_the_generator_ends_the_child(child):
+    python = child(
+        "import json, os, sys, time\n"
+        "print(json.dumps({'event': 'pid', 'pid': os.getpid()}), flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    events = run(python, "jax", {})
+    pid = next(events)["pid"]
+    assert alive(pid)
+    events.close()
+    assert gone(pid)
+
+
+PARENT = """
+import sys
+from ae_multi.subprocesses.launcher import run
+for event in run(sys.argv[1], "numpy", {"run": "busy:busy"}):
+    print(event["pid"], flush=True)
+"""
+
+# A worker that is busy and does not read its input.
+BUSY = """
+import os, sys, types
+from ae_multi.subprocesses import worker
+def busy(job, emit):
+    emit({"event": "pid", "pid": os.getpid()})
+    while True:
+        sum(range(1000))
+sys.modules["busy"] = types.ModuleType("busy")
+sys.modules["busy"].busy = busy
+worker.main()
+"""
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_child_never_outlives_its_parent(child, signal_number):
+    python = child(BUSY)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, python],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    pid = int(parent.stdout.readline())
+    assert alive(pid)
+    parent.send_signal(signal_number)
+    parent.wait(timeout=30)
+    parent.stdout.close()
+    assert gone(pid)
+
+
+def test_child_ignores_ctrl_c(child):
+    python = child(BUSY)
+    events = run(python, "numpy", {"run": "busy:busy"})
+    pid = next(events)["pid"]
+    os.kill(pid, signal.SIGINT)
+    time.sleep(0.3)
+    assert alive(pid)
+    events.close()
+    assert gone(pid)

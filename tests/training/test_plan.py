@@ -1,0 +1,175 @@
+"""The choice of a plan: timings, the cache, and plans that fail."""
+
+import json
+import math
+
+import pytest
+
+import ae_multi
+from tests.reference.step_models import autoencoder
+
+pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("plans_file")]
+
+
+def test_plans_are_measured_and_remembered(keras, x, plans_file, monkeypatch):
+    from ae_multi.training import plan, plan_cache
+
+    monkeypatch.setattr(plan, "_is_worth_trying", lambda name, seconds, left: seconds < 5)
+    monkeypatch.setattr(plan_cache, "_here", {})
+    first = ae_multi.fit(autoencoder(keras), x, x, verbose=0).plan
+    assert first.name in first.seconds_per_step
+    assert "ms a step" in first.why
+    kept = json.loads(plans_file.read_text()).values()
+    assert first.seconds_per_step in [facts["step"] for facts in kept]
+    # A new process uses the timings of the file.
+    monkeypatch.setattr(plan_cache, "_here", {})
+    second = ae_multi.fit(autoencoder(keras), x, x, verbose=0).plan
+    assert second.seconds_per_step == first.seconds_per_step
+    # A plan that compiles faster may be better for so few steps.
+    assert second.name in first.seconds_per_step
+
+
+def test_short_trainings_do_not_write_the_cache(keras, x, plans_file, monkeypatch):
+    from ae_multi.training import plan_cache
+
+    monkeypatch.setattr(plan_cache, "_here", {})
+    model = autoencoder(keras)
+    for _ in range(2):
+        ae_multi.fit(model, x, x, verbose=0)
+    assert not plans_file.exists()
+
+
+@pytest.mark.once
+def test_the_time_to_build_a_plan_is_learned_from_other_models(keras, x, monkeypatch):
+    from ae_multi import backends
+    from ae_multi.training import plan, plan_cache
+
+    monkeypatch.setattr(plan_cache, "_here", {})
+    known = {"compiled": 10.0, "never": math.inf}
+    plan._learn(known, {"compiled": 35.0})
+    assert plan._seconds_to_build(known) == {"compiled": 35.0, "never": math.inf}
+    plan._learn(known, {"compiled": 15.0})  # with the compilation cache of the framework
+    monkeypatch.setattr(plan_cache, "_here", {})  # as in another process
+    assert plan._seconds_to_build(known) == {"compiled": 25.0, "never": math.inf}
+
+    # A training that may spend 10 s on compilation does not spend 25 s.
+    module, made = backends.current(), []
+    (plain,) = [name for name, _ in module.plans(autoencoder(keras)) if name == "eager"]
+
+    class Steps(module.Steps):
+        def __init__(self, model, device_data, plan, *rest):
+            made.append(plan)
+            super().__init__(model, device_data, plain, *rest)
+
+    monkeypatch.setattr(module, "Steps", Steps)
+    monkeypatch.setattr(module, "plans", lambda model: [(plain, 0.0), ("compiled", 10.0)])
+
+    class Trial(plan._Trial):  # each step takes a second
+        def works(self, name):
+            works, self.once = super().works(name), 1.0
+            return works
+
+        def compare(self, *names, seconds=0.0):
+            self.step.update(dict.fromkeys(names, 1.0))
+
+        def time_again(self, name):
+            return self.step[name]
+
+    monkeypatch.setattr(plan, "_Trial", Trial)
+    for share, tried in ((10.5, False), (26.0, True)):
+        monkeypatch.setattr(plan, "_MAX_BUILD_SHARE", share / 30)
+        ae_multi.fit(autoencoder(keras), x, x, epochs=10, verbose=0)  # 30 steps of a second
+        assert ("compiled" in made) == tried
+
+
+@pytest.mark.once
+def test_one_delayed_step_does_not_justify_compilation(keras, x, monkeypatch):
+    from ae_multi import backends
+    from ae_multi.training import plan, plan_cache
+
+    monkeypatch.setattr(plan_cache, "_here", {})
+    module, made = backends.current(), []
+
+    class Steps(module.Steps):
+        def __init__(self, model, device_data, plan, *rest):
+            made.append(plan)
+            super().__init__(model, device_data, "eager", *rest)
+            self.plan = plan
+
+    class Trial(plan._Trial):  # the first timing is delayed
+        def compare(self, *names, seconds=0.0):
+            self.step.update(dict.fromkeys(names, 100.0))
+
+        def works(self, name):
+            works, self.once = super().works(name), 100.0
+            return works
+
+    monkeypatch.setattr(plan, "_Trial", Trial)
+    monkeypatch.setattr(module, "Steps", Steps)
+    monkeypatch.setattr(module, "plans", lambda model: [("soon", 0.0), ("compiled", 5.0)])
+    ae_multi.fit(autoencoder(keras), x, x, epochs=3, verbose=0)
+    assert set(made) == {"soon"}
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(("epochs", "expected"), [(3, "soon"), (5, "fast")])
+def test_plans_are_compared_by_total_time(keras, x, monkeypatch, epochs, expected):
+    from ae_multi import backends
+    from ae_multi.training import plan_cache
+
+    module, made = backends.current(), []
+
+    class Steps(module.Steps):
+        def __init__(self, model, device_data, plan, *rest):
+            made.append(plan)
+            super().__init__(model, device_data, plan, *rest)
+
+    monkeypatch.setattr(module, "Steps", Steps)
+    monkeypatch.setattr(module, "plans", lambda model: [("soon", 0.0), ("fast", 0.0)])
+    # With three steps an epoch, the faster plan saves 3 s an epoch and takes 10 s to build.
+    facts = {"step": {"soon": 2.0, "fast": 1.0}, "build": {"soon": 0.0, "fast": 10.0}}
+    monkeypatch.setattr(plan_cache, "recall", lambda key: {**facts, "failed": []})
+    found = ae_multi.fit(autoencoder(keras), x, x, epochs=epochs, verbose=0)
+    assert found.plan.name == expected
+    assert set(made) == {expected}  # no other plan was built
+
+
+def test_a_plan_that_fails_is_not_tried_again(keras, x, monkeypatch):
+    from ae_multi import backends
+    from ae_multi.training import plan_cache
+
+    monkeypatch.setattr(plan_cache, "_here", {})
+    module, tried = backends.current(), []
+    works = module.plans(autoencoder(keras))[0][0]
+
+    class Steps(module.Steps):
+        def __init__(self, model, device_data, plan, *rest):
+            tried.append(plan)
+            if plan == "broken":
+                raise RuntimeError("no such instruction")
+            super().__init__(model, device_data, plan, *rest)
+
+    monkeypatch.setattr(module, "Steps", Steps)
+    monkeypatch.setattr(module, "plans", lambda model: [("broken", 0.0), (works, 0.0)])
+    assert ae_multi.fit(autoencoder(keras), x, x, verbose=0).plan.name == works
+    assert tried.count("broken") == 1
+    ae_multi.fit(autoencoder(keras), x, x, verbose=0)
+    assert tried.count("broken") == 1
+    monkeypatch.setattr(module, "plans", lambda model: [("broken", 0.0)])
+    with pytest.raises(RuntimeError, match="no such instruction"):
+        ae_multi.fit(autoencoder(keras), x, x, verbose=0)
+
+
+def test_unusable_cache_is_ignored(keras, x, plans_file, monkeypatch):
+    from ae_multi.training import plan, plan_cache
+
+    monkeypatch.setattr(plan, "_is_worth_trying", lambda name, seconds, left: seconds < 5)
+    for ruin in ("not a folder", "no json"):
+        monkeypatch.setattr(plan_cache, "_here", {})
+        if ruin == "no json":
+            plans_file.parent.unlink()
+            plans_file.parent.mkdir()
+            plans_file.write_text("{")
+        else:
+            plans_file.parent.write_text("a file where the folder should be")
+        assert ae_multi.fit(autoencoder(keras), x, x, verbose=0).plan.seconds_per_step
