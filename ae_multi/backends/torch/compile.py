@@ -7,7 +7,7 @@ as long to call one.
 import contextlib
 import copy
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -115,7 +115,7 @@ def inducted(
 
 
 @contextlib.contextmanager
-def _preserved(state: Sequence[torch.Tensor]) -> Iterator[None]:
+def _preserved(state: list[torch.Tensor]) -> Iterator[None]:
     """Restore the state afterwards, and ignore PyTorch's warnings about its own code."""
     before = [tensor.clone() for tensor in state]
     try:

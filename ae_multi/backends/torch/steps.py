@@ -139,7 +139,7 @@ class Steps:
         """Return a copy of the current state, for `restore`."""
         return [tensor.clone() for tensor in self._state()]
 
-    def restore(self, state: Sequence[torch.Tensor]) -> None:
+    def restore(self, state: list[torch.Tensor]) -> None:
         """Set the model's variables to a state from `snapshot`."""
         with torch.no_grad():
             torch._foreach_copy_(self._state(), state)

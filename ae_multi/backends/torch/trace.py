@@ -233,7 +233,7 @@ def step_of(
     return step
 
 
-def _restore(state: Sequence[torch.Tensor], before: Sequence[torch.Tensor]) -> None:
+def _restore(state: list[torch.Tensor], before: list[torch.Tensor]) -> None:
     if state:  # PyTorch requires at least one tensor
         torch._foreach_copy_(state, before)
 
