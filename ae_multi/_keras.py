@@ -20,7 +20,8 @@ if os.path.expanduser("~") == "~":
 # Keras imports these packages only to support their objects, which jobs in worker processes do not
 # use. Without them a JAX worker starts in half the time, other workers in two thirds.
 _unwanted = {"matplotlib", "pandas", "sklearn"} - set(sys.modules) if is_worker_process() else set()
-sys.modules.update(dict.fromkeys(_unwanted))  # None makes their import fail
+# None makes their import fail.
+sys.modules.update(dict.fromkeys(_unwanted))  # type: ignore[arg-type]
 try:
     import keras
 except ImportError as error:

@@ -7,7 +7,7 @@ to act before Keras is imported stands in `_keras_registry.py` and `_jit_compile
 
 import contextlib
 import importlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,7 +78,7 @@ def call_arguments(model: keras.Layer, training: bool) -> dict[str, bool]:
     return {"training": training} if model._call_has_training_arg else {}
 
 
-def raw_values(variables: Sequence[keras.Variable]) -> list[Any]:
+def raw_values(variables: Iterable[keras.Variable]) -> list[Any]:
     """Return the variables' tensors, None for one without a value.
 
     `keras.Variable.value` inspects the current scope at each access, which for all variables
@@ -93,7 +93,7 @@ def assign_raw_values(variables: Sequence[keras.Variable], values: Sequence[Any]
         variable._direct_assign(value)
 
 
-def variable_class() -> type:
+def variable_class() -> Any:
     """Return the base class whose constructor makes every variable."""
     return keras.src.backend.common.variables.Variable
 
@@ -218,7 +218,7 @@ def is_backend_class(module: str) -> bool:
     return module.startswith("keras.src.backend")
 
 
-def update_step(kind: type) -> Callable[..., None]:
+def update_step(kind: Any) -> Callable[..., None]:
     """Return the method of an optimizer class that updates all weights.
 
     It takes (optimizer, gradients, variables, learning rate).
@@ -358,7 +358,7 @@ def allow_float64() -> None:
 
 def wrap_tensorflow_cast(wrap: Callable[[Callable], Callable]) -> None:
     """Replace the function by which Keras casts on TensorFlow by ``wrap`` of it."""
-    core = importlib.import_module("keras.src.backend.tensorflow.core")
+    core: Any = importlib.import_module("keras.src.backend.tensorflow.core")
     core.cast = wrap(core.cast)
 
 

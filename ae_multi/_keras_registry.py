@@ -7,7 +7,7 @@ Keras has no public API for this (checked with Keras 3.15.1).
 """
 
 import importlib
-from types import ModuleType
+from typing import Any
 
 from ae_multi._import_hook import after_import
 
@@ -40,5 +40,5 @@ def install() -> None:
     after_import("keras.src.saving.object_registration", _extend)
 
 
-def _extend(module: ModuleType) -> None:
+def _extend(module: Any) -> None:
     module.GLOBAL_CUSTOM_OBJECTS = _Registry(module.GLOBAL_CUSTOM_OBJECTS)

@@ -92,7 +92,7 @@ def compare_with_pca(model: Any, x_train: ArrayLike, x_test: ArrayLike) -> Basel
     test = check_array(x_test, "x_test", train.shape[1:])
     # The original x_test: an estimator fitted to a data frame expects its column names.
     restored = np.asarray(model.reconstruct(x_test))
-    components = int(np.prod(np.shape(encode(x_test[:1]))[1:]))
+    components = int(np.prod(np.shape(encode(x_test[:1]))[1:]))  # type: ignore[index]
     clip = train.min() >= 0 and train.max() <= 1
     comparison = BaselineComparison(
         model=name,

@@ -33,7 +33,7 @@ def get(name: str) -> Backend:
     if name not in BACKENDS + FORWARD_ONLY:
         raise BackendError(f"Expected one of {', '.join(BACKENDS)}. Received: {name!r}.")
     module = name if name in BACKENDS else "forward_only"
-    return importlib.import_module(f"ae_multi.backends.{module}")  # type: ignore[return-value]
+    return importlib.import_module(f"ae_multi.backends.{module}")
 
 
 def get_native_network(name: str) -> ModuleType:

@@ -152,20 +152,3 @@ class Exporter(Protocol):
 
     def versions(self, format: str) -> dict[str, str]:
         """Return the versions of the libraries that write and run the format."""
-
-
-if TYPE_CHECKING:
-    from ae_multi.backends import jax, tensorflow, torch
-    from ae_multi.backends.jax import export as jax_export
-    from ae_multi.backends.openvino import export as openvino_export
-    from ae_multi.backends.tensorflow import export as tensorflow_export
-    from ae_multi.backends.torch import export as torch_export
-
-    # A type checker compares each module with the contract here.
-    BACKENDS: tuple[Backend, ...] = (torch, tensorflow, jax)
-    EXPORTERS: tuple[Exporter, ...] = (
-        torch_export,
-        tensorflow_export,
-        jax_export,
-        openvino_export,
-    )

@@ -58,7 +58,7 @@ class Checkpoints:
         """
         if checkpoint is None and resume:
             raise InputError("Expected checkpoint with resume=True, a folder. Received: None.")
-        if checkpoint is None or isinstance(checkpoint, cls):
+        if checkpoint is None or isinstance(checkpoint, Checkpoints):
             return checkpoint
         Interval.parse(every)
         check_positive(keep=keep)

@@ -90,7 +90,8 @@ def check_same(facts: dict[str, Any], recorded: dict[str, Any], where: Any) -> N
         InputError: a fact differs; the message names the first one.
     """
     for name in {**recorded, **facts}:
-        one, other = facts.get(name), recorded.get(name)
+        one: Any = facts.get(name)
+        other: Any = recorded.get(name)
         if name == "learning_rate" and (one is None or other is None):
             continue
         if name == "callbacks":

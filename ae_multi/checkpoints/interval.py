@@ -17,7 +17,7 @@ class Interval(NamedTuple):
         unit: "epoch", "step" or "second".
     """
 
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count
     unit: str
 
     @classmethod

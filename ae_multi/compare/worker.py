@@ -136,7 +136,7 @@ def _first_losses(
     """
     batches = Batches((np.arange(len(x)),), config.batch_size, config.seed)
     by_plan = PlanSteps(model, x, x, plan, config.batch_size)
-    losses = []
+    losses: list[float] = []
     while len(losses) < steps:
         batches.epoch, step = divmod(len(losses), len(batches))
         (chosen,) = batches[step]

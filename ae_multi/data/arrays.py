@@ -141,7 +141,7 @@ def first(data: Any, count: int) -> Any:
     return rows(data, slice(count))
 
 
-def rows(data: Any, some: slice) -> Any:
+def rows(data: Any, some: slice | np.ndarray) -> Any:
     """Return the samples in the slice ``some``.
 
     An array that occurs several times in ``data`` is sliced once and stays one object.

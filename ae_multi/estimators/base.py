@@ -300,7 +300,8 @@ class NetworkEstimator(PersistenceMixin, BaseEstimator):
             return (self._prepared(x, y) for x, y in chunks)
 
         if in_memory:
-            losses, validation_losses = train_whole(self, *next(prepared()), epochs, rate)
+            inputs, targets = next(prepared())
+            losses, validation_losses = train_whole(self, inputs, targets, epochs, rate)
         else:
             losses, validation_losses = train_chunks(
                 self, Chunks(prepared), epochs, rate, begin=self.n_iter_

@@ -155,10 +155,11 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
 
     def _take(self, x: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray | None]:
         samples = take(self, x, reset)
-        if not reset and self.pairs_ != (y is not None):
+        has_pairs: bool = getattr(self, "pairs_", False)
+        if not reset and has_pairs != (y is not None):
             raise InputError(
-                f"Expected {'pairs' if self.pairs_ else 'clean samples alone'}, as in the first "
-                f"call. Received: {'no clean samples' if self.pairs_ else 'pairs'}."
+                f"Expected {'pairs' if has_pairs else 'clean samples alone'}, as in the first "
+                f"call. Received: {'no clean samples' if has_pairs else 'pairs'}."
             )
         self.pairs_ = y is not None
         return samples, None if y is None else self._counterparts(y, len(samples))

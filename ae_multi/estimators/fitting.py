@@ -95,7 +95,7 @@ def train_whole(
 
 def train_chunks(
     estimator: NetworkEstimator,
-    chunks: Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]],
+    chunks: Iterable[tuple[np.ndarray, np.ndarray]],
     epochs: int,
     rate: Callable[[int], float],
     begin: int = 0,
@@ -151,6 +151,7 @@ def train_chunks(
         if validation_results:
             validation_losses.append(_mean(validation_results))
             message += f", validation loss {validation_losses[-1]:.5g}"
+            assert stopper is not None
             stopper.on_epoch_end(epoch, {"val_loss": validation_losses[-1]})
         if estimator.verbose:
             print(message)

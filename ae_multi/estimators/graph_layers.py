@@ -41,7 +41,8 @@ class Learned(keras.layers.Layer):
             **values: arrays by name.
         """
         values = {name: np.asarray(value, np.float32) for name, value in values.items()}
-        layer = cls(*args, {name: value.shape for name, value in values.items()})
+        shapes = {name: value.shape for name, value in values.items()}
+        layer = cls(*args, shapes)  # type: ignore[call-arg]
         layer.set_weights(list(values.values()))
         return layer
 

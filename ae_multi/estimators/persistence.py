@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,7 +25,7 @@ class PersistenceMixin:
     Subclasses override the private methods if their graphs have other outputs.
     """
 
-    def save(self, path: os.PathLike[str] | str) -> None:
+    def save(self: Any, path: os.PathLike[str] | str) -> None:
         """Write the fitted estimator to one file, without pickle, readable by every backend.
 
         Args:
@@ -40,7 +40,7 @@ class PersistenceMixin:
         file_format.save(self, path)
 
     def export(
-        self,
+        self: Any,
         path: os.PathLike[str] | str,
         format: str | None = None,
         *,

@@ -1,5 +1,7 @@
 """Scaling of samples for a network, and its inverse."""
 
+from typing import Any
+
 import numpy as np
 
 from ae_multi.errors import InputError
@@ -26,7 +28,8 @@ class Scaling:
     def __init__(self, kind: str | None, each: bool) -> None:
         self.kind, self.each = kind, each
         self._count, self._low, self._high = 0, np.inf, -np.inf
-        self._mean, self._squares, self._shift = 0.0, 0.0, 0
+        self._mean, self._squares = 0.0, 0.0
+        self._shift: Any = 0
 
     def update(self, x: np.ndarray) -> None:
         r"""Add samples ``x``, finite floats of shape (n, \*sample shape)."""
@@ -87,7 +90,7 @@ class Scaling:
         return np.asarray(low), np.where(constant, 0.0, span)
 
 
-def scale(x: np.ndarray, offset: np.ndarray | None, span: np.ndarray | None) -> np.ndarray:
+def scale(x: np.ndarray, offset: Any, span: Any) -> np.ndarray:
     """Return (x - offset) / span as float32, clipped to ±`LIMIT`; a span of 0 counts as 1."""
     if offset is None:
         return np.clip(x, -LIMIT, LIMIT).astype(np.float32, copy=False)
@@ -98,7 +101,7 @@ def scale(x: np.ndarray, offset: np.ndarray | None, span: np.ndarray | None) -> 
     return np.clip(scaled, -LIMIT, LIMIT).astype(np.float32, copy=False)
 
 
-def unscale(x: np.ndarray, offset: np.ndarray | None, span: np.ndarray | None) -> np.ndarray:
+def unscale(x: np.ndarray, offset: Any, span: Any) -> np.ndarray:
     """Return x * span + offset, the inverse of `scale`; constant features return their constant.
 
     Returns:

@@ -39,8 +39,8 @@ def manifold_errors(
         float32 of shape (n, \*sample shape).
     """
     rows = [as_rows(values) for values in (scaled, outputs, known)]
-    along = squared_differences(*rows[1:], neighbors)
-    errors = squared_errors(*rows[:2]) + np.float32(weight) * along
+    along = squared_differences(rows[1], rows[2], neighbors)
+    errors = squared_errors(rows[0], rows[1]) + np.float32(weight) * along
     return errors.reshape(scaled.shape)
 
 

@@ -216,7 +216,7 @@ class Segmenter(NetworkEstimator):
         return network
 
     @property
-    def loss(self) -> PixelCrossEntropy:
+    def loss(self) -> PixelCrossEntropy:  # type: ignore[override]
         """Loss of the network: the cross-entropy of class probabilities."""
         return PixelCrossEntropy()
 

@@ -78,7 +78,10 @@ def graph_of(model: keras.Model, part: str) -> Graph:
     is_autoencoder = hasattr(model, "encoder")
     name = "codes" if part == "encoder" else "reconstruction" if is_autoencoder else "output"
     value_range = getattr(model, "value_range", None)
-    bounds = None if value_range is None else tuple(map(np.float32, value_range))
+    bounds = None
+    if value_range is not None:
+        low, high = value_range
+        bounds = np.float32(low), np.float32(high)
     return Graph(
         functional(shape_of(chosen), lambda x: _named(called(chosen, x), name)),
         bounds=bounds,

@@ -101,10 +101,10 @@ def receive(job: Mapping[str, Any], emit: Callable[[dict[str, Any]], None]) -> N
     model.set_weights(_arrays(folder / "weights.npz"))
     batches = _arrays(folder / "batches.npz")
     outputs, versions = make(model, job["format"], path, batches)
-    np.savez(
-        folder / "outputs.npz",
-        **{f"{i}/{name}": value for i, each in enumerate(outputs) for name, value in each.items()},
-    )
+    arrays = {
+        f"{i}/{name}": value for i, each in enumerate(outputs) for name, value in each.items()
+    }
+    np.savez(folder / "outputs.npz", **arrays)  # type: ignore[arg-type]
     emit({"event": "exported", "names": sorted(outputs[0]), "versions": versions})
 
 

@@ -94,7 +94,7 @@ def _groups_of(model: keras.layers.Layer) -> list[keras_files.Group]:
     parts = [getattr(model, name, None) for name in ("encoder", "decoder")]
     if not all(isinstance(part, keras.Layer) for part in parts):
         parts = [model]
-    groups = []
+    groups: list[keras_files.Group] = []
     for layer in [leaf for part in parts for leaf in _leaves(part)]:
         variables = own_variables(layer)
         arrays = [v.value for v in variables if v.dtype.startswith("float")]

@@ -1,5 +1,7 @@
 """Conversion of a network to a Keras model of Keras layers and operations."""
 
+from typing import Any
+
 from ae_multi._keras import keras
 from ae_multi.interop.graph import Part
 from ae_multi.models.inputs import CHANNELS_LAST
@@ -10,7 +12,7 @@ kl, ops = keras.layers, keras.ops
 def part_of(part: Part) -> keras.Model:
     """Return ``part`` as a `keras.Sequential`, or as a functional model if it is not a chain."""
     if part.is_chain and not any(layer.kind in _OPERATIONS for layer in part.layers):
-        layers = []
+        layers: list[Any] = []
         for layer in part.layers:
             _append(layers, layer)
         model = keras.Sequential([keras.Input(part.takes), *layers], name=part.name)

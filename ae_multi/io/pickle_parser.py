@@ -22,7 +22,7 @@ _DAMAGE = (
 _VALUES = {
     "BINUNICODE", "SHORT_BINUNICODE", "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT",
 }  # fmt: skip
-_FRESH = {
+_FRESH: dict[str, Callable[[], Any]] = {
     "EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple, "NONE": lambda: None,
     "NEWTRUE": lambda: True, "NEWFALSE": lambda: False,
 }  # fmt: skip
@@ -88,7 +88,7 @@ def _interpret(content: bytes, called: Callable, stored: Callable) -> Any:
         elif name == "MARK":
             stack.append(_MARK)
         elif name == "GLOBAL":
-            stack.append(Name(argument))
+            stack.append(Name(argument))  # type: ignore[arg-type]
         elif name in ("BINPUT", "LONG_BINPUT"):
             memo[argument] = stack[-1]
         elif name in ("BINGET", "LONG_BINGET"):

@@ -13,6 +13,7 @@ from ae_multi.errors import InputError
 from ae_multi.models.base import BaseModel, predict_float32
 from ae_multi.models.inputs import (
     as_arrays,
+    as_range,
     as_samples,
     as_validation,
     is_array_like,
@@ -68,7 +69,7 @@ class Autoencoder(BaseModel):
         self.encoder = encoder
         self.decoder = decoder
         self.seed = None if seed is None else check_seed(seed)
-        self.value_range = None if value_range is None else tuple(map(float, value_range))
+        self.value_range = None if value_range is None else as_range(value_range)
         if sample_shape(encoder) is not None:
             self.build(encoder.input_shape)
             if seed is not None:
@@ -259,7 +260,7 @@ class Autoencoder(BaseModel):
         cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
     ) -> Self:
         """Create the model that `get_config` describes."""
-        models = {
+        models: dict[str, Any] = {
             name: keras.saving.deserialize_keras_object(config[name], custom_objects)
             for name in ("encoder", "decoder")
             if name in config

@@ -113,7 +113,7 @@ class ContractiveAutoencoder(LayeredAutoencoder):
 
     def squared_jacobian(self, x: ArrayLike) -> np.ndarray:
         """Return ||J(x)||²_F, the squared norm of the Jacobian, for each sample: float32 (n,)."""
-        x = self._check(x)
+        x = np.asarray(self._check(x))
         batches = [x[start : start + _BATCH_SIZE] for start in range(0, len(x), _BATCH_SIZE)]
         norms = [_squared_jacobian(self.encoder, ops.convert_to_tensor(batch)) for batch in batches]
         return np.concatenate([ops.convert_to_numpy(batch) for batch in norms])

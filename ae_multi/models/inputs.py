@@ -50,6 +50,12 @@ def sample_shape(model: keras.layers.Layer) -> tuple[int, ...] | None:
     return shape[1:]
 
 
+def as_range(value_range: Sequence[float]) -> tuple[float, float]:
+    """Return (lowest, highest) as two floats."""
+    low, high = value_range
+    return float(low), float(high)
+
+
 def as_samples(
     x: Any,
     where: str,

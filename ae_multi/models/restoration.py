@@ -148,7 +148,7 @@ class RestorationNetwork(ImageNetwork):
         allowed.
         """
         is_bounded = self.value_range and self.noise
-        noisy = noisy_range(self.value_range, self.noise) if is_bounded else None
+        noisy = noisy_range((0.0, 1.0), self.noise) if is_bounded else None
         return as_samples(x, "x", self.network.input_shape[1:], noisy)
 
     def _pairs(self, x, y):

@@ -11,7 +11,7 @@ from ae_multi._keras import keras
 from ae_multi.errors import InputError
 from ae_multi.models.base import predict_float32
 from ae_multi.models.image_network import ImageNetwork
-from ae_multi.models.inputs import as_samples, check_image_shape, is_array_like
+from ae_multi.models.inputs import as_range, as_samples, check_image_shape, is_array_like
 from ae_multi.models.losses import PixelCrossEntropy
 from ae_multi.models.unet import unet
 from ae_multi.randomness.streams import check_seed
@@ -68,7 +68,7 @@ class SegmentationNetwork(ImageNetwork):
         super().__init__(**kwargs)
         self.seed = check_seed(seed)
         self.filters, self.classes = filters, check_size("classes", classes)
-        self.value_range = None if value_range is None else tuple(map(float, value_range))
+        self.value_range = None if value_range is None else as_range(value_range)
         self.stride, self.depth = stride, depth
         self.network = unet(
             shape,

@@ -180,7 +180,7 @@ class TopK(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Check that the inputs have at least ``k`` codes, or raise `InputError`."""
-        if len(input_shape) != 2 or input_shape[-1] < self.k:
+        if len(input_shape) != 2 or (input_shape[-1] or 0) < self.k:
             raise InputError(
                 f"Expected codes (n, codes) with at least k = {self.k} of them. "
                 f"Received: shape {tuple(input_shape)}."

@@ -126,7 +126,7 @@ class VariationalAutoencoder(LayeredAutoencoder):
             NumPy array of shape (n, \*sample shape).
         """
         n = check_size("n", n)
-        codes = streams.normal(seed, "sample", (n, *sample_shape(self.decoder)))
+        codes = streams.normal(seed, "sample", (n, *(sample_shape(self.decoder) or ())))
         return self.decode(codes.astype(np.float32), batch_size)
 
     def get_config(self) -> dict[str, Any]:
@@ -155,7 +155,7 @@ class NormalCode(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Check that the last axis has an even size, or raise `InputError`."""
-        if input_shape[-1] % 2:
+        if (input_shape[-1] or 0) % 2:
             raise InputError(
                 "Expected an encoder that returns means and as many log variances, an even number "
                 f"on the last axis. Received: shape {tuple(input_shape)}."

@@ -32,7 +32,7 @@ def curves(
         **{f"{ULP_PERTURBED}, {run}": trace for run, trace in enumerate(ulp_perturbed, 1)},
         **({} if injected is None else {FAULT: injected}),
     }
-    result = {}
+    result: dict[str, dict[str, list[float]]] = {}
     for stage in ("epoch", "training"):
         if stage in oracle.stages:
             exact = _losses(oracle, stage)

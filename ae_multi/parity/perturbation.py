@@ -79,7 +79,8 @@ def perturb_gradients(
         moment = ops.cast(optimizer.iterations, "int32") + _MAX_STEPS_PER_RUN * number
         # One draw for all gradients: a draw for each of them would dominate the compilation time.
         coins = ops.where(noise.bits((sum(counts),), seed, moment, "shake") < 0, -1.0, 1.0)
-        perturbed, ends = [], np.cumsum(counts)
+        perturbed: list[Any] = []
+        ends = np.cumsum(counts)
         for place, (gradient, count, end) in enumerate(zip(grads, counts, ends, strict=True)):
             if gradient is None:  # the loss does not depend on this weight
                 perturbed.append(None)

@@ -82,7 +82,8 @@ def _perturb_gradients(
     def apply(grads: Any, trainable_variables: Any = None) -> Any:
         counts = [0 if g is None else math.prod(int(n) for n in g.shape) for g in grads]
         moment = ops.cast(optimizer.iterations, "int32") + _MAX_STEPS_PER_RUN * number
-        coins, perturbed = _coins(sum(counts), seed, moment), []
+        coins = _coins(sum(counts), seed, moment)
+        perturbed: list[Any] = []
         for gradient, count, end in zip(grads, counts, np.cumsum(counts), strict=True):
             if gradient is None:  # the loss does not depend on this weight
                 perturbed.append(None)

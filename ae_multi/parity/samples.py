@@ -91,7 +91,7 @@ def hand_over(
     ys = [] if y is None else _as_list(y)
     _check([*xs, *ys])
     named = {f"x{i}": a for i, a in enumerate(xs)} | {f"y{i}": a for i, a in enumerate(ys)}
-    np.savez(path, **named)
+    np.savez(path, **named)  # type: ignore[arg-type]
     return {"file": str(path)}
 
 

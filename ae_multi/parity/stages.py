@@ -247,7 +247,7 @@ class _RoundingComparison:
         if exact.get("each", False):
             scale = np.maximum(np.abs(exact["values"]), UNIT_ROUNDOFF * scale)
         # In float64 the only trace of the reference's backend is the oracle.
-        all_values = {backend: exact["values"], **values}
+        all_values: dict[Any, Any] = {backend: exact["values"], **values}
         return blame_reference(entry, all_values, backend, scale, self._independent_bounds)
 
 

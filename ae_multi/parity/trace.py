@@ -46,7 +46,7 @@ class Trace:
         head = {"format": FORMAT, "about": self.about, "stages": entries}
         arrays["head"] = np.frombuffer(json.dumps(head).encode(), np.uint8)
         with atomic_write(path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, **arrays)
+            np.savez(file, **arrays)  # type: ignore[arg-type]
 
     @classmethod
     def load(cls, path: os.PathLike[str] | str) -> Self:
@@ -64,7 +64,8 @@ class Trace:
                     f"Expected a trace of format {FORMAT}. Received: {path} of format "
                     f"{stated!r:.80}."
                 )
-            about, stages = head.get("about"), head.get("stages")
+            about: Any = head.get("about")
+            stages: Any = head.get("stages")
             if not isinstance(about, dict) or not _are_stages(stages):
                 raise InputError(
                     f"Expected a trace, stages of named arrays. Received: {path}, whose head "

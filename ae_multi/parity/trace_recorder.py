@@ -125,7 +125,8 @@ class TraceRecorder:
         layer, inputs = entries[place]
         arrays = {f"input{i}": array for i, array in enumerate(inputs)}
         arrays |= {f"weight{i}": ops.convert_to_numpy(w) for i, w in enumerate(layer.weights)}
-        np.savez(path, layer=json.dumps(keras.saving.serialize_keras_object(layer)), **arrays)
+        config = json.dumps(keras.saving.serialize_keras_object(layer))
+        np.savez(path, layer=config, **arrays)  # type: ignore[arg-type]
 
     def batch_sizes(self) -> list[int]:
         """Return the number of samples of each batch of an epoch."""

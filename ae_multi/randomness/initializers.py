@@ -67,7 +67,7 @@ class Seeded(keras.initializers.Initializer):
         return cls(**config)
 
 
-def draw(initializer: Callable, shape: Sequence[int], seed: int, purpose: str) -> np.ndarray:
+def draw(initializer: Any, shape: Sequence[int], seed: int, purpose: str) -> np.ndarray:
     """Draw numbers from an initializer's distribution, the same on every backend.
 
     Args:
@@ -129,7 +129,7 @@ def _called(
         with _keras_random_from_streams(seed, purpose) as drawn:
             values = keras.ops.convert_to_numpy(initializer(shape, dtype="float32"))
         results.append(values)
-    if not np.array_equal(*results, equal_nan=True):
+    if not np.array_equal(results[0], results[1], equal_nan=True):
         name = getattr(initializer, "__name__", type(initializer).__name__)
         raise InputError(
             "Expected an initializer whose random numbers come from Keras, so that they can be "

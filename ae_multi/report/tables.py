@@ -46,7 +46,7 @@ class PlainConsole(Console):
     def on_broken_pipe(self) -> None:
         """Print nothing more after the reader has ended; results are still written to files."""
         self.quiet = True
-        discard(self.file)
+        discard(self.file)  # type: ignore[arg-type]
 
 
 def console(stderr: bool = False) -> PlainConsole:

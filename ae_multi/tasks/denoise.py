@@ -1,5 +1,6 @@
 """Denoising of images, compared with the optimal linear filter and PCA."""
 
+import math
 import time
 
 import numpy as np
@@ -37,7 +38,7 @@ def denoise(options: Options, noise: float = 0.4) -> Result:
     restored = {"denoising autoencoder": denoiser.transform(noisy)}
     noisy_train = with_noise(data.x_train, noise, options.seed, "train")
     restored["linear MMSE filter"] = LinearFilter(noisy_train, data.x_train)(noisy)
-    if min(len(data.x_train), np.prod(data.image_shape)) > _COMPONENTS:
+    if min(len(data.x_train), math.prod(data.image_shape)) > _COMPONENTS:
         projected = reconstruct_with_pca(fit_pca(data.x_train, _COMPONENTS), noisy)
         restored[f"PCA-{_COMPONENTS}"] = np.clip(projected, 0, 1)
     restored["the noisy image"] = noisy

@@ -4,7 +4,7 @@ import math
 import os
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
@@ -42,7 +42,7 @@ class Subject(NamedTuple):
     test: np.ndarray
     anomalous: np.ndarray
     components: int
-    scale: str | None
+    scale: Literal["minmax", "standard"] | None
     data: dict
     settings: dict
 

@@ -46,7 +46,10 @@ class Options:
         if count is None:
             return data
         return Dataset(
-            *(array[:count] for array in (data.x_train, data.y_train, data.x_test, data.y_test)),
+            data.x_train[:count],
+            data.y_train[:count],
+            data.x_test[:count],
+            data.y_test[:count],
             name=data.name,
             source=f"{data.source}; the first {count:,} training and test images",
         )

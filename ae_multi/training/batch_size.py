@@ -42,8 +42,10 @@ def default_batch_size(model: keras.Model | keras.layers.Layer, data: Any) -> in
         return _KERAS_SIZE
     widest = max(array[0].nbytes for array in flat_arrays(data))
     for layer in flatten_layers(model):
-        shapes = [shape[1:] for shape in output_shapes(layer)]
-        widest = max([widest, *(4 * math.prod(s) for s in shapes if None not in s)])
+        for _, *shape in output_shapes(layer):
+            sizes = [size for size in shape if size is not None]
+            if len(sizes) == len(shape):
+                widest = max(widest, 4 * math.prod(sizes))
     power = 2 ** int(math.log2(max(1, _CACHE_BYTES // widest)))
     return int(np.clip(power, _MIN_SIZE, _MAX_SIZE))
 

@@ -106,11 +106,11 @@ def choose(
     trial = _Trial(make, indices, cached, backends.current().snapshot(reachable))
     expected = _seconds_to_build(known)
     # Plans that failed before are tried last, so that their error is raised if no plan works.
-    names = iter(sorted(known, key=lambda name: name in trial.failed))
-    best = next((name for name in names if trial.works(name)), None)
+    untried = iter(sorted(known, key=lambda name: name in trial.failed))
+    best = next((name for name in untried if trial.works(name)), None)
     if best is None:
         raise trial.error
-    names = [name for name in names if name not in trial.failed]
+    names = [name for name in untried if name not in trial.failed]
     if best not in trial.step and not any(
         name in trial.step or _is_worth_trying(name, expected[name], steps * trial.once)
         for name in names

@@ -17,7 +17,7 @@ _here: dict[str, dict] = {}  # the entries that this process has read or written
 def recall(key: str) -> dict[str, Any]:
     """Return the entry of ``key``, or an empty dict."""
     if key not in _here:
-        entry = _read().get(key)
+        entry: Any = _read().get(key)
         if _is_sound(entry):
             _here[key] = entry
     return _here.get(key, {})

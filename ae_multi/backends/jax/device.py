@@ -59,7 +59,7 @@ def compiler_options(loop: bool = False, soon: bool = False, eigen: bool = False
         eigen: whether matrices are multiplied by Eigen on a CPU.
     """
     platform = "cpu" if on_cpu() else "gpu"
-    required = dict(_LOOPS) if loop and platform == "gpu" else {}
+    required: dict[str, Any] = dict(_LOOPS) if loop and platform == "gpu" else {}
     if soon:
         required |= _SOON[platform]
     if eigen and platform == "cpu":

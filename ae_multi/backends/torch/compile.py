@@ -71,19 +71,17 @@ def _with_traceable_adam(step: Any) -> Any:
 
 @cache
 def _adam() -> Any:
-    T, Ts = torch.Tensor, list[torch.Tensor]  # noqa: N806
-
     def adam(
-        weights: Ts,
-        gradients: Ts,
-        first: Ts,
-        second: Ts,
-        steps: Ts,
-        rate: T,
+        weights: list[torch.Tensor],
+        gradients: list[torch.Tensor],
+        first: list[torch.Tensor],
+        second: list[torch.Tensor],
+        steps: list[torch.Tensor],
+        rate: torch.Tensor,
         beta1: float,
         beta2: float,
         epsilon: float,
-    ) -> T:
+    ) -> torch.Tensor:
         torch._fused_adam_(
             weights,
             gradients,

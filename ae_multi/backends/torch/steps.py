@@ -41,7 +41,7 @@ _SHAREABLE = tuple(map(np.dtype, ("float32", "float16", "uint8", "int8", "int32"
 _MAX_REBUILDS = 1
 
 _log = logging.getLogger("ae_multi")
-_logged = set()
+_logged: set[str] = set()
 
 
 def plans(model: keras.Model) -> list[tuple[str, float]]:

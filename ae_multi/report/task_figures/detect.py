@@ -25,7 +25,8 @@ def draw(result: Result, figure: Figure) -> None:
     images = picture["columns"] is None
     figure.set_size_inches(12, 6.9 if images else 7.5)
     heading(figure, result)
-    top, bottom = figure.subfigures(2, 1, height_ratios=[1.4 if images else 1.1, 1])
+    heights = [1.4 if images else 1.1, 1]
+    top, bottom = figure.subfigures(2, 1, height_ratios=heights)  # type: ignore[misc]
     left, right = top.subplots(1, 2, width_ratios=[1, 1.5])
     _curves(left, picture)
     _histogram(right, picture)
@@ -58,7 +59,7 @@ def _histogram(axes: Axes, picture: Mapping[str, Any]) -> None:
         share = np.full(chosen.sum(), 1 / chosen.sum())
         axes.hist(
             positive[chosen],
-            bins,
+            bins.tolist(),
             weights=share,
             color=colour,
             alpha=0.55,

@@ -44,7 +44,8 @@ def _scatter(axes: Axes, picture: Mapping[str, Any]) -> None:
     colours = colormaps["tab10" if len(classes) <= 10 else "viridis"].resampled(len(classes))
     for index, each in enumerate(classes):
         chosen = points[labels == each]
-        axes.scatter(*chosen.T, s=14, color=colours(index), alpha=0.65, linewidth=0, label=each)
+        x, y = chosen.T
+        axes.scatter(x, y, s=14, color=colours(index), alpha=0.65, linewidth=0, label=each)
         axes.annotate(
             str(each),
             np.median(chosen, axis=0),

@@ -69,7 +69,8 @@ def _outputs(equation: Any, inputs: Sequence[Any]) -> Sequence[Any]:
         inner = parameters[_WRAPPERS[primitive.name]]
         return _run(inner.jaxpr, inner.consts, inputs)
     if primitive.name == "conv_general_dilated":
-        output = product(*inputs, equation.outvars[0].aval.shape, parameters)
+        lhs, rhs = inputs
+        output = product(lhs, rhs, equation.outvars[0].aval.shape, parameters)
         if output is not None:
             return [output]
     bound = primitive.get_bind_params(parameters)
