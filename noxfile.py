@@ -156,10 +156,11 @@ def figures(session):
 
 @nox.session
 def lint(session):
-    """Check style and formatting with ruff; ``-- --fix`` mends what can be mended."""
+    """Check style and formatting with ruff, ``-- --fix`` corrects them; types with mypy."""
     run(session, CORE, "-m", "ruff", "check", *session.posargs, ".")
     check = [] if "--fix" in session.posargs else ["--check"]
     run(session, CORE, "-m", "ruff", "format", *check, ".")
+    run(session, CORE, "-m", "mypy")
 
 
 @nox.session
