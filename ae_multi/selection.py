@@ -11,8 +11,6 @@ import os
 import sys
 from pathlib import Path
 
-import platformdirs
-
 from ae_multi.errors import BackendError, InputError
 from ae_multi.io import json
 
@@ -49,8 +47,12 @@ def package_cache() -> Path | None:
     variable = os.environ.get("AE_MULTI_CACHE")
     if variable:
         return Path(variable)
-    folder = platformdirs.user_cache_path("ae_multi", appauthor=False)
-    return folder if folder.is_absolute() else None
+    import platformdirs  # here, since `import ae_multi` should take no time
+
+    try:
+        return platformdirs.user_cache_path("ae_multi", appauthor=False)
+    except RuntimeError:  # no home directory
+        return None
 
 
 def install_advice(*packages: str) -> str:

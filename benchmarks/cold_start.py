@@ -66,7 +66,7 @@ def train_by_hand(model, x, batch_size, epochs):
         batch_size: samples in a step.
         epochs: passes over the data.
     """
-    from ae_multi.training.loop import BatchOrder
+    from ae_multi.data.batches import BatchOrder
     from benchmarks.contenders import native
 
     epoch, order = native(model, x), BatchOrder(len(x), batch_size, 0)

@@ -18,7 +18,7 @@ import numpy as np
 from ae_multi import backends
 from ae_multi._keras import keras
 from ae_multi.backends.layer_queries import has_convolutions
-from ae_multi.training.loop import BatchOrder
+from ae_multi.data.batches import BatchOrder
 from benchmarks.native.description import describe
 
 # Most steps in an epoch of the training of a thousand epochs for which a plan is chosen.

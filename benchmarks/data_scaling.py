@@ -36,8 +36,8 @@ def measure(sizes=SIZES, turns=_TURNS):
     """
     from ae_multi import backends
     from ae_multi.data.arrays import as_data, first, to_device
+    from ae_multi.data.batches import BatchOrder
     from ae_multi.environment import describe_backend
-    from ae_multi.training.loop import BatchOrder
     from benchmarks.contenders import chosen, seconds
     from benchmarks.networks import network
 

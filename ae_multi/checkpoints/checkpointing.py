@@ -18,7 +18,7 @@ from ae_multi.validation import check_positive
 
 if TYPE_CHECKING:
     from ae_multi._keras import keras
-    from ae_multi.training.loop import BatchOrder
+    from ae_multi.data.batches import BatchOrder
 
 _log = logging.getLogger("ae_multi")
 

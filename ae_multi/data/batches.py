@@ -50,6 +50,48 @@ def epoch_order(
     return order
 
 
+class BatchOrder:
+    """Order of the batches in each epoch, as indices: a pure function of (seed, epoch).
+
+    Args:
+        samples: number of samples.
+        batch_size: samples per batch; the last batch of an epoch may be smaller.
+        seed: integer, or None to keep the order of the samples.
+        steps: batches per epoch, or None for all.
+        within_batches: as in `epoch_order`.
+        offset: number of the order of epoch 0.
+
+    Raises:
+        InputError: ``steps`` exceeds the number of batches.
+    """
+
+    def __init__(
+        self,
+        samples: int,
+        batch_size: int,
+        seed: int | None,
+        steps: int | None = None,
+        within_batches: bool = False,
+        offset: int = 0,
+    ):
+        self.samples, self.batch_size, self.seed = samples, batch_size, seed
+        self.within_batches, self.offset = within_batches, offset
+        self.steps = steps_in_epoch(samples, batch_size, steps)
+
+    def epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the indices of the full batches and of a smaller last batch, of ``epoch``.
+
+        Returns:
+            int32 (steps, batch_size), and int32 (1, size) with ``size`` 0 if all batches are full.
+        """
+        order = epoch_order(
+            self.seed, self.offset + epoch, self.samples, self.batch_size, self.within_batches
+        )
+        order = order[: self.steps * self.batch_size]
+        full = len(order) // self.batch_size * self.batch_size
+        return order[:full].reshape(-1, self.batch_size), order[full:].reshape(1, -1)
+
+
 class Batches(keras.utils.PyDataset):
     """Data set for `keras.Model.fit` that returns batches of arrays in the order of `epoch_order`.
 

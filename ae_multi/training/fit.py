@@ -20,12 +20,12 @@ from ae_multi.data.arrays import (
     split,
     to_device,
 )
-from ae_multi.data.batches import EpochSetter, KerasBatches
+from ae_multi.data.batches import BatchOrder, EpochSetter, KerasBatches
 from ae_multi.errors import InputError
 from ae_multi.training.epochs import offset_for, set_epochs
 from ae_multi.training.fallback import why_keras
 from ae_multi.training.limits import batches_of, limited_epochs
-from ae_multi.training.loop import MAX_STEPS_PER_RUN, BatchOrder, Loop, closing
+from ae_multi.training.loop import MAX_STEPS_PER_RUN, Loop, closing
 from ae_multi.training.plan import by_keras, choose
 from ae_multi.training.progress import progress_for
 from ae_multi.training.validation import validator

@@ -49,9 +49,9 @@ def test_damaged_json_is_read_or_refused(data, value):
     ("text", "message"),
     [
         ('{"a": 1, "b": 2, "a": 3}', "the key 'a' twice"),
-        ("[NaN]", "NaN, which is no finite"),
+        ("[NaN]", "NaN, which is not a finite"),
         ("[-Infinity]", "not a finite number"),
-        ("1e999", "1e999, which is no finite"),
+        ("1e999", "1e999, which is not a finite"),
         ("9" * 5000, "an integer of 5,000 digits"),
         ("[" * 101 + "]" * 101, "more than 100 levels"),
         ("[" * 100_000 + "]" * 100_000, "nested too deeply"),
