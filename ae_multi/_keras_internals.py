@@ -146,7 +146,7 @@ def build_symbolically(model: keras.Model, batch: tuple) -> None:
 
 
 def check_compiled(model: keras.Model, method: str) -> None:
-    """Raise Keras's ValueError if ``model`` is not compiled; ``method`` is named in it."""
+    """Raise Keras's ValueError if ``model`` is not compiled."""
     model._assert_compile_called(method)
 
 
@@ -181,7 +181,7 @@ def should_evaluate(model: keras.Model, epoch: int, validation_freq: Any) -> boo
 
 def restored_epoch(model: keras.Model) -> int:
     """Return the epoch that a `keras.callbacks.BackupAndRestore` has restored, or 0."""
-    return model._initial_epoch
+    return model._initial_epoch or 0
 
 
 def has_distribute_strategy(model: keras.Model) -> bool:
