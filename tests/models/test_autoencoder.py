@@ -218,5 +218,5 @@ def test_decoder_of_another_shape_needs_targets(keras, shape, given):
         model.compute_loss(x, None, y)
     model.fit(x, y, verbose=0)
     model.evaluate(x, y, verbose=0)
-    with pytest.raises(InputError, match="samples of the shape that it takes"):
+    with pytest.raises(InputError, match="outputs have the shape of its inputs"):
         ae_multi.AnomalyDetector(model, epochs=1).fit(x)
