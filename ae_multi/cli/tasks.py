@@ -65,11 +65,13 @@ def add_detect_options(parser: argparse.ArgumentParser) -> None:
         help="class of images that is normal; all others are anomalous (default: 2)",
     )
     classes.add_argument(
-        "--strange",
+        "--anomalous",
         type=int,
         metavar="N",
         help="class of images that is anomalous; all others are normal",
     )
+    # The former name of --anomalous.
+    classes.add_argument("--strange", dest="anomalous", type=int, help=argparse.SUPPRESS)
     parser.add_argument(
         "--label",
         metavar="COLUMN",
@@ -89,7 +91,7 @@ def run_detect(options: argparse.Namespace) -> int:
         )
     if table is not None and options.data_path is not None:
         raise InputError(f"Expected no --data-path with a table. Received: {options.data_path}.")
-    for name in ("normal", "strange"):
+    for name in ("normal", "anomalous"):
         if table is not None and getattr(options, name) is not None:
             raise InputError(
                 f"Expected no --{name} with a table. Received: {getattr(options, name)}."
@@ -98,7 +100,7 @@ def run_detect(options: argparse.Namespace) -> int:
         "detect",
         options,
         normal=options.normal,
-        strange=options.strange,
+        anomalous=options.anomalous,
         table=table,
         label=options.label,
     )
