@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status. 0: done (``compare``, ``parity``: the backends agree). 1: the backends
-        differ, or a backend's process failed. 2: usage error. 130: interrupted.
+        differ, or the command failed. 2: usage error. 130: interrupted.
     """
     is_process = arguments is None
     words = sys.argv[1:] if arguments is None else list(arguments)
