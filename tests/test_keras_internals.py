@@ -26,9 +26,15 @@ def private_names_of_keras():
 
 
 def names_defined_here():
-    text = "\n".join(path.read_text() for path in SOURCES)
-    assigned = re.findall(r"self\.(_[a-z]\w*)\b[^=\n]*=[^=]", text)
-    return set(assigned) | set(re.findall(r"def (_[a-z]\w*)", text))
+    """Private attributes that this package assigns, and its private methods."""
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                if ast.unparse(node.value) == "self" and node.attr.startswith("_"):
+                    yield node.attr
+            elif isinstance(node, ast.ClassDef):
+                methods = (each for each in node.body if isinstance(each, ast.FunctionDef))
+                yield from (each.name for each in methods if each.name.startswith("_"))
 
 
 def private_uses(path, names):
@@ -41,7 +47,7 @@ def private_uses(path, names):
 
 
 def test_one_module_uses_the_private_api_of_keras():
-    names = private_names_of_keras() - names_defined_here()
+    names = private_names_of_keras() - set(names_defined_here())
     assert {"_flatten_layers", "_loss_tracker", "_value"} <= names
     assert [use for path in SOURCES for use in private_uses(path, names)] == []
 
@@ -82,7 +88,7 @@ def test_layers_and_variables(internals, keras, model):
     assert [type(layer) for layer in drawing] == [keras.layers.Dropout]
     assert internals.output_shapes(layers[-1])[-1][0] is None
     assert internals.call_arguments(model, training=True) == {"training": True}
-    assert internals.call_arguments(dense, training=True) == {}
+    assert internals.call_arguments(keras.layers.Flatten(), training=True) == {}
 
 
 @pytest.mark.backend
@@ -116,7 +122,7 @@ def test_initial_values(internals, keras):
 @pytest.mark.backend
 def test_compiled_models(internals, keras, model):
     internals.check_compiled(model, "evaluate")
-    with pytest.raises(ValueError, match="evaluate"):
+    with pytest.raises(ValueError, match=r"compile\(\)"):
         internals.check_compiled(keras.Sequential(), "evaluate")
     first = internals.loss_tracker(model)
     assert first.name == "loss"
@@ -171,6 +177,7 @@ def test_callbacks(internals, keras, model, capsys):
     logger = keras.callbacks.ProgbarLogger()
     logger.set_params({"verbose": 1, "epochs": 1, "steps": 10})
     internals.show_progress(logger, 5, {"loss": 0.25}, lambda seconds: " - quick")
+    logger.progbar.interval = 0  # at most every 50 ms by default
     internals.show_progress(logger, 10, {"loss": 0.5}, lambda seconds: " - quick")
     text = capsys.readouterr().out
     assert "5/10" in text
