@@ -104,6 +104,19 @@ def checks(session, name):
 
 
 @nox.session
+@nox.parametrize("name", BACKENDS, ids=BACKENDS)
+def nightly(session, name):
+    """Run the tests of Keras's private API, then the fast tests, on Keras's development version."""
+    python = environment(session, f"{name}-nightly")
+    # Both packages hold the module keras, so files of the other one would remain.
+    uninstall = ["-m", "pip", "uninstall", "--quiet", "--yes", "keras", "keras-nightly"]
+    session.run(python, *uninstall, external=True)
+    install(session, python, "--no-deps", "keras-nightly")
+    for paths in (["tests/test_keras_internals.py"], session.posargs or ["tests"]):
+        run_tests(session, f"{name}-nightly", "not slow", *paths)
+
+
+@nox.session
 def parity(session):
     """Compare this package's models step by step; ``-- MODULE:FUNCTION …`` another one."""
     command = ["-m", "ae_multi", "parity", *interpreters(session)]
@@ -181,16 +194,17 @@ def package(session):
         session.run(python, *arguments, env={"KERAS_BACKEND": "jax"}, external=True)
 
 
-def run_tests(session, name, marks, **variables):
+def run_tests(session, name, marks, *paths, **variables):
     """Run the tests with these marks in one environment, two files at a time."""
     if name == CORE:
         marks = f"not backend and ({marks})"
         pythons = environments(session).items()
         variables["AE_MULTI_TEST_PYTHONS"] = shlex.join(f"{key}={path}" for key, path in pythons)
     else:
-        marks, variables["KERAS_BACKEND"] = f"backend and ({marks})", name
+        marks = f"backend and ({marks})"
+        variables["KERAS_BACKEND"] = name.removesuffix("-nightly")
     command = [environment(session, name), "-m", "pytest", "--numprocesses=2", "--dist=loadfile"]
-    arguments = ["-m", marks, *(session.posargs or ["tests"])]
+    arguments = ["-m", marks, *(paths or session.posargs or ["tests"])]
     session.run(*command, *arguments, env={**TEST_ENVIRONMENT, **variables}, external=True)
 
 
@@ -231,7 +245,7 @@ def environments(session, names=BACKENDS):
 
 def environment(session, name):
     """Build the environment ``name`` unless it is there and up to date; return its Python."""
-    groups = ["core", "test", "lint"] if name == CORE else ["core", "test", name]
+    groups = ["core", "test", "lint" if name == CORE else name.removesuffix("-nightly")]
     wanted = nox.project.dependency_groups(PROJECT, *groups)
     folder = FOLDER / ".nox" / name
     python = str(folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))

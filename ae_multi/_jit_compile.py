@@ -27,7 +27,9 @@ def install() -> None:
 
 
 def _wrap(module: ModuleType) -> None:
-    original = module.Trainer.compile
+    # Keras 3.16 renames `Trainer` to `BaseTrainer`.
+    trainer = getattr(module, "BaseTrainer", None) or module.Trainer
+    original = trainer.compile
     if hasattr(original, _NAME):
         return
     signature = inspect.signature(original)
@@ -39,4 +41,4 @@ def _wrap(module: ModuleType) -> None:
         vars(self)[_NAME] = arguments.get("jit_compile", "auto")
 
     setattr(compile, _NAME, True)
-    module.Trainer.compile = compile
+    trainer.compile = compile

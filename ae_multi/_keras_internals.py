@@ -7,6 +7,7 @@ to act before Keras is imported stands in `_keras_registry.py` and `_jit_compile
 
 import contextlib
 import importlib
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -146,7 +147,7 @@ def build_symbolically(model: keras.Model, batch: tuple) -> None:
 
 
 def check_compiled(model: keras.Model, method: str) -> None:
-    """Raise Keras's ValueError if ``model`` is not compiled."""
+    """Raise Keras's ValueError if ``model`` is not compiled; Keras 3.15 names ``method`` in it."""
     model._assert_compile_called(method)
 
 
@@ -181,7 +182,7 @@ def should_evaluate(model: keras.Model, epoch: int, validation_freq: Any) -> boo
 
 def restored_epoch(model: keras.Model) -> int:
     """Return the epoch that a `keras.callbacks.BackupAndRestore` has restored, or 0."""
-    return model._initial_epoch or 0
+    return model._initial_epoch or 0  # None in Keras 3.16
 
 
 def has_distribute_strategy(model: keras.Model) -> bool:
@@ -348,7 +349,14 @@ def control_flow_functions() -> list[tuple[Any, str]]:
         "while_loop",
     )  # fmt: skip
     backend = keras.src.backend
-    return [(backend, name) for name in names] + [(backend.core, name) for name in core_names]
+    # In Keras 3.16 `backend.rnn` is a module.
+    rnn = backend.rnn if inspect.ismodule(backend.rnn) else backend
+    return [(rnn, name) for name in names] + [(_core(), name) for name in core_names]
+
+
+def _core() -> Any:
+    """Return the module of a backend's basic functions, which Keras 3.16 moves to `ops`."""
+    return getattr(keras.src.backend, "core", None) or keras.src.backend.ops.core
 
 
 def allow_float64() -> None:
@@ -358,7 +366,7 @@ def allow_float64() -> None:
 
 def wrap_tensorflow_cast(wrap: Callable[[Callable], Callable]) -> None:
     """Replace the function by which Keras casts on TensorFlow by ``wrap`` of it."""
-    core: Any = importlib.import_module("keras.src.backend.tensorflow.core")
+    core = _core()
     core.cast = wrap(core.cast)
 
 

@@ -66,7 +66,7 @@ ROWS = {
         "detect", "mean AUROC", ".4f", 0.967, 0.98, keywords=tuple({"normal": d} for d in DIGITS)
     ),
     "detect-nine": Row(
-        "detect", "mean AUROC", ".4f", 0.82, 0.90, keywords=tuple({"strange": d} for d in DIGITS)
+        "detect", "mean AUROC", ".4f", 0.82, 0.90, keywords=tuple({"anomalous": d} for d in DIGITS)
     ),
     "odds": Row("odds", "mean AUROC", ".4f", 0.8143, 0.85),
     "features-9": Row(

@@ -1,9 +1,10 @@
-"""The command ``ae-multi``. Each subcommand is a module, which is imported when it is called."""
+"""The command ``ae-multi``. The module of a subcommand is imported when it is called."""
 
 import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import ae_multi
 from ae_multi.cli.interrupts import INTERRUPTED, exit_at_once, raise_on_signals
@@ -11,18 +12,47 @@ from ae_multi.cli.startup import hide_notices
 from ae_multi.cli.status import status_of
 from ae_multi.terminal import discard, write_any_text
 
+
+class _Command(NamedTuple):
+    """A subcommand: its description, and the functions of its module in ``ae_multi.cli``."""
+
+    summary: str
+    module: str
+    add_options: str = "add_options"
+    run: str = "run"
+
+
 _COMMANDS = {
-    "compare": "train the same models on every backend and compare the results",
-    "train": "train one model on the current backend and save it",
-    "parity": "compare a Keras model on every backend, step by step",
-    "reduce": "encode images as short codes and compare with PCA",
-    "denoise": "remove noise from images and compare with the best linear filter",
-    "detect": "find anomalies among images or in a table and compare with PCA",
-    "segment": "mark digits on clutter and compare with brightness thresholds",
-    "features": "classify images by their codes and compare with PCA",
-    "export": "export a model or an estimator to another format and verify the file",
-    "info": "show versions, devices and the location of the data",
-}
+    "compare": _Command(
+        "train the same models on every backend and compare the results", "compare"
+    ),
+    "train": _Command("train one model on the current backend and save it", "train"),
+    "parity": _Command("compare a Keras model on every backend, step by step", "parity"),
+    "reduce": _Command(
+        "encode images as short codes and compare with PCA",
+        "tasks", "add_reduce_options", "run_reduce",
+    ),
+    "denoise": _Command(
+        "remove noise from images and compare with the best linear filter",
+        "tasks", "add_denoise_options", "run_denoise",
+    ),
+    "detect": _Command(
+        "find anomalies among images or in a table and compare with PCA",
+        "tasks", "add_detect_options", "run_detect",
+    ),
+    "segment": _Command(
+        "mark digits on clutter and compare with brightness thresholds",
+        "tasks", "add_segment_options", "run_segment",
+    ),
+    "features": _Command(
+        "classify images by their codes and compare with PCA",
+        "tasks", "add_features_options", "run_features",
+    ),
+    "export": _Command(
+        "export a model or an estimator to another format and verify the file", "export"
+    ),
+    "info": _Command("show versions, devices and the location of the data", "info"),
+}  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status. 0: done (``compare``, ``parity``: the backends agree). 1: the backends
-        differ, or a backend's process failed. 2: usage error. 130: interrupted.
+        differ, or the command failed. 2: usage error. 130: interrupted.
     """
     is_process = arguments is None
     words = sys.argv[1:] if arguments is None else list(arguments)
@@ -77,13 +107,13 @@ def _parser(chosen):
     )
     parser.add_argument("--version", action="version", version=f"ae-multi {ae_multi.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for name, summary in _COMMANDS.items():
-        description = f"{summary[0].upper()}{summary[1:]}."
-        command = commands.add_parser(name, help=summary, description=description)
+    for name, command in _COMMANDS.items():
+        description = f"{command.summary[0].upper()}{command.summary[1:]}."
+        subparser = commands.add_parser(name, help=command.summary, description=description)
         if name == chosen:
-            module = importlib.import_module(f"ae_multi.cli.{name}")
-            module.add_options(command)
-            command.set_defaults(run=module.run)
+            module = importlib.import_module(f"ae_multi.cli.{command.module}")
+            getattr(module, command.add_options)(subparser)
+            subparser.set_defaults(run=getattr(module, command.run))
     return parser
 
 

@@ -27,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print versions, devices and the location of MNIST; return 0."""
     out = console()
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in _PACKAGES)
+    versions = ", ".join(f"{name} {_version(name)}" for name in _PACKAGES)
     out.print(f"ae-multi {ae_multi.__version__}, Python {platform.python_version()}, {versions}")
     table = Table("backend", "version", "device", box=None, padding=(0, 2, 0, 0))
     interpreters = Interpreters(pythons=dict(options.python))
@@ -44,6 +44,14 @@ def run(options: argparse.Namespace) -> int:
     }
     out.print(f"Location of MNIST: {source[kind]}", soft_wrap=True)
     return 0
+
+
+def _version(package: str) -> str:
+    """Return the version of an installed package; of Keras, also of its development version."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return metadata.version(f"{package}-nightly")
 
 
 def _describe(interpreters, backend):

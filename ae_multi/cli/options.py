@@ -107,18 +107,6 @@ def comma_separated(text: str) -> tuple[str, ...]:
     return names
 
 
-def sizes(text: str) -> tuple[int, ...] | str:
-    """Convert ``1000,500`` to (1000, 500); return "auto" unchanged."""
-    if text == "auto":
-        return text
-    try:
-        return tuple(int(part) for part in comma_separated(text))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"expected auto or comma-separated integers, received {text!r}"
-        ) from None
-
-
 def model_names(text: str) -> tuple[str, ...]:
     """Split comma-separated names of models; "all" stands for all of them."""
     return tuple(MODELS) if text == "all" else comma_separated(text)

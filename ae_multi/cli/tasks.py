@@ -1,19 +1,154 @@
-"""Options that the commands of the tasks share, and the function that runs a task."""
+"""The commands of the tasks: ``reduce``, ``denoise``, ``detect``, ``segment`` and ``features``."""
 
 import argparse
 import importlib
 from pathlib import Path
 from typing import Any
 
-from ae_multi.cli.options import add_data_options, check_figure
+from ae_multi.cli.options import add_data_options, check_figure, comma_separated
 from ae_multi.cli.startup import import_backend
 from ae_multi.environment import describe_machine
+from ae_multi.errors import InputError
 from ae_multi.io.atomic import check_writable
 from ae_multi.report.json_file import write_json
 from ae_multi.report.progress import job_progress
 from ae_multi.report.tables import console
 from ae_multi.report.tasks import print_result
 from ae_multi.tasks.result import Options
+
+
+def add_reduce_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``ae-multi reduce``."""
+    parser.add_argument(
+        "--latent-dim", type=int, default=9, metavar="N", help="size of the code (default: 9)"
+    )
+    parser.add_argument(
+        "--hidden",
+        type=_sizes,
+        default="auto",
+        metavar="SIZES",
+        help="comma-separated sizes of the hidden layers of the encoder, such as 1000,500,250 "
+        "(default: those of AutoencoderTransformer)",
+    )
+    add_task_options(parser)
+
+
+def run_reduce(options: argparse.Namespace) -> int:
+    """Encode images as short codes; return 0."""
+    return run_task("reduce", options, latent_dim=options.latent_dim, hidden=options.hidden)
+
+
+def add_denoise_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``ae-multi denoise``."""
+    parser.add_argument(
+        "--noise",
+        type=float,
+        default=0.4,
+        metavar="X",
+        help="standard deviation of the noise, for values from 0 to 1 (default: 0.4)",
+    )
+    add_task_options(parser)
+
+
+def run_denoise(options: argparse.Namespace) -> int:
+    """Remove noise from images; return 0."""
+    return run_task("denoise", options, noise=options.noise)
+
+
+def add_detect_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``ae-multi detect``."""
+    classes = parser.add_mutually_exclusive_group()
+    classes.add_argument(
+        "--normal",
+        type=int,
+        metavar="N",
+        help="class of images that is normal; all others are anomalous (default: 2)",
+    )
+    classes.add_argument(
+        "--anomalous",
+        type=int,
+        metavar="N",
+        help="class of images that is anomalous; all others are normal",
+    )
+    # The former name of --anomalous.
+    classes.add_argument("--strange", dest="anomalous", type=int, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--label",
+        metavar="COLUMN",
+        help="with --data FILE.csv: column that is 1 for anomalous rows and 0 for normal rows",
+    )
+    add_task_options(parser)
+
+
+def run_detect(options: argparse.Namespace) -> int:
+    """Find anomalies among images or in a table; return 0."""
+    table = options.data if options.data.lower().endswith(".csv") else None
+    if (table is None) != (options.label is None):
+        raise InputError(
+            "Expected --data FILE.csv and --label COLUMN together. "
+            f"Received: --data {options.data} "
+            f"{'alone' if options.label is None else f'and --label {options.label}'}."
+        )
+    if table is not None and options.data_path is not None:
+        raise InputError(f"Expected no --data-path with a table. Received: {options.data_path}.")
+    for name in ("normal", "anomalous"):
+        if table is not None and getattr(options, name) is not None:
+            raise InputError(
+                f"Expected no --{name} with a table. Received: {getattr(options, name)}."
+            )
+    return run_task(
+        "detect",
+        options,
+        normal=options.normal,
+        anomalous=options.anomalous,
+        table=table,
+        label=options.label,
+    )
+
+
+def add_segment_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``ae-multi segment``."""
+    add_task_options(parser)
+
+
+def run_segment(options: argparse.Namespace) -> int:
+    """Mark digits on clutter; return 0."""
+    return run_task("segment", options)
+
+
+def add_features_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``ae-multi features``."""
+    parser.add_argument(
+        "--latent-dim", type=int, default=32, metavar="N", help="size of the code (default: 32)"
+    )
+    parser.add_argument(
+        "--masked",
+        type=_fraction,
+        default="auto",
+        metavar="X",
+        help="fraction of the pixels that training sets to 0 (default: 0.75 for a code size of "
+        "16 or more, otherwise 0)",
+    )
+    parser.add_argument(
+        "--hidden",
+        type=_sizes,
+        default="auto",
+        metavar="SIZES",
+        help="comma-separated sizes of the hidden layers of the encoder (default: depends on the "
+        "code size)",
+    )
+    add_task_options(parser)
+
+
+def run_features(options: argparse.Namespace) -> int:
+    """Classify images by their codes; return 0."""
+    return run_task(
+        "features",
+        options,
+        latent_dim=options.latent_dim,
+        masked=options.masked,
+        hidden=options.hidden,
+    )
 
 
 def add_task_options(parser: argparse.ArgumentParser) -> None:
@@ -75,9 +210,26 @@ def run_task(name: str, options: argparse.Namespace, **kwargs: Any) -> int:
         if options.json:
             write_json(options.json, {**result.to_json(), "machine": describe_machine()})
         if options.figure:
-            from ae_multi.report.task_figures import draw
+            from ae_multi.tasks.plotting import draw_result
 
-            draw(result, options.figure)
+            draw_result(result, options.figure)
     finally:
         print_result(out, result)
     return 0
+
+
+def _sizes(text: str) -> tuple[int, ...] | str:
+    """Convert ``1000,500`` to (1000, 500); return "auto" unchanged."""
+    if text == "auto":
+        return text
+    try:
+        return tuple(int(part) for part in comma_separated(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected auto or comma-separated integers, received {text!r}"
+        ) from None
+
+
+def _fraction(text: str) -> float | str:
+    """Convert ``0.5`` to a number; return "auto" unchanged."""
+    return text if text == "auto" else float(text)

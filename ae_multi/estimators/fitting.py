@@ -12,6 +12,7 @@ from ae_multi import training
 from ae_multi._keras import keras
 from ae_multi.checkpoints.checkpointing import Checkpoints
 from ae_multi.data.digest import sha256
+from ae_multi.errors import InputError
 from ae_multi.estimators.inputs import held_out
 from ae_multi.training.epochs import set_epochs
 
@@ -111,10 +112,14 @@ def train_chunks(
 
     Returns:
         As `train_whole`; losses are means over all samples.
+
+    Raises:
+        InputError: early stopping, and no chunk with a sample to hold out.
     """
     network = estimator.network_
     stopper = _early_stopping(estimator) if estimator.early_stopping else None
     if stopper is not None:
+        _check_held_out(chunks)
         stopper.set_model(network)
         stopper.on_train_begin()
     network.stop_training = False
@@ -186,6 +191,19 @@ def _checkpoints(estimator: NetworkEstimator, epochs: int) -> Checkpoints | None
 def _early_stopping(estimator: NetworkEstimator) -> keras.callbacks.EarlyStopping:
     return keras.callbacks.EarlyStopping(
         "val_loss", patience=estimator.patience, restore_best_weights=True
+    )
+
+
+def _check_held_out(chunks: Iterable[tuple[np.ndarray, np.ndarray]]) -> None:
+    """Raise an `InputError` if every chunk is too small to hold a sample out."""
+    count = 0
+    for inputs, _ in chunks:
+        if len(inputs) > 1:
+            return
+        count += 1
+    raise InputError(
+        "Expected at least one chunk of 2 or more samples, to hold some out for early stopping. "
+        f"Received: {count} {'chunk' if count == 1 else 'chunks'} of 1 sample."
     )
 
 

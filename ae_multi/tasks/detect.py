@@ -50,7 +50,7 @@ class Subject(NamedTuple):
 def detect(
     options: Options,
     normal: int | None = None,
-    strange: int | None = None,
+    anomalous: int | None = None,
     table: os.PathLike[str] | str | None = None,
     label: str | None = None,
 ) -> Result:
@@ -59,8 +59,8 @@ def detect(
     Args:
         options: data and training.
         normal: class of the training images; all other classes are anomalous. The default is 2 if
-            ``strange`` is None too.
-        strange: the anomalous class, instead of ``normal``; the training images are all other
+            ``anomalous`` is None too.
+        anomalous: the anomalous class, instead of ``normal``; the training images are all other
             classes.
         table: path of a .csv file to use instead of images, or None. 60 % of its rows are for
             training, with any label, the others for testing.
@@ -70,8 +70,8 @@ def detect(
         A `Result` with the area under the ROC curve and the average precision.
     """
     images = table is None
-    subject = _images(options, normal, strange) if images else _table(options, table, label)
-    train, test, anomalous = subject.train, subject.test, subject.anomalous
+    subject = _images(options, normal, anomalous) if images else _table(options, table, label)
+    train, test, is_anomaly = subject.train, subject.test, subject.anomalous
     # Training images are all normal, so some can calibrate the threshold; rows of a table are not.
     held_out_count = round(_HELD_OUT_FRACTION * len(train))
     can_calibrate = images and held_out_count >= math.ceil(1 / _FALSE_ALARM_RATE) - 1
@@ -100,7 +100,7 @@ def detect(
             Measure("average precision", ".4f", higher=True),
         ),
         rows={
-            name: (roc_auc_score(anomalous, score), average_precision_score(anomalous, score))
+            name: (roc_auc_score(is_anomaly, score), average_precision_score(is_anomaly, score))
             for name, score in scores.items()
         },
         data=subject.data,
@@ -110,43 +110,45 @@ def detect(
         notes=(
             f"Trained on {len(train):,} {'normal images' if images else 'rows'}. "
             f"The threshold, a score of {-detector.offset_:.4g}, "
-            f"detects {detected[anomalous].mean():.1%} of the anomalies and raises false alarms "
-            f"for {detected[~anomalous].mean():.1%} of the normal samples.",
+            f"detects {detected[is_anomaly].mean():.1%} of the anomalies and raises false alarms "
+            f"for {detected[~is_anomaly].mean():.1%} of the normal samples.",
         ),
         picture={
-            "curves": {name: roc_curve(anomalous, score)[:2] for name, score in scores.items()},
-            "areas": {name: roc_auc_score(anomalous, score) for name, score in scores.items()},
+            "curves": {name: roc_curve(is_anomaly, score)[:2] for name, score in scores.items()},
+            "areas": {name: roc_auc_score(is_anomaly, score) for name, score in scores.items()},
             "scores": scores["autoencoder"],
-            "anomalous": anomalous,
+            "anomalous": is_anomaly,
             "threshold": -detector.offset_,
-            **_extremes(detector, test, anomalous, scores["autoencoder"], subject.data),
+            **_extremes(detector, test, is_anomaly, scores["autoencoder"], subject.data),
         },
     )
 
 
-def _images(options: Options, normal: int | None, strange: int | None) -> Subject:
+def _images(options: Options, normal: int | None, anomalous: int | None) -> Subject:
     """Return training images of one class, or of all but one, and test images of all classes."""
-    if normal is not None and strange is not None:
+    if normal is not None and anomalous is not None:
         raise InputError(
-            "Expected a normal class or a strange one. "
-            f"Received: normal {normal!r} and strange {strange!r}."
+            "Expected a normal or an anomalous class. "
+            f"Received: normal {normal!r} and anomalous {anomalous!r}."
         )
     data = options.load()
-    if strange is None:
+    if anomalous is None:
         name, chosen = "normal", 2 if normal is None else normal
         title = f"Trained on class {chosen} alone: all other classes are anomalous"
-        train, anomalous = data.x_train[data.y_train == chosen], data.y_test != chosen
+        train, is_anomaly = data.x_train[data.y_train == chosen], data.y_test != chosen
     else:
-        name, chosen = "strange", strange
+        name, chosen = "anomalous", anomalous
         title = f"Trained on all classes but {chosen}, the anomalous class"
-        train, anomalous = data.x_train[data.y_train != chosen], data.y_test == chosen
-    if len(train) < 2 or anomalous.all() or not anomalous.any():
+        train, is_anomaly = data.x_train[data.y_train != chosen], data.y_test == chosen
+    if len(train) < 2 or is_anomaly.all() or not is_anomaly.any():
         classes = np.intersect1d(data.y_train, data.y_test).tolist()
         raise InputError(
             f"Expected {name} to be a class out of {classes}, with at least 2 normal images for "
             f"training and both normal and anomalous test images. Received: {chosen!r}."
         )
-    return Subject(title, train, data.x_test, anomalous, 32, None, about(data), {name: int(chosen)})
+    return Subject(
+        title, train, data.x_test, is_anomaly, 32, None, about(data), {name: int(chosen)}
+    )
 
 
 def _table(options: Options, path: Any, label: Any) -> Subject:

@@ -210,8 +210,7 @@ class _Trial:
         failed: names of plans that cannot run the model.
         built: names of plans that were built in this trial.
         error: the error of the last plan that failed, or None.
-        once: seconds of the second step of the last plan that was built, including the time to
-            restore the state, or None.
+        once: seconds of the second step of the last plan that was built, or None.
     """
 
     def __init__(
@@ -237,6 +236,7 @@ class _Trial:
                     steps.run(self._indices[:1])
                     built = time.perf_counter()
                     steps.run(self._indices[:1])
+                    end = time.perf_counter()
             finally:
                 self._snapshot.restore()
             if getattr(steps, "plan", name) != name:
@@ -246,7 +246,7 @@ class _Trial:
             self.failed.add(name)
             _log.debug("The plan %s cannot run this model: %s", name, error)
             return False
-        self.once = time.perf_counter() - built
+        self.once = end - built
         self.build[name] = max(0.0, built - begin - self.once)
         self.built.add(name)
         return True

@@ -1,6 +1,10 @@
 """`ae-multi info`."""
 
+from importlib import metadata
+
 import pytest
+
+from ae_multi.cli import info
 
 
 @pytest.mark.backend
@@ -16,3 +20,13 @@ def test_info_names_versions_devices_and_data(here, monkeypatch, tmp_path):
     monkeypatch.setenv("AE_MULTI_MNIST", str(tmp_path))
     named = here("info")
     assert f"{tmp_path} (set by AE_MULTI_MNIST)" in named.stdout.replace("\n", "")
+
+
+def test_version_of_keras_may_be_its_development_version(monkeypatch):
+    def version(package):
+        if package == "keras":
+            raise metadata.PackageNotFoundError(package)
+        return f"version of {package}"
+
+    monkeypatch.setattr(metadata, "version", version)
+    assert info._version("keras") == "version of keras-nightly"

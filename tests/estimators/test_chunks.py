@@ -5,6 +5,7 @@ import pytest
 
 import ae_multi
 from ae_multi.estimators import scaling
+from ae_multi.estimators.fitting import train_chunks
 from ae_multi.estimators.inputs import held_out
 
 pytestmark = [pytest.mark.backend, pytest.mark.once]
@@ -45,6 +46,20 @@ def test_fit_chunks_stops_early(table):
     ]
     loss = -made.score(np.concatenate(aside))
     assert loss == pytest.approx(made.validation_loss_curve_[best], rel=1e-4)
+
+
+def test_early_stopping_needs_a_chunk_of_two_samples(table):
+    parameters = {"latent_dim": 1, "epochs": 2, "early_stopping": True}
+    made = ae_multi.AutoencoderTransformer("simple", **parameters)
+    made.fit_chunks([table[:3], table[3:4]])
+    weights = made.network_.get_weights()
+    with pytest.raises(ae_multi.InputError, match="at least one chunk of 2 or more samples"):
+        made.partial_fit(table[:1])
+    with pytest.raises(ae_multi.InputError, match=r"Received: 2 chunks of 1 sample\."):
+        train_chunks(made, [(table[:1], table[:1])] * 2, 2, lambda epoch: 1e-3)
+    for before, after in zip(weights, made.network_.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+    assert len(made.validation_loss_curve_) == made.n_iter_ == 2
 
 
 def test_chunks_that_can_be_iterated_only_once_are_refused(table):

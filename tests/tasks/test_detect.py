@@ -34,19 +34,33 @@ def test_detect_reports_auroc_beside_pca(tmp_path, capsys, digits):
 
 def test_detect_one_class_as_anomalous(tmp_path, capsys, digits):
     text, found, picture = run_task(
-        tmp_path, capsys, "detect", "--data", "digits", "--strange", 0, "--epochs", 40
+        tmp_path, capsys, "detect", "--data", "digits", "--anomalous", 0, "--epochs", 40
     )
     check_picture(picture)
     assert "Trained on all classes but 0" in text
     assert f"Trained on {(digits.y_train != 0).sum():,} normal images" in text
-    assert found["settings"]["strange"] == 0
+    assert found["settings"]["anomalous"] == 0
     assert "normal" not in found["settings"]
     assert found["results"]["autoencoder"]["AUROC"] > found["results"]["PCA-32"]["AUROC"]
+    assert main(["detect", *QUICK, "--anomalous", "12"]) == 2
+    assert "anomalous to be a class out of [0, 1, 2, 3" in capsys.readouterr().err
+
+
+def test_strange_is_a_hidden_alias_of_anomalous(capsys):
     assert main(["detect", *QUICK, "--strange", "12"]) == 2
-    assert "strange to be a class out of [0, 1, 2, 3" in capsys.readouterr().err
+    assert "anomalous to be a class out of [0, 1, 2, 3" in capsys.readouterr().err
+    for name in ("--anomalous", "--normal"):
+        with pytest.raises(SystemExit):
+            main(["detect", *QUICK, "--strange", "1", name, "2"])
+        assert f"argument {name}: not allowed with argument --strange" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["detect", "--help"])
+    text = capsys.readouterr().out
+    assert "[--normal N | --anomalous N]" in text
+    assert "strange" not in text
 
 
-@pytest.mark.parametrize("name", ["normal", "strange"])
+@pytest.mark.parametrize("name", ["normal", "anomalous"])
 def test_a_table_has_no_classes(name, tmp_path, capsys):
     assert main(["detect", "--data", "t.csv", "--label", "y", f"--{name}", "1"]) == 2
     assert f"no --{name} with a table" in capsys.readouterr().err

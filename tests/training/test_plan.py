@@ -2,7 +2,9 @@
 
 import json
 import math
+import time
 
+import numpy as np
 import pytest
 
 import ae_multi
@@ -132,6 +134,23 @@ def test_plans_are_compared_by_total_time(keras, x, monkeypatch, epochs, expecte
     found = ae_multi.fit(autoencoder(keras), x, x, epochs=epochs, verbose=0)
     assert found.plan.name == expected
     assert set(made) == {expected}  # no other plan was built
+
+
+@pytest.mark.once
+def test_time_of_a_step_excludes_restoring_the_state(keras):
+    from ae_multi.training import plan
+
+    class Steps:
+        def run(self, indices):
+            pass
+
+    class Snapshot:
+        def restore(self):
+            time.sleep(0.5)
+
+    trial = plan._Trial(lambda name: Steps(), np.zeros((2, 4), np.int32), {}, Snapshot())
+    assert trial.works("plain")
+    assert trial.once < 0.25
 
 
 def test_a_plan_that_fails_is_not_tried_again(keras, x, monkeypatch):

@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from ae_multi.report.task_figures.plotting import heading, mosaic, values_of
+from ae_multi.tasks.plotting import heading, mosaic, values_of
 from ae_multi.tasks.result import Result
 
 

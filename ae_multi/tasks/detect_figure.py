@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from ae_multi.report.task_figures.plotting import (
+from ae_multi.tasks.plotting import (
     BASELINE_COLOURS,
     MODEL_COLOUR,
     heading,

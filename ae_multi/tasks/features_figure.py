@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ae_multi.report.task_figures.plotting import (
+from ae_multi.tasks.plotting import (
     BASELINE_COLOURS,
     MODEL_COLOUR,
     heading,

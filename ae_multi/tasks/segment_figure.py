@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from ae_multi.report.task_figures.plotting import heading, mosaic, values_of
+from ae_multi.tasks.plotting import heading, mosaic, values_of
 from ae_multi.tasks.result import Result
 
 _TRUE_POSITIVE, _FALSE_NEGATIVE, _FALSE_POSITIVE = "#009E73", "#0072B2", "#D55E00"

@@ -8,7 +8,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ae_multi.report.task_figures.plotting import heading, mosaic, open_frame
+from ae_multi.tasks.plotting import heading, mosaic, open_frame
 from ae_multi.tasks.result import Result
 
 

@@ -1,5 +1,11 @@
-"""Helpers and colours shared by the figures of tasks."""
+"""Drawing of a task's result to a file; helpers and colours shared by the figures of tasks.
 
+The figure of a task stands in the module ``<task>_figure``. These modules import Matplotlib, and
+are imported only when a figure is drawn.
+"""
+
+import importlib
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,10 +14,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from ae_multi.io.atomic import atomic_write
 from ae_multi.tasks.result import Result
 
 # Distinct in greyscale and for colour-blind readers (Okabe & Ito).
 MODEL_COLOUR, BASELINE_COLOURS = "#0072B2", ("#D55E00", "0.45", "0.7")
+
+
+def draw_result(result: Result, path: os.PathLike[str] | str) -> None:
+    """Draw the result of a task to a file.
+
+    Args:
+        result: a `Result`.
+        path: file to write; its suffix determines the format.
+    """
+    figure = Figure(layout="constrained")
+    importlib.import_module(f"ae_multi.tasks.{result.task}_figure").draw(result, figure)
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, dpi=130, bbox_inches="tight", pad_inches=0.15)
 
 
 def heading(figure: Figure, result: Result) -> None:
