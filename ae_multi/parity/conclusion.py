@@ -130,7 +130,7 @@ def _explanations(matches: Sequence[Match]) -> Iterator[tuple[str, str]]:
         link = f" {known.link}" if known.link else ""
         yield (
             "Known difference",
-            f"{known.title.replace('`', '')}, if {known.condition} (layer {found.layer}). See "
+            f"{known.title.replace('`', '')}. Layer {found.layer}, if {known.condition}. See "
             f"{known.section}{link}",
         )
         yield "What to do", known.advice

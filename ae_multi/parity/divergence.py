@@ -66,7 +66,7 @@ class Divergence:
 
     def describe(self, backends: Sequence[str]) -> str:
         """Return a sentence about the errors of ``backends`` at this place."""
-        head = self.place_text
+        head = self.place_text.replace(", ", ": ", 1)
         if backends and self.agreeing:
             verb = "differs" if len(backends) == 1 else "differ"
             agree = ", which agree" if len(self.agreeing) > 1 else ""
@@ -77,7 +77,7 @@ class Divergence:
     def place_text(self) -> str:
         """Stage, name, class of the layer and shape, as one phrase."""
         kind = f" ({self.layer})" if self.layer else ""
-        return f"{self.stage}: {self.name}{kind}, shape {self.shape}"
+        return f"{self.stage}, {self.name}{kind}, shape {self.shape}"
 
     def amount(self, backend: str) -> str:
         """Return a phrase about the error of one backend."""
@@ -134,6 +134,8 @@ def format_error(error: float) -> str:
     """
     if not math.isfinite(error):
         return "not comparable"
+    if not error:
+        return "0"
     return f"{error:.1e}" if error <= LARGEST_RELATIVE else f">1e{math.log10(LARGEST_RELATIVE):.0f}"
 
 

@@ -28,7 +28,7 @@ def share_chart(title: str, rows: Mapping[str, Mapping[str, float]]) -> Html:
         rows: dict of stage to a dict of backend to its largest error over its bound. Shares of 0
             are drawn at the left edge, infinite ones at the right edge.
     """
-    height, top = 30, 46
+    height, top = 40, 46
     shares = [share for row in rows.values() for share in row.values()]
     low, high = _decades([*shares, 1.0], least=-4)
     bottom = top + height * len(rows)
@@ -51,7 +51,7 @@ def share_chart(title: str, rows: Mapping[str, Mapping[str, float]]) -> Html:
         y = top + height * (number + 0.5)
         summary = ", ".join(f"{name} {format_share(share)}" for name, share in row.items())
         points = (
-            _marker(name, x(share), y + 4 * (place - (len(row) - 1) / 2))
+            _marker(name, x(share), y + 8 * (place - (len(row) - 1) / 2))
             for place, (name, share) in enumerate(row.items())
         )
         parts.append(
@@ -154,7 +154,7 @@ def format_share(share: float) -> str:
         return "0"
     if share < 0.01:
         return "<0.01"
-    if share < 100:
+    if share < 1000:
         return f"{share:.2f}" if share < 10 else f"{share:.0f}"
     mantissa, exponent = f"{share:.1e}".split("e")
     return f"{mantissa}e{int(exponent)}"

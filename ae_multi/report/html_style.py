@@ -27,7 +27,7 @@ body {
   margin: 0; background: var(--page); color: var(--text); font: 16px/1.5 system-ui,
   -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif;
 }
-main { max-width: 62rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
+main { max-width: 68rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
 h1 { font-size: 1.35rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.15rem; margin: 2.2rem 0 .5rem; }
 h3 { font-size: 1rem; margin: 1.4rem 0 .4rem; }
@@ -52,18 +52,18 @@ dt { font-weight: 600; color: var(--soft); }
 dd { margin: 0; }
 .scroll { overflow-x: auto; margin: .6rem 0; }
 :focus-visible { outline: 3px solid var(--focus); outline-offset: 2px; }
-table { border-collapse: collapse; font-size: .875rem; min-width: 100%; }
+table { overflow-wrap: normal; border-collapse: collapse; font-size: .875rem; min-width: 100%; }
 caption { text-align: left; color: var(--soft); padding-bottom: .3rem; }
 th, td {
   padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align:
   top;
 }
 thead th { color: var(--soft); font-weight: 600; white-space: nowrap; }
-tbody th { font-weight: 500; }
+tbody th { font-weight: 500; white-space: nowrap; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td.beyond { background: var(--beyond); color: var(--on-beyond); font-weight: 700; }
-.agree { color: var(--good); }
-.differ { color: var(--bad); font-weight: 700; }
+.agree { color: var(--good); white-space: nowrap; }
+.differ { color: var(--bad); font-weight: 700; white-space: nowrap; }
 .network { list-style: none; padding: 0; margin: .6rem 0; }
 .network > li { position: relative; }
 .network > li + li::before {
@@ -137,7 +137,7 @@ svg .point { fill: var(--series, var(--text)); stroke: var(--page); stroke-width
 @media (max-width: 46rem) {
   .fact { grid-template-columns: 1fr; }
   .heading { display: none; }
-  .network summary { grid-template-columns: repeat(auto-fill, minmax(5.4rem, 1fr)); }
+  .network summary { grid-template-columns: repeat(auto-fill, minmax(4.9rem, 1fr)); }
   .network .name { grid-column: 1 / -1; }
 }
 @media (min-width: 46.01rem) {
@@ -154,9 +154,10 @@ svg .point { fill: var(--series, var(--text)); stroke: var(--page); stroke-width
 }
 """
 
-# Opens everything that is folded while the page is printed.
+# Opens the tables of numbers while the page is printed. Layers stay folded: a large network would
+# fill hundreds of pages.
 PRINT_SCRIPT = """
-addEventListener("beforeprint", () => document.querySelectorAll("details:not([open])").forEach(
+addEventListener("beforeprint", () => document.querySelectorAll("details.more:not([open])").forEach(
   (e) => { e.open = true; e.dataset.folded = ""; }));
 addEventListener("afterprint", () => document.querySelectorAll("details[data-folded]").forEach(
   (e) => { e.open = false; delete e.dataset.folded; }));

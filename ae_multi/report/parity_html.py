@@ -180,6 +180,9 @@ def _stages(report: Report) -> Html:
         rows.append(
             (
                 stage.name,
+                element("td", "✓ agree", class_="agree")
+                if stage.holds
+                else element("td", "✗ differ", class_="differ"),
                 str(stage.compared),
                 *(
                     number_cell(
@@ -195,19 +198,34 @@ def _stages(report: Report) -> Html:
                 ),
                 place,
                 number_cell(entry.bound[worst], format_error),
-                SOURCES[entry.source[worst]],
-                element("span", "✓ agree", class_="agree")
-                if stage.holds
-                else element("span", "✗ differ", class_="differ"),
+                entry.source[worst],
             )
         )
-    headers = ("stage", "compared", *backends, "closest to its bound", "bound", "bound by", "")
-    return table(
+    headers = (
+        "stage",
+        "verdict",
+        "compared",
+        *backends,
+        "closest to its bound",
+        "bound",
+        "bound by",
+    )
+    numbers = table(
         f"Largest error of each backend, relative, against float64 on {report.oracle}",
         headers,
         rows,
-        range(1, 2 + len(backends)),
+        range(2, 3 + len(backends)),
     )
+    sources = dict.fromkeys(
+        source for stage in report.stages for e in stage.entries for source in e.source.values()
+    )
+    explanation = element(
+        "details",
+        element("summary", "Where each bound comes from"),
+        definitions((source, SOURCES[source]) for source in sources),
+        class_="more",
+    )
+    return join([numbers, explanation])
 
 
 def _by_step(report: Report) -> Iterator[Html]:

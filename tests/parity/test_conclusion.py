@@ -18,7 +18,7 @@ def test_the_backend_that_is_alone_is_named_first():
     assert result.conclusion.headline == (
         "Backends differ: torch is alone; tensorflow, jax and numpy agree."
     )
-    assert facts(result)["First divergence"] == "forward: enlarge (UpSampling2D), shape (2, 3)"
+    assert facts(result)["First divergence"] == "forward, enlarge (UpSampling2D), shape (2, 3)"
     assert "1e+05 times what rounding explains" in facts(result)["Size"]
 
 
@@ -53,7 +53,7 @@ def test_agreement_names_the_place_closest_to_its_bound():
     result = agreeing()
     assert result.conclusion.headline == "The backends agree."
     label = facts(result)["Closest to its bound"]
-    assert label == "forward: dense (Dense), shape (2, 3) on jax, at 30% of what rounding explains"
+    assert label == "forward, dense (Dense), shape (2, 3) on jax, at 30% of what rounding explains"
 
 
 def test_two_backends_are_compared_with_the_reference():
