@@ -99,8 +99,8 @@ def test_numbers_of_the_page_equal_those_of_the_json():
 def test_layers_are_in_the_order_of_the_network_with_the_first_divergence_open():
     found = Page(parity_page([bicubic()]))
     opened = [attributes for name, attributes in found.elements if name == "details"]
-    # conv, enlarge, out, the loss of the gradient; and the numbers of the chart.
-    assert ["open" in attributes for attributes in opened] == [False, True, False, False, False]
+    # conv, enlarge, out, and the loss of the gradient; then two tables of numbers.
+    assert ["open" in attributes for attributes in opened] == [False, True, *[False] * 4]
     assert opened[1]["class"] == "first"
 
 
