@@ -10,7 +10,8 @@ import base64
 import hashlib
 import html
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from ae_multi.io.atomic import atomic_write
 from ae_multi.report.html_style import PRINT_SCRIPT, STYLE
@@ -94,6 +95,21 @@ def table(
     )
 
 
+def number_cell(value: float, form: Callable[[float], str], **data: str | float) -> Html:
+    """Return a cell with a number; attributes "data-…" hold exact values."""
+    exact = {
+        f"data_{key}": repr(item) if isinstance(item, float) else item for key, item in data.items()
+    }
+    return element("td", form(value), class_="number", **exact)
+
+
+def machine_line(machine: Mapping[str, Any] | None) -> Html:
+    """Return a line about the machine; empty for None."""
+    if not machine:
+        return Html("")
+    return element("p", " · ".join(f"{k}: {v}" for k, v in machine.items()), class_="soft")
+
+
 def definitions(pairs: Iterable[tuple[str, str]]) -> Html:
     """Return a list of labels, each with its text."""
     return element(
@@ -105,8 +121,10 @@ def definitions(pairs: Iterable[tuple[str, str]]) -> Html:
     )
 
 
-def verdict(is_good: bool, text: str, level: str = "p") -> Html:
-    """Return a sentence with a mark that tells its meaning without colour."""
+def verdict(is_good: bool | None, text: str, level: str = "p") -> Html:
+    """Return a sentence with a mark that tells its meaning without colour; none for None."""
+    if is_good is None:
+        return element(level, text, class_="verdict")
     mark = element("span", "✓" if is_good else "✗", class_="mark", aria_hidden="true")
     return element(level, mark, " ", text, class_="verdict " + ("good" if is_good else "bad"))
 

@@ -62,6 +62,7 @@ thead th { color: var(--soft); font-weight: 600; white-space: nowrap; }
 tbody th { font-weight: 500; white-space: nowrap; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td.beyond { background: var(--beyond); color: var(--on-beyond); font-weight: 700; }
+.differ-note { color: var(--bad); }
 .agree { color: var(--good); white-space: nowrap; }
 .differ { color: var(--bad); font-weight: 700; white-space: nowrap; }
 .network { list-style: none; padding: 0; margin: .6rem 0; }

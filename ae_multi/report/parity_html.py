@@ -17,6 +17,8 @@ from ae_multi.report.html import (
     definitions,
     element,
     join,
+    machine_line,
+    number_cell,
     page,
     table,
     verdict,
@@ -54,7 +56,7 @@ def parity_page(reports: Sequence[Report], machine: Mapping[str, Any] | None = N
     """Return checks of models as one page, see `write_parity_page`."""
     if len(reports) == 1:
         title = f"Parity of {reports[0].model}"
-        return page(title, element("h1", title), *_sections(reports[0]), _machine(machine))
+        return page(title, element("h1", title), *_sections(reports[0]), machine_line(machine))
     count = sum(report.agree for report in reports)
     title = f"Parity of {len(reports)} models"
     contents = element(
@@ -81,7 +83,7 @@ def parity_page(reports: Sequence[Report], machine: Mapping[str, Any] | None = N
     head = verdict(
         count == len(reports), f"The backends agree on {count} of {len(reports)} models."
     )
-    return page(title, element("h1", title), head, contents, *models, _machine(machine))
+    return page(title, element("h1", title), head, contents, *models, machine_line(machine))
 
 
 def _sections(report: Report) -> Iterator[Html]:
@@ -128,7 +130,7 @@ def _values(report: Report) -> Html:
             *_value_cells(entry, backend),
             number_cell(entry.error[backend], format_error, error=entry.error[backend]),
             number_cell(entry.bound[backend], format_error, bound=entry.bound[backend]),
-            share_cell(entry, backend),
+            _share_cell(entry, backend),
         )
         for backend in entry.error
     ]
@@ -291,21 +293,7 @@ def _environment(report: Report) -> Html:
     return table("Versions and devices", ("backend", *names, "device", "precision"), rows)
 
 
-def _machine(machine: Mapping[str, Any] | None) -> Html:
-    if not machine:
-        return Html("")
-    return element("p", " · ".join(f"{k}: {v}" for k, v in machine.items()), class_="soft")
-
-
-def number_cell(value: float, form: Any, **data: Any) -> Html:
-    """Return a cell with a number; attributes "data-…" hold exact values."""
-    exact = {
-        f"data_{key}": repr(item) if isinstance(item, float) else item for key, item in data.items()
-    }
-    return element("td", form(value), class_="number", **exact)
-
-
-def share_cell(entry: Divergence, backend: str) -> Html:
+def _share_cell(entry: Divergence, backend: str) -> Html:
     """Return a cell with an error over its bound, marked if it is beyond."""
     beyond = backend in (*entry.diverging, *entry.remarks)
     text = format_share(entry.share(backend))
