@@ -17,7 +17,7 @@ def entry(
     """A place whose backends beyond their bound are off by ``error``, the others by 1e-7."""
     trained = stage in ("gradient", "losses")
     backends = backends or (BACKENDS[:3] if trained else BACKENDS)
-    errors = {b: error if b in beyond else 1e-7 * (n + 1) for n, b in enumerate(backends)}
+    errors = {b: error if b in beyond else 0.99999e-7 * (n + 1) for n, b in enumerate(backends)}
     return Divergence(
         **{
             "stage": stage,

@@ -1,6 +1,7 @@
 """HTML reports of parity checks."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -59,6 +60,13 @@ def test_numbers_of_the_page_equal_those_of_the_json():
     first = plain["first_divergence"]
     values = [json.loads(value) for (value,) in found.data("value")]
     assert values == [number for pair in first["at"].values() for number in pair]
+
+
+def test_shown_errors_are_the_exact_ones_rounded():
+    source = parity_page([bicubic()])
+    shown = re.findall(r'data-(?:error|largest)="([^"]+)"[^>]*>([^<]+)<', source)
+    assert len(shown) > 50
+    assert all(text == f"{float(exact):.1e}" for exact, text in shown)
 
 
 def test_layers_are_in_the_order_of_the_network_with_the_first_divergence_open():
@@ -163,6 +171,19 @@ def test_page_is_written_atomically_and_any_name_is_encoded(tmp_path):
     write_page(path, page("second"))
     assert "<title>second</title>" in path.read_text(encoding="utf-8")
     assert [file.name for file in tmp_path.iterdir()] == ["out.html"]
+
+
+def test_failed_write_keeps_the_old_page(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError("disk full")
+
+    path = tmp_path / "out.html"
+    path.write_text("old")
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_parity_page([bicubic()], path)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
