@@ -47,7 +47,7 @@ li .verdict { font-size: 1rem; display: inline; }
 .conclusion.bad { border-left-color: var(--bad); }
 .conclusion.good { border-left-color: var(--good); }
 dl { margin: .6rem 0 0; }
-.fact { display: grid; grid-template-columns: 11rem 1fr; gap: 0 1rem; padding: .25rem 0; }
+.fact { display: grid; grid-template-columns: 12rem 1fr; gap: 0 1rem; padding: .25rem 0; }
 dt { font-weight: 600; color: var(--soft); }
 dd { margin: 0; }
 .scroll { overflow-x: auto; margin: .6rem 0; }
@@ -55,7 +55,7 @@ dd { margin: 0; }
 table { overflow-wrap: normal; border-collapse: collapse; font-size: .875rem; min-width: 100%; }
 caption { text-align: left; color: var(--soft); padding-bottom: .3rem; }
 th, td {
-  padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align:
+  padding: .3rem .42rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align:
   top;
 }
 thead th { color: var(--soft); font-weight: 600; white-space: nowrap; }
