@@ -17,6 +17,7 @@ from ae_multi.compare.config import MODELS, TrainingConfig
 from ae_multi.environment import describe_machine
 from ae_multi.errors import InputError
 from ae_multi.io.atomic import check_writable
+from ae_multi.report.compare_html import write_comparison_page
 from ae_multi.report.json_file import write_json
 from ae_multi.report.progress import BackendProgress
 from ae_multi.report.tables import console, print_comparison
@@ -49,6 +50,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
     parser.add_argument(
+        "--html",
+        type=Path,
+        metavar="FILE",
+        help="write the results as one self-contained HTML page",
+    )
+    parser.add_argument(
         "--figure",
         type=Path,
         metavar="FILE",
@@ -60,6 +67,8 @@ def run(options: argparse.Namespace) -> int:
     """Compare and print; return 0 if the backends agree, 1 if they differ."""
     if options.json:
         check_writable(options.json, "the JSON")
+    if options.html:
+        check_writable(options.html, "the HTML")
     if options.figure:
         check_figure(options.figure)
         if options.plans:
@@ -81,6 +90,8 @@ def run(options: argparse.Namespace) -> int:
     try:
         if options.json:
             write_json(options.json, {**comparison.to_json(), "machine": describe_machine()})
+        if options.html:
+            write_comparison_page(comparison, options.html, describe_machine())
         if options.figure:
             from ae_multi.report.figures import draw_comparison
 

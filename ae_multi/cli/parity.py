@@ -13,6 +13,7 @@ from ae_multi.io.atomic import check_file, check_writable, wrap_read_errors
 from ae_multi.parity.check import check
 from ae_multi.report.drift import draw_curves
 from ae_multi.report.json_file import write_json
+from ae_multi.report.parity_html import write_parity_page
 from ae_multi.report.progress import BackendProgress
 from ae_multi.report.stages import print_report
 from ae_multi.report.tables import console
@@ -109,6 +110,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON")
     parser.add_argument(
+        "--html",
+        type=Path,
+        metavar="FILE",
+        help="write the report as one self-contained HTML page",
+    )
+    parser.add_argument(
         "--figure",
         type=Path,
         metavar="FILE",
@@ -163,6 +170,8 @@ def run(options: argparse.Namespace) -> int:
         agree = all(report.agree for report in reports)
         summary = {"agree": agree, "models": [report.to_json() for report in reports]}
         write_json(options.json, {**summary, "machine": describe_machine()})
+    if options.html:
+        write_parity_page(reports, options.html, describe_machine())
     if options.figure:
         draw_curves(reports, options.figure)
     return 0 if all(report.agree for report in reports) else 1
@@ -172,6 +181,8 @@ def _check_options(options):
     """Raise an `InputError` for options that would otherwise fail only after the work."""
     if options.json:
         check_writable(options.json, "the JSON")
+    if options.html:
+        check_writable(options.html, "the HTML")
     if options.script:
         check_writable(options.script, "the script")
     if options.figure:

@@ -66,21 +66,28 @@ class Divergence:
 
     def describe(self, backends: Sequence[str]) -> str:
         """Return a sentence about the errors of ``backends`` at this place."""
-        kind = f" ({self.layer})" if self.layer else ""
-        head = f"{self.stage}: {self.name}{kind}, shape {self.shape}"
+        head = self.place_text.replace(", ", ": ", 1)
         if backends and self.agreeing:
             verb = "differs" if len(backends) == 1 else "differ"
             agree = ", which agree" if len(self.agreeing) > 1 else ""
             head = f"{head}: {listed(backends)} {verb} from {listed(self.agreeing)}{agree}"
-        return f"{head}: " + ", ".join(map(self._amount, backends))
+        return f"{head}: " + ", ".join(map(self.amount, backends))
 
-    def _amount(self, backend: str) -> str:
+    @property
+    def place_text(self) -> str:
+        """Stage, name, class of the layer and shape, as one phrase."""
+        kind = f" ({self.layer})" if self.layer else ""
+        return f"{self.stage}, {self.name}{kind}, shape {self.shape}"
+
+    def amount(self, backend: str) -> str:
         """Return a phrase about the error of one backend."""
         error, bound = self.error[backend], self.bound[backend]
         is_extreme = not _SMALLEST_RELATIVE < error <= LARGEST_RELATIVE
         if backend in self.at and (is_extreme or not self.measure):
             value, right = self.at[backend]
-            return f"{backend} has {_shown(value)} where {_shown(right)} is right"
+            return f"{backend} has {format_value(value)} where {format_value(right)} is right"
+        if is_extreme and error:
+            return f"{backend} is off by {format_error(error)} of the {self.measure}"
         if not bound:
             return f"{backend} is off by {error:.1e} of the {self.measure}, and nothing is allowed"
         return (
@@ -115,8 +122,21 @@ def listed(names: Sequence[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def _shown(value: Any) -> str:
+def format_value(value: Any) -> str:
+    """Format a value of an array, or the name of a type."""
     return f"{value:.9g}" if isinstance(value, float) else str(value)
+
+
+def format_error(error: float) -> str:
+    """Format a relative error. One above `LARGEST_RELATIVE` has no digits that mean anything.
+
+    Such an error has a scale that is all but zero, or no finite value.
+    """
+    if not math.isfinite(error):
+        return "not comparable"
+    if not error:
+        return "0"
+    return f"{error:.1e}" if error <= LARGEST_RELATIVE else f">1e{math.log10(LARGEST_RELATIVE):.0f}"
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ae_multi.parity.conclusion import Conclusion, conclude
 from ae_multi.parity.divergence import Divergence, Stage
 from ae_multi.parity.stages import STAGES
 
@@ -45,6 +46,11 @@ class Report:
         return next((stage.divergences[0] for stage in self.stages if stage.divergences), None)
 
     @property
+    def conclusion(self) -> Conclusion:
+        """What the check found, where, and what to do."""
+        return conclude(self)
+
+    @property
     def remarks(self) -> dict[str, Divergence]:
         """Dict of forward-only backend that differs to its first divergence.
 
@@ -62,6 +68,7 @@ class Report:
         return {
             "model": self.model,
             "agree": self.agree,
+            "conclusion": self.conclusion.to_json(),
             "first_divergence": None if first is None else first.to_json(),
             "rungs": [
                 {

@@ -1,4 +1,4 @@
-"""Table of the stages of a parity check."""
+"""Conclusion and stages of a parity check, for the terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ae_multi.parity.divergence import LARGEST_RELATIVE
+from ae_multi.parity.divergence import format_error
 from ae_multi.report.tables import plain_table
 
 if TYPE_CHECKING:
@@ -39,28 +39,25 @@ def stage_table(report: Report) -> Table:
         table.add_row(
             stage.name,
             str(stage.compared),
-            relative(max(stage.largest.values())),
+            format_error(max(stage.largest.values())),
             f"{entry.name} on {backend}" if entry.error[backend] else "",
-            relative(entry.error[backend]),
-            relative(entry.bound[backend]),
+            format_error(entry.error[backend]),
+            format_error(entry.bound[backend]),
             entry.source[backend],
             Text("agree", "green") if stage.holds else Text("DIFFER", "bold red"),
         )
     return table
 
 
-def relative(error: float) -> str:
-    """Format a relative error; beyond `LARGEST_RELATIVE` only that limit is named."""
-    return f"{error:.1e}" if error <= LARGEST_RELATIVE else f"> {LARGEST_RELATIVE:.0e}"
-
-
 def print_report(to: Console, report: Report) -> None:
-    """Print the stages, the first divergence and what was not compared.
+    """Print the conclusion, then the stages and what was not compared.
 
     Args:
         to: the rich console to print on.
         report: an `ae_multi.parity.Report`.
     """
+    to.print()
+    print_conclusion(to, report)
     to.print()
     to.print(stage_table(report))
     to.print(f"Errors are relative, against float64 on {report.oracle}.")
@@ -68,12 +65,20 @@ def print_report(to: Console, report: Report) -> None:
         to.print(f"Not comparable: the model draws {name}() numbers.", style="yellow")
     for backend, reason in report.left_out.items():
         to.print(f"Left out: {backend}, {reason}.", style="yellow", markup=False)
-    if report.first_divergence is None:
-        to.print("The backends agree.", style="bold green")
-    else:
-        to.print("Backends differ. First divergence:", style="bold red")
-        to.print(f"  {report.first_divergence}", style="red", markup=False, soft_wrap=True)
     for line in report.remark_lines():
         to.print(line, style="yellow", markup=False, soft_wrap=True)
     if report.unscripted:
         to.print(f"No script was written: {report.unscripted}.", style="yellow", markup=False)
+
+
+def print_conclusion(to: Console, report: Report) -> None:
+    """Print whether the backends agree, where they differ first, and what to do.
+
+    Args:
+        to: the rich console to print on.
+        report: an `ae_multi.parity.Report`.
+    """
+    conclusion = report.conclusion
+    to.print(conclusion.headline, style="bold green" if report.agree else "bold red")
+    for label, text in conclusion.facts:
+        to.print(f"  {label}: {text}", markup=False, soft_wrap=True)

@@ -31,10 +31,10 @@ def test_compare_shows_a_training_that_diverges(backend):
 @pytest.mark.backend
 @pytest.mark.once
 def test_compare_with_one_installed_backend(backend, tmp_path):
-    out, figure = tmp_path / "out.json", tmp_path / "out.png"
+    out, figure, page = tmp_path / "out.json", tmp_path / "out.png", tmp_path / "out.html"
     done = run_command(
         *("compare", "--data", "digits", "--epochs", 2, "--spread-runs", 2),
-        *("--model", "simple", "--json", out, "--figure", figure),
+        *("--model", "simple", "--json", out, "--figure", figure, "--html", page),
     )
     assert done.returncode == 0, done.stderr
     assert "one backend" in done.stdout
@@ -46,3 +46,4 @@ def test_compare_with_one_installed_backend(backend, tmp_path):
     assert plan in ("graph", "inductor", "eager")
     assert f" {plan} " in done.stdout
     assert figure.read_bytes().startswith(b"\x89PNG")
+    assert f'data-test-mse="{written["results"][0]["test_mse"]!r}"' in page.read_text()

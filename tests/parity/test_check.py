@@ -161,9 +161,13 @@ def test_bicubic_upsampling_is_the_first_divergence(pythons, tmp_path):
         str(tmp_path / "out.json"),
         "--script",
         str(tmp_path / "show.py"),
+        "--html",
+        str(tmp_path / "out.html"),
     )
     assert done.returncode == 1, done.stderr
+    assert "Backends differ: torch from jax, which agrees with float64." in done.stdout
     assert "enlarge (UpSampling2D)" in done.stdout
+    assert "What to do: Train and run this model on one side" in done.stdout
     (model,) = json.loads((tmp_path / "out.json").read_text())["models"]
     assert model["model"].endswith(":bicubic")
     first = model["first_divergence"]
@@ -172,6 +176,8 @@ def test_bicubic_upsampling_is_the_first_divergence(pythons, tmp_path):
     assert first["guilty"] == ["torch"]
     assert first["error"]["torch"] > 1e-2
     assert first["error"]["jax"] < 1e-6
+    page = (tmp_path / "out.html").read_text()
+    assert f'data-error="{first["error"]["torch"]!r}"' in page
     # The script shows the same without this package.
     for backend in ("torch", "jax"):
         shown = subprocess.run(
@@ -316,6 +322,7 @@ def test_command_exits_with_0_when_backends_agree(pythons, tmp_path):
         ("bicubic", ["--data", "/nowhere.npy"], "an array in an .npy file"),
         ("bicubic", ["--shape", "8,8,1", "--steps", "0"], "steps"),
         ("bicubic", ["--shape", "8,8,1", "--json", "/nowhere/a.json"], "is not a folder"),
+        ("bicubic", ["--shape", "8,8,1", "--html", "/nowhere/a.html"], "is not a folder"),
         ("bicubic", ["--shape", "8,8,1", "--script", "a.sh"], "named .py"),
         ("bicubic", ["--shape", "8,8,1", "--figure", "a.png"], "--epoch or --training"),
         ("bicubic", ["--shape", "8,8,1", "--spread-runs", "1"], "--spread-runs of at least 2"),

@@ -1,0 +1,267 @@
+"""Known differences between Keras's backends: the entries of ``docs/differences.md``.
+
+A divergence that matches an entry is explained by its title, its section of the page and what the
+page says can be done. A test keeps the titles and links equal to the page.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ae_multi.parity.divergence import Divergence, Stage
+
+PAGE = "docs/differences.md"
+
+_FORWARD = ("forward", "training forward")
+_TRAINING = ("training forward",)
+_GRADIENT = ("gradient",)
+
+
+@dataclass(frozen=True)
+class KnownDifference:
+    """One known difference.
+
+    Attributes:
+        title: heading in ``docs/differences.md``, with its backticks.
+        layers: classes of the layers that it affects.
+        backend: backend that differs from the others.
+        stages: stages in which it appears first.
+        condition: configuration or data in which it appears; the traces do not record it.
+        advice: what to do.
+        link: report of the difference that the page links to, or "".
+    """
+
+    title: str
+    layers: tuple[str, ...]
+    backend: str
+    stages: tuple[str, ...]
+    condition: str
+    advice: str
+    link: str = ""
+
+    @property
+    def anchor(self) -> str:
+        """Anchor of the heading, as GitHub and MyST make it."""
+        return re.sub(r"[^\w\- ]", "", self.title.lower()).replace(" ", "-")
+
+    @property
+    def section(self) -> str:
+        """Path of the page with the anchor of the heading."""
+        return f"{PAGE}#{self.anchor}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the difference as a JSON-serialisable dict."""
+        return {
+            "title": self.title,
+            "section": self.section,
+            "condition": self.condition,
+            "advice": self.advice,
+            "link": self.link,
+        }
+
+
+KNOWN_DIFFERENCES = (
+    KnownDifference(
+        "`LayerNormalization` and `RMSNormalization` over an axis that is not the last: PyTorch",
+        ("LayerNormalization", "RMSNormalization"),
+        "torch",
+        _FORWARD,
+        "the layer normalises an axis that is not the last",
+        "Move the axis to the end (Permute), normalise over axis=-1 and move it back. PyTorch's "
+        "own functions always normalise the last axes.",
+    ),
+    KnownDifference(
+        '`AveragePooling1D`, `2D`, `3D` with `padding="same"`: PyTorch',
+        ("AveragePooling1D", "AveragePooling2D", "AveragePooling3D"),
+        "torch",
+        _FORWARD,
+        'padding="same" adds an odd number of rows or columns',
+        'Use padding="valid", or a window and strides for which the padding is even.',
+    ),
+    KnownDifference(
+        '`UpSampling2D` and `Resizing` with `interpolation="bicubic"`: PyTorch, and TensorFlow a '
+        "little",
+        ("UpSampling2D", "Resizing"),
+        "torch",
+        _FORWARD,
+        'interpolation="bicubic"',
+        "Train and run this model on one side: PyTorch interpolates by another kernel than "
+        "TensorFlow and JAX, and no setting of the layer changes that.",
+    ),
+    KnownDifference(
+        '`UpSampling2D` and `Resizing` with `interpolation="bicubic"`: PyTorch, and TensorFlow a '
+        "little",
+        ("UpSampling2D", "Resizing"),
+        "tensorflow",
+        _FORWARD,
+        'interpolation="bicubic", at a factor other than 2',
+        "Enlarge by a factor of 2, at which TensorFlow and JAX agree.",
+    ),
+    KnownDifference(
+        "Gradients through `RandomRotation`, `RandomTranslation`, `RandomZoom`, `RandomShear` and "
+        "`RandomPerspective`: TensorFlow",
+        (
+            "RandomRotation",
+            "RandomTranslation",
+            "RandomZoom",
+            "RandomShear",
+            "RandomPerspective",
+        ),
+        "tensorflow",
+        _GRADIENT,
+        "layers before it are trained",
+        "Apply the layer before the first layer with weights: its outputs agree, only the "
+        "gradient for its input differs.",
+    ),
+    KnownDifference(
+        "Gradients through `RandomHue`, `RandomSaturation` and `RandomColorJitter`: TensorFlow",
+        ("RandomHue", "RandomSaturation", "RandomColorJitter"),
+        "tensorflow",
+        _GRADIENT,
+        "layers before it are trained",
+        "Apply the layer before the first layer with weights: only the gradient for its input is "
+        "lost.",
+    ),
+    KnownDifference(
+        'Random layers with `fill_mode="wrap"`: TensorFlow',
+        (
+            "RandomRotation",
+            "RandomTranslation",
+            "RandomZoom",
+            "RandomShear",
+            "RandomElasticTransform",
+        ),
+        "tensorflow",
+        _TRAINING,
+        'fill_mode="wrap"',
+        'Use another fill_mode, such as "nearest".',
+    ),
+    KnownDifference(
+        "`GroupQueryAttention`, queries that may attend to nothing: PyTorch",
+        ("GroupedQueryAttention", "GroupQueryAttention"),
+        "torch",
+        _GRADIENT,
+        "the mask leaves a query nothing to attend to",
+        "Use MultiHeadAttention, which agrees here, or a mask that leaves each query something to "
+        "attend to.",
+    ),
+    KnownDifference(
+        "Gradients of `SpectralNormalization`: JAX against the others",
+        ("SpectralNormalization",),
+        "jax",
+        _GRADIENT,
+        "the wrapped layer is trained",
+        "Train this model on one side. On JAX the gradient goes through the normalisation, as in "
+        "the paper; PyTorch and TensorFlow treat the normalised kernel as a constant.",
+    ),
+    KnownDifference(
+        "`RandomElasticTransform`: PyTorch ignores the seed",
+        ("RandomElasticTransform",),
+        "torch",
+        _TRAINING,
+        "any seed",
+        "Seed PyTorch's global generator (torch.manual_seed), from which the layer draws.",
+    ),
+    KnownDifference(
+        "`BatchNormalization` in training, data whose mean is far larger than its spread: PyTorch",
+        ("BatchNormalization",),
+        "torch",
+        _TRAINING,
+        "the mean of the layer's input is far larger than its spread",
+        "Subtract the mean of the data before the layer, so that no digits are lost.",
+    ),
+    KnownDifference(
+        "`Embedding` under Adam and its kin, a word that a batch holds twice: TensorFlow",
+        ("Embedding",),
+        "tensorflow",
+        ("one step",),
+        "the optimizer squares gradients, as Adam does, and a batch holds an index twice",
+        "Train with an optimizer that does not square gradients, such as SGD, or not on "
+        "TensorFlow.",
+    ),
+    KnownDifference(
+        "`elu` and `selu` near zero: TensorFlow",
+        ("ELU", "Activation"),
+        "tensorflow",
+        _FORWARD,
+        "the activation is elu or selu and its inputs are near zero",
+        "Use celu, which agrees.",
+    ),
+    KnownDifference(
+        "`ContrastLimitedAdaptiveHistogramEqualization`: PyTorch",
+        ("ContrastLimitedAdaptiveHistogramEqualization",),
+        "torch",
+        _FORWARD,
+        "any input",
+        "Use TensorFlow or JAX for this layer; they agree.",
+    ),
+    KnownDifference(
+        "`RandomPosterization`, values beyond `value_range`: JAX against the others",
+        ("RandomPosterization",),
+        "jax",
+        _TRAINING,
+        "inputs lie beyond value_range",
+        "Clip the inputs to value_range; within it all backends agree.",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Match:
+    """A known difference that may explain a divergence, and the layer of the model that it is in.
+
+    Attributes:
+        difference: the known difference.
+        layer: name of the layer.
+        kind: class of the layer.
+    """
+
+    difference: KnownDifference
+    layer: str
+    kind: str
+
+
+def match(first: Divergence, stages: Sequence[Stage], oracle: str) -> list[Match]:
+    """Return the known differences that may explain the first divergence of a check.
+
+    The first divergence of a gradient is at a weight before the layer that causes it, so any layer
+    of the model may be the cause; elsewhere it is the layer of the divergence.
+
+    Args:
+        first: the first divergence.
+        stages: results of all stages, which tell the layers of the model.
+        oracle: backend of the float64 reference.
+    """
+    layers = {first.name: first.layer}
+    if first.stage in _GRADIENT:
+        layers = _layers_of(stages)
+    return [
+        Match(known, name, kind)
+        for known in KNOWN_DIFFERENCES
+        if first.stage in known.stages and _is_apart(known.backend, first, oracle)
+        for name, kind in layers.items()
+        if kind in known.layers
+    ]
+
+
+def _is_apart(backend: str, first: Divergence, oracle: str) -> bool:
+    """Return whether ``backend`` is on the other side than the backends that agree.
+
+    A backend that computed the reference is within its bound; if all others diverge from it, it
+    may be the one that differs.
+    """
+    if backend in first.diverging:
+        return True
+    others = [b for b in first.error if b != backend and b not in first.remarks]
+    return backend == oracle and not first.reference and set(others) == set(first.diverging)
+
+
+def _layers_of(stages: Sequence[Stage]) -> dict[str, str]:
+    """Return a dict of the name of each layer that the model called to its class."""
+    return {
+        entry.name: entry.layer
+        for stage in stages
+        if stage.name in _FORWARD
+        for entry in stage.entries
+    }

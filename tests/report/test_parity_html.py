@@ -1,0 +1,211 @@
+"""HTML reports of parity checks."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from ae_multi.report.html import page, write_page
+from ae_multi.report.parity_html import parity_page, write_parity_page
+from tests.reference.html_page import Page
+from tests.reference.parity_reports import agreeing, bicubic, entry, report
+
+HOSTILE = "<script>alert('x')</script>\"&\x1b"
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+def test_page_leads_with_the_conclusion():
+    text = " ".join(Page(parity_page([bicubic()])).text)
+    places = [
+        text.index(words)
+        for words in (
+            "torch is alone; tensorflow, jax and numpy agree",
+            "What to do",
+            "The network",
+            "Values at the first divergence",
+            "Error by stage",
+            "Error by step",
+            "Environment",
+        )
+    ]
+    assert places == sorted(places)
+    assert "3.15.1" in text
+
+
+def test_numbers_of_the_page_equal_those_of_the_json():
+    result = bicubic()
+    found, plain = Page(parity_page([result])), result.to_json()
+    largest = {(s, b): float(v) for s, b, v in found.data("stage", "backend", "largest")}
+    assert largest == {
+        (stage["rung"], b): v for stage in plain["rungs"] for b, v in stage["largest"].items()
+    }
+    errors = {
+        (stage, int(place), backend): (float(error), float(bound))
+        for stage, place, backend, error, bound in found.data(
+            "stage", "place", "backend", "error", "bound"
+        )
+    }
+    of_layers = [stage for stage in plain["rungs"] if stage["rung"] in ("forward", "gradient")]
+    for stage in of_layers:
+        for place in (stage["closest"], *stage["divergences"]):
+            for backend, error in place["error"].items():
+                key = (stage["rung"], place["place"], backend)
+                assert errors[key] == (error, place["bound"][backend])
+    steps = {(int(n), b): float(e) for n, b, e in found.data("step", "backend", "error")}
+    for place in plain["rungs"][-1]["divergences"]:
+        assert {b: steps[place["place"], b] for b in place["error"]} == place["error"]
+    first = plain["first_divergence"]
+    values = [json.loads(value) for (value,) in found.data("value")]
+    assert values == [number for pair in first["at"].values() for number in pair]
+
+
+def test_shown_errors_are_the_exact_ones_rounded():
+    source = parity_page([bicubic()])
+    shown = re.findall(r'data-(?:error|largest)="([^"]+)"[^>]*>([^<]+)<', source)
+    assert len(shown) > 50
+    assert all(text == f"{float(exact):.1e}" for exact, text in shown)
+
+
+def test_layers_are_in_the_order_of_the_network_with_the_first_divergence_open():
+    found = Page(parity_page([bicubic()]))
+    opened = [attributes for name, attributes in found.elements if name == "details"]
+    # conv, enlarge, out, and the loss of the gradient; then two tables of numbers.
+    assert ["open" in attributes for attributes in opened] == [False, True, *[False] * 4]
+    assert opened[1]["class"] == "first"
+
+
+def test_a_cell_is_marked_beyond_its_bound_in_words_and_colour():
+    source = parity_page([bicubic()])
+    assert "✗ 1.0e5<small>torch</small>" in source
+    within = re.findall(r'class="cell m(\d)"[^>]*>(?:<small[^<]*</small>)?([\d.]+)', source)
+    assert ("3", "0.30") not in within  # 0.3 is the end of step 2
+    assert ("2", "0.30") in within
+
+
+@pytest.mark.parametrize("where", ["layer", "class", "model", "version", "left out"])
+def test_names_are_escaped(where):
+    changes = {"layer": HOSTILE}
+    result = {
+        "layer": lambda: bicubic(name=HOSTILE),
+        "class": lambda: report({"forward": [entry("forward", **changes)]}),
+        "model": lambda: bicubic(model=HOSTILE),
+        "version": lambda: agreeing(backends={"jax": {"versions": {HOSTILE: HOSTILE}}}),
+        "left out": lambda: agreeing(left_out={"torch": HOSTILE}),
+    }[where]()
+    source = parity_page([result, agreeing()])
+    found = Page(source)
+    assert [name for name, _ in found.elements].count("script") == 1
+    assert "alert('x')</script>" not in source
+    assert "\x1b" not in source
+    assert "<script>alert('x')</script>\"&\\x1b" in "".join(found.text)
+
+
+def test_page_loads_nothing():
+    source = write_everything()
+    found = Page(source)
+    assert not re.search(r"https?:|//[a-z]|url\(|@import", source.replace("://differences", ""))
+    for name, attributes in found.elements:
+        assert name not in ("link", "img", "iframe", "object", "embed", "base")
+        assert not {"src", "srcset", "xlink:href"} & set(attributes)
+        assert attributes.get("href", "#").startswith("#")
+    (policy,) = (a["content"] for n, a in found.elements if "http-equiv" in a)
+    assert policy.startswith("default-src 'none'; ")
+
+
+def write_everything():
+    curves = {"epoch": {"torch": [0.1, 0.2], "planted fault": [1.0, float("inf")]}}
+    curves["training"] = {"jax": [0.0, 1e-7], "perturbed by rounding, 1": [1e-7, 1e-8]}
+    return parity_page([bicubic(curves=curves), agreeing()], {"date": "2026-01-01", "cores": 2})
+
+
+def test_several_models_are_listed_with_their_verdicts():
+    found = Page(write_everything())
+    text = " ".join(found.text)
+    assert "The backends agree on 1 of 2 models." in text
+    links = [a["href"] for n, a in found.elements if n == "a"]
+    ids = [a["id"] for _, a in found.elements if "id" in a]
+    assert links == ["#model-1", "#model-2"] == [f"#{name}" for name in ids]
+    assert "date: 2026-01-01" in text
+
+
+def test_everything_is_reached_by_the_keyboard_and_named():
+    found = Page(write_everything())
+    for name, attributes in found.elements:
+        if "scroll" in attributes.get("class", "").split():
+            assert attributes["tabindex"] == "0"
+            assert attributes["aria-label"]
+        if name == "svg":
+            assert attributes["aria-label"]
+        if attributes.get("class", "").startswith("row"):
+            assert attributes["tabindex"] == "0"
+            assert attributes["aria-label"]
+    assert [n for n, _ in found.elements].count("summary") == [n for n, _ in found.elements].count(
+        "details"
+    )
+
+
+def test_agreement_and_bitwise_differences_have_pages():
+    assert "The backends agree." in parity_page([agreeing()])
+    bits = entry(
+        "start",
+        name="dense/kernel",
+        beyond=("torch",),
+        bound=dict.fromkeys(("torch", "tensorflow", "jax", "numpy"), 0.0),
+        at={"torch": ("numbers of type float16", "float32")},
+    )
+    source = parity_page([report({"start": [bits]})])
+    assert "✗ differs" in source
+    assert "equal to the bit" in source
+    assert ">inf<" not in source
+    assert ">nan<" not in source
+
+
+def test_page_is_written_atomically_and_any_name_is_encoded(tmp_path):
+    path = tmp_path / "out.html"
+    write_parity_page([bicubic(name="é\ud800")], path)
+    assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert "é&#55296;" in path.read_text(encoding="utf-8")
+    write_page(path, page("second"))
+    assert "<title>second</title>" in path.read_text(encoding="utf-8")
+    assert [file.name for file in tmp_path.iterdir()] == ["out.html"]
+
+
+def test_failed_write_keeps_the_old_page(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError("disk full")
+
+    path = tmp_path / "out.html"
+    path.write_text("old")
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_parity_page([bicubic()], path)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_chromium_shows_the_page_and_runs_no_name(tmp_path):
+    hostile = "<img src=x onerror=\"document.title='run'\"><script>document.title='run'</script>"
+    write_parity_page([bicubic(name=hostile)], tmp_path / "out.html")
+    done = subprocess.run(
+        [
+            CHROMIUM,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            f"--user-data-dir={tmp_path / 'profile'}",
+            "--virtual-time-budget=2000",
+            "--dump-dom",
+            (tmp_path / "out.html").as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert "<title>Parity of models.py:build</title>" in done.stdout, done.stderr
+    assert "<polyline" in done.stdout
+    assert "<img" not in done.stdout
