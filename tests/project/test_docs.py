@@ -1,6 +1,6 @@
 """Code in docs runs as printed, commands can be parsed, and figures equal recorded results.
 
-README.md, docs/moving.md and docs/differences.md have test files of their own, which also check
+README.md, docs/interop.md and docs/differences.md have test files of their own, which also check
 what the code computes.
 """
 
@@ -18,7 +18,7 @@ from ae_multi.cli import _COMMANDS, _parser
 from ae_multi.data import load_data
 from tests.reference.pages import ROOT, blocks, pages, run_page
 
-ELSEWHERE = {"README.md", "docs/moving.md", "docs/differences.md"}
+ELSEWHERE = {"README.md", "docs/differences.md", "docs/interop.md"}
 HERE = {
     "docs/checkpoints.md", "docs/estimators.md", "docs/export.md", "docs/files.md",
     "docs/models.md",
