@@ -194,6 +194,13 @@ def package(session):
         session.run(python, *arguments, env={"KERAS_BACKEND": "jax"}, external=True)
 
 
+@nox.session
+def docs(session):
+    """Build the documentation site in docs/_build/html, and run its examples on JAX."""
+    strict = ["-W", "--keep-going", "-n", "-d", "docs/_build/doctrees"]
+    run(session, "docs", "-m", "sphinx", *strict, *session.posargs, "docs", "docs/_build/html")
+
+
 def run_tests(session, name, marks, *paths, **variables):
     """Run the tests with these marks in one environment, two files at a time."""
     if name == CORE:

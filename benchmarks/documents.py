@@ -71,9 +71,10 @@ def qualities(recorded):
 # function that yields the rows of a file.
 TABLES = (
     ("README.md", "| model | backend | by hand |", "throughput-cpu", trainings),
+    ("docs/results.md", "| model | backend | by hand |", "throughput-cpu", trainings),
     ("docs/results.md", "| model | backend | `encode` |", "throughput-cpu", whole_arrays),
     ("docs/results.md", "| model | library |", "throughput-cpu", peers),
-    ("docs/tasks.md", "| task | measure |", "quality-cpu", qualities),
+    ("docs/results.md", "| task | measure |", "quality-cpu", qualities),
     (
         "docs/speed.md", "| backend | plan | 60,000 samples |", "scaling-cpu",
         lambda recorded: data_scaling.lines(recorded["growth"]),

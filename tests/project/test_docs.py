@@ -1,11 +1,9 @@
 """Code in docs runs as printed, commands can be parsed, and figures equal recorded results.
 
-README.md, docs/moving.md and docs/differences.md have test files of their own, which also check
-what the code computes.
+README.md, docs/interop.md and docs/differences.md have test files of their own, which also check
+what the code computes. The quickstart of other pages is the README's.
 """
 
-import contextlib
-import io
 import json
 import re
 import shlex
@@ -18,10 +16,13 @@ from ae_multi.cli import _COMMANDS, _parser
 from ae_multi.data import load_data
 from tests.reference.pages import ROOT, blocks, pages, run_page
 
-ELSEWHERE = {"README.md", "docs/moving.md", "docs/differences.md"}
+ELSEWHERE = {"README.md", "docs/differences.md", "docs/interop.md"}
+QUICKSTARTS = {"docs/getting_started.md", "docs/index.md"}
+TASKS = {"docs/denoise.md", "docs/detect.md", "docs/features.md", "docs/reduce.md",
+         "docs/segment.md"}  # fmt: skip
 HERE = {
     "docs/checkpoints.md", "docs/estimators.md", "docs/export.md", "docs/files.md",
-    "docs/models.md",
+    "docs/models.md", "docs/own_models.md",
 }  # fmt: skip
 RESULTS = ROOT / "benchmarks" / "results"
 NOXFILE = (ROOT / "noxfile.py").read_text()
@@ -33,7 +34,13 @@ SESSIONS = [
 
 
 def test_every_page_with_code_is_tested():
-    assert {page for page in pages() if blocks(page)} == ELSEWHERE | HERE
+    assert {page for page in pages() if blocks(page)} == ELSEWHERE | QUICKSTARTS | TASKS | HERE
+
+
+@pytest.mark.parametrize("page", sorted(QUICKSTARTS))
+def test_quickstart_equals_that_of_the_readme(page):
+    for language in ("python", "text"):
+        assert blocks(page, language) == blocks("README.md", language)[:1]
 
 
 def commands():
@@ -91,22 +98,53 @@ def headings(path):
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory):
-    """(names that the code of docs/models.md defines, lines that it prints)."""
-    output = io.StringIO()
-    with contextlib.redirect_stdout(output):
-        names = run_page("docs/models.md", tmp_path_factory.mktemp("models"))
-    return names, output.getvalue().splitlines()
+@pytest.mark.backend
+@pytest.mark.once
+def test_custom_models_of_the_page_reach_the_documented_quality(tmp_path, capsys):
+    names = run_page("docs/own_models.md", tmp_path)
+    lines = capsys.readouterr().out.splitlines()
+    # As a comment on the page says.
+    assert float(lines[1][-8:]) < float(lines[2][-8:])
+    assert lines[2].startswith("PCA-12")
+    is_zero = load_data("mnist-sample").y_test == 0
+    normal = names["labels"] == 1
+    assert normal[is_zero].mean() > 0.85
+    assert normal[~is_zero].mean() < 0.1
+    assert names["history"].history["accuracy"][-1] > 0.85
 
 
 @pytest.mark.backend
 @pytest.mark.once
-def test_custom_model_of_the_models_page_beats_pca(models):
-    lines = models[1]
-    # As a comment on the page says.
-    assert float(lines[1][-8:]) < float(lines[2][-8:])
-    assert lines[2].startswith("PCA-12")
+@pytest.mark.parametrize("page", sorted(TASKS))
+def test_task_pages_reach_the_documented_quality(page, tmp_path, capsys):
+    names, sample = run_page(page, tmp_path), load_data("mnist-sample")
+    clean, is_zero = sample.x_test, sample.y_test == 0
+    if page == "docs/reduce.md":
+        assert names["codes"].shape == (1000, 9)
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[2].startswith("PCA-9")
+        assert float(lines[1][-8:]) < float(lines[2][-8:])
+    elif page == "docs/denoise.md":
+        # A filter by the best linear map has .0130.
+        assert np.mean((names["clean"] - clean) ** 2) < 0.0125
+    elif page == "docs/detect.md":
+        normal = names["labels"] == 1
+        assert normal[is_zero].mean() > 0.85
+        assert normal[~is_zero].mean() < 0.1
+        assert names["why"].shape == (1000, 28, 28, 1)
+        assert names["scores"].shape == (1000,)
+    elif page == "docs/segment.md":
+        masks, inside = names["found"].astype(bool), clean[..., 0] > 0.5
+        assert (masks & inside).sum() > 0.85 * (masks | inside).sum()
+        assert names["probabilities"].shape == (1000, 28, 28, 2)
+    else:
+        assert names["accuracy"] > 0.8
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """The names that the code of docs/models.md defines."""
+    return run_page("docs/models.md", tmp_path_factory.mktemp("models"))
 
 
 @pytest.mark.backend
@@ -117,7 +155,7 @@ def test_custom_model_of_the_models_page_beats_pca(models):
 def test_printed_models_equal_those_of_the_package(models, name, cls, digits):
     import ae_multi
 
-    printed = models[0][name].predict(digits.x_test, verbose=0)
+    printed = models[name].predict(digits.x_test, verbose=0)
     packaged = getattr(ae_multi, cls)().reconstruct(digits.x_test)
     # Batches of another size may be summed in another order.
     np.testing.assert_allclose(printed, packaged, rtol=0, atol=3e-7)

@@ -9,12 +9,26 @@ import pytest
 from tests.reference.pages import ROOT
 
 PAGE = (ROOT / "docs" / "differences.md").read_text()
-PRELUDE = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)[1]
+ENTRIES = re.split(r"^### ", PAGE, flags=re.MULTILINE)[1:]
 SECTIONS = re.findall(r"^### (.*?)\n.*?```python\n(.*?)```\n\n```text\n(.*?)```", PAGE, re.M | re.S)
 
 
 def test_every_code_block_is_tested():
-    assert len(SECTIONS) + 1 == PAGE.count("```python")
+    assert len(SECTIONS) == PAGE.count("```python")
+    outside = PAGE.partition("## Not run by the tests")[2]
+    assert len(ENTRIES) - len(SECTIONS) == outside.count("```py\n") == PAGE.count("```py\n")
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.partition("\n")[0])
+def test_entry_is_a_complete_report(entry):
+    title, versions, rest = re.split(r"\n+", entry, maxsplit=2)
+    assert title
+    assert re.fullmatch(r"Keras [\d.]+ on a CPU, with torch .*, tensorflow .* and jax .*", versions)
+    assert re.match(r"```py(thon)?\n(.*\n)*?import keras\n", rest)
+    parts = re.findall(r"^- \*\*(.*?):\*\* \S", rest, re.MULTILINE)
+    assert parts == ["Expected", "Actual", "Cause", "Existing report"]
+    report = rest.partition("**Existing report:**")[2]
+    assert "https://github.com/" in report or "one found (" in report
 
 
 @pytest.mark.backend
@@ -22,7 +36,7 @@ def test_every_code_block_is_tested():
 @pytest.mark.parametrize(("title", "code", "printed"), SECTIONS, ids=[s[0] for s in SECTIONS])
 def test_code_prints_the_documented_values(title, code, printed, backend, capsys):
     names = {}
-    exec(compile(PRELUDE + code, "differences.md", "exec"), names)
+    exec(compile(code, "differences.md", "exec"), names)
     lines = [ast.literal_eval(line) for line in capsys.readouterr().out.splitlines()]
     said = dict.fromkeys(("torch", "tensorflow", "jax"), ())
     for line in printed.splitlines():

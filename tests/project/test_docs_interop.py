@@ -1,4 +1,4 @@
-"""The code of docs/moving.md runs as printed, with the installed frameworks."""
+"""The code of docs/interop.md runs as printed, with the installed frameworks."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from tests.reference.pages import ROOT, run_page
 
 pytestmark = pytest.mark.backend
 
-PAGE = (ROOT / "docs" / "moving.md").read_text()
+PAGE = (ROOT / "docs" / "interop.md").read_text()
 # Layers that the page names by their activations.
 _SAID = {"ReLU": "relu", "LeakyReLU": "leaky_relu", "ELU": "elu", "Softmax": "softmax",
          "Activation": "activations"}  # fmt: skip
@@ -17,7 +17,7 @@ _SAID = {"ReLU": "relu", "LeakyReLU": "leaky_relu", "ELU": "elu", "Softmax": "so
 @pytest.fixture(scope="module")
 def names(tmp_path_factory):
     """The names that the code of the page defines."""
-    return run_page("docs/moving.md", tmp_path_factory.mktemp("moving"))
+    return run_page("docs/interop.md", tmp_path_factory.mktemp("interop"))
 
 
 def test_weights_round_trip(names):
@@ -52,7 +52,7 @@ def test_documented_layers_are_the_supported_ones():
     from ae_multi._keras import keras
     from ae_multi.interop import layers
 
-    section = PAGE.split("## What can be moved")[1]
+    section = PAGE.split("## Supported layers")[1]
     for kind in layers._KNOWN:
         if getattr(keras.layers, kind.__name__, None) is kind:
             name = kind.__name__
