@@ -70,33 +70,37 @@ KNOWN_DIFFERENCES = (
         "the layer normalises an axis that is not the last",
         "Move the axis to the end (Permute), normalise over axis=-1 and move it back. PyTorch's "
         "own functions always normalise the last axes.",
+        "https://github.com/keras-team/keras/pull/23510",
     ),
     KnownDifference(
-        '`AveragePooling1D`, `2D`, `3D` with `padding="same"`: PyTorch',
+        '`AveragePooling1D`, `2D` and `3D` with `padding="same"`: PyTorch',
         ("AveragePooling1D", "AveragePooling2D", "AveragePooling3D"),
         "torch",
         _FORWARD,
         'padding="same" adds an odd number of rows or columns',
         'Use padding="valid", or a window and strides for which the padding is even.',
+        "https://github.com/keras-team/keras/pull/23233",
     ),
     KnownDifference(
-        '`UpSampling2D` and `Resizing` with `interpolation="bicubic"`: PyTorch, and TensorFlow a '
-        "little",
+        '`UpSampling2D` and `Resizing` with `interpolation="bicubic"`: PyTorch, and TensorFlow '
+        "slightly",
         ("UpSampling2D", "Resizing"),
         "torch",
         _FORWARD,
         'interpolation="bicubic"',
         "Train and run this model on one side: PyTorch interpolates by another kernel than "
         "TensorFlow and JAX, and no setting of the layer changes that.",
+        "https://github.com/jax-ml/jax/issues/15768",
     ),
     KnownDifference(
-        '`UpSampling2D` and `Resizing` with `interpolation="bicubic"`: PyTorch, and TensorFlow a '
-        "little",
+        '`UpSampling2D` and `Resizing` with `interpolation="bicubic"`: PyTorch, and TensorFlow '
+        "slightly",
         ("UpSampling2D", "Resizing"),
         "tensorflow",
         _FORWARD,
         'interpolation="bicubic", at a factor other than 2',
         "Enlarge by a factor of 2, at which TensorFlow and JAX agree.",
+        "https://github.com/jax-ml/jax/issues/15768",
     ),
     KnownDifference(
         "Gradients through `RandomRotation`, `RandomTranslation`, `RandomZoom`, `RandomShear` and "
@@ -113,6 +117,7 @@ KNOWN_DIFFERENCES = (
         "layers before it are trained",
         "Apply the layer before the first layer with weights: its outputs agree, only the "
         "gradient for its input differs.",
+        "https://github.com/tensorflow/tensorflow/issues/127241",
     ),
     KnownDifference(
         "Gradients through `RandomHue`, `RandomSaturation` and `RandomColorJitter`: TensorFlow",
@@ -122,6 +127,7 @@ KNOWN_DIFFERENCES = (
         "layers before it are trained",
         "Apply the layer before the first layer with weights: only the gradient for its input is "
         "lost.",
+        "https://github.com/tensorflow/tensorflow/issues/21510",
     ),
     KnownDifference(
         'Random layers with `fill_mode="wrap"`: TensorFlow',
@@ -136,9 +142,10 @@ KNOWN_DIFFERENCES = (
         _TRAINING,
         'fill_mode="wrap"',
         'Use another fill_mode, such as "nearest".',
+        "https://github.com/keras-team/keras-core/pull/574",
     ),
     KnownDifference(
-        "`GroupQueryAttention`, queries that may attend to nothing: PyTorch",
+        "`GroupQueryAttention`, gradients of queries that may attend to nothing: PyTorch",
         ("GroupedQueryAttention", "GroupQueryAttention"),
         "torch",
         _GRADIENT,
@@ -147,7 +154,7 @@ KNOWN_DIFFERENCES = (
         "attend to.",
     ),
     KnownDifference(
-        "Gradients of `SpectralNormalization`: JAX against the others",
+        "Gradients of `SpectralNormalization`: JAX differs from PyTorch and TensorFlow",
         ("SpectralNormalization",),
         "jax",
         _GRADIENT,
@@ -156,7 +163,7 @@ KNOWN_DIFFERENCES = (
         "the paper; PyTorch and TensorFlow treat the normalised kernel as a constant.",
     ),
     KnownDifference(
-        "`RandomElasticTransform`: PyTorch ignores the seed",
+        "`RandomElasticTransform` ignores its seed: PyTorch",
         ("RandomElasticTransform",),
         "torch",
         _TRAINING,
@@ -170,9 +177,11 @@ KNOWN_DIFFERENCES = (
         _TRAINING,
         "the mean of the layer's input is far larger than its spread",
         "Subtract the mean of the data before the layer, so that no digits are lost.",
+        "https://github.com/keras-team/keras-core/pull/866",
     ),
     KnownDifference(
-        "`Embedding` under Adam and its kin, a word that a batch holds twice: TensorFlow",
+        "`Embedding` under Adam and related optimizers, an index that a batch holds twice: "
+        "TensorFlow",
         ("Embedding",),
         "tensorflow",
         ("one step",),
@@ -187,6 +196,7 @@ KNOWN_DIFFERENCES = (
         _FORWARD,
         "the activation is elu or selu and its inputs are near zero",
         "Use celu, which agrees.",
+        "https://github.com/tensorflow/tensorflow/issues/116943",
     ),
     KnownDifference(
         "`ContrastLimitedAdaptiveHistogramEqualization`: PyTorch",
@@ -197,12 +207,14 @@ KNOWN_DIFFERENCES = (
         "Use TensorFlow or JAX for this layer; they agree.",
     ),
     KnownDifference(
-        "`RandomPosterization`, values beyond `value_range`: JAX against the others",
+        "`RandomPosterization`, values beyond `value_range`: JAX differs from PyTorch and "
+        "TensorFlow",
         ("RandomPosterization",),
         "jax",
         _TRAINING,
         "inputs lie beyond value_range",
         "Clip the inputs to value_range; within it all backends agree.",
+        "https://github.com/jax-ml/jax/issues/10005",
     ),
 )
 

@@ -25,7 +25,10 @@ def test_title_and_link_are_those_of_the_page(known):
 
 def test_every_silent_difference_of_the_page_is_in_the_table():
     part = PAGE.partition("\n## ")[2].partition("\n## ")[0]
-    assert set(re.findall(r"^### (.*)", part, re.MULTILINE)) == {k.title for k in KNOWN_DIFFERENCES}
+    titles = set(re.findall(r"^### (.*)", part, re.MULTILINE))
+    # A difference in the code of a layer, which has no class of its own.
+    titles = {title for title in titles if not title.startswith("`convert_to_tensor`")}
+    assert titles == {known.title for known in KNOWN_DIFFERENCES}
 
 
 def test_anchor_is_that_of_github():
