@@ -15,6 +15,8 @@ _COMMANDS = {
     "compare": "train the same models on every backend and compare the results",
     "train": "train one model on the current backend and save it",
     "parity": "compare a Keras model on every backend, step by step",
+    "parity record": "record a model's trace on one backend to a file",
+    "parity compare": "compare recorded traces, without running the model",
     "reduce": "encode images as short codes and compare with PCA",
     "denoise": "remove noise from images and compare with the best linear filter",
     "detect": "find anomalies among images or in a table and compare with PCA",
@@ -37,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         differ, or a backend's process failed. 2: usage error. 130: interrupted.
     """
     is_process = arguments is None
-    words = sys.argv[1:] if arguments is None else list(arguments)
+    words = _join_commands(sys.argv[1:] if arguments is None else arguments)
     command = next((word for word in words if word in _COMMANDS), None)
     for stream in (sys.stdout, sys.stderr):
         write_any_text(stream)
@@ -56,6 +58,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if is_process and status == INTERRUPTED:
         exit_at_once(status)
     return status
+
+
+def _join_commands(arguments):
+    """Return the arguments with a command of two words, ``parity record``, as one of them."""
+    words = list(arguments)
+    if words[:1] == ["parity"] and " ".join(words[:2]) in _COMMANDS:
+        words[:2] = [" ".join(words[:2])]
+    return words
 
 
 def _run(arguments, command):
@@ -81,7 +91,7 @@ def _parser(chosen):
         description = f"{summary[0].upper()}{summary[1:]}."
         command = commands.add_parser(name, help=summary, description=description)
         if name == chosen:
-            module = importlib.import_module(f"ae_multi.cli.{name}")
+            module = importlib.import_module(f"ae_multi.cli.{name.replace(' ', '_')}")
             module.add_options(command)
             command.set_defaults(run=module.run)
     return parser
