@@ -75,6 +75,10 @@ def find(reference: str) -> Callable[[], Any]:
 
 
 def _from_file(path: str) -> ModuleType:
+    """Import a file as ``python file.py`` does: modules beside it can be imported, too."""
+    folder = str(Path(path).resolve().parent)
+    if folder not in sys.path:
+        sys.path.append(folder)
     spec: Any = importlib.util.spec_from_file_location(Path(path).stem, path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module

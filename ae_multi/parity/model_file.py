@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ae_multi._keras import keras
+from ae_multi._keras_internals import is_backend_class
 from ae_multi.errors import InputError, in_a_line
 from ae_multi.io import hdf5, zip_archive
 from ae_multi.io import json as safe_json
@@ -19,30 +20,48 @@ _CONFIGURATION, _WEIGHTS = "config.json", "model.weights.h5"
 
 
 def load_model_file(path: os.PathLike[str] | str) -> keras.Model:
-    """Load the model of a ``.keras`` file; nothing in the file is executed.
+    """Load the model of a ``.keras`` file on any backend; nothing in the file is executed.
 
-    The file names the dtype of each layer. In a process of float64, float32 layers are loaded as
-    float64 layers, so that the reference of a check is a float64 one.
+    The file holds settings of the backend that wrote it, and names the dtype of each layer. The
+    settings are removed. In a process of float64, float32 layers are loaded as float64 layers, so
+    that the reference of a check is a float64 one.
 
     Raises:
         InputError: as `ae_multi.models.loading.read_model`.
     """
-    if keras.config.floatx() != "float64":
-        return read_model(path)
     check_model(path)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "model.keras"
-        with (
-            zip_archive.opened(path, "the .keras file") as archive,
-            zipfile.ZipFile(copy, "w") as file,
-        ):
-            for name in archive.names:
-                content = archive.read(name)
-                if name == _CONFIGURATION:
-                    config = safe_json.parse(content, f"{_CONFIGURATION} in {path}")
-                    content = json.dumps(as_float64(config)).encode()
-                file.writestr(name, content)
-        return read_model(copy)
+        with zip_archive.opened(path, "the .keras file") as archive:
+            with zipfile.ZipFile(copy, "w") as file:
+                for name in archive.names:
+                    content = archive.read(name)
+                    if name == _CONFIGURATION:
+                        config = safe_json.parse(content, f"{_CONFIGURATION} in {path}")
+                        content = json.dumps(_portable(config)).encode()
+                    file.writestr(name, content)
+        try:
+            return read_model(copy)
+        except InputError as error:
+            raise InputError(str(error).replace(str(copy), str(path))) from error
+
+
+def _portable(config: Any) -> Any:
+    """Return a model's configuration without the settings of the backend that wrote it."""
+    if keras.config.floatx() == "float64":
+        config = as_float64(config)
+    compiled = config.get("compile_config")
+    if isinstance(compiled, dict):
+        # Keras records what "auto" was on the backend that wrote the file.
+        compiled["jit_compile"] = "auto"
+        optimizer = compiled.get("optimizer")
+        while isinstance(optimizer, dict):
+            if is_backend_class(str(optimizer.get("module"))):
+                optimizer.update(module="keras.optimizers", registered_name=None)
+            inner = optimizer.get("config")
+            # A LossScaleOptimizer (for float16) wraps the optimizer proper.
+            optimizer = inner.get("inner_optimizer") if isinstance(inner, dict) else None
+    return config
 
 
 def as_float64(config: Any) -> Any:
