@@ -32,14 +32,16 @@ def load_model_file(path: os.PathLike[str] | str) -> keras.Model:
     check_model(path)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "model.keras"
-        with zip_archive.opened(path, "the .keras file") as archive:
-            with zipfile.ZipFile(copy, "w") as file:
-                for name in archive.names:
-                    content = archive.read(name)
-                    if name == _CONFIGURATION:
-                        config = safe_json.parse(content, f"{_CONFIGURATION} in {path}")
-                        content = json.dumps(_portable(config)).encode()
-                    file.writestr(name, content)
+        with (
+            zip_archive.opened(path, "the .keras file") as archive,
+            zipfile.ZipFile(copy, "w") as file,
+        ):
+            for name in archive.names:
+                content = archive.read(name)
+                if name == _CONFIGURATION:
+                    config = safe_json.parse(content, f"{_CONFIGURATION} in {path}")
+                    content = json.dumps(_portable(config)).encode()
+                file.writestr(name, content)
         try:
             return read_model(copy)
         except InputError as error:

@@ -2,12 +2,12 @@
 
 import json
 import re
-import time
 
 import numpy as np
 import pytest
 
 from ae_multi.cli import main
+from ae_multi.errors import InputError
 from ae_multi.parity import check, compare, record
 from ae_multi.parity.sampling import MAX_WHOLE
 from tests.reference.pages import ROOT
@@ -53,6 +53,7 @@ def models(tmp_path, monkeypatch):
     return f"{path}:build"
 
 
+@pytest.mark.slow
 def test_recorded_traces_agree_as_a_live_check_does(pythons, models, tmp_path):
     for name in ("torch", "jax"):
         arguments = ["--shape=6", "--steps=3", "--seed=2", f"--python={name}={pythons[name]}"]
@@ -108,23 +109,19 @@ def test_environments_of_one_backend_are_compared(pythons, models, tmp_path, cap
     assert model["oracle"] == "old"
 
 
-def test_quick_check_has_no_steps_and_takes_less_time(pythons):
-    seconds, stages = [], []
-    for quick in (True, False):
-        begin = time.monotonic()
-        report = check(
-            "ae_multi.models:DeepAutoencoder",
-            "digits",
-            backends=["jax"],
-            pythons=pythons,
-            quick=quick,
-        )
-        seconds.append(time.monotonic() - begin)
-        assert report.agree, str(report)
-        stages.append([stage.name for stage in report.stages])
-    assert stages[0] == ["start", "order", "forward", "training forward", "gradient"]
-    assert stages[1] == [*stages[0], "one step", "losses"]
-    assert seconds[0] < seconds[1]
+def test_quick_check_has_no_steps(pythons):
+    report = check(
+        "ae_multi.models:DeepAutoencoder",
+        "digits",
+        backends=["jax"],
+        pythons=pythons,
+        quick=True,
+    )
+    assert report.agree, str(report)
+    stages = [stage.name for stage in report.stages]
+    assert stages == ["start", "order", "forward", "training forward", "gradient"]
+    with pytest.raises(InputError, match=r"either quick or a training"):
+        check("m:f", shape=3, quick=True, epoch=True)
 
 
 @pytest.fixture
@@ -168,6 +165,7 @@ SAME_LAYERS = (
 )
 
 
+@pytest.mark.slow
 def test_weights_of_a_file_replace_those_of_the_seed(model_file, pythons, tmp_path, capsys):
     (tmp_path / "same.py").write_text(SAME_LAYERS)
     build = f"{tmp_path / 'same.py'}:build"
