@@ -28,6 +28,12 @@ _COMMANDS = {
     ),
     "train": _Command("train one model on the current backend and save it", "train"),
     "parity": _Command("compare a Keras model on every backend, step by step", "parity"),
+    "parity record": _Command(
+        "record a model's trace on one backend to a file", "parity_record"
+    ),
+    "parity compare": _Command(
+        "compare recorded traces, without running the model", "parity_compare"
+    ),
     "reduce": _Command(
         "encode images as short codes and compare with PCA",
         "tasks", "add_reduce_options", "run_reduce",
@@ -67,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         differ, or the command failed. 2: usage error. 130: interrupted.
     """
     is_process = arguments is None
-    words = sys.argv[1:] if arguments is None else list(arguments)
+    words = _join_commands(sys.argv[1:] if arguments is None else arguments)
     command = next((word for word in words if word in _COMMANDS), None)
     for stream in (sys.stdout, sys.stderr):
         write_any_text(stream)
@@ -86,6 +92,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if is_process and status == INTERRUPTED:
         exit_at_once(status)
     return status
+
+
+def _join_commands(arguments):
+    """Return the arguments with a command of two words, ``parity record``, as one of them."""
+    words = list(arguments)
+    if words[:1] == ["parity"] and " ".join(words[:2]) in _COMMANDS:
+        words[:2] = [" ".join(words[:2])]
+    return words
 
 
 def _run(arguments, command):

@@ -2,15 +2,16 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
-from ae_multi.cli.options import add_backend_options, check_figure
+from ae_multi.cli.options import add_backend_options, backend_python, check_figure
 from ae_multi.compare import MODELS
 from ae_multi.data.load import NAMES
 from ae_multi.environment import describe_machine
 from ae_multi.errors import InputError
 from ae_multi.io import npy
 from ae_multi.io.atomic import check_file, check_writable, wrap_read_errors
-from ae_multi.parity.check import check
+from ae_multi.parity.model_check import check
 from ae_multi.report.drift import draw_curves
 from ae_multi.report.json_file import write_json
 from ae_multi.report.parity_html import write_parity_page
@@ -24,61 +25,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument(
         "build",
-        metavar="MODULE:FUNCTION",
+        metavar="MODEL",
         nargs="*",
-        help="function that returns a Keras model, as module:function or file.py:function; may be "
-        "repeated (default: the models of this package, on MNIST)",
-    )
-    parser.add_argument(
-        "--data",
-        action="append",
-        metavar="FILE.npy|NAME",
-        help="inputs, repeated for each input of the model; or a data set: mnist, mnist-sample, "
-        "digits, auto",
-    )
-    parser.add_argument(
-        "--data-path",
-        metavar="PATH",
-        help="folder with the IDX files of MNIST, or an mnist.npz (also set by the environment "
-        "variable AE_MULTI_MNIST)",
-    )
-    parser.add_argument(
-        "--targets",
-        type=Path,
-        action="append",
-        metavar="FILE.npy",
-        help="targets, repeated for each output of the model (default: the inputs where they fit, "
-        "otherwise values drawn from the seed)",
-    )
-    parser.add_argument(
-        "--shape",
-        type=_shape,
-        action="append",
-        metavar="N,N,N",
-        help="shape of one sample, repeated for each input of the model, for inputs drawn from "
-        "the seed; replaces --data",
+        help="function that returns a Keras model, as module:function or file.py:function, or a "
+        ".keras file; may be repeated (default: the models of this package, on MNIST)",
     )
     add_backend_options(parser)
     parser.add_argument(
-        "--seed",
-        type=int,
-        default=0,
-        metavar="N",
-        help="seed of everything random that the model does not seed (default: 0)",
+        "--env",
+        type=_environment,
+        action="append",
+        default=[],
+        metavar="NAME=PYTHON",
+        help="interpreter of an environment to compare, repeated for each; replaces --backends "
+        "and --python",
     )
-    parser.add_argument(
-        "--steps",
-        type=int,
-        default=20,
-        metavar="N",
-        help="training steps to compare (default: 20)",
-    )
-    parser.add_argument(
-        "--batch-size",
-        type=int,
-        metavar="N",
-        help="samples per batch (default: 32; 128 with the name of a data set)",
-    )
+    add_model_options(parser)
     parser.add_argument(
         "--epoch", action="store_true", help="also compare an epoch of SGD with momentum"
     )
@@ -123,9 +85,110 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the data and the steps of a model."""
+    parser.add_argument(
+        "--data",
+        action="append",
+        metavar="FILE.npy|NAME",
+        help="inputs, repeated for each input of the model; or a data set: mnist, mnist-sample, "
+        "digits, auto",
+    )
+    parser.add_argument(
+        "--data-path",
+        metavar="PATH",
+        help="folder with the IDX files of MNIST, or an mnist.npz (also set by the environment "
+        "variable AE_MULTI_MNIST)",
+    )
+    parser.add_argument(
+        "--targets",
+        type=Path,
+        action="append",
+        metavar="FILE.npy",
+        help="targets, repeated for each output of the model (default: the inputs where they fit, "
+        "otherwise values drawn from the seed)",
+    )
+    parser.add_argument(
+        "--shape",
+        type=_shape,
+        action="append",
+        metavar="N,N,N",
+        help="shape of one sample, repeated for each input of the model, for inputs drawn from "
+        "the seed; replaces --data",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="seed of everything random that the model does not seed (default: 0)",
+    )
+    parser.add_argument(
+        "--steps",
+        type=int,
+        default=20,
+        metavar="N",
+        help="training steps to compare (default: 20)",
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        metavar="N",
+        help="samples per batch (default: 32; 128 with the name of a data set)",
+    )
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="start from the weights of a .keras or .weights.h5 file, in place of the seed",
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="compare forward passes and the gradient only, without training steps",
+    )
+
+
 def run(options: argparse.Namespace) -> int:
     """Check each model; return 0 if the backends agree on all, 1 if they differ."""
     _check_options(options)
+    keywords = model_keywords(options)
+    log, reports = console(stderr=True), []
+    for build in options.build or [f"ae_multi.models:{name}" for name in MODELS.values()]:
+        with BackendProgress(log) as progress:
+            report = check(
+                build,
+                **keywords,
+                backends=options.backends,
+                epoch=options.epoch,
+                float64=options.float64,
+                training=options.training,
+                plans=options.plans,
+                spread_runs=options.spread_runs,
+                pythons=dict(options.python),
+                environments=_environments(options),
+                script=options.script,
+                on_event=progress.on_event,
+            )
+        reports.append(report)
+        print_report(console(), report)
+    if options.json:
+        agree = all(report.agree for report in reports)
+        summary = {"agree": agree, "models": [report.to_json() for report in reports]}
+        write_json(options.json, {**summary, "machine": describe_machine()})
+    if options.html:
+        write_parity_page(reports, options.html, describe_machine())
+    if options.figure:
+        draw_curves(reports, options.figure)
+    return 0 if all(report.agree for report in reports) else 1
+
+
+def model_keywords(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the parsed options of `add_model_options` as keywords of `check` and `record`.
+
+    Raises:
+        InputError: the options contradict each other, or a file is not an array.
+    """
     data_sets = [name for name in options.data or [] if name in NAMES]
     if data_sets and len(options.data) > 1:
         raise InputError(f"Expected one data set by name. Received: {', '.join(options.data)}.")
@@ -142,39 +205,17 @@ def run(options: argparse.Namespace) -> int:
     batch_size = options.batch_size
     if batch_size is None:
         batch_size = 128 if isinstance(data, str) else 32
-    log, reports = console(stderr=True), []
-    for build in options.build or [f"ae_multi.models:{name}" for name in MODELS.values()]:
-        with BackendProgress(log) as progress:
-            report = check(
-                build,
-                x=data,
-                y=_load(options.targets),
-                shape=options.shape,
-                backends=options.backends,
-                seed=options.seed,
-                steps=options.steps,
-                batch_size=batch_size,
-                epoch=options.epoch,
-                float64=options.float64,
-                training=options.training,
-                plans=options.plans,
-                spread_runs=options.spread_runs,
-                data_path=options.data_path,
-                pythons=dict(options.python),
-                script=options.script,
-                on_event=progress.on_event,
-            )
-        reports.append(report)
-        print_report(console(), report)
-    if options.json:
-        agree = all(report.agree for report in reports)
-        summary = {"agree": agree, "models": [report.to_json() for report in reports]}
-        write_json(options.json, {**summary, "machine": describe_machine()})
-    if options.html:
-        write_parity_page(reports, options.html, describe_machine())
-    if options.figure:
-        draw_curves(reports, options.figure)
-    return 0 if all(report.agree for report in reports) else 1
+    return {
+        "x": data,
+        "y": _load(options.targets),
+        "shape": options.shape,
+        "seed": options.seed,
+        "steps": options.steps,
+        "batch_size": batch_size,
+        "weights": options.weights,
+        "quick": options.quick,
+        "data_path": options.data_path,
+    }
 
 
 def _check_options(options):
@@ -194,6 +235,16 @@ def _check_options(options):
     if options.figure and not (options.epoch or options.training):
         raise InputError("Expected --epoch or --training with --figure. Received: neither.")
     check_positive(steps=options.steps, batch_size=options.batch_size)
+    if options.weights is not None and len(options.build) != 1:
+        raise InputError(f"Expected one model with --weights. Received: {len(options.build)}.")
+    if options.quick and (options.epoch or options.training or options.plans):
+        raise InputError(
+            "Expected --quick without --epoch, --training and --plans. Received: both."
+        )
+    if options.env and (options.backends or options.python or options.script):
+        raise InputError(
+            "Expected --env without --backends, --python and --script. Received: both."
+        )
     if options.training < 0:
         raise InputError(f"Expected --training of at least 0. Received: {options.training}.")
     if options.spread_runs < 2:
@@ -201,6 +252,21 @@ def _check_options(options):
             "Expected --spread-runs of at least 2: one run has no spread. "
             f"Received: {options.spread_runs}."
         )
+
+
+def _environments(options):
+    """Return a dict of name to interpreter for ``--env``, or None without it."""
+    names = [name for name, _ in options.env]
+    if len(set(names)) < len(names):
+        raise InputError(f"Expected each environment once. Received: {', '.join(names)}.")
+    return dict(options.env) or None
+
+
+def _environment(text):
+    try:
+        return backend_python(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"expected NAME=PYTHON, received {text!r}") from None
 
 
 def _shape(text):

@@ -11,7 +11,11 @@ def is_whole(array: np.ndarray) -> bool:
     return array.dtype.kind in "iub"
 
 
-def equal_bits(values: Mapping[str, np.ndarray], exact: np.ndarray) -> dict[str, Any]:
+def equal_bits(
+    values: Mapping[str, np.ndarray],
+    exact: np.ndarray,
+    digests: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """Return the errors and bounds of a `Divergence` whose values must be equal bit for bit.
 
     The values of the majority of backends are the reference. In a tie, it is the values closest
@@ -20,6 +24,8 @@ def equal_bits(values: Mapping[str, np.ndarray], exact: np.ndarray) -> dict[str,
     Args:
         values: dict of backend to array.
         exact: array of the oracle.
+        digests: dict of backend to the digest of the array from which ``values`` are samples, or
+            None for whole arrays.
 
     Returns:
         Dict of ``error``, ``bound``, ``source``, ``scale``, ``measure`` and ``at``.
@@ -29,6 +35,9 @@ def equal_bits(values: Mapping[str, np.ndarray], exact: np.ndarray) -> dict[str,
         b: (None, a.astype(np.int64).tobytes()) if integers else (a.dtype, a.tobytes())
         for b, a in values.items()
     }
+    if digests:
+        same_values = bits
+        bits = {b: (*both, digests[b]) for b, both in bits.items()}
 
     def trust(backend: str) -> tuple[int, float]:
         gap = np.sum(np.abs(values[backend].astype(np.float64) - exact))
@@ -41,8 +50,12 @@ def equal_bits(values: Mapping[str, np.ndarray], exact: np.ndarray) -> dict[str,
     for backend, array in values.items():
         if bits[backend] == bits[reference]:
             error[backend] = 0.0
+        elif digests and same_values[backend] == same_values[reference]:
+            # The samples are equal, but not the values between them.
+            error[backend] = 2.0**-149
+            at[backend] = tuple(f"SHA-256 {digests[b][:12]}…" for b in (backend, reference))
         elif integers:
-            error[backend], at[backend] = _integer_error(array, right)
+            error[backend], at[backend] = integer_error(array, right)
         else:
             gaps = np.abs(array.astype(np.float64) - right.astype(np.float64))
             error[backend] = max(float(np.max(gaps, initial=0.0)) / _size(right), 2.0**-149)
@@ -51,7 +64,10 @@ def equal_bits(values: Mapping[str, np.ndarray], exact: np.ndarray) -> dict[str,
 
 
 def equal_integers(
-    values: Mapping[str, np.ndarray], exact: np.ndarray, moves: Sequence[np.ndarray]
+    values: Mapping[str, np.ndarray],
+    exact: np.ndarray,
+    moves: Sequence[np.ndarray],
+    moved: float = 0.0,
 ) -> dict[str, Any]:
     """Return the errors and bounds of a `Divergence` of integers.
 
@@ -61,12 +77,13 @@ def equal_integers(
         values: dict of backend to array.
         exact: array of the oracle.
         moves: arrays of the perturbed oracles.
+        moved: a difference that was measured before.
 
     Returns:
         The same dict as `equal_bits`.
     """
-    moved = max((_integer_error(array, exact)[0] for array in moves), default=0.0)
-    errors = {backend: _integer_error(array, exact) for backend, array in values.items()}
+    moved = max([moved, *(integer_error(array, exact)[0] for array in moves)])
+    errors = {backend: integer_error(array, exact) for backend, array in values.items()}
     error = {backend: result[0] for backend, result in errors.items()}
     at = {backend: result[1] for backend, result in errors.items()}
     return _divergence(error, dict.fromkeys(error, moved), at, exact, "")
@@ -97,7 +114,7 @@ def _where(array: np.ndarray, right: np.ndarray, gaps: np.ndarray) -> tuple[Any,
     return array.flat[place].item(), right.flat[place].item()
 
 
-def _integer_error(array: np.ndarray, right: np.ndarray) -> tuple[float, tuple[int, int]]:
+def integer_error(array: np.ndarray, right: np.ndarray) -> tuple[float, tuple[int, int]]:
     """Return (largest difference over the largest value of ``right``, the two integers there)."""
     differ = array != right
     # Python integers do not overflow in a difference.

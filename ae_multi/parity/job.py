@@ -18,9 +18,10 @@ class TraceJob:
         data: result of `samples.hand_over`.
         seed: integer that fixes weights, batches and noise.
         batch_size: samples in a batch.
-        steps: number of steps that are recorded one by one.
+        steps: number of steps that are recorded one by one; 0 for none.
         trace: path of the trace to write.
         start: path of the trace whose initial weights to take, or None.
+        weights: path of a file of weights to start from, or None for those of the seed.
         epoch: whether to record an epoch of SGD.
         epochs: number of epochs of the model's own optimizer; 0 for none.
         float64: whether to compute in true float64.
@@ -42,6 +43,7 @@ class TraceJob:
     steps: int
     trace: str = ""
     start: str | None = None
+    weights: str | None = None
     epoch: bool = False
     epochs: int = 0
     float64: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,11 +36,14 @@ class TraceLauncher:
     Args:
         build_model, x, y, shape, seed, steps, batch_size, data_path: as for `check`.
         folder: folder for the traces; it must exist as long as traces are recorded.
-        python: function from a backend's name to its interpreter.
+        python: function from the name of an environment to its interpreter.
         epoch: whether to record an epoch of SGD.
         epochs: number of epochs of the model's own optimizer to record.
         plans: whether to also take the steps with every plan of each backend.
         on_event: called with (name, event) for each event of a child process, or None.
+        weights: path of a file of weights to start from, or None for those of the seed.
+        backend: dict of an environment's name to its backend, or None if each environment has the
+            name of its backend.
     """
 
     def __init__(
@@ -59,8 +62,11 @@ class TraceLauncher:
         data_path: str | None = None,
         on_event: Callable[[str, dict[str, Any]], object] | None = None,
         plans: bool = False,
+        weights: os.PathLike[str] | str | None = None,
+        backend: Mapping[str, str] | None = None,
     ) -> None:
-        check_positive(steps=steps, batch_size=batch_size, epochs=epochs + 1)
+        check_positive(steps=steps + 1, batch_size=batch_size, epochs=epochs + 1)
+        self._backend = dict(backend or {})
         self._folder, self._python, self._on_event = Path(folder), python, on_event
         self._children: set[subprocess.Popen[bytes]] = set()
         self._stopped, self._plans = False, bool(plans)
@@ -75,11 +81,13 @@ class TraceLauncher:
             batch_size=batch_size,
             epoch=bool(epoch),
             epochs=epochs,
+            weights=None if weights is None else os.path.abspath(weights),
         )
 
     def trace(self, backend: str, python: str | None = None) -> Trace:
         """Record the float32 trace of a backend, with the interpreter ``python`` if given."""
-        return self._load_first(self._record(backend, backend, python, plans=self._plans))
+        path = self._record(backend, backend, python, plans=self._plans)
+        return self._load_first(path, backend)
 
     def by_plans(self, backend: str) -> dict[str, Trace]:
         """Return a dict of "backend plan" to trace, for the plans recorded with a backend."""
@@ -104,11 +112,12 @@ class TraceLauncher:
             self._paths("ulp_perturbed", ulp_perturbed),
             self._paths("injected", int(injected)),
         )
-        trace = self._load_first(
-            self._record(backend, backend, ulp_perturbed=paths, injected=faults, plans=self._plans)
+        path = self._record(
+            backend, backend, ulp_perturbed=paths, injected=faults, plans=self._plans
         )
+        trace = self._load_first(path, backend)
         perturbed, faulty = (
-            [Trace.load(p) for p in ps if Path(p).exists()] for ps in (paths, faults)
+            [self._load(p, backend) for p in ps if Path(p).exists()] for ps in (paths, faults)
         )
         return trace, perturbed, faulty[0] if faulty else None
 
@@ -116,12 +125,12 @@ class TraceLauncher:
         """Record the oracle, after the first trace; return (float64 trace, perturbed traces)."""
         paths = self._paths("perturbed", _PERTURBED_RUNS)
         path = self._record(backend, "oracle", float64=True, perturbed=paths)
-        return Trace.load(path), [Trace.load(path) for path in paths if Path(path).exists()]
+        return self._load(path, backend), [Trace.load(p) for p in paths if Path(p).exists()]
 
     def exact(self, backend: str) -> Trace:
         """Record the float64 trace of another backend, without the model's own training."""
         path = self._record(backend, f"{backend} in float64", float64=True, epochs=0)
-        return Trace.load(path)
+        return self._load(path, backend)
 
     def repro_data(self, backend: str, divergence: Divergence) -> str:
         """Save the data that reproduce a divergence and return the path of the .npz file.
@@ -140,11 +149,16 @@ class TraceLauncher:
         for child in tuple(self._children):
             child.kill()
 
-    def _load_first(self, path: str) -> Trace:
+    def _load(self, path: str, name: str) -> Trace:
+        """Load the trace at ``path``, recorded in the environment ``name``."""
+        trace = Trace.load(path)
+        return dataclasses.replace(trace, about={**trace.about, "name": name})
+
+    def _load_first(self, path: str, name: str) -> Trace:
         """Load the trace at ``path``; the others start from the initial weights of the first."""
         if self._job.start is None:
             self._job = dataclasses.replace(self._job, start=path)
-        return Trace.load(path)
+        return self._load(path, name)
 
     def _paths(self, name: str, count: int) -> list[str]:
         return [str(self._folder / f"{name}-{run}.npz") for run in range(count)]
@@ -153,7 +167,11 @@ class TraceLauncher:
         """Run a job with ``changes`` in a child process and return the path of its trace."""
         path = str(self._folder / f"{name}.npz")
         job = dataclasses.replace(self._job, trace=path, **changes).to_dict()
-        for event in run(python or self._python(backend), backend, job, self._children):
+        interpreter, keras_backend = (
+            python or self._python(backend),
+            self._backend.get(backend, backend),
+        )
+        for event in run(interpreter, keras_backend, job, self._children):
             if self._stopped:
                 raise WorkerError("The comparison was stopped.")
             if self._on_event is not None:

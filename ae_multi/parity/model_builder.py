@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def reference_to(build_model: Callable[[], keras.Model] | str) -> str:
-    """Return a reference to a function: "module:name" or "file.py:name".
+    """Return a reference to a model: "module:name", "file.py:name" or "file.keras".
 
     Another process imports the function from this reference, see `find`.
 
@@ -47,15 +48,19 @@ def reference_to(build_model: Callable[[], keras.Model] | str) -> str:
 
 
 def find(reference: str) -> Callable[[], Any]:
-    """Import the function that a reference names.
+    """Return the function that a reference names; for a file of a model, one that loads it.
 
     Raises:
         InputError: the module, file or function does not exist, or its import fails.
     """
+    if reference.endswith(".keras"):
+        from ae_multi.parity.model_file import load_model_file
+
+        return partial(load_model_file, reference)
     place, separator, name = reference.rpartition(":")
     if not separator or not place or not name:
         raise InputError(
-            "Expected a build function as module:function or file.py:function. "
+            "Expected a build function as module:function or file.py:function, or a .keras file. "
             f"Received: {reference!r}."
         )
     try:
@@ -70,6 +75,10 @@ def find(reference: str) -> Callable[[], Any]:
 
 
 def _from_file(path: str) -> ModuleType:
+    """Import a file as ``python file.py`` does: modules beside it can be imported, too."""
+    folder = str(Path(path).resolve().parent)
+    if folder not in sys.path:
+        sys.path.append(folder)
     spec: Any = importlib.util.spec_from_file_location(Path(path).stem, path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module

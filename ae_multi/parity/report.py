@@ -6,6 +6,7 @@ from typing import Any
 
 from ae_multi.parity.conclusion import Conclusion, conclude
 from ae_multi.parity.divergence import Divergence, Stage
+from ae_multi.parity.sampling import MAX_WHOLE, POSITIONS
 from ae_multi.parity.stages import STAGES
 
 
@@ -24,6 +25,7 @@ class Report:
         curves: dict of stage ("epoch", "training") to a dict of run to its distance from float64
             at each step, relative to the loss; empty if no training was requested.
         unscripted: why the requested script could not be written, or None.
+        sampled: number of arrays that were compared at a sample of their positions.
     """
 
     model: str
@@ -34,6 +36,7 @@ class Report:
     left_out: Mapping[str, str]
     curves: Mapping[str, Mapping[str, list[float]]]
     unscripted: str | None = None
+    sampled: int = 0
 
     @property
     def agree(self) -> bool:
@@ -88,6 +91,7 @@ class Report:
             "left_out": self.left_out,
             "remarks": {backend: entry.to_json() for backend, entry in self.remarks.items()},
             "curves": self.curves,
+            "sampled": self.sampled,
         }
 
     def __str__(self) -> str:
@@ -96,7 +100,16 @@ class Report:
         ]
         first = self.first_divergence
         lines += [] if first is None else [f"first in {first}"]
-        return "\n".join([*lines, *self.remark_lines()])
+        return "\n".join([*lines, *self.sample_lines(), *self.remark_lines()])
+
+    def sample_lines(self) -> list[str]:
+        """Return a sentence about the arrays of which samples were compared, if there are any."""
+        if not self.sampled:
+            return []
+        return [
+            f"{self.sampled} arrays of more than {MAX_WHOLE:,} values were compared at up to "
+            f"{POSITIONS:,} positions, and by their largest value and their mean."
+        ]
 
     def remark_lines(self) -> list[str]:
         """Return a sentence for each forward-only backend that differs."""

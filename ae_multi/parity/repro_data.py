@@ -47,11 +47,15 @@ def save_training_data(
         with atomic_write(path) as temporary:
             np.savez(temporary, reason=reason)
         return
+    config = own_configuration(model)
+    if config is None and reference.endswith(".keras"):
+        with atomic_write(path) as temporary:
+            np.savez(temporary, reason="the file of the model contains custom code")
+        return
     arrays = {f"weight{i}": keras.ops.convert_to_numpy(w) for i, w in enumerate(model.weights)}
     for step, inputs_and_targets in enumerate(batches):
         for kind, batch in zip("xy", inputs_and_targets, strict=True):
             arrays |= {f"{kind}{step}_{i}": array for i, array in enumerate(batch)}
-    config = own_configuration(model)
     with atomic_write(path) as temporary:
         np.savez(
             temporary,

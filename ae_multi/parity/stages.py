@@ -25,6 +25,7 @@ from ae_multi.parity.bounds import (
 from ae_multi.parity.divergence import Divergence, Stage
 from ae_multi.parity.equality import equal_bits, equal_integers, is_whole
 from ae_multi.parity.majority import blame_reference
+from ae_multi.parity.sampling import is_sampled, step_size
 from ae_multi.parity.trace import Trace
 from ae_multi.selection import FORWARD_ONLY
 
@@ -130,13 +131,18 @@ def _compare_stage(
         values = {backend: items[place]["values"] for backend, items in entries.items()}
         moves = [trace.values(stage)[place] for trace in perturbed]
         if stage in _BITWISE:
-            part = equal_bits(values, exact["values"])
+            digests = {
+                backend: items[place]["sha256"]
+                for backend, items in entries.items()
+                if is_sampled(items[place])
+            }
+            part = equal_bits(values, exact["values"], digests)
         elif all(map(is_whole, [exact["values"], *values.values()])):
-            part = equal_integers(values, exact["values"], moves)
+            part = equal_integers(values, exact["values"], moves, exact.get("moved", 0.0))
         else:
             part = rounding.compare(place, exact, values, moves)
         label = exact["name"] if name is None else f"{stage}: {exact['name']}"
-        shape = np.shape(exact["values"])
+        shape = _shape(exact)
         entry = Divergence(
             name or stage, place, label, exact["layer"], shape, **_with_verdict(part)
         )
@@ -167,10 +173,8 @@ class _RoundingComparison:
         if stage == "one step":
             self._trained = {entry["name"] for entry in oracle.stages["gradient"][1:]}
             steps = [
-                largest(after["values"] - before["values"])
-                for before, after in zip(
-                    oracle.stages["start"], oracle.stages["one step"], strict=True
-                )
+                _step_of(oracle, place)
+                for place, after in enumerate(oracle.stages["one step"])
                 if after["name"] in self._trained
             ]
             self._step = max(steps, default=0.0)
@@ -207,6 +211,8 @@ class _RoundingComparison:
         errors = {b: largest_error(v, exact["values"], scale, each) for b, v in values.items()}
         error = {backend: result[0] for backend, result in errors.items()}
         moved = [largest_error(array, exact["values"], scale, each)[0] for array in moves]
+        if "moved" in exact:
+            moved.append(exact["moved"] / (1.0 if each else scale))
         if stage in _STEPS and not each:
             # The error of a single number may be small by chance; keep the largest one so far.
             self._worst = error = {b: max(error[b], self._worst[b]) for b in error}
@@ -242,7 +248,7 @@ class _RoundingComparison:
         """Attribute ``entry`` to the backend of the float64 reference if only that one differs."""
         if set(entry.source.values()) <= {"bits"}:
             return entry
-        backend = self._oracle.about.get("backend")
+        backend = self._oracle.name
         scale: Any = entry.scale
         if exact.get("each", False):
             scale = np.maximum(np.abs(exact["values"]), UNIT_ROUNDOFF * scale)
@@ -306,7 +312,7 @@ def _training(traces: Mapping[str, Trace], ulp_perturbed: Sequence[Trace]) -> St
     }
     entry = Divergence("training", 0, name, "", (), **_with_verdict(part))
     values = {b: np.asarray(test["values"]) for b, test in tests.items()}
-    backend = ulp_perturbed[0].about.get("backend")
+    backend = ulp_perturbed[0].name
     return Stage("training", [blame_reference(entry, values, backend, scale, entry.bound)])
 
 
@@ -318,9 +324,21 @@ def _optimizer_error(stage: str, place: int, oracle: Trace, backends: int, scale
     """
     error = oracle.about.get("optimizer_roundoff", 0.0)
     if stage == "one step":
-        before, after = (oracle.values(name)[place] for name in ("start", "one step"))
-        return error * largest(after - before) / scale
+        return error * _step_of(oracle, place) / scale
     return error if stage == "losses" and backends == 1 else 0.0
+
+
+def _step_of(oracle: Trace, place: int) -> float:
+    """Return the largest change of one weight by the first step."""
+    after = oracle.stages["one step"][place]
+    if "step" in after:
+        return after["step"]
+    return step_size(oracle.values("start")[place], after["values"])
+
+
+def _shape(entry: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the shape of an entry's whole array."""
+    return tuple(entry.get("shape", np.shape(entry["values"])))
 
 
 def _check_comparable(traces: Mapping[str, Trace]) -> None:
@@ -339,7 +357,10 @@ def _check_comparable(traces: Mapping[str, Trace]) -> None:
             if stage == "training":  # only its last entry is compared
                 continue
             shapes = [
-                [np.shape(entry["values"]) for entry in trace.stages.get(stage, [])]
+                [
+                    (_shape(entry), np.shape(entry["values"]))
+                    for entry in trace.stages.get(stage, [])
+                ]
                 for trace in (first, other)
             ]
             forward_only = any(t.about.get("forward_only") for t in (first, other))

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from ae_multi.errors import InputError
 from ae_multi.io import json as safe_json
-from ae_multi.io import npz
+from ae_multi.io import npy, npz
 from ae_multi.io.atomic import atomic_write
 
 FORMAT = 1
@@ -29,6 +30,11 @@ class Trace:
     about: dict[str, Any]
     stages: dict[str, list[dict[str, Any]]]
 
+    @property
+    def name(self) -> str | None:
+        """Name under which the trace is compared: that of its environment, or its backend."""
+        return self.about.get("name", self.about.get("backend"))
+
     def values(self, stage: str) -> list[np.ndarray]:
         """Return the arrays of one stage, in order."""
         return [entry["values"] for entry in self.stages[stage]]
@@ -36,13 +42,7 @@ class Trace:
     def save(self, path: os.PathLike[str] | str) -> None:
         """Write the trace atomically to an .npz file."""
         arrays: dict[str, np.ndarray] = {}
-        entries: dict[str, list[dict[str, Any]]] = {}
-        for stage, items in self.stages.items():
-            entries[stage] = []
-            for item in items:
-                key = f"a{len(arrays)}"
-                arrays[key] = item["values"]
-                entries[stage].append({**item, "values": key})
+        entries = pack_stages(self.stages, arrays)
         head = {"format": FORMAT, "about": self.about, "stages": entries}
         arrays["head"] = np.frombuffer(json.dumps(head).encode(), np.uint8)
         with atomic_write(path) as temporary, open(temporary, "wb") as file:
@@ -66,28 +66,64 @@ class Trace:
                 )
             about: Any = head.get("about")
             stages: Any = head.get("stages")
-            if not isinstance(about, dict) or not _are_stages(stages):
+            if not isinstance(about, dict) or not are_stages(stages):
                 raise InputError(
                     f"Expected a trace, stages of named arrays. Received: {path}, whose head "
                     "describes something else."
                 )
-            read = {
-                stage: [{**entry, "values": arrays.read(entry["values"])} for entry in entries]
-                for stage, entries in stages.items()
-            }
+            read = unpack_stages(stages, arrays)
         return cls(about, read)
 
 
 _ENTRY = {"name": str, "layer": str, "terms": int | float, "values": str}
+_OPTIONAL = {
+    "each": bool,
+    "moved": int | float | None,
+    "scale": int | float | None,
+    "sha256": str,
+    "shape": list,
+    "step": int | float | None,
+    "summation": int | float | None,
+}
 
 
-def _are_stages(stages: Any) -> bool:
+def pack_stages(
+    stages: Mapping[str, Sequence[Mapping[str, Any]]], arrays: dict[str, np.ndarray]
+) -> dict[str, list[dict[str, Any]]]:
+    """Move the values of all entries to ``arrays``; return the stages with the arrays' names."""
+    packed: dict[str, list[dict[str, Any]]] = {}
+    for stage, entries in stages.items():
+        packed[stage] = []
+        for entry in entries:
+            key = f"a{len(arrays)}"
+            arrays[key] = entry["values"]
+            packed[stage].append({**entry, "values": key})
+    return packed
+
+
+def unpack_stages(
+    stages: Mapping[str, Sequence[Mapping[str, Any]]], arrays: npz.Arrays
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the stages of `pack_stages` with the values of an .npz file."""
+    return {
+        stage: [
+            {**entry, "values": arrays.read(entry["values"], kinds=npy.NUMBERS)}
+            for entry in entries
+        ]
+        for stage, entries in stages.items()
+    }
+
+
+def are_stages(stages: Any) -> bool:
+    """Return whether a value from a file has the form of packed stages."""
     return isinstance(stages, dict) and all(
         isinstance(entries, list) and all(map(_is_entry, entries)) for entries in stages.values()
     )
 
 
 def _is_entry(entry: Any) -> bool:
-    return isinstance(entry, dict) and all(
-        isinstance(entry.get(key), kind) for key, kind in _ENTRY.items()
+    return (
+        isinstance(entry, dict)
+        and all(isinstance(entry.get(key), kind) for key, kind in _ENTRY.items())
+        and all(isinstance(entry[key], kind) for key, kind in _OPTIONAL.items() if key in entry)
     )

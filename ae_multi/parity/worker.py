@@ -20,6 +20,7 @@ from ae_multi.environment import describe_backend
 from ae_multi.parity import float64, model_builder, same_random, samples, trainings
 from ae_multi.parity.bounds import terms_of_a_step
 from ae_multi.parity.job import TraceJob
+from ae_multi.parity.model_file import load_weights
 from ae_multi.parity.perturbation import (
     optimizer_roundoff,
     perturb_gradients,
@@ -58,6 +59,8 @@ def record_traces(values: Mapping[str, Any], emit: Callable[[dict[str, Any]], ob
     data = samples.receive(job.data, keras.config.floatx())
     first = model_builder.build(job.build, data.xs)
     start = Trace.load(job.start) if job.start else None
+    if job.weights:
+        _start_from(job, first, data.xs)
     drawn = TraceRecorder(first, data.xs, [], job.seed, job.batch_size).weights()
     start_weights = (start.stages["start"] if start else None) or drawn
     data = dataclasses.replace(
@@ -77,7 +80,7 @@ def record_traces(values: Mapping[str, Any], emit: Callable[[dict[str, Any]], ob
     recorder = runs.recorder(first, with_sums=bool(job.perturbed))
     # The stage "start" compares the weights that this backend drew; all later stages start from
     # the same weights on every backend.
-    stages = {"start": drawn, **recorder.forward(job.steps)}
+    stages = {"start": drawn, **recorder.forward(max(job.steps, 1))}
     if job.float64 and runs.products(stages["forward"]) < _MAX_PRODUCTS:
         # Float32 is always compiled as usual, since its compiled program is what is checked.
         backends.current().compile_soon()
@@ -88,6 +91,9 @@ def record_traces(values: Mapping[str, Any], emit: Callable[[dict[str, Any]], ob
         "data": data.digest,
         "data_about": data.about,
         "seed": job.seed,
+        "steps": job.steps,
+        "batch_size": job.batch_size,
+        "weights": _digest_of_file(job.weights),
         "not_comparable": sorted(not_replaced),
         "forward_only": forward_only,
     }
@@ -253,7 +259,7 @@ class _Runs:
             self.recorder(start=start, run=run, amplitudes=amplitudes),
             self.job.steps,
         )
-        stages = {**recorder.forward(steps), **recorder.steps(steps, self.count_step)}
+        stages = {**recorder.forward(max(steps, 1)), **recorder.steps(steps, self.count_step)}
         if self.job.epoch:
             stages["epoch"] = self._sgd(
                 self.recorder(start=start), rate, run=run, amplitudes=amplitudes
@@ -286,6 +292,19 @@ class _Runs:
 
     def _own_training(self, recorder: TraceRecorder, epochs: int) -> list[dict[str, Any]]:
         return trainings.own_training(recorder, self.data, epochs, self.count_step)
+
+
+def _start_from(job: TraceJob, model: keras.Model, xs: Sequence[np.ndarray]) -> None:
+    """Assign the weights of the job's file to a model, and leave its optimizer as it is."""
+    random.seed(job.seed)
+    source = model_builder.build(job.build, xs)
+    load_weights(source, str(job.weights))
+    for variable, loaded in zip(model.weights, source.weights, strict=True):
+        variable.assign(loaded)
+
+
+def _digest_of_file(path: str | None) -> str | None:
+    return None if path is None else hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def _targets(model: keras.Model, xs: list[np.ndarray], seed: int) -> list[np.ndarray]:

@@ -61,6 +61,8 @@ def print_report(to: Console, report: Report) -> None:
     to.print()
     to.print(stage_table(report))
     to.print(f"Errors are relative, against float64 on {report.oracle}.")
+    for line in report.sample_lines():
+        to.print(line, markup=False, soft_wrap=True)
     for name in report.not_comparable:
         to.print(f"Not comparable: the model draws {name}() numbers.", style="yellow")
     for backend, reason in report.left_out.items():

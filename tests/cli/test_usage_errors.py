@@ -174,6 +174,11 @@ def test_compare_refuses_other_models(capsys):
         (["m.py:f", "--shape", "3", "--training", "-1"], "at least 0. Received: -1"),
         (["m.py:f", "--shape", "3", "--epoch", "--figure", "x.gif"], ".png, .svg or .pdf"),
         (["m.py:f", "--shape", "3", "--json", "/nowhere/x.json"], "/nowhere is not a folder"),
+        (["m.py:f", "--shape", "3", "--quick", "--epoch"], "--quick without --epoch, --training"),
+        (["m.py:f", "g.py:f", "--weights", "w.keras"], "one model with --weights. Received: 2"),
+        (["m.py:f", "--shape", "3", "--env", "a=x", "--backends", "jax"], "--env without --back"),
+        (["m.py:f", "--shape", "3", "--env", "a=x", "--env", "a=y"], "each environment once"),
+        (["m.py:f", "--shape", "3", "--env", "a=x"], "two or more environments. Received: a"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

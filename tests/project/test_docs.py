@@ -12,7 +12,7 @@ import sys
 import numpy as np
 import pytest
 
-from ae_multi.cli import _COMMANDS, _parser
+from ae_multi.cli import _COMMANDS, _join_commands, _parser
 from ae_multi.data import load_data
 from tests.reference.pages import ROOT, blocks, pages, run_page
 
@@ -58,7 +58,8 @@ def test_commands_can_be_parsed(page, line):
 
 def check_command(words):
     if words[0] == "ae-multi":
-        _parser(words[1]).parse_args(words[1:])
+        arguments = _join_commands(words[1:])
+        _parser(arguments[0]).parse_args(arguments)
     elif words[:2] == ["nox", "-s"]:
         session = words[2].partition("(")[0]
         assert session in SESSIONS

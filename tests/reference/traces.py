@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from ae_multi.parity.sampling import reduce_trace
 from ae_multi.parity.stages import STAGES
 from ae_multi.parity.trace import Trace
+from ae_multi.parity.trace_file import TraceFile
 
 RNG = np.random.default_rng(0)
 # Stages of each trace; "training", "plans" and "float64" compare further traces.
@@ -39,3 +41,12 @@ def training(error, losses=(0.5, 0.25)):
         {"name": "losses", "values": np.array(losses), **kept},
         {"name": "test error after 3 epochs", "values": np.asarray(error), **kept},
     ]
+
+
+def recorded(backend, change=None, reference=True, **about):
+    """A `TraceFile` of random values, as a recording on ``backend`` would give it."""
+    described = {"backend": backend, "steps": 2, "batch_size": 32, "weights": None, **about}
+    float32, oracle = trace(np.float32, change), trace(np.float64)
+    float32.about.update(described)
+    oracle.about.update(described)
+    return TraceFile("m:net", reduce_trace(float32), reduce_trace(oracle) if reference else None)

@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ae_multi.errors import BackendError
+from ae_multi.errors import BackendError, InputError
 from ae_multi.parity.curves import curves
+from ae_multi.parity.environments import find_environments
 from ae_multi.parity.launcher import TraceLauncher
 from ae_multi.parity.model_builder import reference_to
 from ae_multi.parity.recording import Recordings, record_all
@@ -21,6 +22,7 @@ from ae_multi.parity.reproduce_training import write_training_script
 from ae_multi.parity.stages import compare_traces
 from ae_multi.selection import FORWARD_ONLY, installed
 from ae_multi.subprocesses.interpreters import Interpreters, fastest
+from ae_multi.validation import check_positive
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -45,6 +47,9 @@ def check(
     spread_runs: int = 6,
     data_path: str | None = None,
     pythons: Mapping[str, str] | None = None,
+    environments: Mapping[str, str] | None = None,
+    weights: os.PathLike[str] | str | None = None,
+    quick: bool = False,
     script: os.PathLike[str] | str | None = None,
     on_event: Callable[[str, dict[str, Any]], object] | None = None,
 ) -> Report:
@@ -53,7 +58,8 @@ def check(
     Args:
         build_model: function without arguments that returns a Keras model, compiled or not. It
             must be at the top level of a module, so that other processes can import it; or a
-            string "module:function" or "file.py:function".
+            string "module:function" or "file.py:function"; or the path of a .keras file, whose
+            weights are the initial ones.
         x: inputs: an array of samples, a list of arrays for a model with several inputs, or the
             name of a data set as in `ae_multi.load_data` ("auto", "mnist-sample").
         y: targets: an array, a list of arrays, or None. None uses the inputs if the outputs have
@@ -74,6 +80,12 @@ def check(
         data_path: path of the files of a named data set, or None.
         pythons: dict of backend to interpreter, for backends that are installed in other
             environments.
+        environments: instead of ``backends`` and ``pythons``: dict of a name to the interpreter
+            of an environment, to compare versions of one framework. An environment runs the
+            backend that is installed in it; KERAS_BACKEND chooses among several.
+        weights: path of a .keras or .weights.h5 file with the initial weights; None to draw them
+            from ``seed``.
+        quick: whether to compare the forward passes and the gradient only, without steps.
         script: path of a script to write, or None. The script reproduces the first divergence with
             Keras alone, if it is in a layer's output, a gradient, a weight or a loss. No script is
             written if the backends agree.
@@ -88,8 +100,26 @@ def check(
         BackendError: a backend in ``backends`` is not installed, or none of them can train.
         WorkerError: a child process failed.
     """
-    names, forward_only, python, left_out = _select_backends(backends, dict(pythons or {}))
-    reference = fastest(names)
+    check_positive(steps=steps)
+    if quick and (epoch or training or plans):
+        raise InputError(
+            "Expected either quick or a training (epoch, training, plans). Received: both."
+        )
+    if environments is None:
+        names, forward_only, python, left_out = _select_backends(backends, dict(pythons or {}))
+        backend_of = {name: name for name in names}
+    else:
+        if backends is not None or pythons or script is not None:
+            raise InputError(
+                "Expected environments without backends, interpreters of backends and a script. "
+                "Received: both."
+            )
+        found = find_environments(environments)
+        names, forward_only, left_out = tuple(found), {}, {}
+        python = {name: environment.python for name, environment in found.items()}
+        backend_of = {name: environment.backend for name, environment in found.items()}
+    best = fastest(backend_of.values())
+    reference = next(name for name in names if backend_of[name] == best)
     with tempfile.TemporaryDirectory() as folder:
         launcher = TraceLauncher(
             build_model,
@@ -97,7 +127,7 @@ def check(
             y,
             shape,
             seed,
-            steps,
+            0 if quick else steps,
             batch_size,
             folder,
             python.get,
@@ -106,6 +136,8 @@ def check(
             data_path,
             on_event,
             plans,
+            weights,
+            backend_of,
         )
         ulp_perturbed = (spread_runs if training else 0) if epoch or training else None
         recordings = record_all(launcher, names, reference, forward_only, ulp_perturbed, float64)

@@ -1,0 +1,113 @@
+"""Models and weights from files, in the precision of the process that loads them."""
+
+import io
+import json
+import os
+import tempfile
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from ae_multi._keras import keras
+from ae_multi._keras_internals import is_backend_class
+from ae_multi.errors import InputError, in_a_line
+from ae_multi.io import hdf5, zip_archive
+from ae_multi.io import json as safe_json
+from ae_multi.models.loading import check_model, read_model
+
+_CONFIGURATION, _WEIGHTS = "config.json", "model.weights.h5"
+
+
+def load_model_file(path: os.PathLike[str] | str) -> keras.Model:
+    """Load the model of a ``.keras`` file on any backend; nothing in the file is executed.
+
+    The file holds settings of the backend that wrote it, and names the dtype of each layer. The
+    settings are removed. In a process of float64, float32 layers are loaded as float64 layers, so
+    that the reference of a check is a float64 one.
+
+    Raises:
+        InputError: as `ae_multi.models.loading.read_model`.
+    """
+    check_model(path)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "model.keras"
+        with (
+            zip_archive.opened(path, "the .keras file") as archive,
+            zipfile.ZipFile(copy, "w") as file,
+        ):
+            for name in archive.names:
+                content = archive.read(name)
+                if name == _CONFIGURATION:
+                    config = safe_json.parse(content, f"{_CONFIGURATION} in {path}")
+                    content = json.dumps(_portable(config)).encode()
+                file.writestr(name, content)
+        try:
+            return read_model(copy)
+        except InputError as error:
+            raise InputError(str(error).replace(str(copy), str(path))) from error
+
+
+def _portable(config: Any) -> Any:
+    """Return a model's configuration without the settings of the backend that wrote it."""
+    if keras.config.floatx() == "float64":
+        config = as_float64(config)
+    compiled = config.get("compile_config")
+    if isinstance(compiled, dict):
+        # Keras records what "auto" was on the backend that wrote the file.
+        compiled["jit_compile"] = "auto"
+        optimizer = compiled.get("optimizer")
+        while isinstance(optimizer, dict):
+            if is_backend_class(str(optimizer.get("module"))):
+                optimizer.update(module="keras.optimizers", registered_name=None)
+            inner = optimizer.get("config")
+            # A LossScaleOptimizer (for float16) wraps the optimizer proper.
+            optimizer = inner.get("inner_optimizer") if isinstance(inner, dict) else None
+    return config
+
+
+def as_float64(config: Any) -> Any:
+    """Return a model's configuration with float64 in place of the dtype float32."""
+    if isinstance(config, list):
+        return [as_float64(item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    if config.get("class_name") == "DTypePolicy" and config.get("config") == {"name": "float32"}:
+        return {**config, "config": {"name": "float64"}}
+    return {
+        name: "float64" if name == "dtype" and value == "float32" else as_float64(value)
+        for name, value in config.items()
+    }
+
+
+def load_weights(model: keras.Model, path: os.PathLike[str] | str) -> None:
+    """Load the weights of a ``.keras`` or ``.weights.h5`` file into a model of the same layers.
+
+    Raises:
+        InputError: there is no such file, it is damaged, or its weights do not fit the model.
+    """
+    what = f"the weights in {path}"
+    if Path(path).suffix == ".keras":
+        with zip_archive.opened(path, "the .keras file") as archive:
+            if _WEIGHTS not in archive.names:
+                raise InputError(f"Expected {path} to hold {_WEIGHTS}. Received: no such part.")
+            content = archive.read(_WEIGHTS)
+    elif str(path).endswith(".weights.h5"):
+        try:
+            content = Path(path).read_bytes()
+        except OSError as error:
+            raise InputError(
+                f"Expected a file of weights. Received: {path} ({error.strerror})."
+            ) from error
+    else:
+        raise InputError(f"Expected weights in a .keras or .weights.h5 file. Received: {path}.")
+    hdf5.check(io.BytesIO(content), len(content), what)
+    try:
+        with warnings.catch_warnings():
+            # The state of the optimizer, which is not loaded, is of another size.
+            warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+            model.load_weights(path)
+    except Exception as error:  # weights that do not fit raise different exceptions
+        raise InputError(
+            f"Expected {what} to fit the model. Received: {in_a_line(error)}."
+        ) from error

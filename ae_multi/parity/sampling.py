@@ -1,0 +1,98 @@
+"""Samples of large arrays, so that traces are small enough to be kept and passed on.
+
+An array of more than `MAX_WHOLE` values is replaced by its values at fixed positions, followed by
+its largest absolute value and its mean. The positions are a function of the seed and the size, the
+same in every trace. The two statistics differ by at most the largest error of the array, so they
+are compared like its values, and an error between the positions shows in them if it moves them.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ae_multi.parity.bounds import largest, largest_error
+from ae_multi.parity.equality import integer_error, is_whole
+from ae_multi.parity.trace import Trace
+from ae_multi.randomness.streams import stream
+
+# The format number of trace files stands for both, see `ae_multi.parity.trace_file`.
+MAX_WHOLE = 1024
+POSITIONS = 1024
+
+
+def reduce_trace(trace: Trace, perturbed: Sequence[Trace] = ()) -> Trace:
+    """Return a trace whose large arrays are samples.
+
+    Args:
+        trace: a float32 trace, or the float64 reference.
+        perturbed: traces of the reference, perturbed like float32 rounding. Of these only the
+            largest distance from the reference is stored, as ``moved`` of each entry.
+    """
+    stages: dict[str, list[dict[str, Any]]] = {}
+    for stage, entries in trace.stages.items():
+        stages[stage] = []
+        for place, entry in enumerate(entries):
+            more: dict[str, Any] = {}
+            if perturbed and stage in perturbed[0].stages:
+                runs = [run.stages[stage][place]["values"] for run in perturbed]
+                more["moved"] = max(_distance(values, entry) for values in runs)
+            if stage == "one step":
+                before = trace.stages["start"][place]["values"]
+                more["step"] = step_size(before, entry["values"])
+            stages[stage].append({**_reduced(entry, int(trace.about["seed"])), **more})
+    return Trace(trace.about, stages)
+
+
+def step_size(before: np.ndarray, after: np.ndarray) -> float:
+    """Return the largest change of a weight, which may be a boolean or a counter."""
+    return largest(np.asarray(after, np.float64) - np.asarray(before, np.float64))
+
+
+def positions(seed: int, size: int) -> np.ndarray:
+    """Return the indices at which a flat array of ``size`` values is sampled, in order."""
+    bits = stream(seed, f"sample/{size}").random_raw(POSITIONS)
+    return np.unique(bits % np.uint64(size)).astype(np.int64)
+
+
+def is_sampled(entry: Mapping[str, Any]) -> bool:
+    """Return whether the values of an entry are samples of a larger array."""
+    return "sha256" in entry
+
+
+def _reduced(entry: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    values = np.asarray(entry["values"])
+    if values.size <= MAX_WHOLE:
+        return dict(entry)
+    sample = values.ravel()[positions(seed, values.size)]
+    # Each error of ``each`` is relative to its own value, so statistics of all values do not fit.
+    if not is_whole(values) and not entry.get("each", False):
+        with np.errstate(invalid="ignore", over="ignore"):
+            statistics = [largest(values), np.mean(values, dtype=np.float64)]
+            sample = np.concatenate([sample, np.asarray(statistics, values.dtype)])
+    return {
+        **entry,
+        "values": sample,
+        "shape": list(values.shape),
+        "sha256": _digest(values),
+    }
+
+
+def _digest(values: np.ndarray) -> str:
+    """Return the SHA-256 of an array; integers are equal whatever the width of their type."""
+    kind = "integers" if is_whole(values) else str(values.dtype)
+    content = np.ascontiguousarray(values.astype(np.int64) if is_whole(values) else values)
+    return hashlib.sha256(kind.encode() + content.tobytes()).hexdigest()
+
+
+def _distance(values: np.ndarray, entry: Mapping[str, Any]) -> float:
+    """Return how far a perturbed run moved an entry.
+
+    The distance is relative for integers and for entries with ``each``, otherwise absolute.
+    """
+    exact = entry["values"]
+    if is_whole(exact) and is_whole(values):
+        return integer_error(values, exact)[0]
+    each = entry.get("each", False)
+    return largest_error(values, exact, largest(exact) or 1.0 if each else 1.0, each)[0]
