@@ -5,10 +5,8 @@ as long to call one.
 """
 
 import contextlib
-import copy
 import warnings
 from collections.abc import Callable, Iterator
-from functools import cache
 from typing import Any
 
 import torch
@@ -23,7 +21,9 @@ def scripted(
 ) -> Step:
     """Compile ``step`` for TorchScript's interpreter, which calls operations without Python.
 
-    PyTorch has deprecated TorchScript. A version without it runs the step uncompiled.
+    A step with the fused Adam runs uncompiled: the tracer omits operations that change lists of
+    tensors and return nothing. PyTorch has deprecated TorchScript; a version without it runs every
+    step uncompiled.
 
     Args:
         step: a recorded step, a `torch.fx.GraphModule`.
@@ -39,67 +39,18 @@ def scripted(
             names[:] = logs
             return tuple(logs.values())
 
-    plain = step
+    if any(node.target is torch.ops.aten._fused_adam_.tensor_lr for node in step.graph.nodes):
+        return step
     try:
         with _preserved(state):
-            step = _with_traceable_adam(plain)
             traced = torch.jit.trace(Flat(), (*state, *arrays, row), check_trace=False)
     except (AttributeError, RuntimeError):
-        return plain
+        return step
 
     def run(state, arrays, row):
         return dict(zip(names, traced(*state, *arrays, row), strict=True))
 
     return run
-
-
-def _with_traceable_adam(step: Any) -> Any:
-    """Return a copy of ``step`` in which TorchScript's tracer records the fused Adam.
-
-    The tracer omits operations that change lists of tensors and return nothing.
-    """
-    module = copy.deepcopy(step)
-    for node in module.graph.nodes:
-        if node.target is torch.ops.aten._fused_adam_.tensor_lr:
-            weights, gradients, first, second, _, steps = node.args
-            numbers = [node.kwargs[name] for name in ("lr", "beta1", "beta2", "eps")]
-            node.target = _adam()
-            node.args, node.kwargs = (weights, gradients, first, second, steps, *numbers), {}
-    module.recompile()
-    return module
-
-
-@cache
-def _adam() -> Any:
-    def adam(
-        weights: list[torch.Tensor],
-        gradients: list[torch.Tensor],
-        first: list[torch.Tensor],
-        second: list[torch.Tensor],
-        steps: list[torch.Tensor],
-        rate: torch.Tensor,
-        beta1: float,
-        beta2: float,
-        epsilon: float,
-    ) -> torch.Tensor:
-        torch._fused_adam_(
-            weights,
-            gradients,
-            first,
-            second,
-            [],
-            steps,
-            lr=rate,
-            beta1=beta1,
-            beta2=beta2,
-            weight_decay=0.0,
-            eps=epsilon,
-            amsgrad=False,
-            maximize=False,
-        )
-        return rate  # the tracer requires a returned tensor
-
-    return torch.jit.script(adam)
 
 
 def inducted(
