@@ -43,7 +43,7 @@ PUBLIC_API = (
     ("Data", "Data sets in memory.", {"ae_multi": ["load_data", "Dataset"]}),
     ("Compare backends", "Train the same models on every backend, or compare one step by step.", {
         "ae_multi.compare": ["compare", "CompareConfig", "TrainingConfig", "Comparison", "MODELS"],
-        "ae_multi.parity": ["check", "Report"],
+        "ae_multi.parity": ["check", "record", "compare", "Report", "TraceFile"],
     }),
     ("Randomness", "The same numbers on every backend.", {
         "ae_multi.randomness": [
@@ -77,6 +77,8 @@ ALSO_DOCUMENTED = {
     ],
     "Errors": ["ae_multi.errors.WorkerError"],
 }  # fmt: skip
+# Documents outside of this folder, and the pages that show them.
+ROOT_DOCUMENTS = {"README": "index", "CHANGELOG": "changelog", "CONTRIBUTING": "contributing"}
 
 project = "ae_multi"
 copyright = "the ae_multi authors"
@@ -93,11 +95,12 @@ extensions = [
 ]
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]
-# Names in single backquotes are links where the API reference has them, and code otherwise.
+# Names in single backquotes are links where the API reference has them, and code otherwise. So are
+# types: those of other projects and those that are not public have no page here.
 default_role = "py:obj"
 nitpick_ignore_regex = [
     ("py:obj", ".*"),
-    ("py:class", r"(collections|keras|numpy|sklearn)\..*"),
+    ("py:class", r"(ae_multi|collections|keras|numpy|sklearn)\..*"),
     ("py:exc", "NotFittedError"),
 ]
 
@@ -164,7 +167,7 @@ def setup(app):
     # Before napoleon, which makes markup of Google's sections, and after it.
     app.connect("autodoc-process-docstring", escape_docstring, priority=400)
     app.connect("autodoc-process-docstring", restore_docstring, priority=600)
-    app.connect("doctree-read", unlink_folders)
+    app.connect("doctree-read", resolve_outside)
 
 
 def write_api_pages(app, config):
@@ -260,14 +263,19 @@ def escape_line(line):
     return re.sub(r"(?<!`)(?<!Keras's )`([A-Z]\w+)`(?!`)", r"`.\1`", "".join(parts))
 
 
-def unlink_folders(app, doctree):
-    """Turn links to folders of the repository, which a site cannot show, into text."""
+def resolve_outside(app, doctree):
+    """Lead links to documents in the repository's root to their pages; make others text."""
     from sphinx.addnodes import pending_xref
 
     source = Path(app.env.doc2path(app.env.docname)).parent
     for node in list(doctree.findall(pending_xref)):
         target = node.get("reftarget", "")
-        if node.get("reftype") == "myst" and target and (source / target).is_dir():
+        if node.get("refdomain") == "doc" and Path(target).parent == HERE.parent:
+            if Path(target).name in ROOT_DOCUMENTS:
+                node["reftarget"] = ROOT_DOCUMENTS[Path(target).name]
+            else:
+                node.replace_self(node.children)
+        elif node.get("reftype") == "myst" and target and (source / target).is_dir():
             node.replace_self(node.children)
 
 

@@ -101,6 +101,7 @@ def headings(path):
 
 @pytest.mark.backend
 @pytest.mark.once
+@pytest.mark.slow
 def test_custom_models_of_the_page_reach_the_documented_quality(tmp_path, capsys):
     names = run_page("docs/own_models.md", tmp_path)
     lines = capsys.readouterr().out.splitlines()

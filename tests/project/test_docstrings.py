@@ -12,9 +12,16 @@ from tests.reference.pages import ROOT, missing
 
 pytestmark = pytest.mark.backend
 
-# What the examples of interop name depends on the backend, the others run on one.
+
+def marks(path):
+    """Marks of a module: its examples run on one backend, except those that name a framework."""
+    if path.parent.name == "interop":
+        return []
+    return [pytest.mark.once, *([pytest.mark.slow] if path.stem == "denoiser" else [])]
+
+
 SOURCES = [
-    pytest.param(path, marks=[] if path.parent.name == "interop" else [pytest.mark.once])
+    pytest.param(path, marks=marks(path))
     for path in sorted((ROOT / "ae_multi").rglob("*.py"))
     if ">>> " in path.read_text("utf-8")
 ]
