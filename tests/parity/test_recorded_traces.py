@@ -105,7 +105,8 @@ def test_command_prints_the_table_and_writes_json(tmp_path, capsys):
     assert main(["parity", "compare", old, new, bad, "--json", str(out)]) == 1
     shown = capsys.readouterr().out
     assert "DIFFER" in shown
-    assert "losses: entry 1 (Dense), shape (6,): bad differs from old and new" in shown
+    assert "Backends differ: bad is alone; old and new agree." in shown
+    assert "First divergence: losses, entry 1 (Dense), shape (6,)" in shown
     (model,) = json.loads(out.read_text())["models"]
     assert model["first_divergence"]["guilty"] == ["bad"]
 

@@ -106,7 +106,9 @@ def test_names_are_escaped(where):
 def test_page_loads_nothing():
     source = write_everything()
     found = Page(source)
-    assert not re.search(r"https?:|//[a-z]|url\(|@import", source.replace("://differences", ""))
+    # A link to a report loads nothing until someone follows it.
+    without_links = re.sub(r"https://github\.com/[\w/.-]+", "", source)
+    assert not re.search(r"https?:|//[a-z]|url\(|@import", without_links)
     for name, attributes in found.elements:
         assert name not in ("link", "img", "iframe", "object", "embed", "base")
         assert not {"src", "srcset", "xlink:href"} & set(attributes)
