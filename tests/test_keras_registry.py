@@ -53,6 +53,7 @@ def registered_classes():
     return sorted(name for path in sources for name in decorated.findall(path.read_text()))
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_every_class_is_registered_before_keras_is_imported(fresh_python):
     names = registered_classes()
@@ -71,6 +72,7 @@ def test_keras_loads_a_model_of_the_package(fresh_python, tmp_path):
     assert done.stdout.strip() == "ae_multi.models.simple SimpleAutoencoder 2", done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_registration_survives_a_failed_import_of_keras(fresh_python):
     done = fresh_python(SECOND_TRY)

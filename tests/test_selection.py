@@ -89,6 +89,7 @@ def test_new_process_reports_an_unknown_backend(fresh_python):
     assert "Received: 'theano'" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 def test_new_process_selects_the_installed_backend(fresh_python, backend, tmp_path):
     done = fresh_python(
@@ -138,6 +139,7 @@ def test_unwritable_home_directory_is_skipped_as_in_keras(monkeypatch):
     assert selection.keras_home() == Path("/tmp/.keras")
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 @pytest.mark.once
 def test_keras_home_equals_that_of_keras(fresh_python):

@@ -12,6 +12,7 @@ from benchmarks import ablation_settings, ablations, quality_targets, score
 from tests.reference.pages import ROOT
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 @pytest.mark.once
 def test_score_grid_contains_the_default(keras, monkeypatch):

@@ -94,6 +94,7 @@ def test_parity_command_can_be_parsed(monkeypatch, pythons, tmp_path):
 
 
 @pytest.mark.across
+@pytest.mark.slow
 def test_quick_run_on_the_cpu(pythons, tmp_path):
     arguments = [f"--python=jax={pythons['jax']}", "--backends=jax", f"--out={tmp_path}"]
     arguments += ["--quick", "--device=cpu", "--models=simple", "--parts=steps", "--seconds=1000"]

@@ -7,6 +7,7 @@ import pytest
 from tests.reference.command import run_command
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 @pytest.mark.once
 def test_compare_shows_a_training_that_diverges(backend):

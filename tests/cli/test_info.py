@@ -7,6 +7,7 @@ import pytest
 from ae_multi.cli import info
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 @pytest.mark.once
 def test_info_names_versions_devices_and_data(here, monkeypatch, tmp_path):

@@ -29,6 +29,7 @@ def test_train_saves_the_model(tmp_path, backend, digits):
     assert load_model(path).encode(digits.x_test).shape == (360, 32)
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 @pytest.mark.once
 @pytest.mark.parametrize("model", ALL_MODELS)
@@ -64,6 +65,7 @@ def test_train_works_for_each_model(model, here, few_digits, tmp_path):
         assert "PCA with " in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 @pytest.mark.once
 @pytest.mark.parametrize("command", ["train", *TASKS])
@@ -114,6 +116,7 @@ main()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 @pytest.mark.parametrize(("signal_name", "wait"), [("SIGINT", "0.2"), ("SIGTERM", "0.6")])
 def test_signal_during_compilation_exits_with_130(signal_name, wait, tmp_path):

@@ -213,6 +213,7 @@ def test_unknown_keras_backend_is_one_line_of_error():
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 @pytest.mark.once
 def test_damaged_data_is_a_usage_error(tmp_path):

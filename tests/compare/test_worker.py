@@ -66,6 +66,7 @@ def without_batch(number):
     return Steps
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fault",
     [

@@ -74,6 +74,7 @@ def test_selected_scikit_learn_checks_pass(check, cls):
     getattr(estimator_checks, check)(cls.__name__, cls(**SMALL))
 
 
+@pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.parametrize(
     "check",

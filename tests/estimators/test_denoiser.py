@@ -40,6 +40,7 @@ def unet(digits):
     ).fit(digits.x_train)
 
 
+@pytest.mark.slow
 def test_denoiser_beats_the_linear_filter(digits, noisy, fitted, unet):
     """The baseline is the best linear map on training images with the same noise."""
     drawn = 0.4 * streams.normal(8, "test/noise", digits.x_train.shape)

@@ -57,6 +57,7 @@ def assert_same(one, other):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     ["transformer", *(pytest.param(name, marks=pytest.mark.once) for name in [*ESTIMATORS][1:])],

@@ -63,6 +63,7 @@ ESTIMATORS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", ESTIMATORS, ids=lambda cls: cls.__name__)
 def test_estimator_parameters_may_be_numpy_values(cls, tmp_path):
     plain = ESTIMATORS[cls]

@@ -43,6 +43,7 @@ def test_chunks_of_different_magnitude_are_scaled_together():
     np.testing.assert_allclose(span / 1e200, whole.std(axis=0), rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["minmax", "standard"])
 @pytest.mark.parametrize("unit", [1e200, 1e-200])
 def test_estimators_accept_values_beyond_float32(kind, unit):

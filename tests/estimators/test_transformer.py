@@ -66,6 +66,7 @@ def test_values_out_of_range_are_refused_without_scaling(digits):
         made.transform(digits.x_test + 1)
 
 
+@pytest.mark.slow
 def test_works_in_a_pipeline_and_a_grid_search(digits):
     x, y = digits.x_train[:400].reshape(400, -1), digits.y_train[:400]
     pipe = make_pipeline(
@@ -99,6 +100,7 @@ def test_model_may_be_a_name_or_an_instance(keras, small):
         ae_multi.AutoencoderTransformer(plain, epochs=1).fit(small.reshape(70, 64))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["denoising", "sparse", "contractive", "variational"])
 def test_each_family_may_be_named(name, small):
     made = ae_multi.AutoencoderTransformer(name, latent_dim=3, hidden=(5,), epochs=1).fit(small)

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-pytestmark = pytest.mark.across
+pytestmark = [pytest.mark.across, pytest.mark.slow]
 
 # `nox -s exports` covers all pairs of backends and formats.
 BACKEND, ELSEWHERE = "jax", ["torch", "litert"]

@@ -41,6 +41,7 @@ def test_plain_model_equals_the_model(name):
     np.testing.assert_allclose(outputs_of(plain, x), expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_plain_model_loads_without_the_package(tmp_path):
     expected = {}

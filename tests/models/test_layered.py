@@ -50,6 +50,7 @@ def own_parts(keras, code):
     return encoder, decoder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gaussian", *CLASSES[1:], "top_k"])
 def test_models_train_on_a_compiled_plan_and_round_trip(name, small, tmp_path):
     model = make(name)

@@ -53,6 +53,7 @@ def stripes(count):
     return images[..., None].astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [0.5, 0])
 def test_model_learns_from_clean_images_or_pairs_and_round_trips(keras, tmp_path, noise):
     x, clean = stripes(256), stripes(64)

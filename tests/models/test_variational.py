@@ -67,6 +67,7 @@ def test_codes_are_sampled_in_training(keras):
     np.testing.assert_array_equal(used, statistics[:, :3])
 
 
+@pytest.mark.slow
 def test_beta_controls_the_divergence(digits):
     """With beta 1 codes are used; a large beta suppresses them."""
     x = digits.x_train[:1024]

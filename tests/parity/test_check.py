@@ -42,6 +42,7 @@ def test_shallow_model_agrees(pythons):
     assert 0 < largest["losses"] < 1e-5
 
 
+@pytest.mark.slow
 def test_deep_model_agrees_over_an_epoch_and_in_float64(pythons):
     """Compare a whole epoch and float64, on the embedded digits."""
     report = check(
@@ -86,6 +87,7 @@ def test_openvino_takes_part_in_the_forward_stages(pythons):
     assert "openvino" not in stages["float64"].largest
 
 
+@pytest.mark.slow
 def test_variational_model_agrees(pythons):
     """`nox -s parity` checks the other families."""
     report = check(f"{MODELS}:variational", shape=(9, 6, 1), pythons=pythons, steps=3)
@@ -135,6 +137,7 @@ def test_training_and_plans_are_bounded_by_the_spread_of_rounding(pythons, tmp_p
     assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_model_with_random_layers_and_two_inputs_agrees(pythons):
     report = check(
         f"{MODELS}:two_inputs",
@@ -192,6 +195,7 @@ def test_bicubic_upsampling_is_the_first_divergence(pythons, tmp_path):
     assert "ae_multi" not in (tmp_path / "show.py").read_text()
 
 
+@pytest.mark.slow
 def test_normalization_of_a_large_mean_is_the_first_divergence(pythons):
     report = check(
         f"{MODELS}:large_mean", shape=10, backends=["tensorflow", "torch"], pythons=pythons, steps=2
@@ -204,6 +208,7 @@ def test_normalization_of_a_large_mean_is_the_first_divergence(pythons):
     )
 
 
+@pytest.mark.slow
 def test_sum_of_many_equal_terms_agrees(pythons):
     """TensorFlow adds 8,192 terms sequentially; its counter has another type."""
     report = check(
@@ -222,6 +227,7 @@ def test_sum_of_many_equal_terms_agrees(pythons):
     assert 1e-6 < bias.error["tensorflow"] < bias.bound["tensorflow"] < 8192 * 2.0**-24 / 2
 
 
+@pytest.mark.slow
 def test_mean_of_zero_is_compared_with_its_terms(pythons):
     report = check(
         f"{SOUND}:inverted_residual",
@@ -278,6 +284,7 @@ def test_fault_in_the_reference_backend_is_attributed_to_it(pythons, tmp_path):
     assert report.remarks == {}
 
 
+@pytest.mark.slow
 def test_adam_on_repeated_embedding_rows_is_the_first_divergence(pythons):
     words = np.random.default_rng(0).integers(0, 9, (64, 6))
     report = check(

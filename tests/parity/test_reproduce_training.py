@@ -14,7 +14,7 @@ from ae_multi.selection import BACKENDS
 from tests.reference.numpy_dense import loss_and_gradients, train_sgd
 from tests.reference.pages import ROOT
 
-pytestmark = pytest.mark.across
+pytestmark = [pytest.mark.across, pytest.mark.slow]
 
 MODELS = ROOT / "tests" / "reference" / "training_models.py"
 KINDS = ("relu", "sigmoid")

@@ -163,6 +163,7 @@ def test_printed_models_equal_those_of_the_package(models, name, cls, digits):
     np.testing.assert_allclose(printed, packaged, rtol=0, atol=3e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 @pytest.mark.once
 def test_estimators_page_gives_the_stated_results(tmp_path):
@@ -189,6 +190,7 @@ def test_files_page_registers_a_layer(tmp_path, keras):
     assert keras.saving.get_registered_object("mine>Twice") is twice
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 def test_checkpoints_page_resumes(tmp_path, capsys):
     first, second = (run_page("docs/checkpoints.md", tmp_path)["model"] for _ in range(2))

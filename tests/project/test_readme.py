@@ -28,6 +28,7 @@ def sample():
     return load_data("mnist-sample")
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 @pytest.mark.once
 def test_quickstart_prints_the_documented_errors(shown, sample):

@@ -120,6 +120,7 @@ WITH_WEIGHTS = (
 DIGEST = "fe743e79c98ed973914173ba0d5396701f578bb8077113f304ec6d8ed72f1230"
 
 
+@pytest.mark.slow
 def test_every_keras_layer_has_the_same_weights_on_each_backend(keras):
     from ae_multi.randomness import redraw
     from tests.robustness.sweep.branch import build as model_of

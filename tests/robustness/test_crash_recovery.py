@@ -10,6 +10,7 @@ from tests.robustness.crash_recovery.pairs import BOUND, compare
 MOMENTS = 8
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 @pytest.mark.once
 def test_killed_trainings_resume_bit_identically(backend):
@@ -28,6 +29,7 @@ def test_killed_trainings_resume_bit_identically(backend):
 
 
 @pytest.mark.across
+@pytest.mark.slow
 def test_checkpoint_of_one_backend_resumes_on_another(pythons, tmp_path):
     apart = compare(pythons, tmp_path)
     assert len(apart) == 6

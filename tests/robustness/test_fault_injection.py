@@ -27,6 +27,7 @@ def injector(pythons, tmp_path_factory):
 
 
 @pytest.mark.across
+@pytest.mark.slow
 def test_no_stage_diverges_without_a_fault(injector):
     stages = injector.compare_without_fault()
     assert [str(entry) for stage in stages for entry in stage.divergences] == []
@@ -34,6 +35,7 @@ def test_no_stage_diverges_without_a_fault(injector):
 
 
 @pytest.mark.across
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "backend"), CHOSEN)
 def test_fault_is_caught_at_its_stage(injector, name, backend):
     verdict = injector.inject(name, backend)

@@ -102,6 +102,7 @@ def process(tmp_path_factory):
         yield process, seeds
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 @pytest.mark.once
 @pytest.mark.parametrize("loader", LOADERS)

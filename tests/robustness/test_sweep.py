@@ -32,6 +32,7 @@ def test_configurations_follow_seed_and_round():
 
 
 @pytest.mark.across
+@pytest.mark.slow
 def test_differing_layers_are_found_and_others_are_not(pythons, tmp_path):
     chosen = [
         Configuration("Dense", {"units": 3}, [Numbers((5,))]),
@@ -59,6 +60,7 @@ FAULTS = {
 
 
 @pytest.mark.across
+@pytest.mark.slow
 def test_injected_faults_are_found_in_their_layers_only(pythons, tmp_path):
     code = "".join(
         f"real_{layer} = keras.layers.{layer}.call\n"

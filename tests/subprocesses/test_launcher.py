@@ -64,6 +64,7 @@ def test_errors_of_the_child_are_raised(child):
         list(run(python, "jax", {}))
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 def test_child_starts_without_unneeded_imports(backend):
     (start,) = run(sys.executable, backend, {"run": "tests.reference.start:tell"})

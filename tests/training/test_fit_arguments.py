@@ -363,6 +363,7 @@ def test_models_of_the_package_accept_bfloat16(keras, plan):
     assert losses[:2] == losses[2:]
 
 
+@pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.parametrize("imports", ["import ae_multi, keras", "import keras, ae_multi"])
 def test_jit_compile_is_recorded_for_any_import_order(fresh_python, imports):

@@ -57,6 +57,7 @@ def farthest(curves, exact):
     return np.maximum.accumulate(np.abs(curves - exact).max(0) / exact)
 
 
+@pytest.mark.slow
 def test_each_plan_stays_within_rounding(keras):
     from ae_multi import backends
 

@@ -49,6 +49,7 @@ def models(keras, count):
     return made
 
 
+@pytest.mark.slow
 def test_models_train_identically_in_threads(keras, switching, x):
     def job(model):
         losses = ae_multi.fit(model, x, x, 14, epochs=2, verbose=0).history["loss"]

@@ -54,6 +54,7 @@ def test_zero_copy_input_is_not_modified(keras):
     np.testing.assert_array_equal(found, np.maximum(before, 0))
 
 
+@pytest.mark.slow
 def test_many_models_in_one_process_give_no_warnings(small, backend):
     messages = []
     handler = logging.Handler(logging.WARNING)
