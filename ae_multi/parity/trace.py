@@ -10,7 +10,7 @@ import numpy as np
 
 from ae_multi.errors import InputError
 from ae_multi.io import json as safe_json
-from ae_multi.io import npy, npz
+from ae_multi.io import npz
 from ae_multi.io.atomic import atomic_write
 
 FORMAT = 1
@@ -106,10 +106,7 @@ def unpack_stages(
 ) -> dict[str, list[dict[str, Any]]]:
     """Return the stages of `pack_stages` with the values of an .npz file."""
     return {
-        stage: [
-            {**entry, "values": arrays.read(entry["values"], kinds=npy.NUMBERS)}
-            for entry in entries
-        ]
+        stage: [{**entry, "values": arrays.read(entry["values"])} for entry in entries]
         for stage, entries in stages.items()
     }
 

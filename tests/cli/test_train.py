@@ -147,7 +147,7 @@ def test_train_resumes_from_a_checkpoint(here, tmp_path):
     assert len(list((tmp_path / "saved").glob("*.checkpoint"))) == 2
     again = here(*small, "--epochs=3")
     assert again.returncode == 2
-    assert "or resume=True to go on" in again.stderr
+    assert "or resume=True to resume" in again.stderr
     again = here(*small, "--epochs=3", "--resume")
     assert "Resuming after epoch 2" in again.stderr
     ended = here(*small, "--epochs=3", "--resume")

@@ -83,5 +83,5 @@ def test_values_beyond_float32_are_refused_without_scaling(keras):
 
 def test_export_of_values_beyond_float32_is_refused(tmp_path):
     reducer = ae_multi.AutoencoderTransformer(**SMALL).fit(X * 1e200)
-    with pytest.raises(InputError, match="samples within float32"):
+    with pytest.raises(InputError, match="samples in the range of float32"):
         reducer.export(tmp_path / "one.onnx", data=X * 1e200)
