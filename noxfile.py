@@ -55,6 +55,8 @@ MODULES = [
      "Kill trainings at 200 random moments on each backend, and go on from their checkpoints."),
     ("fuzz", "tests.robustness.fuzz", "--files=1000 --json",
      "Give every loader damaged and forged files, 1,000 a backend; ``-- --files 10000`` more."),
+    ("zoo", "tests.robustness.zoo", "--json",
+     "Judge fifty architectures on every backend: verdict, closest margin and seconds of each."),
     ("sweep", "tests.robustness.sweep", "",
      "Compare all Keras layers between backends, in random configurations."),
     ("steps", "benchmarks.steps", "--json",
