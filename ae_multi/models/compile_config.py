@@ -24,15 +24,25 @@ def remove_backend_settings(compile_config: dict[str, Any] | None, model: "keras
     """
     if not compile_config:  # the model is not compiled
         return
-    optimizer = compile_config.get("optimizer")
-    while isinstance(optimizer, dict):
-        if is_backend_class(str(optimizer["module"])):
-            optimizer.update(module="keras.optimizers", registered_name=None)
-        # A LossScaleOptimizer (for float16) wraps the optimizer proper.
-        optimizer = optimizer["config"].get("inner_optimizer")
+    use_public_optimizers(compile_config)
     is_default = compile_config.get("jit_compile") == _default_jit_compile(model)
     if is_default and not _jit_compile.is_refused(model):
         compile_config["jit_compile"] = "auto"
+
+
+def use_public_optimizers(compile_config: dict[str, Any]) -> None:
+    """Replace a backend's private optimizer classes by the public ones of the same name.
+
+    Args:
+        compile_config: a compile configuration, also of a file; changed in place.
+    """
+    optimizer = compile_config.get("optimizer")
+    while isinstance(optimizer, dict):
+        if is_backend_class(str(optimizer.get("module"))):
+            optimizer.update(module="keras.optimizers", registered_name=None)
+        config = optimizer.get("config")
+        # A LossScaleOptimizer (for float16) wraps the optimizer proper.
+        optimizer = config.get("inner_optimizer") if isinstance(config, dict) else None
 
 
 def _default_jit_compile(model: "keras.Model") -> bool:

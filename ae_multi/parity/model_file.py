@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ae_multi._keras import keras
-from ae_multi._keras_internals import is_backend_class
 from ae_multi.errors import InputError, in_a_line
 from ae_multi.io import hdf5, zip_archive
 from ae_multi.io import json as safe_json
+from ae_multi.models.compile_config import use_public_optimizers
 from ae_multi.models.loading import check_model, read_model
 
 _CONFIGURATION, _WEIGHTS = "config.json", "model.weights.h5"
@@ -56,13 +56,7 @@ def _portable(config: Any) -> Any:
     if isinstance(compiled, dict):
         # Keras records what "auto" was on the backend that wrote the file.
         compiled["jit_compile"] = "auto"
-        optimizer = compiled.get("optimizer")
-        while isinstance(optimizer, dict):
-            if is_backend_class(str(optimizer.get("module"))):
-                optimizer.update(module="keras.optimizers", registered_name=None)
-            inner = optimizer.get("config")
-            # A LossScaleOptimizer (for float16) wraps the optimizer proper.
-            optimizer = inner.get("inner_optimizer") if isinstance(inner, dict) else None
+        use_public_optimizers(compiled)
     return config
 
 
