@@ -28,8 +28,9 @@ class Steps(Protocol):
     or `evaluate` leaves in them, to rounding.
 
     Args:
-        model: a compiled and built Keras model.
-        device_data: the data on the device.
+        model: a compiled and built Keras model; its variables hold the state before and after
+            each `run`.
+        device_data: the data on the device, from `Backend.to_device`.
         plan: name of one of `Backend.plans`.
         training: whether to train rather than evaluate.
         batch_size: samples in a full batch.
@@ -90,7 +91,7 @@ class Backend(Protocol):
         """Change what the framework needs before float64 means float64, for this process."""
 
     def keep_programs(self, folder: os.PathLike[str] | str) -> None:
-        """Keep compiled programs in ``folder``, for models that are made anew."""
+        """Keep compiled programs in ``folder``, for models that are built again."""
 
     def compile_soon(self) -> None:
         """Prefer short compilation over fast programs, for a process that computes little."""
@@ -143,7 +144,13 @@ class Exporter(Protocol):
     """A framework's writer of exported models, imported when it is needed."""
 
     def write(self, model: keras.Model, format: str, path: os.PathLike[str] | str) -> None:
-        """Write a functional Keras model from "input" to a dict of outputs."""
+        """Write a functional Keras model from "input" to a dict of outputs.
+
+        Args:
+            model: the model; the file accepts any batch size.
+            format: name of the format.
+            path: file or folder to write.
+        """
 
     def run(
         self, format: str, path: os.PathLike[str] | str, batches: Iterable[np.ndarray]

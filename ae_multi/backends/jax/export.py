@@ -15,14 +15,7 @@ if TYPE_CHECKING:
 
 
 def write(model: keras.Model, format: str, path: Path) -> None:
-    """Write ``model`` as a file in ``format``.
-
-    Args:
-        model: functional Keras model from the input "input" to a dict of outputs. The file
-            accepts any batch size.
-        format: name of the format.
-        path: file or folder to write.
-    """
+    """Write ``model`` as a file in ``format``; see `ae_multi.backends.protocol.Exporter`."""
     trainable = [variable.value for variable in model.trainable_variables]
     others = [variable.value for variable in model.non_trainable_variables]
 

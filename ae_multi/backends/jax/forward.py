@@ -18,17 +18,7 @@ def forward(
     batch_size: int,
     on_progress: Callable[[int], Any] | None = None,
 ) -> Any:
-    """Return the outputs of ``model`` in inference mode for all of ``x``.
-
-    Args:
-        model: a built Keras model.
-        x: nested arrays of n samples each.
-        batch_size: samples in a batch.
-        on_progress: function that is called with the number of finished batches.
-
-    Returns:
-        NumPy arrays in the structure of the outputs.
-    """
+    """Return the outputs of ``model``; see `ae_multi.backends.protocol.Backend.forward`."""
     variables = model.non_trainable_variables
     weights = [variable.value for variable in model.trainable_variables]
     others = [variable.value for variable in variables]

@@ -12,14 +12,7 @@ from ae_multi._keras_internals import openvino_tensor
 
 
 def write(model: keras.Model, format: str, path: Path) -> None:
-    """Write ``model`` as a file in ``format``.
-
-    Args:
-        model: functional Keras model from the input "input" to a dict of outputs. The file
-            accepts any batch size.
-        format: name of the format.
-        path: file or folder to write.
-    """
+    """Write ``model`` as a file in ``format``; see `ae_multi.backends.protocol.Exporter`."""
     shape = openvino.PartialShape([-1, *model.input_shape[1:]])
     inputs = operations.parameter(shape, openvino.Type.f32)
     outputs = model(openvino_tensor(inputs.output(0)), training=False)

@@ -21,14 +21,7 @@ _SIGNATURE = "serving_default"
 
 
 def write(model: keras.Model, format: str, path: Path) -> None:
-    """Write ``model`` as a file in ``format``.
-
-    Args:
-        model: functional Keras model from the input "input" to a dict of outputs. The file
-            accepts any batch size.
-        format: name of the format.
-        path: file or folder to write.
-    """
+    """Write ``model`` as a file in ``format``; see `ae_multi.backends.protocol.Exporter`."""
     if format == "savedmodel":
         _save(model, path)
         return

@@ -52,13 +52,7 @@ def to_device(data: Sequence[Any]) -> DeviceData:
 class Steps:
     """Run steps of a compiled and built model on data on the device.
 
-    Args:
-        model: a `keras.Model`; its variables hold the state before and after each `run`.
-        device_data: the result of `to_device`.
-        plan: name of a plan in `plans`.
-        training: True to train, False to evaluate.
-        batch_size: samples in a full batch.
-        max_steps: largest number of full batches in one `run`.
+    See `ae_multi.backends.protocol.Steps` for the arguments and methods.
     """
 
     def __init__(

@@ -31,6 +31,8 @@ def scripted(
         arrays: the arrays from which the step gathers batches.
         row: indices of one batch.
     """
+    if any(node.target is torch.ops.aten._fused_adam_.tensor_lr for node in step.graph.nodes):
+        return step
     names: list[str] = []
 
     class Flat(torch.nn.Module):
@@ -39,8 +41,6 @@ def scripted(
             names[:] = logs
             return tuple(logs.values())
 
-    if any(node.target is torch.ops.aten._fused_adam_.tensor_lr for node in step.graph.nodes):
-        return step
     try:
         with _preserved(state):
             traced = torch.jit.trace(Flat(), (*state, *arrays, row), check_trace=False)

@@ -44,14 +44,7 @@ def _parameters(variables: Sequence[keras.Variable]) -> torch.nn.ParameterList:
 
 
 def write(model: keras.Model, format: str, path: Path) -> None:
-    """Write ``model`` as a file in ``format``.
-
-    Args:
-        model: functional Keras model from the input "input" to a dict of outputs. The file
-            accepts any batch size.
-        format: name of the format.
-        path: file or folder to write.
-    """
+    """Write ``model`` as a file in ``format``; see `ae_multi.backends.protocol.Exporter`."""
     # A batch of one would be exported as a constant size.
     example = keras.ops.zeros((2, *model.input_shape[1:]), "float32")
     shapes: Any = {"inputs": {0: torch.export.Dim("batch")}}

@@ -87,13 +87,8 @@ class Steps:
     variables. If one of them changes, the step is recorded again. If values change repeatedly, or
     a step itself changes them, ``plan`` becomes "eager" and the reason is logged.
 
-    Args:
-        model: a `keras.Model`; its variables hold the state before and after each `run`.
-        device_data: the result of `to_device`.
-        plan: name of a plan in `plans`.
-        training: True to train, False to evaluate.
-        batch_size: samples in a full batch. Not used: batches of each size are recorded.
-        max_steps: largest number of full batches in one `run`. Not used.
+    See `ae_multi.backends.protocol.Steps` for the arguments and methods. Each batch size is
+    recorded on its own, so ``batch_size`` and ``max_steps`` are not used.
     """
 
     def __init__(
