@@ -39,23 +39,16 @@ def _parser():
 
 def _run(options):
     check_positive(runs=options.runs, first=options.first + 1)
-    if options.json:
-        check_writable(options.json, "the JSON")
-    runs, out = [], console()
-    interpreters_of(options).available()  # or not comparable
-    with console(stderr=True).status("starting") as status:
-        for number in range(options.first, options.first + options.runs):
-            seed, place = divmod(number, len(CASES))
-            model = list(CASES)[place]
-            status.update(f"run {number}: {model}, seed {seed}")
-            runs.append(
-                clean_run(model, CASES[model], seed, options.backends, dict(options.python))
-            )
-            if not out.is_terminal:
-                holds = "holds" if runs[-1]["holds"] else "ALARM"
-                print(f"{holds}: run {number}, {model}, seed {seed}", flush=True)
-            if options.json:
-                write_json(options.json, {"runs": runs, "machine": describe_machine()})
+    cases, out = [], console()
+    for number in range(options.first, options.first + options.runs):
+        seed, place = divmod(number, len(CASES))
+        model = list(CASES)[place]
+        cases.append((f"run {number}, {model}, seed {seed}", model, CASES[model], seed))
+
+    def describe(label, run):
+        return f"{'holds' if run['holds'] else 'ALARM'}: {label}"
+
+    runs = run_cases(cases, options, describe)
     out.print(alarms_table(runs))
     for run in runs:
         for entry in run["alarms"]:
@@ -64,6 +57,33 @@ def _run(options):
     style = "bold red" if alarms else "bold green"
     out.print(f"{alarms} false alarms in {len(runs)} runs.", style=style)
     return 1 if alarms else 0
+
+
+def run_cases(cases, options, describe):
+    """Run cases one after another, with progress, and write the JSON after each.
+
+    Args:
+        cases: list of (label, model, `Case`, seed).
+        options: the command's options: ``backends``, ``python`` and ``json``.
+        describe: function of a label and the result of `clean_run` that returns the text to print
+            where there is no terminal.
+
+    Returns:
+        List of the results of `clean_run`.
+    """
+    if options.json:
+        check_writable(options.json, "the JSON")
+    interpreters_of(options).available()  # fails before anything is run
+    runs, is_terminal = [], console().is_terminal
+    with console(stderr=True).status("starting") as status:
+        for label, *case in cases:
+            status.update(f"{label}: {len(runs) + 1} of {len(cases)}")
+            runs.append(clean_run(*case, options.backends, dict(options.python)))
+            if not is_terminal:
+                print(describe(label, runs[-1]), flush=True)
+            if options.json:
+                write_json(options.json, {"runs": runs, "machine": describe_machine()})
+    return runs
 
 
 def clean_run(model, case, seed, backends, pythons):

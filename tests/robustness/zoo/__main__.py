@@ -6,13 +6,10 @@ Status 0 if every architecture agrees on every backend, 1 if one does not, 2 for
 import argparse
 from pathlib import Path
 
-from ae_multi.cli.options import add_backend_options, check_names, comma_separated, interpreters_of
+from ae_multi.cli.options import add_backend_options, check_names, comma_separated
 from ae_multi.cli.status import status_of
-from ae_multi.environment import describe_machine
-from ae_multi.io.atomic import check_writable
-from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import console
-from tests.robustness.false_positives.__main__ import alarms_table, clean_run
+from tests.robustness.false_positives.__main__ import alarms_table, run_cases
 from tests.robustness.zoo.catalogue import ZOO
 
 
@@ -39,28 +36,20 @@ def _parser():
 def _run(options):
     names = options.models or list(ZOO)
     check_names("--models", names, ZOO)
-    if options.json:
-        check_writable(options.json, "the JSON")
-    runs, out = [], console()
-    interpreters_of(options).available()  # fails before anything is run
-    with console(stderr=True).status("starting") as status:
-        for name in names:
-            status.update(f"{name}, {len(runs) + 1} of {len(names)}")
-            pythons = dict(options.python)
-            runs.append(clean_run(name, ZOO[name], options.seed, options.backends, pythons))
-            if not out.is_terminal:
-                run = runs[-1]
-                verdict = "agree" if run["holds"] else "DIFFER"
-                print(f"{name}: {verdict}, {run['seconds']:.0f} s", flush=True)
-                for alarm in run["alarms"]:
-                    print(f"    {alarm}", flush=True)
-            if options.json:
-                write_json(options.json, {"runs": runs, "machine": describe_machine()})
+    out = console()
+    cases = [(name, name, ZOO[name], options.seed) for name in names]
+    runs = run_cases(cases, options, _describe)
     out.print(alarms_table(runs))
     differing = [run["model"] for run in runs if not run["holds"]]
     verdict = f"{len(differing)} of {len(runs)} architectures differ"
     out.print(f"{verdict}: {', '.join(differing)}." if differing else f"{verdict}.")
     return 1 if differing else 0
+
+
+def _describe(name, run):
+    verdict = "agree" if run["holds"] else "DIFFER"
+    lines = [f"{name}: {verdict}, {run['seconds']:.0f} s", *(f"    {a}" for a in run["alarms"])]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
