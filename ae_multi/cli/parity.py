@@ -13,10 +13,9 @@ from ae_multi.io import npy
 from ae_multi.io.atomic import check_file, check_writable, wrap_read_errors
 from ae_multi.parity.model_check import check
 from ae_multi.report.drift import draw_curves
-from ae_multi.report.json_file import write_json
 from ae_multi.report.parity_html import write_parity_page
 from ae_multi.report.progress import BackendProgress
-from ae_multi.report.stages import print_report
+from ae_multi.report.stages import print_report, write_reports
 from ae_multi.report.tables import console
 from ae_multi.validation import check_positive
 
@@ -173,9 +172,7 @@ def run(options: argparse.Namespace) -> int:
         reports.append(report)
         print_report(console(), report)
     if options.json:
-        agree = all(report.agree for report in reports)
-        summary = {"agree": agree, "models": [report.to_json() for report in reports]}
-        write_json(options.json, {**summary, "machine": describe_machine()})
+        write_reports(options.json, reports)
     if options.html:
         write_parity_page(reports, options.html, describe_machine())
     if options.figure:

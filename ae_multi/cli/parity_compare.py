@@ -3,11 +3,9 @@
 import argparse
 from pathlib import Path
 
-from ae_multi.environment import describe_machine
 from ae_multi.io.atomic import check_writable
 from ae_multi.parity.recorded_traces import compare
-from ae_multi.report.json_file import write_json
-from ae_multi.report.stages import print_report
+from ae_multi.report.stages import print_report, write_reports
 from ae_multi.report.tables import console
 
 
@@ -31,6 +29,5 @@ def run(options: argparse.Namespace) -> int:
     report = compare(*options.traces)
     print_report(console(), report)
     if options.json:
-        summary = {"agree": report.agree, "models": [report.to_json()]}
-        write_json(options.json, {**summary, "machine": describe_machine()})
+        write_reports(options.json, [report])
     return 0 if report.agree else 1

@@ -111,6 +111,13 @@ class Report:
             f"{POSITIONS:,} positions, and by their largest value and their mean."
         ]
 
+    def omission_lines(self) -> list[str]:
+        """Return a sentence for each random function and each backend that was not compared."""
+        return [
+            *(f"Not comparable: the model draws {name}() numbers." for name in self.not_comparable),
+            *(f"Left out: {backend}, {reason}." for backend, reason in self.left_out.items()),
+        ]
+
     def remark_lines(self) -> list[str]:
         """Return a sentence for each forward-only backend that differs."""
         return [

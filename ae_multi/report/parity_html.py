@@ -104,11 +104,7 @@ def _sections(report: Report) -> Iterator[Html]:
 
 def _conclusion(report: Report) -> Html:
     conclusion = report.conclusion
-    notes = [
-        *report.remark_lines(),
-        *(f"Not comparable: the model draws {name}() numbers." for name in report.not_comparable),
-        *(f"Left out: {backend}, {reason}." for backend, reason in report.left_out.items()),
-    ]
+    notes = [*report.remark_lines(), *report.omission_lines()]
     return element(
         "section",
         verdict(report.agree, conclusion.headline),

@@ -1,14 +1,18 @@
-"""Conclusion and stages of a parity check, for the terminal."""
+"""Conclusion and stages of parity checks, for the terminal and as JSON."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ae_multi.environment import describe_machine
 from ae_multi.parity.divergence import format_error
+from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import plain_table
 
 if TYPE_CHECKING:
@@ -63,14 +67,19 @@ def print_report(to: Console, report: Report) -> None:
     to.print(f"Errors are relative, against float64 on {report.oracle}.")
     for line in report.sample_lines():
         to.print(line, markup=False, soft_wrap=True)
-    for name in report.not_comparable:
-        to.print(f"Not comparable: the model draws {name}() numbers.", style="yellow")
-    for backend, reason in report.left_out.items():
-        to.print(f"Left out: {backend}, {reason}.", style="yellow", markup=False)
+    for line in report.omission_lines():
+        to.print(line, style="yellow", markup=False)
     for line in report.remark_lines():
         to.print(line, style="yellow", markup=False, soft_wrap=True)
     if report.unscripted:
         to.print(f"No script was written: {report.unscripted}.", style="yellow", markup=False)
+
+
+def write_reports(path: Path, reports: Sequence[Report]) -> None:
+    """Write checks of models as JSON, with a description of the machine."""
+    agree = all(report.agree for report in reports)
+    summary = {"agree": agree, "models": [report.to_json() for report in reports]}
+    write_json(path, {**summary, "machine": describe_machine()})
 
 
 def print_conclusion(to: Console, report: Report) -> None:
