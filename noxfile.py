@@ -64,7 +64,7 @@ MODULES = [
     ("fit_time", "benchmarks.fit_time", "--json",
      "Time the whole call of fit, by every plan, by hand and by Keras, in new processes: hours."),
     ("precision", "benchmarks.precision", "--json",
-     "What TF32 and bfloat16 buy and cost beside float32."),
+     "Measure speed and error of TF32 and bfloat16 against float32."),
     ("scaling", "benchmarks.scaling", "--json --figure",
      "Time training as batch size, width, samples and processor cores grow, one by one."),
     ("checkpoints", "benchmarks.checkpoints", "--json",
@@ -134,7 +134,7 @@ def parity(session):
 
 @nox.session
 def tasks(session):
-    """Run all tasks on JAX, or the backend of KERAS_BACKEND; ``-- detect …`` runs one as asked."""
+    """Run all tasks on JAX, or the backend of KERAS_BACKEND; ``-- detect …`` runs one."""
     name = os.environ.get("KERAS_BACKEND") or "jax"
     if session.posargs:
         run(session, name, "-m", "ae_multi", *session.posargs)
@@ -145,7 +145,7 @@ def tasks(session):
 
 @nox.session
 def bench(session):
-    """Time training and whole arrays on every backend, beside loops by hand, Keras and peers."""
+    """Time training and whole arrays on every backend, and of loops by hand, Keras and peers."""
     # The environment of the peers takes minutes to build.
     peers = [] if "--quick" in session.posargs else [f"--peers={environment(session, 'peers')}"]
     arguments = [*interpreters(session), *peers, *options(session, "throughput", "--json --figure")]
@@ -164,7 +164,7 @@ def exports(session):
 
 @nox.session
 def figures(session):
-    """Draw the README's figures anew, and write what is recorded into the documents' tables."""
+    """Draw the README's figures again, and write recorded results into the documents' tables."""
     run(session, "jax", "docs/figures.py")
     run(session, CORE, "-m", "benchmarks.documents")
 

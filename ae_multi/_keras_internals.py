@@ -152,7 +152,7 @@ def check_compiled(model: keras.Model, method: str) -> None:
 
 
 def loss_tracker(model: keras.Model) -> Any:
-    """Return the metric of the total loss, which `keras.Model.compile` makes anew each time."""
+    """Return the metric of the total loss, which each `keras.Model.compile` replaces."""
     return model._loss_tracker
 
 
@@ -211,7 +211,7 @@ def learning_rate_setting(optimizer: keras.Optimizer) -> Any:
 def has_learning_rate_schedule(optimizer: keras.Optimizer) -> bool:
     """Return whether the learning rate is a schedule, to which no number can be assigned."""
     schedule = keras.optimizers.schedules.LearningRateSchedule
-    return isinstance(optimizer._learning_rate, schedule)
+    return isinstance(learning_rate_setting(optimizer), schedule)
 
 
 def is_backend_class(module: str) -> bool:

@@ -44,7 +44,7 @@ class Checkpoints:
     facts: dict = field(default_factory=dict)
 
     @classmethod
-    def asked(
+    def from_arguments(
         cls,
         checkpoint: PathLike[str] | str | Checkpoints | None,
         every: str,

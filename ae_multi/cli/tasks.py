@@ -19,17 +19,7 @@ from ae_multi.tasks.result import Options
 
 def add_reduce_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``ae-multi reduce``."""
-    parser.add_argument(
-        "--latent-dim", type=int, default=9, metavar="N", help="size of the code (default: 9)"
-    )
-    parser.add_argument(
-        "--hidden",
-        type=_sizes,
-        default="auto",
-        metavar="SIZES",
-        help="comma-separated sizes of the hidden layers of the encoder, such as 1000,500,250 "
-        "(default: those of AutoencoderTransformer)",
-    )
+    _add_network_options(parser, 9, "those of AutoencoderTransformer")
     add_task_options(parser)
 
 
@@ -118,9 +108,7 @@ def run_segment(options: argparse.Namespace) -> int:
 
 def add_features_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``ae-multi features``."""
-    parser.add_argument(
-        "--latent-dim", type=int, default=32, metavar="N", help="size of the code (default: 32)"
-    )
+    _add_network_options(parser, 32, "depends on the code size")
     parser.add_argument(
         "--masked",
         type=_fraction,
@@ -128,14 +116,6 @@ def add_features_options(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="fraction of the pixels that training sets to 0 (default: 0.75 for a code size of "
         "16 or more, otherwise 0)",
-    )
-    parser.add_argument(
-        "--hidden",
-        type=_sizes,
-        default="auto",
-        metavar="SIZES",
-        help="comma-separated sizes of the hidden layers of the encoder (default: depends on the "
-        "code size)",
     )
     add_task_options(parser)
 
@@ -148,6 +128,25 @@ def run_features(options: argparse.Namespace) -> int:
         latent_dim=options.latent_dim,
         masked=options.masked,
         hidden=options.hidden,
+    )
+
+
+def _add_network_options(parser: argparse.ArgumentParser, latent_dim: int, hidden: str) -> None:
+    """Add the options of the code and the hidden layers, with these defaults in the help."""
+    parser.add_argument(
+        "--latent-dim",
+        type=int,
+        default=latent_dim,
+        metavar="N",
+        help=f"size of the code (default: {latent_dim})",
+    )
+    parser.add_argument(
+        "--hidden",
+        type=_sizes,
+        default="auto",
+        metavar="SIZES",
+        help="comma-separated sizes of the hidden layers of the encoder, such as 1000,500,250 "
+        f"(default: {hidden})",
     )
 
 

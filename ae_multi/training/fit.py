@@ -130,7 +130,7 @@ def fit(
     if not model.compiled:
         raise InputError("Expected a compiled model. Received: one without model.compile().")
     check_positive(epochs=epochs, batch_size=batch_size, steps_per_epoch=steps_per_epoch)
-    checkpoints = Checkpoints.asked(checkpoint, checkpoint_every, keep, resume)
+    checkpoints = Checkpoints.from_arguments(checkpoint, checkpoint_every, keep, resume)
     options = {
         "epochs": epochs,
         "verbose": verbose,
