@@ -7,8 +7,8 @@ backend raises the error of `select_backend`, not an import error in Keras.
 import os
 import sys
 
+from ae_multi.backend_selection import keras_home, select_backend
 from ae_multi.errors import BackendError, in_a_line
-from ae_multi.selection import keras_home, select_backend
 from ae_multi.subprocesses.launcher import is_worker_process
 
 _backend = select_backend()

@@ -12,12 +12,12 @@ import tempfile
 
 from rich.table import Table
 
+from ae_multi.argument_checks import check_positive
 from ae_multi.cli.options import check_names, comma_separated, interpreters_of
 from ae_multi.cli.status import status_of
 from ae_multi.environment import describe_machine
 from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import console
-from ae_multi.validation import check_positive
 from benchmarks.command import add_run_options, check_paths, recorded_before
 from benchmarks.networks import NAMES
 from benchmarks.processes import run

@@ -19,13 +19,13 @@ import tempfile
 import time
 from pathlib import Path
 
+from ae_multi.argument_checks import check_positive
 from ae_multi.cli.options import add_backend_options, check_names, comma_separated, interpreters_of
 from ae_multi.cli.status import status_of
 from ae_multi.environment import describe_machine
 from ae_multi.errors import InputError, WorkerError
 from ae_multi.io import json
 from ae_multi.report.json_file import write_json
-from ae_multi.validation import check_positive
 from benchmarks.processes import run
 
 # The fraction of the time at which each part ends; the next part gets the time that remains.

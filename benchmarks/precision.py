@@ -13,10 +13,10 @@ import sys
 import numpy as np
 from rich.table import Table
 
+from ae_multi.argument_checks import check_positive
 from ae_multi.cli.options import check_names, comma_separated
 from ae_multi.cli.status import status_of
 from ae_multi.report.tables import console
-from ae_multi.validation import check_positive
 from benchmarks.command import add_run_options, check_paths, measure_models
 
 MODELS = ("simple", "deep")  # dense models, which are simple to compute in NumPy

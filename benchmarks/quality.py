@@ -20,12 +20,12 @@ import sys
 
 from rich.table import Table
 
+from ae_multi.argument_checks import check_positive
 from ae_multi.cli.options import check_names, comma_separated, interpreters_of
 from ae_multi.cli.status import status_of
 from ae_multi.environment import describe_machine
 from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import console
-from ae_multi.validation import check_positive
 from benchmarks.command import add_jobs_option, add_run_options, check_paths, recorded_before
 from benchmarks.processes import run, with_cores
 from benchmarks.quality_targets import ROWS

@@ -19,12 +19,12 @@ from pathlib import Path
 
 from rich.table import Table
 
+from ae_multi.backend_selection import BACKENDS
 from ae_multi.cli.options import check_names, comma_separated, interpreters_of
 from ae_multi.cli.status import status_of
 from ae_multi.environment import describe_machine
 from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import console
-from ae_multi.selection import BACKENDS
 from benchmarks import data_scaling
 from benchmarks.command import add_run_options, check_paths, recorded_before
 from benchmarks.processes import run

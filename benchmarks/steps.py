@@ -15,10 +15,10 @@ from functools import partial
 import numpy as np
 from rich.table import Table
 
+from ae_multi.argument_checks import check_positive
 from ae_multi.cli.options import check_names, comma_separated
 from ae_multi.cli.status import status_of
 from ae_multi.report.tables import console
-from ae_multi.validation import check_positive
 from benchmarks.command import add_run_options, check_paths, measure_models
 from benchmarks.networks import NAMES
 

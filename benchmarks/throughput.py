@@ -22,12 +22,12 @@ from typing import Any
 
 from rich.table import Table
 
+from ae_multi.argument_checks import check_positive
 from ae_multi.cli.options import check_names, comma_separated, interpreters_of
 from ae_multi.cli.status import status_of
 from ae_multi.environment import describe_machine
 from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import console
-from ae_multi.validation import check_positive
 from benchmarks.command import add_run_options, check_paths
 from benchmarks.networks import NAMES
 from benchmarks.peer import NAMES as PEERS

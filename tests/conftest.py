@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
+from ae_multi.backend_selection import BACKENDS, installed
 from ae_multi.data.digits import load_digits
-from ae_multi.selection import BACKENDS, installed
 
 # The backend that runs tests marked "once": it compiles the first step of a model soonest.
 ONE_BACKEND = "torch"

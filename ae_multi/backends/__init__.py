@@ -10,8 +10,8 @@ import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from ae_multi.backend_selection import BACKENDS, FORWARD_ONLY, check_backend, select_backend
 from ae_multi.errors import BackendError
-from ae_multi.selection import BACKENDS, FORWARD_ONLY, check_backend, select_backend
 
 if TYPE_CHECKING:
     from ae_multi.backends.protocol import Backend

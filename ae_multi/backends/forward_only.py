@@ -6,8 +6,8 @@ from importlib import metadata
 from typing import Any, NoReturn
 
 from ae_multi._keras import keras
+from ae_multi.backend_selection import select_backend
 from ae_multi.errors import BackendError
-from ae_multi.selection import select_backend
 
 
 def version() -> str:

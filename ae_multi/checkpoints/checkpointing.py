@@ -9,12 +9,12 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ae_multi.argument_checks import check_positive
 from ae_multi.checkpoints import Folder, Interval
 from ae_multi.checkpoints.checkpoint import Checkpoint
 from ae_multi.checkpoints.fingerprint import check_same, facts_of, key_of
 from ae_multi.checkpoints.saver import Saver, Unsaved
 from ae_multi.errors import InputError
-from ae_multi.validation import check_positive
 
 if TYPE_CHECKING:
     from ae_multi._keras import keras

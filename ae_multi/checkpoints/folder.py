@@ -9,10 +9,10 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ae_multi.argument_checks import check_positive
 from ae_multi.checkpoints.lock import Lock
 from ae_multi.errors import InputError
 from ae_multi.io.archive import ArchiveFormat
-from ae_multi.validation import check_positive
 
 FORMAT = ArchiveFormat("a checkpoint", format=1)
 _NAME = re.compile(r"epoch-(\d{6,})-step-(\d{8,})\.checkpoint")

@@ -7,12 +7,12 @@ from importlib import metadata
 from rich.table import Table
 
 import ae_multi
+from ae_multi.backend_selection import BACKENDS, install_advice, installed
 from ae_multi.cli.options import add_python_option
 from ae_multi.data.mnist import VARIABLE, whereabouts
 from ae_multi.errors import BackendError, InputError, WorkerError
 from ae_multi.report.progress import JobProgress
 from ae_multi.report.tables import console
-from ae_multi.selection import BACKENDS, install_advice, installed
 from ae_multi.subprocesses.interpreters import Interpreters
 from ae_multi.subprocesses.launcher import run as run_job
 

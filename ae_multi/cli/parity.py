@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ae_multi.argument_checks import check_positive
 from ae_multi.cli.options import add_backend_options, backend_python, check_figure
 from ae_multi.compare import MODELS
 from ae_multi.data.load import NAMES
@@ -17,7 +18,6 @@ from ae_multi.report.parity_html import write_parity_page
 from ae_multi.report.progress import BackendProgress
 from ae_multi.report.stages import print_report, write_reports
 from ae_multi.report.tables import console
-from ae_multi.validation import check_positive
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

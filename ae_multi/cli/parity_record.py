@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from ae_multi.argument_checks import check_positive
 from ae_multi.cli.options import add_backend_options
 from ae_multi.cli.parity import add_model_options, model_keywords
 from ae_multi.errors import InputError
@@ -10,7 +11,6 @@ from ae_multi.io.atomic import check_writable
 from ae_multi.parity.recorded_traces import record
 from ae_multi.report.progress import BackendProgress
 from ae_multi.report.tables import console
-from ae_multi.validation import check_positive
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -45,7 +45,7 @@ def import_backend(trains: bool = True) -> str:
     Raises:
         BackendError: the backend is unknown, not installed, or cannot train.
     """
-    from ae_multi.selection import select_training_backend
+    from ae_multi.backend_selection import select_training_backend
 
     name = select_training_backend() if trains else None
     with _hidden() if _hides else contextlib.nullcontext():

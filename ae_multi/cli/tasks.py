@@ -200,7 +200,7 @@ def run_task(name: str, options: argparse.Namespace, **kwargs: Any) -> int:
     out = console()
     with job_progress(console(stderr=True), name) as report:
         import_backend()
-        from ae_multi.training.progress import reporting
+        from ae_multi.training.progress_bar import reporting
 
         with reporting(report):
             run = getattr(importlib.import_module(f"ae_multi.tasks.{name}"), name)

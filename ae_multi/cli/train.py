@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
         from ae_multi import backends
         from ae_multi.compare.train import build, train
         from ae_multi.data import load_data
-        from ae_multi.training.progress import reporting
+        from ae_multi.training.progress_bar import reporting
 
         backend = backends.current()
         data = load_data(options.data, options.data_path)

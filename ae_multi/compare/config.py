@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ae_multi.argument_checks import check_positive
 from ae_multi.errors import InputError
 from ae_multi.randomness.streams import check_seed
 from ae_multi.subprocesses.interpreters import Interpreters
-from ae_multi.validation import check_positive
 
 # Class names of the models that are compared between backends, and of all that can be trained.
 MODELS = {"simple": "SimpleAutoencoder", "deep": "DeepAutoencoder"}

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ae_multi.backend_selection import keras_home
 from ae_multi.data.dataset import Dataset
 from ae_multi.data.idx import read_idx, write_idx_header
 from ae_multi.data.npz import read_npz
 from ae_multi.errors import InputError
-from ae_multi.selection import keras_home
 
 VARIABLE = "AE_MULTI_MNIST"
 

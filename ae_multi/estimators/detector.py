@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import OutlierMixin
 
 from ae_multi._keras import keras
+from ae_multi.argument_checks import as_plain, check_positive
 from ae_multi.errors import InputError
 from ae_multi.estimators import neighbors, thresholds
 from ae_multi.estimators.base import NetworkEstimator
@@ -22,7 +23,6 @@ from ae_multi.estimators.parameters import check_number
 from ae_multi.estimators.scaling import scale
 from ae_multi.estimators.scores import as_rows, manifold_errors, mean, squared_errors
 from ae_multi.models.base import predict_float32
-from ae_multi.validation import as_plain, check_positive
 
 
 class AnomalyDetector(OutlierMixin, NetworkEstimator):

@@ -12,13 +12,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ae_multi._keras import keras
+from ae_multi.argument_checks import as_plain
 from ae_multi.errors import InputError
 from ae_multi.estimators.fitted import check_fitted
 from ae_multi.estimators.packing import from_bytes, to_bytes
 from ae_multi.io.archive import ArchiveFormat
 from ae_multi.io.atomic import check_writable
 from ae_multi.io.serialization import PartsReader, PartsWriter
-from ae_multi.validation import as_plain
 
 if TYPE_CHECKING:
     from ae_multi.estimators.base import NetworkEstimator

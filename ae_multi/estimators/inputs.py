@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import validate_data
 
+from ae_multi.argument_checks import check_shape
 from ae_multi.data.checks import channels_hint, faulty_value
 from ae_multi.errors import InputError
 from ae_multi.models.inputs import check_image_shape
 from ae_multi.randomness.streams import stream
-from ae_multi.validation import check_shape
 
 if TYPE_CHECKING:
     from ae_multi.estimators.base import NetworkEstimator

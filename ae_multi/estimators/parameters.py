@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 from sklearn.utils import check_random_state
 
+from ae_multi.argument_checks import as_plain, check_positive, check_shape
 from ae_multi.checkpoints import Interval
 from ae_multi.errors import InputError
 from ae_multi.estimators.scaling import KINDS
 from ae_multi.randomness.streams import check_seed
-from ae_multi.validation import as_plain, check_positive, check_shape
 
 if TYPE_CHECKING:
     from ae_multi.estimators.base import NetworkEstimator

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from ae_multi._keras import keras
+from ae_multi.backend_selection import select_backend
 from ae_multi.errors import ExportError, InputError
 from ae_multi.exporting.check import BOUND, Export, difference
+from ae_multi.exporting.current_backend import make
 from ae_multi.exporting.formats import FORMATS, check_made_here, chosen
 from ae_multi.exporting.graph import Graph, graph_of
-from ae_multi.exporting.local import make
-from ae_multi.exporting.remote import hand_over
+from ae_multi.exporting.other_backend import hand_over
 from ae_multi.exporting.samples import batches_for
 from ae_multi.io.atomic import check_writable
-from ae_multi.selection import select_backend
 
 
 def export(

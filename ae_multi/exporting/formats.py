@@ -5,8 +5,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from ae_multi.backend_selection import install_advice
 from ae_multi.errors import ExportError, InputError
-from ae_multi.selection import install_advice
 
 
 class Format(NamedTuple):

@@ -11,12 +11,12 @@ from types import ModuleType
 
 import ae_multi
 from ae_multi._keras import keras
+from ae_multi.backend_selection import install_advice
 from ae_multi.errors import BackendError, InputError
 from ae_multi.interop.extract import extract_network
 from ae_multi.interop.torch_graph import weights_of
 from ae_multi.interop.weights import pair, put
 from ae_multi.io.atomic import atomic_write, check_file, check_writable, wrap_read_errors
-from ae_multi.selection import install_advice
 
 # The names and shapes of a thousand layers need a tenth of this.
 _MAX_HEADER_BYTES = 1 << 24

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ae_multi._keras import keras
+from ae_multi.argument_checks import check_shape, check_size
 from ae_multi.models.autoencoder import Autoencoder
 from ae_multi.models.inputs import CHANNELS_LAST, check_image_shape
 from ae_multi.randomness.initializers import Seeded
-from ae_multi.validation import check_shape, check_size
 
 _KERNEL, _STRIDE = 3, 2
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ae_multi._keras import keras
+from ae_multi.argument_checks import check_shape, check_size
 from ae_multi.models.autoencoder import Autoencoder
 from ae_multi.models.dense import check_activation, check_hidden, dense_parts
-from ae_multi.validation import check_shape, check_size
 
 
 @keras.saving.register_keras_serializable("ae_multi")

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from ae_multi._keras import keras
+from ae_multi.argument_checks import as_plain
 from ae_multi.errors import InputError
 from ae_multi.models.inputs import as_samples, sample_shape
 from ae_multi.models.layered import LayeredAutoencoder, check_choice
 from ae_multi.randomness.layers import GaussianNoise, MaskingNoise, SaltAndPepper
-from ae_multi.validation import as_plain
 
 CORRUPTIONS = ("gaussian", "masking", "salt_and_pepper")
 # Number of standard deviations by which noisy inputs may leave the value range. This allows noise

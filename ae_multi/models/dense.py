@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ae_multi._keras import keras
+from ae_multi.argument_checks import check_shape
 from ae_multi.errors import InputError
 from ae_multi.models.inputs import CHANNELS_LAST
 from ae_multi.randomness.initializers import Seeded
-from ae_multi.validation import check_shape
 
 
 def dense_parts(

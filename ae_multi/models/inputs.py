@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from ae_multi._keras import keras
+from ae_multi.argument_checks import check_shape
 from ae_multi.data.checks import check_array
 from ae_multi.errors import InputError
-from ae_multi.validation import check_shape
 
 CHANNELS_LAST = "channels_last"  # data format of all models, independent of Keras's global setting
 _CHANNEL_COUNTS = (1, 3, 4)  # usual numbers of channels

@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ae_multi._keras import keras
+from ae_multi.argument_checks import as_plain, check_shape, check_size
 from ae_multi.errors import InputError
 from ae_multi.models.autoencoder import Autoencoder
 from ae_multi.models.dense import check_activation, check_hidden, dense_parts
 from ae_multi.models.inputs import CHANNELS_LAST, sample_shape
-from ae_multi.validation import as_plain, check_shape, check_size
 
 
 class LayeredAutoencoder(Autoencoder):

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from ae_multi import training
 from ae_multi._keras import keras
+from ae_multi.argument_checks import as_plain, check_shape, check_size
 from ae_multi.errors import InputError
 from ae_multi.models.base import predict_float32
 from ae_multi.models.denoising import noisy_range
@@ -22,7 +23,6 @@ from ae_multi.models.inputs import (
 from ae_multi.models.unet import unet
 from ae_multi.randomness.layers import GaussianNoise
 from ae_multi.randomness.streams import check_seed
-from ae_multi.validation import as_plain, check_shape, check_size
 
 
 @keras.saving.register_keras_serializable("ae_multi")

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from ae_multi import training
 from ae_multi._keras import keras
+from ae_multi.argument_checks import check_shape, check_size
 from ae_multi.errors import InputError
 from ae_multi.models.base import predict_float32
 from ae_multi.models.image_network import ImageNetwork
@@ -15,7 +16,6 @@ from ae_multi.models.inputs import as_range, as_samples, check_image_shape, is_a
 from ae_multi.models.losses import PixelCrossEntropy
 from ae_multi.models.unet import unet
 from ae_multi.randomness.streams import check_seed
-from ae_multi.validation import check_shape, check_size
 
 
 @keras.saving.register_keras_serializable("ae_multi")

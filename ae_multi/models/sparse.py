@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ae_multi._keras import keras
+from ae_multi.argument_checks import as_plain, check_size
 from ae_multi.errors import InputError
 from ae_multi.models.layered import LayeredAutoencoder, check_choice, check_weight, widened
-from ae_multi.validation import as_plain, check_size
 
 ops = keras.ops
 

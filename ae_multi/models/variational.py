@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ae_multi._keras import keras
+from ae_multi.argument_checks import check_size
 from ae_multi.errors import InputError
 from ae_multi.models.base import predict_float32
 from ae_multi.models.inputs import sample_shape
 from ae_multi.models.layered import LayeredAutoencoder, check_weight, widened
 from ae_multi.randomness import streams
 from ae_multi.randomness.layers import GaussianNoise
-from ae_multi.validation import check_size
 
 ops = keras.ops
 

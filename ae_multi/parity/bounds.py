@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import stdtrit
 
-from ae_multi.selection import FORWARD_ONLY
+from ae_multi.backend_selection import FORWARD_ONLY
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

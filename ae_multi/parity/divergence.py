@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ae_multi.selection import FORWARD_ONLY
+from ae_multi.backend_selection import FORWARD_ONLY
 
 # Outside of this range a relative error is not informative; the two values are shown instead.
 LARGEST_RELATIVE = 1e3

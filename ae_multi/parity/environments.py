@@ -7,8 +7,8 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ae_multi.backend_selection import BACKENDS, FORWARD_ONLY
 from ae_multi.errors import InputError
-from ae_multi.selection import BACKENDS, FORWARD_ONLY
 
 # Names the frameworks that an interpreter could import, without importing them.
 _PROBE = (

@@ -15,7 +15,7 @@ class TraceJob:
         build: reference to the function that builds the model, as `model_builder.find` takes it.
         folder: folder in which the module of ``build`` is looked up.
         programs: folder for compiled programs.
-        data: result of `samples.hand_over`.
+        data: result of `ae_multi.parity.data.hand_over`.
         seed: integer that fixes weights, batches and noise.
         batch_size: samples in a batch.
         steps: number of steps that are recorded one by one; 0 for none.

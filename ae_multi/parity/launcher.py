@@ -9,14 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ae_multi.argument_checks import check_positive
 from ae_multi.errors import WorkerError
+from ae_multi.parity.data import hand_over
 from ae_multi.parity.job import TraceJob
 from ae_multi.parity.model_builder import reference_to
-from ae_multi.parity.samples import hand_over
 from ae_multi.parity.trace import Trace
 from ae_multi.randomness.streams import check_seed
 from ae_multi.subprocesses.launcher import run
-from ae_multi.validation import check_positive
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

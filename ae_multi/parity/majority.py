@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from ae_multi.backend_selection import FORWARD_ONLY
 from ae_multi.parity.bounds import MEASURED
 from ae_multi.parity.divergence import Divergence
-from ae_multi.selection import FORWARD_ONLY
 
 
 def blame_reference(

@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ae_multi.argument_checks import check_positive
+from ae_multi.backend_selection import FORWARD_ONLY, installed
 from ae_multi.errors import BackendError, InputError
 from ae_multi.parity.curves import curves
 from ae_multi.parity.environments import find_environments
@@ -20,9 +22,7 @@ from ae_multi.parity.report import Report
 from ae_multi.parity.reproduce import write_script
 from ae_multi.parity.reproduce_training import write_training_script
 from ae_multi.parity.stages import compare_traces
-from ae_multi.selection import FORWARD_ONLY, installed
 from ae_multi.subprocesses.interpreters import Interpreters, fastest
-from ae_multi.validation import check_positive
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

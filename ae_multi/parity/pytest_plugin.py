@@ -53,7 +53,7 @@ def assert_parity(pytestconfig: pytest.Config) -> Callable[..., Report]:
 
 def _interpreters(texts: list[str]) -> dict[str, Any]:
     """Return the values of ``--ae-multi-python`` as keywords of `check`."""
-    from ae_multi.selection import BACKENDS, FORWARD_ONLY
+    from ae_multi.backend_selection import BACKENDS, FORWARD_ONLY
 
     pythons = {}
     for text in texts:

@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ae_multi.argument_checks import check_positive
+from ae_multi.backend_selection import BACKENDS, check_backend, select_training_backend
 from ae_multi.errors import BackendError, InputError
 from ae_multi.io.atomic import check_writable
 from ae_multi.parity.environments import check_environment_name
@@ -21,8 +23,6 @@ from ae_multi.parity.sampling import is_sampled, reduce_trace
 from ae_multi.parity.stages import compare_traces
 from ae_multi.parity.trace import Trace
 from ae_multi.parity.trace_file import TraceFile
-from ae_multi.selection import BACKENDS, check_backend, select_training_backend
-from ae_multi.validation import check_positive
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ae_multi.backend_selection import FORWARD_ONLY
 from ae_multi.errors import InputError
 from ae_multi.parity.bounds import (
     REASONED,
@@ -27,7 +28,6 @@ from ae_multi.parity.equality import equal_bits, equal_integers, is_whole
 from ae_multi.parity.majority import blame_reference
 from ae_multi.parity.sampling import is_sampled, step_size
 from ae_multi.parity.trace import Trace
-from ae_multi.selection import FORWARD_ONLY
 
 # Stage of a trace: what is compared in it.
 STAGES = {

@@ -9,7 +9,7 @@ import numpy as np
 from ae_multi._keras import keras
 from ae_multi.metrics import squared_errors
 from ae_multi.parity import model_builder
-from ae_multi.parity.samples import Samples
+from ae_multi.parity.data import Samples
 from ae_multi.parity.trace_recorder import TraceRecorder, entry
 from ae_multi.training.fit import fit
 

@@ -15,10 +15,12 @@ import numpy as np
 from ae_multi import backends
 from ae_multi._keras import keras
 from ae_multi._keras_internals import flatten_layers, has_learning_rate_schedule
+from ae_multi.backend_selection import FORWARD_ONLY
 from ae_multi.data.batches import steps_in_epoch
 from ae_multi.environment import describe_backend
-from ae_multi.parity import float64, model_builder, same_random, samples, trainings
+from ae_multi.parity import float64, model_builder, same_random, trainings
 from ae_multi.parity.bounds import terms_of_a_step
+from ae_multi.parity.data import Samples, receive
 from ae_multi.parity.job import TraceJob
 from ae_multi.parity.model_file import load_weights
 from ae_multi.parity.perturbation import (
@@ -32,7 +34,6 @@ from ae_multi.parity.trace import Trace
 from ae_multi.parity.trace_recorder import TraceRecorder
 from ae_multi.parity.ulp import perturb_by_ulp
 from ae_multi.randomness.streams import stream
-from ae_multi.selection import FORWARD_ONLY
 from ae_multi.training.fallback import why_keras
 
 # Up to this number of multiplications in the forward passes of all steps, a float64 trace takes no
@@ -56,7 +57,7 @@ def record_traces(values: Mapping[str, Any], emit: Callable[[dict[str, Any]], ob
     if job.float64:
         float64.install()
     not_replaced = same_random.install(job.seed)
-    data = samples.receive(job.data, keras.config.floatx())
+    data = receive(job.data, keras.config.floatx())
     first = model_builder.build(job.build, data.xs)
     start = Trace.load(job.start) if job.start else None
     if job.weights:
@@ -126,7 +127,7 @@ class _Runs:
     def __init__(
         self,
         job: TraceJob,
-        data: samples.Samples,
+        data: Samples,
         start: Sequence[np.ndarray],
         emit: Callable[[dict[str, Any]], object],
     ) -> None:

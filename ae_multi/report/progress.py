@@ -221,7 +221,7 @@ def job_progress(
 
     Yields:
         A function of (epoch, epochs, steps done, all steps, loss), for
-        `ae_multi.training.progress.reporting`.
+        `ae_multi.training.progress_bar.reporting`.
     """
     with JobProgress(console) as progress:
         progress.update(name)

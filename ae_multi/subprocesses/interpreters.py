@@ -4,8 +4,8 @@ import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from ae_multi.backend_selection import BACKENDS, check_backend, installed
 from ae_multi.errors import InputError
-from ae_multi.selection import BACKENDS, check_backend, installed
 
 # The fastest selected backend runs the repetitions that are perturbed by rounding.
 _FASTEST_FIRST = ("jax", "tensorflow", "torch")

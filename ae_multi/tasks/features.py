@@ -10,6 +10,7 @@ from sklearn.metrics import confusion_matrix
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ae_multi.argument_checks import check_positive
 from ae_multi.baselines import fit_pca, flat
 from ae_multi.data import Dataset
 from ae_multi.errors import InputError
@@ -17,7 +18,6 @@ from ae_multi.estimators import AutoencoderTransformer
 from ae_multi.estimators.fitting import epochs_for
 from ae_multi.models import DenoisingAutoencoder
 from ae_multi.tasks.result import Measure, Options, Result, about
-from ae_multi.validation import check_positive
 
 # The best values of `nox -s choices` on a split of the training images: the code size from which
 # training masks pixels, the fraction of masked pixels, and the network and training for it.

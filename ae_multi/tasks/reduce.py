@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ae_multi.argument_checks import check_positive
 from ae_multi.baselines import fit_pca, mean_baseline, pca_baselines
 from ae_multi.data import Dataset
 from ae_multi.estimators import AutoencoderTransformer
 from ae_multi.metrics import squared_errors
 from ae_multi.tasks.result import Measure, Options, Result, about
-from ae_multi.validation import check_positive
 
 _WALKS, _STEPS = 5, 9
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from ae_multi.argument_checks import check_positive
 from ae_multi.data import Dataset, load_data
 from ae_multi.errors import InputError
 from ae_multi.randomness.streams import check_seed
-from ae_multi.validation import check_positive
 
 
 @dataclass(frozen=True)

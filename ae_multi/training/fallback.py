@@ -1,7 +1,7 @@
 """Conditions under which Keras's own `fit` or `evaluate` has to run a model."""
 
 from ae_multi._keras import keras
-from ae_multi.selection import BACKENDS
+from ae_multi.backend_selection import BACKENDS
 
 
 def why_keras(model: keras.Model) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 from ae_multi import backends
 from ae_multi._keras import keras
 from ae_multi._keras_internals import build_symbolically, optimizer_variables
+from ae_multi.argument_checks import check_positive
 from ae_multi.backends.device_data import forget, known
 from ae_multi.backends.snapshot import Reachable
 from ae_multi.checkpoints.checkpointing import Checkpoints, check_unsaved, saver_of
@@ -27,9 +28,8 @@ from ae_multi.training.fallback import why_keras
 from ae_multi.training.limits import batches_of, limited_epochs
 from ae_multi.training.loop import MAX_STEPS_PER_RUN, Loop, closing
 from ae_multi.training.plan import by_keras, choose
-from ae_multi.training.progress import progress_for
+from ae_multi.training.progress_bar import progress_for
 from ae_multi.training.validation import validator
-from ae_multi.validation import check_positive
 
 
 def fit(

@@ -13,6 +13,7 @@ from ae_multi._keras_internals import (
     metrics_in_order,
     metrics_result,
 )
+from ae_multi.argument_checks import check_positive
 from ae_multi.backends.chunks import as_numpy
 from ae_multi.backends.snapshot import Reachable
 from ae_multi.data.arrays import (
@@ -29,9 +30,8 @@ from ae_multi.training.callbacks import wants_test_batches
 from ae_multi.training.fallback import why_keras
 from ae_multi.training.limits import batches_of
 from ae_multi.training.plan import by_keras
-from ae_multi.training.progress import Progress
+from ae_multi.training.progress_bar import Progress
 from ae_multi.training.signals import defer_signals
-from ae_multi.validation import check_positive
 
 # Batches in one run of an evaluation, whose programs allocate memory for the logs of as many; and
 # bytes that are copied to the device per run if the data do not stay there.

@@ -16,7 +16,7 @@ from ae_multi.data.batches import BatchOrder
 from ae_multi.errors import DivergenceError
 from ae_multi.training.callbacks import wants_batches
 from ae_multi.training.epochs import set_epochs
-from ae_multi.training.progress import Progress, Reporter
+from ae_multi.training.progress_bar import Progress, Reporter
 from ae_multi.training.signals import defer_signals
 
 # Target length of a run (seconds), so that the progress bar and Ctrl-C respond.

@@ -6,10 +6,10 @@ import math
 from pathlib import Path
 from typing import Any
 
+from ae_multi.backend_selection import package_cache
 from ae_multi.errors import InputError
 from ae_multi.io import json as safe_json
 from ae_multi.io.atomic import atomic_write
-from ae_multi.selection import package_cache
 
 _here: dict[str, dict] = {}  # the entries that this process has read or written
 

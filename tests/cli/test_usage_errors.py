@@ -115,7 +115,7 @@ def test_detect_needs_a_table_and_its_label(arguments, message, capsys):
 @pytest.mark.parametrize("command", ["train", *TASKS])
 @pytest.mark.parametrize("backend", ["numpy", "openvino"])
 def test_backend_that_cannot_train_is_one_line_of_error(command, backend, capsys, monkeypatch):
-    monkeypatch.setattr("ae_multi.selection.select_backend", lambda: backend)
+    monkeypatch.setattr("ae_multi.backend_selection.select_backend", lambda: backend)
     arguments = ["--no-save"] if command == "train" else []
     assert main([command, *arguments]) == 2
     assert capsys.readouterr().err == (

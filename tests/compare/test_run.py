@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from ae_multi.selection import BACKENDS
+from ae_multi.backend_selection import BACKENDS
 from tests.reference.patched_interpreter import patched_interpreter
 
 pytestmark = pytest.mark.across

@@ -8,9 +8,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 import ae_multi
+from ae_multi.backend_selection import installed
 from ae_multi.errors import ExportError, InputError
 from ae_multi.exporting import formats
-from ae_multi.selection import installed
 from tests.reference.pages import blocks
 
 pytestmark = pytest.mark.backend

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ae_multi.selection import BACKENDS
+from ae_multi.backend_selection import BACKENDS
 
 pytestmark = pytest.mark.across
 

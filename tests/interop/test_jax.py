@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import ae_multi
-from ae_multi.selection import installed
+from ae_multi.backend_selection import installed
 from tests.reference import numpy_dense
 from tests.reference.movable_models import MODELS, images_for, outputs_of, package_model, randomized
 

@@ -9,9 +9,9 @@ import sys
 import numpy as np
 import pytest
 
+from ae_multi.backend_selection import BACKENDS
 from ae_multi.errors import InputError
 from ae_multi.parity import check
-from ae_multi.selection import BACKENDS
 from tests.reference.pages import ROOT
 from tests.reference.patched_interpreter import patched_interpreter
 

@@ -50,8 +50,8 @@ def test_interpreter_that_cannot_be_run_is_refused(python):
 
 def test_interpreter_without_a_framework_is_found_to_have_none():
     """The probe runs in this interpreter, which has the package and perhaps a backend."""
+    from ae_multi.backend_selection import BACKENDS, installed
     from ae_multi.parity.environments import _importable
-    from ae_multi.selection import BACKENDS, installed
 
     here = [name for name in BACKENDS if installed(name)]
     assert _importable("a", sys.executable) == ["ae_multi", *here]

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from ae_multi.backend_selection import BACKENDS
 from ae_multi.parity.known_differences import KNOWN_DIFFERENCES, match
-from ae_multi.selection import BACKENDS
 from tests.reference.pages import ROOT
 from tests.reference.parity_reports import entry, report
 

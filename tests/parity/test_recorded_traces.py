@@ -164,6 +164,6 @@ def test_usage_errors_end_with_2(arguments, message, tmp_path, monkeypatch, caps
 
 
 def test_recording_on_an_absent_backend_is_refused(monkeypatch):
-    monkeypatch.setattr("ae_multi.selection.installed", lambda name: False)
+    monkeypatch.setattr("ae_multi.backend_selection.installed", lambda name: False)
     with pytest.raises(BackendError, match="which the recording requires, to be installed"):
         record("m:f", shape=3, backend="torch")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ae_multi.selection import installed
+from ae_multi.backend_selection import installed
 from tests.reference.pages import ROOT, run_page
 
 pytestmark = pytest.mark.backend

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from ae_multi.selection import installed
+from ae_multi.backend_selection import installed
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 # Packages that a block may need and that may be missing.

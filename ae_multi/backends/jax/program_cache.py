@@ -19,7 +19,7 @@ from typing import Any
 import jax
 from jax.experimental.compilation_cache import compilation_cache
 
-from ae_multi.selection import package_cache
+from ae_multi.backend_selection import package_cache
 
 # Programs that compile faster are not stored.
 _MIN_COMPILE_SECONDS = 0.1

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.text import Text
 
+from ae_multi.argument_checks import check_positive
 from ae_multi.cli.options import add_backend_options, interpreters_of
 from ae_multi.cli.status import status_of
 from ae_multi.environment import describe_machine
@@ -18,7 +19,6 @@ from ae_multi.io.atomic import check_writable
 from ae_multi.parity import check
 from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import console, plain_table
-from ae_multi.validation import check_positive
 from tests.robustness.false_positives.cases import CASES
 
 

@@ -11,6 +11,7 @@ import os
 import time
 from pathlib import Path
 
+from ae_multi.argument_checks import check_positive
 from ae_multi.cli.options import add_backend_options, add_data_options, model_names
 from ae_multi.cli.status import status_of
 from ae_multi.compare import CompareConfig, compare
@@ -20,7 +21,6 @@ from ae_multi.errors import InputError
 from ae_multi.io.atomic import check_writable
 from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import console, plain_table
-from ae_multi.validation import check_positive
 
 OLDER = {
     "ATEN_CPU_CAPABILITY": "default",

@@ -25,13 +25,13 @@ def _load_trace(path):
 
 
 def _samples():
-    from ae_multi.parity.samples import hand_over
+    from ae_multi.parity.data import hand_over
 
     return {"samples": lambda path: hand_over(IMAGES, ROWS[:24], None, 0, path)}
 
 
 def _load_samples(path):
-    from ae_multi.parity.samples import receive
+    from ae_multi.parity.data import receive
 
     samples = receive({"file": str(path)}, "float32")
     assert samples.xs

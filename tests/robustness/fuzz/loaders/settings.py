@@ -31,8 +31,8 @@ def _settings():
 
 
 def _load_settings(path):
+    from ae_multi.backend_selection import _keras_default
     from ae_multi.errors import BackendError, InputError
-    from ae_multi.selection import _keras_default
 
     path.rename(path.with_name("keras.json"))
     with _environment(KERAS_HOME=str(path.parent)):

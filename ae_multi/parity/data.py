@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from ae_multi.argument_checks import check_shape
 from ae_multi.data.checks import check_array
 from ae_multi.data.load import NAMES, load_data
 from ae_multi.errors import InputError
 from ae_multi.io import npz
 from ae_multi.randomness.streams import uniform
-from ae_multi.validation import check_shape
 
 _NUM_DRAWN_SAMPLES = 256
 _MAX_TEST_SAMPLES = 10_000

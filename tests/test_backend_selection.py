@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ae_multi import selection
+from ae_multi import backend_selection
 from ae_multi.errors import BackendError
 from tests.reference.pages import ROOT
 
@@ -15,12 +15,12 @@ from tests.reference.pages import ROOT
 @pytest.fixture
 def machine(monkeypatch, tmp_path):
     """Function that makes only the named backends installed, with Keras not yet imported."""
-    monkeypatch.setattr(selection.sys, "modules", {})
+    monkeypatch.setattr(backend_selection.sys, "modules", {})
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
 
     def install(*names):
-        monkeypatch.setattr(selection, "installed", lambda name: name in names)
+        monkeypatch.setattr(backend_selection, "installed", lambda name: name in names)
 
     return install
 
@@ -28,48 +28,48 @@ def machine(monkeypatch, tmp_path):
 def test_environment_variable_selects_the_backend(machine, monkeypatch):
     machine("torch", "jax")
     monkeypatch.setenv("KERAS_BACKEND", "jax")
-    assert selection.select_backend() == "jax"
+    assert backend_selection.select_backend() == "jax"
 
 
 def test_an_unknown_backend_is_named_with_the_valid_ones(machine, monkeypatch):
     machine("torch")
     monkeypatch.setenv("KERAS_BACKEND", "theano")
     with pytest.raises(BackendError, match=r"KERAS_BACKEND.*torch, tensorflow, jax.*'theano'"):
-        selection.select_backend()
+        backend_selection.select_backend()
 
 
 def test_a_missing_backend_names_the_package_to_install(machine, monkeypatch):
     machine("torch")
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     with pytest.raises(BackendError, match=r"with: pip install jax\.$"):
-        selection.select_backend()
+        backend_selection.select_backend()
 
 
 def test_unset_means_tensorflow_as_in_keras(machine, caplog):
     machine("torch", "tensorflow")
-    assert selection.select_backend() == "tensorflow"
+    assert backend_selection.select_backend() == "tensorflow"
     assert not caplog.records
 
 
 def test_unset_means_what_keras_json_says(machine, tmp_path):
     machine("torch", "tensorflow", "jax")
     (tmp_path / "keras.json").write_text(json.dumps({"backend": "jax"}))
-    assert selection.select_backend() == "jax"
+    assert backend_selection.select_backend() == "jax"
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}"])
 def test_keras_json_without_a_backend_selects_the_default(machine, tmp_path, text):
     machine("tensorflow")
     (tmp_path / "keras.json").write_text(text)
-    assert selection.select_backend() == "tensorflow"
+    assert backend_selection.select_backend() == "tensorflow"
 
 
 def test_installed_backend_replaces_a_missing_default_with_a_warning(machine, monkeypatch, caplog):
     machine("jax")
     monkeypatch.setenv("KERAS_BACKEND", "")  # restored after the test
     with caplog.at_level(logging.WARNING, "ae_multi"):
-        assert selection.select_backend() == "jax"
-    assert selection.os.environ["KERAS_BACKEND"] == "jax"
+        assert backend_selection.select_backend() == "jax"
+    assert backend_selection.os.environ["KERAS_BACKEND"] == "jax"
     (record,) = caplog.records
     assert "tensorflow, is not installed: using jax" in record.getMessage()
     assert "\n" not in record.getMessage()
@@ -78,7 +78,7 @@ def test_installed_backend_replaces_a_missing_default_with_a_warning(machine, mo
 def test_nothing_installed_names_all_three_packages(machine):
     machine()
     with pytest.raises(BackendError, match=r"install torch,.*install tensorflow or.*install jax"):
-        selection.select_backend()
+        backend_selection.select_backend()
 
 
 @pytest.mark.backend
@@ -119,8 +119,8 @@ def homeless(monkeypatch, tmp_path):
 
 
 def test_without_a_home_directory_there_is_no_cache(homeless):
-    assert selection.package_cache() is None
-    assert selection.keras_home() == Path("/tmp/.keras")
+    assert backend_selection.package_cache() is None
+    assert backend_selection.keras_home() == Path("/tmp/.keras")
 
 
 def test_without_a_home_directory_data_are_loaded(homeless, monkeypatch):
@@ -136,7 +136,7 @@ def test_without_a_home_directory_data_are_loaded(homeless, monkeypatch):
 def test_unwritable_home_directory_is_skipped_as_in_keras(monkeypatch):
     monkeypatch.delenv("KERAS_HOME", raising=False)
     monkeypatch.setenv("HOME", "/proc/nothing")
-    assert selection.keras_home() == Path("/tmp/.keras")
+    assert backend_selection.keras_home() == Path("/tmp/.keras")
 
 
 @pytest.mark.slow
@@ -144,7 +144,7 @@ def test_unwritable_home_directory_is_skipped_as_in_keras(monkeypatch):
 @pytest.mark.once
 def test_keras_home_equals_that_of_keras(fresh_python):
     code = (
-        "import keras; from ae_multi.selection import keras_home; "
+        "import keras; from ae_multi.backend_selection import keras_home; "
         "assert str(keras_home()) == keras.src.backend.config.keras_home(), keras_home()"
     )
     done = fresh_python(code, HOME="/proc/nothing", KERAS_HOME=None)

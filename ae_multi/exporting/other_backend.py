@@ -16,8 +16,8 @@ import numpy as np
 
 from ae_multi._keras import keras
 from ae_multi.errors import BackendError, ExportError, InputError, WorkerError, in_a_line
+from ae_multi.exporting.current_backend import make
 from ae_multi.exporting.formats import FORMATS, check_made_here
-from ae_multi.exporting.local import make
 from ae_multi.io import npz
 from ae_multi.subprocesses.launcher import run
 
@@ -50,7 +50,7 @@ def hand_over(
     np.savez(folder / "weights.npz", *model.get_weights())
     np.savez(folder / "batches.npz", *batches)
     job = {
-        "run": "ae_multi.exporting.remote:receive",
+        "run": "ae_multi.exporting.other_backend:receive",
         "graph": config,
         "modules": sorted(_modules(config)),
         "search": os.getcwd(),
