@@ -12,11 +12,13 @@ from benchmarks import (
     ablation_settings,
     data_scaling,
     exports,
+    fit_time,
     precision,
     quality,
     steps,
 )
 from benchmarks.throughput import beside_peers, first, rate, ratio
+from tests.robustness.zoo.__main__ import lines as zoo_lines
 
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
@@ -79,10 +81,18 @@ TABLES = (
         "docs/speed.md", "| backend | plan | 60,000 samples |", "scaling-cpu",
         lambda recorded: data_scaling.lines(recorded["growth"]),
     ),
+    (
+        "docs/speed.md", "| model | backend | epochs | first |", "fit_time-cpu",
+        lambda recorded: fit_time.lines(recorded["results"]),
+    ),
     ("docs/speed.md", "| model | backend | device | way |", "steps-gpu", steps.lines),
     (
         "docs/speed.md", "| model | backend | device | precision |", "precision-cpu precision-gpu",
         precision.lines,
+    ),
+    (
+        "docs/agreement.md", "| architecture | parameters |", "zoo-cpu",
+        zoo_lines,
     ),
     (
         "docs/choices.md", "| task | tried |", "choices-cpu",

@@ -40,9 +40,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "and --python",
     )
     add_model_options(parser)
-    parser.add_argument(
-        "--epoch", action="store_true", help="also compare an epoch of SGD with momentum"
-    )
     parser.add_argument("--float64", action="store_true", help="also compare all of it in float64")
     parser.add_argument(
         "--training",
@@ -130,6 +127,9 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help="training steps to compare (default: 20)",
     )
     parser.add_argument(
+        "--epoch", action="store_true", help="also compare an epoch of SGD with momentum"
+    )
+    parser.add_argument(
         "--batch-size",
         type=int,
         metavar="N",
@@ -144,7 +144,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="compare forward passes and the gradient only, without training steps",
+        help="compare forward passes and the gradient only, without training steps and without "
+        "Keras's numpy backend",
     )
 
 
@@ -238,10 +239,8 @@ def _check_options(options):
         raise InputError(
             "Expected --quick without --epoch, --training and --plans. Received: both."
         )
-    if options.env and (options.backends or options.python or options.script):
-        raise InputError(
-            "Expected --env without --backends, --python and --script. Received: both."
-        )
+    if options.env and (options.backends or options.python):
+        raise InputError("Expected --env without --backends and --python. Received: both.")
     if options.training < 0:
         raise InputError(f"Expected --training of at least 0. Received: {options.training}.")
     if options.spread_runs < 2:

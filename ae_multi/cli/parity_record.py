@@ -37,6 +37,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Record the trace and return 0."""
     check_positive(steps=options.steps, batch_size=options.batch_size)
+    if options.quick and options.epoch:
+        raise InputError("Expected --quick without --epoch. Received: both.")
     check_writable(options.out, "the trace")
     pythons = dict(options.python)
     names = options.backends or tuple(pythons)
@@ -53,6 +55,7 @@ def run(options: argparse.Namespace) -> int:
             out=options.out,
             backend=name,
             python=pythons.get(name) if name else None,
+            epoch=options.epoch,
             reference=not options.no_reference,
             on_event=progress.on_event,
         )

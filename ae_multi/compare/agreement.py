@@ -10,8 +10,8 @@ import numpy as np
 from ae_multi.parity.bounds import prediction_interval
 
 # Rounding errors of single values average out over 100,000 squares. Errors that all weights share
-# remain: float32 changes Adam's bias correction by about 3e-5 / t in step t, which is 1e-6 of the
-# distance covered in twenty steps (docs/agreement.md). Measured differences are below 1e-7.
+# remain: float32 changes Adam's bias correction by about 1.5e-5 / t in step t, which is 6e-7 of the
+# distance covered in steps 2 to 20 (docs/agreement.md). Measured differences are below 1e-7.
 FIRST_STEPS_BOUND = 2e-6
 
 

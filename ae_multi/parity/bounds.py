@@ -10,7 +10,9 @@ The bound is the largest of six amounts:
   it is perturbed like float32 rounding: each initial weight by one ulp and each gradient by
   √t · 2⁻²⁴ of its largest value, up or down at random. The amount is `CONDITIONED` times that.
   Layers amplify earlier errors, and Adam amplifies the rounding error of a gradient that is almost
-  zero, by factors that a count of operations does not show.
+  zero, by factors that a count of operations does not show. Further runs are perturbed more, and
+  their distances count in proportion, unless something in the model jumps, such as the derivative
+  of ReLU; see `ae_multi.parity.conditioning`.
 - measurement: the error of the best other backend at this place. The amount is `MEASURED` times
   that, because the order of a sum alone changes its error by small factors.
 - summation: the error when the terms of the float64 run are added one after another in float32.
@@ -46,7 +48,7 @@ CONDITIONED = 8
 SUMMED = 2
 MEASURED = 8
 FALSE_ALARM = 1e-4
-# The test error itself is computed in float32, so it has an error of some ulp in every training.
+# The outputs whose error is the test error are float32, so it is off by some ulp in every training.
 LEAST_SPREAD = 16 * UNIT_ROUNDOFF
 
 # Source of a bound: its description.
@@ -87,7 +89,11 @@ def scale_of(exact: ArrayLike, beside: float = 0.0, lost: float = 0.0) -> tuple[
 
 
 def largest_error(
-    values: ArrayLike, exact: ArrayLike, scale: float, each: bool = False
+    values: ArrayLike,
+    exact: ArrayLike,
+    scale: float,
+    each: bool = False,
+    allowed: ArrayLike = 0.0,
 ) -> tuple[float, float, float]:
     """Return the largest relative error of an array and the two values there.
 
@@ -97,6 +103,7 @@ def largest_error(
         scale: number that the errors are divided by.
         each: divide each error by its own exact value instead, unless that is smaller than the
             rounding error of ``scale``.
+        allowed: absolute error of each value that does not count, of the same shape, or a number.
 
     Returns:
         (relative error, value, exact value). The error is infinite if the value or the exact value
@@ -107,7 +114,7 @@ def largest_error(
         return 0.0, 0.0, 0.0
     scales: Any = np.maximum(np.abs(exact), UNIT_ROUNDOFF * scale) if each else scale
     with np.errstate(invalid="ignore"):  # infinity minus infinity
-        errors = np.abs(values - exact) / scales
+        errors = np.maximum(np.abs(values - exact) - allowed, 0.0) / scales
     errors = np.where(np.isfinite(errors), errors, math.inf)
     place = np.argmax(errors)
     return float(errors.flat[place]), float(values.flat[place]), float(exact.flat[place])
@@ -127,7 +134,8 @@ def bounds(
     Args:
         error: dict of backend to its error at this place.
         terms: number of terms that enter the values.
-        moved: distance that the perturbed oracle moved, relative like ``error``.
+        moved: distance that the perturbed oracle moved, relative like ``error``, see
+            `ae_multi.parity.conditioning.distance_per_rounding`.
         optimizer: error that the optimizer's float32 constants can cause.
         roundoff: unit roundoff of the values; ``moved`` and ``summation`` are rescaled to it.
         summation: error of plain summation in float32, relative like ``error``.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ae_multi.parity.divergence import Divergence, Stage, format_error, format_value, listed
-from ae_multi.parity.known_differences import Match, match
+from ae_multi.parity.known_differences import LOSS, Match, match
 
 if TYPE_CHECKING:
     from ae_multi.parity.report import Report
@@ -127,10 +127,11 @@ def _explanations(matches: Sequence[Match]) -> Iterator[tuple[str, str]]:
         yield "What to do", _NO_ADVICE
     for found in matches:
         known = found.difference
+        where = "The loss" if found.kind == LOSS else f"Layer {found.layer}"
         link = f" {known.link}" if known.link else ""
         yield (
             "Known difference",
-            f"{known.title.replace('`', '')}. Layer {found.layer}, if {known.condition}. See "
+            f"{known.title.replace('`', '')}. {where}, if {known.condition}. See "
             f"{known.section}{link}",
         )
         yield "What to do", known.advice

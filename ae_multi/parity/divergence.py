@@ -24,14 +24,14 @@ class Divergence:
         name: name of the layer, the weight or the step.
         layer: class of the layer, or "".
         shape: shape of the values.
-        error: dict of backend to largest error, divided by ``scale``; absolute for integers.
+        error: dict of backend to largest error, divided by ``scale``.
         bound: dict of backend to the allowed error.
         diverging: backends that can train and exceed their bound. They decide the verdict.
         source: dict of backend to the source of its bound, a key of
             `ae_multi.parity.bounds.SOURCES`.
         remarks: forward-only backends that exceed their bound.
         scale: number that the errors are divided by.
-        measure: name of the scale; "" for integers, whose errors are absolute.
+        measure: name of the scale; "" for integers, of which the values are shown instead.
         at: dict of backend to (its value, the exact value) where its error is largest.
         reference: backend whose values the others are compared with; "" for the float64 reference.
     """

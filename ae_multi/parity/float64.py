@@ -1,8 +1,8 @@
 """True float64 on every backend, for processes that check parity only.
 
 Keras 3.15 demotes float64 to float32 on all backends except TensorFlow, in a private table. On
-TensorFlow it casts Python numbers to float32 first. `install` undoes both. JAX also needs a switch
-that `ae_multi.backends.jax` sets.
+TensorFlow it casts Python numbers to float32 first. `install` undoes both, and changes what JAX and
+PyTorch need in addition.
 """
 
 from ae_multi import backends

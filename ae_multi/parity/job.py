@@ -20,13 +20,16 @@ class TraceJob:
         batch_size: samples in a batch.
         steps: number of steps that are recorded one by one; 0 for none.
         trace: path of the trace to write.
-        start: path of the trace whose initial weights to take, or None.
+        start: path of the initial weights that another process writes, or None. This process waits
+            until they are there.
+        start_to_write: path at which to write the initial weights for the other processes, or None.
         weights: path of a file of weights to start from, or None for those of the seed.
         epoch: whether to record an epoch of SGD.
         epochs: number of epochs of the model's own optimizer; 0 for none.
         float64: whether to compute in true float64.
         plans: whether to record the steps by each plan of the backend too, beside ``trace``.
-        perturbed: paths of further traces, each perturbed as float32 rounding would perturb it.
+        perturbed: paths of further traces, each perturbed as float32 rounding would perturb it, or
+            by a multiple of that, see `ae_multi.parity.conditioning.PERTURBATIONS`.
         ulp_perturbed: paths of further traces, each from initial weights one unit in the last
             place off and perturbed in each step.
         injected: paths, at most one, of traces whose learning rate is too large on purpose.
@@ -43,6 +46,7 @@ class TraceJob:
     steps: int
     trace: str = ""
     start: str | None = None
+    start_to_write: str | None = None
     weights: str | None = None
     epoch: bool = False
     epochs: int = 0

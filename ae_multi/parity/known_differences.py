@@ -13,6 +13,8 @@ from ae_multi.parity.divergence import Divergence, Stage
 
 PAGE = "docs/differences.md"
 
+# Class of the "layer" of a divergence of the loss itself.
+LOSS = "loss"
 _FORWARD = ("forward", "training forward")
 _TRAINING = ("training forward",)
 _GRADIENT = ("gradient",)
@@ -190,6 +192,15 @@ KNOWN_DIFFERENCES = (
         "TensorFlow.",
     ),
     KnownDifference(
+        "Cross-entropy of a saturated `softmax` or `sigmoid`: TensorFlow",
+        (LOSS,),
+        "tensorflow",
+        _GRADIENT,
+        "the loss is a cross-entropy of probabilities and one of them is below 1e-7",
+        "End the model without softmax or sigmoid and give the loss from_logits=True; then the "
+        "backends agree.",
+    ),
+    KnownDifference(
         "`elu` and `selu` near zero: TensorFlow",
         ("ELU", "Activation"),
         "tensorflow",
@@ -238,7 +249,8 @@ def match(first: Divergence, stages: Sequence[Stage], oracle: str) -> list[Match
     """Return the known differences that may explain the first divergence of a check.
 
     The first divergence of a gradient is at a weight before the layer that causes it, so any layer
-    of the model may be the cause; elsewhere it is the layer of the divergence.
+    of the model may be the cause, unless the loss differs before any gradient; elsewhere it is the
+    layer of the divergence.
 
     Args:
         first: the first divergence.
@@ -247,7 +259,7 @@ def match(first: Divergence, stages: Sequence[Stage], oracle: str) -> list[Match
     """
     layers = {first.name: first.layer}
     if first.stage in _GRADIENT:
-        layers = _layers_of(stages)
+        layers = {"loss": LOSS} if (first.name, first.layer) == ("loss", "") else _layers_of(stages)
     return [
         Match(known, name, kind)
         for known in KNOWN_DIFFERENCES

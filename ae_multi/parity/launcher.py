@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import os
 import subprocess
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ae_multi.argument_checks import check_positive
 from ae_multi.errors import WorkerError
+from ae_multi.parity.conditioning import PERTURBATIONS
 from ae_multi.parity.data import hand_over
 from ae_multi.parity.job import TraceJob
 from ae_multi.parity.model_builder import reference_to
@@ -24,14 +26,33 @@ if TYPE_CHECKING:
     from ae_multi._keras import keras
     from ae_multi.parity.divergence import Divergence
 
-_PERTURBED_RUNS = 4
+
+class _Children(set["subprocess.Popen[bytes]"]):
+    """Child processes that are running; after `kill_all`, none starts without being killed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._killed = False
+
+    def add(self, child: subprocess.Popen[bytes]) -> None:
+        """Add a child process."""
+        super().add(child)
+        if self._killed:  # after the child is in the set, so that one of the two kills it
+            child.kill()
+
+    def kill_all(self) -> None:
+        """Kill all child processes, and every one that is added later."""
+        self._killed = True
+        for child in tuple(self):
+            child.kill()
 
 
 class TraceLauncher:
     """Record traces of one model on one data set, each in a child process.
 
-    All traces start from the initial weights of the first trace. If a backend draws another weight,
-    the stage "start" reports it, and the later stages remain comparable.
+    All traces start from the initial weights of the first float32 trace. Other recordings may begin
+    at the same time: their processes wait for these weights. If a backend draws another weight, the
+    stage "start" reports it, and the later stages remain comparable.
 
     Args:
         build_model, x, y, shape, seed, steps, batch_size, data_path: as for `check`.
@@ -68,8 +89,11 @@ class TraceLauncher:
         check_positive(steps=steps + 1, batch_size=batch_size, epochs=epochs + 1)
         self._backend = dict(backend or {})
         self._folder, self._python, self._on_event = Path(folder), python, on_event
-        self._children: set[subprocess.Popen[bytes]] = set()
+        self._children = _Children()
         self._stopped, self._plans = False, bool(plans)
+        # No environment can have a name with a space.
+        self._start = str(self._folder / "initial weights.npz")
+        self._is_first, self._lock = True, threading.Lock()
         data = hand_over(x, y, shape, check_seed(seed), self._folder / "data.npz", data_path)
         self._job = TraceJob(
             build=reference_to(build_model),
@@ -82,12 +106,13 @@ class TraceLauncher:
             epoch=bool(epoch),
             epochs=epochs,
             weights=None if weights is None else os.path.abspath(weights),
+            start=self._start,
         )
 
     def trace(self, backend: str, python: str | None = None) -> Trace:
         """Record the float32 trace of a backend, with the interpreter ``python`` if given."""
-        path = self._record(backend, backend, python, plans=self._plans)
-        return self._load_first(path, backend)
+        path = self._record(backend, backend, python, **self._claim_start(), plans=self._plans)
+        return self._load(path, backend)
 
     def by_plans(self, backend: str) -> dict[str, Trace]:
         """Return a dict of "backend plan" to trace, for the plans recorded with a backend."""
@@ -113,17 +138,26 @@ class TraceLauncher:
             self._paths("injected", int(injected)),
         )
         path = self._record(
-            backend, backend, ulp_perturbed=paths, injected=faults, plans=self._plans
+            backend,
+            backend,
+            **self._claim_start(),
+            ulp_perturbed=paths,
+            injected=faults,
+            plans=self._plans,
         )
-        trace = self._load_first(path, backend)
+        trace = self._load(path, backend)
         perturbed, faulty = (
             [self._load(p, backend) for p in ps if Path(p).exists()] for ps in (paths, faults)
         )
         return trace, perturbed, faulty[0] if faulty else None
 
     def oracle(self, backend: str) -> tuple[Trace, list[Trace]]:
-        """Record the oracle, after the first trace; return (float64 trace, perturbed traces)."""
-        paths = self._paths("perturbed", _PERTURBED_RUNS)
+        """Record the oracle, beside or after the first trace.
+
+        Returns:
+            (float64 trace, perturbed traces).
+        """
+        paths = self._paths("perturbed", len(PERTURBATIONS))
         path = self._record(backend, "oracle", float64=True, perturbed=paths)
         return self._load(path, backend), [Trace.load(p) for p in paths if Path(p).exists()]
 
@@ -146,25 +180,26 @@ class TraceLauncher:
     def stop(self) -> None:
         """End the recordings of all threads and record nothing more."""
         self._stopped = True
-        for child in tuple(self._children):
-            child.kill()
+        self._children.kill_all()
 
     def _load(self, path: str, name: str) -> Trace:
         """Load the trace at ``path``, recorded in the environment ``name``."""
         trace = Trace.load(path)
         return dataclasses.replace(trace, about={**trace.about, "name": name})
 
-    def _load_first(self, path: str, name: str) -> Trace:
-        """Load the trace at ``path``; the others start from the initial weights of the first."""
-        if self._job.start is None:
-            self._job = dataclasses.replace(self._job, start=path)
-        return self._load(path, name)
+    def _claim_start(self) -> dict[str, str | None]:
+        """Return the changes of the first float32 job, which writes the initial weights."""
+        with self._lock:
+            is_first, self._is_first = self._is_first, False
+        return {"start": None, "start_to_write": self._start} if is_first else {}
 
     def _paths(self, name: str, count: int) -> list[str]:
         return [str(self._folder / f"{name}-{run}.npz") for run in range(count)]
 
     def _record(self, backend: str, name: str, python: str | None = None, **changes: Any) -> str:
         """Run a job with ``changes`` in a child process and return the path of its trace."""
+        if self._stopped:
+            raise WorkerError("The comparison was stopped.")
         path = str(self._folder / f"{name}.npz")
         job = dataclasses.replace(self._job, trace=path, **changes).to_dict()
         interpreter, keras_backend = (

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ae_multi.backend_selection import FORWARD_ONLY
 from ae_multi.parity.bounds import MEASURED
@@ -22,6 +23,7 @@ def blame_reference(
     backend: str | None,
     scale: float | np.ndarray,
     bound: Mapping[str, float],
+    allowed_gap: ArrayLike = 0.0,
 ) -> Divergence:
     """Attribute a divergence to the reference's backend if all other backends agree.
 
@@ -32,6 +34,8 @@ def blame_reference(
         scale: divisor of the errors: a number, or an array of the shape of the values.
         bound: dict of backend to the allowed error, without the amount that depends on the errors
             of the other backends.
+        allowed_gap: difference of each value between two backends that does not count, of the
+            shape of the values, or a number.
 
     Returns:
         ``divergence`` itself, or a divergence whose errors are distances from one of the other
@@ -46,7 +50,7 @@ def blame_reference(
             return divergence
         # In float64 the other backends' bounds depend on each other's errors and grew with them.
         allowed *= MEASURED
-    distance = _distances(values, scale)
+    distance = _distances(values, scale, allowed_gap)
     forward_only = [b for b in divergence.remarks if b != backend]
     # Groups of backends whose distance from a centre is within their bounds; take the largest.
     groups = {
@@ -74,13 +78,14 @@ def blame_reference(
 
 
 def _distances(
-    values: Mapping[str, np.ndarray], scale: float | np.ndarray
+    values: Mapping[str, np.ndarray], scale: float | np.ndarray, allowed_gap: ArrayLike
 ) -> Callable[[str, str], float]:
     """Return a function of two backends to the largest relative difference of their values."""
 
     def distance(one: str, other: str) -> float:
         with np.errstate(invalid="ignore"):  # infinity minus infinity
             gaps = np.abs(values[one].astype(np.float64) - values[other].astype(np.float64))
+            gaps = np.maximum(gaps - allowed_gap, 0.0)
         largest = float(np.max(gaps / scale, initial=0.0))
         return largest if np.isfinite(largest) else np.inf
 

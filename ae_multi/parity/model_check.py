@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,7 @@ from ae_multi.parity.report import Report
 from ae_multi.parity.reproduce import write_script
 from ae_multi.parity.reproduce_training import write_training_script
 from ae_multi.parity.stages import compare_traces
+from ae_multi.parity.trace import Trace
 from ae_multi.subprocesses.interpreters import Interpreters, fastest
 
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ def check(
         float64: whether to also compare everything but the training in true float64.
         training: number of epochs to train with the model's own optimizer; 0 for none.
         plans: whether to also take the steps and train with every plan of each backend.
-        spread_runs: number of repetitions of the training, perturbed by rounding.
+        spread_runs: number of repetitions of the training, perturbed by rounding; at least 2.
         data_path: path of the files of a named data set, or None.
         pythons: dict of backend to interpreter, for backends that are installed in other
             environments.
@@ -85,7 +87,8 @@ def check(
             backend that is installed in it; KERAS_BACKEND chooses among several.
         weights: path of a .keras or .weights.h5 file with the initial weights; None to draw them
             from ``seed``.
-        quick: whether to compare the forward passes and the gradient only, without steps.
+        quick: whether to compare the forward passes and the gradient only, without steps, and
+            without backends that only run a model forward unless they are named.
         script: path of a script to write, or None. The script reproduces the first divergence with
             Keras alone, if it is in a layer's output, a gradient, a weight or a loss. No script is
             written if the backends agree.
@@ -101,17 +104,23 @@ def check(
         WorkerError: a child process failed.
     """
     check_positive(steps=steps)
+    if training and spread_runs < 2:
+        raise InputError(
+            f"Expected spread_runs of at least 2: one run has no spread. Received: {spread_runs}."
+        )
     if quick and (epoch or training or plans):
         raise InputError(
             "Expected either quick or a training (epoch, training, plans). Received: both."
         )
     if environments is None:
         names, forward_only, python, left_out = _select_backends(backends, dict(pythons or {}))
+        if quick:
+            forward_only = {name: named for name, named in forward_only.items() if named}
         backend_of = {name: name for name in names}
     else:
-        if backends is not None or pythons or script is not None:
+        if backends is not None or pythons:
             raise InputError(
-                "Expected environments without backends, interpreters of backends and a script. "
+                "Expected environments without backends and interpreters of backends. "
                 "Received: both."
             )
         found = find_environments(environments)
@@ -119,7 +128,10 @@ def check(
         python = {name: environment.python for name, environment in found.items()}
         backend_of = {name: environment.backend for name, environment in found.items()}
     best = fastest(backend_of.values())
-    reference = next(name for name in names if backend_of[name] == best)
+    reference = quickest = next(name for name in names if backend_of[name] == best)
+    if not (epoch or training or float64):
+        # PyTorch takes a few steps in less time than JAX takes to compile them.
+        quickest = next((name for name in names if backend_of[name] == "torch"), reference)
     with tempfile.TemporaryDirectory() as folder:
         launcher = TraceLauncher(
             build_model,
@@ -140,35 +152,62 @@ def check(
             backend_of,
         )
         ulp_perturbed = (spread_runs if training else 0) if epoch or training else None
-        recordings = record_all(launcher, names, reference, forward_only, ulp_perturbed, float64)
+        recordings = record_all(launcher, names, quickest, forward_only, ulp_perturbed, float64)
         by_plans = {name: trace for b in names for name, trace in launcher.by_plans(b).items()}
-        report = Report(
-            model=reference_to(build_model),
-            stages=compare_traces(
-                recordings.traces,
-                recordings.oracle,
-                recordings.perturbed,
-                recordings.exact,
-                recordings.ulp_perturbed,
-                by_plans,
-            ),
-            backends={name: trace.about for name, trace in recordings.traces.items()},
-            oracle=reference,
-            not_comparable=sorted(
-                {n for t in recordings.traces.values() for n in t.about["not_comparable"]}
-            ),
-            left_out={**left_out, **recordings.left_out},
-            curves=curves(
-                recordings.traces, recordings.oracle, recordings.ulp_perturbed, recordings.injected
-            ),
-        )
+        model = reference_to(build_model)
+        report = _report(model, quickest, recordings, by_plans, left_out)
+        if not report.agree and quickest != reference:
+            # Most known differences are of PyTorch, so another backend says which one differs.
+            oracle, perturbed = launcher.oracle(reference)
+            recordings = replace(recordings, oracle=oracle, perturbed=perturbed)
+            report = _report(model, reference, recordings, by_plans, left_out)
         if script is None or report.agree:
             return report
-        return replace(report, unscripted=_write_script(Path(script), report, launcher, recordings))
+        commands = {
+            name: f"KERAS_BACKEND={backend_of.get(name, name)} "
+            + (shlex.quote(python[name]) if environments else "python")
+            for name in recordings.traces
+        }
+        unscripted = _write_script(Path(script), report, launcher, recordings, commands)
+        return replace(report, unscripted=unscripted)
+
+
+def _report(
+    model: str,
+    reference: str,
+    recordings: Recordings,
+    by_plans: Mapping[str, Trace],
+    left_out: Mapping[str, str],
+) -> Report:
+    """Compare the recordings of a model with the float64 trace of ``reference``."""
+    return Report(
+        model=model,
+        stages=compare_traces(
+            recordings.traces,
+            recordings.oracle,
+            recordings.perturbed,
+            recordings.exact,
+            recordings.ulp_perturbed,
+            by_plans,
+        ),
+        backends={name: trace.about for name, trace in recordings.traces.items()},
+        oracle=reference,
+        not_comparable=sorted(
+            {n for t in recordings.traces.values() for n in t.about["not_comparable"]}
+        ),
+        left_out={**left_out, **recordings.left_out},
+        curves=curves(
+            recordings.traces, recordings.oracle, recordings.ulp_perturbed, recordings.injected
+        ),
+    )
 
 
 def _write_script(
-    path: Path, report: Report, launcher: TraceLauncher, recordings: Recordings
+    path: Path,
+    report: Report,
+    launcher: TraceLauncher,
+    recordings: Recordings,
+    commands: Mapping[str, str],
 ) -> str | None:
     """Write a script that reproduces the first divergence; return why that fails, or None."""
     first = report.first_divergence
@@ -181,7 +220,8 @@ def _write_script(
     # If the oracle's backend is the one that differs, another backend is the reference.
     right = recordings.traces[first.reference] if first.reference else recordings.oracle
     exact = right.values(first.stage)[first.place]
-    return writers[first.stage](path, first, launcher.repro_data(report.oracle, first), exact)
+    repro_data = launcher.repro_data(report.oracle, first)
+    return writers[first.stage](path, first, repro_data, exact, commands)
 
 
 def _select_backends(

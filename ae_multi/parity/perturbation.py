@@ -12,6 +12,9 @@ from ae_multi.randomness import noise
 
 ops = keras.ops
 
+# Optimizers with a decay rate beta_2 by whose powers they do not divide.
+_WITHOUT_CORRECTION = keras.optimizers.Adamax | keras.optimizers.Lion
+
 # More than the steps of a run, so that each step of each run has random signs of its own.
 _MAX_STEPS_PER_RUN = 2**24
 
@@ -86,10 +89,10 @@ def perturb_gradients(
                 perturbed.append(None)
                 continue
             signs = ops.reshape(coins[end - count : end], gradient.shape)
-            size = sizes[place] if len(grads) == len(amplitudes) else ops.min(sizes)
+            least = ops.sign(sizes[0]) * ops.min(ops.abs(sizes))
+            size = sizes[place] if len(grads) == len(amplitudes) else least
             size = ops.cast(size, gradient.dtype)
-            if gradient.shape:
-                size = size * ops.max(ops.abs(gradient))
+            size = size * ops.max(ops.abs(gradient))
             perturbed.append(gradient + size * ops.cast(signs, gradient.dtype))
         return real(perturbed, trainable_variables)
 
@@ -98,5 +101,8 @@ def perturb_gradients(
 
 def optimizer_roundoff(optimizer: keras.optimizers.Optimizer) -> float:
     """Return the relative error of a bias correction in float32; 0 for an optimizer without one."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     beta = getattr(optimizer, "beta_2", None)
-    return 0.0 if beta is None else UNIT_ROUNDOFF / (1.0 - float(beta))
+    if beta is None or isinstance(optimizer, _WITHOUT_CORRECTION):
+        return 0.0
+    return UNIT_ROUNDOFF / (1.0 - float(beta))

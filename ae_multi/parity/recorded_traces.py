@@ -37,6 +37,8 @@ _COMMON = {
     "steps": "number of steps",
     "batch_size": "batch size",
     "weights": "file of weights",
+    "epoch": "choice of --epoch",
+    "rate": "learning rate of the epoch",
 }
 
 
@@ -53,6 +55,7 @@ def record(
     seed: int = 0,
     steps: int = 20,
     batch_size: int = 32,
+    epoch: bool = False,
     quick: bool = False,
     weights: os.PathLike[str] | str | None = None,
     data_path: str | None = None,
@@ -74,6 +77,7 @@ def record(
         seed: integer for every seed that the model leaves open.
         steps: number of training steps to record.
         batch_size: samples per step.
+        epoch: whether to also record an epoch of SGD with momentum.
         quick: whether to record the forward passes and the gradient only, without steps.
         weights: path of a .keras or .weights.h5 file with the initial weights; None to draw them
             from ``seed``.
@@ -87,6 +91,8 @@ def record(
         InputError, BackendError, WorkerError: as for `ae_multi.parity.check`.
     """
     check_positive(steps=steps)
+    if quick and epoch:
+        raise InputError("Expected either quick or an epoch. Received: both.")
     if out is not None:
         check_writable(out, "the trace")
     name = select_training_backend() if backend is None else backend
@@ -107,6 +113,7 @@ def record(
             batch_size,
             folder,
             {name: python or sys.executable}.get,
+            epoch,
             data_path=data_path,
             on_event=on_event,
             weights=weights,
@@ -163,7 +170,7 @@ def compare(
     oracle = named[source].reference
     assert oracle is not None
     stages = compare_traces(float32, _named(oracle, source))
-    entries = (entry for stage in oracle.stages.values() for entry in stage)
+    entries = (entry for stage in stages for entry in oracle.stages[stage.name])
     return Report(
         model=named[source].model,
         stages=stages,
@@ -203,16 +210,29 @@ def _stem(path: str) -> str:
 def _check_common(named: Mapping[str, TraceFile]) -> None:
     """Raise `InputError` unless all traces are of one model, one data set and one seed."""
     first, file = next(iter(named.items()))
-    traces = [(name, trace) for name, f in named.items() for trace in (f.trace, f.reference)]
+    traces = [
+        (name, trace)
+        for name, recorded in named.items()
+        for trace in (recorded.trace, recorded.reference)
+        if trace is not None
+    ]
     for key, what in _COMMON.items():
-        expected = file.trace.about.get(key)
+        expected = _common(file.trace, key)
         for name, trace in traces:
-            received = None if trace is None else trace.about.get(key)
-            if trace is not None and received != expected:
+            received = _common(trace, key)
+            if received != expected:
                 raise InputError(
                     f"Expected traces of one {what}. Received: {_shown(key, expected, file)} in "
                     f"{first}, {_shown(key, received, named[name])} in {name}."
                 )
+
+
+def _common(trace: Trace, key: str) -> Any:
+    """Return what a key of `_COMMON` stands for in one trace."""
+    has_epoch = bool(trace.stages.get("epoch"))
+    if key == "epoch":
+        return has_epoch or None
+    return trace.about.get(key) if key != "rate" or has_epoch else None
 
 
 def _shown(key: str, value: Any, file: TraceFile) -> str:
@@ -221,4 +241,6 @@ def _shown(key: str, value: Any, file: TraceFile) -> str:
         return f"{file.model} with layers {value[:12]}…"
     if value is None:
         return "none"
+    if key == "epoch":
+        return "an epoch"
     return f"{value[:12]}…" if isinstance(value, str) else str(value)

@@ -80,13 +80,13 @@ def record_all(
                 raise
             return f"cannot run this model ({str(error).splitlines()[0]})"
 
-    first = train(names[0])  # before the others, which start from its initial weights
     pool = ThreadPoolExecutor(1 if shutil.which("nvidia-smi") else 2)
     try:
-        # Start the longest recordings first, so that no single process runs alone at the end.
+        # The first writes the initial weights, for which the others wait. The reference's backend
+        # starts fastest, and its recordings are the longest.
+        training = {reference: pool.submit(train, reference)}
         oracle = pool.submit(launcher.oracle, reference)
-        longest = sorted(names[1:], key=lambda name: name != reference)
-        training = {name: pool.submit(train, name) for name in longest}
+        training |= {name: pool.submit(train, name) for name in names if name != reference}
         others = [name for name in names if float64 and name != reference]
         in_float64 = {name: pool.submit(launcher.exact, name) for name in others}
         forward = {name: pool.submit(run_forward, name) for name in forward_only}
@@ -99,7 +99,7 @@ def record_all(
         ]
         for future in wait(futures, return_when=FIRST_EXCEPTION).done:
             future.result()
-        trained = {names[0]: first} | {name: training[name].result() for name in names[1:]}
+        trained = {name: training[name].result() for name in names}
         traces = {name: result[0] for name, result in trained.items()}
         exact = {name: float64_trace.result() for name, float64_trace in in_float64.items()}
         left_out = {}

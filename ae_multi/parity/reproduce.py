@@ -1,6 +1,7 @@
 """Script that reproduces a divergence in one layer with Keras alone."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ from ae_multi.io.atomic import atomic_write
 from ae_multi.parity.divergence import Divergence
 
 _SCRIPT = '''\
-"""{name} ({layer}) differs between Keras's backends. Requires only Keras and NumPy:
+r"""{name} ({layer}) differs between Keras's backends. Requires only Keras and NumPy:
 
-    KERAS_BACKEND={diverging} python {script}
-    KERAS_BACKEND={other} python {script}
+    {diverging} {script}
+    {other} {script}
 """
 
 import json
@@ -37,7 +38,11 @@ print(f"{{keras.config.backend()}}, Keras {{keras.__version__}}: {name} is off b
 
 
 def write_script(
-    path: Path, divergence: Divergence, repro_data: os.PathLike[str] | str, exact: np.ndarray
+    path: Path,
+    divergence: Divergence,
+    repro_data: os.PathLike[str] | str,
+    exact: np.ndarray,
+    commands: Mapping[str, str],
 ) -> None:
     """Write the script, and next to it an .npz file with the layer, its inputs and weights.
 
@@ -46,13 +51,14 @@ def write_script(
         divergence: a divergence of a layer's output.
         repro_data: path of the .npz file from `TraceLauncher.repro_data`.
         exact: output that the oracle computed.
+        commands: dict of backend or environment to the command that runs a script in it.
     """
     with npz.opened(repro_data) as file:
         arrays = file.all()
     text = _SCRIPT.format(
         name=divergence.name,
         layer=divergence.layer,
-        **to_compare(path, divergence),
+        **to_compare(path, divergence, commands),
         inputs=sum(name.startswith("input") for name in arrays),
         weights=sum(name.startswith("weight") for name in arrays),
         training=divergence.stage == "training forward",
@@ -60,14 +66,14 @@ def write_script(
     save_script(path, text, exact=exact, **arrays)
 
 
-def to_compare(path: Path, divergence: Divergence) -> dict[str, Any]:
-    """Return the fields of a script about the backends to run and the scale of the error."""
+def to_compare(path: Path, divergence: Divergence, commands: Mapping[str, str]) -> dict[str, Any]:
+    """Return the fields of a script about the commands to run and the scale of the error."""
     others = [backend for backend in divergence.error if backend not in divergence.diverging]
-    other = (others or ["numpy"])[0]
+    other = commands[others[0]] if others else "KERAS_BACKEND=numpy python"
     relative = divergence.measure == "largest value"
     return {
         "script": path.name,
-        "diverging": divergence.diverging[0],
+        "diverging": commands[divergence.diverging[0]],
         "other": other,
         "scale": 'np.max(np.abs(data["exact"]))' if relative else divergence.scale,
         "measure": divergence.measure or "largest value",

@@ -1,6 +1,7 @@
 """Script that reproduces a divergence in training with Keras alone."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,10 @@ from ae_multi.parity.divergence import Divergence
 from ae_multi.parity.reproduce import save_script, to_compare
 
 _SCRIPT = '''\
-"""{stage}: {name} differs between Keras's backends. Requires {needs}:
+r"""{stage}: {name} differs between Keras's backends. Requires {needs}:
 
-    KERAS_BACKEND={diverging} python {script}
-    KERAS_BACKEND={other} python {script}
+    {diverging} {script}
+    {other} {script}
 """
 
 {imports}
@@ -78,7 +79,11 @@ if not model.compiled:
 
 
 def write_training_script(
-    path: Path, divergence: Divergence, repro_data: os.PathLike[str] | str, exact: np.ndarray
+    path: Path,
+    divergence: Divergence,
+    repro_data: os.PathLike[str] | str,
+    exact: np.ndarray,
+    commands: Mapping[str, str],
 ) -> str | None:
     """Write the script, and next to it an .npz file with the model, its weights and the batches.
 
@@ -87,6 +92,7 @@ def write_training_script(
         divergence: a divergence of the stage "gradient", "one step" or "losses".
         repro_data: path of the .npz file from `ae_multi.parity.repro_data.save_training_data`.
         exact: gradient, weight or loss that the oracle computed.
+        commands: dict of backend or environment to the command that runs a script in it.
 
     Returns:
         Why no script was written, or None if one was.
@@ -111,7 +117,7 @@ def write_training_script(
         stage=divergence.stage,
         name=divergence.name,
         needs=needs,
-        **to_compare(path, divergence),
+        **to_compare(path, divergence, commands),
         imports="\n".join(
             ["import json"] if has_config else ["import importlib.util", "import sys"]
         )

@@ -23,6 +23,12 @@ from ae_multi.parity.bounds import (
     terms_forward,
     terms_of_a_step,
 )
+from ae_multi.parity.conditioning import (
+    ALLOWED_STEPS,
+    distance_per_rounding,
+    gradients_jump,
+    moves_at,
+)
 from ae_multi.parity.divergence import Divergence, Stage
 from ae_multi.parity.equality import equal_bits, equal_integers, is_whole
 from ae_multi.parity.majority import blame_reference
@@ -104,6 +110,19 @@ def compare_traces(
     return compared
 
 
+def gradient_bounds(oracle: Trace, perturbed: Sequence[Trace]) -> list[float]:
+    """Return the absolute bound of each gradient of the first batch, without that of the loss."""
+    rounding = _RoundingComparison(
+        "gradient", oracle, UNIT_ROUNDOFF, ["oracle"], 0, gradients_jump(oracle, perturbed)
+    )
+    found = []
+    for place, exact in enumerate(oracle.stages["gradient"]):
+        moves = moves_at(perturbed, "gradient", place)
+        part = rounding.compare(place, exact, {"oracle": exact["values"]}, moves)
+        found.append(part["bound"]["oracle"] * part["scale"])
+    return found[1:]
+
+
 def _compare_stage(
     stage: str,
     traces: Mapping[str, Trace],
@@ -125,11 +144,13 @@ def _compare_stage(
         more: number of terms to add to every entry's terms.
     """
     entries = {b: trace.stages[stage] for b, trace in traces.items() if stage in trace.stages}
-    rounding = _RoundingComparison(stage, oracle, roundoff, list(entries), more)
+    jumping = stage not in (*_BITWISE, *_FORWARD) and gradients_jump(oracle, perturbed)
+    has_allowance = _has_allowance(stage, oracle)
+    rounding = _RoundingComparison(stage, oracle, roundoff, list(entries), more, jumping)
     compared = []
     for place, exact in enumerate(oracle.stages[stage]):
         values = {backend: items[place]["values"] for backend, items in entries.items()}
-        moves = [trace.values(stage)[place] for trace in perturbed]
+        moves = moves_at(perturbed, stage, place, has_allowance)
         if stage in _BITWISE:
             digests = {
                 backend: items[place]["sha256"]
@@ -138,7 +159,8 @@ def _compare_stage(
             }
             part = equal_bits(values, exact["values"], digests)
         elif all(map(is_whole, [exact["values"], *values.values()])):
-            part = equal_integers(values, exact["values"], moves, exact.get("moved", 0.0))
+            arrays = [array for _, array in moves]
+            part = equal_integers(values, exact["values"], arrays, exact.get("moved", 0.0))
         else:
             part = rounding.compare(place, exact, values, moves)
         label = exact["name"] if name is None else f"{stage}: {exact['name']}"
@@ -154,8 +176,17 @@ class _RoundingComparison:
     """Comparison of the entries of one stage, in order, with bounds for rounding errors."""
 
     def __init__(
-        self, stage: str, oracle: Trace, roundoff: float, backends: Sequence[str], more: float
+        self,
+        stage: str,
+        oracle: Trace,
+        roundoff: float,
+        backends: Sequence[str],
+        more: float,
+        jumping: bool,
     ) -> None:
+        self._jumping = jumping
+        # Error of each value of the last entry that does not count.
+        self._allowed = np.zeros(())
         self._stage, self._oracle, self._roundoff = stage, oracle, roundoff
         self._before = _terms_before(stage, oracle) + more
         self._terms: float = 0
@@ -184,7 +215,7 @@ class _RoundingComparison:
         place: int,
         exact: Mapping[str, Any],
         values: Mapping[str, np.ndarray],
-        moves: Sequence[np.ndarray],
+        moves: Sequence[tuple[float, np.ndarray]],
     ) -> dict[str, Any]:
         """Return the errors and bounds of a `Divergence` at one place.
 
@@ -192,9 +223,14 @@ class _RoundingComparison:
             place: position of the entry in its stage.
             exact: the oracle's entry.
             values: dict of backend to array.
-            moves: arrays of the perturbed oracles.
+            moves: (size of the perturbation, array) of each perturbed oracle.
         """
         stage, each = self._stage, exact.get("each", False)
+        self._allowed = allowed = np.zeros(())
+        if _has_allowance(stage, self._oracle):
+            self._allowed = allowed = (
+                self._oracle.values(ALLOWED_STEPS)[place] * self._roundoff / UNIT_ROUNDOFF
+            )
         terms = exact["terms"] + self._before + self._terms
         size = exact.get("scale", 0.0)
         if stage == "one step":
@@ -208,9 +244,15 @@ class _RoundingComparison:
         if is_beside:
             other = "largest step" if stage == "one step" else "largest gradient"
             measure = "size of its terms" if size >= beside else other
-        errors = {b: largest_error(v, exact["values"], scale, each) for b, v in values.items()}
+        errors = {
+            b: largest_error(v, exact["values"], scale, each, allowed) for b, v in values.items()
+        }
         error = {backend: result[0] for backend, result in errors.items()}
-        moved = [largest_error(array, exact["values"], scale, each)[0] for array in moves]
+        distances = [
+            (factor, largest_error(array, exact["values"], scale, each, allowed)[0])
+            for factor, array in moves
+        ]
+        moved = [distance_per_rounding(distances, exact["values"].size, self._jumping)]
         if "moved" in exact:
             moved.append(exact["moved"] / (1.0 if each else scale))
         if stage in _STEPS and not each:
@@ -254,7 +296,13 @@ class _RoundingComparison:
             scale = np.maximum(np.abs(exact["values"]), UNIT_ROUNDOFF * scale)
         # In float64 the only trace of the reference's backend is the oracle.
         all_values: dict[Any, Any] = {backend: exact["values"], **values}
-        return blame_reference(entry, all_values, backend, scale, self._independent_bounds)
+        return blame_reference(
+            entry, all_values, backend, scale, self._independent_bounds, 2 * self._allowed
+        )
+
+
+def _has_allowance(stage: str, oracle: Trace) -> bool:
+    return stage == "one step" and ALLOWED_STEPS in oracle.stages
 
 
 def _with_verdict(part: dict[str, Any]) -> dict[str, Any]:

@@ -35,6 +35,11 @@ class Trace:
         """Name under which the trace is compared: that of its environment, or its backend."""
         return self.about.get("name", self.about.get("backend"))
 
+    @property
+    def perturbation(self) -> float:
+        """Size of the perturbation of a perturbed trace, in units of float32 rounding."""
+        return self.about.get("perturbation", 1)
+
     def values(self, stage: str) -> list[np.ndarray]:
         """Return the arrays of one stage, in order."""
         return [entry["values"] for entry in self.stages[stage]]

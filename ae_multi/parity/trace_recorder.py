@@ -15,6 +15,7 @@ from ae_multi.parity import model_builder, sums
 from ae_multi.parity.bounds import terms_of_a_step
 from ae_multi.parity.layer_hooks import watched_layers
 from ae_multi.parity.plan_steps import PlanSteps
+from ae_multi.parity.term_counts import terms_of_layer
 from ae_multi.randomness.streams import permutation
 
 ops = keras.ops
@@ -169,7 +170,7 @@ class TraceRecorder:
                 layer.name,
                 values,
                 layer,
-                _terms(layer, inputs, values),
+                terms_of_layer(layer, inputs, values),
                 **(sums.forward_sums(layer, inputs, values, training) if self._with_sums else {}),
             )
             for layer, inputs, outputs in calls
@@ -249,19 +250,6 @@ def _numbers(values: Any) -> np.ndarray:
         return np.stack([values.real, values.imag], axis=-1)
     # NumPy has no bfloat16 dtype of its own.
     return values if values.dtype.kind in "biuf" else values.astype(np.float32)
-
-
-def _terms(layer: keras.layers.Layer, inputs: Sequence[np.ndarray], values: np.ndarray) -> int:
-    """Return the number of terms in a value of a layer's output, from the shapes of its weights."""
-    if isinstance(layer, keras.layers.RNN):
-        # The cell runs in a loop, where the calls of layers are not recorded.
-        return inputs[0].shape[1] * sum(int(np.prod(v.shape[:-1])) for v in layer.weights)
-    variables = [v for v in own_variables(layer) if len(v.shape)]
-    kernels = [int(np.prod(v.shape[:-1])) for v in variables if len(v.shape) > 1]
-    if kernels:
-        return max(kernels)
-    # Normalisation: means over all samples and positions of a channel.
-    return max([values.size // v.shape[0] for v in variables if v.shape[0]], default=1)
 
 
 def _owners(model: keras.Model) -> dict[int, keras.layers.Layer]:

@@ -4,8 +4,10 @@ import dataclasses
 import hashlib
 import json
 import math
+import os
 import random
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,14 @@ from ae_multi.backend_selection import FORWARD_ONLY
 from ae_multi.data.batches import steps_in_epoch
 from ae_multi.environment import describe_backend
 from ae_multi.parity import float64, model_builder, same_random, trainings
-from ae_multi.parity.bounds import terms_of_a_step
+from ae_multi.parity.bounds import largest, terms_of_a_step
+from ae_multi.parity.conditioning import (
+    ALLOWED_STEPS,
+    LARGE_PROBE,
+    PERTURBATIONS,
+    SMALL_PROBE,
+    gradients_jump,
+)
 from ae_multi.parity.data import Samples, receive
 from ae_multi.parity.job import TraceJob
 from ae_multi.parity.model_file import load_weights
@@ -30,8 +39,9 @@ from ae_multi.parity.perturbation import (
 )
 from ae_multi.parity.repro_data import save_training_data
 from ae_multi.parity.rounding_noise import perturb_training
+from ae_multi.parity.stages import gradient_bounds
 from ae_multi.parity.trace import Trace
-from ae_multi.parity.trace_recorder import TraceRecorder
+from ae_multi.parity.trace_recorder import TraceRecorder, entry
 from ae_multi.parity.ulp import perturb_by_ulp
 from ae_multi.randomness.streams import stream
 from ae_multi.training.fallback import why_keras
@@ -59,11 +69,13 @@ def record_traces(values: Mapping[str, Any], emit: Callable[[dict[str, Any]], ob
     not_replaced = same_random.install(job.seed)
     data = receive(job.data, keras.config.floatx())
     first = model_builder.build(job.build, data.xs)
-    start = Trace.load(job.start) if job.start else None
+    state = [keras.ops.convert_to_numpy(variable) for variable in first.variables]
     if job.weights:
         _start_from(job, first, data.xs)
     drawn = TraceRecorder(first, data.xs, [], job.seed, job.batch_size).weights()
-    start_weights = (start.stages["start"] if start else None) or drawn
+    if job.start_to_write:
+        Trace({}, {"start": drawn}).save(job.start_to_write)
+    start_weights = (_wait_for(job.start).stages["start"] if job.start else None) or drawn
     data = dataclasses.replace(
         data,
         ys=data.ys or _targets(first, data.xs, job.seed),
@@ -71,6 +83,10 @@ def record_traces(values: Mapping[str, Any], emit: Callable[[dict[str, Any]], ob
     )
     if keras.config.backend() not in FORWARD_ONLY:  # these compute no loss
         model_builder.check_targets(job.build, first, data.xs, data.ys)
+    # A model draws random numbers for the targets too; its recorded passes begin like those of the
+    # perturbed runs, whose models are new.
+    for variable, values in zip(first.variables, state, strict=True):
+        variable.assign(values)
     runs = _Runs(job, data, [entry["values"] for entry in start_weights], emit)
     if job.repro_data:
         runs.save_repro_data(first, **job.repro_data)
@@ -89,6 +105,7 @@ def record_traces(values: Mapping[str, Any], emit: Callable[[dict[str, Any]], ob
         **describe_backend(),
         "precision": "float64" if job.float64 else "float32, TF32 off",
         "model": _digest(first),
+        "parameters": first.count_params(),
         "data": data.digest,
         "data_about": data.about,
         "seed": job.seed,
@@ -100,10 +117,11 @@ def record_traces(values: Mapping[str, Any], emit: Callable[[dict[str, Any]], ob
     }
     if not forward_only:
         stages |= recorder.steps(job.steps, runs.count_step)
-        # All traces use the learning rate of the first one.
-        rate = (start.about.get("rate") if start else None) or trainings.gentle_rate(
-            stages["gradient"]
-        )
+        rate = trainings.gentle_rate(stages["gradient"])
+        if job.start_to_write:
+            Trace({"rate": rate}, {}).save(_path_of_rate(job.start_to_write))
+        elif job.start and job.epoch:  # all traces use the learning rate of the first one
+            rate = _wait_for(_path_of_rate(job.start)).about["rate"]
         about |= {"optimizer_roundoff": optimizer_roundoff(first.optimizer), "rate": rate}
         stages |= runs.trainings(rate)
     Trace(about, stages).save(job.trace)
@@ -112,6 +130,17 @@ def record_traces(values: Mapping[str, Any], emit: Callable[[dict[str, Any]], ob
             runs.by_plans(first, about, rate)
         runs.variations(about, stages, rate)
     emit({"event": "trace", "about": about})
+
+
+def _wait_for(path: str) -> Trace:
+    """Return the trace that another process writes to ``path``; the parent ends a vain wait."""
+    while not os.path.exists(path):
+        time.sleep(0.02)
+    return Trace.load(path)
+
+
+def _path_of_rate(start: str) -> str:
+    return f"{start}.rate.npz"
 
 
 class _Runs:
@@ -138,7 +167,8 @@ class _Runs:
         per_epoch = steps_in_epoch(len(data.xs[0]), job.batch_size)
         epoch = per_epoch * job.epoch
         self._total = (
-            (1 + len(job.perturbed)) * (job.steps + epoch)
+            (1 + sum(factor < SMALL_PROBE for factor in PERTURBATIONS[: len(job.perturbed)]))
+            * (job.steps + epoch)
             + (1 + len(job.ulp_perturbed)) * self.epochs * per_epoch
             + len(job.injected) * (epoch + per_epoch * min(1, self.epochs))
         )
@@ -241,9 +271,20 @@ class _Runs:
         """Save the further traces that the job requests."""
         terms = terms_of_a_step(stages)
         amplitudes = perturbation_amplitudes(stages["gradient"][1:], terms)
-        for run, path in enumerate(self.job.perturbed, 1):
-            perturbed = {"start": stages["start"], **self._perturbed(run, amplitudes, rate)}
-            Trace(about, perturbed).save(path)
+        runs: list[Trace] = []  # their gradients alone: outputs may take gigabytes
+        for factor, path in zip(PERTURBATIONS, self.job.perturbed, strict=False):
+            perturbed = self._perturbed(len(runs) + 1, factor, amplitudes, rate)
+            described = {**about, "perturbation": factor}
+            Trace(described, {"start": stages["start"], **perturbed}).save(path)
+            runs.append(Trace(described, {"gradient": perturbed["gradient"]}))
+        if runs and self.job.steps:
+            oracle, jumping = Trace(about, stages), gradients_jump(Trace(about, stages), runs)
+            steps = self.job.steps if jumping else 1
+            allowed, losses = self._with_gradients_off(oracle, runs, steps)
+            Trace(about, {**stages, ALLOWED_STEPS: allowed}).save(self.job.trace)
+            if jumping and runs[-1].perturbation == LARGE_PROBE:
+                probe = Trace.load(self.job.perturbed[-1])
+                Trace(probe.about, {**probe.stages, "losses": losses}).save(self.job.perturbed[-1])
         for run, path in enumerate(self.job.ulp_perturbed, 1):
             recorder = self.recorder(start=perturb_by_ulp(self.start, self.job.seed, run))
             perturb_training(recorder.model.optimizer, self.job.seed, run, terms)
@@ -252,10 +293,15 @@ class _Runs:
             Trace(about, self._injected(rate)).save(path)
 
     def _perturbed(
-        self, run: int, amplitudes: Sequence[float], rate: float
+        self, run: int, factor: int, amplitudes: Sequence[float], rate: float
     ) -> dict[str, list[dict[str, Any]]]:
-        """Return the stages of a trace that is perturbed like float32 rounding."""
-        start = perturb_by_ulp(self.start, self.job.seed, run)
+        """Return the stages of a trace that is perturbed by ``factor`` times float32 rounding."""
+        start = perturb_by_ulp(self.start, self.job.seed, run, factor)
+        if factor >= SMALL_PROBE:
+            recorder = self.recorder(start=start)
+            recorded = {**recorder.forward(1), **recorder.steps(0)}
+            return {name: recorded[name] for name in ("forward", "training forward", "gradient")}
+        amplitudes = [factor * amplitude for amplitude in amplitudes]
         recorder, steps = (
             self.recorder(start=start, run=run, amplitudes=amplitudes),
             self.job.steps,
@@ -266,6 +312,29 @@ class _Runs:
                 self.recorder(start=start), rate, run=run, amplitudes=amplitudes
             )
         return stages
+
+    def _with_gradients_off(
+        self, oracle: Trace, perturbed: Sequence[Trace], steps: int
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Take steps whose gradients are off by their bounds.
+
+        In each step every element of a gradient is off by the bound of this gradient in the first
+        batch, in one run in a random direction, in the other run in the opposite one.
+
+        Returns:
+            (how far each element of a weight moves in the first step, the losses of one run).
+        """
+        pairs = zip(gradient_bounds(oracle, perturbed), oracle.values("gradient")[1:], strict=True)
+        amplitudes = [bound / (largest(values) or 1.0) for bound, values in pairs]
+        number, exact = len(perturbed) + 1, oracle.values("one step")
+        up = self.recorder(run=number, amplitudes=amplitudes).losses(steps)
+        down = self.recorder(run=number, amplitudes=[-a for a in amplitudes]).losses(1)
+        both = zip(exact, up["one step"], down["one step"], strict=True)
+        allowed = [
+            entry(first["name"], np.maximum(*(_distances(w["values"], e) for w in (first, second))))
+            for e, first, second in both
+        ]
+        return allowed, up["losses"]
 
     def _injected(self, rate: float) -> dict[str, list[dict[str, Any]]]:
         """Return the stages of trainings with a learning rate that is 0.1 % too large."""
@@ -293,6 +362,10 @@ class _Runs:
 
     def _own_training(self, recorder: TraceRecorder, epochs: int) -> list[dict[str, Any]]:
         return trainings.own_training(recorder, self.data, epochs, self.count_step)
+
+
+def _distances(values: np.ndarray, exact: np.ndarray) -> np.ndarray:
+    return np.abs(np.asarray(values, np.float64) - np.asarray(exact, np.float64))
 
 
 def _start_from(job: TraceJob, model: keras.Model, xs: Sequence[np.ndarray]) -> None:

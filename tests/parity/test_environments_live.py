@@ -2,6 +2,8 @@
 
 import json
 import re
+import shlex
+import subprocess
 
 import numpy as np
 import pytest
@@ -56,7 +58,13 @@ def models(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_recorded_traces_agree_as_a_live_check_does(pythons, models, tmp_path):
     for name in ("torch", "jax"):
-        arguments = ["--shape=6", "--steps=3", "--seed=2", f"--python={name}={pythons[name]}"]
+        arguments = [
+            "--shape=6",
+            "--steps=3",
+            "--epoch",
+            "--seed=2",
+            f"--python={name}={pythons[name]}",
+        ]
         arguments += [] if name == "jax" else ["--no-reference"]
         assert main(["parity", "record", models, f"--out={tmp_path / name}.trace", *arguments]) == 0
         assert (tmp_path / f"{name}.trace").stat().st_size < 300_000
@@ -64,7 +72,10 @@ def test_recorded_traces_agree_as_a_live_check_does(pythons, models, tmp_path):
     assert report.agree, str(report)
     assert (report.oracle, list(report.backends)) == ("jax", ["torch", "jax"])
     assert report.sampled > 0
-    live = check(models, shape=6, steps=3, seed=2, pythons=pythons, backends=["torch", "jax"])
+    live = check(
+        models, shape=6, steps=3, seed=2, epoch=True, pythons=pythons, backends=["torch", "jax"]
+    )
+    assert "epoch" in [stage.name for stage in report.stages]
     stages = zip(report.stages, live.stages, strict=True)
     for stage, expected in stages:
         assert stage.compared == expected.compared
@@ -96,9 +107,10 @@ def test_recorded_traces_differ_where_a_live_check_does(pythons, tmp_path, capsy
 
 def test_environments_of_one_backend_are_compared(pythons, models, tmp_path, capsys):
     altered = patched_interpreter(pythons["jax"], tmp_path / "altered", LEAK)
-    out = tmp_path / "out.json"
+    out, script = tmp_path / "out.json", tmp_path / "show.py"
     arguments = ["--shape=6", "--quick", f"--env=old={pythons['jax']}", f"--json={out}"]
-    assert main(["parity", models, *arguments, f"--env=new={altered}"]) == 1
+    arguments += [f"--env=new={altered}", f"--script={script}"]
+    assert main(["parity", models, *arguments]) == 1
     assert "inner (Dense)" in capsys.readouterr().out
     (model,) = json.loads(out.read_text())["models"]
     first = model["first_divergence"]
@@ -108,6 +120,16 @@ def test_environments_of_one_backend_are_compared(pythons, models, tmp_path, cap
         "new": "jax",
     }
     assert model["oracle"] == "old"
+    # The script's commands are of the two environments, the one that differs first. The fault is
+    # in the processes of a check only.
+    commands = re.findall(r"^    (KERAS_BACKEND=.*)", script.read_text(), re.MULTILINE)
+    pythons_of = (altered, pythons["jax"])
+    assert commands == [f"KERAS_BACKEND=jax {shlex.quote(p)} show.py" for p in pythons_of]
+    for command in commands:
+        done = subprocess.run(
+            command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        assert float(re.search(r"inner is off by (\S+) ", done.stdout)[1]) < 1e-6
 
 
 def test_quick_check_has_no_steps(pythons):

@@ -19,7 +19,7 @@ def test_title_and_link_are_those_of_the_page(known):
     assert known.link in SECTIONS[known.title]
     assert known.backend in BACKENDS
     assert known.layers[0].replace("Grouped", "Group") in known.title or known.layers[0] in (
-        *("ELU", "RandomRotation"),
+        *("ELU", "RandomRotation", "loss"),
     )
 
 
@@ -63,6 +63,16 @@ def test_gradient_is_explained_by_a_later_layer():
         }
     )
     assert (found.layer, found.kind) == ("turn", "RandomRotation")
+
+
+def test_a_loss_that_differs_first_is_explained_by_its_clipping():
+    forward = [entry("training forward", name="turn", layer="RandomRotation")]
+    loss = entry("gradient", 0, "loss", "", ("tensorflow",))
+    (found,) = matched({"training forward": forward, "gradient": [loss]})
+    assert found.kind == "loss"
+    assert "from_logits" in found.difference.advice
+    other = entry("gradient", 0, "loss", "", ("jax",))
+    assert not matched({"training forward": forward, "gradient": [other]})
 
 
 def test_reference_may_be_the_backend_that_differs():

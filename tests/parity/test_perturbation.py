@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ae_multi.parity.perturbation import perturb_gradients
+from ae_multi.parity.perturbation import optimizer_roundoff, perturb_gradients
 
 pytestmark = pytest.mark.backend
 
@@ -52,3 +52,28 @@ def test_perturbation_without_amplitude_changes_nothing(keras):
             optimizer.apply([keras.ops.convert_to_tensor(start**3)], [weight])
         ends.append(keras.ops.convert_to_numpy(weight))
     np.testing.assert_array_equal(*ends)
+
+
+@pytest.mark.parametrize("value", [1e-4, 30.0])
+def test_scalar_gradient_is_perturbed_relative_to_itself(keras, value):
+    weight = keras.Variable(np.float32(0))
+    optimizer = keras.optimizers.SGD(1.0)
+    optimizer.build([weight])
+    perturb_gradients(optimizer, seed=0, run=1, amplitudes=[1e-3])
+    optimizer.apply([keras.ops.convert_to_tensor(np.float32(value))], [weight])
+    moved = -float(keras.ops.convert_to_numpy(weight)) / value - 1
+    assert abs(moved) == pytest.approx(1e-3, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda optimizers: optimizers.Adam(beta_2=0.99), 2.0**-24 / 0.01),
+        (lambda optimizers: optimizers.LossScaleOptimizer(optimizers.Adam()), 2.0**-24 / 0.001),
+        (lambda optimizers: optimizers.Lion(), 0.0),
+        (lambda optimizers: optimizers.Adamax(), 0.0),
+        (lambda optimizers: optimizers.SGD(), 0.0),
+    ],
+)
+def test_roundoff_of_the_bias_correction_of_an_optimizer(keras, make, expected):
+    assert optimizer_roundoff(make(keras.optimizers)) == pytest.approx(expected)

@@ -78,12 +78,23 @@ def test_fault_in_the_trace_that_holds_the_reference_is_attributed_to_it():
         ({"seed": 4}, "traces of one seed. Received: 0 in trace 1, 4 in trace 2"),
         ({"steps": 9}, "one number of steps. Received: 2 in trace 1, 9 in trace 2"),
         ({"batch_size": 8}, "one batch size. Received: 32 in trace 1, 8 in trace 2"),
+        (
+            {"rate": 0.5},
+            "one learning rate of the epoch. Received: none in trace 1, 0.5 in trace 2",
+        ),
         ({"weights": "abc"}, "one file of weights. Received: none in trace 1, abc… in trace 2"),
     ],
 )
 def test_traces_of_different_runs_are_refused(about, message):
     with pytest.raises(InputError, match=re.escape(message)):
         compare(recorded("torch"), recorded("jax", **about))
+
+
+def test_traces_with_and_without_an_epoch_are_refused():
+    without = recorded("jax", reference=False)
+    del without.trace.stages["epoch"]
+    with pytest.raises(InputError, match=r"choice of --epoch\. Received: an epoch in .*, none in"):
+        compare(recorded("torch"), without)
 
 
 def test_one_trace_is_refused():

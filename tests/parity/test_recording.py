@@ -1,11 +1,13 @@
 """Recordings of a parity check: order, parallelism and failures."""
 
+import sys
 import threading
 import time
 
 import pytest
 
-from ae_multi.errors import WorkerError
+from ae_multi.errors import BackendError, InputError, WorkerError
+from ae_multi.parity.launcher import TraceLauncher
 from ae_multi.parity.recording import record_all
 
 NAMES = ("torch", "tensorflow", "jax")
@@ -51,10 +53,8 @@ class Fake:
         self.stopped.set()
 
 
-def test_all_backends_are_recorded_after_the_first():
-    fake = Fake()
-    found = record_all(fake, NAMES, "jax", {"numpy": False}, ulp_perturbed=2, float64=True)
-    assert fake.done[0] == "torch"
+def test_all_backends_are_recorded():
+    found = record_all(Fake(), NAMES, "jax", {"numpy": False}, ulp_perturbed=2, float64=True)
     assert found.traces == {name: name for name in (*NAMES, "numpy")}
     assert (found.oracle, found.perturbed) == ("jax oracle", ["perturbed"])
     assert found.exact == {name: f"{name} exact" for name in ("torch", "tensorflow", "numpy")}
@@ -102,3 +102,20 @@ def test_failure_is_reported_before_earlier_recordings_end():
     with pytest.raises(WorkerError, match="tensorflow failed"):
         record_all(fake, NAMES, "jax", {})
     assert time.monotonic() - begin < 10
+
+
+def test_a_failure_of_the_first_recording_ends_the_others(tmp_path):
+    """The others wait for the initial weights that the first one would have written."""
+    build = tmp_path / "fails.py"
+    build.write_text("raise SystemExit('no model')\n")
+    waits = tmp_path / "waits"
+    waits.write_text(f"#!/bin/sh\nexec {sys.executable} -c 'import time; time.sleep(600)'\n")
+    waits.chmod(0o755)
+    pythons = {"torch": str(waits), "jax": sys.executable}
+    launcher = TraceLauncher(
+        f"{build}:f", None, None, (4,), 0, 2, 8, tmp_path, pythons.get, backend={}
+    )
+    begin = time.monotonic()
+    with pytest.raises((WorkerError, InputError, BackendError)):
+        record_all(launcher, ("jax", "torch"), "jax", {})
+    assert time.monotonic() - begin < 60

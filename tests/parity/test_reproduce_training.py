@@ -54,6 +54,10 @@ def divergence(stage, place, name="the entry"):
     return Divergence(stage, place, name, "", (), dict.fromkeys(BACKENDS, 0.0), {}, ("torch",), {})
 
 
+def write_script(*arguments):
+    return write_training_script(*arguments, dict.fromkeys(BACKENDS, "python"))
+
+
 def weights(repro_data):
     with np.load(repro_data) as file:
         return [file[f"weight{i}"] for i in range(4)]
@@ -101,7 +105,7 @@ def test_script_reports_rounding_errors_for_a_correct_backend(
     scripts = [tmp_path / f"show{i}.py" for i in range(len(cases))]
     for script, (stage, place, steps, exact) in zip(scripts, cases, strict=True):
         repro_data = repro_data_folder / f"dense{steps}.npz"
-        assert write_training_script(script, divergence(stage, place), repro_data, exact) is None
+        assert write_script(script, divergence(stage, place), repro_data, exact) is None
         assert "ae_multi" not in script.read_text()
     *sound, wrong = shown(pythons[backend], backend, *scripts)
     assert len(sound) == 4
@@ -115,9 +119,7 @@ def test_script_reports_a_doubled_gradient_of_a_custom_layer(
 ):
     repro_data, script = repro_data_folder / "twice1.npz", tmp_path / "show.py"
     _, gradients = loss_and_gradients(weights(repro_data), KINDS, BATCHES[0])
-    assert (
-        write_training_script(script, divergence("gradient", 1), repro_data, gradients[0]) is None
-    )
+    assert write_script(script, divergence("gradient", 1), repro_data, gradients[0]) is None
     assert f"Requires Keras, NumPy and {MODELS}:twice, since" in script.read_text()
     (error,) = shown(pythons[backend], backend, script)
     assert error == pytest.approx(size, abs=1e-6)
@@ -126,7 +128,7 @@ def test_script_reports_a_doubled_gradient_of_a_custom_layer(
 def test_random_model_gets_no_script(repro_data_folder, tmp_path):
     script = tmp_path / "show.py"
     repro_data = repro_data_folder / "with_dropout1.npz"
-    reason = write_training_script(script, divergence("gradient", 0), repro_data, 0.0)
+    reason = write_script(script, divergence("gradient", 0), repro_data, 0.0)
     assert reason == "the model draws random numbers in training (dropout)"
     assert list(tmp_path.iterdir()) == []
 

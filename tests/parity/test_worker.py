@@ -1,10 +1,18 @@
-"""Programs that a recording compiles."""
+"""Programs that a recording compiles, and the state that its models begin with."""
 
+import sys
+
+import numpy as np
 import pytest
+
+from ae_multi.parity.conditioning import ALLOWED_STEPS, LARGE_PROBE, PERTURBATIONS
+from ae_multi.parity.launcher import TraceLauncher
+from tests.robustness.false_positives.cases import CASES
+from tests.robustness.zoo.catalogue import ZOO
 
 pytestmark = pytest.mark.backend
 
-CODE = """
+PROGRAMS = """
 from pathlib import Path
 import os
 from ae_multi import backends
@@ -14,9 +22,9 @@ def here(python, backend, job, children):
     worker.record_traces(job, lambda event: None)
     return ()
 
-backends.current().compile_soon = lambda: print("soon")
 launcher.run = here
 backend = os.environ["KERAS_BACKEND"]
+backends.current().compile_soon = lambda: print("soon")
 made = launcher.TraceLauncher(
     "ae_multi.models:SimpleAutoencoder", None, None, (28, 28, 1), 0, 2, 8, ".", {}.get
 )
@@ -35,9 +43,50 @@ print(len(list(Path("programs").glob("jit_train_step*-cache"))))
 def test_perturbed_runs_share_one_program(backend, fresh_python):
     if backend != "jax":
         pytest.skip("JAX alone compiles what Keras trains by")
-    done = fresh_python(CODE, KERAS_BACKEND=backend, JAX_COMPILATION_CACHE_DIR=None)
+    done = fresh_python(PROGRAMS, KERAS_BACKEND=backend, JAX_COMPILATION_CACHE_DIR=None)
     assert done.returncode == 0, done.stderr
     *said, programs = done.stdout.splitlines()
     assert said == ["float32", "float64, much", "soon", "float64, little"]
     # One in float32, and one in float64 for the reference and all perturbed runs.
     assert programs == "2"
+
+
+def recorded(backend, folder, case):
+    """The float32 trace, the float64 reference and its perturbed runs, of one step."""
+    xs, ys = case.data(0)
+    launcher = TraceLauncher(
+        case.build, xs, ys, None, 0, 1, 32, folder, {backend: sys.executable}.get
+    )
+    return launcher.trace(backend), *launcher.oracle(backend)
+
+
+def test_perturbed_runs_draw_the_same_random_numbers(backend, tmp_path):
+    """Making targets draws the masks of the recurrent dropout once, in the first model only."""
+    _, exact, perturbed = recorded(backend, tmp_path, CASES["recurrent"])
+    assert [run.perturbation for run in perturbed] == list(PERTURBATIONS)
+    for stage in ("training forward", "gradient"):
+        for place, values in enumerate(exact.values(stage)):
+            moves = [np.max(np.abs(run.values(stage)[place] - values)) for run in perturbed]
+            assert moves[0] < 1e-5
+            assert moves[-1] < 1e-5 * LARGE_PROBE
+    assert max(moves) > 0
+
+
+def test_convolutions_have_a_reference(backend, tmp_path):
+    """PyTorch has no gradient in float64 for a kernel that is a view in another order of axes."""
+    float32, exact, _ = recorded(backend, tmp_path, ZOO["convolutional_autoencoder"])
+    pairs = zip(float32.values("gradient"), exact.values("gradient"), strict=True)
+    for one, other in pairs:
+        assert other.dtype == np.float64
+        np.testing.assert_allclose(one, other, atol=1e-5 * np.max(np.abs(other)), rtol=0)
+
+
+def test_reference_allows_steps_of_uncertain_gradients(backend, tmp_path):
+    """A bias before batch normalization has a gradient of rounding, so Adam may step anywhere."""
+    _, exact, _ = recorded(backend, tmp_path, ZOO["pointnet"])
+    entries = zip(exact.stages["one step"], exact.stages[ALLOWED_STEPS], strict=True)
+    allowed = {weight["name"]: np.max(entry["values"]) for weight, entry in entries}
+    rate = 1e-3
+    assert allowed["conv1d/bias"] == pytest.approx(rate, rel=0.02)
+    assert allowed["batch_normalization/moving_mean"] == 0.0
+    assert allowed["dense_2/bias"] < 0.1 * rate

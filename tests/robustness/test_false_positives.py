@@ -34,12 +34,20 @@ def entry(error, name="dense"):
 
 def test_the_table_names_the_place_closest_to_its_bound():
     closest = [entry({"torch": 0.0, "jax": 1e-7}), entry({"torch": 3e-7, "jax": 2e-7}, "code")]
-    run = {"model": "deep", "seed": 0, "seconds": 1.0, "holds": True, "alarms": []}
+    run = {
+        "model": "deep",
+        "seed": 0,
+        "parameters": 1234,
+        "seconds": 1.0,
+        "holds": True,
+        "alarms": [],
+    }
     table = alarms_table([{**run, "closest": closest}, {**run, "closest": [], "holds": False}])
     cells = [[str(cell) for cell in column.cells] for column in table.columns]
     assert [column[0] for column in cells] == [
         "deep",
         "0",
+        "1,234",
         "1",
         "forward: code",
         "torch",
@@ -47,7 +55,7 @@ def test_the_table_names_the_place_closest_to_its_bound():
         "1.0e-06",
         "yes",
     ]
-    assert [column[1] for column in cells][3:] == ["", "", "", "", "NO"]
+    assert [column[1] for column in cells][4:] == ["", "", "", "", "NO"]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from ae_multi._keras import keras
 
+_CONVOLUTIONS = tuple(f"{kind}{rank}d" for kind in ("conv", "conv_transpose") for rank in (1, 2, 3))
+
 
 def version() -> str:
     """Return the version of PyTorch."""
@@ -60,7 +62,23 @@ def wait() -> None:
 
 
 def allow_float64() -> None:
-    """Do nothing: PyTorch computes in the dtype of its inputs."""
+    """Let convolutions have gradients in float64, for this process.
+
+    PyTorch computes in the dtype of its inputs. But Keras passes kernels as views in another order
+    of axes, and on a CPU PyTorch raises a RuntimeError for the gradient of such a kernel in float64
+    ("slow_conv2d: grad_weight must be contiguous").
+    """
+    for name in _CONVOLUTIONS:
+        setattr(torch.nn.functional, name, _with_contiguous_kernel(name))
+
+
+def _with_contiguous_kernel(name: str) -> Callable[..., torch.Tensor]:
+    real = getattr(torch.nn.functional, name)
+
+    def convolve(input: torch.Tensor, weight: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        return real(input, weight.contiguous(), *args, **kwargs)
+
+    return convolve
 
 
 def gradients(

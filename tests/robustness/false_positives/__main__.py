@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.text import Text
 
 from ae_multi.argument_checks import check_positive
+from ae_multi.backend_selection import FORWARD_ONLY
 from ae_multi.cli.options import add_backend_options, interpreters_of
 from ae_multi.cli.status import status_of
 from ae_multi.environment import describe_machine
@@ -97,8 +98,9 @@ def clean_run(model, case, seed, backends, pythons):
         pythons: dict of backend to interpreter.
 
     Returns:
-        Dict of plain values: ``model``, ``seed``, ``steps``, ``seconds``, ``holds``, ``closest``
-        (a dict for each stage, see `ae_multi.parity.stages.Divergence`) and ``alarms``, sentences.
+        Dict of plain values: ``model``, ``seed``, ``parameters`` (their number), ``steps``,
+        ``seconds``, ``holds``, ``closest`` (a dict for each stage, see
+        `ae_multi.parity.stages.Divergence`) and ``alarms``, sentences.
     """
     xs, ys = case.data(seed)
     begin = time.perf_counter()
@@ -106,14 +108,16 @@ def clean_run(model, case, seed, backends, pythons):
         report = check(case.build, xs, ys, backends, seed=seed, steps=case.steps, pythons=pythons)
         closest = [stage.closest.to_json() for stage in report.stages]
         alarms = [str(entry) for stage in report.stages for entry in stage.divergences]
+        parameters = report.backends[report.oracle]["parameters"]
     except (
         InputError,
         WorkerError,
     ) as error:  # a model that cannot be checked is a false positive, too
-        closest, alarms = [], [str(error)]
+        closest, alarms, parameters = [], [str(error)], None
     return {
         "model": model,
         "seed": seed,
+        "parameters": parameters,
         "steps": case.steps,
         "seconds": time.perf_counter() - begin,
         "holds": not alarms,
@@ -129,7 +133,10 @@ def alarms_table(runs):
         runs: list of dicts as `clean_run` returns them.
     """
     table = plain_table("Runs without a fault")
-    for name in ("model", "seed", "seconds", "closest to its bound", "backend"):
+    table.add_column("model")
+    for name in ("seed", "parameters", "seconds"):
+        table.add_column(name, justify="right")
+    for name in ("closest to its bound", "backend"):
         table.add_column(name)
     for name in ("error", "bound"):
         table.add_column(name, justify="right")
@@ -144,14 +151,16 @@ def _row(run):
         (error / (entry["bound"][backend] or 1e-300), entry, backend)
         for entry in run["closest"]
         for backend, error in entry["error"].items()
+        if backend not in FORWARD_ONLY
     ]
     _, entry, backend = max(shares, key=lambda share: share[0], default=(0.0, None, ""))
     tightest = ["", "", "", ""]
     if entry:
-        numbers = [f"{entry[kind][backend]:.1e}" for kind in ("error", "bound")]
-        tightest = [f"{entry['rung']}: {entry['name']}", backend, *numbers]
+        shown = [f"{entry[kind][backend]:.1e}" for kind in ("error", "bound")]
+        tightest = [f"{entry['rung']}: {entry['name']}", backend, *shown]
     holds = Text("yes", "green") if run["holds"] else Text("NO", "bold red")
-    return [run["model"], str(run["seed"]), f"{run['seconds']:.0f}", *tightest, holds]
+    numbers = [str(run["seed"]), f"{run['parameters'] or 0:,}", f"{run['seconds']:.0f}"]
+    return [run["model"], *numbers, *tightest, holds]
 
 
 if __name__ == "__main__":

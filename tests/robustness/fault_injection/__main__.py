@@ -53,10 +53,13 @@ def _run(options):
     out, verdicts = console(), []
     with tempfile.TemporaryDirectory() as folder, BackendProgress(console(stderr=True)) as bars:
         injector = FaultInjector(pythons, folder, bars.on_event)
-        alarms = [
-            str(entry) for stage in injector.compare_without_fault() for entry in stage.divergences
-        ]
+        alarms, models = [], set()
         for name, backend in plan:
+            model = FAULTS[name].model
+            if model not in models:
+                models.add(model)
+                stages = injector.compare_without_fault(model)
+                alarms += [str(entry) for stage in stages for entry in stage.divergences]
             done = sum(verdict.backend == backend for verdict in verdicts)
             event = {"event": "progress", "total": len(options.faults), "label": name}
             bars.on_event(backend, {**event, "done": done})

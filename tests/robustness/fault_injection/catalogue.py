@@ -2,26 +2,12 @@
 
 Each is a piece of Python that runs in the child process once Keras is imported, with ``keras``
 and ``ops`` at hand, and ``layer_call(name, function)`` to change what one layer does: function
-takes (layer, real call, inputs, keywords).
+takes (layer, real call, inputs, keywords). ``outputs_of(class name, function)`` changes the outputs
+of all layers of a class: function takes the output.
 """
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One fault.
-
-    Attributes:
-        code: what is run in the child process.
-        stage: the stage that has to find it first.
-        name: the entry that has to be named first, or its beginning; empty for any.
-    """
-
-    code: str
-    stage: str
-    name: str = ""
-
+from tests.robustness.fault_injection.fault import Fault
+from tests.robustness.fault_injection.zoo_faults import ZOO_FAULTS
 
 PRELUDE = """
 import functools
@@ -36,6 +22,13 @@ def layer_call(name, function):
                 return function(layer, lambda x: _real(layer, x, *args, **kwargs), inputs, kwargs)
             return _real(layer, inputs, *args, **kwargs)
         base.call = patched
+def outputs_of(kind, function):
+    real = keras.Layer.__call__
+    def call(layer, *args, **kwargs):
+        output = real(layer, *args, **kwargs)
+        symbolic = isinstance(output, keras.KerasTensor)
+        return output if symbolic or type(layer).__name__ != kind else function(output)
+    keras.Layer.__call__ = call
 def with_kernel(layer, real, inputs, change):
     kept = layer._kernel
     class Stand:
@@ -262,4 +255,5 @@ FAULTS = {
         "epoch",
         "error of each test sample",
     ),
+    **ZOO_FAULTS,
 }

@@ -6,6 +6,7 @@ import keras
 
 CLASSES = 10
 _SETTINGS = {"weights": None, "classes": CLASSES}
+_SCORES = {**_SETTINGS, "classifier_activation": None}
 
 
 def _source(name):
@@ -15,6 +16,15 @@ def _source(name):
 
 def _compiled(model, optimizer="adam"):
     model.compile(keras.optimizers.get(optimizer), "sparse_categorical_crossentropy")
+    return model
+
+
+def _from_scores(model):
+    """Compile a model without softmax: some of its probabilities would be below 1e-7.
+
+    Their cross-entropy differs on TensorFlow, see docs/differences.md.
+    """
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     return model
 
 
@@ -92,13 +102,14 @@ def efficientnet_b0():
 def efficientnet_narrow():
     """EfficientNet, narrower and shallower than B0."""
     build = _source("efficientnet").EfficientNet
-    return _compiled(build(0.25, 0.3, 32, input_shape=(32, 32, 3), **_SETTINGS))
+    return _from_scores(build(0.25, 0.3, 32, input_shape=(32, 32, 3), **_SCORES))
 
 
 def efficientnet_v2():
     """EfficientNetV2 (Tan & Le, 2021), narrower and shallower than B0."""
     build = _source("efficientnet_v2").EfficientNetV2
-    return _compiled(build(0.25, 0.3, 32, input_shape=(32, 32, 3), **_SETTINGS))
+    name = "efficientnetv2-b0"  # names the blocks
+    return _from_scores(build(0.25, 0.3, 32, name=name, input_shape=(32, 32, 3), **_SCORES))
 
 
 def nasnet():

@@ -243,7 +243,7 @@ def diffusion_unet():
         return layers.Add()([x, y])
 
     first = residual(layers.Conv2D(16, 3, padding="same")(image), 16)
-    second = residual(layers.AveragePooling2D()(first), 32)
+    second = residual(layers.AveragePooling2D(2)(first), 32)
     x = layers.UpSampling2D(interpolation="bilinear")(residual(second, 32))
     x = residual(layers.Concatenate()([x, first]), 16)
     return _compiled(

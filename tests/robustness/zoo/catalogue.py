@@ -5,7 +5,10 @@ from pathlib import Path
 
 from ae_multi.randomness.streams import uniform
 from tests.robustness.false_positives.cases import Case, integers
+from tests.robustness.zoo import random_models
 
+# Random models are compared over fewer steps than the architectures.
+_RANDOM_STEPS = 6
 _FOLDER = Path(__file__).parent
 _WORDS, _SENTENCE, _IMAGE = 50, (12,), (32, 32, 3)
 # These are not reduced and take minutes.
@@ -33,6 +36,19 @@ class Architecture(Case):
 
 def _case(module, name, *shapes, **kwargs):
     return Architecture(f"{_FOLDER / module}.py:{name}", shapes, **kwargs)
+
+
+def random_case(number):
+    """Return the case of a random model."""
+    drawn = random_models.draw(number)
+    return _case(
+        "random_models",
+        f"random_{number}",
+        drawn["shape"],
+        words=(random_models.WORDS,) if drawn["kind"] == "words" else (),
+        classes=random_models.CLASSES if drawn["loss"].startswith("sparse") else None,
+        steps=_RANDOM_STEPS,
+    )
 
 
 def _images(name, side=32):

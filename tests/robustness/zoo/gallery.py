@@ -118,7 +118,7 @@ def siamese():
     first, second = keras.Input((16, 16, 1)), keras.Input((16, 16, 1))
     inputs = keras.Input((16, 16, 1))
     x = layers.BatchNormalization()(inputs)
-    x = layers.AveragePooling2D()(layers.Conv2D(8, 5, activation="tanh")(x))
+    x = layers.AveragePooling2D(2)(layers.Conv2D(8, 5, activation="tanh")(x))
     x = layers.Dense(10, activation="tanh")(layers.Flatten()(x))
     tower = keras.Model(inputs, x)
     gap = layers.Subtract()([tower(first), tower(second)])
