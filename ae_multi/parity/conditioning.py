@@ -14,13 +14,14 @@ shows what a switch does to each gradient.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ae_multi.parity.bounds import CONDITIONED, largest, largest_error
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ae_multi.parity.trace import Trace
 
 # Perturbations of the probes, of which forward passes and gradients are recorded, but no steps.
@@ -39,23 +40,46 @@ ALLOWED_STEPS = "allowed steps"
 _LEAST_VALUES = 16
 
 
-def moves_at(
-    perturbed: Sequence[Trace], stage: str, place: int, has_allowance: bool = False
-) -> list[tuple[float, np.ndarray]]:
-    """Return (perturbation, values) of each perturbed run at one place.
+class PerturbedReference:
+    """The float64 reference with its perturbed runs.
 
     Args:
-        perturbed: the perturbed traces.
-        stage: name of the stage.
-        place: position of the entry in its stage.
-        has_allowance: whether the reference has `ALLOWED_STEPS` for this stage. That allows for
-            what gradients within their bounds do, but not for what larger perturbations do.
+        oracle: trace of the reference.
+        runs: traces of the perturbed runs, or none.
     """
-    return [
-        (run.perturbation, run.values(stage)[place])
-        for run in perturbed
-        if stage in run.stages and (run.perturbation == 1 or not has_allowance)
-    ]
+
+    def __init__(self, oracle: Trace, runs: Sequence[Trace]) -> None:
+        self.oracle, self._runs = oracle, runs
+
+    @cached_property
+    def jumps(self) -> bool:
+        """Whether gradients jump; then weights and losses jump, too."""
+        return gradients_jump(self.oracle, self._runs)
+
+    def allowed(self, stage: str, place: int) -> np.ndarray:
+        """Return the absolute error of each value that does not count; 0 in most stages."""
+        has_allowance = self._has_allowance(stage)
+        return self.oracle.values(ALLOWED_STEPS)[place] if has_allowance else np.zeros(())
+
+    def moves(self, stage: str, place: int) -> list[tuple[float, np.ndarray]]:
+        """Return (perturbation, values) of each run at one place.
+
+        `ALLOWED_STEPS` allows for what gradients within their bounds do, but not for what larger
+        perturbations do, so runs with these do not count where there is an allowance.
+        """
+        moves = _moves(self._runs, stage, place)
+        return [move for move in moves if move[0] == 1 or not self._has_allowance(stage)]
+
+    def distance(self, stage: str, moves: Sequence[tuple[float, float]], size: int) -> float:
+        """Return the `distance_per_rounding` of an array in one stage."""
+        return distance_per_rounding(moves, size, "forward" not in stage and self.jumps)
+
+    def _has_allowance(self, stage: str) -> bool:
+        return stage == "one step" and ALLOWED_STEPS in self.oracle.stages
+
+
+def _moves(runs: Sequence[Trace], stage: str, place: int) -> list[tuple[float, np.ndarray]]:
+    return [(r.perturbation, r.values(stage)[place]) for r in runs if stage in r.stages]
 
 
 def distance_per_rounding(
@@ -90,7 +114,7 @@ def gradients_jump(oracle: Trace, perturbed: Sequence[Trace]) -> bool:
         scale = largest(exact) or 1.0
         moves = [
             (factor, largest_error(values, exact, scale)[0])
-            for factor, values in moves_at(perturbed, "gradient", place)
+            for factor, values in _moves(perturbed, "gradient", place)
         ]
         if is_jump(moves, exact.size):
             return True

@@ -28,21 +28,21 @@ if TYPE_CHECKING:
 
 
 class _Children(set["subprocess.Popen[bytes]"]):
-    """Child processes that are running; after `kill_all`, none starts without being killed."""
+    """Child processes that are running; after `stop`, none starts without being killed."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._killed = False
+        self.stopped = False
 
     def add(self, child: subprocess.Popen[bytes]) -> None:
         """Add a child process."""
         super().add(child)
-        if self._killed:  # after the child is in the set, so that one of the two kills it
+        if self.stopped:  # after the child is in the set, so that one of the two kills it
             child.kill()
 
-    def kill_all(self) -> None:
+    def stop(self) -> None:
         """Kill all child processes, and every one that is added later."""
-        self._killed = True
+        self.stopped = True
         for child in tuple(self):
             child.kill()
 
@@ -90,7 +90,7 @@ class TraceLauncher:
         self._backend = dict(backend or {})
         self._folder, self._python, self._on_event = Path(folder), python, on_event
         self._children = _Children()
-        self._stopped, self._plans = False, bool(plans)
+        self._plans = bool(plans)
         # No environment can have a name with a space.
         self._start = str(self._folder / "initial weights.npz")
         self._is_first, self._lock = True, threading.Lock()
@@ -152,7 +152,7 @@ class TraceLauncher:
         return trace, perturbed, faulty[0] if faulty else None
 
     def oracle(self, backend: str) -> tuple[Trace, list[Trace]]:
-        """Record the oracle, beside or after the first trace.
+        """Record the float64 reference, beside or after the first trace.
 
         Returns:
             (float64 trace, perturbed traces).
@@ -179,8 +179,7 @@ class TraceLauncher:
 
     def stop(self) -> None:
         """End the recordings of all threads and record nothing more."""
-        self._stopped = True
-        self._children.kill_all()
+        self._children.stop()
 
     def _load(self, path: str, name: str) -> Trace:
         """Load the trace at ``path``, recorded in the environment ``name``."""
@@ -198,7 +197,7 @@ class TraceLauncher:
 
     def _record(self, backend: str, name: str, python: str | None = None, **changes: Any) -> str:
         """Run a job with ``changes`` in a child process and return the path of its trace."""
-        if self._stopped:
+        if self._children.stopped:
             raise WorkerError("The comparison was stopped.")
         path = str(self._folder / f"{name}.npz")
         job = dataclasses.replace(self._job, trace=path, **changes).to_dict()
@@ -207,7 +206,7 @@ class TraceLauncher:
             self._backend.get(backend, backend),
         )
         for event in run(interpreter, keras_backend, job, self._children):
-            if self._stopped:
+            if self._children.stopped:
                 raise WorkerError("The comparison was stopped.")
             if self._on_event is not None:
                 self._on_event(name, event)

@@ -13,12 +13,7 @@ from typing import Any
 import numpy as np
 
 from ae_multi.parity.bounds import largest, largest_error
-from ae_multi.parity.conditioning import (
-    ALLOWED_STEPS,
-    distance_per_rounding,
-    gradients_jump,
-    moves_at,
-)
+from ae_multi.parity.conditioning import PerturbedReference
 from ae_multi.parity.equality import integer_error, is_whole
 from ae_multi.parity.trace import Trace
 from ae_multi.randomness.streams import stream
@@ -37,15 +32,13 @@ def reduce_trace(trace: Trace, perturbed: Sequence[Trace] = ()) -> Trace:
             largest distance from the reference is stored, as ``moved`` of each entry.
     """
     stages: dict[str, list[dict[str, Any]]] = {}
-    jumping = gradients_jump(trace, perturbed)
+    reference = PerturbedReference(trace, perturbed)
     for stage, entries in trace.stages.items():
         stages[stage] = []
         for place, entry in enumerate(entries):
             more: dict[str, Any] = {}
-            has_allowance = stage == "one step" and ALLOWED_STEPS in trace.stages
-            if runs := moves_at(perturbed, stage, place, has_allowance):
-                allowed = trace.values(ALLOWED_STEPS)[place] if has_allowance else 0.0
-                more["moved"] = _moved(runs, entry, jumping and "forward" not in stage, allowed)
+            if runs := reference.moves(stage, place):
+                more["moved"] = _moved(reference, stage, place, runs)
             if stage == "one step":
                 before = trace.stages["start"][place]["values"]
                 more["step"] = step_size(before, entry["values"])
@@ -95,20 +88,22 @@ def _digest(values: np.ndarray) -> str:
 
 
 def _moved(
+    reference: PerturbedReference,
+    stage: str,
+    place: int,
     runs: Sequence[tuple[float, np.ndarray]],
-    entry: Mapping[str, Any],
-    jumping: bool,
-    allowed: Any,
 ) -> float:
     """Return how far the perturbed runs moved an entry.
 
     The distance is relative for integers and for entries with ``each``, otherwise absolute.
     """
+    entry = reference.oracle.stages[stage][place]
     exact, each = entry["values"], entry.get("each", False)
     if is_whole(exact) and all(is_whole(values) for _, values in runs):
         return max(integer_error(values, exact)[0] for _, values in runs)
     scale = largest(exact) or 1.0 if each else 1.0
+    allowed = reference.allowed(stage, place)
     moves = [
         (factor, largest_error(values, exact, scale, each, allowed)[0]) for factor, values in runs
     ]
-    return distance_per_rounding(moves, exact.size, jumping)
+    return reference.distance(stage, moves, exact.size)

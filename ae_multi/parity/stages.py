@@ -23,12 +23,7 @@ from ae_multi.parity.bounds import (
     terms_forward,
     terms_of_a_step,
 )
-from ae_multi.parity.conditioning import (
-    ALLOWED_STEPS,
-    distance_per_rounding,
-    gradients_jump,
-    moves_at,
-)
+from ae_multi.parity.conditioning import PerturbedReference
 from ae_multi.parity.divergence import Divergence, Stage
 from ae_multi.parity.equality import equal_bits, equal_integers, is_whole
 from ae_multi.parity.majority import blame_reference
@@ -86,8 +81,9 @@ def compare_traces(
             stages.
     """
     _check_comparable({**traces, "the oracle": oracle})
+    reference = PerturbedReference(oracle, perturbed)
     compared = [
-        _compare_stage(stage, traces, oracle, perturbed)
+        _compare_stage(stage, traces, reference)
         for stage in STAGES
         if stage in oracle.stages and stage != "training" and oracle.stages[stage]
     ]
@@ -98,26 +94,22 @@ def compare_traces(
         # A plan may sum the loss of a batch term by term.
         terms = oracle.values("training forward")[-1].size
         by_plan = [
-            _compare_stage(
-                s, plans, oracle, perturbed, name="plans", more=terms if s in _STEPS else 0
-            )
+            _compare_stage(s, plans, reference, name="plans", more=terms if s in _STEPS else 0)
             for s in names
         ]
         compared.append(Stage("plans", [entry for stage in by_plan for entry in stage.entries]))
     if exact:
         _check_comparable({**exact, "the oracle": oracle})
-        compared.append(_float64(exact, oracle, perturbed))
+        compared.append(_float64(exact, reference))
     return compared
 
 
-def gradient_bounds(oracle: Trace, perturbed: Sequence[Trace]) -> list[float]:
+def gradient_bounds(reference: PerturbedReference) -> list[float]:
     """Return the absolute bound of each gradient of the first batch, without that of the loss."""
-    rounding = _RoundingComparison(
-        "gradient", oracle, UNIT_ROUNDOFF, ["oracle"], 0, gradients_jump(oracle, perturbed)
-    )
+    rounding = _RoundingComparison("gradient", reference, UNIT_ROUNDOFF, ["oracle"], 0)
     found = []
-    for place, exact in enumerate(oracle.stages["gradient"]):
-        moves = moves_at(perturbed, "gradient", place)
+    for place, exact in enumerate(reference.oracle.stages["gradient"]):
+        moves = reference.moves("gradient", place)
         part = rounding.compare(place, exact, {"oracle": exact["values"]}, moves)
         found.append(part["bound"]["oracle"] * part["scale"])
     return found[1:]
@@ -126,8 +118,7 @@ def gradient_bounds(oracle: Trace, perturbed: Sequence[Trace]) -> list[float]:
 def _compare_stage(
     stage: str,
     traces: Mapping[str, Trace],
-    oracle: Trace,
-    perturbed: Sequence[Trace],
+    reference: PerturbedReference,
     roundoff: float = UNIT_ROUNDOFF,
     name: str | None = None,
     more: float = 0,
@@ -137,20 +128,17 @@ def _compare_stage(
     Args:
         stage: a key of `STAGES`.
         traces: dict of backend to trace.
-        oracle: the float64 trace.
-        perturbed: traces of the oracle, perturbed like float32 rounding.
+        reference: the oracle and its perturbed runs.
         roundoff: unit roundoff of the traces.
         name: name of the resulting stage, or None for ``stage``.
         more: number of terms to add to every entry's terms.
     """
     entries = {b: trace.stages[stage] for b, trace in traces.items() if stage in trace.stages}
-    jumping = stage not in (*_BITWISE, *_FORWARD) and gradients_jump(oracle, perturbed)
-    has_allowance = _has_allowance(stage, oracle)
-    rounding = _RoundingComparison(stage, oracle, roundoff, list(entries), more, jumping)
+    rounding = _RoundingComparison(stage, reference, roundoff, list(entries), more)
     compared = []
-    for place, exact in enumerate(oracle.stages[stage]):
+    for place, exact in enumerate(reference.oracle.stages[stage]):
         values = {backend: items[place]["values"] for backend, items in entries.items()}
-        moves = moves_at(perturbed, stage, place, has_allowance)
+        moves = reference.moves(stage, place)
         if stage in _BITWISE:
             digests = {
                 backend: items[place]["sha256"]
@@ -178,13 +166,13 @@ class _RoundingComparison:
     def __init__(
         self,
         stage: str,
-        oracle: Trace,
+        reference: PerturbedReference,
         roundoff: float,
         backends: Sequence[str],
         more: float,
-        jumping: bool,
     ) -> None:
-        self._jumping = jumping
+        oracle = reference.oracle
+        self._reference = reference
         # Error of each value of the last entry that does not count.
         self._allowed = np.zeros(())
         self._stage, self._oracle, self._roundoff = stage, oracle, roundoff
@@ -226,11 +214,8 @@ class _RoundingComparison:
             moves: (size of the perturbation, array) of each perturbed oracle.
         """
         stage, each = self._stage, exact.get("each", False)
-        self._allowed = allowed = np.zeros(())
-        if _has_allowance(stage, self._oracle):
-            self._allowed = allowed = (
-                self._oracle.values(ALLOWED_STEPS)[place] * self._roundoff / UNIT_ROUNDOFF
-            )
+        allowed = self._reference.allowed(stage, place) * self._roundoff / UNIT_ROUNDOFF
+        self._allowed = allowed
         terms = exact["terms"] + self._before + self._terms
         size = exact.get("scale", 0.0)
         if stage == "one step":
@@ -252,7 +237,7 @@ class _RoundingComparison:
             (factor, largest_error(array, exact["values"], scale, each, allowed)[0])
             for factor, array in moves
         ]
-        moved = [distance_per_rounding(distances, exact["values"].size, self._jumping)]
+        moved = [self._reference.distance(stage, distances, exact["values"].size)]
         if "moved" in exact:
             moved.append(exact["moved"] / (1.0 if each else scale))
         if stage in _STEPS and not each:
@@ -301,10 +286,6 @@ class _RoundingComparison:
         )
 
 
-def _has_allowance(stage: str, oracle: Trace) -> bool:
-    return stage == "one step" and ALLOWED_STEPS in oracle.stages
-
-
 def _with_verdict(part: dict[str, Any]) -> dict[str, Any]:
     """Return ``part``, errors and bounds, with the backends that exceed their bounds."""
     beyond = [b for b, error in part["error"].items() if not error <= part["bound"][b]]
@@ -331,12 +312,10 @@ def _terms_before(stage: str, oracle: Trace) -> float:
     return terms_forward(oracle.stages) if stage == "epoch" else 0
 
 
-def _float64(exact: Mapping[str, Trace], oracle: Trace, perturbed: Sequence[Trace]) -> Stage:
+def _float64(exact: Mapping[str, Trace], reference: PerturbedReference) -> Stage:
     """Compare the float64 traces with the oracle, with the unit roundoff 2⁻⁵³."""
-    names = [stage for stage in _IN_FLOAT64 if stage in oracle.stages]
-    stages = [
-        _compare_stage(s, exact, oracle, perturbed, UNIT_ROUNDOFF_64, "float64") for s in names
-    ]
+    names = [stage for stage in _IN_FLOAT64 if stage in reference.oracle.stages]
+    stages = [_compare_stage(s, exact, reference, UNIT_ROUNDOFF_64, "float64") for s in names]
     return Stage("float64", [entry for stage in stages for entry in stage.entries])
 
 

@@ -19,6 +19,7 @@ from ae_multi import backends
 from ae_multi._keras import keras
 from ae_multi._keras_internals import own_trainable_variables
 from ae_multi.parity.bounds import REASONED, UNIT_ROUNDOFF
+from ae_multi.parity.term_counts import DEPTHWISE, TRANSPOSED
 
 # The error of a sum of equal terms depends on their last bits and may be 0 by chance. Scaling the
 # terms changes the bits; the largest error over several scales is used.
@@ -85,11 +86,11 @@ def forward_sums(
         normal = np.max(np.abs(x - x.mean(axis=0)), axis=0) / deviation
         errors = gamma * (mean_error / deviation + normal * variance_error / (2 * deviation**2))
         return {"summation": float(np.max(errors, initial=0.0))}
-    if isinstance(layer, layers.Dense | _CONVOLUTIONS | _DEPTHWISE | _TRANSPOSED):
+    if isinstance(layer, layers.Dense | _CONVOLUTIONS | DEPTHWISE | TRANSPOSED):
         kernel = np.abs(keras.ops.convert_to_numpy(layer.kernel))
-        if isinstance(layer, _TRANSPOSED):
+        if isinstance(layer, TRANSPOSED):
             kernel = np.moveaxis(kernel, -2, -1)
-        channels = kernel.shape[-1] * (kernel.shape[-2] if isinstance(layer, _DEPTHWISE) else 1)
+        channels = kernel.shape[-1] * (kernel.shape[-2] if isinstance(layer, DEPTHWISE) else 1)
         return {"scale": largest * float(np.max(kernel.reshape(-1, channels).sum(axis=0)))}
     return {}
 
@@ -100,10 +101,6 @@ _POOLS = (
     | keras.layers.GlobalAveragePooling3D
 )
 _CONVOLUTIONS = keras.layers.Conv1D | keras.layers.Conv2D | keras.layers.Conv3D
-_DEPTHWISE = keras.layers.DepthwiseConv1D | keras.layers.DepthwiseConv2D
-_TRANSPOSED = (
-    keras.layers.Conv1DTranspose | keras.layers.Conv2DTranspose | keras.layers.Conv3DTranspose
-)
 
 
 def statistic_sums(

@@ -14,8 +14,8 @@ from ae_multi._keras_internals import own_variables
 layers = keras.layers
 
 _SEPARABLE = layers.SeparableConv1D | layers.SeparableConv2D
-_DEPTHWISE = layers.DepthwiseConv1D | layers.DepthwiseConv2D
-_TRANSPOSED = layers.Conv1DTranspose | layers.Conv2DTranspose | layers.Conv3DTranspose
+DEPTHWISE = layers.DepthwiseConv1D | layers.DepthwiseConv2D
+TRANSPOSED = layers.Conv1DTranspose | layers.Conv2DTranspose | layers.Conv3DTranspose
 _ATTENTION = layers.MultiHeadAttention | layers.GroupQueryAttention | layers.Attention
 _OVER_AXIS = layers.LayerNormalization | layers.UnitNormalization | layers.Softmax
 
@@ -38,9 +38,9 @@ def terms_of_layer(
     if isinstance(layer, _SEPARABLE):
         depthwise, pointwise = layer.depthwise_kernel.shape, layer.pointwise_kernel.shape
         return math.prod(depthwise[:-2]) + pointwise[-2]
-    if isinstance(layer, _DEPTHWISE):
+    if isinstance(layer, DEPTHWISE):
         return math.prod(layer.kernel.shape[:-2])
-    if isinstance(layer, _TRANSPOSED):  # axes: positions, outputs, inputs
+    if isinstance(layer, TRANSPOSED):  # axes: positions, outputs, inputs
         return math.prod(layer.kernel.shape[:-2]) * layer.kernel.shape[-1]
     if isinstance(layer, layers.EinsumDense):
         return _summed(layer)

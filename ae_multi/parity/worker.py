@@ -27,7 +27,7 @@ from ae_multi.parity.conditioning import (
     LARGE_PROBE,
     PERTURBATIONS,
     SMALL_PROBE,
-    gradients_jump,
+    PerturbedReference,
 )
 from ae_multi.parity.data import Samples, receive
 from ae_multi.parity.job import TraceJob
@@ -124,11 +124,10 @@ def record_traces(values: Mapping[str, Any], emit: Callable[[dict[str, Any]], ob
             rate = _wait_for(_path_of_rate(job.start)).about["rate"]
         about |= {"optimizer_roundoff": optimizer_roundoff(first.optimizer), "rate": rate}
         stages |= runs.trainings(rate)
-    Trace(about, stages).save(job.trace)
-    if not forward_only:
         if job.plans and why_keras(first) is None:
             runs.by_plans(first, about, rate)
-        runs.variations(about, stages, rate)
+        stages |= runs.variations(about, stages, rate)
+    Trace(about, stages).save(job.trace)
     emit({"event": "trace", "about": about})
 
 
@@ -267,10 +266,11 @@ class _Runs:
 
     def variations(
         self, about: dict[str, Any], stages: dict[str, list[dict[str, Any]]], rate: float
-    ) -> None:
-        """Save the further traces that the job requests."""
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Save the further traces that the job requests; return further stages of the job's own."""
         terms = terms_of_a_step(stages)
         amplitudes = perturbation_amplitudes(stages["gradient"][1:], terms)
+        further: dict[str, list[dict[str, Any]]] = {}
         runs: list[Trace] = []  # their gradients alone: outputs may take gigabytes
         for factor, path in zip(PERTURBATIONS, self.job.perturbed, strict=False):
             perturbed = self._perturbed(len(runs) + 1, factor, amplitudes, rate)
@@ -278,11 +278,12 @@ class _Runs:
             Trace(described, {"start": stages["start"], **perturbed}).save(path)
             runs.append(Trace(described, {"gradient": perturbed["gradient"]}))
         if runs and self.job.steps:
-            oracle, jumping = Trace(about, stages), gradients_jump(Trace(about, stages), runs)
-            steps = self.job.steps if jumping else 1
-            allowed, losses = self._with_gradients_off(oracle, runs, steps)
-            Trace(about, {**stages, ALLOWED_STEPS: allowed}).save(self.job.trace)
-            if jumping and runs[-1].perturbation == LARGE_PROBE:
+            reference = PerturbedReference(Trace(about, stages), runs)
+            steps = self.job.steps if reference.jumps else 1
+            further[ALLOWED_STEPS], losses = self._with_gradients_off(
+                reference, len(runs) + 1, steps
+            )
+            if reference.jumps and runs[-1].perturbation == LARGE_PROBE:
                 probe = Trace.load(self.job.perturbed[-1])
                 Trace(probe.about, {**probe.stages, "losses": losses}).save(self.job.perturbed[-1])
         for run, path in enumerate(self.job.ulp_perturbed, 1):
@@ -291,6 +292,7 @@ class _Runs:
             Trace(about, {"training": self._own_training(recorder, self.epochs)}).save(path)
         for path in self.job.injected:
             Trace(about, self._injected(rate)).save(path)
+        return further
 
     def _perturbed(
         self, run: int, factor: int, amplitudes: Sequence[float], rate: float
@@ -314,22 +316,27 @@ class _Runs:
         return stages
 
     def _with_gradients_off(
-        self, oracle: Trace, perturbed: Sequence[Trace], steps: int
+        self, reference: PerturbedReference, run: int, steps: int
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Take steps whose gradients are off by their bounds.
 
         In each step every element of a gradient is off by the bound of this gradient in the first
-        batch, in one run in a random direction, in the other run in the opposite one.
+        batch, once in a random direction, once in the opposite one.
+
+        Args:
+            reference: the oracle and its perturbed runs.
+            run: number of this run, which determines the directions.
+            steps: number of steps of the first of the two runs; the other takes one.
 
         Returns:
             (how far each element of a weight moves in the first step, the losses of one run).
         """
-        pairs = zip(gradient_bounds(oracle, perturbed), oracle.values("gradient")[1:], strict=True)
+        oracle = reference.oracle
+        pairs = zip(gradient_bounds(reference), oracle.values("gradient")[1:], strict=True)
         amplitudes = [bound / (largest(values) or 1.0) for bound, values in pairs]
-        number, exact = len(perturbed) + 1, oracle.values("one step")
-        up = self.recorder(run=number, amplitudes=amplitudes).losses(steps)
-        down = self.recorder(run=number, amplitudes=[-a for a in amplitudes]).losses(1)
-        both = zip(exact, up["one step"], down["one step"], strict=True)
+        up = self.recorder(run=run, amplitudes=amplitudes).losses(steps)
+        down = self.recorder(run=run, amplitudes=[-a for a in amplitudes]).losses(1)
+        both = zip(oracle.values("one step"), up["one step"], down["one step"], strict=True)
         allowed = [
             entry(first["name"], np.maximum(*(_distances(w["values"], e) for w in (first, second))))
             for e, first, second in both

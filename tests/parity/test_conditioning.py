@@ -8,6 +8,7 @@ from ae_multi.parity.conditioning import (
     ALLOWED_STEPS,
     LARGE_PROBE,
     SMALL_PROBE,
+    PerturbedReference,
     distance_per_rounding,
     gradients_jump,
     is_jump,
@@ -108,19 +109,21 @@ def test_a_trace_file_keeps_the_distance_of_a_jump():
     oracle = trace(np.float64)
     runs = [perturbed(factor, d, ("gradient", "losses")) for factor, d in JUMP]
     assert gradients_jump(oracle, runs)
-    kept = reduce_trace(oracle, runs).stages
+    reduced = reduce_trace(oracle, runs).stages
     for stage in ("gradient", "losses"):
-        for entry, values in zip(kept[stage], EXACT[stage], strict=True):
+        for entry, values in zip(reduced[stage], EXACT[stage], strict=True):
             share = 2 / CONDITIONED
             assert entry["moved"] == pytest.approx(share * 1e-2 * np.max(np.abs(values)))
-    assert kept["forward"][0]["moved"] == 0.0
+    assert reduced["forward"][0]["moved"] == 0.0
 
 
 @pytest.mark.usefixtures("small_arrays_show_jumps")
 def test_gradient_bounds_are_those_of_the_stage():
     oracle = trace(np.float64)
     runs = [perturbed(factor, d, ("gradient",)) for factor, d in JUMP]
-    (found,) = gradient_bounds(oracle, runs)  # of the second entry; the first is the loss
+    (found,) = gradient_bounds(
+        PerturbedReference(oracle, runs)
+    )  # of the second entry; the first is the loss
     assert found == pytest.approx(2 * 1e-2 * np.max(np.abs(EXACT["gradient"][1])))
 
 

@@ -7,8 +7,8 @@ import argparse
 import json
 from pathlib import Path
 
-from ae_multi.backend_selection import FORWARD_ONLY
 from ae_multi.report.tables import console, plain_table
+from tests.robustness.false_positives.__main__ import shares_of_bounds
 from tests.robustness.fault_injection.run import FACTORS
 
 
@@ -32,12 +32,7 @@ def closeness(run):
 
     Comparisons bit by bit allow no error and do not count.
     """
-    shares = [
-        error / entry["bound"][backend]
-        for entry in run["closest"]
-        for backend, error in entry["error"].items()
-        if entry["bound"][backend] and backend not in FORWARD_ONLY
-    ]
+    shares = (share for share, entry, b in shares_of_bounds(run) if entry["bound"][b])
     return max(shares, default=0.0)
 
 

@@ -146,13 +146,20 @@ def alarms_table(runs):
     return table
 
 
+def shares_of_bounds(run):
+    """Yield (error over its bound, entry, backend) for the backends of a run that can train.
+
+    Args:
+        run: a dict as `clean_run` returns it.
+    """
+    for entry in run["closest"]:
+        for backend, error in entry["error"].items():
+            if backend not in FORWARD_ONLY:
+                yield error / (entry["bound"][backend] or 1e-300), entry, backend
+
+
 def _row(run):
-    shares = [
-        (error / (entry["bound"][backend] or 1e-300), entry, backend)
-        for entry in run["closest"]
-        for backend, error in entry["error"].items()
-        if backend not in FORWARD_ONLY
-    ]
+    shares = shares_of_bounds(run)
     _, entry, backend = max(shares, key=lambda share: share[0], default=(0.0, None, ""))
     tightest = ["", "", "", ""]
     if entry:
