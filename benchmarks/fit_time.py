@@ -2,8 +2,8 @@
 
 A training is timed from the call of `fit` to its return, in a separate process. The first process
 starts with empty caches, the second with the caches of the first. Both are compared with every
-single plan, each with separate caches, with the hand-written loop and with Keras's `fit`. Short
-trainings are timed three times, and the shortest time counts.
+single plan, each with separate caches, with the hand-written loop and with Keras's `fit`. The
+processes take turns, since the speed of a machine drifts, and the shortest time of each counts.
 """
 
 import argparse
@@ -25,8 +25,9 @@ from benchmarks.processes import run
 BATCH_SIZE = 128
 EPOCHS = (1, 6, 12, 50)
 COMPARED = ("native", "keras.fit")
-# Trainings of less than SHORT seconds are timed REPEATS times; the shortest time counts.
-SHORT, REPEATS = 6.0, 3
+# Every contender is timed up to TURNS times: again while its times so far add up to less than
+# TURN_SECONDS. Except for the choice of `fit`, it must not take SLOW times as long as the fastest.
+TURNS, TURN_SECONDS, SLOW = 4, 40.0, 1.5
 
 
 def measure(model, epochs, contender="ours", plan=None, samples=None):
@@ -86,42 +87,62 @@ def compare(start, model, epochs, samples=None):
         `COMPARED`, and the environment.
     """
     job = {"model": model, "epochs": epochs, "samples": samples}
-    chosen = _twice(start, job)
-    names = chosen[0].pop("plans")
-    by_plan = {name: _twice(start, {**job, "plan": name}) for name in names}
-    result = {name: chosen[0][name] for name in ("backend", "device", "versions", "data")}
+    chosen = _timed(start, job, 2)
+    names = chosen[0]["plans"]
+    jobs = {
+        None: job,
+        **{name: {**job, "plan": name} for name in names},
+        **{name: {**job, "contender": name} for name in COMPARED},
+    }
+    best = _take_turns(start, jobs, {None: chosen})
+    first, second = best[None]
     return {
-        **result,
+        **{name: first[name] for name in ("backend", "device", "versions", "data")},
         "model": model,
         "epochs": epochs,
-        **{
-            which: {name: measured[name] for name in ("seconds", "plan")}
-            for which, measured in zip(("first", "second"), chosen, strict=True)
-        },
+        "first": {name: first[name] for name in ("seconds", "plan")},
+        "second": {name: second[name] for name in ("seconds", "plan")},
         "plans": {
-            name: {"first": first["seconds"], "second": second["seconds"]}
-            for name, (first, second) in by_plan.items()
+            name: {"first": best[name][0]["seconds"], "second": best[name][1]["seconds"]}
+            for name in names
         },
-        **{name: _once(start, {**job, "contender": name})["seconds"] for name in COMPARED},
+        **{name: best[name][0]["seconds"] for name in COMPARED},
     }
 
 
-def _twice(start, job):
-    """Return the results of two processes, one after the other, that share their caches."""
-    return _best(start, job, 2)
+def _take_turns(start, jobs, timed):
+    """Return dict of contender to the shortest results of its processes.
+
+    Args:
+        start: see `compare`.
+        jobs: dict of contender to job: None for the choice of `fit`, a plan or one of `COMPARED`.
+        timed: dict of contender to results that count as its first turn.
+    """
+    turns = {name: [timed[name]] if name in timed else [] for name in jobs}
+    best = {}
+    for turn in range(TURNS):
+        for name, job in jobs.items():
+            if turn < len(turns[name]) or (turn and not _is_timed_again(name, turns, best)):
+                continue
+            turns[name].append(_timed(start, job, 1 if name in COMPARED else 2))
+        for name, results in turns.items():
+            processes = zip(*results, strict=True)
+            best[name] = [min(each, key=lambda found: found["seconds"]) for each in processes]
+    return best
 
 
-def _once(start, job):
-    return _best(start, job, 1)[0]
+def _is_timed_again(name, turns, best):
+    """Return whether a contender is short enough for another turn, and fast or the choice."""
+    spent = sum(found["seconds"] for results in turns[name] for found in results)
+    fastest = min(min(found["seconds"] for found in results) for results in best.values())
+    own = min(found["seconds"] for found in best[name])
+    return spent < TURN_SECONDS and (name is None or own < SLOW * fastest)
 
 
-def _best(start, job, processes):
-    """Return the shortest of up to `REPEATS` runs, which start with empty caches, a process."""
-    runs = []
-    while len(runs) < REPEATS and all(run[0]["seconds"] < SHORT for run in runs):
-        with tempfile.TemporaryDirectory() as caches:
-            runs.append([start(job, caches) for _ in range(processes)])
-    return [min(each, key=lambda result: result["seconds"]) for each in zip(*runs, strict=True)]
+def _timed(start, job, processes):
+    """Return the results of processes that run one after the other and share new caches."""
+    with tempfile.TemporaryDirectory() as caches:
+        return [start(job, caches) for _ in range(processes)]
 
 
 def ratios(result):

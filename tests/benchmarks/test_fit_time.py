@@ -4,31 +4,41 @@ import pytest
 
 from benchmarks import fit_time
 
-# Seconds of a first and a second process by plan; None is the plan that `fit` selects.
-SECONDS = {None: [9.0, 8.0], "loop": [10.0, 7.5], "xla": [6.0, 5.0]}
+# Seconds of a first and a second process by contender; None is the plan that `fit` selects.
+SECONDS = {None: (9.0, 8.0), "loop": (10.0, 7.5), "xla": (6.0, 5.0), "keras.fit": (20.0,)}
+SECONDS["native"] = (6.5,)
 
 
 class Start:
-    """Stand-in for `fit_time.measure` in a new process; records jobs and caches."""
+    """Stand-in for `fit_time.measure` in a new process; records contenders and caches."""
 
-    def __init__(self):
-        self.seen, self._left = [], {plan: list(seconds) for plan, seconds in SECONDS.items()}
+    def __init__(self, seconds=SECONDS):
+        self.seen, self._seconds = [], seconds
 
     def __call__(self, job, caches):
-        contender, plan = job.get("contender", "ours"), job.get("plan")
-        self.seen.append((contender, plan, caches))
-        seconds = self._left[plan].pop(0) if contender == "ours" else 20.0
+        name = job.get("contender", job.get("plan"))
+        self.seen.append((name, caches))
+        processes = [seen for seen, _ in self.seen].count(name) - 1
+        turn, process = divmod(processes, len(SECONDS[name]))
+        seconds = self._seconds[name][process]
         about = {"backend": "jax", "device": "cpu", "versions": {}, "data": "few"}
-        return {**about, "seconds": seconds, "plan": plan or "loop", "plans": ["loop", "xla"]}
+        return {
+            **about,
+            "seconds": seconds[turn] if isinstance(seconds, list) else seconds,
+            "plan": job.get("plan", "loop"),
+            "plans": ["loop", "xla"],
+        }
 
 
-def test_second_process_shares_only_the_caches_of_its_first():
+def test_second_process_shares_only_the_caches_of_its_first(monkeypatch):
+    monkeypatch.setattr(fit_time, "TURNS", 1)
     start = Start()
     fit_time.compare(start, "deep", 6)
-    ours = [(plan, caches) for contender, plan, caches in start.seen if contender == "ours"]
-    assert [plan for plan, _ in ours] == [None, None, "loop", "loop", "xla", "xla"]
-    assert [caches for _, caches in ours[::2]] == [caches for _, caches in ours[1::2]]
-    assert len({caches for _, _, caches in start.seen}) == 3 + len(fit_time.COMPARED)
+    names = [name for name, _ in start.seen]
+    assert names == [None, None, "loop", "loop", "xla", "xla", *fit_time.COMPARED]
+    caches = [caches for _, caches in start.seen[:6]]
+    assert caches[::2] == caches[1::2]
+    assert len({caches for _, caches in start.seen}) == 3 + len(fit_time.COMPARED)
 
 
 def test_ratios_compare_processes_in_the_same_state():
@@ -37,16 +47,21 @@ def test_ratios_compare_processes_in_the_same_state():
     assert fit_time.table([found]).row_count == 1
 
 
-def test_short_trainings_use_the_best_of_three_timings(monkeypatch):
-    monkeypatch.setattr(fit_time, "SHORT", 100.0)
-    seconds = {None: [5.0, 4.0, 6.0, 2.0, 3.0, 7.0], "loop": [9.0] * 6, "xla": [9.0] * 6}
-    monkeypatch.setitem(globals(), "SECONDS", seconds)
+def test_contenders_take_turns_until_they_are_slow_or_long():
     start = Start()
+    fit_time.compare(start, "deep", 6)
+    counts = {name: [seen for seen, _ in start.seen].count(name) for name in SECONDS}
+    # "loop" takes 7.5 s, 1.5 times as long as "xla"; three turns of the choice take 51 s.
+    assert counts == {None: 6, "loop": 2, "xla": 8, "native": 4, "keras.fit": 1}
+    order = [name for name, _ in start.seen]
+    assert order.index("native") < len(order) - 1 - order[::-1].index("xla")
+
+
+def test_shortest_time_of_each_process_counts():
+    ours = ([5.0, 6.0, 3.0, 7.0, 7.0], [4.0, 2.0, 7.0, 9.0, 9.0])
+    start = Start({**SECONDS, None: ours, "loop": (9.0, 9.0), "xla": (9.0, 9.0)})
     found = fit_time.compare(start, "deep", 6)
     assert (found["first"]["seconds"], found["second"]["seconds"]) == (3.0, 2.0)
-    ours = [caches for contender, plan, caches in start.seen if contender == "ours" and not plan]
-    assert len(ours) == 6
-    assert len(set(ours)) == 3
 
 
 @pytest.mark.backend
