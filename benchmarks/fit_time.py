@@ -180,6 +180,7 @@ def _measure_all(options):
                     result["date"] = recorded["machine"]["date"]
                     results[:] = [each for each in results if _key(each) != _key(result)]
                     results.append(result)
+                    results.sort(key=_key)
                     if options.json:
                         write_json(options.json, recorded)
     console().print(table(results))
@@ -187,7 +188,7 @@ def _measure_all(options):
 
 
 def _key(result):
-    return result["backend"], result["model"], result["epochs"]
+    return result["model"], result["backend"], result["epochs"]
 
 
 def table(results):

@@ -17,8 +17,10 @@ import numpy as np
 if TYPE_CHECKING:
     import keras
 
+    from ae_multi.backends.changed_values import Values
     from ae_multi.backends.device_data import DeviceData
-    from ae_multi.backends.snapshot import Reachable, Snapshot, Values
+    from ae_multi.backends.reachable import Reachable
+    from ae_multi.backends.snapshot import Snapshot
 
 
 class Steps(Protocol):

@@ -13,6 +13,7 @@ from ae_multi._keras_internals import flatten_layers, own_variables
 from ae_multi.data.batches import steps_in_epoch
 from ae_multi.parity import model_builder, sums
 from ae_multi.parity.bounds import terms_of_a_step
+from ae_multi.parity.gradient_sums import gradient_sums, gradient_terms
 from ae_multi.parity.layer_hooks import watched_layers
 from ae_multi.parity.plan_steps import PlanSteps
 from ae_multi.parity.term_counts import terms_of_layer
@@ -204,8 +205,8 @@ class TraceRecorder:
         self._restore()
         known: dict[int, dict[str, Any]] = {}
         if self._with_sums:
-            known = {key: {"terms": n} for key, n in sums.gradient_terms(self._calls).items()}
-            for key, values in sums.gradient_sums(loss, self._calls, self._terms).items():
+            known = {key: {"terms": n} for key, n in gradient_terms(self._calls).items()}
+            for key, values in gradient_sums(loss, self._calls, self._terms).items():
                 known[key] |= values
             self._restore()
             self._calls = []

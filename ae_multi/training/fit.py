@@ -10,7 +10,7 @@ from ae_multi._keras import keras
 from ae_multi._keras_internals import build_symbolically, optimizer_variables
 from ae_multi.argument_checks import check_positive
 from ae_multi.backends.device_data import forget, known
-from ae_multi.backends.snapshot import Reachable
+from ae_multi.backends.reachable import Reachable
 from ae_multi.checkpoints.checkpointing import Checkpoints, check_unsaved, saver_of
 from ae_multi.data.arrays import (
     NotArraysError,

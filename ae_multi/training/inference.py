@@ -15,7 +15,7 @@ from ae_multi._keras_internals import (
 )
 from ae_multi.argument_checks import check_positive
 from ae_multi.backends.chunks import as_numpy
-from ae_multi.backends.snapshot import Reachable
+from ae_multi.backends.reachable import Reachable
 from ae_multi.data.arrays import (
     NotArraysError,
     as_data,

@@ -8,8 +8,7 @@ trainings with the same plan are bit-identical.
 
 import hashlib
 import logging
-import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,23 +17,21 @@ import numpy as np
 from ae_multi import backends
 from ae_multi._keras import keras
 from ae_multi._keras_internals import flatten_layers
-from ae_multi.backends.snapshot import Reachable
+from ae_multi.backends.reachable import Reachable
 from ae_multi.errors import InputError
 from ae_multi.training import plan_cache
-from ae_multi.training.signals import defer_signals
+from ae_multi.training.plan_trial import TIMING_SECONDS, Trial
 
 # A plan is tried if building it is expected to take at most this fraction of the training, which
 # is the loss if the plan turns out to be slower. TensorFlow's XLA is never slower where it is
 # offered, and saves 25 % of the time of a small network's steps and 65 % of a deep network's.
+# PyTorch's eager steps are never faster than recorded ones: they run where recording fails.
 _MAX_BUILD_SHARE = 0.15
-_MAX_BUILD_SHARES = {"loop-xla": 0.6}
-# Plans whose times differ by this factor are not timed again.
-_CLEAR_RATIO = 1.2
+_MAX_BUILD_SHARES = {"loop-xla": 0.6, "eager": 0.0}
 # Plans are not compared for a training that takes less than _MIN_SECONDS. A timing takes
-# _TIMING_SHARE of the training, within the bounds (min, max) in _TIMING_SECONDS; longer timings
+# _TIMING_SHARE of the training, within the bounds (min, max) in `TIMING_SECONDS`; longer timings
 # are more reliable.
 _MIN_SECONDS = 1.0
-_TIMING_SECONDS = 0.1, 1.0
 _TIMING_SHARE = 0.002
 
 _log = logging.getLogger("ae_multi")
@@ -103,7 +100,7 @@ def choose(
     if why_not is not None:
         first = min(known, key=lambda name: name in cached.get("failed", ()))
         return make(first), Plan(first, f"plans are not compared: {why_not}", {}, {})
-    trial = _Trial(make, indices, cached, backends.current().snapshot(reachable))
+    trial = Trial(make, indices, cached, backends.current().snapshot(reachable))
     expected = _seconds_to_build(known)
     # Plans that failed before are tried last, so that their error is raised if no plan works.
     untried = iter(sorted(known, key=lambda name: name in trial.failed))
@@ -150,7 +147,7 @@ def _is_worth_trying(name: str, seconds: float, left: float) -> bool:
 
 def _seconds_to_time(left: float) -> float:
     """Return the seconds of one timing, for a training of ``left`` seconds."""
-    return float(np.clip(_TIMING_SHARE * left, *_TIMING_SECONDS))
+    return float(np.clip(_TIMING_SHARE * left, *TIMING_SECONDS))
 
 
 def _seconds_to_build(known: Mapping[str, float]) -> dict[str, float]:
@@ -189,117 +186,6 @@ def _why_no_trial(reachable: Reachable) -> str | None:
     if reachable.is_unbuilt:
         return "the first step creates variables"
     return None
-
-
-class _Trial:
-    """Timings of plans on real steps.
-
-    The state of everything that the model reaches is restored after each trial: variables of all
-    layers, metrics and optimizers, attributes, containers and random generators. So the code of a
-    step that TensorFlow or JAX traces leaves attributes unchanged, however often it is traced.
-
-    Args:
-        make: function of a plan's name that returns the backend's `Steps`.
-        indices: int32 (steps, batch), the batches for timing.
-        seen: earlier measurements from the cache, with the keys "step", "build" and "failed".
-        snapshot: the state of the model, with a method `restore`.
-
-    Attributes:
-        step: dict of plan name to seconds per step.
-        build: dict of plan name to seconds to build.
-        failed: names of plans that cannot run the model.
-        built: names of plans that were built in this trial.
-        error: the error of the last plan that failed, or None.
-        once: seconds of the second step of the last plan that was built, or None.
-    """
-
-    def __init__(
-        self, make: Callable[[str], Any], indices: np.ndarray, seen: Mapping, snapshot: Any
-    ):
-        self.step: dict[str, float] = dict(seen.get("step", {}))
-        self.build: dict[str, float] = dict(seen.get("build", {}))
-        self.failed: set[str] = set(seen.get("failed", ()))
-        self.built: set[str] = set()
-        self.error: Any = None
-        self.once: Any = None
-        self._make, self._indices, self._snapshot = make, indices, snapshot
-
-    def works(self, name: str) -> bool:
-        """Return whether the plan ``name`` can run the model; builds it and runs two steps."""
-        if name in self.step:
-            return True
-        try:
-            begin = time.perf_counter()
-            try:
-                with defer_signals():
-                    steps = self._make(name)
-                    steps.run(self._indices[:1])
-                    built = time.perf_counter()
-                    steps.run(self._indices[:1])
-                    end = time.perf_counter()
-            finally:
-                self._snapshot.restore()
-            if getattr(steps, "plan", name) != name:
-                raise RuntimeError(f"The plan {steps.plan} runs its steps.")
-        except Exception as error:  # a compiler can raise any error for an unsupported model
-            self.error = error
-            self.failed.add(name)
-            _log.debug("The plan %s cannot run this model: %s", name, error)
-            return False
-        self.once = end - built
-        self.build[name] = max(0.0, built - begin - self.once)
-        self.built.add(name)
-        return True
-
-    def seconds(self, name: str, steps: int) -> float:
-        """Return the seconds of ``steps`` steps by a plan, plus the time to build it if needed."""
-        return steps * self.step[name] + (0.0 if name in self.built else self.build[name])
-
-    def compare(self, *names: str, seconds: float = _TIMING_SECONDS[0]) -> None:
-        """Time working plans in turns, so that other load on the machine affects them equally.
-
-        There are up to three turns, of which the minimum counts. The first is the last for a
-        single plan, and any is the last if the times differ by `_CLEAR_RATIO`.
-        """
-        if all(name in self.step for name in names):
-            return
-        for _ in range(3):
-            for name in names:
-                self.step[name] = min(self._timed(name, seconds), self.step.get(name, np.inf))
-            times = [self.step[name] for name in names]
-            if len(times) == 1 or max(times) > _CLEAR_RATIO * min(times):
-                return
-
-    def time_again(self, name: str) -> float:
-        """Time a plan once more and return the least seconds per step of all its timings."""
-        self.step[name] = min(self._timed(name, _TIMING_SECONDS[0]), self.step[name])
-        return self.step[name]
-
-    def _timed(self, name: str, requested: float) -> float:
-        """Return the seconds per step of a run of about ``requested`` seconds."""
-        steps = self._make(name)
-        count = int(np.clip(requested / self.once, 1, len(self._indices)))
-        while True:
-            begin = time.perf_counter()
-            steps.run(self._indices[:count])
-            seconds = time.perf_counter() - begin
-            # A run has a constant overhead, so a single step is not representative.
-            longer = int(min(count * requested / seconds, len(self._indices)))
-            if longer < 2 * count:
-                self._snapshot.restore()
-                return seconds / count
-            count = longer
-
-    def why(self, known: Collection[str]) -> str:
-        """Describe the measurements in words."""
-        words = [f"{name} {seconds * 1e3:.3g} ms a step" for name, seconds in self.step.items()]
-        words += [f"{name} cannot run this model" for name in self.failed]
-        untried = [name for name in known if name not in self.step and name not in self.failed]
-        if untried:
-            words.append(
-                f"{', '.join(untried)} not tried: it may take longer to build than it saves"
-            )
-        return "; ".join(words)
 
 
 def _key(model: keras.Model, device_data: Any, batch_size: int) -> str:

@@ -18,10 +18,11 @@ pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("plans_file")]
 @pytest.fixture
 def on_trial(monkeypatch):
     """Compare plans for trainings of any length."""
-    from ae_multi.training import plan, plan_cache
+    from ae_multi.training import plan, plan_cache, plan_trial
 
     monkeypatch.setattr(plan, "_is_worth_trying", lambda name, seconds, left: seconds < 5)
-    monkeypatch.setattr(plan, "_TIMING_SECONDS", (0.001, 0.002))
+    for module in (plan, plan_trial):
+        monkeypatch.setattr(module, "TIMING_SECONDS", (0.001, 0.002))
     monkeypatch.setattr(plan_cache, "_here", {})
 
 

@@ -103,14 +103,14 @@ def test_progress_is_lines_in_a_pipe_and_one_bar_in_a_terminal(
 INTERRUPTED = """
 import os, signal, sys, threading, time
 import ae_multi.training.plan as plan
-real, (signal_name, wait) = plan._Trial.works, sys.argv[-2:]
+real, (signal_name, wait) = plan.Trial.works, sys.argv[-2:]
 del sys.argv[-2:]
 def works(self, name):
     # The signal comes while this plan is traced and compiled.
     number = getattr(signal, signal_name)
     threading.Timer(float(wait), os.kill, (os.getpid(), number)).start()
     return real(self, name)
-plan._Trial.works = works
+plan.Trial.works = works
 from ae_multi.cli import main
 main()
 """

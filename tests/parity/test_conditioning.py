@@ -13,8 +13,9 @@ from ae_multi.parity.conditioning import (
     gradients_jump,
     is_jump,
 )
+from ae_multi.parity.rounding_comparison import gradient_bounds
 from ae_multi.parity.sampling import reduce_trace
-from ae_multi.parity.stages import compare_traces, gradient_bounds
+from ae_multi.parity.stages import compare_traces
 from tests.reference.traces import EXACT, trace
 
 SIZE = 100

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ae_multi.backend_selection import BACKENDS
+from ae_multi.parity.divergence import Divergence
 from ae_multi.parity.reproduce_training import write_training_script
-from ae_multi.parity.stages import Divergence
 from tests.reference.numpy_dense import loss_and_gradients, train_sgd
 from tests.reference.pages import ROOT
 

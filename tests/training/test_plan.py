@@ -66,7 +66,7 @@ def test_the_time_to_build_a_plan_is_learned_from_other_models(keras, x, monkeyp
     monkeypatch.setattr(module, "Steps", Steps)
     monkeypatch.setattr(module, "plans", lambda model: [(plain, 0.0), ("compiled", 10.0)])
 
-    class Trial(plan._Trial):  # each step takes a second
+    class Trial(plan.Trial):  # each step takes a second
         def works(self, name):
             works, self.once = super().works(name), 1.0
             return works
@@ -77,11 +77,19 @@ def test_the_time_to_build_a_plan_is_learned_from_other_models(keras, x, monkeyp
         def time_again(self, name):
             return self.step[name]
 
-    monkeypatch.setattr(plan, "_Trial", Trial)
+    monkeypatch.setattr(plan, "Trial", Trial)
     for share, tried in ((10.5, False), (26.0, True)):
         monkeypatch.setattr(plan, "_MAX_BUILD_SHARE", share / 30)
         ae_multi.fit(autoencoder(keras), x, x, epochs=10, verbose=0)  # 30 steps of a second
         assert ("compiled" in made) == tried
+
+
+@pytest.mark.once
+def test_eager_steps_are_not_timed_beside_recorded_ones(keras):
+    from ae_multi.training import plan
+
+    assert plan._is_worth_trying("graph", 0.0, 1e5)
+    assert not plan._is_worth_trying("eager", 0.0, 1e5)
 
 
 @pytest.mark.once
@@ -98,7 +106,7 @@ def test_one_delayed_step_does_not_justify_compilation(keras, x, monkeypatch):
             super().__init__(model, device_data, "eager", *rest)
             self.plan = plan
 
-    class Trial(plan._Trial):  # the first timing is delayed
+    class Trial(plan.Trial):  # the first timing is delayed
         def compare(self, *names, seconds=0.0):
             self.step.update(dict.fromkeys(names, 100.0))
 
@@ -106,7 +114,7 @@ def test_one_delayed_step_does_not_justify_compilation(keras, x, monkeypatch):
             works, self.once = super().works(name), 100.0
             return works
 
-    monkeypatch.setattr(plan, "_Trial", Trial)
+    monkeypatch.setattr(plan, "Trial", Trial)
     monkeypatch.setattr(module, "Steps", Steps)
     monkeypatch.setattr(module, "plans", lambda model: [("soon", 0.0), ("compiled", 5.0)])
     ae_multi.fit(autoencoder(keras), x, x, epochs=3, verbose=0)
@@ -148,7 +156,7 @@ def test_time_of_a_step_excludes_restoring_the_state(keras):
         def restore(self):
             time.sleep(0.5)
 
-    trial = plan._Trial(lambda name: Steps(), np.zeros((2, 4), np.int32), {}, Snapshot())
+    trial = plan.Trial(lambda name: Steps(), np.zeros((2, 4), np.int32), {}, Snapshot())
     assert trial.works("plain")
     assert trial.once < 0.25
 

@@ -6,7 +6,9 @@ JAX arrays are immutable, so only the references to them are saved and compared.
 from collections.abc import Sequence
 
 from ae_multi._keras import keras
-from ae_multi.backends.snapshot import Reachable, Snapshot, Values
+from ae_multi.backends.changed_values import Values
+from ae_multi.backends.reachable import Reachable
+from ae_multi.backends.snapshot import Snapshot
 
 
 def snapshot(reachable: Reachable, variables: bool = True) -> Snapshot:

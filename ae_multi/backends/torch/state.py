@@ -6,7 +6,9 @@ from typing import Any
 import torch
 
 from ae_multi._keras import keras
-from ae_multi.backends.snapshot import Reachable, Snapshot, Values
+from ae_multi.backends.changed_values import Values
+from ae_multi.backends.reachable import Reachable
+from ae_multi.backends.snapshot import Snapshot
 
 
 def snapshot(reachable: Reachable, variables: bool = True) -> Snapshot:

@@ -24,7 +24,7 @@ import torch
 from ae_multi._keras import keras
 from ae_multi.backends.chunks import as_numpy
 from ae_multi.backends.device_data import BUILDING, DeviceData, cached, flat, forget
-from ae_multi.backends.snapshot import others
+from ae_multi.backends.reachable import others
 from ae_multi.backends.torch.compile import Step, inducted, scripted
 from ae_multi.backends.torch.cuda import small_matmul
 from ae_multi.backends.torch.cuda.gradient_streams import gradients_beside

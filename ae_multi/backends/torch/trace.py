@@ -22,8 +22,10 @@ from ae_multi._keras_internals import (
     loss_tracker,
     raw_values,
 )
+from ae_multi.backends.changed_values import Values
 from ae_multi.backends.device_data import DeviceData, flat
-from ae_multi.backends.snapshot import Reachable, Values, generators
+from ae_multi.backends.reachable import Reachable
+from ae_multi.backends.snapshot import generators
 from ae_multi.backends.torch.graph_passes.simplify import simplified
 from ae_multi.backends.torch.optimizer_hooks import RefuseReading, Updates
 from ae_multi.backends.torch.state import snapshot, values

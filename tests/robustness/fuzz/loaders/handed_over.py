@@ -1,5 +1,7 @@
 """Loaders of files that processes exchange."""
 
+import json
+
 import numpy as np
 
 from tests.robustness.fuzz.loaders.loader import IMAGES, ROWS, Loader
@@ -22,6 +24,26 @@ def _load_trace(path):
     for stage, entries in trace.stages.items():
         assert all(isinstance(values, np.ndarray) for values in trace.values(stage))
         assert all(isinstance(entry["name"], str) for entry in entries)
+
+
+def _trace_files():
+    from tests.reference.traces import recorded
+
+    return {
+        "whole": recorded("torch").save,
+        "without reference": recorded("jax", reference=False).save,
+    }
+
+
+def _load_trace_file(path):
+    from ae_multi.parity import TraceFile, compare
+    from tests.reference.traces import recorded
+
+    file = TraceFile.load(path)
+    for other in (file, recorded("jax")):
+        report = compare(other, file, names=["known", "loaded"])
+        str(report)
+        json.dumps(report.to_json())
 
 
 def _samples():
@@ -57,5 +79,6 @@ def _load_npy(path):
 LOADERS = {
     "npy": Loader(".npy", _npy, _load_npy),
     "traces": Loader(".npz", _traces, _load_trace, share=1.5),
+    "trace-files": Loader(".trace", _trace_files, _load_trace_file, share=2.0),
     "samples": Loader(".npz", _samples, _load_samples),
 }
