@@ -54,7 +54,7 @@ def _options():
     parser.add_argument("--first", type=int, default=0, metavar="N", help="the first's number")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--at-once", type=int, default=2, metavar="N", help="default: 2")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
     return parser.parse_args()
 
 

@@ -34,7 +34,7 @@ def _parser():
     add_backend_options(parser)
     parser.add_argument("--runs", type=int, default=50, metavar="N", help="default: 50")
     parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first run")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
     return parser
 
 

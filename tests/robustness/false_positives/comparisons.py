@@ -50,7 +50,7 @@ def _parser():
     parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first run")
     parser.add_argument("--epochs", type=int, metavar="N", help="default: as in a comparison")
     parser.add_argument("--plans", action="store_true", help="compare every plan of each backend")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
     return parser
 
 

@@ -38,7 +38,7 @@ def _parser():
         metavar="NAMES",
         help="some of the faults, with commas between (default: all)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
     return parser
 
 

@@ -46,7 +46,7 @@ def _options():
     )
     parser.add_argument("--layers", metavar="NAMES", help="Dense,Conv2D or others (default: all)")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep models and traces here")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
     return parser.parse_args()
 
 
