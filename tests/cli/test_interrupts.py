@@ -38,7 +38,7 @@ LOSING = """
 import sys, time
 sys.argv = ["ae-multi", "info"]
 import ae_multi.cli.info, ae_multi.cli.interrupts
-ae_multi.cli.interrupts._LOST = ae_multi.cli.interrupts._SAME = 0.2
+ae_multi.cli.interrupts._RAISE_AGAIN_SECONDS = ae_multi.cli.interrupts._SAME_SIGNAL_SECONDS = 0.2
 def run(options):
     for _ in range(2):  # as a callback of a framework would
         try:
