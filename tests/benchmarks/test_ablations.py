@@ -110,12 +110,10 @@ def test_ablation_runs_the_task_on_training_images(keras, monkeypatch):
 def test_table_splits_exclude_test_rows(keras, monkeypatch):
     from benchmarks import odds, splits
 
-    quality_targets, marks = np.arange(400.0).reshape(100, 4), np.arange(100) % 10 == 0
-    monkeypatch.setattr(
-        "ae_multi.data.mat.read_mat", lambda path: (quality_targets, marks.astype(int))
-    )
+    rows, marks = np.arange(400.0).reshape(100, 4), np.arange(100) % 10 == 0
+    monkeypatch.setattr("ae_multi.data.mat.read_mat", lambda path: (rows, marks.astype(int)))
     monkeypatch.setenv("AE_MULTI_ODDS", "tables")
-    learned, tested, learned_marks, _ = odds.parted(quality_targets, marks)
+    learned, tested, learned_marks, _ = odds.split_rows(rows, marks)
     for train, others, anomalous in splits.tables_without_test_rows():
         assert (len(train), len(others), anomalous.dtype) == (36, 24, bool)
         np.testing.assert_allclose(train.mean(axis=0), 0, atol=1e-12)

@@ -21,7 +21,7 @@ def test_time_of_a_sample_is_measured_in_turns(monkeypatch):
         return 1.0 if job.args[0].size == 256 else 3.0
 
     monkeypatch.setattr(contenders, "seconds", seconds)
-    monkeypatch.setattr(contenders, "_CHOSEN", 1)
+    monkeypatch.setattr(contenders, "_MAX_STEPS_PER_EPOCH", 1)
     found = data_scaling.measure(sizes=(300, 600), turns=2)
     assert taken[-4:] == [256, 512, 256, 512]  # whole batches of 128
     small, large = found["costs"]
