@@ -1,4 +1,4 @@
-"""Run tasks by their commands, and check their figures."""
+"""Run tasks with their commands, and check their figures."""
 
 import json
 
@@ -18,7 +18,7 @@ def run_task(tmp_path, capsys, *arguments):
 
 
 def check_picture(picture):
-    """Assert that the figure is not blank and its margins are."""
+    """Assert that the figure is not blank and that its left and right margins are white."""
     grey = picture[..., :3].mean(axis=-1)
     assert min(grey.shape) > 500
     assert 0.3 < grey.mean() < 0.99
