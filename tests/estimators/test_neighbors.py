@@ -1,4 +1,4 @@
-"""Distances to neighbors, and the samples that are drawn."""
+"""Distances to neighbors, and the random choice of samples."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def test_fewer_samples_than_neighbors_are_accepted():
     assert neighbors.number_of(7, 1000, images=True) == 7
 
 
-def test_kept_samples_are_drawn_evenly_from_all_chunks():
+def test_samples_are_drawn_evenly_from_all_chunks():
     chunks = [np.arange(begin, begin + 1000) for begin in range(0, 32000, 1000)]
     drawn = neighbors.draw_samples(chunks, 0)
     assert len(drawn) == len(set(drawn)) == neighbors.MAX_SAMPLES
