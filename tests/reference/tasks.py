@@ -11,7 +11,7 @@ QUICK = ("--data", "digits", "--samples", "200")
 
 
 def run_task(tmp_path, capsys, *arguments):
-    """Run a task; return (printed text, JSON, figure)."""
+    """Run a task; return the printed text, the JSON and the figure."""
     out, figure = tmp_path / "out.json", tmp_path / "out.png"
     assert main([*map(str, arguments), "--json", str(out), "--figure", str(figure)]) == 0
     return capsys.readouterr().out, json.loads(out.read_text()), matplotlib.image.imread(figure)
