@@ -1,8 +1,8 @@
-"""Every use of Keras's private API, one small function each.
+"""All uses of Keras's private API, one small function each.
 
 Keras may change any of these names in any version: after an upgrade this is the one file to
-correct. `tests/test_keras_internals.py` checks each function; checked with Keras 3.15.1. What has
-to act before Keras is imported stands in `_keras_registry.py` and `_jit_compile.py`.
+correct. `tests/test_keras_internals.py` checks each function; checked with Keras 3.15.1. Code that
+must run before the import of Keras is in `_keras_registry.py` and `_jit_compile.py`.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 
 from ae_multi._keras import keras
 
-# Attributes in which Keras and PyTorch's modules keep notes about a run that no training step
+# Attributes of Keras and of PyTorch's modules that change in a run and that no training step
 # depends on.
 BOOKKEEPING_ATTRIBUTES = frozenset({
     "_called", "_compile_config", "_distribute_strategy", "_eval_epoch_iterator",
@@ -27,7 +27,7 @@ BOOKKEEPING_ATTRIBUTES = frozenset({
     "_outbound_nodes", "_parameters", "_torch_params", "predict_function", "stop_evaluating",
     "stop_predicting", "stop_training", "test_function", "train_function", "training",
 })  # fmt: skip
-# What Keras's callbacks remember from one epoch to the next.
+# Attributes that Keras's callbacks need from one epoch to the next.
 CALLBACK_STATE: Mapping[type, tuple[str, ...]] = {
     keras.callbacks.History: ("history", "epoch"),
     keras.callbacks.EarlyStopping: (
@@ -268,7 +268,7 @@ def show_progress(
         logger: the callback that owns the progress bar.
         step: number of finished steps.
         logs: dict of name to number.
-        suffix: function of the seconds of a step that returns text to show behind them.
+        suffix: function of the seconds of a step that returns text to show after them.
     """
     logger._maybe_init_progbar()
     bar = logger.progbar

@@ -66,8 +66,8 @@ class BaselineComparison:
 def compare_with_pca(model: Any, x_train: ArrayLike, x_test: ArrayLike) -> BaselineComparison:
     """Compare the reconstruction error of a model with PCA and with the mean of the data.
 
-    Emits a ``UserWarning`` if the model is not better than both, so that a linear model or a
-    constant would be as good.
+    Emits a ``UserWarning`` if the model is not better than both, since a linear model or a constant
+    is then as good.
 
     Args:
         model: an `Autoencoder`, or a fitted estimator with ``transform`` and ``reconstruct``.

@@ -14,7 +14,7 @@ from ae_multi import backends
 
 
 def describe_machine() -> dict[str, Any]:
-    """Return date, operating system, processor and number of cores, as plain values."""
+    """Return date, operating system, processor and number of cores, as values for JSON."""
     return {
         "date": datetime.date.today().isoformat(),
         "system": platform.system(),
@@ -24,7 +24,7 @@ def describe_machine() -> dict[str, Any]:
 
 
 def describe_backend() -> dict[str, Any]:
-    """Return name, device and versions of the current backend, as plain values."""
+    """Return name, device and versions of the current backend, as values for JSON."""
     name, keras_version = _keras()
     backend = backends.current()
     return {

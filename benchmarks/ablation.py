@@ -1,4 +1,4 @@
-"""One trial: a task with changed parameters, on training data alone."""
+"""One trial: a task with changed parameters, on training data only."""
 
 import inspect
 import statistics

@@ -51,7 +51,7 @@ def words(parameters):
 
 
 def lines(trials):
-    """Yield the cells of the table for each trial, strings, in the order of `ABLATIONS`."""
+    """Yield a row of the table for each trial, a tuple of strings, in the order of `ABLATIONS`."""
     for name in ABLATIONS:
         row = ROWS[name]
         for trial in (each for each in trials if each["row"] == name):

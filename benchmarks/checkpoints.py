@@ -71,7 +71,7 @@ def measure(pairs):
         pairs: pairs of epochs with and without a checkpoint.
 
     Returns:
-        Dict of plain values: the environment, medians in seconds, ``share`` and ``cpu_share``,
+        Dict of values for JSON: the environment, medians in seconds, ``share`` and ``cpu_share``,
         and the times of all pairs.
     """
     import itertools

@@ -13,7 +13,7 @@ def measure(
     Args:
         contender: "native", "ours" or "keras.fit".
         model: a name of `networks.NAMES`.
-        batch_size: samples in a step.
+        batch_size: samples per step.
         samples: number of images, or None for all.
 
     Returns:
@@ -63,7 +63,7 @@ def train_by_hand(model, x, batch_size, epochs):
     Args:
         model: a compiled `Autoencoder`.
         x: samples, also the targets.
-        batch_size: samples in a step.
+        batch_size: samples per step.
         epochs: passes over the data.
     """
     from ae_multi.data.batches import BatchOrder

@@ -55,14 +55,17 @@ def check_paths(
 
 
 def recorded_before(
-    path: Path | None, what: str, missing: list[dict] | None = None
+    path: Path | None, key: str, missing: list[dict] | None = None
 ) -> list[dict[str, Any]]:
-    """Read the list ``what`` from a JSON file of recorded results.
+    """Read the list ``key`` from a JSON file of recorded results.
 
     Args:
         path: the file, or None. Without a file the list is empty.
-        what: key of the list.
+        key: key of the list.
         missing: value if the file lacks the key; None if the key is required.
+
+    Returns:
+        List of dicts.
 
     Raises:
         InputError: the file does not hold such a list of dicts.
@@ -70,9 +73,9 @@ def recorded_before(
     if not path or not path.exists():
         return []
     content = json.read(path, "a file of recorded results")
-    rows = content.get(what, missing) if isinstance(content, dict) else None
+    rows = content.get(key, missing) if isinstance(content, dict) else None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise InputError(f"Expected {path} to hold the list {what}. Received: other JSON.")
+        raise InputError(f"Expected {path} to hold the list of dicts {key!r}. Received: none.")
     return rows
 
 

@@ -21,8 +21,8 @@ from ae_multi.backends.layer_queries import has_convolutions
 from ae_multi.data.batches import BatchOrder
 from benchmarks.native.description import describe
 
-# Most steps in an epoch of the training of a thousand epochs for which a plan is chosen.
-_CHOSEN = 500
+# The plan is that of a training of 1,000 epochs with at most this number of steps each.
+_MAX_STEPS_PER_EPOCH = 500
 
 
 class Contenders:
@@ -31,8 +31,8 @@ class Contenders:
     Args:
         make: function that returns a compiled `Autoencoder`, each time with the same weights.
         x: samples.
-        batch_size: samples in a step.
-        checked: number of first steps over which the losses of all contenders have to be equal.
+        batch_size: samples per step.
+        checked: number of first steps over which the losses of all contenders must be equal.
 
     Attributes:
         way: name of the variant of the hand-written loop.
@@ -115,7 +115,7 @@ class Contenders:
 
 def chosen(model, x, batch_size):
     """Return the `Plan` that a long training of a model chooses; the model is trained briefly."""
-    steps = min(-(-len(x) // batch_size), _CHOSEN)
+    steps = min(-(-len(x) // batch_size), _MAX_STEPS_PER_EPOCH)
     fitting = {"batch_size": batch_size, "steps_per_epoch": steps, "verbose": 0}
     return model.fit(x, epochs=1000, callbacks=[_OneEpoch()], **fitting).plan
 

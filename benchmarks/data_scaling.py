@@ -32,7 +32,7 @@ def measure(sizes=SIZES, turns=_TURNS):
 
     Returns:
         Dict of the environment, the ``plan``, ``batch_size`` and ``costs``: a list of dicts of
-        ``samples``, and of ``to_the_device``, ``order`` and ``steps`` in nanoseconds a sample.
+        ``samples``, and of ``to_the_device``, ``order`` and ``steps`` in nanoseconds per sample.
     """
     from ae_multi import backends
     from ae_multi.data.arrays import as_data, first, to_device
@@ -75,10 +75,10 @@ def measure(sizes=SIZES, turns=_TURNS):
 
 
 def lines(recorded):
-    """Yield the cells of a row for each backend, strings.
+    """Yield a row of the table for each backend, a tuple of strings.
 
-    A row has the plan, the nanoseconds a sample at each size with their ratio to the smallest size,
-    and the nanoseconds a sample of the transfer to the device.
+    A row has the plan, the nanoseconds per sample at each size with their ratio to those of the
+    smallest size, and the nanoseconds per sample of the transfer to the device.
     """
     for result in recorded:
         totals = [cost["steps"] + cost["order"] for cost in result["costs"]]
@@ -89,7 +89,8 @@ def lines(recorded):
 
 def table(recorded):
     """Return a table with a row for each backend."""
-    result = Table("backend", "plan", title="Training, nanoseconds a sample", title_justify="left")
+    title = "Training, nanoseconds per sample"
+    result = Table("backend", "plan", title=title, title_justify="left")
     for size in (cost["samples"] for cost in recorded[0]["costs"]):
         result.add_column(f"{size:,} samples", justify="right")
     result.add_column("once, to the device", justify="right")

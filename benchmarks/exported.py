@@ -17,7 +17,7 @@ def measure(model: str, pythons: dict[str, str]) -> list[dict]:
         pythons: dict of the other backends to their interpreters.
 
     Returns:
-        List of dicts of plain values, one for each format. For the detector they include the
+        List of dicts of values for JSON, one for each format. For the detector they include the
         AUROC of the detector and of the file, and the number of labels that differ.
     """
     import ae_multi

@@ -52,13 +52,13 @@ def _export_all(options):
             if options.json:
                 write_json(options.json, recorded)
     console().print(table(recorded["exports"]))
-    for text in judged(recorded["exports"]):
+    for text in detector_lines(recorded["exports"]):
         console().print(text)
     return 0
 
 
 def lines(exports):
-    """Yield the cells of the table for each format and model, strings.
+    """Yield a row of the table for each format and model, a tuple of strings.
 
     The size is that of the largest file: files of different backends contain different names.
     """
@@ -80,8 +80,8 @@ def lines(exports):
                 )
 
 
-def judged(exports):
-    """Yield a line for the detector of each backend: AUROC and labels of the files and its own."""
+def detector_lines(exports):
+    """Yield a line for each backend: AUROC and labels of the detector, compared with its files."""
     detectors = [each for each in exports if each["model"] == "AnomalyDetector"]
     for backend in dict.fromkeys(each["backend"] for each in detectors):
         files = [each for each in detectors if each["backend"] == backend]

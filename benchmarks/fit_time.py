@@ -82,7 +82,7 @@ def compare(start, model, epochs, samples=None):
         samples: number of images, or None for all.
 
     Returns:
-        Dict of plain values: ``first`` and ``second`` (dicts of ``seconds`` and ``plan``),
+        Dict of values for JSON: ``first`` and ``second`` (dicts of ``seconds`` and ``plan``),
         ``plans`` (plan to dict of ``first`` and ``second`` seconds), seconds of each of
         `COMPARED`, and the environment.
     """
@@ -208,7 +208,7 @@ def table(results):
 
 
 def lines(results):
-    """Yield the cells of the rows of the table, strings."""
+    """Yield the rows of the table as tuples of strings."""
     for result in results:
         best = min(result["plans"], key=lambda name: result["plans"][name]["second"])
         seconds = result["plans"][best]

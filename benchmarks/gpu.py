@@ -3,7 +3,7 @@
 In less than ten minutes, for each backend of this environment and each model:
 
     parity        the stages of ``ae-multi parity``, all backends together
-    steps         microseconds a training step (`benchmarks.steps`)
+    steps         microseconds per training step (`benchmarks.steps`)
     throughput    samples per second, compared with Keras and hand-written loops
                   (`benchmarks.throughput`)
 
@@ -86,7 +86,7 @@ def measure_all(options):
 
 
 def _measure(part, model, backends, interpreters, options, seconds):
-    """Return the result of one part for one model, plain values, within ``seconds``.
+    """Return the result of one part for one model, values for JSON, within ``seconds``.
 
     Raises:
         subprocess.TimeoutExpired: the time is over.

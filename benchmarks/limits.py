@@ -16,11 +16,11 @@ def limits(model, batch_size):
 
     Args:
         model: a built `Autoencoder`.
-        batch_size: samples in a step.
+        batch_size: samples per step.
 
     Returns:
         Dict of ``gflop_per_second``, ``gib_per_second``, and for each of "training", "encode" and
-        "reconstruct" a dict of ``flop`` and ``bytes`` a sample and ``samples_per_second``.
+        "reconstruct" a dict of ``flop`` and ``bytes`` per sample and ``samples_per_second``.
     """
     layers = [*model.encoder.layers, *model.decoder.layers]
     weights = sum(math.prod(weight.shape) for weight in model.trainable_variables)

@@ -44,7 +44,9 @@ def measure(folder: os.PathLike[str] | str, seed: int = 0) -> dict[str, dict[str
     return {name: _measure_table(Path(folder) / f"{name}.mat", seed) for name in SETS}
 
 
-def parted(rows: np.ndarray, marks: np.ndarray, seed: int = 0, **kwargs: Any) -> list[np.ndarray]:
+def split_rows(
+    rows: np.ndarray, marks: np.ndarray, seed: int = 0, **kwargs: Any
+) -> list[np.ndarray]:
     """Split rows into training and test rows as PyOD's benchmark does.
 
     Args:
@@ -61,7 +63,7 @@ def parted(rows: np.ndarray, marks: np.ndarray, seed: int = 0, **kwargs: Any) ->
 
 
 def _measure_table(path, seed):
-    train, test, _, anomalous = parted(*read_mat(path), seed)
+    train, test, _, anomalous = split_rows(*read_mat(path), seed)
     scaler = StandardScaler().fit(train)
     train, test = scaler.transform(train), scaler.transform(test)
     detector = AnomalyDetector(random_state=seed).fit(train)

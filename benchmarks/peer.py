@@ -14,7 +14,7 @@ def measure(peer: str, model: str, batch_size: int, samples: int | None) -> dict
     Args:
         peer: a name of `NAMES`.
         model: "simple" or "deep".
-        batch_size: samples in a step.
+        batch_size: samples per step.
         samples: number of images, or None for all.
 
     Returns:

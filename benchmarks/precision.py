@@ -21,7 +21,7 @@ from benchmarks.command import add_run_options, check_paths, measure_models
 
 MODELS = ("simple", "deep")  # dense models, which are simple to compute in NumPy
 POLICIES = {"float32": "float32", "TF32": "float32", "bfloat16": "mixed_bfloat16"}
-_JUDGED = 10_000  # images that are reconstructed
+_RECONSTRUCTED = 10_000  # images that are reconstructed
 _EPOCHS = 3  # epochs in a turn; the first is not timed
 
 
@@ -46,7 +46,7 @@ def measure(model, batch_size, samples, repeats):
 
     Args:
         model: a name of `MODELS`.
-        batch_size: samples in a step.
+        batch_size: samples per step.
         samples: number of images, or None for all.
         repeats: number of turns.
 
@@ -70,7 +70,7 @@ def measure(model, batch_size, samples, repeats):
         history = network.fit(x, **arguments)
         results[name] = {"mse": float(history.history["loss"][-1]), "seconds": []}
     weights = trained["float32"].get_weights()
-    some = x[:_JUDGED]
+    some = x[:_RECONSTRUCTED]
     exact = _exact_reconstruction(trained["float32"], some)
     for name, network in trained.items():
         _set(name)
@@ -135,7 +135,7 @@ def _exact_reconstruction(model, x):
 
 
 def lines(recorded):
-    """Yield the cells of each precision of each result, strings."""
+    """Yield a row of the table for each precision of each result, a tuple of strings."""
     for result in recorded["results"]:
         precisions = result["precisions"]
         rate = precisions["float32"]["samples_per_second"]

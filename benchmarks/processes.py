@@ -35,7 +35,7 @@ def run(
         python: the interpreter of the backend's environment.
         backend: the value of ``KERAS_BACKEND``.
         module: name of a module of `benchmarks` that has a function ``measure``.
-        job: keywords of ``measure``, plain values.
+        job: keywords of ``measure``, values for JSON.
         device: "cpu" hides GPUs, "gpu" requires one, None uses a GPU if there is one.
         cores: indices of the available processor cores that the process may use, or None for all.
         timeout: seconds after which the process is ended, or None.
@@ -43,7 +43,7 @@ def run(
             temporary folder for this package and the default folder of the compiler.
 
     Returns:
-        The result of ``measure``, plain values.
+        The result of ``measure``, values for JSON.
 
     Raises:
         WorkerError: the process failed; the message has the end of its stderr.

@@ -84,7 +84,7 @@ def _key(each):
 
 
 def lines(runs):
-    """Yield the cells of the table for each row that was run, strings."""
+    """Yield a row of the table for each task that was run, a tuple of strings."""
     for name, row in ROWS.items():
         of_row = [each for each in runs if each["row"] == name]
         if not of_row:

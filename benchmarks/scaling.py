@@ -1,6 +1,6 @@
 """Training throughput against batch size, width, samples and threads: ``nox -s scaling``.
 
-    batch     samples in a step, 16 to 65,536; MNIST, DeepAutoencoder
+    batch     samples per step, 16 to 65,536; MNIST, DeepAutoencoder
     width     width of the hidden layers, x1 to x16; MNIST, batches of 128
     samples   1,000 to 10 million samples of 32 numbers, batches of 128
     threads   one processor core and all of them; MNIST, batches of 128
@@ -35,9 +35,9 @@ AXES = {
     "samples": (1_000, 60_000, 1_000_000, 10_000_000),
     "threads": (1, os.cpu_count()),
 }
-# From this number of samples an epoch is long enough to be timed once. With more samples an epoch
-# of Keras's fit takes minutes.
-_ONCE = 1_000_000
+# From this number of samples on, one epoch is long enough to be timed. With more samples, an epoch
+# of Keras's `fit` takes minutes.
+_LONG_EPOCH = 1_000_000
 
 
 def main(arguments=None):
@@ -113,7 +113,7 @@ def measure(axis, value, quick):
     batch_size, width, names = data_scaling.BATCH, 1, ["native", "ours", "keras.fit"]
     if axis == "samples":
         x = data_scaling.numbers(value)
-        names = names[: 2 if value > _ONCE else 3]
+        names = names[: 2 if value > _LONG_EPOCH else 3]
     else:
         batch_size = value if axis == "batch" else batch_size
         width = value if axis == "width" else width
@@ -132,7 +132,7 @@ def measure(axis, value, quick):
         "plan": contenders.plan.name,
         "why": contenders.plan.why,
         "samples_per_second": contenders.compare(
-            names, repeats=1 if len(x) >= _ONCE else 3, least=0.3
+            names, repeats=1 if len(x) >= _LONG_EPOCH else 3, least=0.3
         ),
     }
 

@@ -40,12 +40,12 @@ def tables_without_test_rows() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndar
     from sklearn.preprocessing import StandardScaler
 
     from ae_multi.data.mat import read_mat
-    from benchmarks.odds import SETS, parted
+    from benchmarks.odds import SETS, split_rows
 
     for name in SETS:
         rows, marks = read_mat(Path(os.environ["AE_MULTI_ODDS"]) / f"{name}.mat")
         # The split of the benchmark, and then the same split of its training rows.
-        rows, _, marks, _ = parted(rows, marks)
-        train, others, _, anomalous = parted(rows, marks, stratify=marks)
+        rows, _, marks, _ = split_rows(rows, marks)
+        train, others, _, anomalous = split_rows(rows, marks, stratify=marks)
         scaler = StandardScaler().fit(train)
         yield scaler.transform(train), scaler.transform(others), anomalous.astype(bool)

@@ -24,7 +24,7 @@ from benchmarks.networks import NAMES
 
 BATCH = 128
 _STEPS = 468  # steps in a run: the full batches of MNIST's training images
-_LONG = 1.0  # maximum seconds of a run; slow steps make shorter runs
+_MAX_SECONDS = 1.0  # maximum seconds of a run; slow steps make shorter runs
 
 
 def main(arguments=None):
@@ -83,7 +83,7 @@ def measure(model, steps, repeats):
         built = time.perf_counter()
         run_steps(order[:1])
         once = time.perf_counter() - built
-        some = order[: int(np.clip(_LONG / once, 1, steps))]
+        some = order[: int(np.clip(_MAX_SECONDS / once, 1, steps))]
         run_steps(some)  # may compile again for this number of steps
         runs[kind, name] = partial(run_steps, some), len(some), []
         results[kind][name] = {"seconds_to_build": max(0.0, built - begin - once)}
@@ -115,7 +115,7 @@ def plans(model) -> list[str]:
 
 
 def lines(recorded):
-    """Yield the cells of each plan and hand-written loop of each result, strings."""
+    """Yield a row of the table for each plan and loop of each result, a tuple of strings."""
     for result in recorded["results"]:
         backend = f"{result['backend']} {result['versions'][result['backend']]}"
         for kind, what in (("plans", "plan"), ("by_hand", "by hand")):
@@ -141,7 +141,7 @@ def table(recorded):
         title="One training step",
         title_justify="left",
     )
-    for name in ("µs a step", "s to build"):
+    for name in ("µs per step", "s to build"):
         result.add_column(name, justify="right")
     for cells in lines(recorded):
         result.add_row(*cells)

@@ -42,7 +42,7 @@ WHOLE = (
 )  # fmt: skip
 # Column headers that differ from the keys of the recorded rates.
 _HEADERS = {"keras.predict as it comes": "keras.predict, batches of 32"}
-_FEW = 5  # `predict` with small batches is slow and runs on one image in five
+_FEW = 5  # `predict` with small batches is slow; it runs on a fifth of the images
 
 
 def main(arguments=None):
@@ -107,7 +107,7 @@ def measure(model, batch_size, samples, repeats):
 
     Args:
         model: a name of `networks.NAMES`.
-        batch_size: samples in a step.
+        batch_size: samples per step.
         samples: number of images, or None for all.
         repeats: number of turns.
 

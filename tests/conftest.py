@@ -10,12 +10,12 @@ import pytest
 from ae_multi.backend_selection import BACKENDS, installed
 from ae_multi.data.digits import load_digits
 
-# The backend that runs tests marked "once": it compiles the first step of a model soonest.
+# The backend that runs tests marked "once": its first step of a model compiles fastest.
 ONE_BACKEND = "torch"
 
 
 def pytest_ignore_collect(collection_path):
-    """Skip the import of test files that need a backend where none is installed."""
+    """Skip test files that need a backend if none is installed."""
     if collection_path.suffix != ".py" or any(map(installed, BACKENDS)):
         return None
     marked = r"^pytestmark = \[?\s*pytest\.mark\.backend"
@@ -27,39 +27,39 @@ def pytest_collection_modifyitems(config, items):
     if os.environ.get("AE_MULTI_ALL_CHECKS"):
         return
     if os.environ.get("KERAS_BACKEND", ONE_BACKEND) != ONE_BACKEND:
-        left = [item for item in items if item.get_closest_marker("once")]
-        config.hook.pytest_deselected(items=left)
-        items[:] = [item for item in items if item not in left]
+        deselected = [item for item in items if item.get_closest_marker("once")]
+        config.hook.pytest_deselected(items=deselected)
+        items[:] = [item for item in items if item not in deselected]
 
 
 @pytest.fixture(scope="session")
 def digits():
-    """The bundled digits: 1,437 training and 360 test images."""
+    """Return the bundled digits: 1,437 training and 360 test images."""
     return load_digits()
 
 
 @pytest.fixture
 def small():
-    """70 images of uniform noise, (8, 8, 1)."""
+    """Return 70 images of uniform noise, shape (70, 8, 8, 1)."""
     return np.random.default_rng(1).random((70, 8, 8, 1), np.float32)
 
 
 @pytest.fixture(scope="session")
 def x():
-    """70 rows of uniform noise, (70, 12)."""
+    """Return 70 rows of uniform noise, shape (70, 12)."""
     return np.random.default_rng(0).random((70, 12), np.float32)
 
 
 @pytest.fixture
 def plans_file(tmp_path, monkeypatch):
-    """The path of the plan cache, in a temporary folder."""
+    """Return the path of the plan cache, which is set to a temporary folder."""
     monkeypatch.setenv("AE_MULTI_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache" / "plans.json"
 
 
 @pytest.fixture(scope="session")
 def keras():
-    """Keras, on the backend of this process."""
+    """Return Keras, on the backend of this process."""
     from ae_multi import backends
     from ae_multi._keras import keras
 
@@ -70,7 +70,7 @@ def keras():
 
 @pytest.fixture(scope="session")
 def mnist_folder():
-    """The folder of MNIST's files, or skip."""
+    """Return the folder of the files of MNIST, or skip the test."""
     folder = os.environ.get("AE_MULTI_MNIST")
     if not folder:
         pytest.skip("AE_MULTI_MNIST is not set")
@@ -79,24 +79,24 @@ def mnist_folder():
 
 @pytest.fixture(scope="session")
 def pythons():
-    """Dict of backend to its interpreter."""
-    named = os.environ.get("AE_MULTI_TEST_PYTHONS")
-    if not named:
+    """Return a dict from backends to the interpreters of their environments."""
+    entries = os.environ.get("AE_MULTI_TEST_PYTHONS")
+    if not entries:
         pytest.skip("AE_MULTI_TEST_PYTHONS is not set; nox -s tests sets it")
-    return dict(entry.split("=", 1) for entry in shlex.split(named))
+    return dict(entry.split("=", 1) for entry in shlex.split(entries))
 
 
 @pytest.fixture
 def backend(keras):
-    """The name of the backend of this process."""
+    """Return the name of the backend of this process."""
     return keras.config.backend()
 
 
 @pytest.fixture
 def torch(backend):
-    """PyTorch, or skip on other backends."""
+    """Return PyTorch, or skip the test on other backends."""
     if backend != "torch":
-        pytest.skip("only PyTorch's backend has this")
+        pytest.skip("tests the PyTorch backend")
     import torch
 
     return torch
@@ -104,10 +104,10 @@ def torch(backend):
 
 @pytest.fixture
 def run_on(pythons, tmp_path):
-    """Function that runs code on a backend, in a temporary folder, and returns its output."""
+    """Return a function that runs code on a backend in a temporary folder; it returns stdout."""
 
     def run(backend, code, *arguments):
-        done = subprocess.run(
+        process = subprocess.run(
             [pythons[backend], "-c", code, *arguments],
             env={**os.environ, "KERAS_BACKEND": backend},
             cwd=tmp_path,
@@ -116,15 +116,15 @@ def run_on(pythons, tmp_path):
             timeout=300,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        assert process.returncode == 0, process.stderr
+        return process.stdout
 
     return run
 
 
 @pytest.fixture
 def fresh_python(tmp_path):
-    """Function that runs code in a new interpreter, outside the project's folder."""
+    """Return a function that runs code in a new interpreter, outside the project's folder."""
 
     def run(code, **environment):
         merged = {**os.environ, **environment}

@@ -1,4 +1,4 @@
-"""The selection of the backend, and of folders of the user."""
+"""The selection of the backend, and the folders of Keras and of the package."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ from tests.reference.pages import ROOT
 
 @pytest.fixture
 def machine(monkeypatch, tmp_path):
-    """Function that makes only the named backends installed, with Keras not yet imported."""
+    """Return a function that sets which backends are installed; Keras is not yet imported."""
     monkeypatch.setattr(backend_selection.sys, "modules", {})
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
@@ -31,27 +31,27 @@ def test_environment_variable_selects_the_backend(machine, monkeypatch):
     assert backend_selection.select_backend() == "jax"
 
 
-def test_an_unknown_backend_is_named_with_the_valid_ones(machine, monkeypatch):
+def test_error_for_an_unknown_backend_lists_the_valid_ones(machine, monkeypatch):
     machine("torch")
     monkeypatch.setenv("KERAS_BACKEND", "theano")
     with pytest.raises(BackendError, match=r"KERAS_BACKEND.*torch, tensorflow, jax.*'theano'"):
         backend_selection.select_backend()
 
 
-def test_a_missing_backend_names_the_package_to_install(machine, monkeypatch):
+def test_error_for_a_missing_backend_states_the_package_to_install(machine, monkeypatch):
     machine("torch")
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     with pytest.raises(BackendError, match=r"with: pip install jax\.$"):
         backend_selection.select_backend()
 
 
-def test_unset_means_tensorflow_as_in_keras(machine, caplog):
+def test_default_backend_is_tensorflow_as_in_keras(machine, caplog):
     machine("torch", "tensorflow")
     assert backend_selection.select_backend() == "tensorflow"
     assert not caplog.records
 
 
-def test_unset_means_what_keras_json_says(machine, tmp_path):
+def test_keras_json_selects_the_backend(machine, tmp_path):
     machine("torch", "tensorflow", "jax")
     (tmp_path / "keras.json").write_text(json.dumps({"backend": "jax"}))
     assert backend_selection.select_backend() == "jax"
@@ -75,7 +75,7 @@ def test_installed_backend_replaces_a_missing_default_with_a_warning(machine, mo
     assert "\n" not in record.getMessage()
 
 
-def test_nothing_installed_names_all_three_packages(machine):
+def test_error_without_any_backend_states_all_three_packages(machine):
     machine()
     with pytest.raises(BackendError, match=r"install torch,.*install tensorflow or.*install jax"):
         backend_selection.select_backend()
@@ -83,28 +83,28 @@ def test_nothing_installed_names_all_three_packages(machine):
 
 @pytest.mark.backend
 def test_new_process_reports_an_unknown_backend(fresh_python):
-    done = fresh_python("import ae_multi; ae_multi.SimpleAutoencoder", KERAS_BACKEND="theano")
-    assert done.returncode == 1
-    assert "BackendError" in done.stderr
-    assert "Received: 'theano'" in done.stderr
+    process = fresh_python("import ae_multi; ae_multi.SimpleAutoencoder", KERAS_BACKEND="theano")
+    assert process.returncode == 1
+    assert "BackendError" in process.stderr
+    assert "Received: 'theano'" in process.stderr
 
 
 @pytest.mark.slow
 @pytest.mark.backend
 def test_new_process_selects_the_installed_backend(fresh_python, backend, tmp_path):
-    done = fresh_python(
+    process = fresh_python(
         "import ae_multi; print(ae_multi.SimpleAutoencoder(2).count_params()); "
         "import keras; print(keras.config.backend())",
         KERAS_BACKEND=None,
         KERAS_HOME=str(tmp_path),
     )
-    assert done.stdout.split() == ["3922", backend], done.stderr
-    assert done.stderr.count("is not installed: using") == (0 if backend == "tensorflow" else 1)
+    assert process.stdout.split() == ["3922", backend], process.stderr
+    assert process.stderr.count("is not installed: using") == (0 if backend == "tensorflow" else 1)
 
 
 @pytest.fixture
-def homeless(monkeypatch, tmp_path):
-    """A user without a home directory: no HOME and no entry in the user database."""
+def no_home(monkeypatch, tmp_path):
+    """Remove the home directory: no HOME and no entry in the user database."""
     pwd = pytest.importorskip("pwd")
     monkeypatch.chdir(tmp_path)
 
@@ -118,12 +118,12 @@ def homeless(monkeypatch, tmp_path):
         Path.home()
 
 
-def test_without_a_home_directory_there_is_no_cache(homeless):
+def test_cache_is_none_without_a_home_directory(no_home):
     assert backend_selection.package_cache() is None
     assert backend_selection.keras_home() == Path("/tmp/.keras")
 
 
-def test_without_a_home_directory_data_are_loaded(homeless, monkeypatch):
+def test_data_are_loaded_without_a_home_directory(no_home, monkeypatch):
     from ae_multi.data import load_data, mnist
 
     def unreachable(url):
@@ -133,7 +133,7 @@ def test_without_a_home_directory_data_are_loaded(homeless, monkeypatch):
     assert len(load_data("auto").x_train) > 1000
 
 
-def test_unwritable_home_directory_is_skipped_as_in_keras(monkeypatch):
+def test_keras_home_is_in_tmp_if_the_home_directory_is_unwritable(monkeypatch):
     monkeypatch.delenv("KERAS_HOME", raising=False)
     monkeypatch.setenv("HOME", "/proc/nothing")
     assert backend_selection.keras_home() == Path("/tmp/.keras")
@@ -147,18 +147,18 @@ def test_keras_home_equals_that_of_keras(fresh_python):
         "import keras; from ae_multi.backend_selection import keras_home; "
         "assert str(keras_home()) == keras.src.backend.config.keras_home(), keras_home()"
     )
-    done = fresh_python(code, HOME="/proc/nothing", KERAS_HOME=None)
-    assert done.returncode == 0, done.stderr
+    process = fresh_python(code, HOME="/proc/nothing", KERAS_HOME=None)
+    assert process.returncode == 0, process.stderr
 
 
 @pytest.mark.parametrize("command", ["train", "reduce"])
-def test_backend_that_fails_to_import_is_one_line_of_error(command, tmp_path, fresh_python):
+def test_backend_that_fails_to_import_gives_one_line_of_error(command, tmp_path, fresh_python):
     (tmp_path / "torch.py").write_text("raise ImportError('a library is missing')")
     arguments = [command, *(["--no-save"] if command == "train" else [])]
     code = f"from ae_multi.cli import main; raise SystemExit(main({arguments}))"
-    done = fresh_python(code, KERAS_BACKEND="torch", PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
-    assert done.returncode == 2
-    assert done.stderr == (
+    process = fresh_python(code, KERAS_BACKEND="torch", PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
+    assert process.returncode == 2
+    assert process.stderr == (
         f"ae-multi {command}: Expected Keras to run on torch. "
         "Received: ImportError: a library is missing.\n"
     )
@@ -166,7 +166,7 @@ def test_backend_that_fails_to_import_is_one_line_of_error(command, tmp_path, fr
 
 @pytest.mark.backend
 @pytest.mark.once
-def test_a_training_needs_no_home_directory(homeless, x):
+def test_model_trains_without_a_home_directory(no_home, x):
     import ae_multi
     from ae_multi.training import plan_cache
 

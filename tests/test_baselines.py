@@ -1,4 +1,4 @@
-"""Baselines against independent computations: PCA, the mean, the linear filter and thresholds."""
+"""PCA, the mean, the linear filter and thresholds against independent computations."""
 
 import dataclasses
 
@@ -15,9 +15,9 @@ def test_pca_equals_the_singular_value_decomposition(digits):
     test = digits.x_test.reshape(-1, 784).astype(np.float64)
     mean = train.mean(0)
     _, _, directions = np.linalg.svd(train - mean, full_matrices=False)
-    floors = pca_baselines(digits, [32, 9, 9])
-    assert list(floors) == [9, 32]
-    for size, found in floors.items():
+    baselines = pca_baselines(digits, [32, 9, 9])
+    assert list(baselines) == [9, 32]
+    for size, found in baselines.items():
         basis = directions[:size]
         restored = np.clip((test - mean) @ basis.T @ basis + mean, 0, 1)
         assert found == pytest.approx(np.mean((restored - test) ** 2), rel=1e-5)
@@ -35,9 +35,9 @@ def test_mean_baseline_is_the_mse_of_the_mean_image(digits):
 
 def test_baselines_of_mnist_have_known_values(mnist_folder):
     data = load_data("mnist", mnist_folder)
-    floors = pca_baselines(data, [9, 32])
-    assert floors[9] == pytest.approx(0.03449, abs=5e-6)
-    assert floors[32] == pytest.approx(0.01521, abs=5e-6)
+    baselines = pca_baselines(data, [9, 32])
+    assert baselines[9] == pytest.approx(0.03449, abs=5e-6)
+    assert baselines[32] == pytest.approx(0.01521, abs=5e-6)
     assert mean_baseline(data) == pytest.approx(0.06747, abs=5e-6)
 
 
@@ -65,13 +65,14 @@ def test_otsu_maximizes_the_variance_between_classes():
     for _ in range(20):
         values = np.round(np.r_[rng.normal(0.3, 0.1, 40), rng.normal(0.7, 0.2, 25)], 1)
 
-        def between(limit, values=values):
+        def variance_between(limit, values=values):
             low, high = values[values <= limit], values[values > limit]
-            share = len(low) / len(values)
-            return share * (1 - share) * (low.mean() - high.mean()) ** 2
+            fraction = len(low) / len(values)
+            return fraction * (1 - fraction) * (low.mean() - high.mean()) ** 2
 
-        choices = np.unique(values)[:-1]
-        assert between(otsu(values)) == pytest.approx(max(map(between, choices)), rel=1e-9)
+        limits = np.unique(values)[:-1]
+        largest = max(map(variance_between, limits))
+        assert variance_between(otsu(values)) == pytest.approx(largest, rel=1e-9)
     assert not (np.full(9, 0.4) > otsu(np.full(9, 0.4))).any()
     assert iou(np.array([1, 1, 0, 0]) > 0, np.array([1, 0, 1, 0]) > 0) == pytest.approx(1 / 3)
     images = np.linspace(0, 1, 50).reshape(2, 5, 5)

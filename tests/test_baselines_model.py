@@ -12,14 +12,14 @@ pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 @pytest.fixture(scope="module")
 def curved():
-    """Points of a curve in [0, 1]⁶, shape (400, 6)."""
-    place = np.random.default_rng(0).random((400, 1))
-    return (0.5 + 0.4 * np.cos(3 * place + np.arange(6))).astype(np.float32)
+    """Return points of a curve in [0, 1]⁶, shape (400, 6)."""
+    t = np.random.default_rng(0).random((400, 1))
+    return (0.5 + 0.4 * np.cos(3 * t + np.arange(6))).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
 def trained(curved):
-    """An autoencoder with one code, trained on the first 300 points."""
+    """Return an autoencoder with one code, trained on the first 300 points."""
     model = ae_multi.DeepAutoencoder((16, 8), 1, (6,), seed=0)
     model.compile(optimizer=_adam(1e-2))
     model.fit(curved[:300], epochs=60, verbose=0, plan="keras")  # without compilation
@@ -33,7 +33,7 @@ def _adam(rate):
 
 
 def _pca(train, test, components):
-    """Reconstructions of PCA in float64, by the singular value decomposition."""
+    """Return reconstructions of PCA in float64, by the singular value decomposition."""
     mean = train.mean(0, dtype=float)
     basis = np.linalg.svd(train - mean, full_matrices=False)[2][:components]
     return mean + (test - mean) @ basis.T @ basis

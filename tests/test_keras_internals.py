@@ -1,4 +1,4 @@
-"""Every function of `ae_multi._keras_internals`, and that no other module uses what is private."""
+"""Each function of `ae_multi._keras_internals`; no other module uses Keras's private API."""
 
 import ast
 import importlib.util
@@ -11,12 +11,13 @@ import pytest
 import ae_multi
 
 ROOT = pathlib.Path(ae_multi.__file__).parent
-# These act before Keras is imported.
+# Modules that run before Keras is imported.
 ALLOWED = {"_keras_internals.py", "_keras_registry.py", "_jit_compile.py"}
 SOURCES = [path for path in sorted(ROOT.rglob("*.py")) if path.name not in ALLOWED]
 
 
 def private_names_of_keras():
+    """Return the private attributes and methods that Keras's sources define."""
     folder = pathlib.Path(importlib.util.find_spec("keras").origin).parent / "src"
     text = "\n".join(
         path.read_text() for path in folder.rglob("*.py") if not path.stem.endswith("_test")
@@ -26,7 +27,7 @@ def private_names_of_keras():
 
 
 def names_defined_here():
-    """Private attributes that this package assigns, and its private methods."""
+    """Yield the private attributes that this package assigns, and its private methods."""
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
@@ -63,16 +64,16 @@ def internals(keras):
 def model(keras):
     inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), keras.layers.Dropout(0.5)])
     inputs = keras.Input((4,))
-    made = keras.Model(inputs, keras.layers.Dense(2)(inner(inputs)))
-    made.compile("adam", "mse", metrics=["mae"], weighted_metrics=["mse"])
-    return made
+    model = keras.Model(inputs, keras.layers.Dense(2)(inner(inputs)))
+    model.compile("adam", "mse", metrics=["mae"], weighted_metrics=["mse"])
+    return model
 
 
 X, Y = np.ones((6, 4), np.float32), np.ones((6, 2), np.float32)
 
 
 @pytest.mark.backend
-def test_layers_and_variables(internals, keras, model):
+def test_layer_functions_return_layers_variables_and_shapes(internals, keras, model):
     layers = internals.flatten_layers(model)
     assert layers[0] is model
     assert internals.flatten_layers(model, include_self=False) == layers[1:]
@@ -92,7 +93,7 @@ def test_layers_and_variables(internals, keras, model):
 
 
 @pytest.mark.backend
-def test_values_of_variables(internals, keras, model):
+def test_raw_values_of_variables_are_read_and_assigned(internals, keras, model):
     variables = model.trainable_variables
     values = internals.raw_values(variables)
     np.testing.assert_array_equal(
@@ -105,7 +106,7 @@ def test_values_of_variables(internals, keras, model):
 
 
 @pytest.mark.backend
-def test_initial_values(internals, keras):
+def test_unfilled_variables_have_an_initializer_and_no_value(internals, keras):
     assert not internals.is_in_stateless_scope()
     with internals.unfilled_variables():
         assert internals.is_in_stateless_scope()
@@ -113,14 +114,14 @@ def test_initial_values(internals, keras):
         dense.build((None, 3))
         assert internals.raw_values(dense.variables) == [None, None]
     assert isinstance(internals.initializer_of(dense.kernel), keras.initializers.HeNormal)
-    # Left to themselves, Keras fills such variables when the next one is made.
+    # Creating another variable does not give these values, as Keras would without the function.
     keras.Variable(0.0)
     assert internals.raw_values(dense.variables) == [None, None]
     assert internals.compute_fans((3, 3, 5, 7)) == (45, 63)
 
 
 @pytest.mark.backend
-def test_compiled_models(internals, keras, model):
+def test_functions_of_compiled_models_equal_methods_of_keras(internals, keras, model):
     internals.check_compiled(model, "evaluate")
     with pytest.raises(ValueError, match=r"compile\(\)"):
         internals.check_compiled(keras.Sequential(), "evaluate")
@@ -148,7 +149,7 @@ def test_compiled_models(internals, keras, model):
 
 
 @pytest.mark.backend
-def test_optimizers(internals, keras, model):
+def test_optimizer_functions_return_settings_and_replace_the_step(internals, keras, model):
     schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9)
     assert internals.has_learning_rate_schedule(keras.optimizers.SGD(schedule))
     assert not internals.has_learning_rate_schedule(keras.optimizers.SGD(0.1))
@@ -171,7 +172,7 @@ def test_optimizers(internals, keras, model):
 
 
 @pytest.mark.backend
-def test_callbacks(internals, keras, model, capsys):
+def test_callback_functions_print_progress_and_list_state(internals, keras, model, capsys):
     callbacks = keras.callbacks.CallbackList([], model=model)
     internals.shut_down_threads(callbacks)
     logger = keras.callbacks.ProgbarLogger()
@@ -193,7 +194,7 @@ def test_callbacks(internals, keras, model, capsys):
 
 
 @pytest.mark.backend
-def test_data(internals, keras):
+def test_data_functions_convert_arrays_and_data_sets(internals, keras):
     pandas = pytest.importorskip("pandas")
     from scipy import sparse
 
@@ -220,7 +221,7 @@ def test_data(internals, keras):
 
 
 @pytest.mark.backend
-def test_functions_of_backends(internals, keras):
+def test_random_and_control_flow_functions_exist(internals, keras):
     assert callable(internals.random_module().uniform)
     keras.layers.Dropout(0.5)(X, training=True)
     generator = internals.global_seed_generator()
@@ -234,7 +235,7 @@ def test_bookkeeping_attributes_exist(internals, keras, model):
     model.fit(X, Y, verbose=0)
     model.predict(X, verbose=0)
     found = {name for layer in internals.flatten_layers(model) for name in vars(layer)}
-    # Others belong to one backend each.
+    # The other bookkeeping attributes exist on one backend each.
     expected = {"_called", "_compile_config", "_inbound_nodes", "_losses", "_loss_ids",
                 "_outbound_nodes", "stop_training", "train_function"}  # fmt: skip
     assert expected <= found

@@ -1,4 +1,4 @@
-"""Keras finds the classes of this package, in any order of imports."""
+"""Keras finds the registered classes of this package, in any order of imports."""
 
 import pathlib
 import re
@@ -9,12 +9,12 @@ import ae_multi
 
 pytestmark = pytest.mark.backend
 
-LOADED = """
+LOAD_MODEL = """
 import keras, ae_multi
 model = keras.saving.load_model("model.keras")
 print(type(model).__module__, type(model).__name__, model.latent_dim)
 """
-EVERY = """
+FIND_CLASSES = """
 import sys
 import ae_multi, keras
 assert "ae_multi.models" not in sys.modules
@@ -25,10 +25,10 @@ assert keras.saving.get_registered_object("ae_multi>Unknown") is None
 print("found", len(names))
 """
 # The first import of Keras fails, the second succeeds.
-SECOND_TRY = """
+IMPORT_KERAS_TWICE = """
 import os, sys
 import ae_multi
-right = os.environ.pop("KERAS_BACKEND")
+backend = os.environ.pop("KERAS_BACKEND")
 os.environ["KERAS_BACKEND"] = "unknown"
 try:
     import keras
@@ -37,14 +37,14 @@ except ValueError:
         del sys.modules[name]
 else:
     raise AssertionError
-os.environ["KERAS_BACKEND"] = right
+os.environ["KERAS_BACKEND"] = backend
 import keras
 print(keras.saving.get_registered_object("ae_multi>SimpleAutoencoder").__name__)
 """
 
 
 def registered_classes():
-    """Names of all classes of the package that are registered with Keras, found in its sources."""
+    """Return the names of all classes that the package's sources register with Keras."""
     decorated = re.compile(
         r"^@(?:keras\.saving\.register_keras_serializable\(\"ae_multi\"\)|_register)\nclass (\w+)",
         re.MULTILINE,
@@ -59,8 +59,8 @@ def test_every_class_is_registered_before_keras_is_imported(fresh_python):
     names = registered_classes()
     assert {"SimpleAutoencoder", "Seeded", "StructuralSimilarity", "GaussianNoise"} <= {*names}
     assert len(names) > 25
-    done = fresh_python(EVERY.format(names=names))
-    assert done.stdout.strip() == f"found {len(names)}", done.stderr
+    process = fresh_python(FIND_CLASSES.format(names=names))
+    assert process.stdout.strip() == f"found {len(names)}", process.stderr
 
 
 @pytest.mark.once
@@ -68,12 +68,12 @@ def test_keras_loads_a_model_of_the_package(fresh_python, tmp_path):
     model = ae_multi.SimpleAutoencoder(2, (6,))
     model.compile()
     model.save(tmp_path / "model.keras")
-    done = fresh_python(LOADED)
-    assert done.stdout.strip() == "ae_multi.models.simple SimpleAutoencoder 2", done.stderr
+    process = fresh_python(LOAD_MODEL)
+    assert process.stdout.strip() == "ae_multi.models.simple SimpleAutoencoder 2", process.stderr
 
 
 @pytest.mark.slow
 @pytest.mark.once
-def test_registration_survives_a_failed_import_of_keras(fresh_python):
-    done = fresh_python(SECOND_TRY)
-    assert done.stdout.strip() == "SimpleAutoencoder", done.stderr
+def test_classes_are_registered_after_a_failed_import_of_keras(fresh_python):
+    process = fresh_python(IMPORT_KERAS_TWICE)
+    assert process.stdout.strip() == "SimpleAutoencoder", process.stderr

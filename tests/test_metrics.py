@@ -1,4 +1,4 @@
-"""Errors of reconstructions."""
+"""Errors of reconstructions, compared with their formulas."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Text for terminals of any encoding."""
+"""Text for terminals with any encoding."""
 
 import io
 

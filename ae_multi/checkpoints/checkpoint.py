@@ -16,13 +16,14 @@ class Checkpoint(NamedTuple):
 
     Attributes:
         path: path of the file.
-        position: the epochs and steps that were done.
+        position: the epochs and steps that are complete.
         facts: what the training depends on, from `facts_of`.
         state: state of the model and callbacks, from `get_state`.
         ended: whether a callback had ended the training.
         backend: name of the backend that the training ran on.
         plan: name of the plan that ran the steps.
-        offset: number of the order of epoch 0; 0 in files of older versions.
+        offset: number of epochs trained before, which is added to the number of each epoch for its
+            batch order; 0 in files of older versions.
     """
 
     path: Path
@@ -40,7 +41,7 @@ class Checkpoint(NamedTuple):
     ) -> "Checkpoint":
         """Parse and validate the manifest and parts of a checkpoint file.
 
-        The digests in the file detect damage, but not content that `Saver` never writes. So types
+        The digests in the file detect damage, but not content that `Saver` never writes, so types
         are checked here.
 
         Args:

@@ -33,7 +33,7 @@ class Checkpoints:
         keep: number of checkpoints to keep, the newest.
         resume: whether to resume from the newest checkpoint.
         apart: whether different trainings share the folder, each in a subfolder named by `key_of`.
-        facts: further plain values that must be equal on resume, in addition to `facts_of`.
+        facts: further JSON values that must be equal on resume, in addition to `facts_of`.
     """
 
     folder: PathLike[str] | str
@@ -82,6 +82,9 @@ class Checkpoints:
             steps: steps per epoch.
             epochs: the epoch to train up to.
             say: function that is called with a message about where the training starts.
+
+        Returns:
+            The `Saver`, to be closed after the training.
 
         Raises:
             InputError: a folder that cannot be used, that holds checkpoints although ``resume`` is

@@ -47,7 +47,7 @@ def facts_of(
         validation_data: nested arrays, a stream, or None.
         order: the training's `BatchOrder`.
         callbacks: list of Keras callbacks.
-        others: further plain values.
+        others: further values of a configuration.
     """
     compiled = compile_config(model)
     optimizer = _described(model.optimizer)
@@ -173,11 +173,11 @@ def _described(value: Any, names: Collection[str] = (), numbers: Any = None) -> 
 
 
 def _difference(path: str, one: Any, other: Any) -> tuple[str, str, str] | None:
-    """Return (path, one value, other value) of the first difference of two plain values, or None.
+    """Return (path, one value, other value) of the first difference of two JSON values, or None.
 
     Args:
         path: name of the values, to which keys and indices are appended.
-        one: nested dicts and lists of plain values.
+        one: nested dicts and lists of JSON values.
         other: the values to compare with.
     """
     if isinstance(one, dict) and isinstance(other, dict):

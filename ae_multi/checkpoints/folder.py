@@ -1,4 +1,4 @@
-"""A folder with the checkpoints of one training: one writer, atomic writes, the newest kept."""
+"""A folder with the newest checkpoints of one training, written atomically by one process."""
 
 import contextlib
 import logging

@@ -34,7 +34,8 @@ class Saver:
         position: the `Position` to resume from, or None.
         ended: whether a callback had ended the training there.
         plan: name of the plan that runs the steps; set it before the first step.
-        offset: number of the order of epoch 0; set it if ``position`` is None.
+        offset: number of epochs trained before, which is added to the number of each epoch for its
+            batch order; set it if ``position`` is None.
     """
 
     def __init__(

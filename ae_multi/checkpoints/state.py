@@ -1,4 +1,4 @@
-"""State of a training as plain values and NumPy arrays, to resume it bit for bit."""
+"""State of a training as Python values and NumPy arrays, to resume it bit for bit."""
 
 import re
 from collections.abc import Sequence
@@ -19,10 +19,11 @@ def get_state(model: keras.Model, callbacks: Sequence[keras.callbacks.Callback])
         model: a compiled and built Keras model.
         callbacks: list of Keras callbacks. The state of Keras's own callbacks is supported. A
             custom callback with a state needs a method ``get_state``, which returns a dict of
-            plain values and arrays, and a method ``set_state``, which takes that dict.
+            numbers, strings, lists, dicts and NumPy arrays, and a method ``set_state``, which takes
+            that dict.
 
     Returns:
-        Dict of plain values and NumPy arrays, for `set_state`.
+        Nested dict of numbers, strings, lists and NumPy arrays, for `set_state`.
     """
     return {
         "variables": {
@@ -55,7 +56,7 @@ def set_state(
     """Restore a state from `get_state` in a model and its callbacks, on any backend.
 
     Args:
-        state: what `get_state` returned, on any backend.
+        state: the result of `get_state` on any backend.
         model: a compiled and built Keras model of the same structure.
         callbacks: list of Keras callbacks of the same classes.
 

@@ -11,10 +11,10 @@ from typing import NoReturn
 
 # Exit status of an interrupted command.
 INTERRUPTED = 130
-# Seconds within which a second signal is ignored: launchers often forward Ctrl-C.
-_SAME = 1.0
-# Seconds after which the exception is raised again: a framework's callback may swallow it.
-_LOST = 10.0
+# A second signal within this time is ignored: launchers often forward Ctrl-C.
+_SAME_SIGNAL_SECONDS = 1.0
+# After this time the exception is raised again: a framework's callback may swallow it.
+_RAISE_AGAIN_SECONDS = 10.0
 _is_leaving = False
 
 
@@ -27,14 +27,14 @@ def raise_on_signals() -> None:
     """
     if threading.current_thread() is not threading.main_thread():
         return
-    last = -_SAME
+    last = -_SAME_SIGNAL_SECONDS
 
     def interrupt(number, frame):
         nonlocal last
         now = time.monotonic()
-        if now - last > _SAME and not _is_leaving:
+        if now - last > _SAME_SIGNAL_SECONDS and not _is_leaving:
             last = now
-            timer = threading.Timer(_LOST, _interrupt_again, [number])
+            timer = threading.Timer(_RAISE_AGAIN_SECONDS, _interrupt_again, [number])
             timer.daemon = True
             timer.start()
             raise KeyboardInterrupt

@@ -40,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "and --python",
     )
     add_model_options(parser)
-    parser.add_argument("--float64", action="store_true", help="also compare all of it in float64")
+    parser.add_argument("--float64", action="store_true", help="also compare all stages in float64")
     parser.add_argument(
         "--training",
         type=int,

@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
         # Save before anything else can fail.
         if options.out is not None:
             model.save(options.out)
-        quality, is_worse = test(model)
+        quality, warning = test(model)
     out.print(
         f"{type(model).__name__} on {name} {backend.version()}, {backend.device()}; "
         f"{data.name} ({data.source})",
@@ -83,8 +83,8 @@ def run(options: argparse.Namespace) -> int:
     speed = training.samples_per_second
     rate = f", {speed:,.0f} samples/s" if speed == speed else ""  # NaN without a timed epoch
     out.print(f"{quality}; {training.seconds:.1f} s{rate}", soft_wrap=True)
-    if is_worse:
-        out.print(f"{is_worse}", style="red", soft_wrap=True)
+    if warning:
+        out.print(warning, style="red", soft_wrap=True)
     if options.out is not None:
         out.print(f"Saved: {options.out}", soft_wrap=True)
     return 0
@@ -120,7 +120,7 @@ def _task(config, data):
 
     Returns:
         (inputs, targets or None, test). ``test(model)`` returns (quality, warning), two strings;
-        the warning is empty if the model is better than a simple method.
+        the warning is empty if the model is better than the baselines.
     """
     if config.model == "segmentation":
         from ae_multi.data.clutter import clutter
@@ -133,7 +133,7 @@ def _task(config, data):
 
 
 def _reconstruction_quality(model, data):
-    """Compare reconstructions with PCA and with the mean image."""
+    """Compare reconstructions with PCA and the mean image; return (quality, warning)."""
     import numpy as np
 
     from ae_multi.baselines import mean_baseline, pca_baselines
@@ -146,7 +146,7 @@ def _reconstruction_quality(model, data):
     if not np.mean(errors) < mean:
         warning = "No better than predicting the mean image."
     elif not np.mean(errors) < linear:
-        warning = "Worse than PCA: a linear model does this as well."
+        warning = "Worse than PCA, a linear model."
     return (
         f"test MSE {np.mean(errors):.5f}, PSNR {psnr(errors):.2f} dB; PCA with {size} components: "
         f"{linear:.5f}; the mean image: {mean:.5f}",
@@ -155,7 +155,7 @@ def _reconstruction_quality(model, data):
 
 
 def _restoration_quality(model, data, seed):
-    """Compare restored images with the noisy images."""
+    """Compare restored images with the noisy images; return (quality, warning)."""
     import numpy as np
 
     from ae_multi.metrics import psnr, squared_errors
@@ -174,7 +174,7 @@ def _restoration_quality(model, data, seed):
 
 
 def _segmentation_quality(model, x_train, m_train, data, seed):
-    """Compare masks of digits on clutter with the best threshold on brightness."""
+    """Compare masks of digits with the best brightness threshold; return (quality, warning)."""
     from ae_multi.baselines import best_threshold
     from ae_multi.data.clutter import clutter
     from ae_multi.metrics import iou

@@ -115,12 +115,12 @@ class CompareConfig:
     plans: bool = False
 
     def __post_init__(self) -> None:
-        check_positive(first_steps=self.first_steps, spread_runs=self.spread_runs + 1)
-        if self.spread_runs == 1:
+        if self.spread_runs < 0 or self.spread_runs == 1:
             raise InputError(
                 "Expected spread_runs of at least 2, or 0: one repetition has no spread. "
-                "Received: 1."
+                f"Received: {self.spread_runs}."
             )
+        check_positive(first_steps=self.first_steps, spread_runs=self.spread_runs + 1)
         models = [config.model for config in self.configs]
         if len(set(models)) < len(models):
             raise InputError(f"Expected each model once. Received: {', '.join(models)}.")

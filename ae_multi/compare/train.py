@@ -64,8 +64,8 @@ def train(
         on_epoch: called after each epoch with (epochs done, total epochs, loss); or None.
         verbose: verbosity of Keras's `fit`.
         callbacks: further Keras callbacks.
-        checkpoints: dict of the arguments ``checkpoint``, ``every``, ``keep`` and ``resume`` of
-            `fit`, or None.
+        checkpoints: dict of the arguments ``checkpoint``, ``checkpoint_every``, ``keep`` and
+            ``resume`` of `fit`, or None.
         y: targets, or None to use the samples.
         plan: name of a plan of the backend, or None to select one.
 

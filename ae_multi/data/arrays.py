@@ -142,7 +142,7 @@ def first(data: Any, count: int) -> Any:
 
 
 def rows(data: Any, some: slice | np.ndarray) -> Any:
-    """Return the samples in the slice ``some``.
+    """Return the samples that the slice or index array ``some`` selects.
 
     An array that occurs several times in ``data`` is sliced once and stays one object.
     """
@@ -156,6 +156,9 @@ def split(data: Any, share: float) -> tuple[Any, Any]:
     Args:
         data: nested arrays.
         share: fraction of the samples for validation, taken from the end.
+
+    Returns:
+        (training data, validation data) in the structure of ``data``.
 
     Raises:
         InputError: a fraction that leaves one side without samples.

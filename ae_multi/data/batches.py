@@ -59,7 +59,7 @@ class BatchOrder:
         seed: integer, or None to keep the order of the samples.
         steps: batches per epoch, or None for all.
         within_batches: as in `epoch_order`.
-        offset: number of the order of epoch 0.
+        offset: number of epochs trained before, which is added to the number of each epoch.
 
     Raises:
         InputError: ``steps`` exceeds the number of batches.
@@ -164,8 +164,8 @@ class Batches(keras.utils.PyDataset):
 class KerasBatches(DatasetAdapter):
     """Adapter of `Batches` for `keras.Model.fit`, in the structure in which Keras packs arrays.
 
-    A step receives the batch of a `keras.utils.PyDataset` as (x,) or as a list, but the batch of
-    arrays as x or as a tuple. This adapter gives it the latter.
+    Keras passes batches of a `keras.utils.PyDataset` to a step as (x,) or as a list, and batches of
+    arrays as x or as a tuple. This adapter passes them as batches of arrays.
 
     Args:
         data: (x, y, sample_weight), nested arrays of n samples each or None.
@@ -198,9 +198,9 @@ class EpochSetter(keras.callbacks.Callback):
 
     Args:
         batches: the `Batches`.
-        offset: number of the order of epoch 0.
-        trained: function that is called after each epoch with ``offset`` and the number of the
-            next order, or None.
+        offset: number of epochs trained before, which is added to the number of each epoch.
+        trained: function that is called after each epoch with ``offset`` and the number of epochs
+            trained in all, or None.
     """
 
     def __init__(

@@ -38,8 +38,8 @@ def clutter(
         raise InputError(f"Expected at least 2 images to cut from. Received: {len(images)}.")
     digits = images.mean(axis=-1)
 
-    def draw(distribution, what, *shape):
-        return distribution(seed, f"{purpose}/{what}", (len(images), *shape))
+    def draw(distribution, name, *shape):
+        return distribution(seed, f"{purpose}/{name}", (len(images), *shape))
 
     uniform, normal = partial(draw, streams.uniform), partial(draw, streams.normal)
     ink = np.maximum(digits, _strokes(digits, uniform("strokes", _STROKES, 5)))

@@ -33,7 +33,7 @@ def read_mat(path: PathLike[str] | str) -> tuple[np.ndarray, np.ndarray]:
         path: the file.
 
     Returns:
-        X, float64 (n, features), and y, integers (n,), 1 for outliers.
+        X, float64 (n, features), and y, int64 (n,), 1 for outliers and 0 for others.
 
     Raises:
         InputError: not a MATLAB file of version 5 with finite real numbers X and y.

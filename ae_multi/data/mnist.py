@@ -81,6 +81,9 @@ def load_mnist(path: PathLike[str] | str | None = None) -> Dataset:
             environment variable ``AE_MULTI_MNIST``, Keras's cache and a download are tried in this
             order.
 
+    Returns:
+        A `Dataset` with the name "mnist".
+
     Raises:
         InputError: files that differ from MNIST in any bit.
         DownloadError: MNIST is not on this machine and could not be downloaded.

@@ -171,6 +171,10 @@ class NetworkEstimator(PersistenceMixin, BaseEstimator):
 
         Returns:
             The fitted estimator.
+
+        Raises:
+            InputError: chunks that can be iterated only once, no chunks, a ``checkpoint``, or as
+                `fit`.
         """
         self._check_parameters()
         check_no_checkpoint(self, "fit_chunks")
@@ -195,6 +199,10 @@ class NetworkEstimator(PersistenceMixin, BaseEstimator):
 
         Returns:
             The fitted estimator.
+
+        Raises:
+            InputError: a ``checkpoint``, samples of another shape than in the first call, or as
+                `fit`.
         """
         check_no_checkpoint(self, "partial_fit")
         is_first = not hasattr(self, "network_")

@@ -215,7 +215,7 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
         self.codes_ = self.neighbors_ = self.weight_ = None
         if self.criterion == "manifold":
             training_samples = (self._scaled(x) for x, _ in self._split_chunks(chunks, 0))
-            stored = neighbors.some(training_samples, self.seed_)
+            stored = neighbors.draw_samples(training_samples, self.seed_)
             self.codes_ = predict_float32(self.network_.encoder, stored)
             has_images = self._has_images()
             count = neighbors.number_of(self.neighbors, len(stored), has_images)
@@ -240,7 +240,7 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
     def _errors(self, scaled: np.ndarray) -> Iterator[np.ndarray]:
         r"""Yield the terms of the score in batches: float32 of shape (batch, \*sample shape)."""
         outputs = self._outputs(scaled)
-        # Older files have no codes; their threshold is one of the mean squared error.
+        # Older files have no codes; their threshold is that of the mean squared error.
         if getattr(self, "codes_", None) is None:
             yield squared_errors(scaled, outputs)
             return
@@ -256,7 +256,7 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
         """Return the number of neighbors and the weight w of the second term."""
         if hasattr(self, "neighbors_"):
             return self.neighbors_, self.weight_
-        # Older files do not store them; their threshold used ten neighbors of an image.
+        # Older files do not store them; their threshold was computed with ten neighbors for images.
         count = 10 if self.neighbors == "auto" and self._has_images() else self.neighbors
         return neighbors.number_of(count, len(self.codes_), images=False), 1.0
 

@@ -47,9 +47,11 @@ class EstimatorWriter(PartsWriter):
 class EstimatorReader(PartsReader):
     """Reader of the values that an `EstimatorWriter` wrote."""
 
-    def kind(self, kind: str, held: Any) -> Any:
-        """Return the value of a kind that JSON has no type for; see `PartsReader.kind`."""
-        return from_bytes(self.held(held)) if kind == "model" else super().kind(kind, held)
+    def kind(self, kind: str, content: Any) -> Any:
+        """Return a value of a type that JSON does not have; see `PartsReader.kind`."""
+        if kind == "model":
+            return from_bytes(self.read_part(content))
+        return super().kind(kind, content)
 
 
 def save(estimator: NetworkEstimator, path: os.PathLike[str] | str) -> None:

@@ -16,7 +16,7 @@ _IMAGE_WEIGHT, _TABLE_WEIGHT = 2.0, 1.0
 _MAX_VALUES_AT_ONCE = 2**24  # float32 numbers in one block: 64 MiB
 
 
-def some(chunks: Iterable[np.ndarray], seed: int) -> np.ndarray | None:
+def draw_samples(chunks: Iterable[np.ndarray], seed: int) -> np.ndarray | None:
     r"""Draw up to `MAX_SAMPLES` samples from chunks, each with the same probability.
 
     Each sample draws a random number, and those with the smallest numbers are kept, so the total

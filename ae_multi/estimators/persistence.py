@@ -83,6 +83,9 @@ class PersistenceMixin:
         Args:
             path: file to read. Loading never executes code.
 
+        Returns:
+            The fitted estimator.
+
         Raises:
             InputError: a file that is truncated, altered, of a newer format, or of another class.
         """

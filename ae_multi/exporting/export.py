@@ -70,7 +70,7 @@ def export_graph(
     data: Any = None,
     pythons: Mapping[str, str] | None = None,
 ) -> Export:
-    """Export a `Graph` as `export` does a model."""
+    """Export a `Graph`; arguments, result and errors are those of `export`."""
     name, path = chosen(format, path), Path(path)
     python = _python(name, pythons or {})
     check_place(path, name)

@@ -13,7 +13,7 @@ class Format(NamedTuple):
     """One export format.
 
     Attributes:
-        title: name of the format for people.
+        title: name of the format in messages.
         suffix: suffix of its files; "" for a folder.
         backend: backend that writes it, whose environment contains its runtime.
         modules: further modules that writing and running it need.
@@ -58,8 +58,8 @@ def chosen(name: str | None, path: os.PathLike[str] | str) -> str:
         raise InputError(f"Expected a format among {', '.join(FORMATS)}. Received: {name!r}.")
     required = FORMATS[name].suffix
     if suffix != required:
-        what = f"a file named {required}" if required else "a folder, whose name has no suffix"
-        raise InputError(f"Expected {what} for the format {name!r}. Received: {path}.")
+        expected = f"a file named {required}" if required else "a folder, whose name has no suffix"
+        raise InputError(f"Expected {expected} for the format {name!r}. Received: {path}.")
     return name
 
 

@@ -33,6 +33,9 @@ def to_keras(model: keras.Model) -> keras.Model:
     Args:
         model: a model as in `ae_multi.to_torch`.
 
+    Returns:
+        An uncompiled `keras.Sequential` or functional `keras.Model`.
+
     Raises:
         InputError: the model or a layer cannot be converted; the message names it.
 

@@ -56,8 +56,8 @@ def load_safetensors(path: os.PathLike[str] | str, into: keras.Model) -> keras.M
     """Load the weights in a safetensors file into the Keras model ``into``.
 
     The file comes from `save_safetensors`, or holds the state dict of any PyTorch module with the
-    same layers. See `from_torch` for how weights are matched. safetensors files have sorted keys.
-    Keys other than those of `to_torch` must therefore contain numbers that give their order.
+    same layers. Weights are matched as in `from_torch`. The keys in a safetensors file are sorted,
+    so keys other than those of `to_torch` must contain numbers that give their order.
 
     Args:
         path: path of the file.

@@ -32,6 +32,9 @@ def to_torch(model: keras.Model) -> Any:
         model: an `ae_multi.Autoencoder`, another network of this package, or a built
             `keras.Sequential` or functional `keras.Model` with one input and one output.
 
+    Returns:
+        A `torch.nn.Module`.
+
     Raises:
         BackendError: PyTorch is not installed.
         InputError: the model or a layer cannot be converted; the message names it.
@@ -80,7 +83,7 @@ def from_torch(source: Any, into: keras.Model) -> keras.Model:
             "Expected a torch.nn.Module, a state dict or the path of one. "
             f"Received: {type(source).__name__}."
         )
-    # The number of calls of a BatchNorm, which Keras does not count.
+    # Keras has no counterpart of the number of calls of a BatchNorm.
     weights = {key: state[key] for key in state if not key.endswith("num_batches_tracked")}
     put(weights_of(extract_network(into)), weights, where)
     return into

@@ -64,7 +64,7 @@ def check(file: IO[bytes], size: int, what: str) -> Stored:
 
 
 def _check_heaps(content: bytes | memoryview, what: str) -> None:
-    """Check that no list of free blocks is cyclic, which would loop the HDF5 library for ever.
+    """Check that no list of free blocks is cyclic; the HDF5 library would never reach its end.
 
     A local heap holds the names in a group: "HEAP", version, three bytes; then, as eight bytes
     each, the size of its data, the offset of the first free block (1 for none), and the address of
@@ -77,7 +77,7 @@ def _check_heaps(content: bytes | memoryview, what: str) -> None:
             continue
         size, block, data = struct.unpack("<3Q", head)
         if data + size > len(content):
-            continue  # the library refuses it
+            continue  # the library raises an error for it
         blocks_left = size // 16 + 1  # a free block has at least sixteen bytes
         while block != _NO_BLOCK and block + 16 <= size and blocks_left >= 0:
             (block,) = struct.unpack("<Q", content[data + block : data + block + 8])
@@ -114,7 +114,9 @@ class _Checker:
 
     def _check_unique(self, name, entry):
         address = h5py.h5o.get_info(entry.id).addr
-        if address in self._addresses or len(self._addresses) >= _MAX_OBJECTS:
+        if len(self._addresses) >= _MAX_OBJECTS:
+            raise self._refused(name, f"more than {_MAX_OBJECTS:,} objects")
+        if address in self._addresses:
             raise self._refused(name, "an object with several names")
         self._addresses.add(address)
 

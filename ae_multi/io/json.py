@@ -11,7 +11,7 @@ from ae_multi.io.atomic import check_file
 # Parsing needs up to thirty times the size of the text in memory. Configurations of models are a
 # thousand times smaller than this limit.
 MAX_BYTES = 1 << 24
-# Keras makes several nested calls for each level, and Python allows a thousand.
+# Keras makes several nested calls for each level, and Python allows 1,000 in all.
 MAX_DEPTH = 100
 _MAX_DIGITS = 40
 
@@ -54,6 +54,9 @@ def parse(content: bytes | bytearray | memoryview | str, what: str) -> Any:
 
 def read(path: os.PathLike[str] | str, what: str) -> Any:
     """Parse the JSON file ``path`` as `parse` does, reading at most ``MAX_BYTES`` + 1 bytes.
+
+    Returns:
+        As `parse`.
 
     Raises:
         InputError: there is no such file, or as `parse`.

@@ -78,7 +78,7 @@ _VALUES = {
 }  # fmt: skip
 _TYPES = re.compile(r"bool|string|(u?int|float|bfloat|complex)\d{1,3}")
 _MAX_VALUE = 1 << 24
-_LISTED = {"num_thresholds": 1 << 16}  # Keras makes a list of this length before any weight
+_LISTED = {"num_thresholds": 1 << 16}  # Keras creates a list of this length before any weight
 # Keys whose numbers need no memory, whatever their size.
 _FREE = re.compile(r"seed|shared_object_id|\w*steps|\w*boundaries|\w*frequency|mask_value")
 
@@ -147,7 +147,7 @@ def _allowed(table, module, name):
 
 
 def _value_reason(name: str, inner: Any) -> str | None:
-    """Return the type of a value if it is not allowed: "<U1000000000" would need 4 GB a letter."""
+    """Return the type of a value if it is not allowed: "<U1000000000" needs 4 GB per element."""
     dtype = inner.get("dtype") if isinstance(inner, dict) else None
     if isinstance(dtype, str) and not _TYPES.fullmatch(dtype):
         return f"{name} of the type {dtype!r:.80}"

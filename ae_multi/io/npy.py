@@ -70,7 +70,7 @@ def read_header(
     header = io.BytesIO(_header(file, what))
     try:
         shape, fortran, dtype = _READERS[np.lib.format.read_magic(header)](header)
-    except Exception as error:  # NumPy passes on errors of Python's parser
+    except Exception as error:  # also errors of Python's parser, which NumPy uses
         raise _invalid(what, f"another header ({type(error).__name__}: {error!s:.80})") from error
     if dtype.hasobject:
         raise _invalid(what, "pickled Python objects, which could run code and are never loaded")

@@ -42,14 +42,14 @@ def parse(
     stored: Callable[[Any], Any],
     what: str,
 ) -> Any:
-    """Return the value that a pickle describes.
+    """Return the value that a pickle describes, without executing the pickle.
 
     Args:
         content: bytes of the pickle.
-        called: function from (name, arguments) of a call to its result. It raises ValueError for
-            unknown names.
-        stored: function from a persistent ID, the tuple by which a pickle refers to external
-            data, to the object that replaces it.
+        called: function of (name, arguments) of a call that returns its result, or raises
+            ValueError for unknown names.
+        stored: function of a persistent ID, the tuple by which a pickle refers to external data,
+            that returns the object in its place.
         what: content of the pickle, for error messages.
 
     Raises:
@@ -125,7 +125,7 @@ def _interpret(content: bytes, called: Callable, stored: Callable) -> Any:
 
 
 def _set_items(target, items):
-    """Set the alternating keys and values in ``items``; raise `TypeError` for another type."""
+    """Set alternating keys and values in the dict ``target``; raise `TypeError` for others."""
     for key, value in zip(items[::2], items[1::2], strict=True):
         if not isinstance(key, str | int):
             raise ValueError(f"a key of the type {type(key).__name__}")

@@ -105,10 +105,10 @@ class PartsReader:
             if all(isinstance(each, str) for each in names.flat):
                 return names
         if kind == "array":
-            return npy.parse(self.held(content), f"the part {content}")
+            return npy.parse(self.read_part(content), f"the part {content}")
         raise ValueError(f"{kind!r} is not a type of value")
 
-    def held(self, part: Any) -> bytes:
+    def read_part(self, part: Any) -> bytes:
         """Return the bytes of a part, or raise `InputError` if the file does not hold it."""
         if not isinstance(part, str) or part not in self.parts:
             raise InputError(f"Expected the file to hold the part {part!r}. Received: it does not.")

@@ -149,7 +149,7 @@ def _reason(entry: zipfile.ZipInfo, stored: bool) -> str | None:
     if entry.flag_bits & _ENCRYPTED:
         return "is encrypted"
     if entry.compress_type not in _PACKINGS:
-        return "is packed in a way that is not supported"
+        return "is compressed by an unsupported method"
     if stored and entry.compress_type:
         return "is compressed"
     if not entry.compress_type and entry.file_size != entry.compress_size:

@@ -185,6 +185,9 @@ class Autoencoder(BaseModel):
         uninterrupted one. ``steps_per_epoch`` uses that many batches of the order of each epoch.
         Data sets, loaders and generators are passed to Keras unchanged and keep their own order.
 
+        Returns:
+            The `keras.callbacks.History` of the training.
+
         Raises:
             InputError: samples do not have the shape of the model, are not finite or are outside
                 its range; the outputs of the decoder do not have the shape of the inputs and no
@@ -232,8 +235,12 @@ class Autoencoder(BaseModel):
         return_dict: bool = False,
         **kwargs: Any,
     ) -> Any:
-        """Evaluate as `keras.Model.evaluate` does; ``y`` defaults to ``x``."""
-        if kwargs:  # Keras's `fit` passes further arguments, with validation data it has prepared
+        """Evaluate as `keras.Model.evaluate` does; ``y`` defaults to ``x``.
+
+        Returns:
+            The loss, or a list of loss and metrics; a dict by name if ``return_dict`` is True.
+        """
+        if kwargs:  # from Keras's `fit`, which passes prepared validation data
             return super().evaluate(callbacks=callbacks, return_dict=return_dict, **kwargs)
         if is_array_like(x):
             x, y, sample_weight = self._arrays(x, y, sample_weight)

@@ -72,8 +72,8 @@ class BaseModel(keras.Model):
     ) -> Export:
         """Export the model, or its "encoder" or "decoder", to a format of another runtime.
 
-        See `ae_multi.export`, which accepts any Keras model. This method replaces
-        `keras.Model.export`.
+        See `ae_multi.export`, which accepts any Keras model, for arguments, result and errors.
+        This method replaces `keras.Model.export`.
         """
         return export(self, filepath, format, part=part, data=data, pythons=pythons)
 
@@ -111,7 +111,15 @@ class BaseModel(keras.Model):
         steps: int | None = None,
         callbacks: Sequence[keras.callbacks.Callback] | None = None,
     ) -> Any:
-        """Predict as `keras.Model.predict` does, after checking array inputs."""
+        """Predict as `keras.Model.predict` does, after checking array inputs.
+
+        Returns:
+            NumPy array of the outputs, or nested arrays for several outputs.
+
+        Raises:
+            InputError: an array does not have the shape of the model, is not finite or is outside
+                its range.
+        """
         x = self._check(x)
         if not is_array_like(x) or steps is not None or callbacks is not None:
             return super().predict(x, batch_size, verbose, steps, callbacks)

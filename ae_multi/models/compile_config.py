@@ -41,7 +41,7 @@ def use_public_optimizers(compile_config: dict[str, Any]) -> None:
         if is_backend_class(str(optimizer.get("module"))):
             optimizer.update(module="keras.optimizers", registered_name=None)
         config = optimizer.get("config")
-        # A LossScaleOptimizer (for float16) wraps the optimizer proper.
+        # A LossScaleOptimizer, for float16, contains the optimizer.
         optimizer = config.get("inner_optimizer") if isinstance(config, dict) else None
 
 

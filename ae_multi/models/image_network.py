@@ -27,7 +27,11 @@ class ImageNetwork(BaseModel):
         self.built = True
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """Evaluate as `ae_multi.evaluate`, with inputs and targets as in `fit`."""
+        """Evaluate as `ae_multi.evaluate`, with inputs and targets as in `fit`.
+
+        Returns:
+            The loss, or a list of loss and metrics; a dict by name if ``return_dict`` is True.
+        """
         if "_use_cached_eval_dataset" in kwargs:  # the call comes from Keras's own `fit`
             return super().evaluate(x, y, *args, **kwargs)
         if is_array_like(x):

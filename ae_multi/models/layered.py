@@ -29,7 +29,7 @@ class LayeredAutoencoder(Autoencoder):
         value_range: (lowest, highest) allowed value of the inputs of a custom encoder, or None
             for any.
         before: function from the sample shape to the layer in front of the encoder, or None.
-        behind: function from the sample shape to the layer at the end of the encoder, or None.
+        after: function from the sample shape to the layer at the end of the encoder, or None.
         activation: name of the dense hidden layers' activation.
         code_activation: name of the dense code's activation, or None for a linear code.
         units: outputs of the dense encoder before the layer at the end; default ``latent_dim``.
@@ -51,7 +51,7 @@ class LayeredAutoencoder(Autoencoder):
         value_range: tuple[float, float] | None,
         *,
         before: Callable[[tuple[int, ...]], keras.layers.Layer] | None = None,
-        behind: Callable[[tuple[int, ...]], keras.layers.Layer] | None = None,
+        after: Callable[[tuple[int, ...]], keras.layers.Layer] | None = None,
         activation: str = "relu",
         code_activation: str | None = None,
         units: int | None = None,
@@ -89,7 +89,7 @@ class LayeredAutoencoder(Autoencoder):
                     [keras.Input(code_shape), flatten, *decoder.layers], name="decoder"
                 )
         front = [before(shape)] if before else []
-        layers = [*front, *layers, *([behind(shape)] if behind else [])]
+        layers = [*front, *layers, *([after(shape)] if after else [])]
         encoder = keras.Sequential([keras.Input(shape), *layers], name="encoder")
         super().__init__(encoder, decoder, seed=seed, value_range=value_range, **kwargs)
         self.hidden = None if custom else hidden

@@ -22,10 +22,16 @@ _FACTOR, _EXTRA_VALUES, _EXTRA_VARIABLES = 8, 1 << 18, 1 << 10
 
 
 def load_model(path: os.PathLike[str] | str) -> keras.Model:
-    """Load a model that `Autoencoder.save` wrote on any backend.
+    """Load a model that `Autoencoder.save` or another Keras model wrote on any backend.
 
     Loading never executes code from the file. The file may name Keras layers that only compute,
     classes of this package, and custom classes that are registered with Keras; see docs/files.md.
+
+    Args:
+        path: the ``.keras`` file.
+
+    Returns:
+        The Keras model, compiled if the saved one was.
 
     Raises:
         InputError: there is no such file, or it is not a complete ``.keras`` file of a model.
@@ -55,7 +61,7 @@ def read_model(path: os.PathLike[str] | str) -> keras.Model:
 
 
 def check_model(path: os.PathLike[str] | str) -> hdf5.Stored:
-    """Run all checks of a ``.keras`` file that do not need Keras to build the model.
+    """Check a ``.keras`` file without building the model.
 
     Returns:
         The number of arrays and values of its weights.

@@ -34,7 +34,7 @@ class RestorationNetwork(ImageNetwork):
     bits on every backend; inference adds none.
 
     Args:
-        filters: channels at each size, the largest first and the code last.
+        filters: channels at each image size, from the largest to the code.
         noise: standard deviation of the normal noise that training adds; 0 for images that are
             noisy already.
         input_shape: shape of one image, of any size and channels: (h, w, channels), or (h, w).
@@ -49,8 +49,8 @@ class RestorationNetwork(ImageNetwork):
 
     Raises:
         InputError: a size is below 1, ``input_shape`` is not an image shape, ``noise`` is
-            negative, ``value_range`` is another range, or ``seed`` is not an integer from 0 to
-            2**64 - 1.
+            negative, ``value_range`` is neither (0, 1) nor None, or ``seed`` is not an integer
+            from 0 to 2**64 - 1.
 
     Example:
         >>> model = RestorationNetwork(noise=0.4)
@@ -118,8 +118,8 @@ class RestorationNetwork(ImageNetwork):
         """Name of the default loss, which is minimal at the mean of the possible clean images.
 
         It is the cross-entropy for images in [0, 1] and the mean squared error otherwise. The
-        gradient of the cross-entropy does not vanish where the sigmoid saturates. Most pixels are
-        black, and with the squared error a network can get stuck with all outputs black.
+        gradient of the cross-entropy does not vanish where the sigmoid saturates. With the squared
+        error and mostly black images, a network can get stuck with all outputs black.
         """
         return "binary_crossentropy" if self.value_range else "mse"
 
@@ -127,6 +127,9 @@ class RestorationNetwork(ImageNetwork):
         self, x: Any, y: Any = None, *, validation_data: Any = None, **kwargs: Any
     ) -> keras.callbacks.History:
         """Train as `ae_multi.fit`, on clean images ``x`` or on noisy ``x`` and clean ``y``.
+
+        Returns:
+            The `keras.callbacks.History` of the training.
 
         Raises:
             InputError: images do not fit the network, or clean images are outside its range.

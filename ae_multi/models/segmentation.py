@@ -26,7 +26,7 @@ class SegmentationNetwork(ImageNetwork):
     segmentation", MICCAI 2015; see `ae_multi.models.unet.unet` for its layers.
 
     Args:
-        filters: channels at each size, the largest image first and the code last.
+        filters: channels at each image size, from the largest to the code.
         classes: 1 for object and background, with a sigmoid output; otherwise the number of
             classes, with a softmax output.
         input_shape: shape of one image, of any size and channels: (h, w, channels), or (h, w).
@@ -98,6 +98,9 @@ class SegmentationNetwork(ImageNetwork):
 
         Masks have the shape (n, h, w) or (n, h, w, 1). With one class, each pixel of a mask is a
         number from 0 to 1; with more, it is the class of the pixel, 0 to ``classes`` - 1.
+
+        Returns:
+            The `keras.callbacks.History` of the training.
 
         Raises:
             InputError: images or masks do not fit the network or each other.

@@ -95,7 +95,7 @@ class SparseAutoencoder(LayeredAutoencoder):
             encoder,
             decoder,
             value_range,
-            behind=sparse,
+            after=sparse,
             activation=activation,
             code_activation=_ACTIVATIONS[sparsity],
             **kwargs,

@@ -37,7 +37,7 @@ def unet(
 
     Args:
         shape: shape of one image: (h, w, channels), or (h, w).
-        filters: channels at each size, the largest first and the code last.
+        filters: channels at each image size, from the largest to the code.
         outputs: number of output maps.
         activation: name of the output activation, or None.
         seed: integer that fixes the initial weights.

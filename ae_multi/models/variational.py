@@ -85,7 +85,7 @@ class VariationalAutoencoder(LayeredAutoencoder):
             encoder,
             decoder,
             value_range,
-            behind=draw,
+            after=draw,
             units=2 * latent_dim,
             activation=activation,
             **kwargs,

@@ -100,7 +100,7 @@ class VectorQuantizedAutoencoder(LayeredAutoencoder):
             encoder,
             decoder,
             value_range,
-            behind=quantise,
+            after=quantise,
             code_shape=(codes, code_dim),
             activation=activation,
             **kwargs,

@@ -20,8 +20,8 @@ from scipy.special import ndtr, ndtri
 
 from ae_multi.errors import InputError
 
-# Up to so many indices are packed into the last bits of the numbers that order them. At this size,
-# two numbers are equal in their remaining bits once in 2,000 permutations.
+# Up to this number of indices are packed into the last bits of the numbers that order them. At this
+# size, two numbers are equal in their remaining bits once in 2,000 permutations.
 _MAX_PACKED = 2**18
 
 

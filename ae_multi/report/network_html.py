@@ -120,7 +120,7 @@ def _layer(layer: LayerErrors, columns: list[str], first: Divergence | None) -> 
         for entry in entries
         for row in _rows(stage, entry)
     ]
-    headers = ("stage", "values", "backend", "error", "bound", "error / bound", "has", "right")
+    headers = ("stage", "array", "backend", "error", "bound", "error / bound", "value", "reference")
     return element(
         "details",
         element("summary", name, *cells),

@@ -46,7 +46,7 @@ class _Job:
     def advance(self, done: int) -> None:
         """Set the number of steps done."""
         self.done = done
-        if done and not self.first:  # the time before is no time of steps
+        if done and not self.first:  # the time before it was not spent on steps
             self.first = (time.monotonic(), done)
 
     def line(self, name: str, now: float) -> str:

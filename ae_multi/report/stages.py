@@ -54,7 +54,7 @@ def stage_table(report: Report) -> Table:
 
 
 def print_report(to: Console, report: Report) -> None:
-    """Print the conclusion, then the stages and what was not compared.
+    """Print the conclusion, then the stages and the omitted comparisons.
 
     Args:
         to: the rich console to print on.

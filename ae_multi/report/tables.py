@@ -62,7 +62,7 @@ def results_table(results: Sequence[Mapping[str, Any]]) -> Group:
     Args:
         results: the ``results`` of an `ae_multi.compare.Comparison`.
     """
-    table = plain_table("Trained and tested")
+    table = plain_table("Results of training")
     for name in ("model", "backend", "plan", "device"):
         table.add_column(name)
     for name in ("parameters", "epochs", "train MSE", "test MSE", "PSNR dB", "PCA MSE"):

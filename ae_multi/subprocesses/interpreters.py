@@ -37,7 +37,7 @@ class Interpreters:
                 )
 
     def available(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return (backends to run, backends that are left out because they are not installed).
+        """Return (backends to run, backends that are not installed).
 
         Raises:
             BackendError: a backend in `backends` is not installed, or no backend is installed.

@@ -23,7 +23,7 @@ _TEST_FRACTION = 0.4  # of the rows of a table
 _SHOWN = 6
 
 
-class Subject(NamedTuple):
+class DetectionData(NamedTuple):
     """Training and test samples of the task, and their description.
 
     Attributes:
@@ -124,7 +124,7 @@ def detect(
     )
 
 
-def _images(options: Options, normal: int | None, anomalous: int | None) -> Subject:
+def _images(options: Options, normal: int | None, anomalous: int | None) -> DetectionData:
     """Return training images of one class, or of all but one, and test images of all classes."""
     if normal is not None and anomalous is not None:
         raise InputError(
@@ -146,12 +146,12 @@ def _images(options: Options, normal: int | None, anomalous: int | None) -> Subj
             f"Expected {name} to be a class out of {classes}, with at least 2 normal images for "
             f"training and both normal and anomalous test images. Received: {chosen!r}."
         )
-    return Subject(
+    return DetectionData(
         title, train, data.x_test, is_anomaly, 32, None, about(data), {name: int(chosen)}
     )
 
 
-def _table(options: Options, path: Any, label: Any) -> Subject:
+def _table(options: Options, path: Any, label: Any) -> DetectionData:
     """Return training and test rows; training is unsupervised, on normal and anomalous rows."""
     table = load_table(path, label)
     train_rows, test_rows = [], []
@@ -176,7 +176,7 @@ def _table(options: Options, path: Any, label: Any) -> Subject:
         "columns": list(table.columns),
         "sha256": table.sha256,
     }
-    return Subject(
+    return DetectionData(
         title=f"Rows that are anomalous by column {label!r}",
         train=scaler.transform(table.x[train]),
         test=scaler.transform(table.x[test]),

@@ -1,7 +1,7 @@
 """Drawing of a task's result to a file; helpers and colours shared by the figures of tasks.
 
-The figure of a task stands in the module ``<task>_figure``. These modules import Matplotlib, and
-are imported only when a figure is drawn.
+The module ``<task>_figure`` draws the figure of a task. These modules import Matplotlib, and are
+imported only when a figure is drawn.
 """
 
 import importlib

@@ -137,7 +137,7 @@ class Result:
         return sentences
 
     def to_json(self) -> dict[str, Any]:
-        """Return all attributes except the picture as plain values."""
+        """Return all attributes except the picture as values for JSON."""
         names = [measure.name for measure in self.measures]
         return {
             "task": self.task,
@@ -156,7 +156,7 @@ class Result:
 
 
 def about(data: Dataset) -> dict[str, Any]:
-    """Return the description of a `Dataset` for a result, as plain values."""
+    """Return name, source, sizes and digest of a `Dataset`, as values for JSON."""
     return {
         "name": data.name,
         "source": data.source,

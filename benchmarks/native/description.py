@@ -1,4 +1,4 @@
-"""Description of a network as plain values, from which hand-written loops build it."""
+"""Description of a network as NumPy arrays, from which hand-written loops build it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

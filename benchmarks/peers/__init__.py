@@ -7,7 +7,7 @@ epoch on the CPU, without the start of the training:
     sizes         units of each layer, from the input through the code, the smallest, to the output
     activations   activation of each dense layer: "relu", "sigmoid" or "linear"
     x             samples, float32 (n, pixels), also the targets
-    batch_size    samples in a step
+    batch_size    samples per step
     rate          learning rate of Adam
     epochs        number of epochs to average over
 
@@ -50,7 +50,7 @@ def steady_seconds(
     Args:
         fit: function of (samples, number of epochs) that trains a new network.
         x: samples.
-        batch_size: samples in a step.
+        batch_size: samples per step.
         epochs: number of epochs to average over.
     """
     fit(x[: 2 * batch_size], 1)  # work that happens once in a process counts in neither fit below

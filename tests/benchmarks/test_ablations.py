@@ -34,10 +34,10 @@ def test_score_grid_contains_the_default(keras, monkeypatch):
     default = score.best(found)[1]
     assert default["auroc"] == pytest.approx(area, abs=1e-3)
     assert default["parts"] == [default["auroc"]] * 2
-    by = {name: c["auroc"] for name, c in zip(names, found["choices"], strict=True)}
+    areas = {name: c["auroc"] for name, c in zip(names, found["choices"], strict=True)}
     # With weight 0 the neighbors have no influence.
-    assert by[50, 0.0, 0.03] == by[8000, 0.0, 0.1]
-    assert by[50, 1.0, 0.1] != by[8000, 1.0, 0.1]
+    assert areas[50, 0.0, 0.03] == areas[8000, 0.0, 0.1]
+    assert areas[50, 1.0, 0.1] != areas[8000, 1.0, 0.1]
 
 
 class Data:
@@ -49,7 +49,7 @@ class Data:
 
     @property
     def x_test(self):
-        raise AssertionError("test images were asked for")
+        raise AssertionError("test images were read")
 
     y_test = x_test
 
@@ -110,24 +110,22 @@ def test_ablation_runs_the_task_on_training_images(keras, monkeypatch):
 def test_table_splits_exclude_test_rows(keras, monkeypatch):
     from benchmarks import odds, splits
 
-    quality_targets, marks = np.arange(400.0).reshape(100, 4), np.arange(100) % 10 == 0
-    monkeypatch.setattr(
-        "ae_multi.data.mat.read_mat", lambda path: (quality_targets, marks.astype(int))
-    )
+    rows, labels = np.arange(400.0).reshape(100, 4), np.arange(100) % 10 == 0
+    monkeypatch.setattr("ae_multi.data.mat.read_mat", lambda path: (rows, labels.astype(int)))
     monkeypatch.setenv("AE_MULTI_ODDS", "tables")
-    learned, tested, learned_marks, _ = odds.parted(quality_targets, marks)
+    training_rows, test_rows, training_labels, _ = odds.split_rows(rows, labels)
     for train, others, anomalous in splits.tables_without_test_rows():
         assert (len(train), len(others), anomalous.dtype) == (36, 24, bool)
         np.testing.assert_allclose(train.mean(axis=0), 0, atol=1e-12)
         # Columns differ by constants only, so that one of them identifies the row.
-        known = np.interp(
+        first_values = np.interp(
             np.r_[train[:, 0], others[:, 0]],
             np.sort(np.r_[train[:, 0], others[:, 0]]),
-            np.sort(learned[:, 0]),
+            np.sort(training_rows[:, 0]),
         )
-        assert not set(np.round(known)) & set(tested[:, 0])
-        by_row = dict(zip(learned[:, 0], learned_marks, strict=True))
-        assert [by_row[value] for value in np.round(known[36:])] == anomalous.tolist()
+        assert not set(np.round(first_values)) & set(test_rows[:, 0])
+        label_of = dict(zip(training_rows[:, 0], training_labels, strict=True))
+        assert [label_of[value] for value in np.round(first_values[36:])] == anomalous.tolist()
 
 
 @pytest.mark.backend
@@ -137,17 +135,17 @@ def test_ablation_of_tables_fits_the_detector_on_each(keras, monkeypatch):
     from benchmarks import ablation
 
     rng = np.random.default_rng(0)
-    made = []
+    tables = []
     for _ in range(2):
         train, others = rng.normal(size=(60, 4)), rng.normal(size=(40, 4))
         train[:, 3], anomalous = train[:, 0], np.arange(40) < 15
         others[~anomalous, 3] = others[~anomalous, 0]
-        made.append((train, others, anomalous))
-    monkeypatch.setattr(ablation, "tables_without_test_rows", lambda: iter(made))
+        tables.append((train, others, anomalous))
+    monkeypatch.setattr(ablation, "tables_without_test_rows", lambda: iter(tables))
     found = ablation.measure("odds", {"epochs": 3, "hidden": [5]}, seeds=2)
     expected = []
     for seed in range(2):
-        for train, others, anomalous in made:
+        for train, others, anomalous in tables:
             detector = ae_multi.AnomalyDetector(epochs=3, hidden=[5], random_state=seed)
             scores = detector.fit(train).anomaly_score(others)
             expected.append(roc_auc_score(anomalous, scores))
@@ -159,7 +157,7 @@ def test_ablation_of_tables_fits_the_detector_on_each(keras, monkeypatch):
 
 @pytest.mark.backend
 @pytest.mark.once
-def test_ablations_start_with_the_defaults_and_name_known_parameters(keras):
+def test_ablations_start_with_the_defaults_and_set_existing_parameters(keras):
     import ae_multi
 
     estimators = {
@@ -182,10 +180,10 @@ def test_ablations_start_with_the_defaults_and_name_known_parameters(keras):
 
 
 def test_recorded_ablations_are_not_repeated(monkeypatch, tmp_path, capsys):
-    asked = []
+    jobs = []
 
     def run(python, backend, module, job, device, cores):
-        asked.append((module, job))
+        jobs.append((module, job))
         if module == "score":
             return {"default": {}, "choices": []}
         return {"value": 20 + job["parameters"]["rate"], "epochs": 4, "seconds": 61.7}
@@ -207,13 +205,13 @@ def test_recorded_ablations_are_not_repeated(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(score, "table", lambda found: "")
     path = tmp_path / "choices.json"
     assert ablations.main(["--rows", "denoise-0.4", "--json", str(path)]) == 0
-    told = capsys.readouterr().out
-    assert "rate 1.5, hidden 8-4" in told
-    assert "21.50" in told
+    output = capsys.readouterr().out
+    assert "rate 1.5, hidden 8-4" in output
+    assert "21.50" in output
     assert ablation_settings.words({}) == "the defaults"
     assert ablations.main(["--rows", "detect-one,denoise-0.4", "--json", str(path)]) == 0
-    trial_jobs = [("ablation", {"row": "denoise-0.4", "parameters": p, "seeds": 1}) for p in tried]
-    assert asked == [*trial_jobs, ("score", {"row": "detect-one"})]
+    expected = [("ablation", {"row": "denoise-0.4", "parameters": p, "seeds": 1}) for p in tried]
+    assert jobs == [*expected, ("score", {"row": "detect-one"})]
     recorded = json.loads(path.read_text())
     assert [each["backend"] for each in recorded["trials"] + recorded["scores"]] == ["jax"] * 3
 
@@ -228,7 +226,7 @@ def test_missing_tables_are_skipped(monkeypatch):
     assert [job["parameters"] for job in others] == list(ablation_settings.ABLATIONS["odds"])
 
 
-def test_table_shows_the_best_and_the_default():
+def test_table_contains_the_best_and_the_default():
     grid = list(itertools.product(score.REMEMBERED, score.WEIGHTS, score.IMAGES))
     found = {
         "row": "detect-one",
@@ -242,45 +240,45 @@ def test_table_shows_the_best_and_the_default():
     first, default = score.best(found)
     assert [first[name] for name in score.CHOSEN] == [2000, 1.0, 10]
     assert default.items() >= found["default"].items()
-    made = score.table(found)
-    assert made.row_count == len(score.REMEMBERED) * len(score.WEIGHTS)
-    assert made.caption == "best 0.9000, default 0.8000"
+    table = score.table(found)
+    assert table.row_count == len(score.REMEMBERED) * len(score.WEIGHTS)
+    assert table.caption == "best 0.9000, default 0.8000"
 
 
 def test_document_mentions_ablations_better_than_the_default():
     recorded = json.loads((ROOT / "benchmarks/results/choices-cpu.json").read_text())["trials"]
-    said = (ROOT / "docs" / "choices.md").read_text().partition("seconds |\n")[2]
-    said = said[said.index("\n\n") : said.index("## The detector's score")]
+    text = (ROOT / "docs" / "choices.md").read_text().partition("seconds |\n")[2]
+    text = text[text.index("\n\n") : text.index("## The detector's score")]
     for row, tried in ablation_settings.ABLATIONS.items():
-        here = [ablation for ablation in recorded if ablation["row"] == row]
-        assert [ablation["parameters"] for ablation in here] == list(tried)
-        first, *others = here
+        ablations_of_row = [ablation for ablation in recorded if ablation["row"] == row]
+        assert [ablation["parameters"] for ablation in ablations_of_row] == list(tried)
+        first, *others = ablations_of_row
         sign = 1 if quality_targets.ROWS[row].higher else -1
         for ablation in others:
             if sign * ablation["value"] > sign * first["value"]:
-                assert quality_targets.ROWS[row].text(ablation["value"]) in said, ablation
+                assert quality_targets.ROWS[row].text(ablation["value"]) in text, ablation
 
 
 def test_document_contains_the_recorded_scores():
     recorded = json.loads((ROOT / "benchmarks/results/choices-cpu.json").read_text())
-    by = {
+    areas = {
         (found["row"], *(c[name] for name in score.CHOSEN)): c["auroc"]
         for found in recorded["scores"]
         for c in found["choices"]
     }
-    said = (ROOT / "docs" / "choices.md").read_text()
-    said = said[said.index("## The detector's score") :]
+    text = (ROOT / "docs" / "choices.md").read_text()
+    text = text[text.index("## The detector's score") :]
     defaults = {found["row"]: found["default"] for found in recorded["scores"]}
     assert defaults["odds"] == {"remembered": 8000, "weight": 1.0, "neighbors": 0.1}
     images = {"remembered": 8000, "weight": 2.0, "neighbors": 3}
     assert defaults["detect-one"] == defaults["detect-nine"] == images
-    tables = {key: value for key, value in by.items() if key[0] == "odds"}
+    tables = {key: value for key, value in areas.items() if key[0] == "odds"}
     assert max(tables, key=tables.get) == ("odds", 8000, 1.0, 0.1)
-    told = [tables["odds", 8000, 1.0, 0.1]]
+    documented = [tables["odds", 8000, 1.0, 0.1]]
     for row in ("detect-one", "detect-nine"):
-        told += [by[row, 8000, weight, 3] for weight in (1.0, 2.0, 4.0)]
-        for (name, most, weight, count), area in by.items():
-            if (name, most) == (row, 2000) and weight:
-                assert area < by[row, 8000, weight, count]
-    for area in told:
-        assert f"{area:.4f}".lstrip("0") in said
+        documented += [areas[row, 8000, weight, 3] for weight in (1.0, 2.0, 4.0)]
+        for (name, remembered, weight, count), area in areas.items():
+            if (name, remembered) == (row, 2000) and weight:
+                assert area < areas[row, 8000, weight, count]
+    for area in documented:
+        assert f"{area:.4f}".lstrip("0") in text

@@ -26,12 +26,12 @@ def main(name, *arguments):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_help_names_the_options(name, capsys):
+def test_help_lists_the_options(name, capsys):
     with pytest.raises(SystemExit, match="0"):
         main(name, "--help")
     output = capsys.readouterr().out
-    own = COMMANDS.get(name, "--pairs")
-    assert all(option in output for option in ("--json", "--device", "--python", own))
+    specific = COMMANDS.get(name, "--pairs")
+    assert all(option in output for option in ("--json", "--device", "--python", specific))
 
 
 @pytest.mark.parametrize(("name", "option"), COMMANDS.items())
@@ -54,7 +54,7 @@ def test_failure_exits_with_1(capsys):
     assert capsys.readouterr().err == "bench: The torch process ended.\n"
 
 
-def test_only_an_existing_file_is_continued(tmp_path):
+def test_recorded_before_is_empty_without_a_file(tmp_path):
     path = tmp_path / "x.json"
     assert command.recorded_before(None, "runs") == command.recorded_before(path, "runs") == []
     path.write_text(json.dumps({"runs": [{"seed": 1}]}))

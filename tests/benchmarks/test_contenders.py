@@ -1,4 +1,4 @@
-"""Training loops that are timed side by side."""
+"""Training loops that are timed in turns."""
 
 import itertools
 import math
@@ -10,7 +10,7 @@ import ae_multi
 
 pytestmark = [
     pytest.mark.backend,
-    # Raised within PyTorch when its compiler is first imported.
+    # PyTorch emits this warning when its compiler is first imported.
     pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning"),
 ]
 
@@ -20,7 +20,10 @@ ONE = itertools.repeat(1)
 
 @pytest.fixture
 def contenders(keras, monkeypatch):
-    """Function that makes contenders for a tiny network, with one of ``seeds`` for each model."""
+    """Return a function that makes contenders for a tiny network.
+
+    Each model has the next seed of the iterator ``seeds``.
+    """
     from benchmarks import contenders
 
     monkeypatch.setattr(contenders._loop(), "WAYS", contenders._loop().WAYS[:1])
@@ -43,10 +46,10 @@ def test_contenders_that_differ_are_not_timed(contenders):
 
 
 def test_contenders_are_timed_in_turns(contenders):
-    made, turns = contenders(), []
-    train = made.train
-    made.train = lambda name, epochs: turns.append(name) or train(name, epochs)
+    trained, turns = contenders(), []
+    train = trained.train
+    trained.train = lambda name, epochs: turns.append(name) or train(name, epochs)
     names = ("native", "ours", "keras.fit")
-    rates = made.compare(names, repeats=2)
+    rates = trained.compare(names, repeats=2)
     assert turns == [*names, *names, "ours", "keras.fit", "native"]  # once more, to compile
     assert all(math.isfinite(rates[name]) and rates[name] > 0 for name in names)

@@ -1,10 +1,10 @@
-"""The time that a sample takes in training."""
+"""The benchmark of the training time per sample."""
 
 import pytest
 
 pytestmark = [
     pytest.mark.backend,
-    # Raised within PyTorch when its compiler is first imported.
+    # PyTorch emits this warning when its compiler is first imported.
     pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning"),
 ]
 
@@ -13,17 +13,17 @@ pytestmark = [
 def test_time_of_a_sample_is_measured_in_turns(monkeypatch):
     from benchmarks import contenders, data_scaling
 
-    taken = []
+    sizes = []
 
     def seconds(job):
         job()
-        taken.append(job.args[0].size)
+        sizes.append(job.args[0].size)
         return 1.0 if job.args[0].size == 256 else 3.0
 
     monkeypatch.setattr(contenders, "seconds", seconds)
-    monkeypatch.setattr(contenders, "_CHOSEN", 1)
+    monkeypatch.setattr(contenders, "_MAX_STEPS_PER_EPOCH", 1)
     found = data_scaling.measure(sizes=(300, 600), turns=2)
-    assert taken[-4:] == [256, 512, 256, 512]  # whole batches of 128
+    assert sizes[-4:] == [256, 512, 256, 512]  # whole batches of 128
     small, large = found["costs"]
     assert (small["samples"], large["samples"]) == (300, 600)
     assert small["steps"] == pytest.approx(1e9 / 256)

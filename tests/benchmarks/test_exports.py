@@ -17,13 +17,13 @@ def test_document_contains_the_recorded_exports():
     assert len(rows) == len(FORMATS) * len(MODELS)
     for row in [f"| {' | '.join(exports.COLUMNS)} |", *rows]:
         assert row in docs
-    for text in exports.judged(RECORDED):
+    for text in exports.detector_lines(RECORDED):
         assert text in docs
 
 
 def test_recorded_exports_cover_all_formats_within_the_bound():
-    seen = {(each["backend"], each["format"], each["model"]) for each in RECORDED}
-    assert len(seen) == len(RECORDED) == 3 * len(FORMATS) * len(MODELS)
+    combinations = {(each["backend"], each["format"], each["model"]) for each in RECORDED}
+    assert len(combinations) == len(RECORDED) == 3 * len(FORMATS) * len(MODELS)
     for each in RECORDED:
         assert each["difference"] <= each["bound"] == BOUND
         assert (each["data"], each["samples"]) == ("mnist", 1000)

@@ -9,8 +9,8 @@ SECONDS = {None: (9.0, 8.0), "loop": (10.0, 7.5), "xla": (6.0, 5.0), "keras.fit"
 SECONDS["native"] = (6.5,)
 
 
-class Start:
-    """Stand-in for `fit_time.measure` in a new process; records contenders and caches."""
+class FakeMeasure:
+    """Replacement of `fit_time.measure` in a new process; records contenders and caches."""
 
     def __init__(self, seconds=SECONDS):
         self.seen, self._seconds = [], seconds
@@ -21,9 +21,9 @@ class Start:
         processes = [seen for seen, _ in self.seen].count(name) - 1
         turn, process = divmod(processes, len(SECONDS[name]))
         seconds = self._seconds[name][process]
-        about = {"backend": "jax", "device": "cpu", "versions": {}, "data": "few"}
+        provenance = {"backend": "jax", "device": "cpu", "versions": {}, "data": "few"}
         return {
-            **about,
+            **provenance,
             "seconds": seconds[turn] if isinstance(seconds, list) else seconds,
             "plan": job.get("plan", "loop"),
             "plans": ["loop", "xla"],
@@ -32,35 +32,35 @@ class Start:
 
 def test_second_process_shares_only_the_caches_of_its_first(monkeypatch):
     monkeypatch.setattr(fit_time, "TURNS", 1)
-    start = Start()
-    fit_time.compare(start, "deep", 6)
-    names = [name for name, _ in start.seen]
+    measure = FakeMeasure()
+    fit_time.compare(measure, "deep", 6)
+    names = [name for name, _ in measure.seen]
     assert names == [None, None, "loop", "loop", "xla", "xla", *fit_time.COMPARED]
-    caches = [caches for _, caches in start.seen[:6]]
+    caches = [caches for _, caches in measure.seen[:6]]
     assert caches[::2] == caches[1::2]
-    assert len({caches for _, caches in start.seen}) == 3 + len(fit_time.COMPARED)
+    assert len({caches for _, caches in measure.seen}) == 3 + len(fit_time.COMPARED)
 
 
 def test_ratios_compare_processes_in_the_same_state():
-    found = fit_time.compare(Start(), "deep", 6)
+    found = fit_time.compare(FakeMeasure(), "deep", 6)
     assert fit_time.ratios(found) == pytest.approx((9.0 / 6.0, 8.0 / 5.0))
     assert fit_time.table([found]).row_count == 1
 
 
-def test_contenders_take_turns_until_they_are_slow_or_long():
-    start = Start()
-    fit_time.compare(start, "deep", 6)
-    counts = {name: [seen for seen, _ in start.seen].count(name) for name in SECONDS}
+def test_slow_contenders_and_long_trainings_have_fewer_turns():
+    measure = FakeMeasure()
+    fit_time.compare(measure, "deep", 6)
+    counts = {name: [seen for seen, _ in measure.seen].count(name) for name in SECONDS}
     # "loop" takes 7.5 s, 1.5 times as long as "xla"; three turns of the choice take 51 s.
     assert counts == {None: 6, "loop": 2, "xla": 8, "native": 4, "keras.fit": 1}
-    order = [name for name, _ in start.seen]
+    order = [name for name, _ in measure.seen]
     assert order.index("native") < len(order) - 1 - order[::-1].index("xla")
 
 
-def test_shortest_time_of_each_process_counts():
+def test_result_is_the_shortest_time_of_each_process():
     ours = ([5.0, 6.0, 3.0, 7.0, 7.0], [4.0, 2.0, 7.0, 9.0, 9.0])
-    start = Start({**SECONDS, None: ours, "loop": (9.0, 9.0), "xla": (9.0, 9.0)})
-    found = fit_time.compare(start, "deep", 6)
+    measure = FakeMeasure({**SECONDS, None: ours, "loop": (9.0, 9.0), "xla": (9.0, 9.0)})
+    found = fit_time.compare(measure, "deep", 6)
     assert (found["first"]["seconds"], found["second"]["seconds"]) == (3.0, 2.0)
 
 

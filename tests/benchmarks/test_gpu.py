@@ -14,7 +14,7 @@ from benchmarks import gpu
 
 @pytest.fixture
 def measured(monkeypatch, pythons):
-    """Calls of the measuring functions, which are replaced; "conv" on "torch" fails."""
+    """Replace the measuring functions, of which "conv" on "torch" fails; return their calls."""
     calls = []
 
     def run(python, backend, module, job, device, timeout):
@@ -34,12 +34,12 @@ def measured(monkeypatch, pythons):
     return calls
 
 
-def options(pythons, folder, *more):
-    named = [f"--python={name}={pythons[name]}" for name in ("torch", "jax")]
-    return [*named, "--backends=torch,jax", f"--out={folder}", *more]
+def options(pythons, folder, *others):
+    interpreters = [f"--python={name}={pythons[name]}" for name in ("torch", "jax")]
+    return [*interpreters, "--backends=torch,jax", f"--out={folder}", *others]
 
 
-def test_each_part_stays_within_its_share_of_the_time(measured, pythons, tmp_path):
+def test_each_part_ends_within_its_fraction_of_the_time(measured, pythons, tmp_path):
     assert gpu.main(options(pythons, tmp_path, "--seconds=100")) == 1  # one failed
     models = ("deep", "simple", "conv")
     assert [call[:3] for call in measured] == [
@@ -48,11 +48,11 @@ def test_each_part_stays_within_its_share_of_the_time(measured, pythons, tmp_pat
         *(("throughput", name, backend) for name in models for backend in ("torch", "jax")),
     ]
     for part, end in gpu.PARTS.items():
-        left = [call[3] for call in measured if call[0] == part]
-        assert all(100 * end - 20 < seconds <= 100 * end for seconds in left)
+        remaining = [call[3] for call in measured if call[0] == part]
+        assert all(100 * end - 20 < seconds <= 100 * end for seconds in remaining)
     written = json.loads((tmp_path / "gpu.json").read_text())
     assert len(written["results"]) == 3 - 1 + 6 - 1 + 6 - 1
-    assert [(what["part"], what["why"]) for what in written["left_out"]] == [
+    assert [(skipped["part"], skipped["why"]) for skipped in written["left_out"]] == [
         ("parity", "no time left"),
         ("steps", "out of memory"),
         ("throughput", "out of memory"),
@@ -64,15 +64,15 @@ def test_parts_beyond_the_time_limit_are_skipped(measured, pythons, tmp_path, mo
     assert gpu.main(options(pythons, tmp_path, "--parts=steps", "--models=deep")) == 0
     assert measured == []
     written = json.loads((tmp_path / "gpu.json").read_text())
-    assert [what["why"] for what in written["left_out"]] == ["no time left"] * 2
+    assert [skipped["why"] for skipped in written["left_out"]] == ["no time left"] * 2
 
 
 @pytest.mark.parametrize("sizes", [gpu._QUICK, gpu._FULL], ids=["quick", "full"])
 @pytest.mark.parametrize("part", ["steps", "throughput"])
 def test_sizes_match_the_arguments_of_the_benchmarks(part, sizes):
     source = importlib.import_module(f"benchmarks.{part}")
-    given = {*sizes[part], "model", *(["batch_size"] if part == "throughput" else [])}
-    assert given == set(inspect.signature(source.measure).parameters)
+    names = {*sizes[part], "model", *(["batch_size"] if part == "throughput" else [])}
+    assert names == set(inspect.signature(source.measure).parameters)
 
 
 def test_parity_command_can_be_parsed(monkeypatch, pythons, tmp_path):
@@ -86,8 +86,8 @@ def test_parity_command_can_be_parsed(monkeypatch, pythons, tmp_path):
         return subprocess.CompletedProcess(command, 1)
 
     monkeypatch.setattr(subprocess, "run", run)
-    for more in ([], ["--quick", "--device=cpu"]):
-        arguments = options(pythons, tmp_path, "--parts=parity", "--models=deep", *more)
+    for others in ([], ["--quick", "--device=cpu"]):
+        arguments = options(pythons, tmp_path, "--parts=parity", "--models=deep", *others)
         assert gpu.main(arguments) == 0
         (found,) = json.loads((tmp_path / "gpu.json").read_text())["results"]
         assert found["agree"] is False
@@ -95,7 +95,7 @@ def test_parity_command_can_be_parsed(monkeypatch, pythons, tmp_path):
 
 @pytest.mark.across
 @pytest.mark.slow
-def test_quick_run_on_the_cpu(pythons, tmp_path):
+def test_quick_run_on_the_cpu_measures_each_plan(pythons, tmp_path):
     arguments = [f"--python=jax={pythons['jax']}", "--backends=jax", f"--out={tmp_path}"]
     arguments += ["--quick", "--device=cpu", "--models=simple", "--parts=steps", "--seconds=1000"]
     assert gpu.main(arguments) == 0

@@ -8,12 +8,12 @@ import ae_multi
 
 pytestmark = [
     pytest.mark.backend,
-    # Raised within PyTorch when its compiler is first imported.
+    # PyTorch emits this warning when its compiler is first imported.
     pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning"),
 ]
 
 
-def test_flops_and_bytes_of_dense_layers(monkeypatch):
+def test_flops_and_bytes_of_dense_layers_equal_their_formulas(monkeypatch):
     from benchmarks import limits
 
     monkeypatch.setattr(limits, "_product_rate", lambda: 1e9)
@@ -30,7 +30,7 @@ def test_flops_and_bytes_of_dense_layers(monkeypatch):
     assert found["reconstruct"]["samples_per_second"] == pytest.approx(1e9 / slower)
 
 
-def test_flops_of_convolutions(monkeypatch):
+def test_flops_of_convolutions_equal_their_formulas(monkeypatch):
     from benchmarks import limits
 
     monkeypatch.setattr(limits, "_product_rate", lambda: 1e9)

@@ -1,4 +1,4 @@
-"""Training loops written by hand train as Keras does."""
+"""Native training loops compared with Keras."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ import ae_multi
 
 pytestmark = [
     pytest.mark.backend,
-    # Raised within PyTorch when its compiler is first imported.
+    # PyTorch emits this warning when its compiler is first imported.
     pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning"),
 ]
 
@@ -15,7 +15,7 @@ RATE = 1e-3
 
 
 def networks():
-    """(model, samples): dense and convolutional, with one channel and with several."""
+    """Return a function that makes a model, and samples, for each kind of network."""
     draw = np.random.default_rng(0).random
     return {
         "dense": (
@@ -49,7 +49,7 @@ def test_native_loops_equal_keras(name, keras, backend):
 
 def test_native_cuda_graph_loop_equals_the_eager_loop(keras, backend, monkeypatch):
     if backend != "torch":
-        pytest.skip("CUDA graphs are PyTorch's to be made by hand")
+        pytest.skip("only the native loop of PyTorch has CUDA graphs")
     from benchmarks.contenders import native
     from tests.reference import cuda_graphs
 

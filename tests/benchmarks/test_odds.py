@@ -9,7 +9,7 @@ import ae_multi
 
 pytestmark = [
     pytest.mark.backend,
-    # Raised within PyTorch when its compiler is first imported.
+    # PyTorch emits this warning when its compiler is first imported.
     pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning"),
 ]
 
@@ -38,12 +38,12 @@ def test_auroc_of_baselines_equals_their_formulas(tmp_path, monkeypatch):
     assert found["kNN-5"] == pytest.approx(roc_auc_score(anomalous, distances[:, 4]))
     tenth = np.square(distances[:, :6]).mean(axis=1)
     assert found["kNN n/10"] == pytest.approx(roc_auc_score(anomalous, tenth))
-    parts = np.linalg.svd(train)[2][:2]
-    residual = np.square(test - test @ parts.T @ parts).sum(axis=1)
+    components = np.linalg.svd(train)[2][:2]
+    residual = np.square(test - test @ components.T @ components).sum(axis=1)
     assert found["PCA d/4"] == pytest.approx(roc_auc_score(anomalous, residual))
-    for name, kind in (("autoencoder", "manifold"), ("autoencoder, MSE", "mse")):
-        ours = quick(criterion=kind, random_state=0).fit(train).anomaly_score(test)
-        assert found[name] == pytest.approx(roc_auc_score(anomalous, ours), abs=1e-3)
+    for name, criterion in (("autoencoder", "manifold"), ("autoencoder, MSE", "mse")):
+        scores = quick(criterion=criterion, random_state=0).fit(train).anomaly_score(test)
+        assert found[name] == pytest.approx(roc_auc_score(anomalous, scores), abs=1e-3)
     with pytest.raises(
         ae_multi.InputError, match=r"Expected the table\. Received: .*pima.mat, which is not a file"
     ):

@@ -21,10 +21,10 @@ def x():
 
 @pytest.fixture
 def steps(monkeypatch):
-    """The optimizer of each step so far; the clock counts the steps."""
-    taken = []
-    monkeypatch.setattr(peers, "perf_counter", lambda: len(taken))
-    return taken
+    """Return a list to which each step adds its optimizer; its length replaces the time."""
+    optimizers = []
+    monkeypatch.setattr(peers, "perf_counter", lambda: len(optimizers))
+    return optimizers
 
 
 @pytest.mark.parametrize("name", ["lightning", "pyod", "pythae", "skorch"])
@@ -80,7 +80,7 @@ def test_scikit_learn_trains_the_network(x, steps, monkeypatch):
     assert last.loss_curve_[-1] < last.loss_curve_[0]
 
 
-def test_torch_layers_match_the_request():
+def test_torch_layers_have_the_given_sizes_and_activations():
     pytest.importorskip("torch")
     layers = peers.torch_layers(SIZES, ACTIVATIONS)
     kinds = "Linear ReLU Linear ReLU Linear Linear ReLU Linear ReLU Linear Sigmoid"

@@ -4,7 +4,7 @@ import pytest
 
 pytestmark = [
     pytest.mark.backend,
-    # Raised within PyTorch when its compiler is first imported.
+    # PyTorch emits this warning when its compiler is first imported.
     pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning"),
 ]
 
@@ -13,7 +13,7 @@ def test_each_precision_is_compared_with_float64(monkeypatch, keras):
     from ae_multi import backends
     from benchmarks import contenders, precision
 
-    monkeypatch.setattr(contenders, "_CHOSEN", 1)
+    monkeypatch.setattr(contenders, "_MAX_STEPS_PER_EPOCH", 1)
     before = keras.config.dtype_policy().name
     found = precision.measure("simple", batch_size=64, samples=128, repeats=1)["precisions"]
     assert keras.config.dtype_policy().name == before

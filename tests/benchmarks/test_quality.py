@@ -8,53 +8,53 @@ from benchmarks import quality, quality_targets
 
 
 def test_targets_are_compared_in_the_right_direction():
-    words = ["target", "required", "no"]
-    more, less = (
+    levels = ["target", "required", "no"]
+    increasing, decreasing = (
         quality_targets.Row("detect", "AUROC", ".2f", 0.8, 0.9),
         quality_targets.ROWS["reduce-9"],
     )
-    assert [more.reached(value, 0.5) for value in (0.95, 0.85, 0.7)] == words
-    assert [less.reached(value, 0.03) for value in (0.014, 0.017, 0.02)] == words
-    floor = more._replace(required=None)
-    assert [floor.reached(value, 0.6) for value in (0.95, 0.61, 0.6)] == words
+    assert [increasing.reached(value, 0.5) for value in (0.95, 0.85, 0.7)] == levels
+    assert [decreasing.reached(value, 0.03) for value in (0.014, 0.017, 0.02)] == levels
+    without_required = increasing._replace(required=None)
+    assert [without_required.reached(value, 0.6) for value in (0.95, 0.61, 0.6)] == levels
 
 
 def test_row_is_the_mean_over_its_splits(monkeypatch):
     found = iter([{"ours": 1.0, "PCA": 0.5, "mean": 0.7}, {"ours": 0.5, "PCA": 0.3, "mean": 0.2}])
-    monkeypatch.setattr(quality_targets, "_results", lambda asked, seed: found)
+    monkeypatch.setattr(quality_targets, "_results", lambda row, seed: found)
     monkeypatch.setattr(quality_targets, "_provenance", dict)
-    given = quality_targets.measure("detect-one", 0)
-    assert given["ours"] == 0.75
+    result = quality_targets.measure("detect-one", 0)
+    assert result["ours"] == 0.75
     # The baseline that is best on average, not the best of each split.
-    assert given["floor"] == ("mean", pytest.approx(0.45))
-    assert len(given["parts"]) == 2
+    assert result["floor"] == ("mean", pytest.approx(0.45))
+    assert len(result["parts"]) == 2
 
 
 @pytest.fixture
 def runs(monkeypatch):
-    """Runs that the benchmark starts, which are replaced."""
-    asked = []
+    """Replace the runs of the benchmark; return the list of the started ones."""
+    started = []
 
     class Interpreters:
         def __init__(self, options):
-            self.asked = options.backends or ("torch", "tensorflow", "jax")
+            self.backends = options.backends or ("torch", "tensorflow", "jax")
 
         def available(self):
-            return self.asked, {}
+            return self.backends, {}
 
         def python(self, backend):
             return f"python of {backend}"
 
     def run(python, backend, module, job, device, cores):
         assert python == f"python of {backend}"
-        asked.append((job["row"], backend, job["seed"], tuple(cores)))
+        started.append((job["row"], backend, job["seed"], tuple(cores)))
         value = 0.01 + 0.001 * job["seed"]
         return {"ours": value, "floor": ("PCA", 0.03), "parts": [], "seconds": 1, "provenance": {}}
 
     monkeypatch.setattr(quality, "interpreters_of", Interpreters)
     monkeypatch.setattr(quality, "run", run)
     monkeypatch.setattr(quality.os, "sched_getaffinity", lambda _: {0, 1})
-    return asked
+    return started
 
 
 def test_one_backend_runs_all_seeds_and_the_others_one(runs, tmp_path):
@@ -87,10 +87,10 @@ def test_one_backend_runs_all_seeds_and_the_others_one(runs, tmp_path):
 
 def test_recorded_runs_are_not_repeated(runs, tmp_path):
     path = tmp_path / "quality.json"
-    asked = ["--rows", "reduce-9", "--json", str(path)]
-    assert quality.main([*asked, "--backends", "jax"]) == 0
+    arguments = ["--rows", "reduce-9", "--json", str(path)]
+    assert quality.main([*arguments, "--backends", "jax"]) == 0
     assert len(runs) == 3
-    assert quality.main([*asked, "--jobs", "2"]) == 0
+    assert quality.main([*arguments, "--jobs", "2"]) == 0
     assert [each[1] for each in runs[3:]] == ["torch", "tensorflow"]
     assert {each[3] for each in runs[3:]} <= {(0,), (1,)}
 

@@ -1,10 +1,10 @@
-"""The time of a training step by each plan."""
+"""The benchmark of the time of a training step by each plan."""
 
 import pytest
 
 pytestmark = [
     pytest.mark.backend,
-    # Raised within PyTorch when its compiler is first imported.
+    # PyTorch emits this warning when its compiler is first imported.
     pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning"),
 ]
 

@@ -20,12 +20,12 @@ POSITIONS = [Position(0, 5), Position(1, 0), Position(1, 2), Position(11, 0)]
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder with checkpoints at `POSITIONS`, each with an array of its own number."""
-    made = Folder(tmp_path / "some" / "checkpoints", keep=4)
+    """Yield a folder with a checkpoint at each of `POSITIONS`, which contains its number."""
+    folder = Folder(tmp_path / "some" / "checkpoints", keep=4)
     for number, position in enumerate(POSITIONS):
-        write(made, position, number)
-    yield made
-    made.close()
+        write(folder, position, number)
+    yield folder
+    folder.close()
 
 
 def write(folder, position, number):
@@ -35,6 +35,7 @@ def write(folder, position, number):
 
 
 def newest(folder):
+    """Return the position of the newest complete checkpoint and its number."""
     position, manifest, parts = folder.newest()
     return position, PartsReader(parts).value(manifest["numbers"])[-1]
 
@@ -51,33 +52,33 @@ def test_newest_is_found_and_older_ones_are_removed(folder):
     assert folder.positions() == [*POSITIONS[1:], (11, 1)]
 
 
-def with_another_part(content):
-    """Change an array in the archive and keep the zip checksums valid."""
+def change_array(content):
+    """Return the archive with a changed array and valid checksums of the zip format."""
     changed = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(changed, "w") as new:
         for name in old.namelist():
-            held = bytearray(old.read(name))
+            entry = bytearray(old.read(name))
             if name.endswith(".npy"):
-                held[-8] += 1
-            new.writestr(name, bytes(held))
+                entry[-8] += 1
+            new.writestr(name, bytes(entry))
     return changed.getvalue()
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        with_another_part,
+        change_array,
         lambda content: content[:-1],
         lambda content: b"",
         lambda content: content[:900] + bytes([content[900] ^ 1]) + content[901:],
     ],
-    ids=["another part", "cut", "empty", "one bit"],
+    ids=["changed array", "truncated", "empty", "one bit"],
 )
 def test_damaged_checkpoint_is_skipped_and_logged(folder, caplog, change):
     damage(folder, POSITIONS[3], change)
     assert newest(folder) == (POSITIONS[2], 2)
     assert POSITIONS[3].name in caplog.text
-    # The next checkpoint is kept and the damaged one is removed.
+    # The next write removes the damaged checkpoint.
     write(folder, Position(1, 3), 5)
     assert newest(folder) == ((1, 3), 5)
     assert POSITIONS[3] not in folder.positions()
@@ -96,45 +97,47 @@ def test_empty_folder_has_no_newest_checkpoint(tmp_path):
     folder.close()
 
 
-def test_a_second_writer_is_refused(folder):
+def test_second_writer_is_refused(folder):
     with pytest.raises(InputError, match=r"no other training writes to\. Received: .*this process"):
         Folder(folder.path)
     code = f"from ae_multi.checkpoints import Folder; Folder({str(folder.path)!r})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert f"process {os.getpid()} holds" in done.stderr
+    other = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert f"process {os.getpid()} holds" in other.stderr
     folder.close()
     Folder(folder.path).close()
 
 
 def test_killed_writer_leaves_no_lock_and_no_partial_file(folder):
     folder.close()
-    half = folder.path / f".{POSITIONS[0].name[:-11]}-0123abcd.checkpoint"
+    partial = folder.path / f".{POSITIONS[0].name[:-11]}-0123abcd.checkpoint"
     code = (
         "import time; from ae_multi.checkpoints import Folder\n"
-        f"Folder({str(folder.path)!r}); print('has it', flush=True); time.sleep(60)"
+        f"Folder({str(folder.path)!r}); print('locked', flush=True); time.sleep(60)"
     )
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
-    assert child.stdout.readline() == b"has it\n"
-    half.write_bytes(b"half of it")
+    assert child.stdout.readline() == b"locked\n"
+    partial.write_bytes(b"partial")
     with pytest.raises(InputError, match=f"process {child.pid} holds"):
         Folder(folder.path)
-    assert half.exists()
+    assert partial.exists()
     child.send_signal(signal.SIGKILL)
     child.wait()
     child.stdout.close()
-    again = Folder(folder.path)
-    assert not half.exists()
-    assert newest(again) == (POSITIONS[3], 3)
-    again.close()
+    reopened = Folder(folder.path)
+    assert not partial.exists()
+    assert newest(reopened) == (POSITIONS[3], 3)
+    reopened.close()
 
 
-def test_full_disk_keeps_existing_checkpoints(folder, monkeypatch):
-    def full(file):
+def test_full_disk_does_not_change_existing_checkpoints(folder, monkeypatch):
+    def fail(file):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     before = sorted(folder.path.iterdir())
     with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", full)
+        patch.setattr(os, "fsync", fail)
         with pytest.raises(OSError, match="No space left"):
             write(folder, Position(12, 0), 5)
     assert sorted(folder.path.iterdir()) == before
@@ -143,12 +146,12 @@ def test_full_disk_keeps_existing_checkpoints(folder, monkeypatch):
     assert newest(folder) == ((12, 0), 5)
 
 
-def test_write_may_fail_at_any_byte(folder):
-    """A file size limit of the system has the effect of a full disk."""
+def test_write_that_fails_at_any_byte_leaves_no_file(folder):
+    """A limit of the file size has the effect of a full disk."""
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    for most in (0, 1, 4000, 8500):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+    for limit in (0, 1, 4000, 8500):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
         try:
             with pytest.raises(OSError, match="File too large"):
                 write(folder, Position(12, 0), 5)

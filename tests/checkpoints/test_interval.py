@@ -27,7 +27,7 @@ def test_invalid_interval_is_refused(text):
         Interval.parse(text)
 
 
-def test_steps_left_until_the_next_checkpoint():
-    every = Interval.parse("500 steps")
-    assert [every.steps_left(done) for done in (0, 1, 499, 500)] == [500, 499, 1, 500]
+def test_steps_left_counts_to_the_next_checkpoint():
+    interval = Interval.parse("500 steps")
+    assert [interval.steps_left(steps) for steps in (0, 1, 499, 500)] == [500, 499, 1, 500]
     assert Interval.parse("1 epoch").steps_left(7) is None

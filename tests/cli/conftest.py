@@ -9,8 +9,8 @@ from ae_multi.cli import main
 
 
 @pytest.fixture
-def here(capsys):
-    """Function that runs a command in this process."""
+def run_here(capsys):
+    """Return a function that runs a command in this process."""
 
     def run(*arguments):
         status = main([*map(str, arguments)])
@@ -21,7 +21,7 @@ def here(capsys):
 
 @pytest.fixture
 def few_digits(monkeypatch, digits):
-    """The first 40 digits in place of any data set."""
+    """Return the first 40 digits, which replace any data set."""
     few = dataclasses.replace(
         digits,
         **{name: getattr(digits, name)[:40] for name in ("x_train", "y_train", "x_test", "y_test")},

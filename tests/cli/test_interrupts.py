@@ -23,7 +23,7 @@ main()
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_a_command_with_130(signal_number):
+def test_signal_ends_a_command_with_status_130(signal_number):
     process = subprocess.Popen(
         [sys.executable, "-c", WAITING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -34,13 +34,13 @@ def test_a_signal_ends_a_command_with_130(signal_number):
     assert (process.returncode, out, error) == (130, "cleaned\n", "ae-multi info: interrupted\n")
 
 
-LOSING = """
+SWALLOWING = """
 import sys, time
 sys.argv = ["ae-multi", "info"]
 import ae_multi.cli.info, ae_multi.cli.interrupts
-ae_multi.cli.interrupts._LOST = ae_multi.cli.interrupts._SAME = 0.2
+ae_multi.cli.interrupts._RAISE_AGAIN_SECONDS = ae_multi.cli.interrupts._SAME_SIGNAL_SECONDS = 0.2
 def run(options):
-    for _ in range(2):  # as a callback of a framework would
+    for _ in range(2):  # as a callback of a framework does
         try:
             print("ready", flush=True)
             time.sleep(60)
@@ -55,7 +55,10 @@ main()
 
 def test_swallowed_interrupt_is_raised_again():
     process = subprocess.Popen(
-        [sys.executable, "-c", LOSING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", SWALLOWING],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGINT)

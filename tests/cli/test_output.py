@@ -8,33 +8,33 @@ import pytest
 
 
 @pytest.mark.parametrize("arguments", [["info"], ["--help"], ["compare", "--help"]])
-def test_ascii_terminal_gets_all_output(arguments):
-    done = ae_multi_process(*arguments, env={"PYTHONIOENCODING": "ascii"})
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.isascii()
+def test_output_is_ascii_in_an_ascii_terminal(arguments):
+    process = ae_multi_process(*arguments, env={"PYTHONIOENCODING": "ascii"})
+    assert (process.returncode, process.stderr) == (0, "")
+    assert process.stdout.isascii()
 
 
 @pytest.mark.parametrize("command", [["info"], ["--help"]])
 def test_closed_pipe_is_not_an_error(command):
     read, write = os.pipe()
     os.close(read)
-    done = ae_multi_process(*command, stdout=write)
+    process = ae_multi_process(*command, stdout=write)
     os.close(write)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (process.returncode, process.stderr) == (0, "")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
-def test_unwritable_output_is_one_line_of_error():
+def test_unwritable_output_gives_one_line_of_error():
     with open("/dev/full", "w") as full:
-        done = ae_multi_process("info", stdout=full)
-    assert done.returncode == 1
-    assert "No space left on device" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+        process = ae_multi_process("info", stdout=full)
+    assert process.returncode == 1
+    assert "No space left on device" in process.stderr
+    assert len(process.stderr.splitlines()) == 1
 
 
 def test_closed_streams_are_not_an_error():
     for closed in ("0<&-", "1>&-", "2>&-"):
-        done = subprocess.run(
+        process = subprocess.run(
             f'"{sys.executable}" -m ae_multi info {closed}',
             shell=True,
             capture_output=True,
@@ -43,19 +43,19 @@ def test_closed_streams_are_not_an_error():
             timeout=60,
             check=False,
         )
-        assert (done.returncode, done.stderr) == (0, ""), closed
+        assert (process.returncode, process.stderr) == (0, ""), closed
 
 
 @pytest.mark.parametrize("settings", [{"COLUMNS": "20"}, {"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_any_kind_of_terminal_gets_the_output(settings):
+def test_output_is_printed_in_any_terminal(settings):
     import pty
 
     main_end, other_end = pty.openpty()
-    done = ae_multi_process("info", stdout=other_end, stderr=other_end, env=settings)
+    process = ae_multi_process("info", stdout=other_end, stderr=other_end, env=settings)
     os.close(other_end)
     shown = os.read(main_end, 100_000).decode()
     os.close(main_end)
-    assert done.returncode == 0
+    assert process.returncode == 0
     assert "not installed" in shown.replace("\r\n", " ") or settings == {"COLUMNS": "20"}
     assert "Traceback" not in shown
 

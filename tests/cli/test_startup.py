@@ -1,4 +1,4 @@
-"""Notices of frameworks that commands hide."""
+"""Notices of frameworks at startup, which commands hide."""
 
 import os
 
@@ -21,8 +21,8 @@ def test_framework_notices_are_hidden_and_errors_shown(capfd):
         os.write(2, NOTICES)
     lines = capfd.readouterr().err.splitlines()
     assert [line[:5] for line in lines] == ["E0000", "out o"]
-    os.write(2, b"as before\n")
-    assert capfd.readouterr().err == "as before\n"
+    os.write(2, b"restored\n")
+    assert capfd.readouterr().err == "restored\n"
 
 
 STARTUP = """
@@ -36,8 +36,8 @@ with startup._hidden() if startup._hides else open(os.devnull):
 
 
 @pytest.mark.parametrize("level", [None, "0"])
-def test_log_level_of_the_user_is_kept(level, fresh_python):
-    done = fresh_python(STARTUP, TF_CPP_MIN_LOG_LEVEL=level)
-    assert done.returncode == 0
+def test_notices_are_shown_at_the_log_level_of_the_user(level, fresh_python):
+    process = fresh_python(STARTUP, TF_CPP_MIN_LOG_LEVEL=level)
+    assert process.returncode == 0
     shown = ["I0000", "progr"] if level else ["progr"]
-    assert [line[:5] for line in done.stderr.splitlines()] == shown
+    assert [line[:5] for line in process.stderr.splitlines()] == shown

@@ -16,7 +16,7 @@ ENCODINGS = ("ascii", "cp1252", "latin-1", "utf-8")
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_errors_show_names_literally(name, capsys):
+def test_errors_contain_names_literally(name, capsys):
     assert main(["detect", "--data", name]) == 2
     assert f"Received: --data {name} alone" in capsys.readouterr().err
 
@@ -42,7 +42,7 @@ def test_tables_and_errors_are_printed_in_any_encoding(encoding, monkeypatch):
         assert b"8" in buffer.getvalue()
 
 
-def test_the_version_is_shown(capsys):
+def test_version_option_prints_the_version(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["--version"])
     assert capsys.readouterr().out == f"ae-multi {ae_multi.__version__}\n"
@@ -57,7 +57,7 @@ def test_the_version_is_shown(capsys):
     ],
     ids=["disk", "memory", "interrupt"],
 )
-def test_system_errors_are_one_line(error, status, message, capsys, monkeypatch):
+def test_system_errors_give_one_line_and_their_status(error, status, message, capsys, monkeypatch):
     monkeypatch.setattr("ae_multi.cli.interrupts._is_leaving", False)
 
     def fail():

@@ -11,7 +11,7 @@ from tests.reference.command import run_command
 TASKS = ("reduce", "denoise", "detect", "segment", "features")
 
 
-def test_help_names_the_commands(capsys):
+def test_help_lists_the_commands(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["--help"])
     assert ended.value.code == 0
@@ -57,7 +57,9 @@ def test_each_command_has_help(command, capsys):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_usage_errors_are_found_before_any_work(arguments, message, capsys, tmp_path, monkeypatch):
+def test_compare_reports_usage_errors_before_any_work(
+    arguments, message, capsys, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     assert main(["compare", *arguments]) == 2
     error = capsys.readouterr().err
@@ -67,7 +69,7 @@ def test_usage_errors_are_found_before_any_work(arguments, message, capsys, tmp_
 
 
 @pytest.mark.parametrize("arguments", [["--epochs", "x"], ["--python", "jax"], ["--backends", ","]])
-def test_arguments_that_cannot_be_read_are_usage_errors(arguments, capsys):
+def test_unreadable_arguments_are_usage_errors(arguments, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["compare", *arguments])
     assert ended.value.code == 2
@@ -87,7 +89,7 @@ def test_arguments_that_cannot_be_read_are_usage_errors(arguments, capsys):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_task_finds_usage_errors_before_any_work(
+def test_task_reports_usage_errors_before_any_work(
     task, arguments, message, capsys, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
@@ -114,7 +116,7 @@ def test_detect_needs_a_table_and_its_label(arguments, message, capsys):
 
 @pytest.mark.parametrize("command", ["train", *TASKS])
 @pytest.mark.parametrize("backend", ["numpy", "openvino"])
-def test_backend_that_cannot_train_is_one_line_of_error(command, backend, capsys, monkeypatch):
+def test_backend_that_cannot_train_gives_one_line_of_error(command, backend, capsys, monkeypatch):
     monkeypatch.setattr("ae_multi.backend_selection.select_backend", lambda: backend)
     arguments = ["--no-save"] if command == "train" else []
     assert main([command, *arguments]) == 2
@@ -126,11 +128,11 @@ def test_backend_that_cannot_train_is_one_line_of_error(command, backend, capsys
 
 @pytest.mark.parametrize("backend", ["numpy", "theano", "jax"])
 def test_new_process_reports_an_unusable_backend_in_one_line(backend, pythons):
-    # No framework is installed in this environment, and Theano is no backend of Keras 3.
-    done = run_command("reduce", KERAS_BACKEND=backend)
-    assert done.returncode == 2
-    assert done.stderr.startswith("ae-multi reduce: Expected ")
-    assert len(done.stderr.splitlines()) == 1
+    # No framework is installed in this environment, and Theano is not a backend of Keras 3.
+    process = run_command("reduce", KERAS_BACKEND=backend)
+    assert process.returncode == 2
+    assert process.stderr.startswith("ae-multi reduce: Expected ")
+    assert len(process.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
@@ -148,7 +150,7 @@ def test_new_process_reports_an_unusable_backend_in_one_line(backend, pythons):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_train_finds_usage_errors_before_any_work(arguments, message, capsys):
+def test_train_reports_usage_errors_before_any_work(arguments, message, capsys):
     assert main(["train", *arguments]) == 2
     error = capsys.readouterr().err
     assert error.startswith("ae-multi train: Expected")
@@ -182,7 +184,7 @@ def test_compare_refuses_other_models(capsys):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_parity_finds_usage_errors_before_any_work(arguments, message, capsys):
+def test_parity_reports_usage_errors_before_any_work(arguments, message, capsys):
     assert main(["parity", *arguments]) == 2
     error = capsys.readouterr().err
     assert error.startswith("ae-multi parity: Expected")
@@ -206,11 +208,12 @@ def test_requested_backend_must_be_installed(backend, capsys):
 
 @pytest.mark.backend
 @pytest.mark.once
-def test_unknown_keras_backend_is_one_line_of_error():
-    done = run_command("train", "--data", "digits", "--no-save", KERAS_BACKEND="theano")
-    assert done.returncode == 2
-    assert done.stderr.startswith("ae-multi train: Expected the environment variable KERAS_BACKEND")
-    assert len(done.stderr.splitlines()) == 1
+def test_unknown_keras_backend_gives_one_line_of_error():
+    process = run_command("train", "--data", "digits", "--no-save", KERAS_BACKEND="theano")
+    assert process.returncode == 2
+    message = "ae-multi train: Expected the environment variable KERAS_BACKEND"
+    assert process.stderr.startswith(message)
+    assert len(process.stderr.splitlines()) == 1
 
 
 @pytest.mark.slow
@@ -219,15 +222,15 @@ def test_unknown_keras_backend_is_one_line_of_error():
 def test_damaged_data_is_a_usage_error(tmp_path):
     path = tmp_path / "mnist.npz"
     path.write_bytes(b"nonsense")
-    done = run_command("compare", "--data-path", path, "--json", tmp_path / "out.json")
-    assert done.returncode == 2
-    assert "Expected the .npz file" in done.stderr
+    process = run_command("compare", "--data-path", path, "--json", tmp_path / "out.json")
+    assert process.returncode == 2
+    assert "Expected the .npz file" in process.stderr
     assert sorted(tmp_path.iterdir()) == [path]
 
 
 def test_no_installed_backend_is_a_usage_error(pythons):
     # No framework is installed in this environment.
-    done = run_command("compare")
-    assert done.returncode == 2
-    assert "pip install" in done.stderr
+    process = run_command("compare")
+    assert process.returncode == 2
+    assert "pip install" in process.stderr
     assert pathlib.Path(sys.executable).exists()

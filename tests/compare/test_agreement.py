@@ -23,8 +23,8 @@ def result(backend, **changes):
 
 
 @pytest.fixture
-def three():
-    """Results of three backends that agree; the repetitions on jax end 1 % apart."""
+def backend_results():
+    """Return results of three backends that agree; the repetitions on jax differ by 1 %."""
     return [
         result("torch", test_mse=0.0201),
         result("tensorflow", first_losses=[0.5, 0.4 * (1 + 2e-7), 0.3]),
@@ -32,8 +32,8 @@ def three():
     ]
 
 
-def test_results_that_differ_by_rounding_agree(three):
-    found = agreement(three)
+def test_results_that_differ_by_rounding_agree(backend_results):
+    found = agreement(backend_results)
     assert found["verdict"] == "agree"
     assert found["reasons"] == []
     assert found["first_losses_difference"] == pytest.approx(2e-7, rel=1e-3)
@@ -50,7 +50,7 @@ def test_results_that_differ_by_rounding_agree(three):
 
 
 @pytest.mark.parametrize(
-    ("place", "changes", "reason"),
+    ("index", "changes", "reason"),
     [
         (0, {"initial_weights_sha256": "cd"}, "initial weights differ"),
         (1, {"first_losses": [0.5, 0.4, 0.3 * (1 + 2e-5)]}, "2.0e-05 at step 3, beyond 2e-06"),
@@ -61,16 +61,16 @@ def test_results_that_differ_by_rounding_agree(three):
     ],
     ids=["weights", "step", "nan", "mse", "nan mse", "inf mse"],
 )
-def test_larger_differences_differ(three, place, changes, reason):
-    results = copy.deepcopy(three)
-    results[place].update(changes)
+def test_results_beyond_the_bounds_differ(backend_results, index, changes, reason):
+    results = copy.deepcopy(backend_results)
+    results[index].update(changes)
     found = agreement(results)
     assert found["verdict"] == "differ"
     assert reason in " ".join(found["reasons"])
 
 
-def test_bound_follows_the_spread_of_the_repetitions(three):
-    results = copy.deepcopy(three)
+def test_bound_is_proportional_to_the_spread_of_the_repetitions(backend_results):
+    results = copy.deepcopy(backend_results)
     results[0]["test_mse"] = 0.02 * (1 + 2e-5)
     results[2]["perturbed_test_mse"] = [0.02 * (1 + k * 1e-6) for k in (1, -1, 2, -2, 1, -1)]
     assert agreement(results)["test_mse_bound"] == pytest.approx(1.9e-5, rel=0.05)
@@ -79,40 +79,40 @@ def test_bound_follows_the_spread_of_the_repetitions(three):
     assert agreement(results)["verdict"] == "agree"
 
 
-def test_diverged_repetitions_give_no_bound(three):
-    results = copy.deepcopy(three)
+def test_bound_is_none_after_diverged_repetitions(backend_results):
+    results = copy.deepcopy(backend_results)
     results[2]["perturbed_test_mse"] = [0.02, math.nan, 0.02]
     assert agreement(results)["test_mse_bound"] is None
 
 
-def test_without_a_spread_the_final_mse_is_not_judged(three):
-    results = [*three[:2], result("jax", test_mse=0.04)]
+def test_final_mse_is_not_compared_without_a_spread(backend_results):
+    results = [*backend_results[:2], result("jax", test_mse=0.04)]
     found = agreement(results)
     assert found["verdict"] == "agree"
     assert found["test_mse_bound"] is None
     assert found["spread"] is None
 
 
-def test_one_backend_is_not_judged(three):
-    assert agreement(three[:1])["verdict"] == "one backend"
+def test_verdict_of_one_backend_is_one_backend(backend_results):
+    assert agreement(backend_results[:1])["verdict"] == "one backend"
 
 
-def test_relative_difference():
+def test_relative_difference_is_symmetric_and_defined_for_zero_and_infinity():
     assert relative_difference(2.0, 1.0) == relative_difference(1.0, 2.0) == 0.5
     assert relative_difference(0.0, 0.0) == 0
     assert relative_difference(math.inf, math.inf) == math.inf
 
 
-def test_perturbation_moves_each_weight_by_one_ulp():
+def test_perturbation_changes_each_weight_by_one_ulp():
     rng = np.random.default_rng(0)
     weights = [rng.normal(size=(50, 40)).astype(np.float32), np.zeros(7, np.float32)]
-    moved = perturb_by_ulp(weights, 0, 1)
-    for before, after in zip(weights, moved, strict=True):
+    perturbed = perturb_by_ulp(weights, 0, 1)
+    for before, after in zip(weights, perturbed, strict=True):
         assert after.dtype == np.float32
         # The bit patterns of adjacent floats of one sign are adjacent integers.
         magnitudes = [array.view(np.int32) & 0x7FFFFFFF for array in (before, after)]
         np.testing.assert_array_equal(abs(magnitudes[1] - magnitudes[0]), 1)
-    ups = np.mean(moved[0] > weights[0])
-    assert 0.45 < ups < 0.55
-    assert (perturb_by_ulp(weights, 0, 2)[0] != moved[0]).mean() > 0.4
-    np.testing.assert_array_equal(perturb_by_ulp(weights, 0, 1)[0], moved[0])
+    increased = np.mean(perturbed[0] > weights[0])
+    assert 0.45 < increased < 0.55
+    assert (perturb_by_ulp(weights, 0, 2)[0] != perturbed[0]).mean() > 0.4
+    np.testing.assert_array_equal(perturb_by_ulp(weights, 0, 1)[0], perturbed[0])

@@ -24,7 +24,7 @@ def test_invalid_config_is_refused(changes, message):
         TrainingConfig(**changes)
 
 
-def test_config_survives_json():
+def test_config_round_trips_through_json():
     config = TrainingConfig("simple", latent_dim=5, seed=3)
     assert TrainingConfig(**config.to_json()) == config
 
@@ -32,6 +32,6 @@ def test_config_survives_json():
 @pytest.mark.parametrize(
     ("samples", "epochs"), [(60_000, 15), (6_000, 150), (1437, 200), (10_000_000, 1)]
 )
-def test_epochs_follow_the_size_of_the_data(samples, epochs):
+def test_default_epochs_depend_on_the_number_of_samples(samples, epochs):
     assert TrainingConfig().epochs_for(samples) == epochs
     assert TrainingConfig(epochs=3).epochs_for(samples) == 3

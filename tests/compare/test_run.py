@@ -18,8 +18,8 @@ pytestmark = pytest.mark.across
 
 
 def command(pythons, *arguments):
-    named = [f"--python={backend}={path}" for backend, path in pythons.items()]
-    return [sys.executable, "-m", "ae_multi", "compare", *named, *map(str, arguments)]
+    options = [f"--python={backend}={path}" for backend, path in pythons.items()]
+    return [sys.executable, "-m", "ae_multi", "compare", *options, *map(str, arguments)]
 
 
 def compare(pythons, *arguments, **kwargs):
@@ -29,20 +29,20 @@ def compare(pythons, *arguments, **kwargs):
 
 
 @pytest.fixture(scope="module")
-def whole(pythons, tmp_path_factory):
-    """A comparison of both models on all backends, on the embedded digits."""
+def comparison(pythons, tmp_path_factory):
+    """Compare two models on all backends; return the process, its JSON and its folder."""
     folder = tmp_path_factory.mktemp("compare")
-    done = compare(
+    process = compare(
         pythons,
         *("--data", "digits", "--epochs", 4, "--spread-runs", 2),
         *("--json", folder / "out.json", "--figure", folder / "out.png"),
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done, json.loads((folder / "out.json").read_text()), folder
+    assert process.returncode == 0, process.stdout + process.stderr
+    return process, json.loads((folder / "out.json").read_text()), folder
 
 
-def test_all_backends_agree(whole):
-    done, written, _ = whole
+def test_all_backends_agree(comparison):
+    process, written, _ = comparison
     assert [(r["model"], r["backend"]) for r in written["results"]] == [
         (model, backend) for model in ("simple", "deep") for backend in BACKENDS
     ]
@@ -53,11 +53,11 @@ def test_all_backends_agree(whole):
         # Identical losses would mean that one backend ran three times.
         assert 0 < found["first_losses_difference"] < 2e-6
         assert found["spread"]["runs"] == 2
-    assert done.stdout.count("AGREE") == 2
+    assert process.stdout.count("AGREE") == 2
 
 
-def test_json_contains_all_results(whole):
-    done, written, _ = whole
+def test_json_contains_all_results(comparison):
+    process, written, _ = comparison
     assert set(written) == {"data", "settings", "results", "agreement", "machine"}
     assert set(written["machine"]) == {"date", "system", "processor", "cores"}
     assert written["data"]["name"] == "digits"
@@ -66,7 +66,7 @@ def test_json_contains_all_results(whole):
     for result in written["results"]:
         assert {"device", "test_mse", "pca_mse", "samples_per_second", "seconds"} <= set(result)
         assert len(result["initial_weights_sha256"]) == 64
-        assert result["plan"] in done.stdout
+        assert result["plan"] in process.stdout
         assert len(result["first_losses"]) == 20
         assert len(result["epoch_losses"]) == 4
         assert result["versions"]["keras"].startswith("3.")
@@ -76,12 +76,12 @@ def test_json_contains_all_results(whole):
     assert len(hashes) == 2
 
 
-def test_first_loss_equals_numpy(whole, digits):
-    """Compute the first loss from the seed in NumPy."""
+def test_first_loss_equals_numpy(comparison, digits):
+    """NumPy computes the initial weights, the first batch and the loss from the seed."""
     from ae_multi.randomness.streams import permutation, uniform
     from tests.reference import numpy_dense
 
-    _, written, _ = whole
+    _, written, _ = comparison
     weights = []
     for name, inputs, outputs in (("code", 784, 32), ("pixels", 32, 784)):
         limit = np.float32(np.sqrt(6 / (inputs + outputs)))
@@ -95,18 +95,18 @@ def test_first_loss_equals_numpy(whole, digits):
         assert result["first_losses"][0] == pytest.approx(loss, rel=1e-6)
 
 
-def test_poor_results_have_notes(whole):
-    done, written, _ = whole
+def test_poor_results_have_notes(comparison):
+    process, written, _ = comparison
     assert all(result["notes"] for result in written["results"] if result["model"] == "deep")
-    assert "deep on jax: " in done.stdout
+    assert "deep on jax: " in process.stdout
 
 
-def test_the_figure_is_drawn(whole):
-    assert (whole[2] / "out.png").read_bytes().startswith(b"\x89PNG")
+def test_figure_is_written(comparison):
+    assert (comparison[2] / "out.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_without_network_the_sample_is_used_with_one_notice(pythons, tmp_path):
-    done = compare(
+def test_without_network_the_sample_is_used_with_one_warning(pythons, tmp_path):
+    process = compare(
         {"jax": pythons["jax"]},
         *("--backends", "jax", "--model", "simple", "--epochs", 1, "--spread-runs", 0),
         env={
@@ -116,11 +116,11 @@ def test_without_network_the_sample_is_used_with_one_notice(pythons, tmp_path):
             "https_proxy": "http://127.0.0.1:9",
         },
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    lines = [line for line in done.stderr.splitlines() if "MNIST is not available" in line]
+    assert process.returncode == 0, process.stdout + process.stderr
+    lines = [line for line in process.stderr.splitlines() if "MNIST is not available" in line]
     assert len(lines) == 1
     assert "using the bundled sample" in lines[0]
-    assert "Data: mnist-sample" in done.stdout
+    assert "Data: mnist-sample" in process.stdout
 
 
 FAULTS = {
@@ -151,14 +151,14 @@ def test_injected_fault_in_one_backend_is_detected(pythons, tmp_path, fault):
         "torch": pythons["torch"],
         "jax": patched_interpreter(pythons["jax"], tmp_path / "site", patch),
     }
-    done = compare(
+    process = compare(
         injected,
         *("--backends", "torch,jax", "--data", "digits", "--model", "simple"),
         *("--epochs", 1, "--spread-runs", 0),
     )
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert "DIFFER" in done.stdout
-    assert reason in done.stdout
+    assert process.returncode == 1, process.stdout + process.stderr
+    assert "DIFFER" in process.stdout
+    assert reason in process.stdout
 
 
 def test_failed_backend_process_is_reported(pythons, tmp_path):
@@ -167,16 +167,16 @@ def test_failed_backend_process_is_reported(pythons, tmp_path):
             pythons["jax"], tmp_path / "site", "raise RuntimeError('the cause')"
         )
     }
-    done = compare(
+    process = compare(
         injected, "--backends", "jax", "--data", "digits", "--json", tmp_path / "out.json"
     )
-    assert done.returncode == 1
-    assert "the cause" in done.stderr
+    assert process.returncode == 1
+    assert "the cause" in process.stderr
     assert not (tmp_path / "out.json").exists()
 
 
 def workers(session):
-    """Process ids of the workers in this session; other tests run workers, too."""
+    """Return the process ids of the workers in this session; other tests run workers, too."""
     found = subprocess.run(
         ["pgrep", "-s", str(session), "-f", "ae_multi.subprocesses.worker"],
         capture_output=True,
@@ -187,7 +187,7 @@ def workers(session):
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_an_interrupted_comparison_leaves_nothing_behind(pythons, tmp_path, signal_number):
+def test_interrupted_comparison_leaves_no_processes_or_files(pythons, tmp_path, signal_number):
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     parent = subprocess.Popen(
@@ -221,5 +221,5 @@ def test_an_interrupted_comparison_leaves_nothing_behind(pythons, tmp_path, sign
     if signal_number != signal.SIGKILL:
         assert parent.returncode == 130
         assert error.endswith("ae-multi compare: interrupted\n")
-        # The cache of PyTorch's compiler may stay.
+        # PyTorch's compiler does not delete its cache.
         assert {path.name for path in temporary.iterdir()} <= {f"torchinductor_{getpass.getuser()}"}

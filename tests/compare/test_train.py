@@ -8,7 +8,7 @@ from ae_multi.metrics import squared_errors
 
 
 @pytest.mark.backend
-def test_training_learns_and_is_timed(digits):
+def test_training_lowers_the_loss_and_records_times(digits):
     from ae_multi.compare.train import build, train
 
     config = TrainingConfig("simple", latent_dim=8, epochs=30)

@@ -1,4 +1,4 @@
-"""Small faults and rounding in the recordings of a comparison."""
+"""Detection of small faults in the trainings of a comparison."""
 
 import pytest
 
@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 @pytest.fixture(scope="module")
 def recorded(keras, tmp_path_factory):
-    """Function that records a training on the digits, with a fault in the model or steps."""
+    """Return a function that records a training on digits, with a fault in the model or steps."""
     from ae_multi.compare import worker
 
     def run(change=lambda model: None, steps=worker.PlanSteps, spread_runs=0, epochs=1):
@@ -29,16 +29,16 @@ def recorded(keras, tmp_path_factory):
             patch.setattr(worker, "build", build)
             patch.setattr(worker, "PlanSteps", steps)
             worker.record(job, events.append)
-        (about,) = (event for event in events if event["event"] == "backend")
+        (backend,) = (event for event in events if event["event"] == "backend")
         (result,) = (event for event in events if event["event"] == "result")
-        return {**about, **result}
+        return {**backend, **result}
 
     return run
 
 
 @pytest.fixture(scope="module")
-def sound(recorded):
-    """A training without a fault and its perturbed repetitions."""
+def unmodified(recorded):
+    """Return the record of a training without a fault and of its perturbed repetitions."""
     return recorded(spread_runs=6, epochs=6)
 
 
@@ -57,11 +57,11 @@ def without_batch(number):
     from ae_multi.parity.plan_steps import PlanSteps
 
     class Steps(PlanSteps):
-        taken = 0
+        count = 0
 
         def loss(self, chosen):
-            self.taken += 1
-            return 0.0 if self.taken == number else super().loss(chosen)
+            self.count += 1
+            return 0.0 if self.count == number else super().loss(chosen)
 
     return Steps
 
@@ -78,22 +78,22 @@ def without_batch(number):
     ],
     ids=["learning rate .1 % off", "epsilon 1e-8", "one batch left out", "1 - beta_2 in float32"],
 )
-def test_small_fault_is_detected_in_the_first_losses(recorded, sound, fault):
-    wrong = {**recorded(**fault), "test_mse": sound["test_mse"]}
-    found = agreement([sound, wrong])
+def test_small_fault_is_detected_in_the_first_losses(recorded, unmodified, fault):
+    faulty = {**recorded(**fault), "test_mse": unmodified["test_mse"]}
+    found = agreement([unmodified, faulty])
     assert found["verdict"] == "differ"
     assert found["first_losses_difference"] > 1.5 * FIRST_STEPS_BOUND
     assert "the loss differs" in found["reasons"][0]
 
 
-def test_repeated_training_agrees_within_its_spread(recorded, sound):
-    found = agreement([sound, recorded(epochs=6)])
+def test_repeated_training_agrees_within_its_spread(recorded, unmodified):
+    found = agreement([unmodified, recorded(epochs=6)])
     assert found["verdict"] == "agree"
     assert found["test_mse_difference"] < found["test_mse_bound"] / 5
     # The largest contribution is the rounding of Adam's constants, 1.5e-5 of each step.
     assert 1e-6 < found["spread"]["deviation"] < 1e-4
 
 
-def test_wrong_learning_rate_is_detected_in_the_final_mse(recorded, sound):
-    wrong = {**recorded(with_rate(1.001), epochs=6), "first_losses": sound["first_losses"]}
-    assert "the final test MSE differs" in agreement([sound, wrong])["reasons"][0]
+def test_wrong_learning_rate_is_detected_in_the_final_mse(recorded, unmodified):
+    faulty = {**recorded(with_rate(1.001), epochs=6), "first_losses": unmodified["first_losses"]}
+    assert "the final test MSE differs" in agreement([unmodified, faulty])["reasons"][0]

@@ -40,13 +40,13 @@ def test_invalid_value_is_found_at_any_index(values, monkeypatch):
     monkeypatch.setattr("ae_multi.data.checks._VALUES_AT_ONCE", values)
     good = np.full((5, 2, 3), 0.5, np.float32)
     assert check_array(good, "x", value_range=(0.5, 0.5)) is good
-    for place in np.ndindex(good.shape):
+    for index in np.ndindex(good.shape):
         for value, message in ((np.nan, "nan at"), (-0.1, "from -0.1 to 0.5"), (1.5, "to 1.5")):
             x = good.copy()
-            x[place] = value
-            for given in (x, np.asfortranarray(x)):
+            x[index] = value
+            for ordered in (x, np.asfortranarray(x)):
                 with pytest.raises(InputError, match=message):
-                    check_array(given, "x", value_range=(0.0, 1.0))
+                    check_array(ordered, "x", value_range=(0.0, 1.0))
 
 
 def test_valid_float32_arrays_are_not_copied():

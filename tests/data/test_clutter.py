@@ -20,7 +20,7 @@ def test_clutter_follows_the_seed_and_hides_the_digit(digits):
         assert np.abs(other[0] - scenes).mean() > 0.05
         np.testing.assert_array_equal(other[1], masks)
     np.testing.assert_array_equal(masks, few[..., 0] > 0.5)
-    # Strokes beside the digit are as bright, so that no threshold separates them.
+    # The other strokes are as bright as the digit, so that no threshold separates them.
     assert scenes[masks].mean() > 0.65
     assert (scenes[~masks] > 0.65).mean() > 0.05
     black, none = clutter(np.zeros((4, 28, 28, 1), np.float32), 0)

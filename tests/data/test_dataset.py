@@ -1,4 +1,4 @@
-"""Data sets: shapes, digests and what is refused."""
+"""Data sets: shapes, digests and errors."""
 
 import dataclasses
 
@@ -38,12 +38,12 @@ def test_digest_changes_with_the_data(digits):
     ids=["nan", "bytes", "empty", "shape", "count", "type"],
 )
 def test_inconsistent_data_set_is_refused(change, message):
-    whole = {
+    arrays = {
         "x_train": np.zeros((4, 2, 2, 1), np.float32),
         "y_train": np.zeros(4, int),
         "x_test": np.zeros((3, 2, 2, 1), np.float32),
         "y_test": np.zeros(3, int),
     }
-    Dataset(**whole, name="mine", source="here")
+    Dataset(**arrays, name="mine", source="here")
     with pytest.raises(InputError, match=message):
-        Dataset(**{**whole, **change}, name="mine", source="here")
+        Dataset(**{**arrays, **change}, name="mine", source="here")

@@ -20,10 +20,10 @@ def test_digits_have_the_format_of_mnist(digits):
 def test_digits_are_those_of_scikit_learn(digits):
     from sklearn.datasets import load_digits
 
-    # Averaging blocks of 2.5 pixels gives back the original 8×8 image, blurred.
+    # The mean of each block of 2.5 × 2.5 pixels is the original 8×8 image, blurred.
     small = load_digits().images[:1437] / 16
     box = digits.x_train[:, 4:-4, 4:-4, 0].repeat(2, 1).repeat(2, 2)
-    back = box.reshape(-1, 8, 5, 8, 5).mean((2, 4))
-    correlation = np.corrcoef(small.ravel(), back.ravel())[0, 1]
+    reduced = box.reshape(-1, 8, 5, 8, 5).mean((2, 4))
+    correlation = np.corrcoef(small.ravel(), reduced.ravel())[0, 1]
     assert correlation > 0.97
     np.testing.assert_array_equal(digits.y_train, load_digits().target[:1437])

@@ -1,4 +1,4 @@
-"""IDX files: read strictly, refused with a reason."""
+"""IDX files and the errors for damaged ones."""
 
 import gzip
 import struct
@@ -10,12 +10,12 @@ from ae_multi.data.idx import read_idx, write_idx_header
 from ae_multi.errors import InputError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 4, 3), np.uint8)
-WHOLE = write_idx_header(IMAGES.shape) + IMAGES.tobytes()
+COMPLETE = write_idx_header(IMAGES.shape) + IMAGES.tobytes()
 
 
 @pytest.fixture
 def idx(tmp_path):
-    """A function that writes bytes to a file and returns its path."""
+    """Return a function that writes bytes to a file and returns its path."""
 
     def write(data):
         path = tmp_path / "file-ubyte"
@@ -31,7 +31,7 @@ def test_header_equals_that_of_mnist():
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
 def test_idx_file_round_trips(idx, pack):
-    read = read_idx(idx(pack(WHOLE)), IMAGES.shape)
+    read = read_idx(idx(pack(COMPLETE)), IMAGES.shape)
     assert read.dtype == np.uint8
     np.testing.assert_array_equal(read, IMAGES)
 
@@ -41,20 +41,20 @@ def test_idx_file_round_trips(idx, pack):
     [
         (b"", "begins with nothing"),
         (b"\0\0", "begins with 00 00"),
-        (b"PK\3\4" + WHOLE[4:], "begins with 50 4b 03 04"),
-        (b"\0\0\x0d\3" + WHOLE[4:], "begins with 00 00 0d 03"),
-        (b"\0\0\x08\0" + WHOLE[4:], "begins with 00 00 08 00"),
+        (b"PK\3\4" + COMPLETE[4:], "begins with 50 4b 03 04"),
+        (b"\0\0\x0d\3" + COMPLETE[4:], "begins with 00 00 0d 03"),
+        (b"\0\0\x08\0" + COMPLETE[4:], "begins with 00 00 08 00"),
         (b"\0\0\x08\x41" + bytes(4 * 65), "at most 64 axes"),
-        (WHOLE[:10], "ends within it"),
-        (WHOLE[:-1], "Expected 60 bytes.*Received: 59"),
-        (WHOLE + b"\0", "Expected 60 bytes.*Received: more"),
-        (gzip.compress(WHOLE)[:-9], "damaged or cut short"),
-        (gzip.compress(WHOLE)[:20] + b"\xff" * 30, "damaged or cut short"),
+        (COMPLETE[:10], "ends within it"),
+        (COMPLETE[:-1], "Expected 60 bytes.*Received: 59"),
+        (COMPLETE + b"\0", "Expected 60 bytes.*Received: more"),
+        (gzip.compress(COMPLETE)[:-9], "damaged or cut short"),
+        (gzip.compress(COMPLETE)[:20] + b"\xff" * 30, "damaged or cut short"),
         (b"\x1f\x8bnonsense", "damaged or cut short"),
     ],
     ids=range(12),
 )
-def test_a_damaged_idx_file_is_refused(idx, data, message):
+def test_damaged_idx_file_is_refused(idx, data, message):
     with pytest.raises(InputError, match=message):
         read_idx(idx(data))
 
@@ -66,9 +66,9 @@ def test_labels_in_place_of_images_are_refused(idx):
 
 
 def test_header_that_claims_gigabytes_is_refused(idx):
-    claim = struct.pack(">HBB3I", 0, 8, 3, 2**31, 2**10, 2**10)
+    header = struct.pack(">HBB3I", 0, 8, 3, 2**31, 2**10, 2**10)
     with pytest.raises(InputError, match="Received: 3"):
-        read_idx(idx(claim + b"abc"))
+        read_idx(idx(header + b"abc"))
 
 
 def test_decompression_bomb_is_refused(idx):
@@ -77,6 +77,6 @@ def test_decompression_bomb_is_refused(idx):
         read_idx(idx(bomb))
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_missing_file_is_refused(tmp_path):
     with pytest.raises(InputError, match="which is not a file"):
         read_idx(tmp_path / "nowhere")

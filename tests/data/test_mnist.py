@@ -1,4 +1,4 @@
-"""MNIST: where it is found, and which files are refused."""
+"""MNIST: sources, downloads and errors."""
 
 import functools
 import gzip
@@ -21,7 +21,7 @@ from ae_multi.errors import InputError
 
 @pytest.fixture
 def small(monkeypatch, tmp_path):
-    """Arrays of a small data set; the expected checksums of MNIST are replaced by theirs."""
+    """Return the arrays of a small data set, whose checksums replace those of MNIST."""
     rng = np.random.default_rng(0)
     arrays = {
         "x_train": rng.integers(0, 256, (6, 28, 28), np.uint8),
@@ -59,13 +59,13 @@ def check(data, arrays):
 
 
 @pytest.mark.parametrize(("pack", "suffix"), [(bytes, ""), (gzip.compress, ".gz")])
-def test_a_folder_of_idx_files_is_read(small, tmp_path, pack, suffix):
+def test_folder_of_idx_files_is_read(small, tmp_path, pack, suffix):
     data = load_data("mnist", write_folder(tmp_path / "idx", small, pack, suffix))
     check(data, small)
     assert data.source == "files named by the path given"
 
 
-def test_an_npz_is_read(small, tmp_path):
+def test_npz_file_is_read(small, tmp_path):
     np.savez(tmp_path / "mnist.npz", **small)
     check(load_data("mnist", tmp_path / "mnist.npz"), small)
 
@@ -82,7 +82,7 @@ def test_path_takes_precedence_over_the_variable(small, tmp_path, monkeypatch):
     check(load_data("mnist", write_folder(tmp_path / "idx", small)), small)
 
 
-def test_the_cache_of_keras_is_read(small, tmp_path):
+def test_keras_cache_is_read(small, tmp_path):
     (tmp_path / "keras" / "datasets").mkdir(parents=True)
     np.savez(tmp_path / "keras" / "datasets" / "mnist.npz", **small)
     data = load_data("mnist")
@@ -104,7 +104,7 @@ def test_swapped_files_are_refused(small, tmp_path):
         load_data("mnist", folder)
 
 
-def test_missing_file_is_named_with_the_existing_ones(small, tmp_path):
+def test_error_for_a_missing_file_lists_the_existing_ones(small, tmp_path):
     folder = write_folder(tmp_path / "idx", small)
     (folder / mnist.PARTS["y_test"][0]).unlink()
     with pytest.raises(InputError, match=r"Expected t10k-labels-idx1-ubyte or .*train-images"):
@@ -117,18 +117,19 @@ def test_missing_folder_is_an_error_even_for_auto(small, tmp_path, monkeypatch):
         load_data("auto")
 
 
-def test_an_unknown_name_is_refused():
+def test_unknown_name_is_refused():
     with pytest.raises(InputError, match=r"auto, mnist, mnist-sample, digits\. Received: 'cifar'"):
         load_data("cifar")
 
 
 @pytest.mark.parametrize("name", ["mnist-sample", "digits"])
-def test_bundled_data_take_no_path(name, tmp_path):
+def test_path_to_bundled_data_is_refused(name, tmp_path):
     with pytest.raises(InputError, match=f"no path for '{name}'"):
         load_data(name, tmp_path)
 
 
 def closed_port():
+    """Return a local port to which no server listens."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         return server.getsockname()[1]
@@ -149,26 +150,26 @@ def test_without_network_auto_uses_the_sample_with_a_warning(small, monkeypatch,
 
 
 def test_unresponsive_host_times_out(small, monkeypatch):
-    ended = threading.Event()
+    test_ended = threading.Event()
 
-    def unanswered(*address, **limits):
-        ended.wait()
+    def connect(*address, **limits):
+        test_ended.wait()
         raise OSError("the test has ended")
 
     monkeypatch.setattr(mnist, "_CONNECT_SECONDS", 0.2)
-    monkeypatch.setattr(mnist.socket, "create_connection", unanswered)
+    monkeypatch.setattr(mnist.socket, "create_connection", connect)
     begin = time.perf_counter()
     try:
         with pytest.raises(mnist.DownloadError, match="no answer"):
             load_data("mnist")
         assert time.perf_counter() - begin < 3
     finally:
-        ended.set()  # ends the thread that still waits
+        test_ended.set()  # ends the waiting thread
 
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    """A local server of the folder `served`; yields the folder and the list of requests."""
+    """Serve a folder on a local port; yield the folder and the list of requested paths."""
     folder = tmp_path / "served"
     folder.mkdir()
     requests = []
@@ -213,7 +214,7 @@ def test_mnist_is_downloaded_once_and_then_cached(small, server, monkeypatch, tm
 
 
 @pytest.mark.backend
-def test_a_download_that_is_not_mnist_is_refused(small, server):
+def test_download_that_is_not_mnist_is_refused(small, server):
     folder, _ = server
     np.savez(folder / "mnist.npz", **small)  # with another checksum than expected
     with pytest.raises(mnist.DownloadError, match="corrupted"):

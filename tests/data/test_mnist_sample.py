@@ -27,19 +27,19 @@ def test_sample_equals_the_selection_of_its_script(mnist_folder, monkeypatch, tm
     assert script.main(["--out", str(tmp_path / "out.npz")]) == 0
     assert "out.npz: 1,1" in capsys.readouterr().out
     monkeypatch.setattr(mnist_sample, "FILE", tmp_path / "out.npz")
-    made = load_data("mnist-sample")  # which checks the digest
-    whole = load_data("mnist")
+    sample = load_data("mnist-sample")  # which checks the digest
+    mnist_data = load_data("mnist")
     # Each image occurs once in MNIST, in the same order.
-    places = np.flatnonzero(np.isin(_rows(whole.x_test), _rows(made.x_test)))
-    assert len(places) == 1000
-    np.testing.assert_array_equal(whole.y_test[places], made.y_test)
+    indices = np.flatnonzero(np.isin(_as_bytes(mnist_data.x_test), _as_bytes(sample.x_test)))
+    assert len(indices) == 1000
+    np.testing.assert_array_equal(mnist_data.y_test[indices], sample.y_test)
 
 
-def _rows(images):
+def _as_bytes(images):
     return np.array([image.tobytes() for image in images], object)
 
 
-def test_a_damaged_sample_is_refused(monkeypatch, tmp_path):
+def test_damaged_sample_is_refused(monkeypatch, tmp_path):
     with np.load(mnist_sample.FILE) as file:
         arrays = dict(file)
     arrays["y_test"][7] ^= 1
@@ -49,7 +49,7 @@ def test_a_damaged_sample_is_refused(monkeypatch, tmp_path):
         load_data("mnist-sample")
 
 
-def test_the_sample_is_small_and_names_its_authors_and_license():
+def test_sample_is_small_and_states_its_authors_and_license():
     assert mnist_sample.FILE.stat().st_size < 1_500_000
     text = mnist_sample.FILE.with_suffix(".txt").read_text()
     for part in ("LeCun", "Cortes", "Burges", "CC BY-SA 3.0", "6,000", "1,000"):

@@ -1,4 +1,4 @@
-"""NPZ files of a data set: read strictly, refused with a reason."""
+"""NPZ files of a data set and the errors for damaged ones."""
 
 import io
 import pickle
@@ -14,7 +14,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (5, 4, 3), np.uint8)
 
 
 def npz(path, **entries):
-    """An .npz whose entries are arrays or raw bytes."""
+    """Write an .npz whose entries are arrays or bytes; return its path."""
     with zipfile.ZipFile(path, "w") as archive:
         for name, entry in entries.items():
             if not isinstance(entry, bytes):
@@ -25,7 +25,7 @@ def npz(path, **entries):
     return path
 
 
-def test_an_npz_is_read(tmp_path):
+def test_npz_file_is_read(tmp_path):
     path = npz(tmp_path / "a.npz", x=IMAGES, y=IMAGES[0])
     read = read_npz(path, {"x": (5, 4, 3), "y": (4, 3)})
     np.testing.assert_array_equal(read["x"], IMAGES)
@@ -72,20 +72,20 @@ def test_pickle_in_an_npz_is_not_executed(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_missing_array_is_named_with_the_existing_ones(tmp_path):
+def test_error_for_a_missing_array_lists_the_existing_ones(tmp_path):
     with pytest.raises(InputError, match=r"the array 'x'\. Received: a, b"):
         read_npz(npz(tmp_path / "a.npz", a=IMAGES, b=IMAGES), {"x": (5, 4, 3)})
 
 
-@pytest.mark.parametrize("keep", [0, 30, -30])
-def test_a_truncated_npz_is_refused(tmp_path, keep):
+@pytest.mark.parametrize("end", [0, 30, -30])
+def test_truncated_npz_is_refused(tmp_path, end):
     path = npz(tmp_path / "a.npz", x=IMAGES)
-    path.write_bytes(path.read_bytes()[:keep])
+    path.write_bytes(path.read_bytes()[:end])
     with pytest.raises(InputError, match="damaged or cut short"):
         read_npz(path, {"x": (5, 4, 3)})
 
 
-def test_an_npz_with_altered_bytes_is_refused(tmp_path):
+def test_npz_with_altered_bytes_is_refused(tmp_path):
     path = npz(tmp_path / "a.npz", x=IMAGES)
     data = bytearray(path.read_bytes())
     data[data.find(IMAGES.tobytes()) + 7] ^= 1

@@ -6,7 +6,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def table():
-    """400 rows of five features of very different sizes, on a curve, and a constant one."""
+    """Return 400 rows of five features of very different sizes on a curve, and a constant one."""
     rng = np.random.default_rng(0)
     t = rng.uniform(-1, 1, 400)
     noise = rng.normal(0, 0.01, (5, 400))

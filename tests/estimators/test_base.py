@@ -1,4 +1,4 @@
-"""What all estimators have in common."""
+"""Behaviour of all estimators."""
 
 import pickle
 
@@ -18,7 +18,7 @@ MASKS = IMAGES > 0.5
 
 @pytest.fixture(scope="module")
 def fitted():
-    """Each estimator, fitted on images."""
+    """Return each estimator by name, fitted on images."""
     return {
         "transformer": ae_multi.AutoencoderTransformer(**SMALL).fit(IMAGES),
         "detector": ae_multi.AnomalyDetector(**SMALL).fit(IMAGES),
@@ -28,7 +28,7 @@ def fitted():
     }
 
 
-ANSWERS = {
+METHODS = {
     "transformer": "transform",
     "detector": "decision_function",
     "denoiser": "transform",
@@ -37,38 +37,38 @@ ANSWERS = {
 }
 
 
-@pytest.mark.parametrize("name", ANSWERS)
+@pytest.mark.parametrize("name", METHODS)
 def test_unfitted_estimator_raises_not_fitted_error(name, fitted, tmp_path):
     estimator = clone(fitted[name])
     with pytest.raises(NotFittedError):
-        getattr(estimator, ANSWERS[name])(IMAGES)
+        getattr(estimator, METHODS[name])(IMAGES)
     with pytest.raises(NotFittedError):
         estimator.save(tmp_path / "unfitted.ae")
 
 
-@pytest.mark.parametrize("name", ANSWERS)
+@pytest.mark.parametrize("name", METHODS)
 def test_failed_fit_leaves_the_estimator_unfitted(name, fitted):
     estimator = clone(fitted[name]).set_params(model="no_such_model")
     with pytest.raises(ae_multi.InputError, match="no_such_model"):
         estimator.fit(IMAGES, MASKS)
     with pytest.raises(NotFittedError):
-        getattr(estimator, ANSWERS[name])(IMAGES)
+        getattr(estimator, METHODS[name])(IMAGES)
 
 
-@pytest.mark.parametrize("name", ANSWERS)
+@pytest.mark.parametrize("name", METHODS)
 def test_pickled_estimator_predicts_and_trains_identically(name, fitted):
     estimator = pickle.loads(pickle.dumps(fitted[name]))
     other = pickle.loads(pickle.dumps(fitted[name]))
-    answer = getattr(fitted[name], ANSWERS[name])(IMAGES)
-    np.testing.assert_array_equal(getattr(estimator, ANSWERS[name])(IMAGES), answer)
+    output = getattr(fitted[name], METHODS[name])(IMAGES)
+    np.testing.assert_array_equal(getattr(estimator, METHODS[name])(IMAGES), output)
     target = {"segmenter": (MASKS,)}.get(name, ())
     for each in (estimator, other):
         each.partial_fit(IMAGES, *target)
     # The optimizer's state is part of the pickle.
     assert int(estimator.network_.optimizer.iterations) == 3
-    again = getattr(estimator, ANSWERS[name])(IMAGES)
-    assert not np.array_equal(again, answer)
-    np.testing.assert_array_equal(getattr(other, ANSWERS[name])(IMAGES), again)
+    trained = getattr(estimator, METHODS[name])(IMAGES)
+    assert not np.array_equal(trained, output)
+    np.testing.assert_array_equal(getattr(other, METHODS[name])(IMAGES), trained)
     assert len(estimator.loss_curve_) == 3
 
 

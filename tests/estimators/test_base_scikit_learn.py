@@ -15,8 +15,8 @@ SMALL = {"model": "simple", "latent_dim": 2, "epochs": 2}
 SKIPPED = {"check_array_api_input", "check_classifier_data_not_an_array"}
 
 _ROUNDING = (
-    "Scores have to be float64, and are then held to 1e-7, but networks compute in float32, where "
-    "a product's rounding depends on a sample's place and company in its batch (2e-7 was seen)."
+    "Scores must be float64 and are compared to 1e-7, but networks compute in float32, where "
+    "the rounding of a product depends on the batch and the position in it (2e-7 was measured)."
 )
 EXPECTED_FAILED_CHECKS = {
     "check_methods_sample_order_invariance": _ROUNDING,
@@ -27,7 +27,7 @@ EXPECTED_FAILED_CHECKS = {
 class CleanDenoiser(ae_multi.Denoiser):
     """A `Denoiser` that ignores y.
 
-    The checks of scikit-learn pass class labels as y, which are no clean samples.
+    The checks of scikit-learn pass class labels as y, but `Denoiser` expects clean samples.
     """
 
     def fit(self, X, y=None):  # noqa: N803
@@ -111,5 +111,5 @@ def test_transformer_checks_pass(check, cls):
     ],
 )
 def test_segmenter_passes_the_checks_without_tables(check):
-    """The other checks pass tables, for which a `Segmenter` is not made."""
+    """The other checks pass tables, which a `Segmenter` refuses."""
     getattr(estimator_checks, check)("Segmenter", ae_multi.Segmenter())

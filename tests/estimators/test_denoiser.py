@@ -11,8 +11,8 @@ pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 @pytest.fixture(scope="module")
 def noisy(digits):
-    drawn = 0.4 * streams.normal(7, "test/noise", digits.x_test.shape)
-    return np.clip(digits.x_test + drawn, 0, 1).astype(np.float32)
+    noise = 0.4 * streams.normal(7, "test/noise", digits.x_test.shape)
+    return np.clip(digits.x_test + noise, 0, 1).astype(np.float32)
 
 
 def psnr(images, clean):
@@ -43,21 +43,21 @@ def unet(digits):
 @pytest.mark.slow
 def test_denoiser_beats_the_linear_filter(digits, noisy, fitted, unet):
     """The baseline is the best linear map on training images with the same noise."""
-    drawn = 0.4 * streams.normal(8, "test/noise", digits.x_train.shape)
-    x = np.clip(digits.x_train + drawn, 0, 1).reshape(len(drawn), -1)
+    noise = 0.4 * streams.normal(8, "test/noise", digits.x_train.shape)
+    x = np.clip(digits.x_train + noise, 0, 1).reshape(len(noise), -1)
     y = digits.x_train.reshape(len(x), -1)
     mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
-    spread = (x - mean_x).T @ (x - mean_x) + len(x) * 1e-2 * np.eye(784)
+    covariance = (x - mean_x).T @ (x - mean_x) + len(x) * 1e-2 * np.eye(784)
     filtered = mean_y + (noisy.reshape(360, -1) - mean_x) @ np.linalg.solve(
-        spread, (x - mean_x).T @ (y - mean_y)
+        covariance, (x - mean_x).T @ (y - mean_y)
     )
-    floor = psnr(filtered.reshape(noisy.shape).clip(0, 1), digits.x_test)
-    assert psnr(fitted.transform(noisy), digits.x_test) > floor + 0.2
-    assert psnr(unet.transform(noisy), digits.x_test) > floor + 0.5
-    assert floor > psnr(noisy, digits.x_test) + 5
+    baseline = psnr(filtered.reshape(noisy.shape).clip(0, 1), digits.x_test)
+    assert psnr(fitted.transform(noisy), digits.x_test) > baseline + 0.2
+    assert psnr(unet.transform(noisy), digits.x_test) > baseline + 0.5
+    assert baseline > psnr(noisy, digits.x_test) + 5
 
 
-def test_images_get_a_unet_and_tables_a_dense_network(digits, unet):
+def test_default_model_is_a_unet_for_images_and_dense_for_tables(digits, unet):
     assert isinstance(unet.network_, ae_multi.RestorationNetwork)
     assert unet.network_.noise == 0.4
     assert unet.network_.loss == "binary_crossentropy"
@@ -77,21 +77,21 @@ def test_images_get_a_unet_and_tables_a_dense_network(digits, unet):
 def test_denoiser_restores_images_of_any_scale(digits):
     """With standard scaling the outputs are linear and not clipped."""
     x = 1000 * digits.x_train[:400] - 300
-    made = ae_multi.Denoiser(
+    denoiser = ae_multi.Denoiser(
         noise=0.5, hidden=(8, 16), scale="standard", epochs=15, learning_rate=5e-3
     ).fit(x)
-    assert made.network_.loss == "mse"
-    spread = x.std()
-    noisy = x + 0.5 * spread * streams.normal(5, "test/noise", x.shape)
-    assert np.std(made.transform(noisy) - x) < 0.3 * spread
+    assert denoiser.network_.loss == "mse"
+    deviation = x.std()
+    noisy = x + 0.5 * deviation * streams.normal(5, "test/noise", x.shape)
+    assert np.std(denoiser.transform(noisy) - x) < 0.3 * deviation
 
 
 def test_score_is_the_negative_mse_to_clean_samples(digits, noisy, fitted):
     expected = -np.mean((fitted.transform(noisy) - digits.x_test) ** 2)
     assert fitted.score(noisy, digits.x_test) == pytest.approx(expected, rel=1e-5)
-    alone = fitted.score(digits.x_test)
-    assert alone == fitted.score(digits.x_test)
-    assert alone == pytest.approx(expected, rel=0.1)
+    score = fitted.score(digits.x_test)
+    assert score == fitted.score(digits.x_test)
+    assert score == pytest.approx(expected, rel=0.1)
 
 
 def test_noise_is_drawn_in_each_step_and_absent_in_transform(digits, fitted):
@@ -104,38 +104,38 @@ def test_noise_is_drawn_in_each_step_and_absent_in_transform(digits, fitted):
 
 
 def test_denoiser_learns_other_noise_from_pairs(digits):
-    """Remove stripes, which differ from Gaussian noise."""
+    """The pairs are images with and without stripes."""
     striped = digits.x_train.copy()
     striped[:, ::4] = 1
-    made = ae_multi.Denoiser("deep", hidden=(64,), scale=None, epochs=10, batch_size=64)
-    made.fit(striped, digits.x_train)
+    denoiser = ae_multi.Denoiser("deep", hidden=(64,), scale=None, epochs=10, batch_size=64)
+    denoiser.fit(striped, digits.x_train)
     test = digits.x_test.copy()
     test[:, ::4] = 1
-    restored = made.transform(test)
+    restored = denoiser.transform(test)
     assert psnr(restored, digits.x_test) > psnr(test, digits.x_test) + 6
-    assert made.pairs_
-    assert made.score(test, digits.x_test) > -0.04
+    assert denoiser.pairs_
+    assert denoiser.score(test, digits.x_test) > -0.04
 
 
-def test_restored_values_keep_their_units():
+def test_restored_values_have_the_units_of_the_inputs():
     rng = np.random.default_rng(0)
     t = rng.uniform(-1, 1, (300, 1))
     clean = np.hstack([1000 * t, 5 + t**2, -t])
-    made = ae_multi.Denoiser(noise=0.1, hidden=(64,), latent_dim=4, epochs=150, batch_size=32)
-    restored = made.fit(clean).transform(clean + rng.normal(0, [100, 0.05, 0.1], (300, 3)))
+    denoiser = ae_multi.Denoiser(noise=0.1, hidden=(64,), latent_dim=4, epochs=150, batch_size=32)
+    restored = denoiser.fit(clean).transform(clean + rng.normal(0, [100, 0.05, 0.1], (300, 3)))
     assert (np.std(restored - clean, axis=0) < [130, 0.1, 0.13]).all()
-    assert made.get_feature_names_out().tolist() == ["x0", "x1", "x2"]
+    assert denoiser.get_feature_names_out().tolist() == ["x0", "x1", "x2"]
 
 
 def test_mismatched_pairs_are_refused(digits, fitted):
     x = digits.x_train[:20]
-    made = ae_multi.Denoiser("simple", epochs=1)
+    denoiser = ae_multi.Denoiser("simple", epochs=1)
     with pytest.raises(ae_multi.InputError, match=r"clean sample for each of the 20 .*: 19"):
-        made.fit(x, x[:19])
+        denoiser.fit(x, x[:19])
     with pytest.raises(ae_multi.InputError, match=r"shape \(28, 28, 1\), as in fit"):
-        made.fit(x, x.reshape(20, 1, 28, 28))
+        denoiser.fit(x, x.reshape(20, 1, 28, 28))
     with pytest.raises(ValueError, match="is expecting 784 features"):
-        made.fit(x, x[:, :5])
+        denoiser.fit(x, x[:, :5])
     with pytest.raises(ae_multi.InputError, match="clean samples alone, as in the first call"):
         fitted.partial_fit(x, x)
     for noise in (0, -1, "much"):

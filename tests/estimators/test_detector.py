@@ -11,11 +11,11 @@ pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 
 def readings(count, seed):
-    """Five sensors that all depend on one speed."""
+    """Return rows of five noisy sensor values that depend on one speed."""
     rng = np.random.default_rng(seed)
     speed = rng.uniform(0, 1, (count, 1))
-    wave = np.hstack([speed, speed**2, np.sin(3 * speed), 1 - speed, np.sqrt(speed)])
-    return 100 * wave + rng.normal(0, 1, (count, 5))
+    values = np.hstack([speed, speed**2, np.sin(3 * speed), 1 - speed, np.sqrt(speed)])
+    return 100 * values + rng.normal(0, 1, (count, 5))
 
 
 NORMAL, NEW = readings(600, 0), readings(1000, 1)
@@ -25,10 +25,10 @@ BROKEN[:, 2] += 30  # the third sensor is faulty
 
 @pytest.fixture(scope="module")
 def detector():
-    made = ae_multi.AnomalyDetector(
+    detector = ae_multi.AnomalyDetector(
         latent_dim=1, epochs=120, contamination="held_out", validation_fraction=0.3
     )
-    return made.fit(NORMAL)
+    return detector.fit(NORMAL)
 
 
 def test_anomalies_that_break_the_pattern_are_found(detector):
@@ -53,59 +53,59 @@ def test_held_out_threshold_has_the_requested_false_alarm_rate(detector):
 def test_scores_have_the_signs_of_scikit_learn(detector):
     scores, anomaly_scores = detector.score_samples(BROKEN), detector.anomaly_score(BROKEN)
     np.testing.assert_array_equal(scores, -anomaly_scores)
-    decided = detector.decision_function(BROKEN)
-    np.testing.assert_array_equal(decided, scores - detector.offset_)
-    np.testing.assert_array_equal(detector.predict(BROKEN), np.where(decided < 0, -1, 1))
+    decisions = detector.decision_function(BROKEN)
+    np.testing.assert_array_equal(decisions, scores - detector.offset_)
+    np.testing.assert_array_equal(detector.predict(BROKEN), np.where(decisions < 0, -1, 1))
     assert anomaly_scores.mean() > 5 * detector.anomaly_score(NEW).mean()
 
 
-def test_feature_errors_point_at_the_faulty_feature(detector):
+def test_largest_feature_error_is_that_of_the_faulty_feature(detector):
     errors = detector.feature_errors(BROKEN)
     assert errors.shape == (200, 5)
     assert (errors.argmax(axis=1) == 2).mean() > 0.9
     np.testing.assert_allclose(errors.mean(axis=1), detector.anomaly_score(BROKEN), rtol=1e-5)
 
 
-def test_feature_errors_of_images_point_at_the_faulty_pixels(digits):
+def test_largest_feature_error_of_an_image_is_at_the_faulty_pixels(digits):
     images = digits.x_train[:300]
-    made = ae_multi.AnomalyDetector("conv", hidden=(4,), scale=None, epochs=10).fit(images)
+    detector = ae_multi.AnomalyDetector("conv", hidden=(4,), scale=None, epochs=10).fit(images)
     marked = digits.x_test[:20].copy()
     marked[:, 2:6, 2:6] = 1  # where all digits are black
-    maps = made.feature_errors(marked)
+    maps = detector.feature_errors(marked)
     assert maps.shape == (20, 28, 28, 1)
-    places = [np.unravel_index(each.argmax(), (28, 28)) for each in maps]
-    assert np.mean([2 <= row < 6 and 2 <= column < 6 for row, column in places]) > 0.7
+    positions = [np.unravel_index(each.argmax(), (28, 28)) for each in maps]
+    assert np.mean([2 <= row < 6 and 2 <= column < 6 for row, column in positions]) > 0.7
 
 
-def test_contamination_is_the_share_of_training_samples():
-    for share in (0.1, 0.5):
-        made = ae_multi.AnomalyDetector("simple", contamination=share, epochs=2)
-        assert (made.fit_predict(NORMAL) == -1).sum() == 600 * share
+def test_contamination_is_the_fraction_of_anomalous_training_samples():
+    for fraction in (0.1, 0.5):
+        detector = ae_multi.AnomalyDetector("simple", contamination=fraction, epochs=2)
+        assert (detector.fit_predict(NORMAL) == -1).sum() == 600 * fraction
 
 
 def test_auto_contamination_tolerates_training_anomalies():
     mixed = np.vstack([NORMAL, BROKEN[:30]])
-    made = ae_multi.AnomalyDetector(latent_dim=1, epochs=100).fit(mixed)
-    assert (made.predict(NEW) == -1).mean() < 0.12
-    assert (made.predict(BROKEN[30:]) == -1).mean() > 0.6
+    detector = ae_multi.AnomalyDetector(latent_dim=1, epochs=100).fit(mixed)
+    assert (detector.predict(NEW) == -1).mean() < 0.12
+    assert (detector.predict(BROKEN[30:]) == -1).mean() > 0.6
 
 
 def test_held_out_samples_do_not_affect_training():
     """A held-out outlier affects neither scaling nor weights."""
     from ae_multi.estimators.inputs import held_out
 
-    kept, aside = held_out(0, "calibration", 600, 0.1)
-    assert len(aside) == 60
-    assert not set(kept) & set(aside)
-    assert len(set(kept) | set(aside)) == 600
-    odd = NORMAL.copy()
-    odd[aside] *= 50
-    made = [
+    training_rows, held_out_rows = held_out(0, "calibration", 600, 0.1)
+    assert len(held_out_rows) == 60
+    assert not set(training_rows) & set(held_out_rows)
+    assert len(set(training_rows) | set(held_out_rows)) == 600
+    with_outliers = NORMAL.copy()
+    with_outliers[held_out_rows] *= 50
+    detectors = [
         ae_multi.AnomalyDetector("simple", contamination="held_out", epochs=3).fit(x)
-        for x in (NORMAL, odd)
+        for x in (NORMAL, with_outliers)
     ]
-    np.testing.assert_array_equal(made[0].score_samples(NEW), made[1].score_samples(NEW))
-    assert made[1].offset_ < 10 * made[0].offset_
+    np.testing.assert_array_equal(*(each.score_samples(NEW) for each in detectors))
+    assert detectors[1].offset_ < 10 * detectors[0].offset_
     chunked = ae_multi.AnomalyDetector("simple", contamination="held_out", epochs=3)
     chunked.fit_chunks([NORMAL[:300], NORMAL[300:]])
     assert chunked.n_samples_seen_ == 540
@@ -141,9 +141,9 @@ def test_thresholds_equal_their_definitions():
     ids=str,
 )
 def test_invalid_threshold_parameters_are_refused_before_training(parameters, message):
-    made = ae_multi.AnomalyDetector(epochs=10**6, **parameters)
+    detector = ae_multi.AnomalyDetector(epochs=10**6, **parameters)
     with pytest.raises(ae_multi.InputError, match=message):
-        made.fit(NORMAL)
+        detector.fit(NORMAL)
 
 
 def test_invalid_false_alarm_rate_is_refused(detector):
@@ -152,7 +152,7 @@ def test_invalid_false_alarm_rate_is_refused(detector):
 
 
 def test_partial_fit_updates_the_threshold():
-    made = ae_multi.AnomalyDetector("simple", contamination=0.1)
+    detector = ae_multi.AnomalyDetector("simple", contamination=0.1)
     for chunk in (NORMAL[:300], NORMAL[300:]):
-        made.partial_fit(chunk)
-        assert (made.predict(chunk) == -1).sum() == 30
+        detector.partial_fit(chunk)
+        assert (detector.predict(chunk) == -1).sum() == 30

@@ -20,36 +20,36 @@ ESTIMATORS = {
 }
 
 
-class KilledError(Exception):
-    """Raised to end a training."""
+class StoppedError(Exception):
+    """Raised to stop a training."""
 
 
 @pytest.fixture
 def epochs(monkeypatch):
-    """List of the trained epochs; training ends before the epoch ``epochs.killed``."""
+    """Return the list of trained epochs; training stops before the epoch ``epochs.stop``."""
     real = base.learning_rates
 
     class Epochs(list):
-        killed = None
+        stop = None
 
     seen = Epochs()
 
     def learning_rates(estimator, epochs):
         rate = real(estimator, epochs)
 
-        def watched(epoch):
-            if epoch == seen.killed:
-                raise KilledError
+        def recorded_rate(epoch):
+            if epoch == seen.stop:
+                raise StoppedError
             seen.append(epoch)
             return rate(epoch)
 
-        return watched
+        return recorded_rate
 
     monkeypatch.setattr(base, "learning_rates", learning_rates)
     return seen
 
 
-def assert_same(one, other):
+def assert_equal(one, other):
     assert one.loss_curve_ == other.loss_curve_
     assert one.validation_loss_curve_ == other.validation_loss_curve_
     assert one.n_iter_ == other.n_iter_
@@ -62,32 +62,32 @@ def assert_same(one, other):
     "name",
     ["transformer", *(pytest.param(name, marks=pytest.mark.once) for name in [*ESTIMATORS][1:])],
 )
-def test_killed_fit_resumes_and_finished_fit_does_not_train(name, epochs, tmp_path):
+def test_stopped_fit_resumes_and_finished_fit_does_not_train(name, epochs, tmp_path):
     cls, parameters, targets = ESTIMATORS[name]
     parameters = {**SMALL, **parameters}
-    whole = cls(**parameters).fit(IMAGES, *targets)
+    uninterrupted = cls(**parameters).fit(IMAGES, *targets)
     assert epochs == list(range(8))
     epochs.clear()
     saved = cls(**parameters, checkpoint=tmp_path / "saved")
-    epochs.killed = 5
-    with pytest.raises(KilledError):
+    epochs.stop = 5
+    with pytest.raises(StoppedError):
         clone(saved).fit(IMAGES, *targets)
     assert epochs == [0, 1, 2, 3, 4]
-    epochs.killed = None
+    epochs.stop = None
     again = clone(saved).fit(IMAGES, *targets)
     assert epochs == list(range(8))
-    assert_same(again, whole)
-    assert_same(clone(saved).fit(IMAGES, *targets), whole)
+    assert_equal(again, uninterrupted)
+    assert_equal(clone(saved).fit(IMAGES, *targets), uninterrupted)
     assert epochs == list(range(8))
 
 
 @pytest.mark.once
-def test_different_fits_share_a_folder(epochs, tmp_path):
+def test_different_fits_may_use_one_checkpoint_folder(epochs, tmp_path):
     def fit(images=IMAGES, **parameters):
         epochs.clear()
-        cls, given, _ = ESTIMATORS["transformer"]
-        given = {"epochs": 2, "batch_size": 16, **given, **parameters}
-        cls(**given, checkpoint=tmp_path).fit(images)
+        cls, defaults, _ = ESTIMATORS["transformer"]
+        parameters = {"epochs": 2, "batch_size": 16, **defaults, **parameters}
+        cls(**parameters, checkpoint=tmp_path).fit(images)
         return len(epochs)
 
     model = ae_multi.SimpleAutoencoder(latent_dim=2, input_shape=(6, 6), seed=0)
@@ -99,7 +99,7 @@ def test_different_fits_share_a_folder(epochs, tmp_path):
     assert [fit(**each) for each in fits] == [2, 3, 2, 2, 2, 2]
     assert len(list(tmp_path.glob("*/lock"))) == len(fits)
     assert [fit(**each) for each in fits] == [0] * len(fits)
-    # Parameters that do not affect training identify the same fit.
+    # Parameters that do not affect the result use the same checkpoint.
     assert fit(verbose=1, checkpoint_every="3 steps") == 0
 
 
@@ -108,18 +108,18 @@ def test_finished_fits_of_a_grid_search_are_reused(epochs, tmp_path):
     cls, parameters, _ = ESTIMATORS["transformer"]
     estimator = cls(**parameters, epochs=2, batch_size=16, checkpoint=tmp_path)
     search = GridSearchCV(estimator, {"latent_dim": [1, 2]}, cv=2, error_score="raise")
-    once = clone(search).fit(IMAGES)
+    first = clone(search).fit(IMAGES)
     trained = len(epochs)
     assert trained == 2 * 5
     again = clone(search).fit(IMAGES)
     assert len(epochs) == trained
     np.testing.assert_array_equal(
-        once.cv_results_["mean_test_score"], again.cv_results_["mean_test_score"]
+        first.cv_results_["mean_test_score"], again.cv_results_["mean_test_score"]
     )
 
 
 @pytest.mark.once
-def test_saved_estimator_keeps_its_checkpoint_folder(tmp_path):
+def test_loaded_estimator_has_the_checkpoint_folder_of_the_saved_one(tmp_path):
     cls, parameters, _ = ESTIMATORS["transformer"]
     fitted = cls(**parameters, epochs=1, checkpoint=tmp_path / "saved").fit(IMAGES)
     fitted.save(tmp_path / "one.ae")
@@ -130,19 +130,19 @@ def test_saved_estimator_keeps_its_checkpoint_folder(tmp_path):
 
 @pytest.mark.once
 def test_invalid_checkpoint_parameters_are_refused(tmp_path):
-    def made(**parameters):
-        cls, given, _ = ESTIMATORS["transformer"]
-        return cls(**{**given, "epochs": 1, "checkpoint": tmp_path, **parameters})
+    def estimator(**parameters):
+        cls, defaults, _ = ESTIMATORS["transformer"]
+        return cls(**{**defaults, "epochs": 1, "checkpoint": tmp_path, **parameters})
 
-    for parameters, words in (
+    for parameters, message in (
         ({"checkpoint": 3}, r"checkpoint to be a folder or None\. Received: 3"),
         ({"checkpoint_every": "often"}, "such as '1 epoch'"),
         ({"random_state": None}, "a random_state with checkpoint"),
     ):
-        with pytest.raises(ae_multi.InputError, match=words):
-            made(**parameters).fit(IMAGES)
+        with pytest.raises(ae_multi.InputError, match=message):
+            estimator(**parameters).fit(IMAGES)
     with pytest.raises(ae_multi.InputError, match="checkpoint=None with fit_chunks"):
-        made().fit_chunks([IMAGES])
+        estimator().fit_chunks([IMAGES])
     with pytest.raises(ae_multi.InputError, match="checkpoint=None with partial_fit"):
-        made().partial_fit(IMAGES)
+        estimator().partial_fit(IMAGES)
     assert not list(tmp_path.glob("*/lock"))

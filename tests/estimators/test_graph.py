@@ -11,12 +11,12 @@ pytestmark = pytest.mark.backend
 
 
 def graph_outputs(estimator, x, part="model"):
-    """Outputs of the graph of an estimator, run by Keras."""
+    """Return the outputs of the graph of an estimator, run by Keras: arrays by name."""
     return ae_multi.predict(graph_of(estimator, part).model, np.asarray(x, np.float32))
 
 
 def table(samples=160):
-    """Rows along a curve, of different units, with a constant column and some anomalies."""
+    """Return rows along a curve, of different units, with a constant column and 8 anomalies."""
     random = np.random.default_rng(3)
     t = random.uniform(-1, 1, (samples, 1))
     x = np.hstack([1000 + 50 * t, t**2, np.full_like(t, 7), -3 * t])
@@ -35,7 +35,7 @@ def table(samples=160):
     ],
     ids=str,
 )
-def test_graph_of_a_detector_gives_its_scores_and_labels(options):
+def test_graph_of_a_detector_returns_its_scores_and_labels(options):
     x = table()
     detector = ae_multi.AnomalyDetector(
         epochs=3, latent_dim=1, hidden=(8,), contamination=0.1, **options
@@ -58,20 +58,20 @@ def test_graph_uses_the_codes_of_the_detector(digits, size):
 
 
 @pytest.mark.once
-def test_graphs_of_other_estimators_give_their_outputs(small):
+def test_graphs_of_other_estimators_return_their_outputs(small):
     x = small * 9 - 3
     reducer = ae_multi.AutoencoderTransformer("conv", latent_dim=3, epochs=1).fit(x)
     codes = reducer.transform(x)
-    near = {"rtol": 0, "atol": 2e-6 * 9}
+    tolerance = {"rtol": 0, "atol": 2e-6 * 9}
     found = graph_outputs(reducer, x)["reconstruction"]
-    np.testing.assert_allclose(found, reducer.reconstruct(x), **near)
-    np.testing.assert_allclose(graph_outputs(reducer, x, "encoder")["codes"], codes, **near)
+    np.testing.assert_allclose(found, reducer.reconstruct(x), **tolerance)
+    np.testing.assert_allclose(graph_outputs(reducer, x, "encoder")["codes"], codes, **tolerance)
     found = graph_outputs(reducer, codes, "decoder")["reconstruction"]
-    np.testing.assert_allclose(found, reducer.inverse_transform(codes), **near)
+    np.testing.assert_allclose(found, reducer.inverse_transform(codes), **tolerance)
 
     denoiser = ae_multi.Denoiser(latent_dim=3, hidden=(4, 4), epochs=1).fit(x)
     found = graph_outputs(denoiser, x)["reconstruction"]
-    np.testing.assert_allclose(found, denoiser.transform(x), **near)
+    np.testing.assert_allclose(found, denoiser.transform(x), **tolerance)
     with pytest.raises(InputError, match="part='model' for a RestorationNetwork"):
         graph_outputs(denoiser, x, "encoder")
 

@@ -1,4 +1,4 @@
-"""Errors about values name their column."""
+"""Errors about invalid values state the column."""
 
 import datetime
 

@@ -11,30 +11,30 @@ pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 
 def frame_of(library, values):
-    made = importlib.import_module(library)
-    return made.DataFrame({"a": values[:, 0], "b": values[:, 1], "c": np.arange(len(values))})
+    module = importlib.import_module(library)
+    return module.DataFrame({"a": values[:, 0], "b": values[:, 1], "c": np.arange(len(values))})
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 def test_frames_set_feature_names_and_are_returned(library):
     frame = frame_of(library, np.random.default_rng(0).random((20, 2)))
-    made = ae_multi.AutoencoderTransformer("simple", latent_dim=2, epochs=1).fit(frame)
-    assert made.feature_names_in_.tolist() == ["a", "b", "c"]
+    transformer = ae_multi.AutoencoderTransformer("simple", latent_dim=2, epochs=1).fit(frame)
+    assert transformer.feature_names_in_.tolist() == ["a", "b", "c"]
     with pytest.raises(ValueError, match="feature names should match"):
-        made.transform(frame[["b", "a", "c"]])
-    plain = made.transform(frame)
-    framed = made.set_output(transform=library).transform(frame)
+        transformer.transform(frame[["b", "a", "c"]])
+    codes = transformer.transform(frame)
+    framed = transformer.set_output(transform=library).transform(frame)
     assert type(framed) is type(frame)
-    assert list(framed.columns) == made.get_feature_names_out().tolist()
-    np.testing.assert_array_equal(framed.to_numpy(), plain)
+    assert list(framed.columns) == transformer.get_feature_names_out().tolist()
+    np.testing.assert_array_equal(framed.to_numpy(), codes)
     # Columns of different types are converted to one array.
     array = frame.to_numpy().astype(np.float64)
-    bare = ae_multi.AutoencoderTransformer("simple", latent_dim=2, epochs=1).fit(array)
-    np.testing.assert_array_equal(bare.transform(array), plain)
+    expected = ae_multi.AutoencoderTransformer("simple", latent_dim=2, epochs=1).fit(array)
+    np.testing.assert_array_equal(expected.transform(array), codes)
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_all_estimators_take_frames(library):
+def test_other_estimators_accept_frames(library):
     values = np.random.default_rng(0).random((40, 2))
     frame, array = frame_of(library, values), frame_of(library, values).to_numpy().astype(float)
     detector = ae_multi.AnomalyDetector("simple", epochs=1)
@@ -49,13 +49,13 @@ def test_all_estimators_take_frames(library):
 
 @pytest.mark.parametrize(("library", "missing"), [("pandas", np.nan), ("polars", None)])
 def test_frame_with_missing_values_or_text_is_refused(library, missing):
-    made = importlib.import_module(library)
+    module = importlib.import_module(library)
     with pytest.raises(ValueError, match="NaN"):
         ae_multi.AutoencoderTransformer().fit(
-            made.DataFrame({"a": [0.5, missing], "b": [1.0, 2.0]})
+            module.DataFrame({"a": [0.5, missing], "b": [1.0, 2.0]})
         )
     with pytest.raises(ValueError, match="could not convert string to float"):
-        ae_multi.AutoencoderTransformer().fit(made.DataFrame({"a": ["x", "y"], "b": [1.0, 2.0]}))
+        ae_multi.AutoencoderTransformer().fit(module.DataFrame({"a": ["x", "y"], "b": [1.0, 2.0]}))
 
 
 def test_array_likes_are_accepted(table):
@@ -68,5 +68,5 @@ def test_array_likes_are_accepted(table):
         def __len__(self):
             return len(table)
 
-    made = ae_multi.AutoencoderTransformer("simple", epochs=1).fit(Table())
-    np.testing.assert_array_equal(made.reconstruct(Table()), made.reconstruct(table))
+    transformer = ae_multi.AutoencoderTransformer("simple", epochs=1).fit(Table())
+    np.testing.assert_array_equal(transformer.reconstruct(Table()), transformer.reconstruct(table))

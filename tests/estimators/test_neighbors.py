@@ -1,4 +1,4 @@
-"""Distances to neighbors, and the samples that are kept."""
+"""Distances to neighbors, and the random choice of samples."""
 
 import numpy as np
 import pytest
@@ -24,13 +24,13 @@ def test_fewer_samples_than_neighbors_are_accepted():
     assert neighbors.number_of(7, 1000, images=True) == 7
 
 
-def test_kept_samples_are_drawn_evenly_from_all_chunks():
+def test_samples_are_drawn_evenly_from_all_chunks():
     chunks = [np.arange(begin, begin + 1000) for begin in range(0, 32000, 1000)]
-    kept = neighbors.some(chunks, 0)
-    assert len(kept) == len(set(kept)) == neighbors.MAX_SAMPLES
-    counts = np.bincount(kept // 1000, minlength=32)  # 250 ± 13
+    drawn = neighbors.draw_samples(chunks, 0)
+    assert len(drawn) == len(set(drawn)) == neighbors.MAX_SAMPLES
+    counts = np.bincount(drawn // 1000, minlength=32)  # 250 ± 13
     assert counts.min() > 190
     assert counts.max() < 310
-    np.testing.assert_array_equal(kept, neighbors.some(chunks, 0))
-    assert not np.array_equal(kept, neighbors.some(chunks, 1))
-    np.testing.assert_array_equal(neighbors.some(chunks[:2], 0), np.arange(2000))
+    np.testing.assert_array_equal(drawn, neighbors.draw_samples(chunks, 0))
+    assert not np.array_equal(drawn, neighbors.draw_samples(chunks, 1))
+    np.testing.assert_array_equal(neighbors.draw_samples(chunks[:2], 0), np.arange(2000))

@@ -14,13 +14,13 @@ IMAGES = ROWS[:, :4].reshape(24, 2, 2)
 
 
 def numpy_of(value, zero_dimensional):
-    """Convert a value to a NumPy scalar or 0-d array, and a tuple to an array."""
+    """Return a value as NumPy scalar or 0-d array, and a tuple as array."""
     if isinstance(value, tuple):
         return np.array(value)
-    made = {bool: np.bool_, int: np.int64, float: np.float32, str: np.str_}
-    if type(value) not in made:
+    types = {bool: np.bool_, int: np.int64, float: np.float32, str: np.str_}
+    if type(value) not in types:
         return value
-    scalar = made[type(value)](value)
+    scalar = types[type(value)](value)
     return np.array(scalar) if zero_dimensional and not isinstance(value, str) else scalar
 
 
@@ -41,7 +41,7 @@ SHARED = {
     "random_state": 5,
     "verbose": 0,
 }
-OF_SEGMENTER = {
+SEGMENTER = {
     name: value
     for name, value in SHARED.items()
     if name not in ("model", "latent_dim", "hidden", "activation", "loss")
@@ -58,7 +58,7 @@ ESTIMATORS = {
     },
     ae_multi.Denoiser: {**SHARED, "noise": 0.25},
     ae_multi.Segmenter: {
-        **OF_SEGMENTER, "model": "unet", "filters": (2, 3), "stride": 1, "depth": 1,
+        **SEGMENTER, "model": "unet", "filters": (2, 3), "stride": 1, "depth": 1,
     },
 }  # fmt: skip
 
@@ -71,16 +71,16 @@ def test_estimator_parameters_may_be_numpy_values(cls, tmp_path):
     data = (IMAGES, IMAGES > 0.5) if cls is ae_multi.Segmenter else (ROWS,)
     expected = cls(**plain).fit(*data)
     for zero_dimensional in (False, True):
-        given = {name: numpy_of(value, zero_dimensional) for name, value in plain.items()}
-        fitted = clone(cls(**given)).fit(*data)
-        assert all(type(fitted.get_params()[name]) is type(given[name]) for name in given)
-        for ours, theirs in zip(
+        parameters = {name: numpy_of(value, zero_dimensional) for name, value in plain.items()}
+        fitted = clone(cls(**parameters)).fit(*data)
+        assert all(type(fitted.get_params()[name]) is type(parameters[name]) for name in parameters)
+        for a, b in zip(
             fitted.network_.get_weights(), expected.network_.get_weights(), strict=True
         ):
-            np.testing.assert_array_equal(ours, theirs)
+            np.testing.assert_array_equal(a, b)
         method = "predict" if hasattr(cls, "predict") else "transform"
-        answers = [getattr(each, method)(data[0]) for each in (fitted, expected)]
-        np.testing.assert_array_equal(*answers)
+        outputs = [getattr(each, method)(data[0]) for each in (fitted, expected)]
+        np.testing.assert_array_equal(*outputs)
     fitted.save(tmp_path / "one.ae")
     assert ae_multi.load_estimator(tmp_path / "one.ae").get_params() == {
         **expected.get_params(),
@@ -94,7 +94,7 @@ def test_image_shape_may_be_an_array():
     assert detector.calibrate(ROWS, np.array(0.5)).offset_ < 0
 
 
-def test_grid_search_over_numpy_values():
+def test_grid_search_accepts_numpy_values():
     grid = {"latent_dim": np.arange(1, 3), "learning_rate": np.float32([0.01])}
     small = ae_multi.AutoencoderTransformer(epochs=1, hidden=(4,))
     search = GridSearchCV(small, grid, cv=2, error_score="raise").fit(ROWS)
@@ -127,6 +127,7 @@ MODELS = {
 
 
 def types_in(value):
+    """Return the set of types of all values in nested lists, tuples and dicts."""
     if isinstance(value, dict):
         value = [*value.values()]
     if isinstance(value, list | tuple):
@@ -139,8 +140,8 @@ def test_model_parameters_may_be_numpy_values(name):
     cls = getattr(ae_multi, name)
     expected = cls(**MODELS[name]).get_config()
     for zero_dimensional in (False, True):
-        given = {key: numpy_of(each, zero_dimensional) for key, each in MODELS[name].items()}
-        config = cls(**given).get_config()
+        parameters = {key: numpy_of(each, zero_dimensional) for key, each in MODELS[name].items()}
+        config = cls(**parameters).get_config()
         assert {**config, "name": ""} == {**expected, "name": ""}
         assert types_in(config) <= {bool, int, float, str, type(None)}
 
@@ -149,13 +150,13 @@ def test_layers_and_losses_accept_numpy_numbers():
     from ae_multi.models.vector_quantized import VectorQuantizer
     from ae_multi.randomness import Dropout, GaussianNoise, Seeded
 
-    for made in (
+    for instance in (
         VectorQuantizer(np.int64(3), np.array(2), np.float32(0.5), np.int64(1)),
         GaussianNoise(np.float32(0.5), np.int64(1)),
         Dropout(np.array(0.5), np.array(1)),
         ae_multi.StructuralSimilarity(np.float32(1), np.int64(5), np.array(1.5)),
     ):
-        found = {key: each for key, each in made.get_config().items() if key != "dtype"}
+        found = {key: each for key, each in instance.get_config().items() if key != "dtype"}
         assert types_in(found) <= {bool, int, float, str, type(None)}
     assert type(Seeded(seed=np.int64(2)).get_config()["seed"]) is int
 

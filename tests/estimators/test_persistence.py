@@ -1,4 +1,4 @@
-"""Files of estimators: round trips, and what is refused without executing code."""
+"""Files of estimators: round trips, and files refused without executing code."""
 
 import hashlib
 import json
@@ -17,11 +17,11 @@ NAMES = [f"pixel {number}" for number in range(36)]
 IMAGES = np.random.default_rng(0).random((30, 6, 6), np.float32)
 
 
-def made():
+def unfitted_estimators():
     small = {"epochs": 2, "latent_dim": 3}
-    own = ae_multi.SimpleAutoencoder(3, (6, 6), seed=5)
+    model = ae_multi.SimpleAutoencoder(3, (6, 6), seed=5)
     return {
-        "transformer": ae_multi.AutoencoderTransformer(own, random_state=np.int64(4), **small),
+        "transformer": ae_multi.AutoencoderTransformer(model, random_state=np.int64(4), **small),
         "detector": ae_multi.AnomalyDetector("conv", hidden=(2,), contamination=0.1, **small),
         "denoiser": ae_multi.Denoiser("deep", hidden=(4,), scale="standard", **small),
         "unet": ae_multi.Denoiser(hidden=(2, 3), epochs=2),
@@ -30,15 +30,15 @@ def made():
 
 
 def target_of(name):
-    """Further arguments of `fit` after the images."""
+    """Return the arguments of `fit` after the images."""
     return (IMAGES > 0.5,) if name == "segmenter" else ()
 
 
 @pytest.fixture(scope="module")
 def fitted():
-    """Function from a name to the fitted estimator, which is cached."""
+    """Return a function from a name to the fitted estimator, which is cached."""
 
-    unfitted = made()
+    unfitted = unfitted_estimators()
 
     @cache
     def fit(name):
@@ -47,7 +47,7 @@ def fitted():
     return fit
 
 
-ANSWERS = {
+METHODS = {
     "transformer": "reconstruct",
     "detector": "decision_function",
     "denoiser": "transform",
@@ -58,7 +58,7 @@ ANSWERS = {
 
 @pytest.mark.parametrize(
     "name",
-    ["transformer", *(pytest.param(name, marks=pytest.mark.once) for name in [*ANSWERS][1:])],
+    ["transformer", *(pytest.param(name, marks=pytest.mark.once) for name in [*METHODS][1:])],
 )
 def test_loaded_estimator_equals_the_saved_one(name, fitted, tmp_path):
     path, saved = tmp_path / "one.ae", fitted(name)
@@ -66,12 +66,11 @@ def test_loaded_estimator_equals_the_saved_one(name, fitted, tmp_path):
     for load in (ae_multi.load_estimator, type(saved).load):
         loaded = load(path)
         assert type(loaded) is type(saved)
-        for each in (ANSWERS[name],):
-            np.testing.assert_array_equal(
-                getattr(loaded, each)(IMAGES), getattr(saved, each)(IMAGES)
-            )
-        ours, theirs = loaded.get_params(), saved.get_params()
-        assert {**ours, "model": 0} == {**theirs, "model": 0}
+        method = METHODS[name]
+        np.testing.assert_array_equal(
+            getattr(loaded, method)(IMAGES), getattr(saved, method)(IMAGES)
+        )
+        assert {**loaded.get_params(), "model": 0} == {**saved.get_params(), "model": 0}
         assert loaded.loss_curve_ == saved.loss_curve_
         assert loaded.provenance_ == saved.provenance_
         assert loaded.sample_shape_ == (6, 6)
@@ -81,8 +80,8 @@ def test_loaded_estimator_equals_the_saved_one(name, fitted, tmp_path):
     assert int(loaded.network_.optimizer.iterations) == int(saved.network_.optimizer.iterations)
     loaded.partial_fit(IMAGES, *target)
     assert loaded.n_iter_ == 3
-    again = load(path).fit(IMAGES, *target)
-    np.testing.assert_allclose(again.loss_curve_, saved.loss_curve_, rtol=1e-5)
+    refitted = load(path).fit(IMAGES, *target)
+    np.testing.assert_allclose(refitted.loss_curve_, saved.loss_curve_, rtol=1e-5)
 
 
 def test_feature_names_are_saved(tmp_path, fitted):
@@ -103,46 +102,54 @@ def path(tmp_path, fitted):
     return tmp_path / "one.ae"
 
 
-def rewrite(path, manifest=None, parts=None, honest=True):
-    """Change the manifest or parts of a file; ``honest`` recomputes the digests."""
+def rewrite(path, manifest=None, parts=None, update_digests=True):
+    """Change the manifest or parts of a file.
+
+    Args:
+        manifest: Function that changes the manifest, a dict, in place.
+        parts: Bytes of the changed entries, by name.
+        update_digests: Whether the digests of the changed file are correct.
+    """
     with zipfile.ZipFile(path) as old:
-        held = {name: old.read(name) for name in old.namelist()}
-    held.update(parts or {})
-    changed = json.loads(held["manifest.json"])
-    if honest:
+        entries = {name: old.read(name) for name in old.namelist()}
+    entries.update(parts or {})
+    changed = json.loads(entries["manifest.json"])
+    if update_digests:
         changed["parts"] = {
             name: hashlib.sha256(content).hexdigest()
-            for name, content in held.items()
+            for name, content in entries.items()
             if not name.startswith("manifest.")
         }
     if manifest is not None:
         manifest(changed)
-    if manifest or honest:
-        held["manifest.json"] = json.dumps(changed).encode()
-    if honest:
-        held["manifest.sha256"] = hashlib.sha256(held["manifest.json"]).hexdigest().encode()
+    if manifest or update_digests:
+        entries["manifest.json"] = json.dumps(changed).encode()
+    if update_digests:
+        entries["manifest.sha256"] = hashlib.sha256(entries["manifest.json"]).hexdigest().encode()
     with zipfile.ZipFile(path, "w") as new:
-        for name, content in held.items():
+        for name, content in entries.items():
             new.writestr(name, content)
 
 
 def change(*keys, value):
-    def changed(manifest):
+    """Return a function that sets an entry of a manifest."""
+
+    def set_entry(manifest):
         for key in keys[:-1]:
             manifest = manifest[key]
         manifest[keys[-1]] = value
 
-    return changed
+    return set_entry
 
 
 def test_rewritten_file_loads(path, fitted):
     rewrite(path)
-    decided = ae_multi.load_estimator(path).decision_function(IMAGES)
-    np.testing.assert_array_equal(decided, fitted("detector").decision_function(IMAGES))
+    decisions = ae_multi.load_estimator(path).decision_function(IMAGES)
+    np.testing.assert_array_equal(decisions, fitted("detector").decision_function(IMAGES))
 
 
 @pytest.mark.parametrize(
-    ("manifest", "honest", "message"),
+    ("manifest", "update_digests", "message"),
     [
         (change("format", value=2), True, "format 1 or older. Received: .* of format 2, .* newer"),
         (change("class", value="Pipeline"), True, "Received: 'Pipeline', which .* does not know"),
@@ -166,24 +173,25 @@ def test_rewritten_file_loads(path, fitted):
     ids=["newer", "class", "code", "dict", "shape", "scale", "curve", "nan", "neighbors", "weight",
          "choice", "threshold", "magic", "method", "parameter", "kind", "part", "format"],
 )  # fmt: skip
-def test_an_altered_manifest_is_refused(path, manifest, honest, message):
-    rewrite(path, manifest, honest=honest)
+def test_altered_manifest_is_refused(path, manifest, update_digests, message):
+    rewrite(path, manifest, update_digests=update_digests)
     with pytest.raises(ae_multi.InputError, match=message):
         ae_multi.load_estimator(path)
 
 
 class Bomb:
     def __reduce__(self):
-        return (pytest.fail, ("a file has run code",))
+        return (pytest.fail, ("a file has executed code",))
 
 
-@pytest.mark.parametrize("honest", [True, False])
-def test_pickled_objects_are_refused(path, honest, tmp_path):
+@pytest.mark.parametrize("update_digests", [True, False])
+def test_pickled_objects_are_refused(path, update_digests, tmp_path):
     np.save(tmp_path / "bomb.npy", np.array([Bomb()], dtype=object), allow_pickle=True)
     with zipfile.ZipFile(path) as file:
         array = next(name for name in file.namelist() if name.endswith(".npy"))
-    rewrite(path, parts={array: (tmp_path / "bomb.npy").read_bytes()}, honest=honest)
-    message = "pickled Python objects" if honest else f"an altered or damaged {array}"
+    parts = {array: (tmp_path / "bomb.npy").read_bytes()}
+    rewrite(path, parts=parts, update_digests=update_digests)
+    message = "pickled Python objects" if update_digests else f"an altered or damaged {array}"
     with pytest.raises(ae_multi.InputError, match=message):
         ae_multi.load_estimator(path)
 
@@ -201,16 +209,18 @@ def test_model_with_a_lambda_is_refused(path, keras, tmp_path):
 
 def test_damaged_bytes_are_refused_or_harmless(path):
     """Truncated and changed files are refused, unless the change has no effect."""
-    whole = path.read_bytes()
+    content = path.read_bytes()
     rng = np.random.default_rng(0)
-    for length in rng.integers(0, len(whole), 20):
-        path.write_bytes(whole[:length])
+    for length in rng.integers(0, len(content), 20):
+        path.write_bytes(content[:length])
         with pytest.raises(ae_multi.InputError):
             ae_multi.load_estimator(path)
     expected = None
     refused = 0
-    for place in rng.integers(0, len(whole), 40):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+    for offset in rng.integers(0, len(content), 40):
+        damaged = bytearray(content)
+        damaged[offset] ^= 0x55
+        path.write_bytes(damaged)
         try:
             loaded = ae_multi.load_estimator(path)
         except ae_multi.InputError:
@@ -242,9 +252,9 @@ def test_unregistered_classes_and_values_are_not_saved(tmp_path, fitted):
         ae_multi.InputError, match=r"the classes that a file can contain. Received: .*Mine"
     ):
         Mine("simple", epochs=1).fit(IMAGES).save(tmp_path / "mine.ae")
-    odd = ae_multi.AnomalyDetector("simple", epochs=1).fit(IMAGES).set_params(loss=print)
+    detector = ae_multi.AnomalyDetector("simple", epochs=1).fit(IMAGES).set_params(loss=print)
     with pytest.raises(ae_multi.InputError, match="loss to be numbers, text or a Keras model"):
-        odd.save(tmp_path / "odd.ae")
+        detector.save(tmp_path / "one.ae")
     with pytest.raises(ae_multi.InputError, match="is not a folder"):
         fitted("detector").save(tmp_path / "no" / "folder.ae")
     assert not list(tmp_path.iterdir())

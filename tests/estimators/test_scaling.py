@@ -23,24 +23,24 @@ def learned(kind, *chunks):
 @pytest.mark.parametrize("kind", ["minmax", "standard"])
 @pytest.mark.parametrize("exponent", [-1000, -600, 0, 400, 600, 1000])
 def test_scaling_is_invariant_to_the_unit(kind, exponent):
-    """Powers of two keep all digits, so that scaled values are bit-identical."""
+    """Powers of two are exact, so that scaled values are bit-identical."""
     offset, span = learned(kind, X)
     unit = 2.0**exponent
-    far_offset, far_span = learned(kind, X * unit)
-    np.testing.assert_array_equal(far_offset, offset * unit)
-    np.testing.assert_array_equal(far_span, span * unit)
-    scaled = scale(X * unit, far_offset, far_span)
+    unit_offset, unit_span = learned(kind, X * unit)
+    np.testing.assert_array_equal(unit_offset, offset * unit)
+    np.testing.assert_array_equal(unit_span, span * unit)
+    scaled = scale(X * unit, unit_offset, unit_span)
     np.testing.assert_array_equal(scaled, scale(X, offset, span))
-    back = unscale(scaled, far_offset, far_span)
-    np.testing.assert_allclose(back, X * unit, rtol=1e-4, atol=1e-6 * unit)
+    restored = unscale(scaled, unit_offset, unit_span)
+    np.testing.assert_allclose(restored, X * unit, rtol=1e-4, atol=1e-6 * unit)
 
 
 def test_chunks_of_different_magnitude_are_scaled_together():
     chunks = [X * 1e-250, X * 1e200, X]
     offset, span = learned("standard", *chunks)
-    whole = np.concatenate(chunks) / 1e200
-    np.testing.assert_allclose(offset / 1e200, whole.mean(axis=0), rtol=1e-12)
-    np.testing.assert_allclose(span / 1e200, whole.std(axis=0), rtol=1e-12)
+    rows = np.concatenate(chunks) / 1e200
+    np.testing.assert_allclose(offset / 1e200, rows.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(span / 1e200, rows.std(axis=0), rtol=1e-12)
 
 
 @pytest.mark.slow

@@ -10,8 +10,8 @@ from ae_multi.estimators import neighbors, scores
 pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 
-def by_hand(samples, outputs, known, count, weight, images):
-    """Compute the terms of the score in float64, sample by sample."""
+def reference_errors(samples, outputs, known, count, weight, images):
+    """Return the terms of the score in float64, computed sample by sample."""
 
     def flat(values):
         rows = np.asarray(values, float).reshape(len(values), -1)
@@ -23,9 +23,9 @@ def by_hand(samples, outputs, known, count, weight, images):
     errors = np.empty_like(x)
     for row in range(len(x)):
         order = np.argsort([np.sum((o[row] - each) ** 2) for each in known])
-        near = known[order[1 : count + 1]]
-        along = np.mean((o[row] - near) ** 2, axis=0)
-        errors[row] = (x[row] - o[row]) ** 2 + weight * along
+        nearest = known[order[1 : count + 1]]
+        distances = np.mean((o[row] - nearest) ** 2, axis=0)
+        errors[row] = (x[row] - o[row]) ** 2 + weight * distances
     return errors.reshape(np.shape(samples))
 
 
@@ -37,44 +37,45 @@ def test_manifold_errors_equal_their_formula(shape, values, monkeypatch):
     x, o, known = (rng.random((count, *shape), np.float32) for count in (9, 9, 12))
     found = scores.manifold_errors(x, o, known, 4, 1.5)
     assert found.dtype == np.float32
-    expected = by_hand(x, o, known, 4, 1.5, images=len(shape) > 1)
+    expected = reference_errors(x, o, known, 4, 1.5, images=len(shape) > 1)
     np.testing.assert_allclose(found, expected, rtol=2e-5, atol=1e-7)
 
 
 def line(low, high, count, seed):
-    """Points close to a line in space."""
+    """Return points (count, 3) close to a line through the origin."""
     rng = np.random.default_rng(seed)
-    at = rng.uniform(low, high, (count, 1))
-    return np.hstack([at, 2 * at, -at]) + rng.normal(0, 0.01, (count, 3))
+    position = rng.uniform(low, high, (count, 1))
+    return np.hstack([position, 2 * position, -position]) + rng.normal(0, 0.01, (count, 3))
 
 
-def on_a_line(**parameters):
-    """A linear autoencoder fitted on two segments, which reconstructs the whole line."""
-    made = ae_multi.AnomalyDetector(
+def fitted_on_a_line(**parameters):
+    """Return a linear detector fitted on two segments, which reconstructs the complete line."""
+    detector = ae_multi.AnomalyDetector(
         hidden=(), latent_dim=1, scale="standard", epochs=150, learning_rate=0.01, **parameters
     )
-    return made.fit(np.vstack([line(-2, -1, 300, 0), line(1, 2, 300, 1)]))
+    return detector.fit(np.vstack([line(-2, -1, 300, 0), line(1, 2, 300, 1)]))
 
 
 def test_well_reconstructed_but_unseen_samples_are_anomalous():
     normal = np.vstack([line(-2, -1, 50, 2), line(1, 2, 50, 3)])
     x = np.vstack([normal, line(-0.1, 0.1, 50, 4), line(6, 7, 50, 5)])
     anomalous = np.repeat([0, 1], [100, 100])
-    plain, made = on_a_line(criterion="mse"), on_a_line()
-    assert roc_auc_score(anomalous[:150], plain.anomaly_score(x[:150])) < 0.8
-    assert roc_auc_score(anomalous, made.anomaly_score(x)) > 0.99
-    beside = normal + np.array([0.3, 0, 0.3])  # off the line, at the same distance from the origin
-    assert roc_auc_score(anomalous, made.anomaly_score(np.vstack([normal, beside]))) > 0.9
+    mse_detector, detector = fitted_on_a_line(criterion="mse"), fitted_on_a_line()
+    assert roc_auc_score(anomalous[:150], mse_detector.anomaly_score(x[:150])) < 0.8
+    assert roc_auc_score(anomalous, detector.anomaly_score(x)) > 0.99
+    # Points off the line, at the same distance from the origin.
+    shifted = normal + np.array([0.3, 0, 0.3])
+    assert roc_auc_score(anomalous, detector.anomaly_score(np.vstack([normal, shifted]))) > 0.9
 
 
 def test_mse_criterion_equals_the_reconstruction_error():
-    made = on_a_line(criterion="mse")
+    detector = fitted_on_a_line(criterion="mse")
     x = line(0, 1, 20, 6)
     reducer = ae_multi.AutoencoderTransformer(
         hidden=(), latent_dim=1, scale="standard", epochs=150, batch_size=128, learning_rate=0.01
     ).fit(np.vstack([line(-2, -1, 300, 0), line(1, 2, 300, 1)]))
-    np.testing.assert_array_equal(made.score_samples(x), reducer.score_samples(x))
-    assert made.codes_ is None
+    np.testing.assert_array_equal(detector.score_samples(x), reducer.score_samples(x))
+    assert detector.codes_ is None
 
 
 def test_scores_of_images_are_invariant_to_brightness():
@@ -89,11 +90,11 @@ def test_scores_of_images_are_invariant_to_brightness():
     assert np.abs(scores.manifold_errors(rows[0] / 2, *rows[1:], 4) - bright).max() > 0.1
 
 
-def test_codes_are_kept_by_fit_chunks_and_partial_fit(tmp_path):
+def test_codes_are_set_by_fit_fit_chunks_and_partial_fit(tmp_path):
     x = line(-1, 1, 300, 0)
     parameters = {"model": "simple", "latent_dim": 2, "epochs": 3}
-    whole = ae_multi.AnomalyDetector(**parameters).fit(x)
-    assert whole.codes_.shape == (300, 2)
+    fitted = ae_multi.AnomalyDetector(**parameters).fit(x)
+    assert fitted.codes_.shape == (300, 2)
     chunked = ae_multi.AnomalyDetector(**parameters).fit_chunks([x[:200], x[200:]])
     assert chunked.codes_.shape == (300, 2)
     chunked.partial_fit(x[:40])
@@ -105,30 +106,31 @@ def test_codes_are_kept_by_fit_chunks_and_partial_fit(tmp_path):
     assert np.isfinite(chunked.partial_fit(x[:1]).score_samples(x)).all()
 
 
-def test_neighbors_and_weight_have_defaults_for_images_and_tables():
+def test_neighbors_and_weight_have_other_defaults_for_images_than_for_tables():
     x = np.random.default_rng(0).random((40, 3, 4), np.float32)
     rows = x.reshape(40, 12)
     parameters = {"model": "simple", "epochs": 1}
-    for given, expected in ((x, (3, 2.0)), (rows, (4, 1.0))):
-        made = ae_multi.AnomalyDetector(**parameters).fit(given)
-        assert (made.neighbors_, made.weight_) == expected
-        assert made.feature_errors(given) == approx_by_hand(made, given, *expected)
-    made = ae_multi.AnomalyDetector(**parameters, neighbors=5, weight=0.5).fit(x)
-    assert (made.neighbors_, made.weight_) == (5, 0.5)
-    assert made.feature_errors(x) == approx_by_hand(made, x, 5, 0.5)
-    # As in files of older versions, which lack these attributes.
-    del made.neighbors_, made.weight_
-    assert made.set_params(neighbors="auto").feature_errors(x) == approx_by_hand(made, x, 10, 1)
+    for samples, expected in ((x, (3, 2.0)), (rows, (4, 1.0))):
+        detector = ae_multi.AnomalyDetector(**parameters).fit(samples)
+        assert (detector.neighbors_, detector.weight_) == expected
+        assert detector.feature_errors(samples) == approx_errors(detector, samples, *expected)
+    detector = ae_multi.AnomalyDetector(**parameters, neighbors=5, weight=0.5).fit(x)
+    assert (detector.neighbors_, detector.weight_) == (5, 0.5)
+    assert detector.feature_errors(x) == approx_errors(detector, x, 5, 0.5)
+    # Files of older versions lack these attributes.
+    del detector.neighbors_, detector.weight_
+    detector.set_params(neighbors="auto")
+    assert detector.feature_errors(x) == approx_errors(detector, x, 10, 1)
 
 
-def approx_by_hand(made, x, count, weight):
-    scaled, network = made._checked(x), made.network_
-    outputs, known = network.predict(scaled, verbose=0), network.decoder.predict(made.codes_)
-    expected = by_hand(scaled, outputs, known, count, weight, images=x.ndim > 2)
+def approx_errors(detector, x, count, weight):
+    scaled, network = detector._checked(x), detector.network_
+    outputs, known = network.predict(scaled, verbose=0), network.decoder.predict(detector.codes_)
+    expected = reference_errors(scaled, outputs, known, count, weight, images=x.ndim > 2)
     return pytest.approx(expected, rel=1e-3, abs=1e-6)
 
 
-def test_codes_of_held_out_samples_are_not_kept():
+def test_codes_exclude_held_out_samples():
     x = line(-1, 1, 300, 0)
-    made = ae_multi.AnomalyDetector("simple", contamination="held_out", epochs=2).fit(x)
-    assert len(made.codes_) == 270
+    detector = ae_multi.AnomalyDetector("simple", contamination="held_out", epochs=2).fit(x)
+    assert len(detector.codes_) == 270

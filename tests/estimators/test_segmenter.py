@@ -1,4 +1,4 @@
-"""`Segmenter`: predictions, shapes and what is refused."""
+"""`Segmenter`: predictions, shapes and errors."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 
 def scenes(count, seed):
-    """Discs and squares of equal brightness on noise, with the classes 0, 3 and 7."""
+    """Return noisy images of a disc and a square of equal brightness, and masks of 0, 3 and 7."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[:15, :13]
     images, masks = rng.normal(0.3, 0.1, (count, 15, 13)), np.zeros((count, 15, 13), int)
@@ -50,37 +50,37 @@ def test_segmenter_distinguishes_shapes_of_equal_brightness(fitted):
 
 def test_boolean_masks_and_images_as_rows_are_accepted():
     rows, masks = IMAGES[:40].reshape(40, -1), (MASKS[:40] > 0).reshape(40, -1)
-    made = ae_multi.Segmenter(filters=(2,), image_shape=(15, 13), epochs=1).fit(rows, masks)
-    predicted = made.predict(rows)
+    segmenter = ae_multi.Segmenter(filters=(2,), image_shape=(15, 13), epochs=1).fit(rows, masks)
+    predicted = segmenter.predict(rows)
     assert predicted.shape == rows.shape
     assert predicted.dtype == bool
-    assert 0 <= made.score(rows, masks) <= 1
+    assert 0 <= segmenter.score(rows, masks) <= 1
 
 
-def test_model_of_the_user_is_accepted(keras, fitted):
-    given = keras.Sequential(
+def test_custom_model_is_accepted(keras, fitted):
+    network = keras.Sequential(
         [
             keras.Input((15, 13)),
             keras.layers.Reshape((15, 13, 1)),
             keras.layers.Conv2D(3, 3, padding="same", activation="softmax"),
         ]
     )
-    made = ae_multi.Segmenter(given, epochs=1).fit(IMAGES[:30], MASKS[:30])
-    assert made.predict_proba(IMAGES).shape == (200, 15, 13, 3)
-    assert not given.compiled
+    segmenter = ae_multi.Segmenter(network, epochs=1).fit(IMAGES[:30], MASKS[:30])
+    assert segmenter.predict_proba(IMAGES).shape == (200, 15, 13, 3)
+    assert not network.compiled
     with pytest.raises(ae_multi.InputError, match=r"shape \(15, 13, 2\).*shape \(15, 13, 3\)"):
-        made.fit(IMAGES[:30], MASKS[:30] > 0)
+        segmenter.fit(IMAGES[:30], MASKS[:30] > 0)
 
 
 def test_classes_are_collected_over_chunks():
-    cuts = [(IMAGES[:20], MASKS[:20].clip(0, 3)), (IMAGES[20:40], MASKS[20:40])]
-    made = ae_multi.Segmenter(filters=(2,), epochs=1).fit_chunks(cuts)
-    assert made.classes_.tolist() == [0, 3, 7]
-    made = ae_multi.Segmenter(filters=(2,)).partial_fit(*cuts[0], classes=[7, 0, 3])
-    assert made.partial_fit(*cuts[1]).classes_.tolist() == [0, 3, 7]
-    made = ae_multi.Segmenter(filters=(2,)).partial_fit(*cuts[0])
+    chunks = [(IMAGES[:20], MASKS[:20].clip(0, 3)), (IMAGES[20:40], MASKS[20:40])]
+    segmenter = ae_multi.Segmenter(filters=(2,), epochs=1).fit_chunks(chunks)
+    assert segmenter.classes_.tolist() == [0, 3, 7]
+    segmenter = ae_multi.Segmenter(filters=(2,)).partial_fit(*chunks[0], classes=[7, 0, 3])
+    assert segmenter.partial_fit(*chunks[1]).classes_.tolist() == [0, 3, 7]
+    segmenter = ae_multi.Segmenter(filters=(2,)).partial_fit(*chunks[0])
     with pytest.raises(ae_multi.InputError, match=r"classes \[0, 3\], .* Received: \[7\] too"):
-        made.partial_fit(*cuts[1])
+        segmenter.partial_fit(*chunks[1])
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_classes_are_collected_over_chunks():
     ],
     ids=["count", "size", "labels", "halves", "nan", "text", "one class", "none", "rows", "image"],
 )
-def test_masks_that_do_not_fit_are_refused(x, y, message):
+def test_invalid_masks_and_images_are_refused(x, y, message):
     with pytest.raises(ValueError, match=message):
         ae_multi.Segmenter(filters=(2,), epochs=1).fit(x, y)
 

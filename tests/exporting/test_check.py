@@ -22,12 +22,12 @@ def test_scores_may_differ_by_rounding_of_reconstructions(digits):
     x = digits.x_test[:50]
     detector = ae_multi.AnomalyDetector("simple", criterion="mse", epochs=1).fit(x)
     graph = graph_of(detector, "model")
-    ours = {"reconstruction": x, "score": np.full(50, 1e-8), "label": np.ones(50, int)}
-    # Reconstructions change by 1e-6 where their errors are 1e-4.
-    off = {**ours, "score": np.full(50, (1e-4 + 1e-6) ** 2)}
-    assert difference(graph, [ours], [off]) == pytest.approx(0.02, rel=0.01)
+    expected = {"reconstruction": x, "score": np.full(50, 1e-8), "label": np.ones(50, int)}
+    # Reconstructions differ by 1e-6 where their errors are 1e-4.
+    rounded = {**expected, "score": np.full(50, (1e-4 + 1e-6) ** 2)}
+    assert difference(graph, [expected], [rounded]) == pytest.approx(0.02, rel=0.01)
     with pytest.raises(ExportError, match="score within 1e-05"):
-        difference(graph, [ours], [{**ours, "score": np.full(50, (1e-4 + 3e-5) ** 2)}])
+        difference(graph, [expected], [{**expected, "score": np.full(50, (1e-4 + 3e-5) ** 2)}])
 
 
 @pytest.mark.parametrize(
@@ -46,10 +46,10 @@ def test_scores_may_differ_by_rounding_of_reconstructions(digits):
 def test_other_differences_are_errors(fault, message, detector):
     graph = graph_of(detector, "model")
     graph = dataclasses.replace(graph, sizes=lambda expected: {}, decided=lambda *of: {})
-    ours = {"score": np.array([0.5, 1, 2], np.float32), "label": np.array([1, -1, 1])}
-    assert difference(graph, [ours], [ours]) == 0
+    expected = {"score": np.array([0.5, 1, 2], np.float32), "label": np.array([1, -1, 1])}
+    assert difference(graph, [expected], [expected]) == 0
     with pytest.raises(ExportError, match=message):
-        difference(graph, [ours], [{**ours, **fault}])
+        difference(graph, [expected], [{**expected, **fault}])
 
 
 def test_labels_at_the_threshold_may_differ(detector, digits):

@@ -1,4 +1,4 @@
-"""Exported files, run by their own runtimes, equal the model."""
+"""Exported files, run by the runtime of their format, compared with the model."""
 
 import os
 import sys
@@ -31,16 +31,16 @@ _FORMATS = ["onnx", "torch", "savedmodel", "litert", "openvino", "stablehlo"]
 LOADERS = dict(zip(_FORMATS, _RUN, strict=True))
 
 
-def loaded(name, path, x):
-    """Run a file on ``x`` with the documented code; dict of outputs."""
+def run_file(name, path, x):
+    """Run a file on ``x`` with the documented code; return a dict of output arrays."""
     names = {"x": x}
     if name == "openvino":
-        sys.modules.setdefault("openvino_telemetry", None)  # it forks, which gives a warning of JAX
+        sys.modules.setdefault("openvino_telemetry", None)  # it forks; JAX warns of forks
     code = LOADERS[name].replace(f'"zeros{path.suffix}"', f'"{path}"')
     assert str(path) in code
-    if name == "litert" and not installed("ai_edge_litert"):  # part of TensorFlow, too
-        ours = "from ai_edge_litert.interpreter import Interpreter"
-        code = code.replace(ours, "import tensorflow\nInterpreter = tensorflow.lite.Interpreter")
+    if name == "litert" and not installed("ai_edge_litert"):  # TensorFlow contains it, too
+        line = "from ai_edge_litert.interpreter import Interpreter"
+        code = code.replace(line, "import tensorflow\nInterpreter = tensorflow.lite.Interpreter")
         with pytest.warns(UserWarning, match="tf.lite.Interpreter is deprecated"):
             exec(code, names)
     else:
@@ -54,7 +54,7 @@ def _array(value):
 
 @pytest.fixture(scope="module")
 def detector(digits):
-    """A detector of zeros, fitted on pixels from 0 to 255."""
+    """Return a detector fitted on images of zeros with pixels from 0 to 255."""
     x, y = digits.x_train * 255, digits.y_train
     return ae_multi.AnomalyDetector(
         "simple", contamination="held_out", validation_fraction=0.3, epochs=20, neighbors=5
@@ -72,21 +72,21 @@ def test_exported_files_equal_the_model(tmp_path, backend, digits, part):
     }[part]
     for name in NATIVE[backend] if part == "model" else NATIVE[backend][:1]:
         path = tmp_path / NAMES[name]
-        made = model.export(path, part=part)
-        assert made.format == name
-        assert made.difference <= 3e-6
-        assert made.samples == 256
+        exported = model.export(path, part=part)
+        assert exported.format == name
+        assert exported.difference <= 3e-6
+        assert exported.samples == 256
         output = "codes" if part == "encoder" else "reconstruction"
-        assert list(made.outputs) == [output]
+        assert list(exported.outputs) == [output]
         for size in (1, 2, 37):
-            found = loaded(name, path, inputs[:size])
+            found = run_file(name, path, inputs[:size])
             assert list(found) == [output]
             largest = np.abs(expected[:size]).max()
             np.testing.assert_allclose(found[output], expected[:size], rtol=0, atol=3e-6 * largest)
         files = [file for file in tmp_path.rglob("*") if file.is_file()]
-        assert made.size == sum(file.stat().st_size for file in files)
+        assert exported.size == sum(file.stat().st_size for file in files)
         for file in files:
-            assert b"ae_multi/" not in file.read_bytes(), "a file names paths of this machine"
+            assert b"ae_multi/" not in file.read_bytes(), "a file contains paths of this machine"
             file.unlink()
 
 
@@ -95,8 +95,8 @@ def test_exported_detector_equals_its_labels_and_scores(tmp_path, backend, digit
     scores, labels = detector.anomaly_score(x), detector.predict(x)
     assert 0 < np.mean(labels == 1) < 1
     for name in NATIVE[backend]:
-        made = detector.export(tmp_path / NAMES[name], name, data=x)
-        found = loaded(name, made.path, x)
+        exported = detector.export(tmp_path / NAMES[name], name, data=x)
+        found = run_file(name, exported.path, x)
         assert set(found) == {"label", "score", "reconstruction"}
         np.testing.assert_array_equal(found["label"], labels)
         np.testing.assert_allclose(found["score"], scores, rtol=0, atol=3e-6 * scores.max())
@@ -110,21 +110,21 @@ def test_each_format_selects_the_same_classes(tmp_path, backend, keras):
     layers = [keras.layers.Conv2D(3, 1, activation="softmax"), Classes([3, 7, 900])]
     model = keras.Sequential([keras.Input((4, 5, 2)), *layers])
     x = np.random.default_rng(0).normal(size=(70, 4, 5, 2)).astype(np.float32)
-    places = np.argmax(keras.ops.convert_to_numpy(layers[0](x[:9])), axis=-1)
+    classes = np.argmax(keras.ops.convert_to_numpy(layers[0](x[:9])), axis=-1)
     for name in NATIVE[backend]:
-        made = ae_multi.export(model, tmp_path / NAMES[name], name, data=x)
-        found = loaded(name, made.path, x[:9])["output"]
-        np.testing.assert_array_equal(found, np.array([3, 7, 900])[places])
-        assert set(np.unique(made.outputs["output"])) == {3, 7, 900}
+        exported = ae_multi.export(model, tmp_path / NAMES[name], name, data=x)
+        found = run_file(name, exported.path, x[:9])["output"]
+        np.testing.assert_array_equal(found, np.array([3, 7, 900])[classes])
+        assert set(np.unique(exported.outputs["output"])) == {3, 7, 900}
 
 
 def test_any_keras_model_of_one_input_is_exported(tmp_path, backend, keras):
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(2), keras.layers.Softmax()])
     name = NATIVE[backend][0]
-    made = ae_multi.export(model, tmp_path / NAMES[name], name)
-    assert list(made.outputs) == ["output"]
+    exported = ae_multi.export(model, tmp_path / NAMES[name], name)
+    assert list(exported.outputs) == ["output"]
     x = np.random.default_rng(0).random((5, 6), np.float32)
-    found = loaded(name, made.path, x)["output"]
+    found = run_file(name, exported.path, x)["output"]
     np.testing.assert_allclose(found, model.predict(x, verbose=0), rtol=1e-6)
     with pytest.raises(InputError, match="part='model' for a Sequential, which has no encoder"):
         ae_multi.export(model, tmp_path / NAMES[name], name, part="encoder")
@@ -168,7 +168,7 @@ def test_other_objects_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_missing_packages_are_named(tmp_path, monkeypatch, model, name):
+def test_error_lists_missing_packages(tmp_path, monkeypatch, model, name):
     monkeypatch.setattr(formats, "find_spec", lambda name: None)
     packages = {
         "onnx": "torch onnx onnxscript onnxruntime",
@@ -182,7 +182,7 @@ def test_missing_packages_are_named(tmp_path, monkeypatch, model, name):
 
 
 def test_unserializable_model_is_refused(tmp_path, keras):
-    class Kept(keras.layers.Layer):
+    class Unserializable(keras.layers.Layer):
         def __init__(self, array):
             super().__init__()
             self.array = array
@@ -193,7 +193,7 @@ def test_unserializable_model_is_refused(tmp_path, keras):
         def get_config(self):
             return {"array": self.array}
 
-    model = keras.Sequential([keras.Input((2,)), Kept(object())])
+    model = keras.Sequential([keras.Input((2,)), Unserializable(object())])
     other = "onnx" if keras.config.backend() == "tensorflow" else "savedmodel"
     with pytest.raises(InputError, match="handed over to another process, of layers with a get_"):
         ae_multi.export(
@@ -204,37 +204,37 @@ def test_unserializable_model_is_refused(tmp_path, keras):
     assert not os.listdir(tmp_path)
 
 
-def maker(backend):
-    """The module that writes and runs a format on this backend, and the format."""
+def writer(backend):
+    """Return the module that writes and runs a format on this backend, and the format."""
     import importlib
 
     return importlib.import_module(f"ae_multi.backends.{backend}.export"), NATIVE[backend][0]
 
 
-def test_inexact_file_is_not_kept(tmp_path, monkeypatch, backend, model):
-    module, name = maker(backend)
+def test_inexact_file_is_deleted(tmp_path, monkeypatch, backend, model):
+    module, name = writer(backend)
     real, path = module.write, tmp_path / NAMES[name]
 
-    def off(model, format, path):
+    def write_inexact(model, format, path):
         weights = model.get_weights()
         model.set_weights([weight * np.float32(1.0001) for weight in weights])
         real(model, format, path)
         model.set_weights(weights)
 
-    monkeypatch.setattr(module, "write", off)
+    monkeypatch.setattr(module, "write", write_inexact)
     with pytest.raises(ExportError, match=r"reconstruction within 1e-05 .* a difference of \d"):
         model.export(path, name)
     assert not os.listdir(tmp_path)
     monkeypatch.undo()
     before = model.export(path, name)
-    monkeypatch.setattr(module, "write", off)
+    monkeypatch.setattr(module, "write", write_inexact)
     with pytest.raises(ExportError, match="no file was left"):
         model.export(path, name)
-    # The file of the previous export is unchanged.
+    # The file of the earlier export is unchanged.
     x = np.random.default_rng(0).random((5, 6), np.float32)
     assert sum(f.stat().st_size for f in [path, *path.rglob("*")] if f.is_file()) == before.size
     np.testing.assert_allclose(
-        loaded(name, path, x)["reconstruction"], model.reconstruct(x), rtol=0, atol=1e-6
+        run_file(name, path, x)["reconstruction"], model.reconstruct(x), rtol=0, atol=1e-6
     )
     monkeypatch.undo()
     model.export(path, name)
@@ -242,7 +242,7 @@ def test_inexact_file_is_not_kept(tmp_path, monkeypatch, backend, model):
 
 
 def test_failure_of_a_format_is_reported(tmp_path, backend, keras, monkeypatch):
-    module, name = maker(backend)
+    module, name = writer(backend)
     monkeypatch.setattr(module, "write", lambda *arguments: 1 / 0)
     model = ae_multi.SimpleAutoencoder(latent_dim=2, input_shape=(6,))
     with pytest.raises(ExportError, match=r"at which its tools fail \(ZeroDivisionError"):
@@ -260,11 +260,11 @@ def test_export_command_writes_a_saved_estimator(tmp_path, backend, digits, dete
     out = tmp_path / NAMES[name]
     arguments = [
         "export", str(tmp_path / "zeros.ae"), "--out", str(out), "--format", name, "--data",
-        str(tmp_path / "x.npy"), "--json", str(tmp_path / "made.json"),
+        str(tmp_path / "x.npy"), "--json", str(tmp_path / "exported.json"),
     ]  # fmt: skip
     assert main(arguments) == 0
     output = capsys.readouterr().out
     assert "outputs of the model on 360 samples" in output
-    np.testing.assert_array_equal(loaded(name, out, x)["label"], detector.predict(x))
+    np.testing.assert_array_equal(run_file(name, out, x)["label"], detector.predict(x))
     assert main([*arguments[:4], "--format", "mp3"]) == 2
     assert "Expected a format among" in capsys.readouterr().err

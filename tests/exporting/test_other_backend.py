@@ -28,18 +28,18 @@ decoder = keras.Sequential(
 model = ae_multi.Autoencoder(encoder, decoder, seed=0)
 detector = ae_multi.AnomalyDetector(model, epochs=2).fit(x)
 suffixes = {"torch": ".pt2", "litert": ".tflite", "stablehlo": ".stablehlo"}
-made = [
+exported = [
     detector.export(
         os.path.join(folder, "m" + suffixes.get(name, "")), name, data=digits.x_test * 255,
         pythons=pythons,
     ).to_json()
     for name in names
 ]
-print(json.dumps(made))
+print(json.dumps(exported))
 """
 
-# A custom layer, which the other processes have to import.
-OWN = """
+# A custom layer, which the other processes must import.
+LAYER_MODULE = """
 import keras
 
 @keras.saving.register_keras_serializable("own")
@@ -50,12 +50,12 @@ class Doubled(keras.layers.Layer):
 
 
 def test_formats_of_other_backends_are_exported_in_their_environments(pythons, run_on, tmp_path):
-    (tmp_path / "own_layers.py").write_text(OWN)
+    (tmp_path / "own_layers.py").write_text(LAYER_MODULE)
     others = {name: path for name, path in pythons.items() if name != BACKEND}
     output = run_on(BACKEND, SCRIPT, str(tmp_path), ",".join(ELSEWHERE), json.dumps(others))
-    made = json.loads(output.splitlines()[-1])
-    assert [each["format"] for each in made] == ELSEWHERE
-    for each in made:
+    exported = json.loads(output.splitlines()[-1])
+    assert [each["format"] for each in exported] == ELSEWHERE
+    for each in exported:
         assert each["outputs"] == ["label", "reconstruction", "score"]
         assert 0 < each["difference"] <= 3e-6
         assert each["samples"] == 360

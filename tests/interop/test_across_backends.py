@@ -1,4 +1,4 @@
-"""Files and weights moved between each pair of backends."""
+"""Files and weights saved on one backend and loaded on another."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.across
 
 @pytest.fixture
 def python(run_on, tmp_path, digits):
-    """Function that runs code on a backend with 150 images and parses its output."""
+    """Return a function that runs code on a backend with 150 images and parses its output."""
     np.save(tmp_path / "x.npy", digits.x_train[:150])
 
     def run(backend, code, argument):
@@ -38,16 +38,16 @@ x = np.load("x.npy")
 fresh = ae_multi.SimpleAutoencoder(4, (28, 28, 1))
 fresh.compile()
 for saved in sys.argv[1].split(","):
-    given = np.load(saved + ".npz")
+    expected = np.load(saved + ".npz")
     model = ae_multi.load_model(saved + ".keras")
     assert model.jit_compile == fresh.jit_compile
     assert model.optimizer.iterations == 10, model.optimizer.iterations
-    print(saved + "/model", abs(model.reconstruct(x) - given["model"]).max())
+    print(saved + "/model", abs(model.reconstruct(x) - expected["model"]).max())
     detector = ae_multi.load_estimator(saved + ".ae")
     assert detector.provenance_["backend"].startswith(saved)
     assert detector.network_.jit_compile == fresh.jit_compile
-    apart = abs(detector.decision_function(x) - given["detector"])
-    print(saved + "/detector", apart.max() / abs(given["detector"]).max())
+    difference = abs(detector.decision_function(x) - expected["detector"])
+    print(saved + "/detector", difference.max() / abs(expected["detector"]).max())
     steps = int(detector.network_.optimizer.iterations)
     detector.partial_fit(x)
     assert int(detector.network_.optimizer.iterations) == steps + 2
@@ -62,13 +62,13 @@ def test_saved_models_and_estimators_load_on_every_backend(python):
         others = [name for name in BACKENDS if name != backend]
         found = python(backend, LOAD, ",".join(others))
         assert len(found) == len(others) * len(BOUNDS)
-        for name, apart in found.items():
-            assert float(apart) < BOUNDS[name.split("/")[1]], (backend, name, apart)
+        for name, difference in found.items():
+            assert float(difference) < BOUNDS[name.split("/")[1]], (backend, name, difference)
 
 
-TRAIN_ON_IN_PYTORCH = """
+TRAIN_IN_PYTORCH = """
 import sys
-sys.path.append(sys.argv[1])  # of the environment that has PyTorch, behind this one's own
+sys.path.append(sys.argv[1])  # the packages of the environment with PyTorch, searched last
 import numpy as np, torch, ae_multi
 x = np.load("x.npy")
 model = ae_multi.DeepAutoencoder((16, 8), 4, (28, 28, 1), seed=6)
@@ -87,17 +87,17 @@ for _ in range(20):
 before = ((model.reconstruct(x) - x) ** 2).mean()
 ae_multi.from_torch(module, model)
 with torch.no_grad():
-    print("back", abs(module(images).numpy() - model.reconstruct(x)).max())
+    print("loaded", abs(module(images).numpy() - model.reconstruct(x)).max())
 print("gain", ((model.reconstruct(x) - x) ** 2).mean() / before)
 import keras
 assert keras.config.backend() == "jax"
 """
 
 
-def test_jax_model_trains_in_plain_pytorch_and_returns(python):
-    where = "import site; print('where', site.getsitepackages()[0])"
-    packages = python("torch", where, "")["where"]
-    found = python("jax", TRAIN_ON_IN_PYTORCH, packages)
+def test_weights_trained_in_plain_pytorch_are_loaded_on_jax(python):
+    code = "import site; print('packages', site.getsitepackages()[0])"
+    packages = python("torch", code, "")["packages"]
+    found = python("jax", TRAIN_IN_PYTORCH, packages)
     assert float(found["out"]) < 1e-6
-    assert float(found["back"]) < 1e-6
+    assert float(found["loaded"]) < 1e-6
     assert float(found["gain"]) < 0.99

@@ -1,4 +1,4 @@
-"""Models as pure functions in JAX, and parameters loaded back."""
+"""Models converted to pure functions in JAX, and parameters loaded into models."""
 
 from itertools import pairwise
 
@@ -69,7 +69,7 @@ def test_outputs_and_gradients_equal_numpy_in_float64():
 
 @here
 @pytest.mark.parametrize("name", ["simple", "words", "square dense", "square images"])
-def test_changed_parameters_are_loaded_back(name):
+def test_changed_parameters_are_loaded_into_the_model(name):
     import jax
 
     model = MODELS[name]()
@@ -90,9 +90,9 @@ def test_training_in_plain_jax_equals_numpy():
     model = ae_multi.SimpleAutoencoder(8, (20,), seed=1)
     x = images_for(model, 32)
     params, apply = ae_multi.to_jax(model)
-    slope = jax.jit(jax.grad(lambda p: ((apply(p, x) - x) ** 2).mean()))
+    gradient = jax.jit(jax.grad(lambda p: ((apply(p, x) - x) ** 2).mean()))
     for _ in range(10):
-        params = jax.tree.map(lambda p, g: p - 0.5 * g, params, slope(params))
+        params = jax.tree.map(lambda p, g: p - 0.5 * g, params, gradient(params))
     activations = ["relu", "sigmoid"]
     weights, _ = numpy_dense.train_sgd(model.get_weights(), activations, [x] * 10, 0.5)
     ae_multi.from_jax(params, model)
@@ -101,7 +101,7 @@ def test_training_in_plain_jax_equals_numpy():
 
 
 def common_parameters(sizes, form):
-    """Parameters in common forms: a list of pairs, or nested dicts."""
+    """Return dense parameters as (kernel, bias) pairs, and in a form of common JAX libraries."""
     rng = np.random.default_rng(0)
     pairs = [
         (rng.normal(0, a**-0.5, (a, b)).astype(np.float32), rng.random(b).astype(np.float32))
@@ -128,7 +128,7 @@ def test_common_forms_of_parameters_load(form, keras):
     np.testing.assert_allclose(outputs_of(model, x), expected, rtol=0, atol=1e-6)
 
 
-def test_mismatched_parameters_are_refused_by_name():
+def test_error_for_mismatched_parameters_states_their_name():
     model = package_model("simple")
     pairs, _ = common_parameters([784, 32, 784], "pairs")
     kernel, bias = pairs[0]
@@ -142,7 +142,7 @@ def test_mismatched_parameters_are_refused_by_name():
         ae_multi.from_jax("params", model)
 
 
-def test_nested_models_may_have_layers_of_one_name(keras):
+def test_layers_of_one_name_in_nested_models_are_renamed(keras):
     def part():
         return keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, name="same")])
 

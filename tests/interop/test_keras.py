@@ -1,4 +1,4 @@
-"""Models as plain Keras models, and weights of Keras models and files loaded."""
+"""Models converted to plain Keras models, and weights of Keras models and files."""
 
 import os
 import subprocess
@@ -16,9 +16,9 @@ from tests.reference.movable_models import MODELS, images_for, outputs_of, packa
 
 pytestmark = pytest.mark.backend
 
-ALONE = """
+WITHOUT_PACKAGE = """
 import sys
-sys.modules["ae_multi"] = None  # as where the package is not installed
+sys.modules["ae_multi"] = None  # as if the package were not installed
 import keras, numpy as np
 for name in sys.argv[1:]:
     model = keras.saving.load_model(name + ".keras")
@@ -51,15 +51,15 @@ def test_plain_model_loads_without_the_package(tmp_path):
         ae_multi.to_keras(model).save(tmp_path / f"{name}.keras")
         np.save(tmp_path / f"{name}.npy", x)
         expected[name] = outputs_of(model, x)
-    done = subprocess.run(
-        [sys.executable, "-c", ALONE, *expected],
+    process = subprocess.run(
+        [sys.executable, "-c", WITHOUT_PACKAGE, *expected],
         cwd=tmp_path,
         env=dict(os.environ),
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0, process.stderr
     for name, outputs in expected.items():
         np.testing.assert_allclose(np.load(tmp_path / f"{name}.npy"), outputs, rtol=0, atol=1e-6)
 
@@ -80,13 +80,13 @@ def sequential(keras):
 
 
 def parts(keras):
-    """A subclassed model with an encoder and a decoder, as in tutorials."""
+    """Return a subclassed model with an encoder and a decoder, as in tutorials."""
     kl = keras.layers
 
     class Tutorial(keras.Model):
         def __init__(self):
             super().__init__()
-            # The decoder comes first, so that only the names give the right order.
+            # The decoder is created first, so that only the names give the right order.
             self.decoder = keras.Sequential([kl.Dense(784, "sigmoid"), kl.Reshape((28, 28, 1))])
             self.encoder = keras.Sequential([kl.Flatten(), kl.Dense(32, "relu")])
 
@@ -152,9 +152,9 @@ def test_common_models_and_files_load(name, form, keras, tmp_path):
     if form != "model":
         source = tmp_path / f"saved.{form}"
         model.save_weights(source) if form == "weights.h5" else model.save(source)
-    into = package_model("simple")
-    assert ae_multi.from_keras(source, into) is into
-    found, expected = outputs_of(into, x), outputs_of(model, x)
+    target = package_model("simple")
+    assert ae_multi.from_keras(source, target) is target
+    found, expected = outputs_of(target, x), outputs_of(model, x)
     assert np.ptp(expected) > 0.01
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
@@ -162,10 +162,10 @@ def test_common_models_and_files_load(name, form, keras, tmp_path):
 @pytest.mark.once
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
 def test_hdf5_model_loads(keras, tmp_path):
-    model, into = randomized(sequential(keras)), package_model("simple")
-    model.save(tmp_path / "whole.h5")
-    ae_multi.from_keras(tmp_path / "whole.h5", into)
-    for found, expected in zip(into.get_weights(), model.get_weights(), strict=True):
+    model, target = randomized(sequential(keras)), package_model("simple")
+    model.save(tmp_path / "model.h5")
+    ae_multi.from_keras(tmp_path / "model.h5", target)
+    for found, expected in zip(target.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(found, expected)
 
 
@@ -179,19 +179,19 @@ def test_encoder_and_decoder_of_similar_layers_are_distinguished(keras, tmp_path
         decoder = keras.Sequential([keras.Input((6,)), *inner])
         return randomized(ae_multi.Autoencoder(encoder, decoder), seed)
 
-    model, into = build(1), build(2)
+    model, target = build(1), build(2)
     model.save_weights(tmp_path / "saved.weights.h5")
-    ae_multi.from_keras(tmp_path / "saved.weights.h5", into)
-    for found, expected in zip(into.get_weights(), model.get_weights(), strict=True):
+    ae_multi.from_keras(tmp_path / "saved.weights.h5", target)
+    for found, expected in zip(target.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(found, expected)
 
 
-def old_file(path, sizes, head=None):
-    """Write an HDF5 file as tf.keras 2 did; return the weights."""
+def write_tf_keras_file(path, sizes, group_name=None):
+    """Write an HDF5 file of dense layers as tf.keras 2 did; return the weights."""
     rng = np.random.default_rng(0)
     weights = []
     with h5py.File(path, "w") as file:
-        root = file.create_group(head) if head else file
+        root = file.create_group(group_name) if group_name else file
         names = ["flatten", *(f"dense_{i}" for i in range(8, 8 + len(sizes) - 1))]
         root.attrs["layer_names"] = np.array(names, "S")
         root.create_group("flatten").attrs["weight_names"] = np.array([], "S")
@@ -207,10 +207,10 @@ def old_file(path, sizes, head=None):
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("head", [None, "model_weights"])
-def test_tf_keras_files_load(head, tmp_path):
+@pytest.mark.parametrize("group_name", [None, "model_weights"])
+def test_tf_keras_files_load(group_name, tmp_path):
     sizes = [784, 128, 64, 36, 18, 9, 18, 36, 64, 128, 784]
-    weights = old_file(tmp_path / "old.h5", sizes, head)
+    weights = write_tf_keras_file(tmp_path / "old.h5", sizes, group_name)
     model = ae_multi.from_keras(tmp_path / "old.h5", ae_multi.DeepAutoencoder())
     activations = ["relu"] * 4 + ["linear"] + ["relu"] * 4 + ["sigmoid"]
     x = images_for(model)
@@ -221,21 +221,21 @@ def test_tf_keras_files_load(head, tmp_path):
 
 @pytest.mark.once
 def test_late_tf_keras_weights_load(tmp_path):
-    """tf.keras 2.12 to 2.15 wrote `.weights.h5` without names, with metrics beside the layers."""
+    """tf.keras 2.12 to 2.15 wrote `.weights.h5` without names, and metrics next to the layers."""
     expected = package_model("simple").get_weights()
     with h5py.File(tmp_path / "old.weights.h5", "w") as file:
         for part, name in enumerate(("sequential", "sequential_1")):
-            for place, array in enumerate(expected[2 * part : 2 * part + 2]):
-                file[f"layers/{name}/layers/dense/vars/{place}"] = array
-                file[f"optimizer/vars/{part}{place}"] = array
+            for index, array in enumerate(expected[2 * part : 2 * part + 2]):
+                file[f"layers/{name}/layers/dense/vars/{index}"] = array
+                file[f"optimizer/vars/{part}{index}"] = array
         file["metrics/mean/vars/0"] = np.float32(3)
-    into = ae_multi.from_keras(tmp_path / "old.weights.h5", ae_multi.SimpleAutoencoder())
-    for found, weight in zip(into.get_weights(), expected, strict=True):
+    target = ae_multi.from_keras(tmp_path / "old.weights.h5", ae_multi.SimpleAutoencoder())
+    for found, weight in zip(target.get_weights(), expected, strict=True):
         np.testing.assert_array_equal(found, weight)
 
 
 @pytest.mark.parametrize("name", ["conv", "square dense", "square images", "branches"])
-def test_changed_weights_are_loaded_back(name, tmp_path):
+def test_changed_weights_are_loaded_into_the_model(name, tmp_path):
     model = MODELS[name]()
     x = images_for(model)
     plain = randomized(ae_multi.to_keras(model), seed=5)
@@ -244,21 +244,21 @@ def test_changed_weights_are_loaded_back(name, tmp_path):
     plain.save_weights(tmp_path / "plain.weights.h5")
     plain.save(tmp_path / "plain.keras")
     for source in (plain, tmp_path / "plain.weights.h5", str(tmp_path / "plain.keras")):
-        into = ae_multi.from_keras(source, MODELS[name]())
-        np.testing.assert_allclose(outputs_of(into, x), expected, rtol=0, atol=1e-6)
+        target = ae_multi.from_keras(source, MODELS[name]())
+        np.testing.assert_allclose(outputs_of(target, x), expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.skipif(not installed("tensorflow"), reason="TensorFlow is not installed")
-def test_a_saved_model_loads(keras, tmp_path):
+def test_saved_model_of_tensorflow_loads(keras, tmp_path):
     model = sequential(keras)
     x = images_for(package_model("simple"))
     randomized(model).export(tmp_path / "saved", verbose=False)
-    into = ae_multi.from_keras(tmp_path / "saved", package_model("simple"))
+    target = ae_multi.from_keras(tmp_path / "saved", package_model("simple"))
     expected = outputs_of(model, x)
-    np.testing.assert_allclose(outputs_of(into, x), expected, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(outputs_of(target, x), expected, rtol=0, atol=1e-6)
     (tmp_path / "saved" / "variables" / "variables.index").write_bytes(b"no index")
     with pytest.raises(ae_multi.InputError, match="folder of a SavedModel"):
-        ae_multi.from_keras(tmp_path / "saved", into)
+        ae_multi.from_keras(tmp_path / "saved", target)
 
 
 @pytest.mark.skipif(installed("tensorflow"), reason="TensorFlow is installed")
@@ -269,8 +269,8 @@ def test_saved_model_without_tensorflow_is_refused(tmp_path):
 
 @pytest.mark.once
 def test_mismatched_weights_are_refused_and_change_nothing(keras, tmp_path):
-    into = package_model("simple")
-    before = into.get_weights()
+    target = package_model("simple")
+    before = target.get_weights()
     deep, narrow = tmp_path / "deep.keras", tmp_path / "narrow.weights.h5"
     package_model("deep").save(deep)
     ae_multi.SimpleAutoencoder(8).save_weights(narrow)
@@ -283,15 +283,15 @@ def test_mismatched_weights_are_refused_and_change_nothing(keras, tmp_path):
         (3, "Received: int"),
     ]:
         with pytest.raises(ae_multi.InputError, match=message):
-            ae_multi.from_keras(source, into)
-    for found, kept in zip(into.get_weights(), before, strict=True):
-        np.testing.assert_array_equal(found, kept)
+            ae_multi.from_keras(source, target)
+    for found, expected in zip(target.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.once
 def test_links_to_other_files_are_refused(tmp_path):
     path = tmp_path / "linked.h5"
-    old_file(path, [784, 32, 784])
+    write_tf_keras_file(path, [784, 32, 784])
     with h5py.File(path, "a") as file:
         del file["dense_8"]
         file["dense_8"] = h5py.ExternalLink("/etc/hostname", "/")

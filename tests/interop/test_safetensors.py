@@ -1,4 +1,4 @@
-"""Weights in safetensors files, from and for any framework."""
+"""Weights in safetensors files of this package and of PyTorch."""
 
 import json
 import sys
@@ -20,7 +20,7 @@ def header(path):
 
 @backend
 @pytest.mark.parametrize("name", ["conv", "words", "square dense", "branches"])
-def test_saved_weights_are_loaded_back(name, tmp_path):
+def test_loaded_weights_equal_the_saved_ones(name, tmp_path):
     model = MODELS[name]()
     ae_multi.save_safetensors(model, tmp_path / "weights.safetensors")
     other = randomized(MODELS[name](), seed=5)
@@ -35,11 +35,11 @@ def test_file_has_the_keys_and_layout_of_pytorch(tmp_path, keras):
     ae_multi.save_safetensors(model, path)
     from safetensors.numpy import load_file
 
-    held = load_file(path)
+    arrays = load_file(path)
     kernel, bias = model.get_weights()[:2]
-    np.testing.assert_array_equal(held["encoder.1.weight"], kernel.T)
-    np.testing.assert_array_equal(held["encoder.1.bias"], bias)
-    assert set(held) == {
+    np.testing.assert_array_equal(arrays["encoder.1.weight"], kernel.T)
+    np.testing.assert_array_equal(arrays["encoder.1.bias"], bias)
+    assert set(arrays) == {
         f"{part}.{end}" for part in ("encoder.1", "decoder.0") for end in ("weight", "bias")
     }
     assert header(path)["__metadata__"] == {
@@ -73,26 +73,26 @@ def test_file_of_a_plain_module_loads(tmp_path):
     from safetensors.numpy import save_file
 
     rng = np.random.default_rng(0)
-    kernel, back = (rng.normal(0, 0.05, s).astype(np.float32) for s in ((32, 784), (784, 32)))
-    first, second = (rng.normal(0, 0.1, n).astype(np.float32) for n in (32, 784))
+    kernel_1, kernel_2 = (rng.normal(0, 0.05, s).astype(np.float32) for s in ((32, 784), (784, 32)))
+    bias_1, bias_2 = (rng.normal(0, 0.1, n).astype(np.float32) for n in (32, 784))
     save_file(
         {
-            "encoder.0.weight": kernel,
-            "encoder.0.bias": first,
-            "decoder.0.weight": back,
-            "decoder.0.bias": second,
+            "encoder.0.weight": kernel_1,
+            "encoder.0.bias": bias_1,
+            "decoder.0.weight": kernel_2,
+            "decoder.0.bias": bias_2,
         },
         tmp_path / "plain.safetensors",
     )
     model = ae_multi.load_safetensors(tmp_path / "plain.safetensors", package_model("simple"))
     x = images_for(model)
-    weights = [kernel.T, first, back.T, second]
+    weights = [kernel_1.T, bias_1, kernel_2.T, bias_2]
     expected = numpy_dense.forward(weights, ["relu", "sigmoid"], x.reshape(len(x), -1))[-1]
     found = outputs_of(model, x).reshape(len(x), -1)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
-def cut(content):
+def truncate(content):
     return content[:-4]
 
 
@@ -105,7 +105,7 @@ def beyond_the_file(content):
 
 
 DAMAGE = {
-    "cut": cut,
+    "truncated": truncate,
     "huge header": huge_header,
     "shape": beyond_the_file,
     "empty": lambda content: b"",
@@ -116,21 +116,21 @@ DAMAGE = {
 
 @backend
 @pytest.mark.once
-@pytest.mark.parametrize("what", DAMAGE)
-def test_damaged_files_are_refused(what, tmp_path):
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_files_are_refused(damage, tmp_path):
     model, path = package_model("simple"), tmp_path / "weights.safetensors"
     ae_multi.save_safetensors(model, path)
-    path.write_bytes(DAMAGE[what](path.read_bytes()))
+    path.write_bytes(DAMAGE[damage](path.read_bytes()))
     before = model.get_weights()
-    message = "states a length of 4,611,686" if what == "huge header" else "safetensors file"
+    message = "states a length of 4,611,686" if damage == "huge header" else "safetensors file"
     with pytest.raises(ae_multi.InputError, match=message):
         ae_multi.load_safetensors(path, model)
-    for found, kept in zip(model.get_weights(), before, strict=True):
-        np.testing.assert_array_equal(found, kept)
+    for found, expected in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(found, expected)
 
 
 @backend
-def test_mismatched_weights_are_refused_by_name(tmp_path):
+def test_error_for_mismatched_weights_states_their_name(tmp_path):
     path = tmp_path / "weights.safetensors"
     ae_multi.save_safetensors(package_model("simple"), path)
     with pytest.raises(ae_multi.InputError, match=r"of a SimpleAutoencoder\) to hold 20 weights"):
@@ -153,7 +153,7 @@ def test_missing_safetensors_is_reported(monkeypatch, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-JAX_TRAINS = """
+TRAIN_ON_JAX = """
 import sys, numpy as np, ae_multi
 x = np.load("x.npy")
 model = ae_multi.DeepAutoencoder((16, 8), 4, (28, 28, 1), seed=6)
@@ -164,7 +164,7 @@ ae_multi.save_safetensors(model, "jax.safetensors")
 """
 
 # Plain PyTorch without this package.
-TORCH_TRAINS_ON = """
+TRAIN_IN_PYTORCH = """
 import numpy as np, torch
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -194,19 +194,20 @@ with torch.no_grad():
 save_file(module.state_dict(), "torch.safetensors")
 """
 
-JAX_TAKES_BACK = """
+LOAD_ON_JAX = """
 import numpy as np, ae_multi
 x = np.load("x.npy")
 model = ae_multi.DeepAutoencoder((16, 8), 4, (28, 28, 1))
 ae_multi.load_safetensors("torch.safetensors", model)
-found, there = model.reconstruct(x), np.load("torch.npy")
-assert abs(found - there).max() < 1e-6
-assert ((there - x) ** 2).mean() < 0.99 * ((np.load("jax.npy") - x) ** 2).mean()
+found, expected = model.reconstruct(x), np.load("torch.npy")
+assert abs(found - expected).max() < 1e-6
+assert ((expected - x) ** 2).mean() < 0.99 * ((np.load("jax.npy") - x) ** 2).mean()
 """
 
 
 @pytest.mark.across
-def test_weights_travel_from_jax_to_pytorch_and_back(run_on, tmp_path, digits):
+def test_weights_of_jax_are_trained_in_pytorch_and_loaded_on_jax(run_on, tmp_path, digits):
     np.save(tmp_path / "x.npy", digits.x_train[:150])
-    for name, code in (("jax", JAX_TRAINS), ("torch", TORCH_TRAINS_ON), ("jax", JAX_TAKES_BACK)):
-        run_on(name, code)
+    run_on("jax", TRAIN_ON_JAX)
+    run_on("torch", TRAIN_IN_PYTORCH)
+    run_on("jax", LOAD_ON_JAX)

@@ -1,4 +1,4 @@
-"""Models as plain PyTorch modules."""
+"""Models converted to plain PyTorch modules."""
 
 import io
 
@@ -46,7 +46,7 @@ def test_module_equals_the_model(name):
         ("deep", ["relu"] * 4 + ["linear"] + ["relu"] * 4 + ["sigmoid"]),
     ],
 )
-def test_the_designs_equal_numpy_in_float64(name, activations):
+def test_modules_of_dense_models_equal_numpy_in_float64(name, activations):
     model = package_model(name)
     x = images_for(model)
     layers = numpy_dense.forward(model.get_weights(), activations, x.reshape(len(x), -1))
@@ -76,7 +76,7 @@ def test_padding_equals_keras(keras, kernel, strides, padding):
 
 
 @here
-def test_the_module_is_plain_pytorch():
+def test_module_consists_of_pytorch_layers():
     module = ae_multi.to_torch(package_model("simple"))
     assert list(module.state_dict()) == [
         "encoder.1.weight",
@@ -91,9 +91,9 @@ def test_the_module_is_plain_pytorch():
     ]
     for name in MODELS:
         for part in ae_multi.to_torch(MODELS[name]()).modules():
-            home = type(part).__module__
-            assert home.startswith(("torch.nn", "torch.fx", "ae_multi.backends.torch")), home
-            assert not any("keras" in type(held).__module__ for held in vars(part).values())
+            origin = type(part).__module__
+            assert origin.startswith(("torch.nn", "torch.fx", "ae_multi.backends.torch")), origin
+            assert not any("keras" in type(value).__module__ for value in vars(part).values())
 
 
 @here
@@ -135,7 +135,7 @@ def test_module_can_be_saved_traced_and_exported(torch, name):
 
 
 @here
-def test_module_can_be_trained(torch):
+def test_training_the_module_lowers_the_loss(torch):
     model = package_model("words")
     module = ae_multi.to_torch(model).train()
     x = torch.from_numpy(images_for(model, 64))
@@ -153,14 +153,14 @@ def test_module_can_be_trained(torch):
     )
 
 
-def test_unsupported_layers_are_refused_by_name(keras):
-    class Own(keras.layers.Layer):
+def test_error_for_an_unsupported_layer_states_its_name(keras):
+    class Custom(keras.layers.Layer):
         def call(self, inputs):
             return inputs
 
     kl = keras.layers
     for layer, message in [
-        (Own(name="mine"), "'mine'.*Own"),
+        (Custom(name="mine"), "'mine'.*Custom"),
         (kl.Dense(3, activation=keras.ops.sin, name="wave"), "'wave'.*sin"),
         (kl.Dense(3, dtype="float16", name="half"), "'half'.*float16"),
         (

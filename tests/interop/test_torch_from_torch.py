@@ -23,29 +23,29 @@ DEEP = (
 
 
 def state_dict(sizes, keys):
-    """(state dict in the layout of PyTorch, the same weights for the NumPy reference)."""
+    """Return dense weights as state dict of PyTorch, and as list for the NumPy reference."""
     rng = np.random.default_rng(3)
-    state, plain = {}, []
+    state, weights = {}, []
     for (inputs, outputs), key in zip(pairwise(sizes), keys, strict=True):
         state[f"{key}.weight"] = rng.normal(0, inputs**-0.5, (outputs, inputs)).astype(np.float32)
         state[f"{key}.bias"] = rng.normal(0, 0.1, outputs).astype(np.float32)
-        plain += [state[f"{key}.weight"].T, state[f"{key}.bias"]]
-    return state, plain
+        weights += [state[f"{key}.weight"].T, state[f"{key}.bias"]]
+    return state, weights
 
 
-def assert_equals_numpy(model, plain, activations):
+def assert_equals_numpy(model, weights, activations):
     x = images_for(model)
-    expected = numpy_dense.forward(plain, activations, x.reshape(len(x), -1))[-1]
+    expected = numpy_dense.forward(weights, activations, x.reshape(len(x), -1))[-1]
     found = outputs_of(model, x).reshape(len(x), -1)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
-# Keys of common modules: with and without Flatten, in one Sequential, with names.
+# Keys of common modules: with and without Flatten, in one Sequential, with attribute names.
 TUTORIALS = {
     "sub-Sequentials": [*(f"encoder.{i}" for i in range(0, 10, 2)),
                         *(f"decoder.{i}" for i in range(0, 10, 2))],
-    "Flatten in front": [*(f"encoder.{i}" for i in range(1, 11, 2)),
-                         *(f"decoder.{i}" for i in range(0, 10, 2))],
+    "Flatten first": [*(f"encoder.{i}" for i in range(1, 11, 2)),
+                      *(f"decoder.{i}" for i in range(0, 10, 2))],
     "one Sequential": [str(i) for i in range(1, 21, 2)],
     "named": [f"fc{i}" for i in range(1, 11)],
     "DataParallel": [*(f"module.encoder.{i}" for i in range(0, 10, 2)),
@@ -57,15 +57,15 @@ TUTORIALS = {
 @pytest.mark.parametrize("name", TUTORIALS)
 @pytest.mark.parametrize("order", ["as saved", "sorted", "decoder first"])
 def test_common_forms_of_state_dicts_load(name, order):
-    state, plain = state_dict(DEEP[0], TUTORIALS[name])
+    state, weights = state_dict(DEEP[0], TUTORIALS[name])
     if order == "sorted":
         state = dict(sorted(state.items()))
     elif order == "decoder first" and "coder" in next(iter(state)):
         state = {key: state[key] for key in sorted(state, key=lambda key: "encoder" in key)}
-    assert_equals_numpy(ae_multi.from_torch(state, ae_multi.DeepAutoencoder()), plain, DEEP[1])
+    assert_equals_numpy(ae_multi.from_torch(state, ae_multi.DeepAutoencoder()), weights, DEEP[1])
 
 
-def test_square_layers_are_transposed_and_kept_in_order(keras):
+def test_square_layers_are_transposed_and_in_order(keras):
     state, _ = state_dict([6] * 13, [str(i) for i in range(12)])
     dense = [keras.layers.Dense(6, activation="tanh") for _ in range(12)]
     model = keras.Sequential([keras.Input((6,)), *dense])
@@ -80,7 +80,7 @@ def test_square_layers_are_transposed_and_kept_in_order(keras):
 
 @here
 @pytest.mark.parametrize("name", MODELS)
-def test_changed_weights_are_loaded_back(name):
+def test_changed_weights_are_loaded_into_the_model(name):
     import torch
 
     model = MODELS[name]()
@@ -99,48 +99,50 @@ def test_changed_weights_are_loaded_back(name):
         np.testing.assert_allclose(outputs_of(other, x), expected, rtol=0, atol=1e-6)
 
 
-def test_a_file_loads_without_pytorch(tmp_path):
-    state, plain = state_dict(DEEP[0], TUTORIALS["sub-Sequentials"])
+def test_file_loads_without_pytorch(tmp_path):
+    state, weights = state_dict(DEEP[0], TUTORIALS["sub-Sequentials"])
     write_pt(tmp_path / "state.pt", state, within="model_state_dict")
     model = ae_multi.from_torch(tmp_path / "state.pt", ae_multi.DeepAutoencoder())
-    assert_equals_numpy(model, plain, DEEP[1])
+    assert_equals_numpy(model, weights, DEEP[1])
     with pytest.raises(ae_multi.InputError, match=r"'encoder.0.weight' in .*state.pt"):
         ae_multi.from_torch(str(tmp_path / "state.pt"), ae_multi.DeepAutoencoder((64, 32, 16, 8)))
 
 
 @here
-@pytest.mark.parametrize("kind", ["float64", "float16", "bfloat16"])
-def test_other_precisions_are_converted_to_float32(kind):
+@pytest.mark.parametrize("dtype", ["float64", "float16", "bfloat16"])
+def test_other_precisions_are_converted_to_float32(dtype):
     import torch
 
     sizes, activations = SIMPLE
-    state, plain = state_dict(sizes, ["encoder.0", "decoder.0"])
-    tensors = {key: torch.from_numpy(a).to(getattr(torch, kind)) for key, a in state.items()}
-    rounded = [torch.from_numpy(a.copy()).to(getattr(torch, kind)).float().numpy() for a in plain]
+    state, weights = state_dict(sizes, ["encoder.0", "decoder.0"])
+    dtype = getattr(torch, dtype)
+    tensors = {key: torch.from_numpy(a).to(dtype) for key, a in state.items()}
+    rounded = [torch.from_numpy(a.copy()).to(dtype).float().numpy() for a in weights]
     model = ae_multi.from_torch(tensors, ae_multi.SimpleAutoencoder())
     assert_equals_numpy(model, rounded, activations)
 
 
-def broken(state, what):
+def damaged(state, damage):
+    """Change the state dict in place; return it."""
     key, last = "encoder.0.weight", "decoder.0.bias"
-    if what == "transposed":
+    if damage == "transposed":
         state[key] = state[key].T
-    elif what == "fewer":
+    elif damage == "fewer":
         del state[last]
-    elif what == "more":
+    elif damage == "more":
         state["classifier.weight"] = np.zeros((10, 32), np.float32)
-    elif what == "integers":
+    elif damage == "integers":
         state[key] = state[key].astype(int)
-    elif what == "nothing":
+    elif damage == "nothing":
         state[key] = None
-    elif what == "NaN":
+    elif damage == "NaN":
         state[last] = state[last] * np.nan
     return state
 
 
 @pytest.mark.once
 @pytest.mark.parametrize(
-    ("what", "message"),
+    ("damage", "message"),
     [
         ("transposed", r"'encoder.0.weight' .*shape \(32, 784\). Received: \(784, 32\)"),
         ("fewer", r"4 weights, encoder.1.weight \(32, 784\).*Received: 3"),
@@ -150,14 +152,14 @@ def broken(state, what):
         ("NaN", "'decoder.0.bias'.*finite"),
     ],
 )
-def test_mismatched_weights_are_refused_and_change_nothing(what, message):
+def test_mismatched_weights_are_refused_and_change_nothing(damage, message):
     state, _ = state_dict(SIMPLE[0], ["encoder.0", "decoder.0"])
     model = package_model("simple")
     before = model.get_weights()
     with pytest.raises(ae_multi.InputError, match=message):
-        ae_multi.from_torch(broken(state, what), model)
-    for found, kept in zip(model.get_weights(), before, strict=True):
-        np.testing.assert_array_equal(found, kept)
+        ae_multi.from_torch(damaged(state, damage), model)
+    for found, expected in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_sorted_keys_without_numbers_are_refused():

@@ -8,8 +8,8 @@ import ae_multi
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """The entries of a model's file, as a dict."""
+def model_entries(tmp_path_factory):
+    """Return the entries of a model's file: bytes by name."""
     path = tmp_path_factory.mktemp("model") / "model.keras"
     model = ae_multi.SimpleAutoencoder(3, (5,), seed=0)
     model.compile()
@@ -19,15 +19,15 @@ def whole(tmp_path_factory):
 
 
 @pytest.fixture
-def load(whole, tmp_path):
-    """Function that loads a model's file with some entries replaced."""
+def load(model_entries, tmp_path):
+    """Return a function that loads a model's file with some entries replaced."""
 
     def load(**entries):
         path = tmp_path / "other.keras"
         names = {"config": "config.json", "weights": "model.weights.h5"}
         entries = {names.get(name, name): content for name, content in entries.items()}
         with zipfile.ZipFile(path, "w") as archive:
-            for name, content in {**whole, **entries}.items():
+            for name, content in {**model_entries, **entries}.items():
                 archive.writestr(name, content)
         return ae_multi.load_model(path)
 

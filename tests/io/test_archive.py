@@ -1,4 +1,4 @@
-"""Archives of a manifest and parts."""
+"""Archives of a JSON manifest and arrays."""
 
 import numpy as np
 import pytest
@@ -12,13 +12,13 @@ BOX = ArchiveFormat("a box", format=2)
 
 def test_archive_round_trips(tmp_path):
     writer = PartsWriter()
-    held = {"of": (1, None, float("inf")), "array": np.arange(3.0), "names": [np.float64(0.5)]}
-    plain = writer.plain(held, "held")
-    BOX.write(tmp_path / "one.box", {"held": plain}, writer.parts)
+    values = {"of": (1, None, float("inf")), "array": np.arange(3.0), "names": [np.float64(0.5)]}
+    plain = writer.plain(values, "values")
+    BOX.write(tmp_path / "one.box", {"values": plain}, writer.parts)
     manifest, parts = BOX.read(tmp_path / "one.box")
-    back = PartsReader(parts).value(manifest["held"])
-    np.testing.assert_array_equal(back.pop("array"), held.pop("array"))
-    assert back == held
+    read = PartsReader(parts).value(manifest["values"])
+    np.testing.assert_array_equal(read.pop("array"), values.pop("array"))
+    assert read == values
     assert manifest["format"] == 2
 
 

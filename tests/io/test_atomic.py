@@ -18,7 +18,7 @@ def test_file_is_replaced_at_the_end_of_the_block(tmp_path):
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_old_file_is_kept_when_the_block_fails(tmp_path, error):
+def test_old_file_is_unchanged_when_the_block_fails(tmp_path, error):
     path = tmp_path / "result.json"
     path.write_text("old")
 
@@ -43,11 +43,11 @@ def test_folder_is_refused_as_a_file(tmp_path):
         check_writable(tmp_path, "the figure")
 
 
-def test_a_missing_folder_is_named(tmp_path):
+def test_path_in_a_missing_folder_is_refused(tmp_path):
     with pytest.raises(InputError, match="nowhere is not a folder"):
         check_writable(tmp_path / "nowhere" / "a.png", "the figure")
 
 
-def test_unwritable_path_is_refused_beforehand():
+def test_unwritable_path_is_refused():
     with pytest.raises(InputError, match="cannot be written"):
         check_writable("/proc/ae_multi.json", "the JSON")

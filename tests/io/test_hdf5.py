@@ -1,4 +1,4 @@
-"""HDF5 files of weights contain plain numbers only."""
+"""HDF5 files of weights that contain anything but arrays of numbers are refused."""
 
 import io
 import struct
@@ -12,11 +12,14 @@ pytestmark = [pytest.mark.backend]
 once = pytest.mark.once
 
 
-def altered(whole, change):
-    """The weights file after ``change``, a function of the open file and one array's name."""
+def altered(model_entries, change):
+    """Return the bytes of the weights file after ``change(h5py, root, name, array)``.
+
+    ``root`` is the open file, and ``name`` the path of one of its arrays.
+    """
     import h5py
 
-    file = io.BytesIO(whole["model.weights.h5"])
+    file = io.BytesIO(model_entries["model.weights.h5"])
     with h5py.File(file, "r+") as root:
         names = []
         root.visititems(lambda name, entry: names.append(name) if hasattr(entry, "shape") else None)
@@ -82,15 +85,15 @@ def twice(h5py, root, name, array):
         (twice, "an object with several names"),
     ],
 )
-def test_links_external_and_oversized_data_are_refused(load, whole, change, message):
+def test_links_external_and_oversized_data_are_refused(load, model_entries, change, message):
     with pytest.raises(InputError, match=message):
-        load(weights=altered(whole, change))
+        load(weights=altered(model_entries, change))
 
 
 @once
-def test_cyclic_free_list_is_refused(load, whole):
-    """The HDF5 library would loop forever."""
-    content = bytearray(whole["model.weights.h5"])
+def test_cyclic_free_list_is_refused(load, model_entries):
+    """The HDF5 library would not terminate."""
+    content = bytearray(model_entries["model.weights.h5"])
     heap = content.index(b"HEAP\0")
     size, _, data = struct.unpack("<3Q", content[heap + 8 : heap + 32])
     block = size - 32

@@ -1,4 +1,4 @@
-"""Untrusted JSON is read as plain values or refused with an `InputError`."""
+"""Untrusted JSON is read or refused with an `InputError`."""
 
 import json
 import tracemalloc
@@ -13,20 +13,20 @@ from tests.reference.damage import STEADY, damaged, outcome
 
 TEXT = st.text(st.characters(codec="utf-8"))
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
-PLAIN = st.recursive(
+VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**64), 2**64) | FINITE | TEXT,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
     max_leaves=20,
 )
 
 
-def assert_plain(value):
-    """Assert that the value survives being written and read again."""
+def assert_is_json(value):
+    """Assert that the value is unchanged by being written and read again."""
     assert json.loads(json.dumps(value, allow_nan=False)) == value
 
 
 @STEADY
-@given(PLAIN)
+@given(VALUES)
 def test_json_values_round_trip(value):
     assert safe_json.parse(json.dumps(value), "it") == value
     assert safe_json.parse(json.dumps(value, ensure_ascii=False).encode(), "it") == value
@@ -35,14 +35,14 @@ def test_json_values_round_trip(value):
 @STEADY
 @given(st.binary(max_size=60) | st.text(max_size=60))
 def test_any_text_is_read_or_refused(text):
-    assert_plain(outcome(safe_json.parse, text, "it"))
+    assert_is_json(outcome(safe_json.parse, text, "it"))
 
 
 @STEADY
-@given(st.data(), PLAIN)
+@given(st.data(), VALUES)
 def test_damaged_json_is_read_or_refused(data, value):
     content = damaged(data.draw, json.dumps(value).encode())
-    assert_plain(outcome(safe_json.parse, content, "it"))
+    assert_is_json(outcome(safe_json.parse, content, "it"))
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ once = pytest.mark.once
 
 
 def object_of(module, name, config=None, kind=None):
-    """Config of an object as Keras serializes it."""
+    """Return the config of an object as Keras serializes it."""
     return {
         "module": module,
         "class_name": kind or name,
@@ -32,7 +32,7 @@ def object_of(module, name, config=None, kind=None):
 
 
 def sequential(*layers):
-    """Config of a sequential model of these layers, with an input of five values."""
+    """Return the JSON of a sequential model of these layers, with an input of five values."""
     first = object_of("keras.layers", "InputLayer", {"batch_shape": [None, 5]})
     return json.dumps(
         object_of("keras", "Sequential", {"name": "it", "layers": [first, *layers]})
@@ -82,7 +82,7 @@ ATTACKS = {
 @once
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
 def test_code_in_a_config_is_refused_before_keras_loads_it(load, keras, attack, monkeypatch):
-    monkeypatch.setattr(keras.saving, "load_model", lambda *_, **__: pytest.fail("Keras was asked"))
+    monkeypatch.setattr(keras.saving, "load_model", lambda *_, **__: pytest.fail("called"))
     message = "layers that only compute, and of registered classes"
     with pytest.raises(InputError, match=message):
         load(config=sequential(attack))
@@ -115,18 +115,18 @@ def test_safe_mode_of_keras_is_used_as_well(load, keras, monkeypatch):
 
 @once
 def test_every_keras_layer_is_allowed_or_refused(keras):
-    """New layers of Keras have to be reviewed before files may name them."""
+    """Each new layer of Keras must be reviewed before files may contain it."""
     layers = {name for name in dir(keras.layers) if isinstance(getattr(keras.layers, name), type)}
     assert layers == keras_config.LAYERS | keras_config.REFUSED
     assert not keras_config.LAYERS & keras_config.REFUSED
 
 
 def test_custom_class_loads_only_if_registered(keras, tmp_path):
-    words = (ROOT / "docs" / "files.md").read_text()
-    (code,) = re.findall(r"```python\n(.*?)```", words, re.DOTALL)
-    named = {"keras": keras}
-    exec(code, named)
-    Twice = named["Twice"]  # noqa: N806
+    page = (ROOT / "docs" / "files.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    namespace = {"keras": keras}
+    exec(code, namespace)
+    Twice = namespace["Twice"]  # noqa: N806
     encoder = keras.Sequential([keras.Input((5,)), keras.layers.Dense(2), Twice()])
     decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(5)])
     model, x = ae_multi.Autoencoder(encoder, decoder, seed=0), np.ones((2, 5), np.float32)
@@ -169,7 +169,7 @@ def test_functional_models_losses_metrics_and_schedules_load(keras, tmp_path):
     ],
     ids=["units", "weights", "table", "text"],
 )  # fmt: skip
-def test_model_larger_than_its_weights_is_refused_without_memory(load, layer, message):
+def test_model_larger_than_its_weights_is_refused_without_allocation(load, layer, message):
     tracemalloc.start()
     with pytest.raises(InputError, match=message):
         load(config=sequential(layer))
@@ -194,7 +194,7 @@ def test_size_limit_is_removed_after_a_refusal(load, keras):
 
 
 @once
-def test_other_entries_are_refused(load, whole, tmp_path):
+def test_invalid_entries_are_refused(load, model_entries, tmp_path):
     with pytest.raises(InputError, match="leaves the folder"):
         load(**{"assets/../../x": b"x"})
     with pytest.raises(InputError, match=r"and model\.weights\.h5\. Received"):
@@ -203,8 +203,8 @@ def test_other_entries_are_refused(load, whole, tmp_path):
         load(weights=pickle.dumps(CODE))
     with pytest.raises(InputError, match="the key 'class_name' twice"):
         load(config=b'{"class_name": "Dense", "class_name": "Lambda"}')
-    tenfold = with_bomb(whole, "model.weights.h5", 10 << 30)  # declared as 2 GiB
-    (tmp_path / "bomb.keras").write_bytes(tenfold)
+    bomb = with_bomb(model_entries, "model.weights.h5", 10 << 30)  # declared as 2 GiB
+    (tmp_path / "bomb.keras").write_bytes(bomb)
     with pytest.raises(InputError, match="that would unpack to"):
         ae_multi.load_model(tmp_path / "bomb.keras")
 
@@ -220,4 +220,4 @@ def test_hdf5_models_and_folders_are_refused(keras, tmp_path):
 
 
 def teardown_module():
-    assert not os.path.exists(MARK), "a file has run code"
+    assert not os.path.exists(MARK), "a file has executed code"

@@ -1,4 +1,4 @@
-"""State dicts in files of PyTorch, read without PyTorch."""
+"""State dicts in PyTorch files, read without PyTorch."""
 
 import os
 import pickle
@@ -20,7 +20,7 @@ STATE = {
 }
 
 
-def same(found, expected):
+def assert_equal(found, expected):
     assert list(found) == list(expected)
     for key, array in expected.items():
         assert found[key].dtype == array.dtype
@@ -28,9 +28,9 @@ def same(found, expected):
 
 
 @pytest.mark.parametrize("within", [None, "state_dict", "model_state_dict"])
-def test_a_state_dict_is_read(within, tmp_path):
+def test_state_dict_is_read(within, tmp_path):
     write_pt(tmp_path / "state.pt", STATE, within)
-    same(torch_checkpoint.read(tmp_path / "state.pt"), STATE)
+    assert_equal(torch_checkpoint.read(tmp_path / "state.pt"), STATE)
 
 
 @pytest.mark.backend
@@ -38,18 +38,18 @@ def test_a_state_dict_is_read(within, tmp_path):
 def test_files_written_by_pytorch_are_read(protocol, tmp_path):
     torch = pytest.importorskip("torch")
     path, module = tmp_path / "module.pt", torch.nn.BatchNorm1d(5)
-    # PyTorch reads the handwritten file.
+    # PyTorch reads the file that the reference writes.
     write_pt(path, STATE)
-    same({k: v.numpy() for k, v in torch.load(path, weights_only=True).items()}, STATE)
-    whole = torch.randn(4, 6)
-    state = {**module.state_dict(), "view": whole[1:3, ::2], "whole": whole.T,
-             "half": whole.bfloat16(), "parameter": torch.nn.Parameter(whole)}  # fmt: skip
+    assert_equal({k: v.numpy() for k, v in torch.load(path, weights_only=True).items()}, STATE)
+    matrix = torch.randn(4, 6)
+    state = {**module.state_dict(), "view": matrix[1:3, ::2], "transposed": matrix.T,
+             "half": matrix.bfloat16(), "parameter": torch.nn.Parameter(matrix)}  # fmt: skip
     optimizer = torch.optim.Adam(module.parameters()).state_dict()
-    for held in (state, {"epoch": 3, "model_state_dict": state, "optimizer": optimizer}):
-        torch.save(held, path, pickle_protocol=protocol)
-        numbers = (v.detach() for v in state.values())
-        arrays = (v.float().numpy() if v.is_floating_point() else v.numpy() for v in numbers)
-        same(torch_checkpoint.read(path), dict(zip(state, arrays, strict=True)))
+    for saved in (state, {"epoch": 3, "model_state_dict": state, "optimizer": optimizer}):
+        torch.save(saved, path, pickle_protocol=protocol)
+        tensors = (v.detach() for v in state.values())
+        arrays = (v.float().numpy() if v.is_floating_point() else v.numpy() for v in tensors)
+        assert_equal(torch_checkpoint.read(path), dict(zip(state, arrays, strict=True)))
     torch.save(module, path)
     with pytest.raises(InputError, match="save a module's state_dict"):
         torch_checkpoint.read(path)
@@ -60,13 +60,13 @@ class Bomb:
         return os.mkdir, (os.environ["AE_MULTI_BOMB"],)
 
 
-def rewritten(path, **entries):
+def replace_entries(path, **replacements):
     """Replace some entries of the file."""
     with zipfile.ZipFile(path) as archive:
-        held = {name: archive.read(name) for name in archive.namelist()}
+        entries = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(path, "w") as archive:
-        for name, content in held.items():
-            archive.writestr(name, entries.get(name.rpartition("/")[2], content))
+        for name, content in entries.items():
+            archive.writestr(name, replacements.get(name.rpartition("/")[2], content))
 
 
 def test_pickled_code_is_not_executed(tmp_path, monkeypatch):
@@ -74,14 +74,14 @@ def test_pickled_code_is_not_executed(tmp_path, monkeypatch):
     write_pt(tmp_path / "state.pt", STATE)
     for protocol in range(2, 6):
         bomb = {"data.pkl": pickle.dumps({"0.weight": Bomb()}, protocol)}
-        rewritten(tmp_path / "state.pt", **bomb)
+        replace_entries(tmp_path / "state.pt", **bomb)
         with pytest.raises(InputError, match=r"mkdir|the instruction"):
             torch_checkpoint.read(tmp_path / "state.pt")
     assert not (tmp_path / "bang").exists()
 
 
-def _sizes(sizes):
-    """Shape and strides as pickled in a file."""
+def pickled_sizes(sizes):
+    """Return the pickled shape and strides of a matrix: ``sizes`` are two numbers of each."""
     return b"".join(
         b"(" + b"".join(b"J" + struct.pack("<i", size) for size in pair) + b"t"
         for pair in (sizes[:2], sizes[2:])
@@ -102,11 +102,11 @@ def test_inconsistent_files_are_refused(tmp_path):
         ({"data.pkl": b" " * (1 << 24)}, "bytes of names"),
     ]:
         write_pt(path, STATE)
-        rewritten(path, **entries)
+        replace_entries(path, **entries)
         with pytest.raises(InputError, match=message):
             torch_checkpoint.read(path)
-    for place, size, message in [
-        (1, 5, "numbers for shape .3, 5"),  # more than the storage holds
+    for index, size, message in [
+        (1, 5, "numbers for shape .3, 5"),  # more than the storage contains
         (0, 1 << 30, "numbers for shape"),
         (3, 2, "numbers for shape"),  # a larger stride
         (2, -4, "a dense tensor"),
@@ -115,8 +115,8 @@ def test_inconsistent_files_are_refused(tmp_path):
         with zipfile.ZipFile(path) as archive:
             names = archive.read("archive/data.pkl")
         sizes = [3, 4, 4, 1]
-        before, sizes[place] = _sizes(sizes), size
-        rewritten(path, **{"data.pkl": names.replace(before, _sizes(sizes), 1)})
+        before, sizes[index] = pickled_sizes(sizes), size
+        replace_entries(path, **{"data.pkl": names.replace(before, pickled_sizes(sizes), 1)})
         with pytest.raises(InputError, match=message):
             torch_checkpoint.read(path)
     path.write_bytes(b"\x80\x02}q\x00.")  # a bare pickle, as before PyTorch 1.6

@@ -14,7 +14,8 @@ from ae_multi.io import zip_archive
 from tests.reference.damage import STEADY, damaged, outcome
 
 
-def archive(path, entries, packing=zipfile.ZIP_STORED):
+def write_archive(path, entries, packing=zipfile.ZIP_STORED):
+    """Write a zip archive of entries, bytes by name; return its path."""
     with zipfile.ZipFile(path, "w", packing) as file:
         for name, content in entries.items():
             file.writestr(name, content)
@@ -27,7 +28,7 @@ def archive(path, entries, packing=zipfile.ZIP_STORED):
     st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]),
 )
 def test_entries_round_trip(tmp_path, entries, packing):
-    path = archive(tmp_path / "one.zip", entries, packing)
+    path = write_archive(tmp_path / "one.zip", entries, packing)
     with zip_archive.opened(path, "it") as found:
         assert {name: found.read(name) for name in found.names} == entries
         assert all(found.size(name) == len(content) for name, content in entries.items())
@@ -37,7 +38,8 @@ def test_entries_round_trip(tmp_path, entries, packing):
 @given(st.data())
 def test_damaged_archives_are_read_or_refused(tmp_path, data):
     packing = data.draw(st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]))
-    path = archive(tmp_path / "one.zip", {"a": b"some text" * 9, "b/c": b"x", "d": b""}, packing)
+    entries = {"a": b"some text" * 9, "b/c": b"x", "d": b""}
+    path = write_archive(tmp_path / "one.zip", entries, packing)
     path.write_bytes(damaged(data.draw, path.read_bytes()))
 
     def read():
@@ -48,8 +50,8 @@ def test_damaged_archives_are_read_or_refused(tmp_path, data):
     assert set((outcome(read) or {}).values()) <= {b"some text" * 9, b"x", b""}
 
 
-def described(name, **attributes):
-    """An entry with these attributes."""
+def zip_entry(name, **attributes):
+    """Return an entry of a zip archive with these attributes."""
     entry = zipfile.ZipInfo(name)
     for attribute, value in attributes.items():
         setattr(entry, attribute, value)
@@ -72,7 +74,7 @@ def described(name, **attributes):
 )
 def test_paths_outside_the_archive_are_refused(tmp_path, name, attributes, message):
     with zipfile.ZipFile(tmp_path / "one.zip", "w") as file:
-        file.writestr(described(name, **attributes), b"content")
+        file.writestr(zip_entry(name, **attributes), b"content")
     with (
         pytest.raises(InputError, match=message),
         zip_archive.opened(tmp_path / "one.zip", "it"),
@@ -81,16 +83,16 @@ def test_paths_outside_the_archive_are_refused(tmp_path, name, attributes, messa
 
 
 def test_unsupported_compression_and_encryption_are_refused(tmp_path):
-    path = archive(tmp_path / "lzma.zip", {"a": b"a"}, zipfile.ZIP_LZMA)
-    with pytest.raises(InputError, match="packed in a way"), zip_archive.opened(path, "it"):
+    path = write_archive(tmp_path / "lzma.zip", {"a": b"a"}, zipfile.ZIP_LZMA)
+    with pytest.raises(InputError, match="an unsupported method"), zip_archive.opened(path, "it"):
         pass
-    path = archive(tmp_path / "deflated.zip", {"a": b"a" * 99}, zipfile.ZIP_DEFLATED)
+    path = write_archive(tmp_path / "deflated.zip", {"a": b"a" * 99}, zipfile.ZIP_DEFLATED)
     with (
         pytest.raises(InputError, match="is compressed"),
         zip_archive.opened(path, "it", stored=True),
     ):
         pass
-    path = archive(tmp_path / "locked.zip", {"a": b"a"})
+    path = write_archive(tmp_path / "locked.zip", {"a": b"a"})
     content = bytearray(path.read_bytes())
     content[content.index(b"PK\1\2") + 8] |= 1
     path.write_bytes(content)
@@ -111,8 +113,8 @@ def test_duplicate_entries_are_refused(tmp_path):
 
 
 def test_overlapping_entries_are_refused(tmp_path):
-    """Two entries of the directory share bytes, as in zip bombs of Fifield (2019)."""
-    path = archive(tmp_path / "one.zip", {"a": b"x" * 50, "b": b"y" * 50})
+    """Two entries of the directory refer to the same bytes, as in zip bombs of Fifield (2019)."""
+    path = write_archive(tmp_path / "one.zip", {"a": b"x" * 50, "b": b"y" * 50})
     content = bytearray(path.read_bytes())
     first = content.index(b"PK\1\2")
     second = content.index(b"PK\1\2", first + 4)
@@ -122,7 +124,7 @@ def test_overlapping_entries_are_refused(tmp_path):
         pass
 
 
-def test_decompression_bomb_is_refused_without_memory(tmp_path):
+def test_decompression_bomb_is_refused_without_allocation(tmp_path):
     with (
         zipfile.ZipFile(tmp_path / "one.zip", "w", zipfile.ZIP_DEFLATED) as file,
         file.open("a", "w") as entry,
@@ -140,16 +142,16 @@ def test_decompression_bomb_is_refused_without_memory(tmp_path):
 
 
 def test_false_sizes_are_refused(tmp_path):
-    """The declared size is 10 GB for a hundred bytes, or ten for more."""
-    whole = archive(tmp_path / "one.zip", {"a": b"x" * 100}).read_bytes()
+    """The declared sizes of an entry of 100 bytes are larger or smaller."""
+    complete = write_archive(tmp_path / "one.zip", {"a": b"x" * 100}).read_bytes()
     for size, packed, message in [
         (10 * 2**30 - 2**33, 100, "another size"),
         (2**32 - 2, 2**32 - 2, "overlaps"),
         (10, 10, "damaged"),
     ]:
-        content = bytearray(whole)
-        place = content.index(b"PK\1\2")
-        content[place + 20 : place + 28] = struct.pack("<II", packed, size)
+        content = bytearray(complete)
+        offset = content.index(b"PK\1\2")
+        content[offset + 20 : offset + 28] = struct.pack("<II", packed, size)
         (tmp_path / "one.zip").write_bytes(content)
         with (
             pytest.raises(InputError, match=message),

@@ -7,6 +7,7 @@ from tests.reference.autoencoders import models
 
 @pytest.fixture(params=["simple", "deep", "conv", "own"])
 def model(request, keras):
-    made = models(keras)[request.param]
-    made.compile()
-    return made
+    """Compiled model of one of four designs with images of shape (8, 8, 1)."""
+    compiled = models(keras)[request.param]
+    compiled.compile()
+    return compiled

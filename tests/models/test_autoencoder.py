@@ -15,7 +15,7 @@ pytestmark = pytest.mark.backend
 
 
 @pytest.mark.parametrize("shape", [(28, 28, 1), (28, 28), (8, 6, 3), (20,), 20, (2, 3, 4, 5)])
-def test_any_input_shape(shape):
+def test_dense_models_accept_any_input_shape(shape):
     expected = (shape,) if isinstance(shape, int) else shape
     x = np.random.default_rng(0).random((9, *expected), np.float32)
     for model in (
@@ -55,22 +55,22 @@ def test_backend_tensors_are_accepted(keras, small):
 
 
 def test_seed_determines_the_initial_weights(keras):
-    def start(seed):
+    def initial_weights(seed):
         return ae_multi.DeepAutoencoder((6,), 2, 9, seed=seed).get_weights()
 
-    for a, b in zip(start(1), start(1), strict=True):
+    for a, b in zip(initial_weights(1), initial_weights(1), strict=True):
         np.testing.assert_array_equal(a, b)
-    assert not np.array_equal(start(1)[0], start(2)[0])
-    kernels = [w for w in start(1) if w.ndim == 2]
+    assert not np.array_equal(initial_weights(1)[0], initial_weights(2)[0])
+    kernels = [w for w in initial_weights(1) if w.ndim == 2]
     assert abs(kernels[0]).max() <= np.sqrt(6 / 15)
-    own = [
+    custom = [
         ae_multi.Autoencoder(*convolutional_parts(keras), seed=5).get_weights() for _ in range(2)
     ]
-    for a, b in zip(*own, strict=True):
+    for a, b in zip(*custom, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
-def test_weights_are_kept_without_a_seed(keras):
+def test_weights_are_unchanged_without_a_seed(keras):
     encoder, decoder = convolutional_parts(keras)
     before = encoder.get_weights()
     model = ae_multi.Autoencoder(encoder, decoder)
@@ -78,7 +78,7 @@ def test_weights_are_kept_without_a_seed(keras):
         np.testing.assert_array_equal(a, b)
 
 
-def test_unbuilt_parts_are_built_by_the_first_data(keras):
+def test_unbuilt_encoder_and_decoder_are_built_by_fit(keras):
     encoder = keras.Sequential([keras.layers.Dense(3)])
     decoder = keras.Sequential([keras.layers.Dense(7)])
     model = ae_multi.Autoencoder(encoder, decoder)
@@ -154,7 +154,7 @@ def test_model_is_rebuilt_from_its_config(model, keras):
     ],
     ids=range(12),
 )
-def test_bad_sizes_are_refused(make, message):
+def test_invalid_arguments_are_refused(make, message):
     with pytest.raises(InputError, match=message):
         make()
 
@@ -196,19 +196,19 @@ def test_custom_models_accept_any_finite_value(keras):
 
 
 @pytest.mark.parametrize(
-    ("shape", "given"),
+    ("shape", "decoded"),
     [((8, 8, 1), (8, 8)), ((8, 8), (8, 8, 1)), ((8, 6, 1), (8, 1, 6)), ((12,), (1,))],
     ids=str,
 )
-def test_decoder_of_another_shape_needs_targets(keras, shape, given):
+def test_decoder_of_another_shape_needs_targets(keras, shape, decoded):
     layers = keras.layers
     encoder = keras.Sequential([keras.Input(shape), layers.Flatten(), layers.Dense(2)])
-    units = int(np.prod(given))
-    decoder = keras.Sequential([keras.Input((2,)), layers.Dense(units), layers.Reshape(given)])
+    units = int(np.prod(decoded))
+    decoder = keras.Sequential([keras.Input((2,)), layers.Dense(units), layers.Reshape(decoded)])
     model = ae_multi.Autoencoder(encoder, decoder, seed=0)
     model.compile()
-    x, y = np.zeros((4, *shape), np.float32), np.zeros((4, *given), np.float32)
-    message = f"shape, {re.escape(str(shape))}.*outputs of shape {re.escape(str(given))}"
+    x, y = np.zeros((4, *shape), np.float32), np.zeros((4, *decoded), np.float32)
+    message = f"shape, {re.escape(str(shape))}.*outputs of shape {re.escape(str(decoded))}"
     for method in (model.fit, model.evaluate):
         with pytest.raises(InputError, match=message):
             method(x, verbose=0)

@@ -9,7 +9,7 @@ from ae_multi.errors import InputError
 pytestmark = pytest.mark.backend
 
 
-def test_fit_to_other_targets(small):
+def test_fit_trains_to_given_targets(small):
     model = ae_multi.DeepAutoencoder((16, 8), 4, (8, 8, 1))
     model.compile()
     clean = np.full_like(small, 0.25)
@@ -25,7 +25,7 @@ def test_training_lowers_the_loss(small):
     assert history.history["loss"][-1] < history.history["loss"][0]
 
 
-def test_metrics_and_validation_see_the_input_as_target(keras, small):
+def test_metrics_and_validation_use_the_input_as_target(keras, small):
     model = ae_multi.SimpleAutoencoder(4, (8, 8, 1))
     model.compile(metrics=["mae"])
     history = model.fit(small, epochs=1, verbose=0, validation_data=small[:20]).history
@@ -39,7 +39,7 @@ def test_metrics_and_validation_see_the_input_as_target(keras, small):
     assert with_target["val_loss"][0] == pytest.approx(np.mean(error**2), rel=1e-5)
 
 
-def test_validation_split_takes_the_last_samples(small):
+def test_validation_split_selects_the_last_samples(small):
     model = ae_multi.SimpleAutoencoder(4, (8, 8, 1))
     model.compile()
     history = model.fit(small, epochs=1, verbose=0, validation_split=0.2).history
@@ -60,7 +60,7 @@ def test_sample_weights_scale_the_loss(small):
 
 
 class Spy:
-    """A model that records the samples of each batch, which a marker value identifies."""
+    """Model and data that record which samples are in each training batch."""
 
     def __init__(self, keras, samples):
         self.x = np.zeros((samples, 3), np.float32)
@@ -70,7 +70,7 @@ class Spy:
 
         class Marked(ae_multi.SimpleAutoencoder):
             def train_step(self, *args):
-                data = args[-1]  # on JAX the state comes first
+                data = args[-1]  # on JAX the first argument is the state
                 x = data[0]
                 spy.batches.append(keras.ops.convert_to_numpy(x)[:, 0])
                 return super().train_step(*args)
@@ -78,8 +78,8 @@ class Spy:
         self.model = Marked(2, 3, seed=4)
         self.model.compile(run_eagerly=True)
 
-    def orders(self, **kwargs):
-        """The samples of each batch of a fit, in order."""
+    def fitted_batches(self, **kwargs):
+        """Call fit and return the sample numbers of each batch, in order."""
         self.batches.clear()
         self.model.fit(self.x, verbose=0, **kwargs)
         return [np.round(batch * len(self.x)).astype(int).tolist() for batch in self.batches]
@@ -94,35 +94,36 @@ def test_batches_follow_the_order_of_the_seed(keras):
         for epoch in range(3)
         for begin in (0, 8, 16)
     ]
-    assert spy.orders(epochs=3, batch_size=8) == expected
+    assert spy.fitted_batches(epochs=3, batch_size=8) == expected
     # A call with an initial epoch continues the numbering of the previous call.
-    assert spy.orders(epochs=3, batch_size=8, initial_epoch=2) == expected[6:]
+    assert spy.fitted_batches(epochs=3, batch_size=8, initial_epoch=2) == expected[6:]
     # With fewer steps, each epoch uses the beginning of its order.
     spy = Spy(keras, 20)
-    assert spy.orders(epochs=2, batch_size=8, steps_per_epoch=2) == [*expected[:2], *expected[3:5]]
+    batches = spy.fitted_batches(epochs=2, batch_size=8, steps_per_epoch=2)
+    assert batches == [*expected[:2], *expected[3:5]]
     # Without shuffling the order is unchanged.
-    assert spy.orders(batch_size=8, shuffle=False) == [
+    assert spy.fitted_batches(batch_size=8, shuffle=False) == [
         list(range(8)),
         list(range(8, 16)),
         list(range(16, 20)),
     ]
 
 
-def test_validation_does_not_disturb_the_order(keras):
-    plain = Spy(keras, 20).orders(epochs=2, batch_size=8)
+def test_validation_does_not_change_the_batch_order(keras):
+    expected = Spy(keras, 20).fitted_batches(epochs=2, batch_size=8)
     spy = Spy(keras, 20)
-    assert spy.orders(epochs=2, batch_size=8, validation_data=spy.x[:5]) == plain
+    assert spy.fitted_batches(epochs=2, batch_size=8, validation_data=spy.x[:5]) == expected
 
 
-def test_keras_callbacks_work(keras, small, tmp_path):
+def test_keras_callbacks_record_epochs_and_stop_training(keras, small, tmp_path):
     model = ae_multi.SimpleAutoencoder(4, (8, 8, 1))
     model.compile()
     seen = []
-    note = keras.callbacks.LambdaCallback(
+    record = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: seen.append((epoch, logs["loss"], logs["val_loss"]))
     )
     stop = keras.callbacks.EarlyStopping(monitor="val_loss", patience=2, min_delta=10.0)
-    history = model.fit(small, epochs=9, verbose=0, validation_split=0.5, callbacks=[note, stop])
+    history = model.fit(small, epochs=9, verbose=0, validation_split=0.5, callbacks=[record, stop])
     assert [epoch for epoch, *_ in seen] == [0, 1, 2]
     assert history.history["loss"] == [loss for _, loss, _ in seen]
     model.fit(small, verbose=0, callbacks=keras.callbacks.CSVLogger(tmp_path / "log.csv"))
@@ -141,12 +142,12 @@ def test_backup_and_restore_resumes_bit_identically(keras, small, tmp_path):
             if epoch == 2:
                 raise InterruptedError
 
-    whole = fit(4)
+    uninterrupted = fit(4)
     backup = tmp_path / "backup"
     with pytest.raises(InterruptedError):
         fit(4, callbacks=[keras.callbacks.BackupAndRestore(backup), Stop()])
     resumed = fit(4, callbacks=[keras.callbacks.BackupAndRestore(backup)])
-    for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+    for a, b in zip(uninterrupted.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
@@ -155,8 +156,8 @@ def test_pydatasets_are_passed_to_keras(keras, small):
         def __len__(self):
             return 2
 
-        def __getitem__(self, place):
-            return (small[35 * place : 35 * place + 35],)
+        def __getitem__(self, index):
+            return (small[35 * index : 35 * index + 35],)
 
     model = ae_multi.SimpleAutoencoder(4, (8, 8, 1))
     model.compile()
@@ -182,7 +183,7 @@ def test_pydatasets_are_passed_to_keras(keras, small):
     ],
     ids=range(8),
 )
-def test_bad_arguments_of_fit_are_refused(small, arguments, message):
+def test_invalid_arguments_of_fit_are_refused(small, arguments, message):
     model = ae_multi.SimpleAutoencoder(4, (8, 8, 1))
     model.compile()
     with pytest.raises(InputError, match=message):

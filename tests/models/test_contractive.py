@@ -23,24 +23,24 @@ def numpy_encode(weights, activations, x):
     return x
 
 
-def numerical(weights, activations, x, step=1e-6):
-    """||J||²_F of each sample, by central differences."""
+def numerical_squared_jacobian(weights, activations, x, step=1e-6):
+    """Return ||J||²_F of each sample, by central differences."""
     x = x.reshape(len(x), -1).astype(np.float64)
     total = np.zeros(len(x))
-    for moved in step * np.eye(x.shape[1]):
-        ends = [numpy_encode(weights, activations, x + sign * moved) for sign in (1, -1)]
+    for shift in step * np.eye(x.shape[1]):
+        ends = [numpy_encode(weights, activations, x + sign * shift) for sign in (1, -1)]
         total += (((ends[0] - ends[1]) / (2 * step)) ** 2).sum(axis=1)
     return total
 
 
-def with_biases(model):
-    """Assign weights so large that slopes differ between samples."""
+def with_large_weights(model):
+    """Assign weights so large that the Jacobian differs between samples; return the model."""
     for i, weight in enumerate(model.encoder.weights):
         weight.assign(np.random.default_rng(i).normal(0, 0.6, weight.shape).astype(np.float32))
     return model
 
 
-def own(keras, sizes, activations):
+def custom_parts(keras, sizes, activations):
     dense = keras.layers.Dense
     encoder = keras.Sequential(
         [
@@ -57,19 +57,19 @@ def own(keras, sizes, activations):
     "activations",
     [("sigmoid",), ("elu", "linear"), ("tanh", "relu", "sigmoid", "tanh")],
 )
-def test_the_jacobian_equals_numerical_differentiation(keras, activations):
+def test_jacobian_equals_numerical_differentiation(keras, activations):
     x = np.random.default_rng(0).normal(0, 1, (9, 3, 4)).astype(np.float32)
-    parts = own(keras, (7, 6, 5, 4)[: len(activations)], activations)
-    model = with_biases(ae_multi.ContractiveAutoencoder(**parts))
-    expected = numerical(model.encoder.get_weights(), activations, x)
+    parts = custom_parts(keras, (7, 6, 5, 4)[: len(activations)], activations)
+    model = with_large_weights(ae_multi.ContractiveAutoencoder(**parts))
+    expected = numerical_squared_jacobian(model.encoder.get_weights(), activations, x)
     assert expected.std() > 0.1 * expected.mean()
     np.testing.assert_allclose(model.squared_jacobian(x), expected, rtol=2e-5)
 
 
-def test_the_loss_equals_numpy(small):
+def test_loss_equals_numpy(small):
     model = ae_multi.ContractiveAutoencoder(3.0, (9,), 5, (8, 8, 1))
-    with_biases(model).compile()
-    jacobian = numerical(model.encoder.get_weights(), ("relu", "sigmoid"), small)
+    with_large_weights(model).compile()
+    jacobian = numerical_squared_jacobian(model.encoder.get_weights(), ("relu", "sigmoid"), small)
     mse = np.mean((model.reconstruct(small).astype(np.float64) - small) ** 2)
     expected = mse + 3 / 64 * jacobian.mean()
     assert model.evaluate(small, batch_size=70, verbose=0) == pytest.approx(expected, rel=1e-5)
@@ -77,7 +77,7 @@ def test_the_loss_equals_numpy(small):
 
 def test_penalty_shrinks_the_jacobian(keras, small):
     x = small[:64]
-    model = with_biases(ae_multi.ContractiveAutoencoder(30.0, (9,), 5, (8, 8, 1)))
+    model = with_large_weights(ae_multi.ContractiveAutoencoder(30.0, (9,), 5, (8, 8, 1)))
     model.compile(keras.optimizers.Adam(0.01))
     before = model.squared_jacobian(x).mean()
     model.fit(x, epochs=40, batch_size=64, verbose=0)
@@ -85,7 +85,7 @@ def test_penalty_shrinks_the_jacobian(keras, small):
 
 
 def test_unsupported_encoders_are_refused(keras):
-    parts = own(keras, (3,), ("gelu",))
+    parts = custom_parts(keras, (3,), ("gelu",))
     with pytest.raises(InputError, match=r"Dense layers .*Received: 'dense.*activation gelu"):
         ae_multi.ContractiveAutoencoder(**parts)
     parts["encoder"] = keras.Sequential([keras.Input((3, 4)), keras.layers.LSTM(3)])

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.backend
 
 
 @pytest.mark.parametrize("shape", [(28, 28, 1), (28, 28), (9, 7, 3), (1, 5, 2)])
-def test_images_of_any_size_and_channels(shape):
+def test_images_of_any_size_and_channels_are_accepted(shape):
     x = np.random.default_rng(0).random((6, *shape), np.float32)
     model = ae_multi.ConvAutoencoder((4, 6, 5), 3, shape)
     assert model.encode(x).shape == (6, 3)
@@ -40,7 +40,7 @@ def test_model_equals_numpy_in_float64():
     np.testing.assert_allclose(model.reconstruct(x), out, rtol=0, atol=1e-6)
 
 
-def test_model_round_trips(tmp_path):
+def test_loaded_model_has_the_same_outputs(tmp_path):
     model = ae_multi.ConvAutoencoder((4,), 3, (9, 7), seed=2)
     x = np.random.default_rng(0).random((6, 9, 7), np.float32)
     model.save(tmp_path / "conv.keras")

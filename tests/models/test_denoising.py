@@ -11,7 +11,7 @@ pytestmark = pytest.mark.backend
 
 
 def identity(keras):
-    """An encoder and a decoder that return their input."""
+    """Return arguments with an encoder and a decoder that return their input."""
 
     def part():
         layer = keras.layers.Dense(6, use_bias=False, kernel_initializer="identity")
@@ -21,7 +21,7 @@ def identity(keras):
 
 
 def test_training_maps_corrupted_to_clean_inputs(keras):
-    """With fixed weights the loss is that of the corruption, which the reference computes."""
+    """With fixed weights the loss is the error of the corruption that the reference computes."""
     x = np.random.default_rng(0).random((64, 6), np.float32)
     model = ae_multi.DenoisingAutoencoder("masking", 0.25, **identity(keras))
     model.compile(keras.optimizers.SGD(0.0))
@@ -80,6 +80,6 @@ def test_gaussian_noise_may_leave_the_range(small):
     ],
     ids=range(4),
 )
-def test_bad_corruptions_are_refused(arguments, message):
+def test_invalid_arguments_are_refused(arguments, message):
     with pytest.raises(InputError, match=message):
         ae_multi.DenoisingAutoencoder(*arguments)

@@ -22,7 +22,7 @@ DESIGNS = {
 
 @pytest.fixture(params=DESIGNS)
 def design(request, digits):
-    """(model, activations, sizes, images): a model and its expected design."""
+    """Return a model, its expected activations and layer sizes, and 128 images."""
     name, activations, sizes = DESIGNS[request.param]
     model = getattr(ae_multi, name)()
     model.compile()
@@ -38,8 +38,8 @@ def test_layers_have_the_documented_sizes(design):
     assert model.count_params() == sum(np.prod(shape) for shape in expected)
 
 
-def assert_same(found, expected):
-    """Compare outputs within 1e-6 and gradients within 2e-6 of the largest of each weight."""
+def assert_equal(found, expected):
+    """Compare outputs within 1e-6 and each gradient within 2e-6 of its largest magnitude."""
     restored, loss, gradients = found
     np.testing.assert_allclose(
         restored.reshape(len(restored), -1),
@@ -60,14 +60,14 @@ def test_model_equals_numpy_in_float64(design):
     weights, flat = model.get_weights(), x.reshape(len(x), -1)
     restored = numpy_dense.forward(weights, activations, flat)[-1]
     loss, gradients = numpy_dense.loss_and_gradients(weights, activations, flat)
-    assert_same(native.keras_model(model, x), (restored, loss, gradients))
+    assert_equal(native.keras_model(model, x), (restored, loss, gradients))
 
 
 def test_model_equals_native_code_of_the_framework(design, backend):
     model, activations, _, x = design
     flat = x.reshape(len(x), -1)
     expected = native.NATIVE[backend](model.get_weights(), activations, flat)
-    assert_same(native.keras_model(model, x), expected)
+    assert_equal(native.keras_model(model, x), expected)
 
 
 def test_numpy_reference_has_correct_gradients():
@@ -79,13 +79,13 @@ def test_numpy_reference_has_correct_gradients():
         weights += [rng.normal(size=(inputs, outputs)), rng.normal(size=outputs)]
     x = rng.random((5, 6))
     _, gradients = numpy_dense.loss_and_gradients(weights, activations, x)
-    for place, gradient in enumerate(gradients):
+    for i, gradient in enumerate(gradients):
         index = tuple(rng.integers(0, size) for size in gradient.shape)
         step, losses = 1e-6, []
         for sign in (1, -1):
-            moved = [w.copy() for w in weights]
-            moved[place][index] += sign * step
-            losses.append(numpy_dense.loss_and_gradients(moved, activations, x)[0])
+            shifted = [w.copy() for w in weights]
+            shifted[i][index] += sign * step
+            losses.append(numpy_dense.loss_and_gradients(shifted, activations, x)[0])
         numerical = (losses[0] - losses[1]) / (2 * step)
         assert gradient[index] == pytest.approx(numerical, rel=1e-5, abs=1e-9)
 

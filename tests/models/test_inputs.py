@@ -1,4 +1,4 @@
-"""Models have channels last for any global setting of Keras."""
+"""Models expect channels last, whatever image data format Keras is set to."""
 
 import numpy as np
 import pytest
@@ -66,8 +66,8 @@ def test_files_ignore_the_image_data_format(name, keras, images, tmp_path):
     try:
         loaded = ae_multi.load_model(tmp_path / "model.keras")
         np.testing.assert_array_equal(outputs(loaded, images), expected)
-        plain = ae_multi.to_keras(loaded) if name == "conv" else loaded
-        np.testing.assert_allclose(outputs(plain, images), expected, rtol=1e-6)
+        converted = ae_multi.to_keras(loaded) if name == "conv" else loaded
+        np.testing.assert_allclose(outputs(converted, images), expected, rtol=1e-6)
     finally:
         keras.config.set_image_data_format("channels_last")
 

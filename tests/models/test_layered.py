@@ -1,4 +1,4 @@
-"""What the families of autoencoders have in common: plans, files, custom parts, errors."""
+"""Behaviour of all subclasses of `LayeredAutoencoder`: plans, files, custom parts, errors."""
 
 import numpy as np
 import pytest
@@ -27,12 +27,12 @@ CLASSES = ("masking", "l1", "contractive", "variational", "quantized")
 
 
 def make(name, **arguments):
-    given = {"hidden": (12,), "latent_dim": 4, "input_shape": SHAPE, "seed": 3, **arguments}
-    return FAMILIES[name](**given)
+    defaults = {"hidden": (12,), "latent_dim": 4, "input_shape": SHAPE, "seed": 3}
+    return FAMILIES[name](**{**defaults, **arguments})
 
 
-def own_parts(keras, code):
-    """A convolutional encoder to codes of shape (4, 4, ``code``), and a decoder."""
+def custom_parts(keras, code):
+    """Return a convolutional encoder to codes of shape (4, 4, ``code``), and a decoder."""
     layers = keras.layers
     encoder = keras.Sequential(
         [
@@ -52,7 +52,7 @@ def own_parts(keras, code):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["gaussian", *CLASSES[1:], "top_k"])
-def test_models_train_on_a_compiled_plan_and_round_trip(name, small, tmp_path):
+def test_models_train_on_a_compiled_plan_and_load_unchanged(name, small, tmp_path):
     model = make(name)
     model.compile()
     history = model.fit(small[:64], epochs=3, verbose=0)
@@ -72,14 +72,14 @@ def test_models_train_on_a_compiled_plan_and_round_trip(name, small, tmp_path):
 def test_hidden_layers_have_the_given_activation(name, small):
     model = make(name, activation="elu")
     assert {**model.get_config()}["activation"] == "elu"
-    bent = [
+    activations = [
         layer.activation.__name__
         for part in (model.encoder, model.decoder)
         for layer in part.layers
         if layer.name in ("down_1", "code", "up_1", "pixels")
     ]
     code = {"l1": "relu", "contractive": "sigmoid"}.get(name, "linear")
-    assert bent == ["elu", code, "elu", "sigmoid"]
+    assert activations == ["elu", code, "elu", "sigmoid"]
     assert make(name).activation == "relu"
 
 
@@ -102,7 +102,7 @@ def test_clone_has_the_same_initial_weights(name, small):
     [("gaussian", 3), ("variational", 2), ("quantized", 3)],
 )
 def test_custom_parts_are_accepted_saved_and_cloned(keras, small, tmp_path, name, code):
-    encoder, decoder = own_parts(keras, code)
+    encoder, decoder = custom_parts(keras, code)
     model = make(name, encoder=encoder, decoder=decoder)
     assert model.encode(-5 * small).shape == (70, 4, 4, code)  # values of any range
     model.save(tmp_path / "model.keras")
@@ -114,7 +114,7 @@ def test_custom_parts_are_accepted_saved_and_cloned(keras, small, tmp_path, name
 
 
 def test_custom_parts_keep_their_weights_without_a_seed(keras):
-    encoder, decoder = own_parts(keras, 3)
+    encoder, decoder = custom_parts(keras, 3)
     before = encoder.get_weights()
     ae_multi.SparseAutoencoder("l1", encoder=encoder, decoder=decoder, seed=None)
     for a, b in zip(before, encoder.get_weights(), strict=True):
@@ -136,7 +136,7 @@ def test_custom_parts_keep_their_weights_without_a_seed(keras):
     ],
     ids=range(8),
 )
-def test_bad_arguments_are_refused(name, arguments, message):
+def test_invalid_arguments_are_refused(name, arguments, message):
     with pytest.raises(InputError, match=message):
         make(name, **arguments)
 

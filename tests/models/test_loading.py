@@ -24,13 +24,13 @@ def test_saved_model_continues_training_identically(model, small, tmp_path):
         model.save(tmp_path / "model.keras", overwrite=False)
 
 
-def test_file_keeps_an_explicit_jit_compile_setting(model, small, tmp_path):
-    chosen = model.jit_compile
-    for compiled, written, loaded in (
-        ("auto", "auto", chosen),
-        (not chosen, not chosen, not chosen),
+def test_file_retains_an_explicit_jit_compile_setting(model, small, tmp_path):
+    default = model.jit_compile
+    for setting, written, loaded in (
+        ("auto", "auto", default),
+        (not default, not default, not default),
     ):
-        model.compile(jit_compile=compiled)
+        model.compile(jit_compile=setting)
         assert model.get_compile_config()["jit_compile"] == written
         assert model.jit_compile == loaded
         model.save(tmp_path / "model.keras")
@@ -54,13 +54,13 @@ def test_interrupted_save_keeps_the_old_model(keras, small, tmp_path, monkeypatc
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_damaged_model_file_is_refused(tmp_path):
+def test_damaged_model_file_is_refused(tmp_path):
     path = tmp_path / "model.keras"
     with pytest.raises(InputError, match="not a file"):
         ae_multi.load_model(path)
     ae_multi.SimpleAutoencoder(4, 9).save(path)
-    whole = path.read_bytes()
-    for data in (b"", b"nonsense", whole[: len(whole) // 2]):
+    complete = path.read_bytes()
+    for data in (b"", b"nonsense", complete[: len(complete) // 2]):
         path.write_bytes(data)
         with pytest.raises(InputError, match=r"model\.keras to be a complete zip archive"):
             ae_multi.load_model(path)

@@ -11,7 +11,7 @@ from tests.reference import numpy_ssim
 pytestmark = pytest.mark.backend
 
 
-def pair(shape, scale=1.0):
+def image_pair(shape, scale=1.0):
     rng = np.random.default_rng(0)
     x = rng.random(shape, np.float32)
     y = np.clip(0.7 * x + 0.4 * rng.random(shape, np.float32), 0, 1)
@@ -29,7 +29,7 @@ def pair(shape, scale=1.0):
     ids=["two channels", "no channels", "lower than the window", "tiny"],
 )
 def test_ssim_equals_numpy(keras, shape, arguments):
-    x, y = pair(shape, arguments.get("value_range", 1.0))
+    x, y = image_pair(shape, arguments.get("value_range", 1.0))
     channels = (1,) if len(shape) == 3 else shape[3:]
     planes = [each.reshape(*shape[:3], *channels) for each in (x, y)]
     expected = [
@@ -49,13 +49,13 @@ def test_ssim_equals_numpy(keras, shape, arguments):
 
 
 def test_ssim_loss_is_zero_for_equal_images(keras):
-    x, _ = pair((4, 16, 16, 1))
+    x, _ = image_pair((4, 16, 16, 1))
     loss = StructuralSimilarity()
     assert float(keras.ops.convert_to_numpy(loss(x, x))) == pytest.approx(0, abs=1e-6)
     assert float(keras.ops.convert_to_numpy(loss(x, 1 - x))) > 1
 
 
-def test_model_with_ssim_trains_and_round_trips(small, tmp_path):
+def test_model_with_ssim_trains_and_loads_with_its_loss(small, tmp_path):
     model = ae_multi.SimpleAutoencoder(8, (8, 8, 1))
     model.compile(loss=StructuralSimilarity(size=7))
     weights = np.linspace(0, 2, 64, dtype=np.float32)
@@ -92,7 +92,7 @@ def test_pixel_cross_entropy_equals_numpy(keras):
     ],
     ids=range(4),
 )
-def test_bad_arguments_are_refused(arguments, message):
+def test_invalid_arguments_are_refused(arguments, message):
     with pytest.raises(InputError, match=message):
         StructuralSimilarity(**arguments)
     with pytest.raises(InputError, match=r"images of one shape.*\(4, 5\)"):

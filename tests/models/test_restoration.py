@@ -36,16 +36,16 @@ def test_model_equals_numpy_in_float64(stride):
 
 
 @pytest.mark.parametrize(("shape", "stride"), [((1, 5, 2), 2), ((9, 7), 2), ((6, 5), 1)])
-def test_images_of_any_size(shape, stride):
+def test_images_of_any_size_are_accepted(shape, stride):
     x = np.random.default_rng(0).random((3, *shape), np.float32)
     model = ae_multi.RestorationNetwork((2, 3, 4), 0.1, shape, stride=stride)
     assert model.restore(x).shape == x.shape
-    free = ae_multi.RestorationNetwork((2, 3), 0.1, shape, value_range=None, stride=stride)
-    assert free.restore(100 * x).min() < 0
+    unbounded = ae_multi.RestorationNetwork((2, 3), 0.1, shape, value_range=None, stride=stride)
+    assert unbounded.restore(100 * x).min() < 0
 
 
 def stripes(count):
-    """Images (n, 12, 12, 1) of horizontal or vertical stripes."""
+    """Return images (count, 12, 12, 1) of horizontal or vertical stripes."""
     rng = np.random.default_rng(count)
     line = np.repeat(rng.integers(0, 2, (count, 6)), 2, axis=1)
     images = np.broadcast_to(line[:, :, None], (count, 12, 12)).copy()
@@ -55,7 +55,7 @@ def stripes(count):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("noise", [0.5, 0])
-def test_model_learns_from_clean_images_or_pairs_and_round_trips(keras, tmp_path, noise):
+def test_model_learns_from_clean_images_or_pairs_and_loads_unchanged(keras, tmp_path, noise):
     x, clean = stripes(256), stripes(64)
     rng = np.random.default_rng(1)
     damaged, noisy = (images + rng.normal(0, 0.5, images.shape) for images in (x, clean))
@@ -73,12 +73,12 @@ def test_model_learns_from_clean_images_or_pairs_and_round_trips(keras, tmp_path
     assert again.loss == "binary_crossentropy"
 
 
-def test_training_draws_noise_in_each_step(keras):
+def test_training_adds_other_noise_in_each_step(keras):
     x = stripes(32)
     model = ae_multi.RestorationNetwork((2, 2), 0.4, (12, 12, 1), seed=3)
     seen = keras.Model(model.network.inputs, model.network.get_layer("cut_off").output)
-    given = keras.ops.convert_to_tensor(x)
-    first, second = (keras.ops.convert_to_numpy(seen(given, training=True)) for _ in range(2))
+    images = keras.ops.convert_to_tensor(x)
+    first, second = (keras.ops.convert_to_numpy(seen(images, training=True)) for _ in range(2))
     for noisy in (first, second):
         assert noisy.min() == 0
         assert noisy.max() == 1
@@ -87,7 +87,7 @@ def test_training_draws_noise_in_each_step(keras):
         # σ √(1 - 2.5 φ(2.5) / (Φ(2.5) - 1/2)).
         assert np.sqrt(np.mean(inside**2)) == pytest.approx(0.382, abs=0.02)
     assert np.abs(first - second).mean() > 0.1
-    np.testing.assert_array_equal(keras.ops.convert_to_numpy(seen(given)), x)
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(seen(images)), x)
 
 
 def test_values_out_of_range_are_refused():
@@ -113,6 +113,6 @@ def test_values_out_of_range_are_refused():
     ],
     ids=range(5),
 )
-def test_bad_arguments_are_refused(arguments, message):
+def test_invalid_arguments_are_refused(arguments, message):
     with pytest.raises(InputError, match=message):
         ae_multi.RestorationNetwork(**arguments)

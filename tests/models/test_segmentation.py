@@ -1,4 +1,4 @@
-"""`SegmentationNetwork`: images of any size, outputs against NumPy, squares that it finds."""
+"""`SegmentationNetwork`: images of any size, outputs against NumPy, segmentation of squares."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,10 @@ pytestmark = pytest.mark.backend
 
 
 def squares(count, classes=1):
-    """Noisy images (n, 12, 12, 1) with a bright square, and its mask of one of ``classes``."""
+    """Return noisy images (count, 12, 12, 1) of one square each, and masks (count, 12, 12).
+
+    The square has a class from 1 to ``classes``, which sets its brightness.
+    """
     rng = np.random.default_rng(0)
     masks = np.zeros((count, 12, 12), np.int32)
     for mask in masks:
@@ -22,7 +25,7 @@ def squares(count, classes=1):
 
 
 @pytest.mark.parametrize(("shape", "classes"), [((1, 5, 2), 1), ((9, 7), 3), ((16, 16, 1), 1)])
-def test_images_of_any_size(shape, classes):
+def test_images_of_any_size_are_accepted(shape, classes):
     model = ae_multi.SegmentationNetwork((2, 3, 4), classes, shape)
     x = np.random.default_rng(0).random((3, *shape), np.float32)
     found = model.predict(x, verbose=0)
@@ -42,22 +45,22 @@ def test_model_equals_numpy_in_float64():
     x = np.random.default_rng(0).random((4, 5, 7, 2), np.float32)
     weights = iter(model.get_weights())
 
-    def twice(h):
+    def convolve_twice(h):
         for _ in range(2):
             h = np.maximum(conv(h, next(weights), next(weights), 1), 0)
         return h
 
-    skip = twice(x.astype(np.float64))
+    skip = convolve_twice(x.astype(np.float64))
     padded = np.pad(skip, ((0, 0), (0, 1), (0, 1), (0, 0)), constant_values=-np.inf)
-    code = twice(padded.reshape(4, 3, 2, 4, 2, 3).max(axis=(2, 4)))
+    code = convolve_twice(padded.reshape(4, 3, 2, 4, 2, 3).max(axis=(2, 4)))
     larger = conv_transpose(code, next(weights), next(weights), 2)[:, :5, :7]
-    h = twice(np.concatenate([skip, larger], axis=-1))
+    h = convolve_twice(np.concatenate([skip, larger], axis=-1))
     out = 1 / (1 + np.exp(-conv(h, next(weights), next(weights), 1)))
     np.testing.assert_allclose(model.predict(x, verbose=0), out, rtol=0, atol=2e-6)
 
 
 @pytest.mark.parametrize("classes", [1, 2])
-def test_model_finds_squares_and_round_trips(keras, tmp_path, classes):
+def test_model_finds_squares_and_loads_unchanged(keras, tmp_path, classes):
     images, masks = squares(192, classes)
     model = ae_multi.SegmentationNetwork((8, 8), classes + (classes > 1), (12, 12, 1))
     model.compile(keras.optimizers.Adam(0.01))
@@ -106,7 +109,7 @@ def test_masks_of_either_rank_are_accepted(keras):
     ],
     ids=range(5),
 )
-def test_masks_that_do_not_fit_are_refused(masks, message):
+def test_invalid_masks_are_refused(masks, message):
     images, _ = squares(8)
     model = ae_multi.SegmentationNetwork((2, 3), 1, (12, 12, 1))
     model.compile()
@@ -125,6 +128,6 @@ def test_masks_that_do_not_fit_are_refused(masks, message):
     ],
     ids=range(4),
 )
-def test_bad_arguments_are_refused(arguments, message):
+def test_invalid_arguments_are_refused(arguments, message):
     with pytest.raises(InputError, match=message):
         ae_multi.SegmentationNetwork(**arguments)

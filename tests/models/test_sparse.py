@@ -16,7 +16,7 @@ def small_model(sparsity, **arguments):
 
 
 def numpy_codes(model, x):
-    """Codes before sparsification, in float64."""
+    """Return the codes before sparsification, in float64."""
     kernel, bias = (weight.astype(np.float64) for weight in model.get_weights()[:2])
     z = x.reshape(len(x), -1).astype(np.float64) @ kernel + bias
     return {"l1": np.maximum(z, 0), "kl": 1 / (1 + np.exp(-z)), "top_k": z}[model.sparsity]
@@ -30,7 +30,7 @@ def penalty(model, codes):
 
 
 @pytest.mark.parametrize(("sparsity", "strength"), [("l1", 0.7), ("kl", 1.3)])
-def test_the_loss_equals_numpy(small, sparsity, strength):
+def test_loss_equals_numpy(small, sparsity, strength):
     model = small_model(sparsity, strength=strength, target=0.2)
     model.compile()
     codes = numpy_codes(model, small)
@@ -79,6 +79,6 @@ def test_penalty_of_always_active_codes_is_finite(keras):
     ],
     ids=range(6),
 )
-def test_bad_arguments_are_refused(arguments, message):
+def test_invalid_arguments_are_refused(arguments, message):
     with pytest.raises(InputError, match=message):
         ae_multi.SparseAutoencoder(**arguments)

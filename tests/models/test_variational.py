@@ -13,14 +13,14 @@ pytestmark = pytest.mark.backend
 
 
 def numpy_posterior(model, x):
-    """Means and log variances in float64, from one ReLU and one linear layer."""
+    """Return means and log variances in float64, from one ReLU and one linear layer."""
     kernel, bias, kernel_2, bias_2 = (w.astype(np.float64) for w in model.encoder.get_weights()[:4])
     h = np.maximum(x.reshape(len(x), -1) @ kernel + bias, 0)
     return np.split(h @ kernel_2 + bias_2, 2, axis=1)
 
 
 def divergence(mean, log_variance):
-    """The KL divergence by numerical integration of each code."""
+    """Return the KL divergence of each sample, by numerical integration over each code."""
     z = np.linspace(-30, 30, 20001)
     total = np.zeros(len(mean))
     for i, j in np.ndindex(*mean.shape):
@@ -29,7 +29,8 @@ def divergence(mean, log_variance):
     return total
 
 
-def spread_out(model):
+def with_large_weights(model):
+    """Assign weights so large that codes differ between samples; return the model."""
     for i, weight in enumerate(model.encoder.trainable_weights):
         weight.assign(np.random.default_rng(i).normal(0, 0.3, weight.shape).astype(np.float32))
     return model
@@ -37,7 +38,7 @@ def spread_out(model):
 
 def test_loss_is_the_evidence_lower_bound(small):
     x = small[:10]
-    model = spread_out(ae_multi.VariationalAutoencoder(2.5, (9,), 3, (8, 8, 1)))
+    model = with_large_weights(ae_multi.VariationalAutoencoder(2.5, (9,), 3, (8, 8, 1)))
     model.compile()
     mean, log_variance = numpy_posterior(model, x)
     found = model.posterior(x)
@@ -82,7 +83,7 @@ def test_beta_controls_the_divergence(digits):
     assert (found[300.0][1] < 0.05).all()
 
 
-def test_samples_are_decoded_draws():
+def test_samples_are_decoded_normal_codes():
     model = ae_multi.VariationalAutoencoder(1.0, (9,), 3, (8, 8, 1))
     codes = streams.normal(4, "sample", (6, 3)).astype(np.float32)
     samples = model.sample(6, seed=4)
@@ -93,13 +94,13 @@ def test_samples_are_decoded_draws():
         model.sample(0)
 
 
-def test_the_default_loss_follows_the_range(keras):
+def test_default_loss_depends_on_the_value_range(keras):
     def part(inputs, outputs):
         return keras.Sequential([keras.Input((inputs,)), keras.layers.Dense(outputs)])
 
-    own = ae_multi.VariationalAutoencoder(encoder=part(5, 4), decoder=part(2, 5))
+    custom = ae_multi.VariationalAutoencoder(encoder=part(5, 4), decoder=part(2, 5))
     dense = ae_multi.VariationalAutoencoder()
-    for model, loss in ((own, "mse"), (dense, "binary_crossentropy")):
+    for model, loss in ((custom, "mse"), (dense, "binary_crossentropy")):
         model.compile()
         assert model.loss == loss
     model.compile(loss="mae")

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.backend
 
 
 def linear(keras):
-    """A linear encoder from 4 numbers to 3 vectors of 2, and a linear decoder."""
+    """Return a linear encoder from 4 numbers to 3 vectors of 2, and a linear decoder."""
     layers = keras.layers
     encoder = keras.Sequential(
         [keras.Input((4,)), layers.Dense(6, use_bias=False), layers.Reshape((3, 2))]
@@ -28,23 +28,23 @@ def model_of(keras, **arguments):
     return model
 
 
-def in_numpy(model, x):
-    """(encoder, words, decoder, z, indices) in float64."""
-    encoder, words, decoder = (w.astype(np.float64) for w in model.get_weights())
+def numpy_forward(model, x):
+    """Return (encoder, codebook, decoder, z, indices); all but the indices in float64."""
+    encoder, codebook, decoder = (w.astype(np.float64) for w in model.get_weights())
     z = (x @ encoder).reshape(len(x), 3, 2)
-    indices = np.argmin(((z[:, :, None] - words) ** 2).sum(axis=-1), axis=-1)
-    return encoder, words, decoder, z, indices
+    indices = np.argmin(((z[:, :, None] - codebook) ** 2).sum(axis=-1), axis=-1)
+    return encoder, codebook, decoder, z, indices
 
 
 def test_codes_are_the_nearest_vectors_of_the_codebook(keras):
     x = np.random.default_rng(0).normal(0, 1, (20, 4)).astype(np.float32)
     model = model_of(keras)
-    _, words, _, _, indices = in_numpy(model, x)
+    _, codebook, _, _, indices = numpy_forward(model, x)
     assert len(np.unique(indices)) > 3
     found = model.code_indices(x)
     assert found.dtype == np.int32
     np.testing.assert_array_equal(found, indices)
-    np.testing.assert_array_equal(model.encode(x), words.astype(np.float32)[indices])
+    np.testing.assert_array_equal(model.encode(x), codebook.astype(np.float32)[indices])
 
 
 def test_training_step_equals_numpy(keras):
@@ -52,25 +52,28 @@ def test_training_step_equals_numpy(keras):
     x = np.random.default_rng(0).normal(0, 1, (20, 4)).astype(np.float32)
     model = model_of(keras)
     model.compile(keras.optimizers.SGD(0.5))
-    encoder, words, decoder, z, indices = in_numpy(model, x)
-    q = words[indices]
+    encoder, codebook, decoder, z, indices = numpy_forward(model, x)
+    q = codebook[indices]
     error = q.reshape(20, 6) @ decoder - x
-    apart = z - q
-    loss = np.mean(error**2) + 1.7 * np.mean(apart**2)
+    residual = z - q
+    loss = np.mean(error**2) + 1.7 * np.mean(residual**2)
 
     d_out = 2 * error / error.size
     d_decoder = q.reshape(20, 6).T @ d_out
-    # The gradient passes straight through to z; the codebook loss moves the codebook only.
-    d_z = (d_out @ decoder.T).reshape(z.shape) + 0.7 * 2 * apart / apart.size
+    # The gradient of q passes to z unchanged; the codebook loss changes the codebook only.
+    d_z = (d_out @ decoder.T).reshape(z.shape) + 0.7 * 2 * residual / residual.size
     d_encoder = x.T @ d_z.reshape(20, 6)
-    d_words = np.zeros_like(words)
-    np.add.at(d_words, indices, -2 * apart / apart.size)
+    d_codebook = np.zeros_like(codebook)
+    np.add.at(d_codebook, indices, -2 * residual / residual.size)
 
     assert model.evaluate(x, verbose=0) == pytest.approx(loss, rel=1e-5)
     history = model.fit(x, batch_size=20, verbose=0)
     assert history.history["loss"][0] == pytest.approx(loss, rel=1e-5)
     for found, weight, gradient in zip(
-        model.get_weights(), (encoder, words, decoder), (d_encoder, d_words, d_decoder), strict=True
+        model.get_weights(),
+        (encoder, codebook, decoder),
+        (d_encoder, d_codebook, d_decoder),
+        strict=True,
     ):
         np.testing.assert_allclose(found, weight - 0.5 * gradient, atol=2e-6)
 
@@ -106,7 +109,7 @@ def test_seed_determines_the_codebook(keras):
     ],
     ids=range(4),
 )
-def test_bad_arguments_are_refused(keras, arguments, message):
+def test_invalid_arguments_are_refused(keras, arguments, message):
     with pytest.raises(InputError, match=message):
         ae_multi.VectorQuantizedAutoencoder(**arguments)
 

@@ -1,7 +1,7 @@
 """Code in docs runs as printed, commands can be parsed, and figures equal recorded results.
 
 README.md, docs/interop.md and docs/differences.md have test files of their own, which also check
-what the code computes. The quickstart of other pages is the README's.
+what the code computes. Other pages repeat the quickstart of README.md.
 """
 
 import json
@@ -26,7 +26,7 @@ HERE = {
 }  # fmt: skip
 RESULTS = ROOT / "benchmarks" / "results"
 NOXFILE = (ROOT / "noxfile.py").read_text()
-# Functions that are sessions, and rows of the table of sessions.
+# Names of the nox sessions: functions, and rows of the table of sessions.
 SESSIONS = [
     *re.findall(r"^@nox\.session.*?^def (\w+)", NOXFILE, re.MULTILINE | re.DOTALL),
     *re.findall(r'^    \("(\w+)", ', NOXFILE, re.MULTILINE),
@@ -44,7 +44,7 @@ def test_quickstart_equals_that_of_the_readme(page):
 
 
 def commands():
-    """(page, line) of each command in a block of shell code."""
+    """Yield (page, line) for each command in a block of shell code."""
     for page in pages():
         for block in blocks(page, "sh"):
             yield from ((page, line) for line in block.splitlines() if line.strip())
@@ -89,12 +89,12 @@ def test_links_have_targets(page):
 
 
 def prose(path):
-    """The text of a page without its code blocks."""
+    """Return the text of a page without its code blocks."""
     return re.sub(r"^```.*?^```", "", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
 
 
 def headings(path):
-    """Anchors of the headings of a page."""
+    """Return the set of anchors of a page's headings."""
     titles = re.findall(r"^#+ (.*)", prose(path), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
@@ -105,7 +105,7 @@ def headings(path):
 def test_custom_models_of_the_page_reach_the_documented_quality(tmp_path, capsys):
     names = run_page("docs/own_models.md", tmp_path)
     lines = capsys.readouterr().out.splitlines()
-    # As a comment on the page says.
+    # A comment on the page states that the model is better than PCA.
     assert float(lines[1][-8:]) < float(lines[2][-8:])
     assert lines[2].startswith("PCA-12")
     is_zero = load_data("mnist-sample").y_test == 0
@@ -127,7 +127,7 @@ def test_task_pages_reach_the_documented_quality(page, tmp_path, capsys):
         assert lines[2].startswith("PCA-9")
         assert float(lines[1][-8:]) < float(lines[2][-8:])
     elif page == "docs/denoise.md":
-        # A filter by the best linear map has .0130.
+        # The best linear filter reaches 0.0130.
         assert np.mean((names["clean"] - clean) ** 2) < 0.0125
     elif page == "docs/detect.md":
         normal = names["labels"] == 1
@@ -145,7 +145,7 @@ def test_task_pages_reach_the_documented_quality(page, tmp_path, capsys):
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """The names that the code of docs/models.md defines."""
+    """Return the names that the code of docs/models.md defines."""
     return run_page("docs/models.md", tmp_path_factory.mktemp("models"))
 
 
@@ -154,19 +154,19 @@ def models(tmp_path_factory):
 @pytest.mark.parametrize(
     ("name", "cls"), [("simple", "SimpleAutoencoder"), ("deep", "DeepAutoencoder")]
 )
-def test_printed_models_equal_those_of_the_package(models, name, cls, digits):
+def test_models_of_the_page_equal_those_of_the_package(models, name, cls, digits):
     import ae_multi
 
     printed = models[name].predict(digits.x_test, verbose=0)
     packaged = getattr(ae_multi, cls)().reconstruct(digits.x_test)
-    # Batches of another size may be summed in another order.
+    # The order of a sum may depend on the batch size.
     np.testing.assert_allclose(printed, packaged, rtol=0, atol=3e-7)
 
 
 @pytest.mark.slow
 @pytest.mark.backend
 @pytest.mark.once
-def test_estimators_page_gives_the_stated_results(tmp_path):
+def test_estimators_page_reaches_the_documented_quality(tmp_path):
     names, sample = run_page("docs/estimators.md", tmp_path), load_data("mnist-sample")
     assert names["codes"].shape == (1000, 9)
     clean, is_zero = sample.x_test, sample.y_test == 0
@@ -192,7 +192,7 @@ def test_files_page_registers_a_layer(tmp_path, keras):
 
 @pytest.mark.slow
 @pytest.mark.backend
-def test_checkpoints_page_resumes(tmp_path, capsys):
+def test_resumed_training_of_the_checkpoints_page_is_bit_identical(tmp_path, capsys):
     first, second = (run_page("docs/checkpoints.md", tmp_path)["model"] for _ in range(2))
     shown = capsys.readouterr().out
     assert "after epoch 60, from digits/" in shown
@@ -202,8 +202,8 @@ def test_checkpoints_page_resumes(tmp_path, capsys):
 
 
 @pytest.mark.backend
-def test_export_page_gives_the_labels_of_the_detector(tmp_path):
-    # The telemetry of OpenVINO forks, which gives a warning of JAX.
+def test_exported_files_of_the_page_return_the_labels_of_the_detector(tmp_path):
+    # The telemetry of OpenVINO forks the process, about which JAX warns.
     sys.modules.setdefault("openvino_telemetry", None)
     checked = []
 
@@ -264,15 +264,15 @@ def test_tables_of_documents_are_up_to_date():
     from benchmarks.documents import documents
 
     for path, text in documents().items():
-        assert path.read_text() == text, f"python -m benchmarks.documents writes {path.name} anew"
+        assert path.read_text() == text, f"python -m benchmarks.documents writes {path.name} again"
 
 
-def test_filling_a_table_changes_nothing_else():
+def test_filled_replaces_the_rows_of_one_table():
     from benchmarks.documents import filled
 
     text = "a\n\n| x | y |\n| --- | --- |\n| 1 | 2 |\n| 3 | 4 |\n\n| z |\n| --- |\n| 5 |\n"
-    made = filled(text, "| x |", [("6", "7")])
-    assert made == "a\n\n| x | y |\n| --- | --- |\n| 6 | 7 |\n\n| z |\n| --- |\n| 5 |\n"
+    updated = filled(text, "| x |", [("6", "7")])
+    assert updated == "a\n\n| x | y |\n| --- | --- |\n| 6 | 7 |\n\n| z |\n| --- |\n| 5 |\n"
     with pytest.raises(ValueError, match=r"Received: '\| 6 \|'"):
         filled(text, "| x |", [("6",)])
     with pytest.raises(ValueError, match="unpack"):

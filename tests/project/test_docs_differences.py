@@ -13,10 +13,10 @@ ENTRIES = re.split(r"^### ", PAGE, flags=re.MULTILINE)[1:]
 SECTIONS = re.findall(r"^### (.*?)\n.*?```python\n(.*?)```\n\n```text\n(.*?)```", PAGE, re.M | re.S)
 
 
-def test_every_code_block_is_tested():
+def test_every_code_block_is_run_or_listed_as_not_run():
     assert len(SECTIONS) == PAGE.count("```python")
-    outside = PAGE.partition("## Not run by the tests")[2]
-    assert len(ENTRIES) - len(SECTIONS) == outside.count("```py\n") == PAGE.count("```py\n")
+    not_run = PAGE.partition("## Not run by the tests")[2]
+    assert len(ENTRIES) - len(SECTIONS) == not_run.count("```py\n") == PAGE.count("```py\n")
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.partition("\n")[0])
@@ -32,18 +32,18 @@ def test_entry_is_a_complete_report(entry):
 
 
 @pytest.mark.backend
-@pytest.mark.filterwarnings("ignore")  # of Keras
+@pytest.mark.filterwarnings("ignore")  # warnings of Keras
 @pytest.mark.parametrize(("title", "code", "printed"), SECTIONS, ids=[s[0] for s in SECTIONS])
 def test_code_prints_the_documented_values(title, code, printed, backend, capsys):
     names = {}
     exec(compile(code, "differences.md", "exec"), names)
     lines = [ast.literal_eval(line) for line in capsys.readouterr().out.splitlines()]
-    said = dict.fromkeys(("torch", "tensorflow", "jax"), ())
+    documented = dict.fromkeys(("torch", "tensorflow", "jax"), ())
     for line in printed.splitlines():
         name, values = line.split(maxsplit=1)
-        said[name] += (ast.literal_eval(values),)
-    assert len(lines) == len(said[backend])
-    for found, expected in zip(lines, said[backend], strict=True):
+        documented[name] += (ast.literal_eval(values),)
+    assert len(lines) == len(documented[backend])
+    for found, expected in zip(lines, documented[backend], strict=True):
         found, expected = np.array(found, float), np.array(expected, float)
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3 * np.max(np.abs(expected)))
-    assert len(set(map(str, said.values()))) > 1, "no backend differs"
+    assert len(set(map(str, documented.values()))) > 1, "no backend differs"

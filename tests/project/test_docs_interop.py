@@ -9,14 +9,14 @@ from tests.reference.pages import ROOT, run_page
 pytestmark = pytest.mark.backend
 
 PAGE = (ROOT / "docs" / "interop.md").read_text()
-# Layers that the page names by their activations.
-_SAID = {"ReLU": "relu", "LeakyReLU": "leaky_relu", "ELU": "elu", "Softmax": "softmax",
-         "Activation": "activations"}  # fmt: skip
+# Layers that the page lists under another name.
+_NAMES = {"ReLU": "relu", "LeakyReLU": "leaky_relu", "ELU": "elu", "Softmax": "softmax",
+          "Activation": "activations"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def names(tmp_path_factory):
-    """The names that the code of the page defines."""
+    """Return the names that the code of the page defines."""
     return run_page("docs/interop.md", tmp_path_factory.mktemp("interop"))
 
 
@@ -48,7 +48,7 @@ def test_jax_code_gives_the_documented_results(names):
     assert ((found - images) ** 2).mean() < ((names["expected"] - images) ** 2).mean()
 
 
-def test_documented_layers_are_the_supported_ones():
+def test_supported_layers_are_documented():
     from ae_multi._keras import keras
     from ae_multi.interop import layers
 
@@ -56,6 +56,6 @@ def test_documented_layers_are_the_supported_ones():
     for kind in layers._KNOWN:
         if getattr(keras.layers, kind.__name__, None) is kind:
             name = kind.__name__
-            assert _SAID.get(name, name) in section, name
+            assert _NAMES.get(name, name) in section, name
     for name in layers._ACTIVATIONS:
         assert name in section

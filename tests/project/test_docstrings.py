@@ -14,7 +14,7 @@ pytestmark = pytest.mark.backend
 
 
 def marks(path):
-    """Marks of a module: its examples run on one backend, except those that name a framework."""
+    """Return the marks of a module: examples outside interop run on one backend only."""
     if path.parent.name == "interop":
         return []
     return [pytest.mark.once, *([pytest.mark.slow] if path.stem == "denoiser" else [])]
@@ -28,7 +28,7 @@ SOURCES = [
 
 
 def names_of(example):
-    """Names that the example of a docstring uses without defining them."""
+    """Return the names that the example of a docstring uses without defining them."""
     images = np.random.default_rng(0).random((8, 28, 28, 1), np.float32)
     if example == "Autoencoder":
         return {"x": images[:, 0, :20, 0]}
@@ -49,7 +49,7 @@ def names_of(example):
 
 
 def write_weights(path):
-    """Write the weights of the deep autoencoder as PyTorch writes them."""
+    """Write the weights of the deep autoencoder with `torch.save`."""
     import torch
 
     torch.save(ae_multi.to_torch(ae_multi.DeepAutoencoder()).state_dict(), path)
@@ -62,7 +62,7 @@ def test_examples_of_docstrings(path, tmp_path, monkeypatch, keras):
     tests = doctest.DocTestFinder(exclude_empty=True).find(importlib.import_module(module))
     found = [test for test in tests if test.examples]
     assert found
-    keras.config.disable_interactive_logging()  # no progress bars among what examples print
+    keras.config.disable_interactive_logging()  # examples print no progress bars
     try:
         for test in found:
             run(test, keras)

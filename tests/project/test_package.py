@@ -1,4 +1,4 @@
-"""Imports of the package: layers, frameworks and time."""
+"""Imports of the package: order of its modules, frameworks and time."""
 
 import ast
 import pathlib
@@ -45,7 +45,7 @@ print("clean")
 
 
 def imported(source):
-    """The top-level packages that a source file imports, at any depth of its code."""
+    """Yield the top-level packages that a source file imports anywhere in its code."""
     for node in ast.walk(ast.parse(source.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
@@ -63,7 +63,7 @@ def test_no_source_outside_backends_imports_a_framework(source):
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_point_down(source):
+def test_modules_import_only_from_lower_layers(source):
     layers = [
         "cli",
         "report",
@@ -111,13 +111,13 @@ def test_no_module_outside_backends_loads_a_framework(fresh_python):
 
 @pytest.mark.backend
 @pytest.mark.once
-def test_the_parent_of_a_comparison_loads_no_framework(fresh_python):
+def test_parent_process_of_a_comparison_loads_no_framework(fresh_python):
     done = fresh_python(PARENT)
     assert done.stdout.strip() == "clean", done.stderr
 
 
 def seconds(*command):
-    """The minimum of five runs, since the first ones fill caches."""
+    """Return the seconds of a run of Python, the minimum of five since the first fill caches."""
     best = float("inf")
     for _ in range(5):
         begin = time.perf_counter()
@@ -139,6 +139,6 @@ def test_public_names_exist():
     assert set(dir(ae_multi)) == set(ae_multi.__all__)
 
 
-def test_an_unknown_name_is_an_attribute_error():
+def test_unknown_name_raises_attribute_error():
     with pytest.raises(AttributeError, match="nothing_of_ours"):
         _ = ae_multi.nothing_of_ours

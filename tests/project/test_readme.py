@@ -15,7 +15,7 @@ README = (ROOT / "README.md").read_text()
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory):
-    """The names that the README's code blocks define, and the lines that they print."""
+    """Return the names that the README's code blocks define, and the lines that they print."""
     assert len(blocks("README.md")) == 2
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
@@ -43,7 +43,7 @@ def test_quickstart_prints_the_documented_errors(shown, sample):
 
 @pytest.mark.backend
 @pytest.mark.once
-def test_estimators_give_the_documented_results(shown, sample):
+def test_estimators_reach_the_documented_quality(shown, sample):
     names, is_zero = shown[0], sample.y_test == 0
     assert names["codes"].shape == (1000, 9)
     normal = names["labels"] == 1
@@ -51,7 +51,7 @@ def test_estimators_give_the_documented_results(shown, sample):
     assert normal[~is_zero].mean() < 0.1
 
 
-def test_the_first_screen_has_the_two_commands():
+def test_first_screen_shows_the_commands_of_comparison_and_tests():
     screen = README[:1200]
     assert "python -m pip install nox && nox " in screen
     assert "python -m pip install nox && nox -s tests" in screen

@@ -15,7 +15,7 @@ SAVED = ROOT / "tests" / "data" / "saved_0_1"
 
 @pytest.fixture(scope="module")
 def expected():
-    """The inputs, and the outputs of each file when it was written."""
+    """Return the inputs, and the outputs of each file when it was written."""
     with np.load(SAVED / "expected.npz") as arrays:
         return dict(arrays)
 

@@ -1,6 +1,7 @@
 """The documentation site is complete: its contents, its API reference and its examples.
 
-`nox -s docs` builds it, with warnings as errors; no framework and no Sphinx is needed here.
+These tests need no framework and no Sphinx. `nox -s docs` builds the site, with warnings as
+errors.
 """
 
 import ast
@@ -18,7 +19,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 
 def assigned(path, name):
-    """The literal that a source file assigns to ``name``, or None."""
+    """Return the literal that a source file assigns to ``name``, or None."""
     for node in ast.parse(path.read_text("utf-8")).body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == name:
             return ast.literal_eval(node.value)
@@ -26,18 +27,18 @@ def assigned(path, name):
 
 
 def entries():
-    """Entries of the tables of contents in docs."""
+    """Yield the entries of the tables of contents in docs."""
     for page in DOCS.glob("*.md"):
         for block in re.findall(r"^```{toctree}\n(.*?)^```", page.read_text("utf-8"), re.M | re.S):
             yield from re.findall(r"^(?:[^:].* <)?([\w/]+)>?$", block, re.MULTILINE)
 
 
-def test_every_page_is_once_in_the_contents():
+def test_every_page_occurs_once_in_the_contents():
     pages = {path.stem for path in DOCS.glob("*.md")} - {"index"}
     assert Counter(entries()) == Counter([*pages, *GENERATED])
 
 
-def test_the_api_reference_has_every_public_name():
+def test_api_reference_lists_every_public_name():
     documented = {}
     for _, _, modules in assigned(DOCS / "conf.py", "PUBLIC_API"):
         for module, names in modules.items():
@@ -52,7 +53,7 @@ def test_the_api_reference_has_every_public_name():
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_an_example_is_short_and_downloads_nothing(path):
+def test_example_is_short_and_downloads_nothing(path):
     source = path.read_text("utf-8")
     assert len(source.splitlines()) < 60
     assert set(re.findall(r"load_data\((.*?)\)", source)) <= {'"mnist-sample"', '"digits"'}
@@ -60,5 +61,5 @@ def test_an_example_is_short_and_downloads_nothing(path):
     assert line == "=" * len(title)
 
 
-def test_there_are_examples():
+def test_gallery_has_five_examples():
     assert len(EXAMPLES) == 5

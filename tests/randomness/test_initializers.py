@@ -1,4 +1,4 @@
-"""Seeded initializers: Keras's distributions, drawn from the streams of a seed."""
+"""Seeded initializers: distributions of Keras, with numbers from the streams of a seed."""
 
 import math
 
@@ -8,7 +8,7 @@ import pytest
 pytestmark = pytest.mark.backend
 
 
-def drawn(keras, initializer, shape=(300, 200), seed=0, name="w"):
+def initial_values(keras, initializer, shape=(300, 200), seed=0, name="w"):
     from ae_multi.randomness import Seeded
 
     return keras.ops.convert_to_numpy(Seeded(initializer, seed, name)(shape))
@@ -17,7 +17,7 @@ def drawn(keras, initializer, shape=(300, 200), seed=0, name="w"):
 def test_glorot_uniform_equals_its_formula(keras):
     from ae_multi.randomness.streams import uniform
 
-    weights = drawn(keras, "glorot_uniform", (784, 32), seed=5, name="code")
+    weights = initial_values(keras, "glorot_uniform", (784, 32), seed=5, name="code")
     limit = math.sqrt(6 / (784 + 32))
     exact = limit * (2 * uniform(5, "weights/code", (784, 32)).astype(np.float64) - 1)
     assert weights.dtype == np.float32
@@ -36,45 +36,45 @@ def test_glorot_uniform_equals_its_formula(keras):
 def test_distributions_are_those_of_keras(keras, name, shape):
     from scipy import stats
 
-    ours = drawn(keras, name, shape)
-    theirs = keras.ops.convert_to_numpy(getattr(keras.initializers, name)(seed=1)(shape))
-    assert ours.shape == shape
-    assert stats.ks_2samp(ours.ravel(), theirs.ravel()).pvalue > 0.001
+    seeded = initial_values(keras, name, shape)
+    expected = keras.ops.convert_to_numpy(getattr(keras.initializers, name)(seed=1)(shape))
+    assert seeded.shape == shape
+    assert stats.ks_2samp(seeded.ravel(), expected.ravel()).pvalue > 0.001
 
 
 def test_no_framework_generator_is_used(keras, monkeypatch):
     import ae_multi
 
     def refuse(*args, **kwargs):
-        raise AssertionError("a backend's generator was asked for numbers")
+        raise AssertionError("a generator of the framework was used")
 
     for name in ("draw_seed", "uniform", "normal", "truncated_normal", "randint", "shuffle"):
         if hasattr(keras.src.backend.random, name):
             monkeypatch.setattr(keras.src.backend.random, name, refuse)
-    with pytest.raises(AssertionError, match="generator was asked"):
+    with pytest.raises(AssertionError, match="framework was used"):
         keras.initializers.GlorotUniform(0)((2, 2))
     model = ae_multi.DeepAutoencoder((8,), 3, 20)
     model.compile()
     model.fit(np.zeros((50, 20), np.float32), verbose=0)
 
 
-def test_orthogonal_is_orthogonal(keras):
+def test_orthogonal_weights_have_orthogonal_rows_or_columns(keras):
     for shape in ((40, 30), (30, 40)):
-        q = drawn(keras, keras.initializers.Orthogonal(gain=2.0), shape)
-        small = q.T @ q if shape[0] > shape[1] else q @ q.T
-        np.testing.assert_allclose(small, 4 * np.eye(30), atol=1e-5)
+        q = initial_values(keras, keras.initializers.Orthogonal(gain=2.0), shape)
+        product = q.T @ q if shape[0] > shape[1] else q @ q.T
+        np.testing.assert_allclose(product, 4 * np.eye(30), atol=1e-5)
 
 
-def test_constants_are_left_to_keras(keras):
-    np.testing.assert_array_equal(drawn(keras, keras.initializers.Constant(2.5)), 2.5)
-    np.testing.assert_array_equal(drawn(keras, "zeros"), 0)
+def test_constant_initializers_equal_those_of_keras(keras):
+    np.testing.assert_array_equal(initial_values(keras, keras.initializers.Constant(2.5)), 2.5)
+    np.testing.assert_array_equal(initial_values(keras, "zeros"), 0)
 
 
 def test_seed_and_name_determine_the_weights(keras):
-    a = drawn(keras, "glorot_uniform")
-    np.testing.assert_array_equal(a, drawn(keras, "glorot_uniform"))
-    assert (a != drawn(keras, "glorot_uniform", seed=1)).mean() > 0.99
-    assert (a != drawn(keras, "glorot_uniform", name="v")).mean() > 0.99
+    a = initial_values(keras, "glorot_uniform")
+    np.testing.assert_array_equal(a, initial_values(keras, "glorot_uniform"))
+    assert (a != initial_values(keras, "glorot_uniform", seed=1)).mean() > 0.99
+    assert (a != initial_values(keras, "glorot_uniform", name="v")).mean() > 0.99
 
 
 def test_seeded_initializer_is_serialized(keras):
@@ -87,7 +87,7 @@ def test_seeded_initializer_is_serialized(keras):
     np.testing.assert_array_equal(layer.get_weights()[0], again.get_weights()[0])
 
 
-def test_custom_initializer_draws_from_the_seed(keras):
+def test_random_numbers_of_a_custom_initializer_depend_on_the_seed(keras):
     class Shifted(keras.initializers.Initializer):
         def __call__(self, shape, dtype=None):
             half = keras.random.uniform(shape, 1.0, 3.0, dtype=dtype, seed=4)
@@ -97,18 +97,18 @@ def test_custom_initializer_draws_from_the_seed(keras):
         def __call__(self, shape, dtype=None):
             return 2 * super().__call__(shape, dtype)
 
-    values = drawn(keras, Shifted())
+    values = initial_values(keras, Shifted())
     assert 2 <= values.min() < 2.01
     assert 3.99 < values.max() < 4
-    np.testing.assert_array_equal(values, drawn(keras, Shifted()))
-    assert not np.array_equal(values, drawn(keras, Shifted(), seed=1))
-    assert np.std(drawn(keras, Doubled(stddev=0.5))) == pytest.approx(1, rel=0.02)
+    np.testing.assert_array_equal(values, initial_values(keras, Shifted()))
+    assert not np.array_equal(values, initial_values(keras, Shifted(), seed=1))
+    assert np.std(initial_values(keras, Doubled(stddev=0.5))) == pytest.approx(1, rel=0.02)
 
 
 def test_initializers_with_other_generators_are_refused(keras):
     from ae_multi.errors import InputError
 
-    class Odd(keras.initializers.Initializer):
+    class NumPyRandom(keras.initializers.Initializer):
         def __call__(self, shape, dtype=None):
             return keras.ops.convert_to_tensor(np.random.default_rng().random(shape), dtype=dtype)
 
@@ -116,7 +116,7 @@ def test_initializers_with_other_generators_are_refused(keras):
         def __call__(self, shape, dtype=None):
             return keras.random.gamma(shape, 1.0, seed=1)
 
-    with pytest.raises(InputError, match="Received: Odd, for 'weights/w', whose values differ"):
-        drawn(keras, Odd())
+    with pytest.raises(InputError, match="Received: NumPyRandom, for 'weights/w', whose"):
+        initial_values(keras, NumPyRandom())
     with pytest.raises(InputError, match=r"Received: one that calls keras\.random\.gamma"):
-        drawn(keras, Gamma())
+        initial_values(keras, Gamma())

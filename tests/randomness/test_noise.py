@@ -1,4 +1,4 @@
-"""Noise in the graph: bits against an integer reference, and distributions."""
+"""Random numbers in the graph: bits against an integer reference, and distributions."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def test_normal_noise_is_the_quantile_of_the_top_16_bits(keras):
     np.testing.assert_allclose(found, expected, rtol=2e-7)
 
 
-def test_noise_has_the_distribution_it_claims(keras):
+def test_noise_is_uniform_and_normal(keras):
     from ae_multi.randomness import noise
 
     uniform = array(keras, noise.uniform((300, 1000), 5, 9)).ravel()
@@ -50,7 +50,7 @@ def test_noise_has_the_distribution_it_claims(keras):
     assert normal.std() == pytest.approx(2, rel=0.01)
 
 
-def test_steps_seeds_purposes_and_neighbours_are_unrelated(keras):
+def test_numbers_of_other_steps_seeds_purposes_and_positions_are_uncorrelated(keras):
     from ae_multi.randomness import noise
 
     base = array(keras, noise.uniform((100_000,), 0, 0))
@@ -65,7 +65,7 @@ def test_steps_seeds_purposes_and_neighbours_are_unrelated(keras):
         assert abs(np.corrcoef(base, other)[0, 1]) < 0.015
 
 
-def test_dropout_drops_its_share_and_keeps_the_mean(keras):
+def test_dropout_equals_the_integer_reference_and_scales_the_rest(keras):
     from ae_multi.randomness import Dropout
 
     layer = Dropout(0.3, seed=2)
@@ -86,8 +86,8 @@ def test_masks_and_salt_and_pepper_equal_the_integer_reference(keras, dtype):
     masking = MaskingNoise(0.3, seed=4, dtype=dtype)
     for step in range(2):
         top = np.array(counter_hash.bits(2000, 4, step, "masking"), np.uint32) >> 8
-        kept = (top * 2.0**-24 >= np.float32(0.3)).reshape(x.shape)
-        np.testing.assert_array_equal(array(keras, masking(x, training=True)), x * kept)
+        mask = (top * 2.0**-24 >= np.float32(0.3)).reshape(x.shape)
+        np.testing.assert_array_equal(array(keras, masking(x, training=True)), x * mask)
 
     top = np.array(counter_hash.bits(2000, 4, 0, "salt and pepper"), np.uint32) >> 8
     drawn = (top * 2.0**-24).reshape(x.shape)
@@ -123,8 +123,8 @@ def test_noise_advances_inside_a_compiled_training(keras):
     x = np.ones((70, 6), np.float32)
     history = model.fit(x, x, batch_size=32, epochs=2, verbose=0, shuffle=False)
     assert int(layer.step) == 6  # three batches an epoch, the last of 6 samples
-    # The loss of the second epoch follows from the masks of the integer reference:
-    # (4/3 - 1)² where a value was kept, (0 - 1)² where it was dropped.
+    # The integer reference gives the loss of the second epoch:
+    # (4/3 - 1)² for each value that is not dropped, (0 - 1)² for each dropped one.
     errors = []
     for step, samples in zip((3, 4, 5), (32, 32, 6), strict=True):
         top = np.array(counter_hash.bits(samples * 6, 3, step, "dropout"), np.uint32) >> 8
@@ -132,11 +132,11 @@ def test_noise_advances_inside_a_compiled_training(keras):
     assert history.history["loss"][1] == pytest.approx(np.mean(errors), rel=1e-6)
 
 
-@pytest.mark.parametrize("make", ["Dropout", "GaussianNoise", "MaskingNoise", "SaltAndPepper"])
-def test_noise_layers_are_saved_and_loaded(keras, make):
+@pytest.mark.parametrize("name", ["Dropout", "GaussianNoise", "MaskingNoise", "SaltAndPepper"])
+def test_noise_layer_from_config_draws_the_same_numbers(keras, name):
     import ae_multi.randomness as randomness
 
-    layer = getattr(randomness, make)(0.25, seed=8, name="noisy")
+    layer = getattr(randomness, name)(0.25, seed=8, name="noisy")
     again = type(layer).from_config(layer.get_config())
     x = np.ones((4, 5), np.float32)
     np.testing.assert_array_equal(
@@ -145,7 +145,7 @@ def test_noise_layers_are_saved_and_loaded(keras, make):
     assert again.name == "noisy"
 
 
-def test_bad_arguments_are_refused(keras):
+def test_invalid_arguments_are_refused(keras):
     from ae_multi.errors import InputError
     from ae_multi.randomness import Dropout, GaussianNoise, MaskingNoise, SaltAndPepper
 
@@ -163,7 +163,7 @@ def test_bad_arguments_are_refused(keras):
             GaussianNoise(stddev)
 
 
-def test_layer_may_draw_with_an_unknown_batch_size(keras):
+def test_layer_may_draw_noise_for_an_unknown_batch_size(keras):
     from ae_multi.randomness import noise
 
     class Drawing(keras.layers.Layer):

@@ -1,4 +1,4 @@
-"""Streams of random numbers, functions of (seed, purpose, step)."""
+"""Streams of random numbers of a seed, a purpose and a step."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from ae_multi.randomness.streams import (
 )
 
 
-def test_streams_never_change():
+def test_streams_equal_recorded_numbers():
     # Trained models, recorded results and checkpoints depend on these numbers.
     assert [hex(word) for word in stream(0, "order").random_raw(2)] == ORDER_WORDS
     assert permutation(7, 3, 10).tolist() == PERMUTATION
@@ -56,7 +56,7 @@ def test_normal_numbers_are_normal_within_their_bound(bound):
     assert stats.kstest(numbers.ravel(), expected.cdf).pvalue > 0.01
 
 
-def test_a_permutation_holds_every_sample_once():
+def test_permutation_contains_every_sample_once():
     order = permutation(0, 5, 60_000)
     np.testing.assert_array_equal(np.sort(order), np.arange(60_000))
     assert (order == permutation(0, 5, 60_000)).all()
@@ -65,7 +65,7 @@ def test_a_permutation_holds_every_sample_once():
 
 
 @pytest.mark.parametrize("samples", [0, 1, 2, 1000, 2**18, 2**18 + 1])
-def test_a_permutation_sorts_the_stream(samples):
+def test_permutation_is_the_stable_argsort_of_the_stream(samples):
     expected = np.argsort(stream(3, "order", 2).random_raw(samples), kind="stable")
     found = permutation(3, 2, samples)
     assert found.dtype == expected.dtype
@@ -90,7 +90,7 @@ def test_invalid_seed_is_refused(seed):
         check_seed(seed)
 
 
-def test_numpy_integers_are_seeds():
+def test_numpy_integers_are_valid_seeds():
     assert check_seed(np.int64(7)) == 7
 
 

@@ -1,4 +1,4 @@
-"""Initial weights of any model from a seed, the same on every backend."""
+"""Initial weights of any model from a seed, which are equal on all backends."""
 
 import hashlib
 import inspect
@@ -10,18 +10,18 @@ import pytest
 pytestmark = pytest.mark.backend
 
 
-def test_kernels_of_einsum_dense_have_the_spread_of_keras(keras):
-    def layer():
-        made = keras.layers.EinsumDense("abc,cde->abde", output_shape=(None, 20, 30))
-        made.build((None, 4, 500))
-        return made
+def test_kernels_of_einsum_dense_have_the_deviation_of_keras(keras):
+    def build_layer():
+        layer = keras.layers.EinsumDense("abc,cde->abde", output_shape=(None, 20, 30))
+        layer.build((None, 4, 500))
+        return layer
 
     from ae_multi.randomness import redraw
 
-    ours, theirs = layer(), layer()
-    redraw(ours, 0)
-    spread = [np.std(keras.ops.convert_to_numpy(each.kernel)) for each in (ours, theirs)]
-    assert spread[0] == pytest.approx(spread[1], rel=0.01)  # 500 inputs and 600 outputs
+    seeded, unseeded = build_layer(), build_layer()
+    redraw(seeded, 0)
+    deviations = [np.std(keras.ops.convert_to_numpy(each.kernel)) for each in (seeded, unseeded)]
+    assert deviations[0] == pytest.approx(deviations[1], rel=0.01)  # 500 inputs and 600 outputs
 
 
 def build(keras):
@@ -53,8 +53,8 @@ def test_redraw_initializes_any_model_from_a_seed(keras):
     assert not np.array_equal(second.get_weights()[0], first.get_weights()[0])
 
 
-def own_layer(keras, **methods):
-    """A custom layer with a random weight, and further methods."""
+def custom_layer(keras, **methods):
+    """Return the class of a custom layer with a random weight, and further methods."""
 
     def build(self, input_shape):
         self.w = self.add_weight((3, 3), "glorot_uniform", name="w")
@@ -63,7 +63,7 @@ def own_layer(keras, **methods):
     def call(self, x):
         return x @ self.w + self.b
 
-    return type("Own", (keras.layers.Layer,), {"build": build, "call": call, **methods})
+    return type("Custom", (keras.layers.Layer,), {"build": build, "call": call, **methods})
 
 
 def weights_of_seed(keras, layer, seed):
@@ -74,10 +74,10 @@ def weights_of_seed(keras, layer, seed):
     return model.get_weights()
 
 
-def test_redraw_finds_the_initializer_of_a_users_layer(keras):
+def test_redraw_uses_the_initializer_of_a_custom_layer(keras):
     from ae_multi.randomness import Seeded
 
-    first, second = (weights_of_seed(keras, own_layer(keras)(), 2) for _ in range(2))
+    first, second = (weights_of_seed(keras, custom_layer(keras)(), 2) for _ in range(2))
     np.testing.assert_array_equal(first[0], second[0])
     np.testing.assert_array_equal(first[1], 0)
     np.testing.assert_array_equal(
@@ -91,16 +91,16 @@ def test_redraw_refuses_a_weight_whose_initializer_cannot_be_found(keras):
     def init(self, function):
         keras.layers.Layer.__init__(self, name="hidden")
 
-    hidden = own_layer(keras, __init__=init)
-    with pytest.raises(InputError, match=r"'hidden' \(Own\).*'w'.*w_initializer"):
+    hidden = custom_layer(keras, __init__=init)
+    with pytest.raises(InputError, match=r"'hidden' \(Custom\).*'w'.*w_initializer"):
         weights_of_seed(keras, hidden(print), 0)
 
-    def init_and_show(self, function):
+    def init_with_initializer(self, function):
         init(self, function)
         self.w_initializer = "glorot_uniform"
 
-    shown = own_layer(keras, __init__=init_and_show)
-    first, second = (weights_of_seed(keras, shown(print), 2)[0] for _ in range(2))
+    declared = custom_layer(keras, __init__=init_with_initializer)
+    first, second = (weights_of_seed(keras, declared(print), 2)[0] for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
@@ -116,7 +116,7 @@ WITH_WEIGHTS = (
     "StackedRNNCells", "TimeDistributed",
 )  # fmt: skip
 
-# SHA-256 of the weights of all of them for seed 7, on every backend.
+# SHA-256 of the weights of these layers for seed 7.
 DIGEST = "fe743e79c98ed973914173ba0d5396701f578bb8077113f304ec6d8ed72f1230"
 
 
@@ -175,7 +175,7 @@ def test_seed_initializes_recurrent_autoencoders(keras):
     np.testing.assert_allclose(recurrent @ recurrent.T, np.eye(4), atol=1e-6)
 
 
-def test_a_random_bias_beside_the_forget_bias_is_drawn(keras):
+def test_random_bias_is_drawn_and_forget_bias_is_one(keras):
     from ae_multi.randomness import redraw
 
     def biases(seed):
@@ -190,7 +190,7 @@ def test_a_random_bias_beside_the_forget_bias_is_drawn(keras):
     assert not np.intersect1d(biases(0)[:4], biases(1)).size
 
 
-def test_nested_autoencoder_is_initialized_once(keras):
+def test_seed_initializes_nested_autoencoders(keras):
     import ae_multi
 
     def model():
@@ -201,8 +201,8 @@ def test_nested_autoencoder_is_initialized_once(keras):
         decoder = keras.Sequential([keras.Input((10,)), layers.Dense(4)])
         inner = ae_multi.Autoencoder(encoder, decoder, seed=1)
         outer = keras.Sequential([keras.Input((3, 5, 2)), inner])
-        back = keras.Sequential([keras.Input((4,)), layers.Dense(30), layers.Reshape((3, 5, 2))])
-        return ae_multi.Autoencoder(outer, back, seed=2)
+        decoder = keras.Sequential([keras.Input((4,)), layers.Dense(30), layers.Reshape((3, 5, 2))])
+        return ae_multi.Autoencoder(outer, decoder, seed=2)
 
     for a, b in zip(model().get_weights(), model().get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)

@@ -1,10 +1,10 @@
-"""A generative adversarial network: a model with a second optimizer in its own `train_step`."""
+"""A generative adversarial network: a model with a second optimizer in a custom `train_step`."""
 
 import numpy as np
 
 
 def adversarial(keras):
-    """(compiled model, its discriminator's optimizer), from fixed weights."""
+    """Return (compiled model, optimizer of its discriminator), with fixed initial weights."""
     layers, ops, backend = keras.layers, keras.ops, keras.config.backend()
     generator = keras.Sequential(
         [keras.Input((12,)), layers.Dense(6, "tanh"), layers.Dense(12, "sigmoid")]

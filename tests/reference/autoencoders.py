@@ -1,10 +1,10 @@
-"""Autoencoders of each class, and one of the user's own parts."""
+"""Autoencoders of three classes, and one with a custom encoder and decoder."""
 
 import ae_multi
 
 
 def convolutional_parts(keras):
-    """A convolutional encoder and decoder of a user."""
+    """Return a custom convolutional encoder and decoder."""
     encoder = keras.Sequential(
         [
             keras.Input((8, 8, 1)),
@@ -25,7 +25,7 @@ def convolutional_parts(keras):
 
 
 def models(keras):
-    """One autoencoder of each class, for images of 8×8 pixels."""
+    """Return a dict of name to autoencoder, for images of 8×8 pixels."""
     return {
         "simple": ae_multi.SimpleAutoencoder(4, (8, 8, 1)),
         "deep": ae_multi.DeepAutoencoder((16, 8), 4, (8, 8, 1)),

@@ -1,4 +1,4 @@
-"""Run ``ae-multi`` in a process of its own."""
+"""Run ``ae-multi`` in a separate process."""
 
 import os
 import subprocess
@@ -6,7 +6,11 @@ import sys
 
 
 def run_command(*arguments, **environment):
-    """Run ``ae-multi`` with these arguments and environment variables."""
+    """Run ``ae-multi`` with these arguments and environment variables.
+
+    Returns:
+        A `subprocess.CompletedProcess` with text output.
+    """
     return subprocess.run(
         [sys.executable, "-m", "ae_multi", *map(str, arguments)],
         env={**os.environ, **environment},

@@ -2,7 +2,7 @@
 
 
 def result_of(model, backend, **changes):
-    """The result of one model on one backend."""
+    """Return the result of one model on one backend."""
     return {
         "model": model,
         "class": f"{model.title()}Autoencoder",

@@ -5,7 +5,7 @@ import struct
 
 
 def mix(x):
-    """Chris Wellons's lowbias32 on an unsigned 32-bit integer."""
+    """Return Chris Wellons's lowbias32 hash of an unsigned 32-bit integer."""
     x ^= x >> 16
     x = x * 0x7FEB352D & 0xFFFFFFFF
     x ^= x >> 15
@@ -14,7 +14,7 @@ def mix(x):
 
 
 def bits(count, seed, step, purpose):
-    """``count`` unsigned 32-bit integers."""
+    """Return a list of ``count`` unsigned 32-bit integers."""
     digest = hashlib.blake2b(f"{seed}/{purpose}".encode(), digest_size=12).digest()
     first, second, third = struct.unpack("<3I", digest)
     moment = mix((step & 0xFFFFFFFF) ^ second)

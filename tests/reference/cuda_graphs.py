@@ -7,7 +7,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 
-class _Noting(TorchDispatchMode):
+class _Recorder(TorchDispatchMode):
     def __init__(self, calls):
         super().__init__()
         self._calls = calls
@@ -30,14 +30,14 @@ class Graph:
     def replay(self):
         type(self).replays += 1
         for operation, args, kwargs, outputs in self.calls:
-            made = operation(*args, **kwargs)
-            for there, now in zip(tree_leaves(outputs), tree_leaves(made), strict=True):
-                if there is not None and there.data_ptr() != now.data_ptr():
-                    there.copy_(now)
+            results = operation(*args, **kwargs)
+            for captured, result in zip(tree_leaves(outputs), tree_leaves(results), strict=True):
+                if captured is not None and captured.data_ptr() != result.data_ptr():
+                    captured.copy_(result)
 
 
 class Stream:
-    """A stream that records for which others it waits."""
+    """Stand-in for `torch.cuda.Stream` that records the streams that it waits for."""
 
     def __init__(self):
         self.waited_for = []
@@ -47,11 +47,11 @@ class Stream:
 
 
 def pretend(monkeypatch):
-    """Replace CUDA graphs and streams in PyTorch."""
+    """Replace PyTorch's CUDA graphs and streams by the stand-ins."""
     current = Stream()
     monkeypatch.setattr(Graph, "replays", 0)
     monkeypatch.setattr(torch.cuda, "Stream", Stream)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda: current)
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: contextlib.nullcontext())
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
-    monkeypatch.setattr(torch.cuda, "graph", lambda graph: _Noting(graph.calls))
+    monkeypatch.setattr(torch.cuda, "graph", lambda graph: _Recorder(graph.calls))

@@ -31,9 +31,9 @@ class Page(HTMLParser):
 
     def data(self, *names):
         """Return the attributes data-… of all elements that have all of ``names``."""
-        wanted = [f"data-{name}" for name in names]
+        keys = [f"data-{name}" for name in names]
         return [
-            tuple(attributes[name] for name in wanted)
+            tuple(attributes[key] for key in keys)
             for _, attributes in self.elements
-            if all(name in attributes for name in wanted)
+            if all(key in attributes for key in keys)
         ]

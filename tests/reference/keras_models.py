@@ -18,7 +18,7 @@ def bicubic():
 
 
 def large_mean():
-    """BatchNormalization of data whose mean is a hundred times their deviation."""
+    """BatchNormalization of data whose mean is a hundred times their standard deviation."""
     return keras.Sequential(
         [
             keras.Input((10,)),
@@ -30,7 +30,7 @@ def large_mean():
 
 
 def mean_beyond_spread():
-    """BatchNormalization of values whose mean is several times their deviation."""
+    """BatchNormalization of values whose mean is several times their standard deviation."""
     return keras.Sequential(
         [
             keras.Input((16, 16, 3)),
@@ -59,11 +59,11 @@ class Gate(layers.Layer):
     """A custom layer whose weight has no initializer attribute."""
 
     def build(self, input_shape):
-        """One weight for each feature."""
+        """Create one weight for each feature."""
         self.gate = self.add_weight((input_shape[-1],), "glorot_normal", name="gate")
 
     def call(self, x):
-        """Apply the layer."""
+        """Return ``x`` times the sigmoid of the weights."""
         return x * keras.ops.sigmoid(self.gate)
 
 
@@ -79,7 +79,7 @@ def two_inputs():
 
 
 def nothing():
-    """Return no model."""
+    """Return an object that is not a model."""
     return 7
 
 

@@ -25,7 +25,7 @@ OURS = {
 
 
 def package_model(name):
-    """One of this package's models."""
+    """Return one of this package's models."""
     cls, arguments = OURS[name]
     return randomized(getattr(ae_multi, cls)(**arguments))
 
@@ -98,13 +98,13 @@ def randomized(model, seed=0):
 
 
 def images_for(model, n=6):
-    """``n`` inputs of the model, uniform in [0, 1]."""
+    """Return ``n`` inputs of the model, uniform in [0, 1]."""
     part = getattr(model, "encoder", None) or getattr(model, "network", None) or model
     return np.random.default_rng(1).random((n, *part.input_shape[1:]), np.float32)
 
 
 def outputs_of(model, x):
-    """Outputs of the model in inference, without compilation."""
+    """Return outputs of the model in inference, without compilation."""
     from ae_multi._keras import keras
 
     return keras.ops.convert_to_numpy(keras.ops.stop_gradient(model(x, training=False)))

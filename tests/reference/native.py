@@ -1,8 +1,8 @@
 """A dense autoencoder in native code of each framework, and the gradients of Keras.
 
-Every function takes float32 weights (kernel, bias, kernel, bias ...), an activation's name for
-each layer and inputs of shape (n, inputs); it returns (reconstructions, loss, gradients) as NumPy
-arrays. The loss is the mean squared error of the reconstruction.
+Each native function takes float32 weights (kernel, bias, kernel, bias, ...), the name of an
+activation for each layer, and inputs of shape (n, inputs). All functions return (reconstructions,
+loss, gradients) as NumPy arrays. The loss is the mean squared error of the reconstruction.
 """
 
 import numpy as np
@@ -67,11 +67,11 @@ NATIVE = {"torch": torch_module, "tensorflow": tensorflow_operations, "jax": jax
 
 
 def keras_model(model, x):
-    """Outputs, loss and gradients of a compiled Keras model on the current backend.
+    """Return outputs, loss and gradients of a compiled Keras model on the current backend.
 
     Args:
         model: a compiled Keras model whose target is its input.
-        x: inputs in the model's own shape.
+        x: inputs in the shape of the model.
     """
     return _KERAS[_backend()](model, x)
 

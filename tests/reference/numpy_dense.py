@@ -10,10 +10,10 @@ ACTIVATIONS = {
 
 
 def forward(weights, activations, x):
-    """Activations of every layer, the input first: a list of float64 arrays (n, units).
+    """Return the outputs of every layer, the input first: a list of float64 arrays (n, units).
 
     Args:
-        weights: kernel, bias, kernel, bias ... of the dense layers in order.
+        weights: kernel, bias, kernel, bias, ... of the dense layers in order.
         activations: a key of `ACTIVATIONS` for each layer.
         x: inputs, shape (n, inputs).
     """
@@ -25,7 +25,7 @@ def forward(weights, activations, x):
 
 
 def loss_and_gradients(weights, activations, x):
-    """Mean squared error of reconstructing ``x``, and its gradient for each weight."""
+    """Return the mean squared error of reconstructing ``x``, and its gradient for each weight."""
     layers = forward(weights, activations, x)
     error = layers[-1] - layers[0]
     upstream = 2 * error / error.size
@@ -38,7 +38,7 @@ def loss_and_gradients(weights, activations, x):
 
 
 def train_sgd(weights, activations, batches, learning_rate):
-    """Weights after one step of gradient descent for each batch, and the loss of each step."""
+    """Return the weights after a step of gradient descent per batch, and the loss of each step."""
     weights = [np.float64(weight) for weight in weights]
     losses = []
     for batch in batches:

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def ssim(x, y, value_range=1.0, size=11, sigma=1.5):
-    """Mean SSIM of two images (h, w)."""
+    """Return the mean SSIM of two images (h, w)."""
     x, y = x.astype(np.float64), y.astype(np.float64)
     high, wide = min(size, x.shape[0]), min(size, x.shape[1])
     rows, columns = np.mgrid[:high, :wide]

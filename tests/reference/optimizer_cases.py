@@ -61,7 +61,7 @@ COMMON = [
     {"use_ema": True, "ema_momentum": 0.9},
     {"schedule": 0.5},
 ]
-# Options that act in some steps only need Python on PyTorch.
+# Options that act only in some steps. On PyTorch, Keras runs them in Python.
 SOMETIMES = [
     {"gradient_accumulation_steps": 3},
     {"use_ema": True, "ema_overwrite_frequency": 3},
@@ -78,7 +78,7 @@ class Case:
     common: dict = field(default_factory=dict)
 
     def optimizer(self, keras):
-        """The optimizer."""
+        """Return the Keras optimizer."""
         kinds, common, rate = keras.optimizers, dict(self.common), RATE
         excluded, factor = common.pop("excluded", None), common.pop("schedule", None)
         if factor:
@@ -87,13 +87,13 @@ class Case:
             decay = common.pop("weight_decay", None)
             common |= {"weight_decay": decay, "adam_weight_decay": decay}
         own = {KERAS_NAMES.get(name, name): value for name, value in self.own.items()}
-        made = getattr(kinds, self.kind)(rate, **own, **common)
+        optimizer = getattr(kinds, self.kind)(rate, **own, **common)
         if excluded:
-            made.exclude_from_weight_decay(var_names=[excluded])
-        return made
+            optimizer.exclude_from_weight_decay(var_names=[excluded])
+        return optimizer
 
     def training(self, weights, backend):
-        """The reference training of a backend, starting from the dict ``weights``."""
+        """Return the reference `Training` of a backend, starting from the dict ``weights``."""
         rule, state = RULES[self.kind]
         decay = {"weight_decay": 0.004} if self.kind == "AdamW" else {}
         late = {"late": backend != "jax"} if self.kind == "ScheduleFreeAdamW" else {}
@@ -108,19 +108,20 @@ class Case:
 
 
 def cases(kinds, options):
-    """Cases of each of ``kinds`` with each of the common ``options``."""
+    """Return cases of each of ``kinds`` with each of the common ``options``."""
     return [Case(kind, {}, common) for kind in kinds for common in options]
 
 
 def own_cases():
-    """Cases of each optimizer with its specific options."""
+    """Return cases of each optimizer with its specific options."""
     return [Case(kind, own) for kind in RULES for own in OWN.get(kind, [{}])]
 
 
 def data(count):
-    """Gradients and weights of ``count`` cases, float32 (STEPS, count · SIZE) and (count · SIZE,).
+    """Return gradients and weights of ``count`` cases, all with the same values.
 
-    All cases have the same gradients, of magnitudes from 1e-4 to 1e2.
+    They are float32 arrays (STEPS, count · SIZE) and (count · SIZE,). Gradients have magnitudes
+    from 1e-4 to 1e2.
     """
     rng = np.random.default_rng(0)
     scales = 10.0 ** rng.uniform(-4, 2, SIZE)
@@ -130,14 +131,14 @@ def data(count):
 
 
 def parts(row, number):
-    """The weights of case ``number`` in a row: dict of name to array."""
+    """Return the weights of case ``number`` in a row: dict of name to array."""
     kernel = int(np.prod(SHAPES["kernel"]))
     row = row[number * SIZE : (number + 1) * SIZE]
     return {"kernel": row[:kernel].reshape(SHAPES["kernel"]), "bias": row[kernel:]}
 
 
 def model(keras, count):
-    """A model that is the product of its input and weights, so that gradients equal the input."""
+    """Return a model that is the product of its input and weights: gradients equal the input."""
     ops = keras.ops
 
     class Products(keras.layers.Layer):
@@ -152,27 +153,28 @@ def model(keras, count):
             total, place = 0.0, 0
             for weight in self.parts:
                 size = int(np.prod(weight.shape))
-                given = ops.reshape(x[:, place : place + size], (-1, *weight.shape))
-                total += ops.sum(given * weight)
+                factor = ops.reshape(x[:, place : place + size], (-1, *weight.shape))
+                total += ops.sum(factor * weight)
                 place += size
             return ops.reshape(total, (1, 1))
 
-    made = keras.Sequential([keras.Input((count * SIZE,)), Products()])
+    model = keras.Sequential([keras.Input((count * SIZE,)), Products()])
     _, weights = data(count)
-    made.set_weights([part for number in range(count) for part in parts(weights, number).values()])
-    return made
+    model.set_weights([part for number in range(count) for part in parts(weights, number).values()])
+    return model
 
 
-def joined(keras, given):
-    """One optimizer that applies one optimizer to each case."""
-    made = [case.optimizer(keras) for case in given]
+def joined(keras, cases):
+    """Return (`MultiOptimizer` with an optimizer for the weights of each case, its optimizers)."""
+    optimizers = [case.optimizer(keras) for case in cases]
     return keras.optimizers.MultiOptimizer(
-        lambda variable: made[int(variable.path.rsplit("_", 1)[1])], loss_scale_factor=2.0**10
-    ), made
+        lambda variable: optimizers[int(variable.path.rsplit("_", 1)[1])],
+        loss_scale_factor=2.0**10,
+    ), optimizers
 
 
 def variables_of(optimizer, name, place):
-    """Variables of an optimizer's state for weight number ``place``, by the attribute's name."""
+    """Return the variable in the attribute ``name`` of an optimizer for weight ``place``."""
     found = getattr(optimizer, name, None)
     if isinstance(found, list):
         return found[place] if found else None

@@ -15,7 +15,7 @@ ADAM = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}
 
 
 def float32(number):
-    """A Python number, cast to float32 as by Keras."""
+    """Return a Python number as `Rounded`, cast to float32 as Keras does."""
     return Rounded(np.float32(number))
 
 
@@ -161,8 +161,8 @@ def schedule_free(
 ):
     """AdamW without a schedule (Defazio et al., 2024).
 
-    ``late`` is what Keras 3.15 does on PyTorch and TensorFlow: there a tensor that was read
-    before an assignment changes with it, and the iterate before the step is the one after it.
+    ``late`` reproduces Keras 3.15 on PyTorch and TensorFlow, where an assignment changes a tensor
+    that was read before it: the iterate after the step takes the place of the one before it.
     """
     b1, b2 = float32(beta_1), float32(beta_2)
     if warmup:
@@ -181,8 +181,8 @@ class Training:
     Args:
         rule: one of the functions above.
         weights: dict of name to array.
-        state: dict of the names of state to the values that it begins with; None for the weight's.
-        rate: function of the number of steps before that returns the learning rate, `Rounded`.
+        state: dict of name to initial value; None for that of the weight.
+        rate: function of the number of finished steps that returns the learning rate, `Rounded`.
         own: options of the rule.
         common: options of all optimizers.
     """
@@ -202,7 +202,7 @@ class Training:
         self._get = common.get
 
     def step(self, gradients):
-        """One step by the dict ``gradients`` of name to array."""
+        """Take one step with ``gradients``, a dict of name to array."""
         gradients = {name: Rounded(value) for name, value in gradients.items()}
         many = self._get("gradient_accumulation_steps", 1)
         updates, done = self.steps // many, (self.steps + 1) % many == 0
@@ -253,7 +253,7 @@ class Training:
 
 
 def _shape(key, weight):
-    """The shape of a weight's state, which is smaller for Adafactor."""
+    """Return the shape of a weight's state, which is smaller for Adafactor."""
     shape = np.shape(weight)
     if key == "_u_product" or (key in ("_r", "_c") and len(shape) < 2):
         return ()

@@ -15,18 +15,18 @@ OPTIONAL = (
 
 
 def pages():
-    """README.md and the pages of docs, as paths relative to the project's folder."""
+    """Return the paths of README.md and the pages of docs, relative to the project's folder."""
     return ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 
 
 def blocks(page, language="python"):
-    """The code blocks of ``page`` in ``language``, in order."""
+    """Return the code blocks of ``page`` in ``language``, in order."""
     text = (ROOT / page).read_text(encoding="utf-8")
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
 def missing(block):
-    """The optional packages that ``block`` names and that are not installed."""
+    """Return the optional packages that ``block`` names and that are not installed."""
     return [name for name in OPTIONAL if re.search(rf"\b{name}\b", block) and not installed(name)]
 
 
@@ -36,7 +36,7 @@ def run_page(page, folder, after=None):
     Blocks that need a package which is not installed are left out.
 
     Args:
-        page: as `pages` returns it.
+        page: a path from `pages`.
         folder: the working folder of the code.
         after: function of (block, names) that is called after each block, or None.
     """

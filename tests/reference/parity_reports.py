@@ -14,7 +14,7 @@ ABOUT = {
 def entry(
     stage, place=0, name="dense", layer="Dense", beyond=(), error=0.1, backends=None, **changes
 ):
-    """A place whose backends beyond their bound are off by ``error``, the others by 1e-7."""
+    """Return a `Divergence`: backends in ``beyond`` have the error ``error``, others 1e-7."""
     trained = stage in ("gradient", "losses")
     backends = backends or (BACKENDS[:3] if trained else BACKENDS)
     errors = {b: error if b in beyond else 0.99999e-7 * (n + 1) for n, b in enumerate(backends)}
@@ -37,7 +37,7 @@ def entry(
 
 
 def report(stages, **changes):
-    """A report of a dict of stage to entries."""
+    """Return a report of a dict of stage to entries."""
     return Report(
         **{
             "model": "models.py:build",
@@ -53,7 +53,7 @@ def report(stages, **changes):
 
 
 def bicubic(name="enlarge", **changes):
-    """A report of a model whose bicubic interpolation differs on PyTorch."""
+    """Return a report of a model whose bicubic interpolation differs on PyTorch."""
     beyond = ("torch",)
     return report(
         {
@@ -75,5 +75,5 @@ def bicubic(name="enlarge", **changes):
 
 
 def agreeing(**changes):
-    """A report of a model on which the backends agree."""
+    """Return a report of a model on which the backends agree."""
     return report({"forward": [entry("forward")], "losses": [entry("losses", layer="")]}, **changes)

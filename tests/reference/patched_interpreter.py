@@ -8,8 +8,11 @@ def patched_interpreter(python, folder, code):
 
     Args:
         python: the interpreter.
-        folder: a folder to make, for the script and what it needs.
-        code: Python in which ``keras`` is at hand.
+        folder: new folder for the script and the patch.
+        code: Python code that may use the name ``keras``.
+
+    Returns:
+        The path of the script.
     """
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(

@@ -7,7 +7,10 @@ _KINDS = {"float32": "FloatStorage", "int64": "LongStorage"}
 
 
 def write_pt(path, state, within=None):
-    """Write a state dict of NumPy arrays; under the key ``within``, beside an epoch, if given."""
+    """Write a state dict of NumPy arrays.
+
+    With ``within``, the file holds a dict of an epoch and, under this key, the state dict.
+    """
     body = b"\x80\x02" + (b"}(" + _text("epoch") + b"K\x03" + _text(within) if within else b"")
     body += b"ccollections\nOrderedDict\n)R("
     for number, (key, array) in enumerate(state.items()):

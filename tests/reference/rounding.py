@@ -1,7 +1,7 @@
-"""Float64 arithmetic that also bounds the error which float32 arithmetic makes.
+"""Float64 arithmetic with bounds of the errors of float32 arithmetic.
 
 Running error analysis (Higham, Accuracy and Stability of Numerical Algorithms, 3.3): each operation
-adds its own rounding to what its operands' errors can become.
+adds its own rounding error to the propagated errors of its operands.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ _APPROXIMATE = 3 * UNIT
 
 
 class Rounded:
-    """Values and a bound for each of the error that float32 arithmetic makes in them.
+    """Values, each with a bound of its error in float32 arithmetic.
 
     Args:
         value: array or number, float64.
@@ -118,7 +118,7 @@ class Rounded:
 
 
 def rounded(value):
-    """``value`` as `Rounded`: a Python number as the float32 constant that it becomes."""
+    """Return ``value`` as `Rounded`; a Python number has the error of its float32 constant."""
     if isinstance(value, Rounded):
         return value
     return Rounded(value, abs(np.float64(np.float32(value)) - value))

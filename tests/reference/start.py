@@ -8,7 +8,7 @@ from ae_multi._keras import keras
 OTHERS = ("matplotlib", "pandas", "sklearn")
 
 
-def tell(job, emit):
+def report(job, emit):
     """Emit Keras's backend, the imported modules and the importable ones."""
     imported = [name for name in OTHERS if name in sys.modules]
     found = [importlib.import_module(name).__name__ for name in OTHERS]

@@ -18,11 +18,11 @@ def dense(keras):
 
 def autoencoder(keras, learning_rate=1e-2, **kwargs):
     """The dense model, compiled with Adam, with the same weights on every backend."""
-    made = dense(keras)
-    for weight in made.trainable_variables:
+    model = dense(keras)
+    for weight in model.trainable_variables:
         weight.assign(np.random.default_rng(weight.shape[0]).normal(0, 0.3, weight.shape))
-    made.compile(keras.optimizers.Adam(learning_rate), "mse", metrics=["mae"], **kwargs)
-    return made
+    model.compile(keras.optimizers.Adam(learning_rate), "mse", metrics=["mae"], **kwargs)
+    return model
 
 
 def convolutional(keras):
@@ -56,7 +56,7 @@ def branched(keras):
 
 
 def optimizers(keras):
-    """Optimizers with each kind of state and of gradient change."""
+    """Functions that create optimizers with each kind of state and of gradient clipping."""
     schedule = keras.optimizers.schedules.CosineDecay(1e-2, 30)
     kinds = keras.optimizers
     return {
@@ -69,7 +69,7 @@ def optimizers(keras):
 
 
 def task(keras, kind, optimizer):
-    """(compiled model, (x, y, sample_weight)) of one kind; 70 samples."""
+    """Return (compiled model, (x, y, sample_weight)) of one kind, with 70 samples."""
     rng = np.random.default_rng(0)
     keras.utils.clear_session()
     model = {"dense": dense, "conv": convolutional, "branched": branched}[kind](keras)

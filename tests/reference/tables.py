@@ -1,4 +1,4 @@
-"""Write tables."""
+"""Writer of CSV files."""
 
 import csv
 

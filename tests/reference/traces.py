@@ -15,7 +15,7 @@ EXACT = {stage: RNG.normal(size=(2, 6)) for stage in COMPARED}
 
 
 def trace(dtype, change=None, first=1):
-    """A trace of two entries a stage, rounded to ``dtype``.
+    """Return a trace with two entries per stage, rounded to ``dtype``.
 
     ``change`` maps a stage to a factor for its entries from number ``first`` on.
     """
@@ -35,16 +35,16 @@ def trace(dtype, change=None, first=1):
 
 
 def training(error, losses=(0.5, 0.25)):
-    """Entries of the stage "training" that ends with a test error."""
-    kept = {"layer": "", "terms": 0}
+    """Return the entries of the stage "training", of losses and a test error."""
+    common = {"layer": "", "terms": 0}
     return [
-        {"name": "losses", "values": np.array(losses), **kept},
-        {"name": "test error after 3 epochs", "values": np.asarray(error), **kept},
+        {"name": "losses", "values": np.array(losses), **common},
+        {"name": "test error after 3 epochs", "values": np.asarray(error), **common},
     ]
 
 
 def recorded(backend, change=None, reference=True, **about):
-    """A `TraceFile` of random values, as a recording on ``backend`` would give it."""
+    """Return a `TraceFile` of random values, as if recorded on ``backend``."""
     described = {"backend": backend, "steps": 2, "batch_size": 32, "weights": None, **about}
     float32, oracle = trace(np.float32, change), trace(np.float64)
     float32.about.update(described)

@@ -6,7 +6,7 @@ layers = keras.layers
 
 
 def dense():
-    """6-4-6, as `tests.reference.numpy_dense` computes it by hand."""
+    """A dense network of sizes 6-4-6, which `tests.reference.numpy_dense` computes in NumPy."""
     return _trained([layers.Dense(4, activation="relu"), layers.Dense(6, activation="sigmoid")])
 
 
@@ -14,7 +14,7 @@ class Twice(layers.Dense):
     """A dense layer that doubles its kernel's gradient on PyTorch."""
 
     def call(self, x):
-        """Apply the layer."""
+        """Return the outputs of a dense layer with ReLU."""
         kernel = self.kernel
         if keras.config.backend() == "torch":
             kernel = kernel + (kernel - keras.ops.stop_gradient(kernel))

@@ -13,6 +13,7 @@ from tests.reference.comparisons import result_of
 
 @pytest.fixture
 def comparison():
+    """Return a comparison of two models on two backends, with results and images."""
     images = np.random.default_rng(0).random((10, 28, 28, 1), np.float32)
     models, backends = ("simple", "deep"), ("torch", "jax")
     results = [result_of(model, backend) for model in models for backend in backends]
@@ -38,5 +39,5 @@ def comparison():
 
 @pytest.fixture
 def terminal():
-    """A console that writes to a string as to a terminal."""
+    """Return a console that writes to a string as to a terminal."""
     return PlainConsole(file=io.StringIO(), force_terminal=True, width=100, color_system=None)

@@ -7,7 +7,7 @@ from tests.reference.html_page import Page
 from tests.reference.names import NAMES
 
 
-def test_page_of_a_comparison_holds_verdict_curves_and_plans(comparison):
+def test_page_contains_verdict_curves_and_plans(comparison):
     source = comparison_page(comparison, {"cores": 2})
     found = Page(source)
     text = " ".join(found.text)
@@ -29,7 +29,7 @@ def test_numbers_equal_those_of_the_json(comparison):
         assert shown == {(r["model"], r["backend"]): r[key] for r in results}
 
 
-def test_differences_are_named_with_their_reason(comparison):
+def test_differences_are_listed_with_their_reason(comparison):
     comparison.agreement["deep"].update(verdict="differ", reasons=["the initial weights differ"])
     comparison.results[0]["notes"] = ["worse than PCA with 9 components"]
     text = " ".join(Page(comparison_page(comparison)).text)
@@ -38,7 +38,7 @@ def test_differences_are_named_with_their_reason(comparison):
     assert "torch: worse than PCA with 9 components." in text
 
 
-def test_one_backend_is_not_said_to_agree(comparison):
+def test_page_of_one_backend_has_no_verdict(comparison):
     for result in comparison.agreement.values():
         result["verdict"] = "one backend"
     source = comparison_page(comparison)
@@ -46,7 +46,7 @@ def test_one_backend_is_not_said_to_agree(comparison):
     assert "agree on every model" not in source
 
 
-def test_plans_of_one_backend_are_told_apart(comparison):
+def test_curves_of_one_backend_are_labelled_with_their_plans(comparison):
     for result in comparison.results:
         result["backend"] = "jax"
     text = " ".join(Page(comparison_page(comparison)).text)

@@ -7,15 +7,15 @@ from ae_multi.report.figures import draw_comparison
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
-def test_the_figure_is_written(comparison, tmp_path, suffix):
+def test_figure_has_the_format_of_its_suffix(comparison, tmp_path, suffix):
     path = tmp_path / f"figure.{suffix}"
     draw_comparison(comparison, path)
-    head = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[suffix]
-    assert path.read_bytes().startswith(head)
+    signature = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[suffix]
+    assert path.read_bytes().startswith(signature)
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_the_figure_shows_images_and_curves(comparison, tmp_path, monkeypatch):
+def test_figure_contains_images_and_curves(comparison, tmp_path, monkeypatch):
     from matplotlib.figure import Figure
 
     drawn = []

@@ -17,11 +17,11 @@ HOSTILE = "<script>alert('x')</script>\"&\x1b"
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
-def test_page_leads_with_the_conclusion():
+def test_page_begins_with_the_conclusion():
     text = " ".join(Page(parity_page([bicubic()])).text)
-    places = [
-        text.index(words)
-        for words in (
+    positions = [
+        text.index(heading)
+        for heading in (
             "torch is alone; tensorflow, jax and numpy agree",
             "What to do",
             "The network",
@@ -31,16 +31,16 @@ def test_page_leads_with_the_conclusion():
             "Environment",
         )
     ]
-    assert places == sorted(places)
+    assert positions == sorted(positions)
     assert "3.15.1" in text
 
 
 def test_numbers_of_the_page_equal_those_of_the_json():
     result = bicubic()
-    found, plain = Page(parity_page([result])), result.to_json()
+    found, record = Page(parity_page([result])), result.to_json()
     largest = {(s, b): float(v) for s, b, v in found.data("stage", "backend", "largest")}
     assert largest == {
-        (stage["rung"], b): v for stage in plain["rungs"] for b, v in stage["largest"].items()
+        (stage["rung"], b): v for stage in record["rungs"] for b, v in stage["largest"].items()
     }
     errors = {
         (stage, int(place), backend): (float(error), float(bound))
@@ -48,28 +48,28 @@ def test_numbers_of_the_page_equal_those_of_the_json():
             "stage", "place", "backend", "error", "bound"
         )
     }
-    of_layers = [stage for stage in plain["rungs"] if stage["rung"] in ("forward", "gradient")]
-    for stage in of_layers:
+    layer_stages = [stage for stage in record["rungs"] if stage["rung"] in ("forward", "gradient")]
+    for stage in layer_stages:
         for place in (stage["closest"], *stage["divergences"]):
             for backend, error in place["error"].items():
                 key = (stage["rung"], place["place"], backend)
                 assert errors[key] == (error, place["bound"][backend])
     steps = {(int(n), b): float(e) for n, b, e in found.data("step", "backend", "error")}
-    for place in plain["rungs"][-1]["divergences"]:
+    for place in record["rungs"][-1]["divergences"]:
         assert {b: steps[place["place"], b] for b in place["error"]} == place["error"]
-    first = plain["first_divergence"]
+    first = record["first_divergence"]
     values = [json.loads(value) for (value,) in found.data("value")]
     assert values == [number for pair in first["at"].values() for number in pair]
 
 
-def test_shown_errors_are_the_exact_ones_rounded():
+def test_shown_errors_are_rounded_to_two_digits():
     source = parity_page([bicubic()])
     shown = re.findall(r'data-(?:error|largest)="([^"]+)"[^>]*>([^<]+)<', source)
     assert len(shown) > 50
     assert all(text == f"{float(exact):.1e}" for exact, text in shown)
 
 
-def test_layers_are_in_the_order_of_the_network_with_the_first_divergence_open():
+def test_only_the_details_of_the_first_divergence_are_open():
     found = Page(parity_page([bicubic()]))
     opened = [attributes for name, attributes in found.elements if name == "details"]
     # conv, enlarge, out, and the loss of the gradient; then two tables of numbers.
@@ -77,7 +77,7 @@ def test_layers_are_in_the_order_of_the_network_with_the_first_divergence_open()
     assert opened[1]["class"] == "first"
 
 
-def test_a_cell_is_marked_beyond_its_bound_in_words_and_colour():
+def test_cell_beyond_its_bound_is_marked_by_text_and_colour():
     source = parity_page([bicubic()])
     assert "✗ 1.0e5<small>torch</small>" in source
     within = re.findall(r'class="cell m(\d)"[^>]*>(?:<small[^<]*</small>)?([\d.]+)', source)
@@ -85,8 +85,8 @@ def test_a_cell_is_marked_beyond_its_bound_in_words_and_colour():
     assert ("2", "0.30") in within
 
 
-@pytest.mark.parametrize("where", ["layer", "class", "model", "version", "left out"])
-def test_names_are_escaped(where):
+@pytest.mark.parametrize("field", ["layer", "class", "model", "version", "left out"])
+def test_names_are_escaped(field):
     changes = {"layer": HOSTILE}
     result = {
         "layer": lambda: bicubic(name=HOSTILE),
@@ -94,7 +94,7 @@ def test_names_are_escaped(where):
         "model": lambda: bicubic(model=HOSTILE),
         "version": lambda: agreeing(backends={"jax": {"versions": {HOSTILE: HOSTILE}}}),
         "left out": lambda: agreeing(left_out={"torch": HOSTILE}),
-    }[where]()
+    }[field]()
     source = parity_page([result, agreeing()])
     found = Page(source)
     assert [name for name, _ in found.elements].count("script") == 1
@@ -103,10 +103,10 @@ def test_names_are_escaped(where):
     assert "<script>alert('x')</script>\"&\\x1b" in "".join(found.text)
 
 
-def test_page_loads_nothing():
-    source = write_everything()
+def test_page_loads_no_other_resources():
+    source = full_page()
     found = Page(source)
-    # A link to a report loads nothing until someone follows it.
+    # A link loads nothing until a user follows it.
     without_links = re.sub(r"https://github\.com/[\w/.-]+", "", source)
     assert not re.search(r"https?:|//[a-z]|url\(|@import", without_links)
     for name, attributes in found.elements:
@@ -117,14 +117,15 @@ def test_page_loads_nothing():
     assert policy.startswith("default-src 'none'; ")
 
 
-def write_everything():
+def full_page():
+    """Return the HTML of a page with two models, curves and the environment."""
     curves = {"epoch": {"torch": [0.1, 0.2], "planted fault": [1.0, float("inf")]}}
     curves["training"] = {"jax": [0.0, 1e-7], "perturbed by rounding, 1": [1e-7, 1e-8]}
     return parity_page([bicubic(curves=curves), agreeing()], {"date": "2026-01-01", "cores": 2})
 
 
 def test_several_models_are_listed_with_their_verdicts():
-    found = Page(write_everything())
+    found = Page(full_page())
     text = " ".join(found.text)
     assert "The backends agree on 1 of 2 models." in text
     links = [a["href"] for n, a in found.elements if n == "a"]
@@ -133,8 +134,8 @@ def test_several_models_are_listed_with_their_verdicts():
     assert "date: 2026-01-01" in text
 
 
-def test_everything_is_reached_by_the_keyboard_and_named():
-    found = Page(write_everything())
+def test_scrollable_and_interactive_elements_have_tabindex_and_label():
+    found = Page(full_page())
     for name, attributes in found.elements:
         if "scroll" in attributes.get("class", "").split():
             assert attributes["tabindex"] == "0"
@@ -149,7 +150,7 @@ def test_everything_is_reached_by_the_keyboard_and_named():
     )
 
 
-def test_agreement_and_bitwise_differences_have_pages():
+def test_page_states_agreement_and_bitwise_differences():
     assert "The backends agree." in parity_page([agreeing()])
     bits = entry(
         "start",
@@ -165,7 +166,7 @@ def test_agreement_and_bitwise_differences_have_pages():
     assert ">nan<" not in source
 
 
-def test_page_is_written_atomically_and_any_name_is_encoded(tmp_path):
+def test_written_page_replaces_the_old_one_and_encodes_any_name(tmp_path):
     path = tmp_path / "out.html"
     write_parity_page([bicubic(name="é\ud800")], path)
     assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
@@ -175,7 +176,7 @@ def test_page_is_written_atomically_and_any_name_is_encoded(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["out.html"]
 
 
-def test_failed_write_keeps_the_old_page(tmp_path, monkeypatch):
+def test_failed_write_leaves_the_old_page(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("disk full")
 
@@ -189,10 +190,10 @@ def test_failed_write_keeps_the_old_page(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
-def test_chromium_shows_the_page_and_runs_no_name(tmp_path):
+def test_chromium_shows_the_page_and_executes_no_name(tmp_path):
     hostile = "<img src=x onerror=\"document.title='run'\"><script>document.title='run'</script>"
     write_parity_page([bicubic(name=hostile)], tmp_path / "out.html")
-    done = subprocess.run(
+    process = subprocess.run(
         [
             CHROMIUM,
             "--headless",
@@ -208,6 +209,6 @@ def test_chromium_shows_the_page_and_runs_no_name(tmp_path):
         check=False,
         timeout=120,
     )
-    assert "<title>Parity of models.py:build</title>" in done.stdout, done.stderr
-    assert "<polyline" in done.stdout
-    assert "<img" not in done.stdout
+    assert "<title>Parity of models.py:build</title>" in process.stdout, process.stderr
+    assert "<polyline" in process.stdout
+    assert "<img" not in process.stdout

@@ -13,7 +13,7 @@ from tests.reference.comparisons import result_of
 from tests.reference.names import NAMES
 
 
-def test_a_log_gets_a_line_for_each_result():
+def test_log_contains_a_line_for_each_result():
     console = Console(file=io.StringIO(), width=100)
     with BackendProgress(console) as progress:
         progress.on_event("jax", {"event": "progress", "done": 1, "total": 2, "label": "deep"})
@@ -21,14 +21,14 @@ def test_a_log_gets_a_line_for_each_result():
     assert console.file.getvalue().splitlines() == ["jax: deep trained in 12 s, test MSE 0.02200"]
 
 
-def test_notes_of_a_backend_are_shown():
+def test_note_of_a_backend_is_one_line():
     console = Console(file=io.StringIO(), width=40)
     with BackendProgress(console) as progress:
-        progress.on_event("jax", {"event": "note", "message": "MNIST is not to be had " * 3})
+        progress.on_event("jax", {"event": "note", "message": "MNIST is not available " * 3})
     assert len(console.file.getvalue().splitlines()) == 1
 
 
-def test_a_terminal_gets_a_bar_for_each_backend():
+def test_terminal_shows_a_bar_for_each_backend():
     console = Console(file=io.StringIO(), width=100, force_terminal=True)
     with BackendProgress(console) as progress:
         for backend in ("torch", "jax"):
@@ -47,7 +47,7 @@ def test_progress_shows_names_literally(name, terminal):
 
 @pytest.fixture
 def quick_lines(monkeypatch):
-    """Lines in a log every 20 ms."""
+    """Write a line to a log every 20 ms."""
     monkeypatch.setattr(progress_module, "LINE_SECONDS", 0.02)
 
 
@@ -58,7 +58,7 @@ def wait_for(text, stream):
         time.sleep(0.01)
 
 
-def test_log_gets_periodic_lines_with_the_time_left(quick_lines):
+def test_log_contains_periodic_lines_with_the_remaining_time(quick_lines):
     console = PlainConsole(file=io.StringIO(), width=100)
     with JobProgress(console) as progress:
         wait_for("", console.file)
@@ -73,13 +73,13 @@ def test_log_gets_periodic_lines_with_the_time_left(quick_lines):
     assert "\r" not in console.file.getvalue()
 
 
-def test_the_time_left_counts_from_the_first_step():
+def test_remaining_time_is_extrapolated_from_the_first_step():
     job = progress_module._Job(total=100, begin=0.0, first=(60.0, 10), done=20)
     assert job.line("x", 70.0) == "x: 20/100, starting; 1:10 elapsed, about 1:20 left"
     assert progress_module._clock(3725) == "1:02:05"
 
 
-def test_a_terminal_gets_one_line_for_the_whole_job(terminal):
+def test_terminal_shows_one_line_for_a_job(terminal):
     with JobProgress(terminal) as progress:
         for done in range(200):
             progress.update("detect", f"epoch {done // 20}/10, loss 0.1", done, 200)
@@ -88,7 +88,7 @@ def test_a_terminal_gets_one_line_for_the_whole_job(terminal):
     assert "detect" in terminal.file.getvalue()
 
 
-def test_a_dumb_terminal_gets_lines(quick_lines, monkeypatch):
+def test_dumb_terminal_shows_lines_instead_of_a_bar(quick_lines, monkeypatch):
     monkeypatch.setenv("TERM", "dumb")
     console = PlainConsole(file=io.StringIO(), force_terminal=True)
     with JobProgress(console) as progress:
@@ -96,7 +96,7 @@ def test_a_dumb_terminal_gets_lines(quick_lines, monkeypatch):
         wait_for("train: 1/4, working", console.file)
 
 
-def test_a_backend_that_has_ended_is_not_reported_again(quick_lines):
+def test_ended_backend_is_not_reported_again(quick_lines):
     console = PlainConsole(file=io.StringIO(), width=100)
     result = {"event": "result", "model": "deep", "seconds": 1.0, "test_mse": 0.1}
     with BackendProgress(console) as progress:

@@ -25,7 +25,7 @@ def test_conclusion_comes_before_the_table():
     assert printed(agreeing()).strip().startswith("The backends agree.")
 
 
-def test_huge_error_is_only_named_in_the_table():
+def test_huge_error_is_abbreviated_in_the_table():
     text = printed(report({"forward": [entry("forward", beyond=("torch",), error=12345.0)]}))
     assert ">1e3" in text
     assert "1.2e+04 " not in text.partition("Parity of")[2]

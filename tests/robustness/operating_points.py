@@ -28,16 +28,16 @@ def operating_points(faults, *clean):
 
 
 def closeness(run):
-    """Return the largest error over its bound of a clean run's backends that can train.
+    """Return the largest ratio of error to bound in a clean run, of backends that can train.
 
-    Comparisons bit by bit allow no error and do not count.
+    Comparisons bit by bit, whose bound is 0, do not count.
     """
     shares = (share for share, entry, b in shares_of_bounds(run) if entry["bound"][b])
     return max(shares, default=0.0)
 
 
 def lines(faults, *clean):
-    """Yield the cells of the rows of the table, strings."""
+    """Yield the rows of the table as tuples of strings."""
     for factor, found, alarms in operating_points(faults, *clean):
         shown = f"{factor:g}" if factor >= 1 else f"1/{1 / factor:g}"
         yield shown, *(f"{count} of {all_of_them}" for count, all_of_them in (found, alarms))

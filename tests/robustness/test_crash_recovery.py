@@ -31,7 +31,7 @@ def test_killed_trainings_resume_bit_identically(backend):
 @pytest.mark.across
 @pytest.mark.slow
 def test_checkpoint_of_one_backend_resumes_on_another(pythons, tmp_path):
-    apart = compare(pythons, tmp_path)
-    assert len(apart) == 6
+    errors = compare(pythons, tmp_path)
+    assert len(errors) == 6
     # Equal losses would mean that a backend was compared with itself.
-    assert all(0 < error <= BOUND for error in apart.values()), apart
+    assert all(0 < error <= BOUND for error in errors.values()), errors

@@ -16,10 +16,10 @@ def test_data_are_determined_by_the_seed(name):
     xs, ys = case.data(1)
     assert [x.shape for x in xs] == [(SAMPLES, *shape) for shape in case.shapes]
     for place, x in enumerate(xs):
-        whole = place < len(case.words)
-        assert x.dtype == (np.int32 if whole else np.float32)
+        is_integer = place < len(case.words)
+        assert x.dtype == (np.int32 if is_integer else np.float32)
         assert x.min() >= 0
-        assert x.max() < (case.words[place] if whole else 1)
+        assert x.max() < (case.words[place] if is_integer else 1)
         np.testing.assert_array_equal(x, case.data(1)[0][place])
         assert not np.array_equal(x, case.data(2)[0][place])
     assert (ys is None) == (case.classes is None)
@@ -32,7 +32,7 @@ def entry(error, name="dense"):
     return {"rung": "forward", "name": name, "error": error, "bound": bound}
 
 
-def test_the_table_names_the_place_closest_to_its_bound():
+def test_table_shows_the_layer_closest_to_its_bound():
     closest = [entry({"torch": 0.0, "jax": 1e-7}), entry({"torch": 3e-7, "jax": 2e-7}, "code")]
     run = {
         "model": "deep",
@@ -93,7 +93,7 @@ def test_usage_errors_of_comparisons_end_with_2(capsys, arguments, message):
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="not on this system")
-def test_environment_of_a_run_is_restored():
+def test_environment_is_restored_after_a_run():
     before, allowed = dict(os.environ), len(os.sched_getaffinity(0))
     with comparisons._environment(comparisons.OLDER, 1):
         assert os.environ["ATEN_CPU_CAPABILITY"] == "default"

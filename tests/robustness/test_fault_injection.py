@@ -1,4 +1,4 @@
-"""Injected faults are found at their stage, with their layer."""
+"""Injected faults are found at their stage and in their layer."""
 
 from dataclasses import replace
 
@@ -38,8 +38,8 @@ def test_no_stage_diverges_without_a_fault(injector):
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "backend"), CHOSEN)
 def test_fault_is_caught_at_its_stage(injector, name, backend):
-    verdict = injector.inject(name, backend)
-    assert verdict.caught, str(verdict)
+    result = injector.inject(name, backend)
+    assert result.caught, str(result)
 
 
 FOUND = InjectionResult(

@@ -12,7 +12,7 @@ FAULTS = {"faults": [{"caught_at": list(FACTORS)}, {"caught_at": [1, 2]}, {"caug
 
 
 def run(**shares):
-    """A clean run whose backends come this close to their bound of 1e-6."""
+    """Return a clean run whose backends have these errors, as shares of their bound of 1e-6."""
     bound = dict.fromkeys(shares, 1e-6)
     error = {backend: share * 1e-6 for backend, share in shares.items()}
     bits = {"error": {"jax": 0.0}, "bound": {"jax": 0.0}}

@@ -1,4 +1,4 @@
-"""The sweep over layers of Keras: coverage, and differences that it finds."""
+"""The sweep over Keras layers: coverage, and differences that it finds."""
 
 import pytest
 
@@ -16,12 +16,12 @@ def test_every_public_layer_is_covered_or_excepted(keras):
         if isinstance(value, type) and issubclass(value, keras.layers.Layer)
     }
     # A layer may have two names, such as AvgPool1D and AveragePooling1D.
-    dealt_with = {public[name] for name in [*DRAWS, *EXCEPTIONS]}
-    assert {name for name, value in public.items() if value not in dealt_with} == set()
-    assert len(dealt_with) == len(DRAWS) + len(EXCEPTIONS), "a layer is dealt with twice"
+    listed = {public[name] for name in [*DRAWS, *EXCEPTIONS]}
+    assert {name for name, value in public.items() if value not in listed} == set()
+    assert len(listed) == len(DRAWS) + len(EXCEPTIONS), "a layer is listed twice"
 
 
-def test_configurations_follow_seed_and_round():
+def test_configurations_are_functions_of_seed_and_round():
     first = configurations(0, 0)
     assert first == configurations(0, 0)
     assert len(first) > len(DRAWS)
@@ -44,10 +44,10 @@ def test_differing_layers_are_found_and_others_are_not(pythons, tmp_path):
     found = sweep(chosen, pythons, tmp_path / "sweep")
     assert [finding.configuration for finding in found] == chosen[1:3]
     bicubic, lanczos = found
-    torchs = [entry for entry in bicubic.divergences if "torch" in entry.diverging]
-    assert torchs[0].layer == "UpSampling2D"
-    assert torchs[0].stage == "forward"
-    assert torchs[0].error["torch"] > 0.01
+    first = next(entry for entry in bicubic.divergences if "torch" in entry.diverging)
+    assert first.layer == "UpSampling2D"
+    assert first.stage == "forward"
+    assert first.error["torch"] > 0.01
     assert list(lanczos.errors) == ["torch"]
     assert "Lanczos" in lanczos.errors["torch"]
 

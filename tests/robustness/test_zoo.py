@@ -1,4 +1,4 @@
-"""The zoo: its data, its random models and its command; `nox -s zoo` judges all of it."""
+"""The zoo: its data, its random models and its command; `nox -s zoo` compares all of it."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def test_data_fit_the_inputs_of_an_architecture(name):
     assert ys is None or set(ys[0].ravel()) <= set(range(case.classes))
 
 
-def test_random_models_are_functions_of_their_number_and_use_everything():
+def test_random_models_are_functions_of_their_number_and_use_every_block():
     drawn = [draw(number) for number in NUMBERS]
     assert drawn == [draw(number) for number in NUMBERS]
     assert len({str(model) for model in drawn}) == len(NUMBERS)
@@ -66,7 +66,7 @@ def test_random_models_train(number):
 def test_usage_errors_end_with_2(capsys, arguments, message):
     try:
         status = main(arguments)
-    except SystemExit as stopped:  # an option that argparse refuses
-        status = stopped.code
+    except SystemExit as error:  # from argparse
+        status = error.code
     assert status == 2
     assert message in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Child processes: events, failures, and their end with the parent."""
+"""Child processes: events, errors, and termination with the parent."""
 
 import os
 import signal
@@ -16,8 +16,8 @@ CHILD = "ae_multi.subprocesses.worker"
 
 
 @pytest.fixture
-def child(tmp_path):
-    """Function that makes an interpreter which runs a script in place of the worker."""
+def make_interpreter(tmp_path):
+    """Return a function that returns an interpreter which runs a script instead of the worker."""
 
     def make(script):
         (tmp_path / "script.py").write_text(script)
@@ -35,8 +35,8 @@ def test_missing_interpreter_is_refused(python):
         list(run(python, "jax", {}))
 
 
-def test_events_are_yielded_as_sent(child):
-    python = child(
+def test_events_are_yielded_unchanged(make_interpreter):
+    python = make_interpreter(
         "import json, os, sys; job = json.loads(sys.stdin.readline())\n"
         "print(json.dumps({'event': 'a', 'job': job, 'backend': os.environ['KERAS_BACKEND']}))\n"
         'print(\'{"event": "end"}\')\n'
@@ -44,20 +44,20 @@ def test_events_are_yielded_as_sent(child):
     assert list(run(python, "jax", {"x": 1})) == [{"event": "a", "job": {"x": 1}, "backend": "jax"}]
 
 
-def test_crash_is_reported_with_its_stderr(child):
-    python = child("import sys; print('the cause', file=sys.stderr); sys.exit(7)")
+def test_crash_is_reported_with_its_stderr(make_interpreter):
+    python = make_interpreter("import sys; print('the cause', file=sys.stderr); sys.exit(7)")
     with pytest.raises(WorkerError, match=r"jax process ended with status 7[\s\S]*the cause"):
         list(run(python, "jax", {}))
 
 
-def test_killed_child_is_reported(child):
-    python = child("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+def test_killed_child_is_reported(make_interpreter):
+    python = make_interpreter("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     with pytest.raises(WorkerError, match="status -9"):
         list(run(python, "jax", {}))
 
 
-def test_errors_of_the_child_are_raised(child):
-    python = child(
+def test_errors_of_the_child_are_raised(make_interpreter):
+    python = make_interpreter(
         'print(\'{"event": "error", "kind": "BackendError", "message": "no jax"}\', flush=True)'
     )
     with pytest.raises(BackendError, match="no jax"):
@@ -66,28 +66,28 @@ def test_errors_of_the_child_are_raised(child):
 
 @pytest.mark.slow
 @pytest.mark.backend
-def test_child_starts_without_unneeded_imports(backend):
-    (start,) = run(sys.executable, backend, {"run": "tests.reference.start:tell"})
+def test_child_imports_only_what_it_needs(backend):
+    (start,) = run(sys.executable, backend, {"run": "tests.reference.start:report"})
     assert start["backend"] == backend
     assert start["imported"] == []
     assert start["found"] == ["matplotlib", "pandas", "sklearn"]
 
 
-def test_child_cannot_start_children(child, monkeypatch):
+def test_child_cannot_start_children(make_interpreter, monkeypatch):
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", SimpleNamespace(name=CHILD))
     with pytest.raises(InputError, match="starts a comparison as it is imported"):
-        list(run(child("raise SystemExit(3)"), "jax", {}))
+        list(run(make_interpreter("raise SystemExit(3)"), "jax", {}))
 
 
 def test_environment_without_the_package_is_reported(tmp_path):
-    bare = tmp_path / "python"
-    bare.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S -E "$@"\n')
-    bare.chmod(0o755)
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S -E "$@"\n')
+    python.chmod(0o755)
     with pytest.raises(WorkerError, match="No module named"):
-        list(run(str(bare), "jax", {"run": "ae_multi.environment:emit_backend"}))
+        list(run(str(python), "jax", {"run": "ae_multi.environment:emit_backend"}))
 
 
-def alive(pid):
+def is_alive(pid):
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -96,24 +96,25 @@ def alive(pid):
     return not state.stdout.strip().startswith("Z")
 
 
-def gone(pid, within=10):
+def has_ended(pid, within=10):
+    """Wait up to ``within`` seconds for the end of the process; return whether it has ended."""
     end = time.monotonic() + within
-    while alive(pid) and time.monotonic() < end:
+    while is_alive(pid) and time.monotonic() < end:
         time.sleep(0.05)
-    return not alive(pid)
+    return not is_alive(pid)
 
 
-def test_closing_the_generator_ends_the_child(child):
-    python = child(
+def test_closing_the_generator_ends_the_child(make_interpreter):
+    python = make_interpreter(
         "import json, os, sys, time\n"
         "print(json.dumps({'event': 'pid', 'pid': os.getpid()}), flush=True)\n"
         "sys.stdin.read()\n"
     )
     events = run(python, "jax", {})
     pid = next(events)["pid"]
-    assert alive(pid)
+    assert is_alive(pid)
     events.close()
-    assert gone(pid)
+    assert has_ended(pid)
 
 
 PARENT = """
@@ -138,8 +139,8 @@ worker.main()
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_child_never_outlives_its_parent(child, signal_number):
-    python = child(BUSY)
+def test_child_ends_with_its_parent(make_interpreter, signal_number):
+    python = make_interpreter(BUSY)
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT, python],
         stdout=subprocess.PIPE,
@@ -147,19 +148,19 @@ def test_a_child_never_outlives_its_parent(child, signal_number):
         text=True,
     )
     pid = int(parent.stdout.readline())
-    assert alive(pid)
+    assert is_alive(pid)
     parent.send_signal(signal_number)
     parent.wait(timeout=30)
     parent.stdout.close()
-    assert gone(pid)
+    assert has_ended(pid)
 
 
-def test_child_ignores_ctrl_c(child):
-    python = child(BUSY)
+def test_child_ignores_ctrl_c(make_interpreter):
+    python = make_interpreter(BUSY)
     events = run(python, "numpy", {"run": "busy:busy"})
     pid = next(events)["pid"]
     os.kill(pid, signal.SIGINT)
     time.sleep(0.3)
-    assert alive(pid)
+    assert is_alive(pid)
     events.close()
-    assert gone(pid)
+    assert has_ended(pid)

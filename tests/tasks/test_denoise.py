@@ -8,20 +8,20 @@ from tests.reference.tasks import QUICK, check_picture, run_task
 pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 
-def test_psnr_and_ssim_of_images():
+def test_quality_is_the_mean_psnr_and_ssim():
     from ae_multi.tasks.denoise import _quality
 
     clean = np.zeros((2, 12, 12, 1), np.float32)
     images = clean.copy()
     images[0] += 0.1  # 20 dB
     images[1, :6] += 0.1  # half of the error: 23.01 dB
-    found, similar = _quality(clean, images)
-    assert found == pytest.approx((20 + 20 + 10 * np.log10(2)) / 2, abs=1e-4)
+    psnr, ssim = _quality(clean, images)
+    assert psnr == pytest.approx((20 + 20 + 10 * np.log10(2)) / 2, abs=1e-4)
     assert _quality(images, images)[1] == pytest.approx(1, abs=1e-5)
-    assert similar < 0.5
+    assert ssim < 0.5
 
 
-def test_denoise_reports_psnr_and_ssim_beside_baselines(tmp_path, capsys, digits):
+def test_denoise_reports_psnr_and_ssim_with_baselines(tmp_path, capsys, digits):
     from ae_multi.tasks.denoise import with_noise
 
     text, found, picture = run_task(tmp_path, capsys, "denoise", *QUICK, "--epochs", 15)

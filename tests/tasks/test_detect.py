@@ -11,7 +11,7 @@ from tests.reference.tasks import QUICK, check_picture, run_task
 pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 
-def test_detect_reports_auroc_beside_pca(tmp_path, capsys, digits):
+def test_detect_reports_auroc_with_pca(tmp_path, capsys, digits):
     text, found, picture = run_task(
         tmp_path, capsys, "detect", "--data", "digits", "--normal", 0, "--epochs", 60
     )
@@ -19,20 +19,20 @@ def test_detect_reports_auroc_beside_pca(tmp_path, capsys, digits):
     normal = digits.x_train[digits.y_train == 0].reshape(-1, 784)
     test, anomalous = digits.x_test.reshape(-1, 784), digits.y_test != 0
     mean = normal.mean(axis=0)
-    parts = np.linalg.svd(normal - mean, full_matrices=False)[2][:32]
-    errors = np.sum((test - mean - (test - mean) @ parts.T @ parts) ** 2, axis=1)
-    # The share of pairs in which the anomaly has the larger error.
+    components = np.linalg.svd(normal - mean, full_matrices=False)[2][:32]
+    errors = np.sum((test - mean - (test - mean) @ components.T @ components) ** 2, axis=1)
+    # The fraction of pairs in which the anomaly has the larger error.
     pairs = np.mean(errors[anomalous][:, np.newaxis] > errors[~anomalous])
     assert found["results"]["PCA-32"]["AUROC"] == pytest.approx(pairs, abs=1e-4)
     assert found["results"]["autoencoder"]["AUROC"] > 0.95
     assert "raises false alarms for" in text
-    ours, floor = (found["results"][name]["AUROC"] for name in ("autoencoder", "PCA-32"))
-    assert ("PCA-32 is better here: AUROC" in text) == (floor > ours)
+    auroc, pca = (found["results"][name]["AUROC"] for name in ("autoencoder", "PCA-32"))
+    assert ("PCA-32 is better here: AUROC" in text) == (pca > auroc)
     assert main(["detect", *QUICK, "--normal", "12"]) == 2
     assert "Received: 12." in capsys.readouterr().err
 
 
-def test_detect_one_class_as_anomalous(tmp_path, capsys, digits):
+def test_anomalous_option_selects_one_class(tmp_path, capsys, digits):
     text, found, picture = run_task(
         tmp_path, capsys, "detect", "--data", "digits", "--anomalous", 0, "--epochs", 40
     )
@@ -61,19 +61,19 @@ def test_strange_is_a_hidden_alias_of_anomalous(capsys):
 
 
 @pytest.mark.parametrize("name", ["normal", "anomalous"])
-def test_a_table_has_no_classes(name, tmp_path, capsys):
+def test_class_options_are_refused_with_a_table(name, tmp_path, capsys):
     assert main(["detect", "--data", "t.csv", "--label", "y", f"--{name}", "1"]) == 2
     assert f"no --{name} with a table" in capsys.readouterr().err
 
 
-def test_detect_in_a_table(tmp_path, capsys):
+def test_detect_finds_anomalous_rows_of_a_table(tmp_path, capsys):
     """Two columns are correlated, except in anomalous rows."""
     rng = np.random.default_rng(0)
     a = rng.normal(size=200)
     x = np.column_stack([a, 10 + 3 * a + rng.normal(0, 0.1, 200), rng.normal(size=200), a**2])
     anomalous = np.arange(200) % 20 == 0
     x[anomalous, 1] += rng.choice([-6, 6], anomalous.sum())
-    rows = [[*values, str(bool(odd))] for values, odd in zip(x, anomalous, strict=True)]
+    rows = [[*values, str(bool(label))] for values, label in zip(x, anomalous, strict=True)]
     path = write_csv(tmp_path / "t.csv", ["a", "b", "c", "d", "alarm"], rows)
     text, found, picture = run_task(
         tmp_path, capsys, "detect", "--data", path, "--label", "alarm", "--epochs", 30
@@ -85,7 +85,7 @@ def test_detect_in_a_table(tmp_path, capsys):
     assert found["results"]["autoencoder"]["AUROC"] > 0.5
 
 
-def test_table_needs_normal_and_anomalous_rows(tmp_path, capsys):
+def test_table_with_one_anomalous_row_is_refused(tmp_path, capsys):
     path = write_csv(tmp_path / "t.csv", ["a", "y"], [[1, 0], [2, 0], [3, 0], [4, 1]])
     assert main(["detect", "--data", str(path), "--label", "y"]) == 2
     assert "at least 2 normal and 2 anomalous rows" in capsys.readouterr().err

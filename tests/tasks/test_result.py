@@ -9,12 +9,12 @@ from ae_multi.tasks.result import Measure, Options, Result
 pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 
-def result(ours, floor, higher=True):
+def result(score, baseline, higher=True):
     return Result(
         "reduce",
         "title",
         (Measure("score", ".2f", higher, "dB"),),
-        {"autoencoder": (ours,), "PCA-9": (floor,)},
+        {"autoencoder": (score,), "PCA-9": (baseline,)},
         {},
         {},
         {},

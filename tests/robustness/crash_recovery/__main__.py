@@ -36,25 +36,27 @@ def main():
             if options.json:
                 write_json(options.json, recorded)
     with tempfile.TemporaryDirectory() as root:
-        apart = compare(pythons, Path(root)) if len(pythons) > 1 else {}
-    _print(to, cases, apart)
+        differences = compare(pythons, Path(root)) if len(pythons) > 1 else {}
+    _print(to, cases, differences)
     recorded["pairs"] = [
-        {"from": one, "to": other, "largest": error} for (one, other), error in apart.items()
+        {"from": one, "to": other, "largest": error} for (one, other), error in differences.items()
     ]
     if options.json:
         write_json(options.json, recorded)
     faulty = [case for found in cases.values() for case in found if case["fault"]]
-    return 1 if faulty or any(error > BOUND for error in apart.values()) else 0
+    return 1 if faulty or any(error > BOUND for error in differences.values()) else 0
 
 
 def _options():
     parser = argparse.ArgumentParser(prog="kills", description=__doc__)
     add_backend_options(parser)
     parser.add_argument("--moments", type=int, default=200, metavar="N", help="default: 200")
-    parser.add_argument("--first", type=int, default=0, metavar="N", help="the first's number")
+    parser.add_argument("--first", type=int, default=0, metavar="N", help="first moment's number")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
-    parser.add_argument("--at-once", type=int, default=2, metavar="N", help="default: 2")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
+    parser.add_argument(
+        "--at-once", type=int, default=2, metavar="N", help="trainings in parallel (default: 2)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
     return parser.parse_args()
 
 
@@ -67,15 +69,15 @@ def _progress():
     return Progress(*columns, console=to, disable=not to.is_terminal)
 
 
-def _print(to, cases, apart):
-    table = plain_table("Killed at random moments, and gone on with")
+def _print(to, cases, differences):
+    table = plain_table("Trainings killed at random moments and resumed")
     table.add_column("backend")
     columns = (
         "moments",
         "by the clock",
         "while writing",
-        "had ended",
-        "from the beginning",
+        "ended before",
+        "without checkpoint",
         "faults",
     )
     for name in columns:
@@ -95,14 +97,14 @@ def _print(to, cases, apart):
         for case in found:
             if case["fault"]:
                 to.print(f"{backend}, moment {case['number']}: {case['fault']}", style="red")
-    if apart:
+    if differences:
         table = plain_table(f"The next {STEPS} losses: largest relative difference (≤ {BOUND:.0e})")
         table.add_column("killed on")
         names = list(cases)
         for name in names:
-            table.add_column(f"gone on with on {name}", justify="right")
+            table.add_column(f"resumed on {name}", justify="right")
         for one in names:
-            table.add_row(one, *(_error(apart.get((one, other))) for other in names))
+            table.add_row(one, *(_error(differences.get((one, other))) for other in names))
         to.print(table)
 
 

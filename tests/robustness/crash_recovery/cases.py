@@ -14,46 +14,51 @@ from tests.robustness.crash_recovery.training import EVERY, train
 def run(job, emit):
     """Kill trainings at ``job["moments"]`` moments, ``job["at_once"]`` in parallel."""
     with tempfile.TemporaryDirectory() as root:
-        # Plans are chosen again. The resumed training compiles the programs of the killed one,
-        # which JAX caches if the folder is set before its import.
+        # No plan comes from an earlier run. The resumed training compiles the programs of the
+        # killed one, which JAX caches if the folder is set before its import.
         os.environ |= {
             "AE_MULTI_CACHE": root,
             "JAX_COMPILATION_CACHE_DIR": str(Path(root) / "jax"),
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         }
         _import_all()
-        whole = in_fork(lambda on_start: train())[0]["digest"]
-        lengths = {every: _measured(root, every, whole) for every in EVERY}
+        expected = in_fork(lambda on_start: train())[0]["digest"]
+        lengths = {every: _measure(root, every, expected) for every in EVERY}
         emit({"event": "ready"})
         numbers = range(job["first"], job["first"] + job["moments"])
-        for number, found in _side_by_side(
-            lambda number: _case(root, job["seed"], number, lengths, whole), numbers, job["at_once"]
+        for number, found in _in_parallel(
+            lambda number: _case(root, job["seed"], number, lengths, expected),
+            numbers,
+            job["at_once"],
         ):
             emit({"event": "moment", "number": number, **found})
 
 
 def _import_all():
-    """Import what a training needs, without computing: threads do not survive a fork."""
+    """Import what a training needs without computing, since threads do not survive a fork."""
     from ae_multi import backends
 
     backends.current()
 
 
-def _measured(root, every, whole):
-    """(seconds of a training, number of system calls of its checkpoints)."""
+def _measure(root, every, expected):
+    """Return (seconds of a training, number of system calls of its checkpoints)."""
 
     def counted(on_start):
         calls = Calls()
         return {**train(Path(root) / every, every, on_start=on_start), "calls": calls.count}
 
     found, seconds = in_fork(counted)
-    if found["digest"] != whole:
-        raise RuntimeError(f"A training with checkpoints every {every} ends otherwise.")
+    if found["digest"] != expected:
+        raise RuntimeError(
+            f"Expected a training with a checkpoint every {every} to end as one without. "
+            "Received: different results."
+        )
     return seconds, found["calls"]
 
 
-def _side_by_side(function, numbers, at_once):
-    """Yield (number, function(number)) in order, each computed in its own process."""
+def _in_parallel(function, numbers, at_once):
+    """Yield (number, function(number)) in order, with ``at_once`` calls in parallel threads."""
     from concurrent.futures import ThreadPoolExecutor
 
     # The threads only wait for processes.
@@ -61,13 +66,13 @@ def _side_by_side(function, numbers, at_once):
         yield from zip(numbers, pool.map(function, numbers), strict=True)
 
 
-def _case(root, seed, number, lengths, whole):
+def _case(root, seed, number, lengths, expected):
     """Kill one training at a random moment, and resume it.
 
     Returns:
-        Dict of plain values: ``kind``, ``every``, ``at``, ``written`` and ``resumed`` (places, or
-        None), ``ended_before``: whether there was nothing left to kill, and ``fault``: what is
-        wrong, or None.
+        Dict of values for JSON: ``kind``, ``every``, ``at``, ``written`` (position of the last
+        checkpoint, or None), ``resumed`` (position it resumed from, or None), ``ended_before``
+        (whether the training ended before the kill) and ``fault`` (description, or None).
     """
     random = np.random.default_rng([seed, number])
     every = EVERY[number // 2 % 2]
@@ -78,7 +83,7 @@ def _case(root, seed, number, lengths, whole):
     after = bool(random.integers(2))
 
     def killed(on_start):
-        _note_what_is_written(note)
+        _record_checkpoints(note)
         if by_call:
             Calls(at, after)
         return train(folder, every, on_start=on_start)
@@ -86,13 +91,16 @@ def _case(root, seed, number, lengths, whole):
     ended = in_fork(killed, None if by_call else at)[0] is not None
     written = note.read_text().splitlines() if note.exists() else []
     found = in_fork(lambda on_start: train(folder, every, resume=True))[0]
-    half = [path.name for path in folder.glob(".*")]
+    temporary = [path.name for path in folder.glob(".*")]
     shutil.rmtree(folder)
     last = [int(part) for part in written[-1].split()] if written else None
     faults = [
-        (found["digest"] != whole, "it ends otherwise than the unbroken training"),
-        (last is not None and (found["resumed"] or [0, 0]) < last, f"work since {last} is lost"),
-        (bool(half), f"{half} is left"),
+        (found["digest"] != expected, "its results differ from an uninterrupted training's"),
+        (
+            last is not None and (found["resumed"] or [0, 0]) < last,
+            f"it resumed from {found['resumed']}, before the last checkpoint {last}",
+        ),
+        (bool(temporary), f"it left temporary files: {temporary}"),
         (by_call and ended, "it was not killed"),
     ]
     return {
@@ -102,12 +110,12 @@ def _case(root, seed, number, lengths, whole):
         "written": last,
         "resumed": found["resumed"],
         "ended_before": ended,
-        "fault": next((words for wrong, words in faults if wrong), None),
+        "fault": next((description for occurred, description in faults if occurred), None),
     }
 
 
-def _note_what_is_written(note):
-    """Record each checkpoint once it is reported as written."""
+def _record_checkpoints(note):
+    """Append the position of each checkpoint to the file ``note`` once it is written."""
     from ae_multi.checkpoints import Folder
 
     real, file = Folder.write, os.open(note, os.O_CREAT | os.O_WRONLY | os.O_APPEND)

@@ -13,16 +13,15 @@ def in_fork(function, wait=None):
     """Run ``function`` in a fork of this process, which may be killed.
 
     Args:
-        function: called with ``on_start``, a function that starts the measured time; returns plain
-            values.
-        wait: seconds from there after which it is killed, or None.
+        function: function of ``on_start``, a function that starts the measured time; returns
+            values for JSON.
+        wait: seconds after that start at which the fork is killed, or None.
 
     Returns:
-        (what ``function`` returned, or None where the copy was killed; seconds from there to its
-        end)
+        (result of ``function``, or None if the fork was killed; seconds from the start to the end)
 
     Raises:
-        RuntimeError: ``function`` raised; with what.
+        RuntimeError: ``function`` raised; the message is its traceback.
     """
     reading, writing = os.pipe()
     child = os.fork()
@@ -52,11 +51,11 @@ def in_fork(function, wait=None):
 
 
 class Calls:
-    """Counts the system calls of writing a checkpoint, and kills this process at one of them.
+    """Count the system calls that write a checkpoint, and kill this process at one of them.
 
     Args:
-        last: the number of the call at which this process is killed, or None.
-        after: whether the call is made first.
+        last: number of the call at which this process is killed, or None.
+        after: whether to kill it after the call instead of before.
     """
 
     def __init__(self, last=None, after=False):
@@ -69,16 +68,16 @@ class Calls:
             (os, "open"),
             (zipfile.ZipFile, "writestr"),
         ):
-            setattr(owner, name, self._watched(getattr(owner, name)))
+            setattr(owner, name, self._counted(getattr(owner, name)))
 
-    def _watched(self, real):
+    def _counted(self, real):
         def call(*arguments, **keywords):
-            here = self.count == self._last
+            is_last = self.count == self._last
             self.count += 1
-            if here and not self._after:
+            if is_last and not self._after:
                 os.kill(os.getpid(), signal.SIGKILL)
             result = real(*arguments, **keywords)
-            if here:
+            if is_last:
                 os.kill(os.getpid(), signal.SIGKILL)
             return result
 

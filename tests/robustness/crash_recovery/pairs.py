@@ -15,19 +15,19 @@ from tests.robustness.crash_recovery.forks import in_fork
 # A checkpoint in the middle of the third epoch of 12 steps, resumed into the fifth.
 AT, STEPS, EPOCHS, BATCH = 30, 20, 6, 128
 BOUND = 1e-5
-_PATIENCE = 300  # seconds to wait for another backend
+_TIMEOUT = 300  # seconds to wait for another backend
 
 
 def compare(pythons, root):
-    """Losses of the next steps after a kill, on each backend from each backend's checkpoint.
+    """Compare the losses after a kill, on each backend from each backend's checkpoint.
 
     Args:
-        pythons: dict of backend to an interpreter.
-        root: a folder for the checkpoints.
+        pythons: dict of backend to interpreter.
+        root: folder for the checkpoints.
 
     Returns:
-        Dict of (from, to), an ordered pair of two backends, to the largest relative difference
-        between the losses of ``to`` and those of ``from`` itself.
+        Dict of (from, to), two backends, to the largest relative difference between the next
+        `STEPS` losses of ``to`` and those of ``from`` itself, both from the checkpoint of ``from``.
     """
 
     def losses(backend):
@@ -51,8 +51,8 @@ def compare(pythons, root):
 
 
 def run(job, emit):
-    """Start on this backend, be killed, and resume the checkpoints of all backends."""
-    import ae_multi.training  # noqa: F401  # imports, and nothing computed, before a fork
+    """Train on this backend until killed, then resume from the checkpoints of all backends."""
+    import ae_multi.training  # noqa: F401  # import before a fork, without computing
     from ae_multi import backends
 
     backends.current()
@@ -62,7 +62,7 @@ def run(job, emit):
     for other in [me, *(name for name in job["all"] if name != me)]:
         _wait_for(root / f"{other}.done")
         mine = shutil.copytree(root / other, root / f"{other}-on-{me}")
-        losses = in_fork(lambda on_start, folder=mine: _go_on(folder))[0]
+        losses = in_fork(lambda on_start, folder=mine: _resume(folder))[0]
         emit({"event": "losses", "begun_on": other, "losses": losses})
 
 
@@ -80,22 +80,24 @@ def _begin(folder):
     _fit(folder, [])
 
 
-def _go_on(folder):
+def _resume(folder):
+    """Resume from a checkpoint; return the next `STEPS` losses."""
     from ae_multi._keras import keras
 
     losses = []
 
     class Losses(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
-            self.model.reset_metrics()  # the loss of each single step
+            self.model.reset_metrics()  # so that the loss is that of one step
 
         def on_train_batch_end(self, batch, logs=None):
             losses.append(float(logs["loss"]))
             self.model.stop_training = len(losses) == STEPS
 
     resumed = _fit(folder, [Losses()], resume=True)
-    if resumed != (AT // 12, AT % 12):
-        raise RuntimeError(f"It goes on from {resumed}.")
+    position = (AT // 12, AT % 12)
+    if resumed != position:
+        raise RuntimeError(f"Expected to resume from {position}. Received: {resumed}.")
     return losses
 
 
@@ -118,8 +120,8 @@ def _fit(folder, callbacks, resume=False):
 
 
 def _wait_for(path):
-    end = time.monotonic() + _PATIENCE
+    end = time.monotonic() + _TIMEOUT
     while not path.exists():
         if time.monotonic() > end:
-            raise RuntimeError(f"Expected {path.name} within {_PATIENCE} s.")
+            raise RuntimeError(f"Expected {path.name} within {_TIMEOUT} s. Received: no file.")
         time.sleep(0.1)

@@ -1,39 +1,38 @@
-"""The small training that is killed, with all kinds of state."""
+"""Small training with all callbacks of state, to be killed."""
 
 import hashlib
 
 import numpy as np
 
 EPOCHS, SAMPLES, BATCH = 8, 200, 8
-# Whole epochs and steps within them; an epoch has 25 steps.
+# Intervals of checkpoints, at the end of an epoch and within one; an epoch has 25 steps.
 EVERY = ("1 epoch", "7 steps")
 
 
 def train(folder=None, every=None, resume=False, on_start=None):
-    """Train from the beginning or a checkpoint.
+    """Train from the beginning or from a checkpoint.
 
     Args:
-        folder: of checkpoints, or None for none.
-        every: how often one is taken.
-        resume: whether to go on.
-        on_start: function that is called once, after the first epoch: what takes longest before is
-            compiling.
+        folder: folder of checkpoints, or None for no checkpoints.
+        every: interval of checkpoints.
+        resume: whether to resume from the newest checkpoint.
+        on_start: function that is called once, after the first epoch, most of which is compiling.
 
     Returns:
-        Dict of ``digest``, which stands for every bit of the end, and ``resumed``: the place that
-        it went on from, or None.
+        Dict of ``digest``, of history and variables at the end, and ``resumed``, the position that
+        the training resumed from, or None.
     """
     import ae_multi
     from ae_multi._keras import keras
 
-    class Begun(keras.callbacks.Callback):
+    class Start(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             if on_start is not None and epoch == 0:
                 on_start()
 
     x = np.random.default_rng(0).random((SAMPLES, 12), np.float32)
     model = _model(keras, ae_multi)
-    kinds = keras.callbacks
+    callbacks = keras.callbacks
     history = ae_multi.fit(
         model,
         x,
@@ -43,9 +42,9 @@ def train(folder=None, every=None, resume=False, on_start=None):
         verbose=0,
         validation_data=(x[:20],) * 2,
         callbacks=[
-            Begun(),
-            kinds.EarlyStopping(patience=EPOCHS, min_delta=10.0, restore_best_weights=True),
-            kinds.ReduceLROnPlateau(factor=0.5, patience=3, min_delta=10.0),
+            Start(),
+            callbacks.EarlyStopping(patience=EPOCHS, min_delta=10.0, restore_best_weights=True),
+            callbacks.ReduceLROnPlateau(factor=0.5, patience=3, min_delta=10.0),
         ],
         checkpoint=folder,
         checkpoint_every=every or "1 epoch",

@@ -1,7 +1,7 @@
 """Compare the stages of models without faults, and count false positives.
 
-Of n models run k takes model k mod n and seed k div n: other models first, then other seeds.
-Status 0 if every stage held in every run, 1 if one did not, 2 for a usage error.
+Of n models, run k uses model k mod n and seed k // n. Exit status: 0 if every stage holds in every
+run, 1 if one does not, 2 for a usage error.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def _parser():
     add_backend_options(parser)
     parser.add_argument("--runs", type=int, default=50, metavar="N", help="default: 50")
     parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first run")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
     return parser
 
 
@@ -67,14 +67,14 @@ def run_cases(cases, options, describe):
         cases: list of (label, model, `Case`, seed).
         options: the command's options: ``backends``, ``python`` and ``json``.
         describe: function of a label and the result of `clean_run` that returns the text to print
-            where there is no terminal.
+            without a terminal.
 
     Returns:
         List of the results of `clean_run`.
     """
     if options.json:
         check_writable(options.json, "the JSON")
-    interpreters_of(options).available()  # fails before anything is run
+    interpreters_of(options).available()  # raises before the first run
     runs, is_terminal = [], console().is_terminal
     with console(stderr=True).status("starting") as status:
         for label, *case in cases:
@@ -88,19 +88,19 @@ def run_cases(cases, options, describe):
 
 
 def clean_run(model, case, seed, backends, pythons):
-    """One run: what came closest to its bound, and what was said where nothing is wrong.
+    """Check one model without faults.
 
     Args:
         model: name of the model.
         case: its `Case`.
-        seed: integer, for data, weights, order and noise.
-        backends: names, or None for every one that is installed.
+        seed: integer for data, weights, batch order and noise.
+        backends: names, or None for all installed backends.
         pythons: dict of backend to interpreter.
 
     Returns:
-        Dict of plain values: ``model``, ``seed``, ``parameters`` (their number), ``steps``,
-        ``seconds``, ``holds``, ``closest`` (a dict for each stage, see
-        `ae_multi.parity.stages.Divergence`) and ``alarms``, sentences.
+        Dict of values for JSON: ``model``, ``seed``, ``parameters`` (number of them), ``steps``,
+        ``seconds``, ``holds``, ``closest`` (a dict for each stage: the entry closest to its bound,
+        see `ae_multi.parity.divergence.Divergence`) and ``alarms`` (false positives, as text).
     """
     xs, ys = case.data(seed)
     begin = time.perf_counter()
@@ -109,10 +109,8 @@ def clean_run(model, case, seed, backends, pythons):
         closest = [stage.closest.to_json() for stage in report.stages]
         alarms = [str(entry) for stage in report.stages for entry in stage.divergences]
         parameters = report.backends[report.oracle]["parameters"]
-    except (
-        InputError,
-        WorkerError,
-    ) as error:  # a model that cannot be checked is a false positive, too
+    except (InputError, WorkerError) as error:
+        # A model that cannot be checked counts as a false positive.
         closest, alarms, parameters = [], [str(error)], None
     return {
         "model": model,
@@ -127,7 +125,7 @@ def clean_run(model, case, seed, backends, pythons):
 
 
 def alarms_table(runs):
-    """A row for each run: the entry closest to its bound, or beyond it, on any stage.
+    """Return a table with a row for each run: the entry closest to its bound on any stage.
 
     Args:
         runs: list of dicts as `clean_run` returns them.
@@ -147,7 +145,7 @@ def alarms_table(runs):
 
 
 def shares_of_bounds(run):
-    """Yield (error over its bound, entry, backend) for the backends of a run that can train.
+    """Yield (ratio of error to bound, entry, backend) for the backends of a run that can train.
 
     Args:
         run: a dict as `clean_run` returns it.
@@ -163,8 +161,8 @@ def _row(run):
     _, entry, backend = max(shares, key=lambda share: share[0], default=(0.0, None, ""))
     tightest = ["", "", "", ""]
     if entry:
-        shown = [f"{entry[kind][backend]:.1e}" for kind in ("error", "bound")]
-        tightest = [f"{entry['rung']}: {entry['name']}", backend, *shown]
+        numbers = [f"{entry[kind][backend]:.1e}" for kind in ("error", "bound")]
+        tightest = [f"{entry['rung']}: {entry['name']}", backend, *numbers]
     holds = Text("yes", "green") if run["holds"] else Text("NO", "bold red")
     numbers = [str(run["seed"]), f"{run['parameters'] or 0:,}", f"{run['seconds']:.0f}"]
     return [run["model"], *numbers, *tightest, holds]

@@ -16,11 +16,11 @@ class Case:
     """One model without faults.
 
     Attributes:
-        build: where its build function is, as `ae_multi.parity.check` takes it.
-        shapes: the shape of one sample of each input.
-        words: how many words each integer input chooses among; no entry, real numbers.
-        classes: how many classes the first target chooses among; None for what `check` makes.
-        steps: how many training steps to compare.
+        build: location of its build function, as for `ae_multi.parity.check`.
+        shapes: shape of one sample of each input.
+        words: number of words of each integer input; inputs without an entry are real numbers.
+        classes: number of classes of the first target; None for the default targets of `check`.
+        steps: number of training steps to compare.
     """
 
     build: str
@@ -30,7 +30,7 @@ class Case:
     steps: int = 20
 
     def data(self, seed):
-        """(inputs, targets or None): lists of arrays, drawn from the seed."""
+        """Return (inputs, targets or None), lists of arrays drawn from the seed."""
         xs = [
             integers(seed, f"words/{place}", (SAMPLES, *shape), self.words[place])
             if place < len(self.words)
@@ -43,7 +43,7 @@ class Case:
 
 
 def integers(seed, purpose, shape, count):
-    """Draw integers below ``count`` from the seed."""
+    """Return int32 integers from 0 to ``count`` - 1, drawn from the seed."""
     bits = stream(seed, purpose).random_raw(int(np.prod(shape)))
     return (bits % np.uint64(count)).astype(np.int32).reshape(shape)
 

@@ -1,8 +1,8 @@
 """Run comparisons without faults, and count false verdicts.
 
-Run k takes conditions k mod 4 (the processor's own instruction set or an older one, two threads or
-one) and seed k div 4. Status 0 if all backends agree in every run, 1 if they do not, 2 for a usage
-error.
+Run k uses conditions k mod 4 (the processor's own instruction set or an older one, two threads or
+one) and seed k // 4. Exit status: 0 if all backends agree in every run, 1 if they do not, 2 for a
+usage error.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def _parser():
     parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first run")
     parser.add_argument("--epochs", type=int, metavar="N", help="default: as in a comparison")
     parser.add_argument("--plans", action="store_true", help="compare every plan of each backend")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
     return parser
 
 
@@ -64,11 +64,12 @@ def _run(options):
         name, variables, threads = CONDITIONS[place]
         begin = time.perf_counter()
         with _environment(variables, threads):
-            found = compare(_settings(options, seed)).agreement
+            agreement = compare(_config(options, seed)).agreement
         seconds = time.perf_counter() - begin
-        about = {"seed": seed, "instructions": name, "threads": threads, "seconds": seconds}
-        runs += [{**about, "model": model, **row} for model, row in found.items()]
-        print(f"run {number}: {', '.join(row['verdict'] for row in found.values())}", flush=True)
+        conditions = {"seed": seed, "instructions": name, "threads": threads, "seconds": seconds}
+        runs += [{**conditions, "model": model, **row} for model, row in agreement.items()]
+        verdicts = ", ".join(row["verdict"] for row in agreement.values())
+        print(f"run {number}: {verdicts}", flush=True)
         if options.json:
             write_json(options.json, {"runs": runs, "machine": describe_machine()})
     out.print(comparisons_table(runs))
@@ -79,8 +80,8 @@ def _run(options):
     return 1 if wrong else 0
 
 
-def _settings(options, seed):
-    settings = CompareConfig(
+def _config(options, seed):
+    config = CompareConfig(
         configs=tuple(
             TrainingConfig(name, epochs=options.epochs, seed=seed) for name in options.model
         ),
@@ -90,9 +91,9 @@ def _settings(options, seed):
         path=options.data_path,
         plans=options.plans,
     )
-    if len(settings.interpreters.available()[0]) < 2 and not options.plans:
+    if len(config.interpreters.available()[0]) < 2 and not options.plans:
         raise InputError("Expected two backends or more, or --plans. Received: one.")
-    return settings
+    return config
 
 
 @contextlib.contextmanager
@@ -113,11 +114,11 @@ def _environment(variables, threads):
 
 
 def comparisons_table(runs):
-    """A row for each model of each run: differences, their bounds, and the verdict.
+    """Return a table with a row for each model of each run: differences, bounds and verdict.
 
     Args:
-        runs: list of dicts: ``seed``, ``instructions``, ``threads``, ``model``, and what
-            `ae_multi.compare.agreement.agreement` returned.
+        runs: list of dicts of ``seed``, ``instructions``, ``threads``, ``model`` and the result
+            of `ae_multi.compare.agreement.agreement`.
     """
     table = plain_table("Comparisons without a fault (largest relative difference, and its bound)")
     for name in ("model", "seed", "instructions", "threads"):

@@ -1,7 +1,6 @@
 """Models without faults: each divergence that the comparison reports is a false positive.
 
-Between them they hold the layers, losses, regularizers and optimizers that autoencoders are
-built from.
+Together they contain the layers, losses, regularizers and optimizers of common autoencoders.
 """
 
 import keras
@@ -42,9 +41,9 @@ def separable():
 
 
 def pooled():
-    """Every position of an image has the same gradient; a counter among the weights.
+    """Equal gradients at every position of an image; a counter among the weights.
 
-    TensorFlow adds the 8,192 terms of the depthwise bias's gradient one after another.
+    TensorFlow adds the 8,192 terms of the gradient of the depthwise bias one after another.
     """
     return _compiled(
         [
@@ -127,7 +126,7 @@ def embedded():
     x = layers.Dense(16, activation="relu")(x)
     outputs = [layers.Dense(7, activation="softmax")(x), layers.Dense(5)(x)]
     model = keras.Model([words, table], outputs)
-    # Adam treats repeated words differently on TensorFlow, which would be a true positive.
+    # Adam differs for repeated words on TensorFlow, which would be a true positive.
     optimizer = optimizers.SGD(0.1, momentum=0.9)
     model.compile(optimizer, ["sparse_categorical_crossentropy", "mse"], loss_weights=[1.0, 0.3])
     return model
@@ -217,14 +216,14 @@ def followed():
 
 
 class Sampling(layers.Layer):
-    """Samples a code; adds the divergence from a standard normal distribution to the loss."""
+    """Sample a code; add the divergence from a standard normal distribution to the loss."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.seed_generator = keras.random.SeedGenerator(7)
 
     def call(self, inputs):
-        """(mean, logarithm of the variance), each (n, code), to a code (n, code)."""
+        """Return a code (n, code) of (mean, logarithm of the variance), each (n, code)."""
         mean, log_variance = inputs
         divergence = ops.square(mean) + ops.exp(log_variance) - log_variance - 1.0
         self.add_loss(1e-2 * ops.mean(ops.sum(0.5 * divergence, axis=-1)))
@@ -276,7 +275,7 @@ def shared():
 
 
 def _dense(pixels, code):
-    """A dense encoder and decoder."""
+    """Return the layers of a dense encoder and decoder."""
     return [
         keras.Input((pixels,)),
         layers.Dense(2 * code, activation="relu"),

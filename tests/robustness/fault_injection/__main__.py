@@ -1,7 +1,7 @@
 """Inject each known fault in each backend, and check that the comparison finds it.
 
-Status 0 if all were found, each at its stage, by its name and on its backend, and
-nothing without a fault; 1 otherwise; 2 for a usage error.
+Exit status: 0 if each fault is found at its stage, in its layer and on its backend, and no
+divergence is found without a fault; 1 otherwise; 2 for a usage error.
 """
 
 import argparse
@@ -36,9 +36,9 @@ def _parser():
         type=comma_separated,
         default=tuple(FAULTS),
         metavar="NAMES",
-        help="some of the faults, with commas between (default: all)",
+        help="faults, separated by commas (default: all)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
     return parser
 
 
@@ -50,7 +50,7 @@ def _run(options):
     backends, _ = interpreters.available()
     pythons = {backend: interpreters.python(backend) for backend in backends}
     plan = list(itertools.product(options.faults, backends))
-    out, verdicts = console(), []
+    out, results = console(), []
     with tempfile.TemporaryDirectory() as folder, BackendProgress(console(stderr=True)) as bars:
         injector = FaultInjector(pythons, folder, bars.on_event)
         alarms, models = [], set()
@@ -60,58 +60,58 @@ def _run(options):
                 models.add(model)
                 stages = injector.compare_without_fault(model)
                 alarms += [str(entry) for stage in stages for entry in stage.divergences]
-            done = sum(verdict.backend == backend for verdict in verdicts)
+            done = sum(result.backend == backend for result in results)
             event = {"event": "progress", "total": len(options.faults), "label": name}
             bars.on_event(backend, {**event, "done": done})
-            verdicts.append(injector.inject(name, backend))
+            results.append(injector.inject(name, backend))
             bars.on_event(backend, {**event, "done": done + 1})
             if not out.is_terminal:
-                found = "caught" if verdicts[-1].caught else "NOT CAUGHT"
+                found = "caught" if results[-1].caught else "NOT CAUGHT"
                 print(f"{found} on {backend}: {name}", flush=True)
             if options.json:
-                _write(options.json, verdicts, alarms)
-    out.print(faults_table(verdicts))
+                _write(options.json, results, alarms)
+    out.print(faults_table(results))
     for alarm in alarms:
         out.print(f"Without a fault: {alarm}", style="red", markup=False)
-    caught = sum(verdict.caught for verdict in verdicts)
-    whole = caught == len(verdicts) and not alarms
+    caught = sum(result.caught for result in results)
+    is_clean = caught == len(results) and not alarms
     out.print(
-        f"{caught} of {len(verdicts)} faults caught, {len(alarms)} false alarms.",
-        style="bold green" if whole else "bold red",
+        f"{caught} of {len(results)} faults caught, {len(alarms)} false alarms.",
+        style="bold green" if is_clean else "bold red",
     )
-    return 0 if whole else 1
+    return 0 if is_clean else 1
 
 
-def _write(path, verdicts, alarms):
-    found = [{**verdict.to_json(), "caught": verdict.caught} for verdict in verdicts]
-    caught = sum(verdict.caught for verdict in verdicts)
-    written = {"caught": caught, "planted": len(verdicts), "alarms": alarms, "faults": found}
+def _write(path, results, alarms):
+    found = [{**result.to_json(), "caught": result.caught} for result in results]
+    caught = sum(result.caught for result in results)
+    written = {"caught": caught, "planted": len(results), "alarms": alarms, "faults": found}
     write_json(path, {**written, "machine": describe_machine()})
 
 
-def faults_table(verdicts):
-    """A row for each fault in each backend: where it is expected and where it was found.
+def faults_table(results):
+    """Return a table with a row for each fault in each backend: expected and found places.
 
     Args:
-        verdicts: list of `InjectionResult`.
+        results: list of `InjectionResult`.
     """
-    table = plain_table("Faults planted in one backend at a time")
-    for name in ("fault", "planted in", "to be found in", "found in"):
+    table = plain_table("Faults injected in one backend at a time")
+    for name in ("fault", "injected in", "expected in", "found in"):
         table.add_column(name)
     for name in ("size", "bound"):
         table.add_column(name, justify="right")
-    for name in ("blamed", "caught"):
+    for name in ("diverging", "caught"):
         table.add_column(name)
-    for verdict in verdicts:
+    for result in results:
         table.add_row(
-            verdict.fault,
-            verdict.backend,
-            _where(verdict.stage, verdict.place),
-            _where(verdict.found_stage, verdict.found_place),
-            f"{verdict.size:.1e}",
-            f"{verdict.bound:.1e}",
-            ", ".join(verdict.diverging),
-            Text("yes", "green") if verdict.caught else Text("NO", "bold red"),
+            result.fault,
+            result.backend,
+            _where(result.stage, result.place),
+            _where(result.found_stage, result.found_place),
+            f"{result.size:.1e}",
+            f"{result.bound:.1e}",
+            ", ".join(result.diverging),
+            Text("yes", "green") if result.caught else Text("NO", "bold red"),
         )
     return table
 

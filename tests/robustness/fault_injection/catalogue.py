@@ -1,9 +1,9 @@
-"""Faults to inject in one backend, and where the comparison has to find them.
+"""Faults to inject in one backend, and where the comparison must find them.
 
-Each is a piece of Python that runs in the child process once Keras is imported, with ``keras``
-and ``ops`` at hand, and ``layer_call(name, function)`` to change what one layer does: function
-takes (layer, real call, inputs, keywords). ``outputs_of(class name, function)`` changes the outputs
-of all layers of a class: function takes the output.
+Each fault is Python code that runs in the child process after the import of Keras, with ``keras``,
+``ops`` and the functions of `PRELUDE`: ``layer_call(name, function)`` replaces the call of one
+layer by a function of (layer, real call, inputs, keywords), and ``outputs_of(class name,
+function)`` replaces the outputs of all layers of a class by a function of them.
 """
 
 from tests.robustness.fault_injection.fault import Fault
@@ -30,14 +30,12 @@ def outputs_of(kind, function):
         return output if symbolic or type(layer).__name__ != kind else function(output)
     keras.Layer.__call__ = call
 def with_kernel(layer, real, inputs, change):
-    kept = layer._kernel
-    class Stand:
-        def __init__(self, value): self.value = value
-    layer._kernel = change(ops.convert_to_tensor(kept))
+    original = layer._kernel
+    layer._kernel = change(ops.convert_to_tensor(original))
     try:
         return real(inputs)
     finally:
-        layer._kernel = kept
+        layer._kernel = original
 def rounded(x, bits):
     scale = float(2 ** (24 - bits) + 1)
     c = x * scale
@@ -54,7 +52,7 @@ def _layer(name, body):
     return f"layer_call({name!r}, lambda layer, real, x, kw: {body})"
 
 
-# Keras updates weights one by one, but on PyTorch all at once in another class.
+# Keras's Adam updates weights one by one, but on PyTorch all at once in another class.
 def _adam(change):
     return (
         "torch = keras.config.backend() == 'torch'\n"

@@ -1,4 +1,4 @@
-"""What a fault is."""
+"""Description of a fault."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,10 @@ class Fault:
     """One fault.
 
     Attributes:
-        code: what is run in the child process.
-        stage: the stage that has to find it first.
-        name: the entry that has to be named first, or its beginning; empty for any.
-        model: a name of the zoo, or empty for the model of `target_model`.
+        code: Python code to run in the child process.
+        stage: first stage that must find it.
+        name: first entry that must be reported, or the beginning of its name; empty for any.
+        model: name of a model of the zoo, or empty for the model of `target_model`.
     """
 
     code: str

@@ -12,7 +12,7 @@ from tests.robustness.zoo.catalogue import ZOO
 
 MODEL = f"{Path(__file__).parent / 'target_model.py'}:build"
 ORACLE = "jax"
-# All bounds are also scaled by these, to see how many faults are found then.
+# Factors of all bounds for which faults are also counted.
 FACTORS = (1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8)
 _RECORDED_NAMES = {"stage": "rung", "found_stage": "found_rung", "diverging": "guilty"}
 
@@ -22,16 +22,16 @@ class InjectionResult:
     """The result of one fault in one backend.
 
     Attributes:
-        fault: a key of `FAULTS`.
-        backend: where it was injected.
-        stage: the stage that had to find it first.
-        place: the entry that had to be named first, or its beginning; empty for any.
-        found_stage: the stage that found it first; empty where none did.
-        found_place: the entry that it named first.
-        size: that entry's error on the backend with the fault, relative to the largest value.
-        bound: the error that was allowed there.
-        diverging: the backends that were named.
-        caught_at: the `FACTORS` of all bounds with which the fault is caught.
+        fault: key of `FAULTS`.
+        backend: backend with the fault.
+        stage: first stage that must find it.
+        place: first entry that must be reported, or the beginning of its name; empty for any.
+        found_stage: first stage that found it; empty if none did.
+        found_place: first reported entry.
+        size: error of that entry on the backend with the fault, relative to the largest value.
+        bound: largest allowed error of that entry.
+        diverging: reported backends.
+        caught_at: those of `FACTORS` with which the fault is caught.
     """
 
     fault: str
@@ -46,25 +46,25 @@ class InjectionResult:
     caught_at: list = field(default_factory=list)
 
     def to_json(self):
-        """The result as plain values, with the names of recorded results."""
+        """Return the result as values for JSON, with the keys of recorded results."""
         return {_RECORDED_NAMES.get(name, name): value for name, value in asdict(self).items()}
 
     @property
     def caught(self):
-        """Whether it was found at its stage, by its name, and on its backend only."""
+        """Whether the fault was found at its stage, in its layer, and on its backend only."""
         return self.fits(self.found_stage, self.found_place, self.diverging)
 
     def fits(self, stage, place, diverging):
-        """Whether a divergence is where the fault has to be found."""
+        """Return whether a divergence is where the fault must be found."""
         found = stage == self.stage and place.startswith(self.place)
         return found and diverging == (self.backend,)
 
 
-class _Sound:
+class _Baseline:
     """One model without a fault: its launcher and its traces.
 
     Args:
-        model: a name of the zoo, or empty for the model of `target_model`.
+        model: name of a model of the zoo, or empty for the model of `target_model`.
         pythons, folder, on_event: as for `FaultInjector`.
     """
 
@@ -91,40 +91,45 @@ class _Sound:
         self.oracle, self.perturbed = self.launcher.oracle(oracle)
 
     def compare(self, **faulty):
-        """Compare the stages of the traces, with some of them replaced."""
+        """Compare the traces; return a list of `Stage`.
+
+        Args:
+            faulty: traces by backend that replace those without a fault.
+        """
         return compare_traces({**self.traces, **faulty}, self.oracle, self.perturbed)
 
 
 class FaultInjector:
-    """Compares traces of a faulty model with traces without faults.
+    """Compare traces of a faulty model with traces without faults.
 
     Args:
-        pythons: dict of backend to interpreter, for the backends that take part.
-        folder: where traces and altered interpreters go.
-        on_event: called with (name, event) for each event of a child process, or None.
+        pythons: dict of backend to interpreter.
+        folder: folder for traces and patched interpreters.
+        on_event: function that is called with (name, event) for each event of a child process, or
+            None.
     """
 
     def __init__(self, pythons, folder, on_event=None):
         self._pythons, self._folder, self._on_event = pythons, Path(folder), on_event
         self._models = {}
 
-    def _sound(self, model):
+    def _baseline(self, model):
         if model not in self._models:
             folder = self._folder / (model or "target_model")
-            self._models[model] = _Sound(model, self._pythons, folder, self._on_event)
+            self._models[model] = _Baseline(model, self._pythons, folder, self._on_event)
         return self._models[model]
 
     def compare_without_fault(self, model=""):
-        """Compare the stages of a model without a fault."""
-        return self._sound(model).compare()
+        """Compare the traces of a model without a fault; return a list of `Stage`."""
+        return self._baseline(model).compare()
 
     def inject(self, name, backend):
         """Inject one fault in one backend; return an `InjectionResult`."""
         fault = FAULTS[name]
-        site = self._folder / f"{list(FAULTS).index(name)}-{backend}"
-        python = patched_interpreter(self._pythons[backend], site, PRELUDE + fault.code)
-        sound = self._sound(fault.model)
-        stages = sound.compare(**{backend: sound.launcher.trace(backend, python)})
+        folder = self._folder / f"{list(FAULTS).index(name)}-{backend}"
+        python = patched_interpreter(self._pythons[backend], folder, PRELUDE + fault.code)
+        baseline = self._baseline(fault.model)
+        stages = baseline.compare(**{backend: baseline.launcher.trace(backend, python)})
         expected = InjectionResult(name, backend, fault.stage, fault.name)
         found = {factor: first_beyond(stages, factor) for factor in FACTORS}
         caught_at = [f for f, place in found.items() if place and expected.fits(*place)]

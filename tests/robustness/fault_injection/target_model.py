@@ -1,8 +1,8 @@
-"""A model with layers of many kinds, named by their kind, in which faults are injected."""
+"""Model in which faults are injected, with layers of many kinds."""
 
 
 def build():
-    """Images of 16×16 through convolution, normalization, dropout and dense layers, and back."""
+    """Return a compiled autoencoder of 16×16 images."""
     import keras
 
     layers = keras.layers

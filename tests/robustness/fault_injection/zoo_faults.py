@@ -1,18 +1,18 @@
-"""Faults to inject in one backend of a model of the zoo.
+"""Faults to inject in one backend in models of the zoo.
 
-Most change all layers of a class, and the comparison has to name the first of them in the model.
+Most change all layers of a class, and the comparison must report the first of them in the model.
 """
 
 from tests.robustness.fault_injection.fault import Fault
 
 
 def _outputs(model, kind, changed, stage="forward", name=""):
-    """A fault in the outputs ``y`` of all layers of a class."""
+    """Return a fault in the outputs ``y`` of all layers of a class."""
     return Fault(f"outputs_of({kind!r}, lambda y: {changed})", stage, name, model)
 
 
 def _function(model, function, changed, name, arguments="x", keywords=""):
-    """A fault in a function of Keras's backend, whose true result is ``real``."""
+    """Return a fault in a function of Keras's backend; ``real_…`` is the original function."""
     module, _, called = function.rpartition(".")
     code = (
         f"place = keras.src.backend.{module}\nreal_{called} = place.{called}\n"
@@ -22,7 +22,7 @@ def _function(model, function, changed, name, arguments="x", keywords=""):
 
 
 def _defaults(model, of, stage, name="", **changes):
-    """A fault in the arguments of a class of Keras."""
+    """Return a fault in the default arguments of a class of Keras."""
     changed = ", ".join(f"{argument}={value!r}" for argument, value in changes.items())
     return Fault(f"defaults(keras.{of}, {changed})", stage, name, model)
 

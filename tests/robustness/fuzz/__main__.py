@@ -1,7 +1,8 @@
-"""``nox -s fuzz``: thousands of damaged and forged files for every loader of the package.
+"""``nox -s fuzz``: load damaged and forged files with every loader of the package.
 
-Each has to load valid content or raise an `InputError`; no other error, crash, hang, excess
-memory or executed code. Status 0 if so, 1 if not, 2 for a usage error.
+Each file must load as valid content or raise an `InputError`. Any other error, a crash, a hang,
+excess memory and executed code are faults. Exit status: 0 without faults, 1 with faults, 2 for a
+usage error.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from ae_multi.report.json_file import write_json
 from ae_multi.report.tables import console, plain_table
 from tests.robustness.fuzz.launcher import LoaderProcess
 from tests.robustness.fuzz.loaders import LOADERS
-from tests.robustness.fuzz.plan import made, shares
+from tests.robustness.fuzz.plan import file_counts, make_file
 
 FAULTS = ("error", "crash", "hang", "memory", "code")
 
@@ -34,18 +35,22 @@ def main(arguments=None):
 def _parser():
     parser = argparse.ArgumentParser(prog="fuzz", description=__doc__)
     add_backend_options(parser)
-    parser.add_argument("--files", type=int, default=1000, metavar="N", help="for each backend")
+    parser.add_argument(
+        "--files", type=int, default=1000, metavar="N", help="number of files for each backend"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N")
-    parser.add_argument("--number", type=int, metavar="N", help="one file of each loader alone")
+    parser.add_argument(
+        "--number", type=int, metavar="N", help="load only this file of each loader"
+    )
     parser.add_argument(
         "--loaders",
         type=comma_separated,
         default=tuple(LOADERS),
         metavar="NAMES",
-        help="some of the loaders, with commas between (default: all)",
+        help="loaders, separated by commas (default: all)",
     )
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep files that are faults")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep files that show a fault")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
     return parser
 
 
@@ -87,8 +92,9 @@ def _run(options):
 
 
 def _fuzz(backend, python, loaders, options, out):
-    """The outcome of each file on one backend: list of dicts."""
-    numbers = {name: range(count) for name, count in shares(loaders, options.files).items()}
+    """Load all files on one backend; return a list of dicts, the outcome of each file."""
+    counts = file_counts(loaders, options.files)
+    numbers = {name: range(count) for name, count in counts.items()}
     if options.number is not None:
         numbers = {name: [options.number] for name in loaders}
     total, found = sum(map(len, numbers.values())), []
@@ -98,17 +104,25 @@ def _fuzz(backend, python, loaders, options, out):
             for name in loaders:
                 begin = time.perf_counter()
                 for number in numbers[name]:
-                    done, file, content = made(options.seed, name, number, seeds)
+                    mutation, file, content = make_file(options.seed, name, number, seeds)
                     path = Path(folder) / f"{name}-{number}" / file
                     path.parent.mkdir()
                     path.write_bytes(content)
-                    what = {"backend": backend, "loader": name, "number": number, "done": done}
-                    found.append({**what, "size": len(content), **process.load(name, path)})
+                    found.append(
+                        {
+                            "backend": backend,
+                            "loader": name,
+                            "number": number,
+                            "done": mutation,
+                            "size": len(content),
+                            **process.load(name, path),
+                        }
+                    )
                     if found[-1]["outcome"] in FAULTS and options.keep:
                         options.keep.mkdir(parents=True, exist_ok=True)
                         (options.keep / f"{backend}-{name}-{number}-{file}").write_bytes(content)
-                    for left in path.parent.iterdir():
-                        left.unlink()
+                    for remaining in path.parent.iterdir():
+                        remaining.unlink()
                     path.parent.rmdir()
                     bars.advance(bar)
                 if not out.is_terminal:
@@ -129,7 +143,10 @@ def _progress():
 
 
 def _counts(found):
-    """A dict for each backend and loader: files, each outcome, the most memory and seconds."""
+    """Return a dict for each backend and loader.
+
+    It has the number of files and of each outcome, and the maximum memory in bytes and seconds.
+    """
     rows = {}
     for entry in found:
         rows.setdefault((entry["backend"], entry["loader"]), []).append(entry)
@@ -148,11 +165,11 @@ def _counts(found):
 
 
 def _table(found):
-    """A row for each backend and loader."""
-    table = plain_table("Files that no program wrote, and what came of loading them")
+    """Return a table with a row for each backend and loader."""
+    table = plain_table("Outcomes of loading damaged and forged files")
     table.add_column("backend")
     table.add_column("loader")
-    for name in ("files", "valid", "refused", *FAULTS, "most MiB", "most s"):
+    for name in ("files", "valid", "refused", *FAULTS, "max MiB", "max s"):
         table.add_column(name, justify="right")
     for row in _counts(found):
         table.add_row(

@@ -14,11 +14,15 @@ _CENTRAL = b"PK\1\2"
 
 
 class UnreadableError(ValueError):
-    """Raised for bytes that are no archive, since an earlier mutation damaged them."""
+    """Bytes do not have the expected format, for example since an earlier mutation damaged them."""
 
 
-def entries(content):
-    """Dict of the entries' names to bytes."""
+def read_entries(content):
+    """Return a dict of entry name to bytes.
+
+    Raises:
+        UnreadableError: not an archive, or one of more than 64 MiB uncompressed.
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if sum(info.file_size for info in archive.infolist()) > 1 << 26:
@@ -28,60 +32,64 @@ def entries(content):
         raise UnreadableError from error
 
 
-def archive(held, packing=zipfile.ZIP_STORED):
-    """A zip archive of (name or `ZipInfo`, bytes)."""
-    file = io.BytesIO()
-    with warnings.catch_warnings(), zipfile.ZipFile(file, "w", packing) as made:
+def archive(pairs, compression=zipfile.ZIP_STORED):
+    """Return the bytes of a zip archive of pairs (name or `ZipInfo`, bytes)."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings(), zipfile.ZipFile(buffer, "w", compression) as file:
         warnings.simplefilter("ignore")
-        for name, content in held:
-            # A constant time, so that archives are reproducible.
+        for name, content in pairs:
+            # `ZipInfo` has a constant time, so that archives are reproducible.
             info = name if isinstance(name, zipfile.ZipInfo) else zipfile.ZipInfo(name)
-            made.writestr(info, content, packing)
-    return file.getvalue()
+            file.writestr(info, content, compression)
+    return buffer.getvalue()
 
 
-def sealed(rng, held):
-    """The archive of ``held``, mostly with correct digests."""
-    if {"manifest.json", "manifest.sha256"} <= set(held) and rng.random() < 0.95:
-        held = dict(held)
-        parts = {name: _sha256(part) for name, part in held.items() if "manifest." not in name}
+def sealed(rng, files):
+    """Return an archive of ``files``; 95 % of those with a manifest get correct digests."""
+    if {"manifest.json", "manifest.sha256"} <= set(files) and rng.random() < 0.95:
+        files = dict(files)
+        parts = {name: _sha256(part) for name, part in files.items() if "manifest." not in name}
         with contextlib.suppress(ValueError, TypeError, AttributeError, RecursionError):
-            manifest = json.loads(held["manifest.json"])
+            manifest = json.loads(files["manifest.json"])
             if manifest.get("parts") != parts:
-                held["manifest.json"] = json.dumps({**manifest, "parts": parts}).encode()
-        held["manifest.sha256"] = _sha256(held["manifest.json"]).encode()
-    return archive(held.items())
+                files["manifest.json"] = json.dumps({**manifest, "parts": parts}).encode()
+        files["manifest.sha256"] = _sha256(files["manifest.json"]).encode()
+    return archive(files.items())
 
 
 def _sha256(content):
     return hashlib.sha256(content).hexdigest()
 
 
-def _another(rng, held):
-    return rng.choice(list(held))
+# The mutations below take a `random.Random`, the entries of the archive to mutate and the entries
+# of another archive, both as dicts of name to bytes, and return the bytes of an archive.
 
 
-def swapped(rng, held, theirs):
+def _any_name(rng, files):
+    return rng.choice(list(files))
+
+
+def swapped(rng, files, other):
     """Exchange the contents of two entries."""
-    one, two = _another(rng, held), _another(rng, held)
-    return sealed(rng, {**held, one: held[two], two: held[one]})
+    one, two = _any_name(rng, files), _any_name(rng, files)
+    return sealed(rng, {**files, one: files[two], two: files[one]})
 
 
-def borrowed(rng, held, theirs):
+def borrowed(rng, files, other):
     """Take an entry of another file."""
-    name = _another(rng, theirs)
-    return sealed(rng, {**held, name: theirs[name]})
+    name = _any_name(rng, other)
+    return sealed(rng, {**files, name: other[name]})
 
 
-def missing(rng, held, theirs):
+def missing(rng, files, other):
     """Remove an entry."""
-    name = _another(rng, held)
-    return sealed(rng, {key: value for key, value in held.items() if key != name})
+    name = _any_name(rng, files)
+    return sealed(rng, {key: value for key, value in files.items() if key != name})
 
 
-def renamed(rng, held, theirs):
+def renamed(rng, files, other):
     """Give an entry a path outside the archive."""
-    held = dict(held)
+    files = dict(files)
     name = rng.choice(
         [
             "../x",
@@ -100,93 +108,98 @@ def renamed(rng, held, theirs):
             "assets/x",
         ]
     )
-    key = _another(rng, held)
-    held[name] = held[key] if rng.random() < 0.5 else held.pop(key)
-    return sealed(rng, held)
+    key = _any_name(rng, files)
+    files[name] = files[key] if rng.random() < 0.5 else files.pop(key)
+    return sealed(rng, files)
 
 
-def doubled(rng, held, theirs):
+def doubled(rng, files, other):
     """Duplicate an entry with different bytes."""
-    name = _another(rng, held)
-    return archive([*held.items(), (name, rng.choice([b"", theirs.get(name, b"x")]))])
+    name = _any_name(rng, files)
+    return archive([*files.items(), (name, rng.choice([b"", other.get(name, b"x")]))])
 
 
-def linked(rng, held, theirs):
+def linked(rng, files, other):
     """Make an entry a symbolic link."""
-    name = _another(rng, held)
+    name = _any_name(rng, files)
     info = zipfile.ZipInfo(name)
     info.external_attr = (stat.S_IFLNK | 0o777) << 16
-    return archive([(info if key == name else key, part) for key, part in held.items()])
+    return archive([(info if key == name else key, part) for key, part in files.items()])
 
 
-def packed(rng, held, theirs):
+def packed(rng, files, other):
     """Compress all entries."""
-    ways = zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA
-    return archive(held.items(), rng.choice(ways))
+    compressions = zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA
+    return archive(files.items(), rng.choice(compressions))
 
 
-def bomb(rng, held, theirs):
-    """Add an entry of a gigabyte of zeros, compressed to a megabyte."""
-    name = _another(rng, held)
-    return with_bomb(held, name, rng.choice([1 << 28, 1 << 30]))
+def bomb(rng, files, other):
+    """Replace an entry by 256 MiB or 1 GiB of zeros, compressed a thousandfold."""
+    name = _any_name(rng, files)
+    return with_bomb(files, name, rng.choice([1 << 28, 1 << 30]))
 
 
-def with_bomb(held, name, size):
-    """The archive with ``size`` zeros as the entry ``name``, compressed a thousandfold."""
-    squeeze = zlib.compressobj(9, zlib.DEFLATED, -15)
-    block = squeeze.compress(bytes(1 << 20)) + squeeze.flush(zlib.Z_FULL_FLUSH)
-    stream = block * (size >> 20) + squeeze.flush()
-    content = bytearray(archive([*((k, v) for k, v in held.items() if k != name), (name, stream)]))
-    # Written as stored; then the directory declares it as deflated, with its size.
-    place = content.rindex(_CENTRAL)
-    content[place + 10 : place + 12] = struct.pack("<H", zipfile.ZIP_DEFLATED)
-    content[place + 24 : place + 28] = struct.pack("<I", size & 0xFFFFFFFF)
-    begin = struct.unpack("<I", content[place + 42 : place + 46])[0]
+def with_bomb(files, name, size):
+    """Return an archive with ``size`` zeros as the entry ``name``, compressed a thousandfold."""
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
+    block = compressor.compress(bytes(1 << 20)) + compressor.flush(zlib.Z_FULL_FLUSH)
+    stream = block * (size >> 20) + compressor.flush()
+    content = bytearray(archive([*((k, v) for k, v in files.items() if k != name), (name, stream)]))
+    # The entry is written as stored; the directory then declares it as deflated, with its size.
+    position = content.rindex(_CENTRAL)
+    content[position + 10 : position + 12] = struct.pack("<H", zipfile.ZIP_DEFLATED)
+    content[position + 24 : position + 28] = struct.pack("<I", size & 0xFFFFFFFF)
+    begin = struct.unpack("<I", content[position + 42 : position + 46])[0]
     content[begin + 8 : begin + 10] = struct.pack("<H", zipfile.ZIP_DEFLATED)
     return bytes(content)
 
 
-def lying(rng, held, theirs):
-    """Change a number in the directory or in a local header."""
-    content = bytearray(archive(held.items()))
-    places = [place for place in range(len(content) - 46) if content[place : place + 4] == _CENTRAL]
-    place = rng.choice(places)
+def _directory_positions(content):
+    """Return the positions of the entries of the directory."""
+    return [start for start in range(len(content) - 46) if content[start : start + 4] == _CENTRAL]
+
+
+def lying(rng, files, other):
+    """Change a number in an entry of the directory."""
+    content = bytearray(archive(files.items()))
+    position = rng.choice(_directory_positions(content))
     offset, width = rng.choice(
         [(8, 2), (10, 2), (16, 4), (20, 4), (24, 4), (28, 2), (30, 2), (32, 2), (38, 4), (42, 4)]
     )
     value = rng.choice([0, 1, 2**31, 2**32 - 1, rng.randrange(2**32)]) % 256**width
-    content[place + offset : place + offset + width] = value.to_bytes(width, "little")
+    content[position + offset : position + offset + width] = value.to_bytes(width, "little")
     return bytes(content)
 
 
-def overlapping(rng, held, theirs):
-    """Two entries of the directory that point at the same bytes."""
-    content = bytearray(archive(held.items()))
-    places = [place for place in range(len(content) - 46) if content[place : place + 4] == _CENTRAL]
-    one, two = rng.choice(places), rng.choice(places)
+def overlapping(rng, files, other):
+    """Let two entries of the directory refer to the same bytes."""
+    content = bytearray(archive(files.items()))
+    positions = _directory_positions(content)
+    one, two = rng.choice(positions), rng.choice(positions)
     content[one + 42 : one + 46] = content[two + 42 : two + 46]
     return bytes(content)
 
 
-def checksum(rng, held, theirs):
-    """Change bytes without their checksum."""
-    content = bytearray(archive(held.items()))
-    part = held[_another(rng, held)]
-    place = content.find(part) if part else -1
-    if place >= 0:
-        content[place + rng.randrange(len(part))] ^= 1 << rng.randrange(8)
+def checksum(rng, files, other):
+    """Change a bit of an entry without correcting its checksum."""
+    content = bytearray(archive(files.items()))
+    part = files[_any_name(rng, files)]
+    position = content.find(part) if part else -1
+    if position >= 0:
+        content[position + rng.randrange(len(part))] ^= 1 << rng.randrange(8)
     return bytes(content)
 
 
-def nested(rng, held, theirs):
-    """Put the archive into an archive, or behind other bytes."""
-    inner = archive(held.items())
-    return rng.choice([sealed(rng, {**held, _another(rng, held): inner}), b"#!/bin/sh\n" + inner])
+def nested(rng, files, other):
+    """Put the archive into an entry of itself, or after a line of text."""
+    inner = archive(files.items())
+    outer = sealed(rng, {**files, _any_name(rng, files): inner})
+    return rng.choice([outer, b"#!/bin/sh\n" + inner])
 
 
-def many(rng, held, theirs):
-    """Add thousands of empty entries."""
-    return archive([*held.items(), *((f"e{number}", b"") for number in range(3000))])
+def many(rng, files, other):
+    """Add 3,000 empty entries."""
+    return archive([*files.items(), *((f"e{number}", b"") for number in range(3000))])
 
 
 TRICKS = {

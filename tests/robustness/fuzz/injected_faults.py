@@ -1,4 +1,4 @@
-"""Loaders with one fault each, which the fuzzer has to find."""
+"""Loaders with one fault each, which the fuzzer must find."""
 
 import contextlib
 import ctypes
@@ -15,8 +15,8 @@ from tests.robustness.fuzz.values import CODE, SECRET
 _begun = set()
 
 
-def _once_begun(name):
-    """Decorator: the first call, on the valid file, does nothing."""
+def _after_first_call(name):
+    """Register a loader whose first call, on the valid file, does nothing; a decorator."""
 
     def decorate(load):
         def loaded(path):
@@ -33,49 +33,49 @@ def _once_begun(name):
 LOADERS = {}
 
 
-@_once_begun("sound")
+@_after_first_call("sound")
 def _sound(path):
     path.read_bytes()
 
 
-@_once_begun("sound again")
+@_after_first_call("sound again")
 def _sound_again(path):
     path.read_bytes()
 
 
-@_once_begun("refuses")
+@_after_first_call("refuses")
 def _refuses(path):
     raise InputError("Expected more. Received: less.")
 
 
-@_once_begun("unpickles")
+@_after_first_call("unpickles")
 def _unpickles(path):
     pickle.loads(pickle.dumps(CODE))
 
 
-@_once_begun("evaluates")
+@_after_first_call("evaluates")
 def _evaluates(path):
     eval("1 + 1")
 
 
-@_once_begun("runs")
+@_after_first_call("runs")
 def _runs(path):
     os.system("true")
 
 
-@_once_begun("starts")
+@_after_first_call("starts")
 def _starts(path):
     subprocess.run(["true"], check=True)
 
 
-@_once_begun("writes")
+@_after_first_call("writes")
 def _writes(path):
     with open(Path(__file__).with_name("written.tmp"), "w"):
         pass
     Path(__file__).with_name("written.tmp").unlink()
 
 
-@_once_begun("reads elsewhere")
+@_after_first_call("reads elsewhere")
 def _reads_elsewhere(path):
     try:
         Path(SECRET).read_text()
@@ -83,33 +83,33 @@ def _reads_elsewhere(path):
         raise InputError("Expected a vocabulary. Received: none.") from error
 
 
-@_once_begun("imports")
+@_after_first_call("imports")
 def _imports(path):
     with contextlib.suppress(ImportError):
         __import__("antigravity.not_there")
 
 
-@_once_begun("key error")
+@_after_first_call("key error")
 def _key_error(path):
     {}["x"]
 
 
-@_once_begun("interrupts")
+@_after_first_call("interrupts")
 def _interrupts(path):
     raise SystemExit
 
 
-@_once_begun("eats memory")
+@_after_first_call("eats memory")
 def _eats_memory(path):
     bytearray(b"\1") * (1 << 29)
 
 
-@_once_begun("asks for memory")
+@_after_first_call("asks for memory")
 def _asks_for_memory(path):
     bytearray(1 << 36)
 
 
-@_once_begun("swallows")
+@_after_first_call("swallows")
 def _swallows(path):
     try:
         raise MemoryError
@@ -117,18 +117,18 @@ def _swallows(path):
         raise InputError(f"Expected a file. Received: {type(error).__name__}.") from error
 
 
-@_once_begun("hangs")
+@_after_first_call("hangs")
 def _hangs(path):
     time.sleep(60)
 
 
-@_once_begun("crashes")
+@_after_first_call("crashes")
 def _crashes(path):
     ctypes.string_at(0)
 
 
 def write_seeds(folder, names):
-    """Write a file for each loader."""
+    """Write a file for each named loader, each in its own subfolder of ``folder``."""
     for name in names:
         (Path(folder) / name).mkdir(parents=True)
         (Path(folder) / name / "one.txt").write_text("x")

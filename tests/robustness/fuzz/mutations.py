@@ -1,7 +1,7 @@
-"""Random mutations of files, which know the format.
+"""Random mutations of files according to their formats.
 
 A mutation may descend into nested files: from an estimator to its model and to the model's
-weights. Checksums and digests are corrected, so that the change reaches the inner reader.
+weights. Most checksums and digests are corrected, so that the change reaches the inner reader.
 """
 
 import functools
@@ -21,16 +21,16 @@ def mutate(rng, content, other):
 
     Args:
         rng: `random.Random`.
-        content: bytes of a whole file.
-        other: bytes of another file of the kind, to take parts from.
+        content: bytes of a valid file.
+        other: bytes of another file of the same loader, to take parts from.
     """
-    form = next((form for form in FORMS if content.startswith(form.begin)), None)
+    fmt = next((fmt for fmt in FORMATS if content.startswith(fmt.magic)), None)
     # Every fourth mutation ignores the format.
-    if form is None or rng.random() < 0.25:
+    if fmt is None or rng.random() < 0.25:
         name = rng.choice(list(BYTES))
         return name, BYTES[name](rng, content, other)
     try:
-        return form.change(rng, content, other)
+        return fmt.mutate(rng, content, other)
     except archives.UnreadableError:  # `other` and inner parts may have any format
         return "flip", flip(rng, content, other)
 
@@ -65,7 +65,7 @@ def put_in(rng, content, other):
 
 
 def oversize(rng, content, other):
-    """Set a number, likely of a header, to its maximum."""
+    """Overwrite bytes, most often of a header, with the largest number of their width."""
     width = rng.choice([1, 2, 4, 4, 8])
     place = rng.randrange(min(len(content), rng.choice([16, 128, 1024, 1 << 30])) + 1)
     largest = rng.choice(
@@ -81,7 +81,7 @@ def blank(rng, content, other):
 
 
 def repeat(rng, content, other):
-    """Repeat a piece twice or a thousand times."""
+    """Repeat a piece: 2 or 1,000 copies of it in a row."""
     begin, length = rng.randrange(len(content) + 1), rng.choice([1, 8, 64, 512])
     piece = content[begin : begin + length]
     return content[:begin] + piece * rng.choice([2, 2, 1000]) + content[begin + length :]
@@ -92,8 +92,8 @@ def splice(rng, content, other):
     return content[: rng.randrange(len(content) + 1)] + other[rng.randrange(len(other) + 1) :]
 
 
-def strange(rng, content, other):
-    """Replace the content by nothing, noise or another kind of file."""
+def replace(rng, content, other):
+    """Replace the content by nothing, noise, an empty archive or a pickle."""
     return rng.choice([b"", rng.randbytes(300), b"PK\5\6" + bytes(18), pickle.dumps(CODE)])
 
 
@@ -126,28 +126,33 @@ def lines(rng, content, other):
 
 BYTES = {
     f.__name__: f
-    for f in (flip, cut, cut_out, put_in, oversize, blank, repeat, splice, strange, lines)
+    for f in (flip, cut, cut_out, put_in, oversize, blank, repeat, splice, replace, lines)
 }
 
 
 # Mutations of formats.
 
 
-class Form:
-    """The format of the first bytes."""
+class Format:
+    """A file format, recognised by its first bytes.
 
-    def __init__(self, begin, change):
-        self.begin, self.change = begin, change
+    Args:
+        magic: the first bytes.
+        mutate: function of (rng, content, other) that returns (description, bytes).
+    """
+
+    def __init__(self, magic, mutate):
+        self.magic, self.mutate = magic, mutate
 
 
 def _zip(rng, content, other):
-    entries, theirs = archives.entries(content), archives.entries(other)
+    files, others = archives.read_entries(content), archives.read_entries(other)
     if rng.random() < 0.5:  # descend into an entry
-        name = rng.choice(list(entries))
-        done, entries[name] = mutate(rng, entries[name], theirs.get(name, entries[name]))
-        return f"{name}: {done}", archives.sealed(rng, entries)
+        name = rng.choice(list(files))
+        description, files[name] = mutate(rng, files[name], others.get(name, files[name]))
+        return f"{name}: {description}", archives.sealed(rng, files)
     trick = rng.choice(list(archives.TRICKS))
-    return trick, archives.TRICKS[trick](rng, entries, theirs)
+    return trick, archives.TRICKS[trick](rng, files, others)
 
 
 def _gzip(rng, content, other):
@@ -157,37 +162,38 @@ def _gzip(rng, content, other):
         raise archives.UnreadableError from error
     if rng.random() < 0.1:
         return "bomb", gzip.compress(inner[:4] + b"\xff" * 12, mtime=0) + _zeros() * 4
-    done, inner = mutate(rng, inner, inner)
-    return f"inside: {done}", gzip.compress(inner, 1, mtime=0)
+    description, inner = mutate(rng, inner, inner)
+    return f"inside: {description}", gzip.compress(inner, 1, mtime=0)
 
 
 @functools.cache
 def _zeros():
+    """Return 64 MiB of zeros, compressed."""
     return gzip.compress(bytes(1 << 26), mtime=0)
 
 
 def _json(rng, content, other):
     try:
-        value, theirs = json.loads(content), json.loads(other)
+        value, others = json.loads(content), json.loads(other)
     except (ValueError, RecursionError) as error:
         raise archives.UnreadableError from error
     for _ in range(rng.choice([1, 1, 1, 3])):
-        value = _changed(rng, value, theirs)
+        value = _change(rng, value, others)
     return "json", dumps(rng, value).encode(errors="surrogatepass")
 
 
-def _changed(rng, value, theirs):
-    """Replace, remove, rename or duplicate one of the values in ``value``."""
+def _change(rng, value, others):
+    """Return ``value`` with one of the values in it replaced, removed, renamed or duplicated."""
     if isinstance(value, dict) and value and rng.random() < 0.93:
         value = dict(value)
         key = rng.choice(list(value))
-        what = rng.random()
-        if what < 0.8:
-            inner = theirs.get(key) if isinstance(theirs, dict) else None
-            value[key] = _changed(rng, value[key], inner)
-        elif what < 0.87:
+        choice = rng.random()
+        if choice < 0.8:
+            inner = others.get(key) if isinstance(others, dict) else None
+            value[key] = _change(rng, value[key], inner)
+        elif choice < 0.87:
             del value[key]
-        elif what < 0.94:
+        elif choice < 0.94:
             value[rng.choice([*value, "x", "__class__", "class_name", "\ud800"])] = value.pop(key)
         else:
             value[Raw(json.dumps(key))] = rng.choice(NASTY)  # a duplicate key
@@ -195,17 +201,17 @@ def _changed(rng, value, theirs):
     if isinstance(value, list) and value and rng.random() < 0.9:
         value = list(value)
         place = rng.randrange(len(value))
-        what = rng.random()
-        if what < 0.8:
-            inner = theirs[place] if isinstance(theirs, list) and place < len(theirs) else None
-            value[place] = _changed(rng, value[place], inner)
-        elif what < 0.9:
+        choice = rng.random()
+        if choice < 0.8:
+            inner = others[place] if isinstance(others, list) and place < len(others) else None
+            value[place] = _change(rng, value[place], inner)
+        elif choice < 0.9:
             del value[place]
         else:
             value *= rng.choice([2, 50])
         return value
-    if theirs is not None and rng.random() < 0.3:
-        return theirs
+    if others is not None and rng.random() < 0.3:
+        return others
     if isinstance(value, int) and not isinstance(value, bool) and rng.random() < 0.6:
         return rng.choice([value + 1, value - 1, -value, value * 10, value * 10**6, 10**9, 0])
     return rng.choice(NASTY)
@@ -284,14 +290,15 @@ def _hdf5(rng, content, other):
                 lambda name, entry: found.append(name) if hasattr(entry, "shape") else None
             )
             name = rng.choice(found)
-            return _relinked(rng, root, name, h5py), file.getvalue()
+            return _relink(rng, root, name, h5py), file.getvalue()
     except Exception as error:  # damaged by an earlier mutation
         raise archives.UnreadableError from error
     finally:
         file.seek(0)
 
 
-def _relinked(rng, root, name, h5py):
+def _relink(rng, root, name, h5py):
+    """Replace the data set ``name`` of an HDF5 file; return a description."""
     array = root[name][()]
     done = rng.choice(
         [
@@ -339,10 +346,10 @@ def _relinked(rng, root, name, h5py):
     return f"hdf5 {done}"
 
 
-FORMS = (
-    Form(b"PK\3\4", _zip),
-    Form(b"\x1f\x8b", _gzip),
-    Form(b"{", _json),
-    Form(b"\x93NUMPY", _npy),
-    Form(b"\x89HDF", _hdf5),
+FORMATS = (
+    Format(b"PK\3\4", _zip),
+    Format(b"\x1f\x8b", _gzip),
+    Format(b"{", _json),
+    Format(b"\x93NUMPY", _npy),
+    Format(b"\x89HDF", _hdf5),
 )

@@ -1,6 +1,6 @@
 """Unexpected values, and values that would execute code.
 
-Such code would leave the file `MARK` in the working folder of the process.
+Such code would create the file `MARK` in the working folder of the process.
 """
 
 import json
@@ -68,7 +68,12 @@ NASTY = [None, True, False, *NUMBERS, *TEXTS, *NESTED, *OBJECTS]
 
 
 def dumps(rng, value):
-    """JSON with literal `Raw` text, also in keys, which may then be duplicates."""
+    """Return JSON text with literal `Raw` text, also in keys, which may then be duplicates.
+
+    Args:
+        rng: `random.Random`, which chooses the indentation.
+        value: nested values.
+    """
     raws = []
 
     def plain(value):

@@ -1,4 +1,4 @@
-"""Loads the files named on standard input, and reports the outcome of each.
+"""Load the files named on standard input, and write the outcome of each to standard output.
 
 Started as ``python -m tests.robustness.fuzz.worker CATALOGUE``, where CATALOGUE is a module with
 ``LOADERS``.
@@ -16,16 +16,16 @@ from pathlib import Path
 from tests.robustness.fuzz import audit
 from tests.robustness.fuzz.values import MARK
 
-# Memory that loading may take, in addition to a multiple of the file's size: frameworks
-# compile for new shapes.
+# Loading may take these bytes, since frameworks compile for new shapes, and this multiple of the
+# size of the file.
 MEMORY, TIMES = 400 << 20, 30
-_ADDRESSES = 6 << 30
+_ADDRESS_SPACE = 6 << 30  # bytes
 _NO_MEMORY = ("MemoryError", "allocate", "out of memory", "RESOURCE_EXHAUSTED", "bad_alloc")
 
 
 def main(catalogue):
     """Answer requests until standard input ends."""
-    # The output of libraries is not an answer.
+    # Libraries print to standard output, which therefore becomes standard error.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     warnings.simplefilter("ignore")
@@ -33,14 +33,14 @@ def main(catalogue):
         # Loaders may write in this folder only, even if the clone is in the temporary folder.
         os.environ["TMPDIR"] = tempfile.tempdir = folder
         module = importlib.import_module(catalogue)
-        watching = audit.AuditHook(folder)
-        os.chdir(folder)  # executed code leaves its mark here
+        hook = audit.AuditHook(folder)
+        os.chdir(folder)  # executed code creates `MARK` here
         for line in sys.stdin:
             job = json.loads(line)
             if "seeds" in job:
                 answer = _begin(module, **job)
             else:
-                answer = _load(module.LOADERS[job["loader"]].load, Path(job["path"]), watching)
+                answer = _load(module.LOADERS[job["loader"]].load, Path(job["path"]), hook)
             answers.write(json.dumps(answer) + "\n")
             answers.flush()
 
@@ -55,46 +55,47 @@ def _begin(module, seeds, loaders):
                 copy = Path(folder) / path.name
                 copy.write_bytes(path.read_bytes())
                 module.LOADERS[name].load(copy)
-    audit.limit_memory(_ADDRESSES)
+    audit.limit_memory(_ADDRESS_SPACE)
     return {"ready": True}
 
 
-def _load(load, path, watching):
+def _load(load, path, hook):
+    """Load ``path``; return a dict of outcome, detail, seconds, and memory in bytes."""
     size, before = path.stat().st_size, audit.current()
     exact = audit.reset_peak()
     begin = time.perf_counter()
-    outcome, detail = _outcome(load, path, watching)
+    outcome, detail = _outcome(load, path, hook)
     seconds = time.perf_counter() - begin
     taken = audit.peak() - before if exact else 0
     if Path(MARK).exists():
         Path(MARK).unlink()
-        outcome, detail = "code", f"it has left {MARK}; {detail}"
+        outcome, detail = "code", f"created {MARK}; {detail}"
     if outcome in ("valid", "refused") and taken > MEMORY + TIMES * size:
         outcome, detail = "memory", f"{taken:,} bytes for a file of {size:,}"
     return {"outcome": outcome, "detail": detail, "seconds": seconds, "memory": max(taken, 0)}
 
 
-def _outcome(load, path, watching):
+def _outcome(load, path, hook):
     from ae_multi.errors import InputError
 
-    watching.begin(path)
+    hook.begin(path)
     try:
         load(path)
         outcome, detail = "valid", ""
     except InputError as error:
         outcome, detail = "refused", str(error)[:500]
-        if any(word in str(error) for word in _NO_MEMORY):  # an answer is still expected
+        if any(word in str(error) for word in _NO_MEMORY):
             outcome = "memory"
     except MemoryError as error:
         outcome, detail = "memory", f"MemoryError: {error}"
     except BaseException as error:
-        place = error.__traceback__
-        while place.tb_next:
-            place = place.tb_next
-        where = f"{Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno}"
+        last = error.__traceback__
+        while last.tb_next:
+            last = last.tb_next
+        where = f"{Path(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno}"
         outcome, detail = "error", f"{type(error).__name__} at {where}: {error!s:.300}"
-    done = watching.end()
-    return ("code", "; ".join(done)) if done else (outcome, detail)
+    events = hook.end()
+    return ("code", "; ".join(events)) if events else (outcome, detail)
 
 
 if __name__ == "__main__":

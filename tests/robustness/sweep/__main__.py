@@ -13,11 +13,11 @@ from ae_multi.report.tables import console, plain_table
 from tests.robustness.sweep.catalogue import DRAWS, EXCEPTIONS, configurations
 from tests.robustness.sweep.sweep import COMPARED, sweep
 
-_WORDS = 200  # characters of an error
+_ERROR_CHARACTERS = 200  # shown of an error
 
 
 def main():
-    """Sweep; return 0 if nothing differs, 1 if something does."""
+    """Run as a program; return the exit status: 0 if all backends agree, 1 if some differ."""
     options = _options()
     found, names = [], options.layers.split(",") if options.layers else list(DRAWS)
     total = 0
@@ -40,13 +40,17 @@ def _options():
     parser = argparse.ArgumentParser(prog="sweep", description=__doc__)
     add_python_option(parser)
     parser.add_argument("--seed", type=int, default=0, metavar="N")
-    parser.add_argument("--rounds", type=int, default=1, metavar="N", help="default: 1")
     parser.add_argument(
-        "--first", type=int, default=0, metavar="N", help="the first round's number"
+        "--rounds", type=int, default=1, metavar="N", help="number of rounds (default: 1)"
     )
-    parser.add_argument("--layers", metavar="NAMES", help="Dense,Conv2D or others (default: all)")
+    parser.add_argument(
+        "--first", type=int, default=0, metavar="N", help="number of the first round"
+    )
+    parser.add_argument(
+        "--layers", metavar="NAMES", help="layers, separated by commas: Dense,Conv2D (default: all)"
+    )
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep models and traces here")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
     return parser.parse_args()
 
 
@@ -68,12 +72,12 @@ def _show_on(bars, total):
 
 
 def _print(to, found, total, names):
-    table = plain_table("What differs: the largest error, relative to the largest value")
+    table = plain_table("Differing layers: the largest error, relative to the largest value")
     table.add_column("layer", overflow="fold")
     table.add_column("backend")
     for name in COMPARED:
         table.add_column(name, justify="right")
-    table.add_column("and says", overflow="fold")
+    table.add_column("message", overflow="fold")
     for finding in found:
         rows = list(_rows(finding))
         for place, row in enumerate(rows):
@@ -87,19 +91,19 @@ def _print(to, found, total, names):
 
 
 def _rows(finding):
-    """(backend, largest error on each stage, description) of each backend of a finding."""
+    """Yield (backend, largest error of each stage, message) for each backend of a finding."""
     if finding.note:
         yield "", *[""] * len(COMPARED), finding.note
     for backend, error in finding.errors.items():
-        yield backend, *[""] * len(COMPARED), Text(" ".join(error.split())[:_WORDS])
+        yield backend, *[""] * len(COMPARED), Text(" ".join(error.split())[:_ERROR_CHARACTERS])
     for backend in sorted({name for entry in finding.divergences for name in entry.diverging}):
         errors = [
             [
                 e.error[backend]
                 for e in finding.divergences
-                if backend in e.diverging and e.stage == r
+                if backend in e.diverging and e.stage == stage
             ]
-            for r in COMPARED
+            for stage in COMPARED
         ]
         yield backend, *[f"{max(found):.1e}" if found else "" for found in errors], ""
 

@@ -15,9 +15,9 @@ class Numbers:
 
     Attributes:
         shape: shape of one sample.
-        mean, spread: of a normal distribution.
-        below: if positive, integers from 0 to this, exclusively, instead.
-        skipped: how many steps at the end of each sample are zero, for masks.
+        mean, spread: mean and standard deviation of a normal distribution.
+        below: if positive, the values are integers from 0 to ``below`` - 1 instead.
+        skipped: number of steps at the end of each sample that are zero, for masks.
     """
 
     shape: tuple
@@ -27,7 +27,7 @@ class Numbers:
     skipped: int = 0
 
     def draw(self, generator):
-        """An array of `SAMPLES` samples."""
+        """Return `SAMPLES` samples: int32 with ``below``, otherwise float32."""
         shape = (SAMPLES, *self.shape)
         if self.below:
             return generator.integers(self.below, size=shape, dtype=np.int32)
@@ -39,7 +39,7 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Configuration:
-    """A layer and how it is called.
+    """A layer and the arguments of its call.
 
     Attributes:
         layer: name of the class in `keras.layers`.
@@ -63,12 +63,12 @@ class Configuration:
         return f"{_code(self.layer, self.config)} on {shapes}"
 
     def to_json(self):
-        """The configuration as plain values, for `from_json`."""
+        """Return the configuration as values for JSON."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, value):
-        """Make a configuration from plain values."""
+        """Create the configuration that `to_json` describes."""
         inputs = [Numbers(**{**n, "shape": tuple(n["shape"])}) for n in value["inputs"]]
         return cls(**{**value, "inputs": inputs})
 
@@ -82,7 +82,7 @@ def _value(value):
 
 
 def build(configuration):
-    """A Keras model of the layer between two layers with a weight for each element.
+    """Return a compiled Keras model: the layer between two layers with a weight for each element.
 
     The gradient of the first weight shows the layer's input gradient. The loss is linear,
     so that the gradient of the layer's output is constant.
@@ -92,7 +92,7 @@ def build(configuration):
     layers, ops = keras.layers, keras.ops
 
     class Scale(layers.Layer):
-        """Multiplies each element of a sample by a weight."""
+        """Multiply each element of a sample by a weight."""
 
         def __init__(self, initializer):
             super().__init__()
@@ -109,19 +109,19 @@ def build(configuration):
         def compute_mask(self, x, mask=None):
             return mask
 
-    def made(value):
+    def instantiate(value):
         if isinstance(value, dict) and "class" in value:
-            place = layers if hasattr(layers, value["class"]) else keras.initializers
-            return getattr(place, value["class"])(**made(value["config"]))
+            module = layers if hasattr(layers, value["class"]) else keras.initializers
+            return getattr(module, value["class"])(**instantiate(value["config"]))
         if isinstance(value, dict):
-            return {key: made(item) for key, item in value.items()}
-        return [made(item) for item in value] if isinstance(value, list) else value
+            return {key: instantiate(item) for key, item in value.items()}
+        return [instantiate(item) for item in value] if isinstance(value, list) else value
 
     def linear(y_true, y_pred):
         return ops.sum(ops.cast(y_true, y_pred.dtype) * y_pred)
 
     keras.utils.clear_session()
-    tested = made({"class": configuration.layer, "config": configuration.config})
+    tested = instantiate({"class": configuration.layer, "config": configuration.config})
     inputs = [
         keras.Input(numbers.shape, dtype="int32" if numbers.below else None)
         for numbers in configuration.inputs
@@ -132,8 +132,8 @@ def build(configuration):
         values = [layers.Masking(configuration.mask)(x) for x in values]
     outputs = tested(*([values] if configuration.together else values), **configuration.call)
     outputs = keras.tree.flatten(outputs)
-    # These weights can be trained even if the layer passes no gradient. They are not ones: the
-    # targets may equal the inputs, along which normalizing layers have no gradient.
+    # These weights can be trained even if the layer passes no gradient. They differ from each
+    # other: the targets may equal the inputs, along which normalization layers have no gradient.
     uneven = keras.initializers.RandomUniform(-1.0, 1.0)
     outputs = [Scale(uneven)(x) for x in outputs]
     model = keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs)
@@ -145,6 +145,6 @@ def build(configuration):
 
 
 def samples(configuration, seed, place):
-    """List of arrays, one for each input of the layer."""
+    """Return the samples as a list of arrays, one for each input of the layer."""
     generator = np.random.Generator(stream(seed, f"sweep/samples/{place}"))
     return [numbers.draw(generator) for numbers in configuration.inputs]

@@ -13,52 +13,58 @@ DRAWS = {
     **preprocessing.DRAWS,
 }
 
-# Public classes that are not covered, and why.
+# Public classes that are not covered, and the reason.
 EXCEPTIONS = {
     **dict.fromkeys(("Layer", "Wrapper"), "a base class that computes nothing"),
     "InputLayer": "computes nothing, and begins every model of the sweep",
-    "Lambda": "computes what it is given",
+    "Lambda": "has no computation of its own",
     **dict.fromkeys(("FlaxLayer", "JaxLayer"), "made for JAX alone"),
     "TorchModuleWrapper": "made for PyTorch alone",
     "TFSMLayer": "made for TensorFlow alone",
-    **dict.fromkeys(("StringLookup", "TextVectorization"), "takes strings, which are no tensors"),
+    **dict.fromkeys(("StringLookup", "TextVectorization"), "takes strings, not tensors"),
     **dict.fromkeys(
         ("Hashing", "HashedCrossing", "IntegerLookup"),
         "computes in TensorFlow on every backend, and raises where that is not installed",
     ),
-    "Equalization": "is its own input to Keras's graph, so that no functional model can hold it",
-    "RandomCrop": "gives another shape in training than in use, and no targets fit both",
-    "RandomElasticTransform": "draws its numbers past Keras's own random functions",
-    "MaxNumBoundingBoxes": "takes bounding boxes, and pads them",
+    "Equalization": "returns its symbolic input as its output; no functional model contains it",
+    "RandomCrop": "returns different shapes in training and inference, and no targets fit both",
+    "RandomElasticTransform": "does not use Keras's random functions",
+    "MaxNumBoundingBoxes": "pads bounding boxes",
     **dict.fromkeys(
         ("MixUp", "CutMix", "AugMix"),
-        "asks for beta or gamma numbers, which no two backends draw alike",
+        "draws beta or gamma random numbers, which differ on every backend",
     ),
-    "RandAugment": "chooses among layers that are covered, by a shuffle that differs",
+    "RandAugment": "chooses among covered layers by a shuffle that differs between backends",
 }
 
 
 class Draw:
-    """Random choices for one class of layer, the same for the same seed and round."""
+    """Random choices for one class of layer, a function of seed and round."""
 
     def __init__(self, layer, seed, round_):
         self.layer = layer
         self._bits = stream(seed, f"sweep/{layer}", round_)
 
     def of(self, *choices):
-        """Draw one of the choices."""
+        """Return one of the choices."""
         return choices[int(self._bits.random_raw()) % len(choices)]
 
     def two_of(self, *choices):
-        """Draw two different choices."""
+        """Return two different choices as a tuple."""
         return self.of(*permutations(choices, 2))
 
 
 def configurations(seed, round_, layers=None):
-    """List of `Configuration` of one round, of all covered classes or of some."""
-    chosen = DRAWS if layers is None else {name: DRAWS[name] for name in layers}
+    """Return the list of `Configuration` of one round.
+
+    Args:
+        seed: integer.
+        round_: number of the round.
+        layers: names of the classes, or None for all covered ones.
+    """
+    functions = DRAWS if layers is None else {name: DRAWS[name] for name in layers}
     return [
         configuration
-        for name, drawing in chosen.items()
-        for configuration in drawing(Draw(name, seed, round_))
+        for name, draw_configurations in functions.items()
+        for configuration in draw_configurations(Draw(name, seed, round_))
     ]

@@ -16,12 +16,12 @@ from tests.robustness.sweep.branch import samples
 
 # Outputs and gradients; later stages add nothing for a single layer.
 COMPARED = ("start", "forward", "training forward", "gradient")
-# The reference runs on the first of these that can: TensorFlow and PyTorch run operations
-# immediately, JAX compiles them first.
+# The reference runs on the first of these that computes the layer, the fastest first: TensorFlow
+# and PyTorch run operations immediately, JAX compiles them.
 _ORACLES = ("tensorflow", "torch", "jax")
 _PERTURBED_RUNS = 2
-# Configurations per process: starting takes seconds, and JAX keeps all compiled programs.
-_PIECE = 24
+# A start takes seconds; more configurations need more memory, since JAX keeps all programs.
+_CONFIGURATIONS_PER_PROCESS = 24
 
 _MODEL = """\
 from tests.robustness.sweep.branch import Configuration
@@ -41,9 +41,9 @@ class Finding:
 
     Attributes:
         configuration: the `Configuration`.
-        errors: dict of backend to what it raised, and while doing what.
-        divergences: list of `Divergence`, those of the layer and those behind it.
-        note: why nothing could be compared; empty where it could.
+        errors: dict of backend to the stage and the error that it raised there.
+        divergences: list of `Divergence` of the layer and of the layers after it.
+        note: reason why nothing could be compared, otherwise empty.
     """
 
     configuration: object
@@ -52,7 +52,7 @@ class Finding:
     note: str = ""
 
     def to_json(self):
-        """The finding as plain values."""
+        """Return the finding as values for JSON."""
         return {
             "layer": str(self.configuration),
             "configuration": self.configuration.to_json(),
@@ -71,16 +71,18 @@ def sweep(configurations, pythons, folder, seed=0, on_event=None):
         folder: an empty folder for models, samples and traces; each model there can be checked
             alone by ``ae-multi parity FOLDER/PLACE/model.py:build``.
         seed: integer for samples and weights.
-        on_event: called with (name of a process, total, event) as configurations get done.
+        on_event: function that is called with (name of a process, event) after each
+            configuration.
 
     Returns:
-        List of `Finding`.
+        List of `Finding`, one for each configuration that differs or raises.
 
     Raises:
         InputError: fewer than two backends.
     """
     if len(pythons) < 2:
-        raise InputError(f"Expected two backends or more. Received: {', '.join(pythons)}.")
+        received = ", ".join(pythons) or "none"
+        raise InputError(f"Expected two backends or more. Received: {received}.")
     folder = Path(folder)
     for place, configuration in enumerate(configurations):
         _write(folder / str(place), configuration, seed, place)
@@ -100,20 +102,25 @@ def sweep(configurations, pythons, folder, seed=0, on_event=None):
 
 
 class _Runs:
-    """Runs child processes, one for each core."""
+    """Run child processes, one for each core."""
 
     def __init__(self, folder, pythons, seed, on_event):
         self._folder, self._pythons = folder, pythons
         self._seed, self._on_event = seed, on_event
 
     def record(self, kinds, places):
-        """Record a trace of each kind (name, backend, float64) at each place.
+        """Record a trace of each kind at each place.
+
+        Args:
+            kinds: list of (name of the trace, backend, whether in float64).
+            places: indices of configurations.
 
         Returns:
-            Dict of place to a dict of name to the error of that place.
+            Dict of place to a dict of name of the trace to its error.
         """
         errors = {place: {} for place in places}
-        pieces = [places[start : start + _PIECE] for start in range(0, len(places), _PIECE)]
+        size = _CONFIGURATIONS_PER_PROCESS
+        pieces = [places[start : start + size] for start in range(0, len(places), size)]
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
             queue = [(k[0], pool.submit(self._piece, *k, piece)) for k in kinds for piece in pieces]
             for name, done in queue:
@@ -122,23 +129,23 @@ class _Runs:
         return errors
 
     def needs_oracle(self, place):
-        """Whether at least two backends ran this configuration, and no reference yet."""
+        """Return whether two backends or more, and no reference, have run a configuration."""
         folder = self._folder / str(place)
-        here = [name for name in self._pythons if (folder / f"{name}.npz").exists()]
-        return len(here) > 1 and not (folder / "oracle.npz").exists()
+        recorded = [name for name in self._pythons if (folder / f"{name}.npz").exists()]
+        return len(recorded) > 1 and not (folder / "oracle.npz").exists()
 
     def _piece(self, name, backend, float64, places):
-        """Run a process, restarted behind a crash; return a dict of place to error."""
-        errors, left = {}, list(places)
-        while left:
-            for event in self._events(name, backend, float64, left):
-                left.remove(event["place"])
+        """Run a process, again after a crash; return a dict of place to error."""
+        errors, remaining = {}, list(places)
+        while remaining:
+            for event in self._events(name, backend, float64, remaining):
+                remaining.remove(event["place"])
                 if "error" in event:
                     errors[event["place"]] = f"{event['doing']}: {event['error']}"
                 self._on_event(name, event)
-            if left:
-                errors[left[0]] = "the process ended"
-                self._on_event(name, {"place": left.pop(0)})
+            if remaining:
+                errors[remaining[0]] = "the process ended"
+                self._on_event(name, {"place": remaining.pop(0)})
         return errors
 
     def _events(self, name, backend, float64, places):
@@ -166,7 +173,7 @@ def _write(folder, configuration, seed, place):
 
 
 def _finding(configuration, folder, backends, errors):
-    """Compare one configuration; return a `Finding` or None."""
+    """Compare one configuration; return a `Finding`, or None if the backends agree."""
     traces = {b: Trace.load(folder / f"{b}.npz") for b in backends if b not in errors}
     if len(traces) < 2:
         return Finding(configuration, errors)
@@ -176,7 +183,7 @@ def _finding(configuration, folder, backends, errors):
     oracle = Trace.load(folder / "oracle.npz")
     try:
         stages = compare_traces(traces, oracle, perturbed)
-    except InputError as error:  # traces of other layers or shapes
+    except InputError as error:  # the traces have different layers or shapes
         return Finding(configuration, errors, note=str(error))
     found = [entry for stage in stages if stage.name in COMPARED for entry in stage.divergences]
     return Finding(configuration, errors, found) if errors or found else None

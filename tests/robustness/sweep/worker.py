@@ -1,6 +1,6 @@
-"""The child process of a sweep: one backend, all configurations one after the other.
+"""Child process of a sweep: one backend, one configuration after the other.
 
-Each is run separately, so that an error does not affect the others.
+An error of one configuration does not affect the others.
 """
 
 import json
@@ -10,19 +10,24 @@ import traceback
 import warnings
 from pathlib import Path
 
-# Functions of `ae_multi.parity.worker` and `model_builder` to what they do, for error messages.
-_DOING = {
+# Functions of `ae_multi.parity.worker` and `model_builder`: the stage for error messages.
+_STAGES = {
     "build": "building",
     "_layers": "forward",
     "_targets": "forward",
     "_gradients": "gradient",
     "step": "training",
 }
-_DRAWN = ("jax", "torch", "tensorflow")
+_BACKENDS = ("jax", "torch", "tensorflow")
 
 
 def main(job):
-    """Record a trace of each configuration; print a line of JSON for each."""
+    """Record a trace of each configuration; print a line of JSON after each.
+
+    Args:
+        job: dict of the name of the trace, folder, places, seed, float64, and the number of
+            perturbed runs.
+    """
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     warnings.simplefilter("ignore")
@@ -34,7 +39,7 @@ def main(job):
         try:
             record_traces(_trace_job(folder, job), lambda _: None)
         except Exception as error:  # any error of a layer is a finding
-            event |= {"doing": _doing(error), "error": _words(error)}
+            event |= {"doing": _stage(error), "error": _describe(error)}
         events.write(json.dumps(event) + "\n")
         events.flush()
 
@@ -42,8 +47,9 @@ def main(job):
 def _trace_job(folder, job):
     from ae_multi.parity.job import TraceJob
 
-    # The oracle starts from float32 numbers; the others draw them, and the first stage compares.
-    drawn = [path for name in _DRAWN if (path := folder / f"{name}.npz").exists()]
+    # The reference starts from the initial values of a backend. The backends draw theirs, which
+    # the first stage compares.
+    recorded = [path for name in _BACKENDS if (path := folder / f"{name}.npz").exists()]
     perturbed = [str(folder / f"perturbed-{run}.npz") for run in range(job["perturbed"])]
     return TraceJob(
         build=f"{folder / 'model.py'}:build",
@@ -55,17 +61,17 @@ def _trace_job(folder, job):
         steps=1,
         batch_size=10**6,
         float64=job["float64"],
-        start=str(drawn[0]) if job["float64"] else None,
+        start=str(recorded[0]) if job["float64"] else None,
         perturbed=perturbed,
     ).to_dict()
 
 
-def _doing(error):
+def _stage(error):
     names = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
-    return next((_DOING[name] for name in names if name in _DOING), "recording")
+    return next((_STAGES[name] for name in names if name in _STAGES), "recording")
 
 
-def _words(error):
+def _describe(error):
     cause = error.__cause__ or error
     return f"{type(cause).__name__}: {cause}"
 

@@ -1,1 +1,1 @@
-"""Architectures that people use, at reduced size, each judged on every backend."""
+"""Common architectures at reduced size, compared between all backends."""

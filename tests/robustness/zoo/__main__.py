@@ -1,6 +1,7 @@
-"""Judge architectures and random models: a verdict, the closest margin and the time of each.
+"""Compare architectures and random models: verdict, closest margin and seconds of each.
 
-Status 0 if every architecture agrees on every backend, 1 if one does not, 2 for a usage error.
+Exit status: 0 if the backends agree on every architecture, 1 if they differ on one, 2 for a usage
+error.
 """
 
 import argparse
@@ -34,10 +35,10 @@ def _parser():
         "--random",
         type=_range,
         metavar="N|A:B",
-        help="judge N random models, or those of the numbers from A to B - 1, instead",
+        help="compare N random models instead, or those with numbers from A to B - 1",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
     return parser
 
 
@@ -71,7 +72,7 @@ def _range(text):
 
 
 def lines(recorded):
-    """Yield the cells of a row for each run of recorded results, strings."""
+    """Yield a tuple of strings, the cells of a row, for each run of recorded results."""
     for run in recorded["runs"]:
         verdict = "agree" if run["holds"] else "differ"
         numbers = f"{run['parameters'] or 0:,}", f"{run['seconds']:.0f}"
@@ -80,8 +81,8 @@ def lines(recorded):
 
 def _describe(name, run):
     verdict = "agree" if run["holds"] else "DIFFER"
-    lines = [f"{name}: {verdict}, {run['seconds']:.0f} s", *(f"    {a}" for a in run["alarms"])]
-    return "\n".join(lines)
+    alarms = [f"    {alarm}" for alarm in run["alarms"]]
+    return "\n".join([f"{name}: {verdict}, {run['seconds']:.0f} s", *alarms])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The families of `keras.applications`, without weights, with fewer blocks and small images."""
+"""Families of `keras.applications`, untrained, with fewer blocks and small images."""
 
 import importlib
 
@@ -10,7 +10,7 @@ _SCORES = {**_SETTINGS, "classifier_activation": None}
 
 
 def _source(name):
-    # The public functions take no numbers of blocks.
+    # The public functions have a fixed number of blocks.
     return importlib.import_module(f"keras.src.applications.{name}")
 
 
@@ -20,9 +20,10 @@ def _compiled(model, optimizer="adam"):
 
 
 def _from_scores(model):
-    """Compile a model without softmax: some of its probabilities would be below 1e-7.
+    """Compile a model that returns logits.
 
-    Their cross-entropy differs on TensorFlow, see docs/differences.md.
+    With softmax some probabilities would be below 1e-7, whose cross-entropy differs on TensorFlow;
+    see docs/differences.md.
     """
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     return model
@@ -51,7 +52,7 @@ def resnet_v2():
 
 
 def resnet50_v2():
-    """ResNet50V2 as it is, for images of 64×64 pixels."""
+    """ResNet50V2 unchanged, for images of 64×64 pixels."""
     return _compiled(keras.applications.ResNet50V2(input_shape=(64, 64, 3), **_SETTINGS))
 
 
@@ -67,7 +68,7 @@ def mobilenet():
 
 
 def mobilenet_v2():
-    """MobileNetV2 (Sandler et al., 2018) as it is."""
+    """MobileNetV2 (Sandler et al., 2018) unchanged."""
     return _compiled(keras.applications.MobileNetV2(input_shape=(32, 32, 3), **_SETTINGS))
 
 
@@ -95,7 +96,7 @@ def mobilenet_v3_squeezed():
 
 
 def efficientnet_b0():
-    """EfficientNetB0 (Tan & Le, 2019) as it is."""
+    """EfficientNetB0 (Tan & Le, 2019) unchanged."""
     return _compiled(keras.applications.EfficientNetB0(input_shape=(32, 32, 3), **_SETTINGS))
 
 
@@ -113,7 +114,7 @@ def efficientnet_v2():
 
 
 def nasnet():
-    """NASNet (Zoph et al., 2017) with one block a stage."""
+    """NASNet (Zoph et al., 2017) with one block per stage."""
     build = _source("nasnet").NASNet
     return _compiled(
         build(
@@ -130,28 +131,28 @@ def nasnet():
 
 def inception_v3():
     """InceptionV3 (Szegedy et al., 2015) up to its first three mixed blocks."""
-    whole = keras.applications.InceptionV3(include_top=False, weights=None, input_shape=(75, 75, 3))
-    return _compiled(_with_head(whole, "mixed2"))
+    model = keras.applications.InceptionV3(include_top=False, weights=None, input_shape=(75, 75, 3))
+    return _compiled(_with_head(model, "mixed2"))
 
 
 def inception_resnet_v2():
     """InceptionResNetV2 (Szegedy et al., 2016) up to its second residual block."""
-    whole = keras.applications.InceptionResNetV2(
+    model = keras.applications.InceptionResNetV2(
         include_top=False, weights=None, input_shape=(75, 75, 3)
     )
-    return _compiled(_with_head(whole, "block35_2_ac"))
+    return _compiled(_with_head(model, "block35_2_ac"))
 
 
 def xception():
     """Xception (Chollet, 2016) up to its fourth block."""
-    whole = keras.applications.Xception(include_top=False, weights=None, input_shape=(71, 71, 3))
-    return _compiled(_with_head(whole, "block4_pool"))
+    model = keras.applications.Xception(include_top=False, weights=None, input_shape=(71, 71, 3))
+    return _compiled(_with_head(model, "block4_pool"))
 
 
 def vgg():
     """VGG16 (Simonyan & Zisserman, 2014) up to its third block."""
-    whole = keras.applications.VGG16(include_top=False, weights=None, input_shape=(32, 32, 3))
-    return _compiled(_with_head(whole, "block3_pool"))
+    model = keras.applications.VGG16(include_top=False, weights=None, input_shape=(32, 32, 3))
+    return _compiled(_with_head(model, "block3_pool"))
 
 
 def convnext():
@@ -160,8 +161,8 @@ def convnext():
     return _compiled(build([1, 1, 2, 1], [16, 32, 48, 64], input_shape=(32, 32, 3), **_SETTINGS))
 
 
-def _with_head(whole, last):
-    """The model up to the layer ``last``, averaged, with a classifier."""
-    x = keras.layers.GlobalAveragePooling2D()(whole.get_layer(last).output)
+def _with_head(model, last):
+    """Return the model up to the layer ``last``, with global average pooling and a classifier."""
+    x = keras.layers.GlobalAveragePooling2D()(model.get_layer(last).output)
     outputs = keras.layers.Dense(CLASSES, activation="softmax")(x)
-    return keras.Model(whole.input, outputs)
+    return keras.Model(model.input, outputs)

@@ -1,4 +1,4 @@
-"""Backbones of language, vision and audio models, written in Keras layers at small size."""
+"""Backbones of language, vision and audio models in Keras layers, at small size."""
 
 import keras
 from keras import layers, ops
@@ -7,7 +7,7 @@ WORDS, LENGTH, WIDTH, HEADS = 50, 12, 32, 4
 
 
 def _compiled(model, loss="mse", optimizer="sgd"):
-    """Compile; Adam on an embedding differs on TensorFlow, see docs/differences.md."""
+    """Compile, by default with SGD: Adam differs for embeddings, see docs/differences.md."""
     optimizers = {"sgd": keras.optimizers.SGD(0.05, momentum=0.9)}
     model.compile(optimizers.get(optimizer) or keras.optimizers.get(optimizer), loss)
     return model
@@ -18,16 +18,16 @@ def _next_words():
 
 
 class Positions(layers.Layer):
-    """Adds a learned vector for each position."""
+    """Add a trained vector for each position."""
 
     def build(self, shape):
-        """Make the vectors."""
+        """Create the vectors."""
         self.table = self.add_weight(
             shape=(1, *shape[1:]), initializer="random_normal", name="table"
         )
 
     def call(self, x):
-        """Add them."""
+        """Return ``x`` plus the vectors."""
         return x + self.table
 
 
@@ -35,11 +35,11 @@ class RMSNorm(layers.Layer):
     """Root-mean-square normalisation (Zhang & Sennrich, 2019)."""
 
     def build(self, shape):
-        """Make the scale."""
+        """Create the scale."""
         self.scale = self.add_weight(shape=(shape[-1],), initializer="ones", name="scale")
 
     def call(self, x):
-        """Normalise."""
+        """Return ``x`` normalised and scaled."""
         return x * ops.rsqrt(ops.mean(ops.square(x), axis=-1, keepdims=True) + 1e-6) * self.scale
 
 
@@ -51,11 +51,11 @@ class Rotary(layers.Layer):
         self.heads, self.groups = heads, groups
 
     def get_config(self):
-        """Return what the constructor takes."""
+        """Return the constructor arguments."""
         return {**super().get_config(), "heads": self.heads, "groups": self.groups}
 
     def build(self, shape):
-        """Make the projections."""
+        """Create the projections."""
         size = shape[-1] // self.heads
         self.query = layers.EinsumDense("btd,dhk->bthk", (None, self.heads, size))
         self.key = layers.EinsumDense("btd,dhk->bthk", (None, self.groups, size))
@@ -66,8 +66,8 @@ class Rotary(layers.Layer):
         self.out.build((*shape[:2], self.heads, size))
 
     def call(self, x):
-        """Attend to earlier positions."""
-        query, key = self._turned(self.query(x)), self._turned(self.key(x))
+        """Return attention over earlier positions."""
+        query, key = self._rotate(self.query(x)), self._rotate(self.key(x))
         key = ops.repeat(key, self.heads // self.groups, axis=2)
         value = ops.repeat(self.value(x), self.heads // self.groups, axis=2)
         scores = ops.einsum("bthk,bshk->bhts", query, key) / query.shape[-1] ** 0.5
@@ -75,7 +75,7 @@ class Rotary(layers.Layer):
         scores = ops.where(ops.tril(ops.ones((length, length))) > 0, scores, -1e9)
         return self.out(ops.einsum("bhts,bshk->bthk", ops.softmax(scores), value))
 
-    def _turned(self, x):
+    def _rotate(self, x):
         half = x.shape[-1] // 2
         rates = 10000.0 ** (-ops.arange(half, dtype="float32") / half)
         angles = ops.arange(x.shape[1], dtype="float32")[:, None] * rates
@@ -87,7 +87,7 @@ class Rotary(layers.Layer):
 
 
 def _encoder_block(x, activation="gelu", causal=False, before=False, dropout=0.0):
-    """One Transformer block, normalised before or after each half."""
+    """Return ``x`` after a Transformer block that normalises before or after each half."""
     y = layers.LayerNormalization(epsilon=1e-6)(x) if before else x
     y = layers.MultiHeadAttention(HEADS, WIDTH // HEADS, dropout=dropout)(
         y, y, use_causal_mask=causal
@@ -102,7 +102,7 @@ def _encoder_block(x, activation="gelu", causal=False, before=False, dropout=0.0
 
 
 def bert():
-    """BERT (Devlin et al., 2018): two blocks, words and segments, masked words and a class."""
+    """BERT (Devlin et al., 2018): two blocks on words and segments, and a class."""
     words = keras.Input((LENGTH,), dtype="int32")
     segments = keras.Input((LENGTH,), dtype="int32")
     x = layers.Add()([layers.Embedding(WORDS, WIDTH)(words), layers.Embedding(2, WIDTH)(segments)])
@@ -190,7 +190,7 @@ def mlp_mixer():
 
 
 def segment_anything():
-    """Segment anything (Kirillov et al., 2023): image tokens, a prompt, a mask decoder."""
+    """Segment Anything (Kirillov et al., 2023): image tokens, a prompt, a mask decoder."""
     image, prompt = keras.Input((32, 32, 3)), keras.Input((2, 2))
     x = layers.Conv2D(WIDTH, 4, strides=4)(image)
     x = Positions()(layers.Reshape((64, WIDTH))(x))
@@ -222,13 +222,13 @@ class TimeEmbedding(layers.Layer):
     """Sines and cosines of a time in [0, 1]."""
 
     def call(self, time):
-        """Shape (n, 1) to (n, 16)."""
+        """Return features (n, 16) of times (n, 1)."""
         angles = time * ops.exp(ops.linspace(0.0, 6.0, 8))
         return ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)
 
 
 def diffusion_unet():
-    """A diffusion U-Net (Ho et al., 2020): residual blocks that know the time, group norms."""
+    """A diffusion U-Net (Ho et al., 2020): residual blocks with the time as input, group norms."""
     image, time = keras.Input((16, 16, 3)), keras.Input((1,))
     moment = layers.Dense(WIDTH, activation="swish")(TimeEmbedding()(time))
 

@@ -1,4 +1,4 @@
-"""The architectures of the zoo, and the data that each takes."""
+"""The architectures of the zoo, and their data."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.robustness.zoo import random_models
 _RANDOM_STEPS = 6
 _FOLDER = Path(__file__).parent
 _WORDS, _SENTENCE, _IMAGE = 50, (12,), (32, 32, 3)
-# These are not reduced and take minutes.
+# These have their full size and take minutes.
 LARGE = ("mobilenet_v2", "efficientnet_b0", "resnet50_v2")
 _SAMPLES = 64
 

@@ -1,4 +1,4 @@
-"""Networks of the kinds in Keras's example gallery, written anew at small size."""
+"""Networks after Keras's example gallery, at small size."""
 
 import keras
 from keras import layers, ops
@@ -40,7 +40,7 @@ def convolutional_autoencoder():
 
 
 def digit_classifier():
-    """The first convolutional classifier of digits, with max pooling and dropout."""
+    """A convolutional classifier of digits, with max pooling and dropout."""
     inputs = keras.Input((28, 28, 1))
     x = layers.MaxPooling2D()(layers.Conv2D(16, 3, activation="relu")(inputs))
     x = layers.MaxPooling2D()(layers.Conv2D(32, 3, activation="relu")(x))
@@ -48,7 +48,7 @@ def digit_classifier():
 
 
 def unet():
-    """A U-Net that segments, with transposed convolutions and batch normalisation."""
+    """A U-Net for segmentation, with transposed convolutions and batch normalisation."""
     inputs = keras.Input((16, 16, 3))
 
     def double(x, filters):
@@ -114,7 +114,7 @@ def character_rnn():
 
 
 def siamese():
-    """Two images through one network; the distance of what it gives."""
+    """The squared distance between the codes of two images from one network."""
     first, second = keras.Input((16, 16, 1)), keras.Input((16, 16, 1))
     inputs = keras.Input((16, 16, 1))
     x = layers.BatchNormalization()(inputs)
@@ -134,18 +134,18 @@ class GraphAttention(layers.Layer):
         self.units = units
 
     def get_config(self):
-        """Return what the constructor takes."""
+        """Return the constructor arguments."""
         return {**super().get_config(), "units": self.units}
 
     def build(self, shapes):
-        """Make the weights; shapes of nodes and adjacency."""
+        """Create the weights from the shapes of nodes and adjacency."""
         width = shapes[0][-1]
         self.kernel = self.add_weight(shape=(width, self.units), name="kernel")
         self.sender = self.add_weight(shape=(self.units, 1), name="sender")
         self.receiver = self.add_weight(shape=(self.units, 1), name="receiver")
 
     def call(self, pair):
-        """Attend to neighbours: nodes (n, v, d), adjacency (n, v, v)."""
+        """Return attention (n, v, units) of nodes (n, v, d) with adjacency (n, v, v)."""
         nodes, adjacency = pair
         hidden = ops.matmul(nodes, self.kernel)
         scores = ops.matmul(hidden, self.sender) + ops.transpose(
@@ -178,7 +178,7 @@ def wavenet():
 
 
 def pointnet():
-    """A transform of points, a network of each and a maximum of all (Qi et al., 2017)."""
+    """PointNet (Qi et al., 2017): a transform of points, a network for each, their maximum."""
     points = keras.Input((32, 3))
 
     def each(x, filters):
@@ -213,14 +213,14 @@ def retinanet_heads():
 
 
 class Sampled(layers.Layer):
-    """Draws a code and adds the Kullback-Leibler divergence to the loss."""
+    """Draw a code, and add the Kullback-Leibler divergence to the loss."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.seed_generator = keras.random.SeedGenerator(3)
 
     def call(self, pair):
-        """Mean and log variance to a code."""
+        """Return a code of (mean, log variance)."""
         mean, log_variance = pair
         self.add_loss(-0.5 * ops.mean(1 + log_variance - ops.square(mean) - ops.exp(log_variance)))
         noise = keras.random.normal(ops.shape(mean), seed=self.seed_generator)
@@ -239,7 +239,7 @@ def variational():
 
 
 def discriminator():
-    """The critic of a GAN: leaky units, label noise left out, one logit."""
+    """The discriminator of a GAN: leaky ReLU, one logit, no label noise."""
     inputs = keras.Input((16, 16, 1))
     x = layers.LeakyReLU(0.2)(layers.Conv2D(16, 3, strides=2, padding="same")(inputs))
     x = layers.LeakyReLU(0.2)(layers.Conv2D(32, 3, strides=2, padding="same")(x))
@@ -263,11 +263,11 @@ class ConditionalRandomField(layers.Layer):
     """The forward algorithm of a linear chain: log of the sum over all tag sequences."""
 
     def build(self, shape):
-        """Make the transitions."""
+        """Create the transitions."""
         self.moves = self.add_weight(shape=(shape[-1], shape[-1]), name="moves")
 
     def call(self, scores):
-        """Scores (n, t, k) to log partition functions (n, 1)."""
+        """Return the log partition functions (n, 1) of scores (n, t, k)."""
         total = scores[:, 0]
         for step in range(1, scores.shape[1]):
             total = scores[:, step] + ops.logsumexp(total[:, :, None] + self.moves, axis=1)
@@ -275,7 +275,7 @@ class ConditionalRandomField(layers.Layer):
 
 
 def tagger():
-    """A tagger of words whose loss is like a conditional random field's."""
+    """A tagger of words with the log partition function of a conditional random field."""
     words = keras.Input((10,), dtype="int32")
     x = layers.Bidirectional(layers.LSTM(8, return_sequences=True))(layers.Embedding(40, 8)(words))
     scores = layers.Dense(5)(x)
@@ -297,7 +297,7 @@ def super_resolution():
 
 
 def wide_and_deep():
-    """Tables: crossed embeddings, batch norms and a wide part."""
+    """A network for tables: embeddings, batch normalisation and a wide part."""
     numbers, kinds = keras.Input((12,)), keras.Input((3,), dtype="int32")
     x = layers.Flatten()(layers.Embedding(20, 4)(kinds))
     x = layers.Concatenate()([layers.BatchNormalization()(numbers), x])
@@ -319,7 +319,7 @@ def recommender():
 
 
 def video_classifier():
-    """Three-dimensional convolutions in factorised form."""
+    """Factorised three-dimensional convolutions."""
     inputs = keras.Input((6, 12, 12, 1))
     x = layers.Conv3D(6, (1, 5, 5), padding="same", activation="relu")(inputs)
     x = layers.Conv3D(6, (3, 1, 1), padding="same")(x)

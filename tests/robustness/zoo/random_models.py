@@ -1,7 +1,7 @@
-"""Random models without faults, each of them a function ``random_N`` of this module.
+"""Random models without faults, each a function ``random_N`` of this module.
 
-They are drawn from layers, losses and optimizers on which the backends are known to agree; what
-differs is in docs/differences.md.
+They consist of layers, losses and optimizers for which the backends are known to agree;
+docs/differences.md lists the others.
 """
 
 import random
@@ -32,10 +32,10 @@ KINDS = {
 
 
 def draw(number):
-    """Draw a model as plain values.
+    """Draw a model.
 
     Args:
-        number: integer, of which the model is a function.
+        number: integer that determines the model.
 
     Returns:
         Dict of ``kind`` (a key of `KINDS` or "words"), ``shape`` of one sample, ``blocks`` (list
@@ -68,7 +68,7 @@ def draw(number):
 
 
 def build(number):
-    """Return the compiled model of a number."""
+    """Return the compiled Keras model that `draw` describes."""
     import keras
 
     layers, drawn = keras.layers, draw(number)
@@ -78,7 +78,7 @@ def build(number):
         x = layers.Embedding(WORDS, 8)(x)
     for name, width, activation in drawn["blocks"]:
         x = _LAYERS[name](layers, x, width, activation)
-    x = _flat(layers, x, drawn["flatten"])
+    x = _flatten(layers, x, drawn["flatten"])
     loss = drawn["loss"]
     units = CLASSES if loss == "sparse_categorical_crossentropy" else 3
     last = {"binary_crossentropy": "sigmoid", "sparse_categorical_crossentropy": "softmax"}
@@ -87,17 +87,17 @@ def build(number):
     return model
 
 
-def _flat(layers, x, how):
+def _flatten(layers, x, method):
     rank = len(x.shape) - 2
-    if rank == 0 or how == "flatten":
+    if rank == 0 or method == "flatten":
         return layers.Flatten()(x)
-    pool = "GlobalAveragePooling" if how == "average" else "GlobalMaxPooling"
+    pool = "GlobalAveragePooling" if method == "average" else "GlobalMaxPooling"
     return getattr(layers, f"{pool}{rank}D")()(x)
 
 
-def _residual(layers, x, width, activation, new):
-    y = new(width, activation)(x)
-    return layers.Add()([x, new(x.shape[-1], None)(y)])
+def _residual(layers, x, width, activation, layer):
+    y = layer(width, activation)(x)
+    return layers.Add()([x, layer(x.shape[-1], None)(y)])
 
 
 def _pool(layers, x, width, rank):
@@ -119,7 +119,7 @@ _LAYERS = {
         x,
         width,
         activation,
-        lambda units, shape: layers.Conv2D(units, 3, padding="same", activation=shape),
+        lambda filters, function: layers.Conv2D(filters, 3, padding="same", activation=function),
     ),
     "batch_norm": lambda layers, x, *_: layers.BatchNormalization()(x),
     "layer_norm": lambda layers, x, *_: layers.LayerNormalization()(x),

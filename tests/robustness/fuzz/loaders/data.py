@@ -26,10 +26,10 @@ def _load_idx(path):
 
 
 def _npz():
-    held = {"x": (IMAGES * 255).astype(np.uint8), "y": np.arange(24, dtype=np.uint8)}
+    arrays = {"x": (IMAGES * 255).astype(np.uint8), "y": np.arange(24, dtype=np.uint8)}
     return {
-        "stored": lambda path: np.savez(path, **held),
-        "packed": lambda path: np.savez_compressed(path, **held),
+        "stored": lambda path: np.savez(path, **arrays),
+        "packed": lambda path: np.savez_compressed(path, **arrays),
     }
 
 
@@ -60,10 +60,10 @@ def _load_table(path):
 def _mat():
     from scipy.io import savemat
 
-    held = {"X": ROWS, "y": (ROWS[:, :1] > 0.9).astype(float)}
+    arrays = {"X": ROWS, "y": (ROWS[:, :1] > 0.9).astype(float)}
     return {
-        "stored": lambda path: savemat(path, held),
-        "packed": lambda path: savemat(path, held, do_compression=True),
+        "stored": lambda path: savemat(path, arrays),
+        "packed": lambda path: savemat(path, arrays, do_compression=True),
     }
 
 

@@ -1,4 +1,4 @@
-"""The description of a loader."""
+"""Description of a loader."""
 
 from dataclasses import dataclass
 
@@ -14,11 +14,13 @@ class Loader:
     """One loader of the package.
 
     Attributes:
-        suffix: of its files.
-        seeds: function of a folder that returns dict of names to writers, functions of a path.
-        load: function of a path: loads, uses what was loaded, and asserts that it is sound.
+        suffix: suffix of its files.
+        seeds: function that returns a dict of name to a function that writes a valid file to a
+            path.
+        load: function of a path that loads the file, uses its content, and asserts that the
+            content is valid.
         backend: whether it needs Keras.
-        share: how many files it gets, beside 1 for others.
+        share: its number of files relative to that of a loader with share 1.
     """
 
     suffix: str

@@ -15,7 +15,7 @@ def _models():
         model.fit(x, epochs=1, batch_size=12, verbose=0)
         return model
 
-    def own():
+    def custom():
         encoder = keras.Sequential(
             [
                 keras.Input((6, 6, 1)),
@@ -45,7 +45,7 @@ def _models():
     return {
         "simple": lambda path: trained(ae_multi.SimpleAutoencoder(3, (6, 6)), IMAGES).save(path),
         "conv": lambda path: ae_multi.ConvAutoencoder((2,), 3, (8, 8, 1)).save(path),
-        "own": lambda path: trained(own(), images).save(path),
+        "own": lambda path: trained(custom(), images).save(path),
         "sparse": lambda path: ae_multi.SparseAutoencoder(
             hidden=(4,), latent_dim=3, input_shape=(5,)
         ).save(path),
@@ -104,13 +104,13 @@ def _load_estimator(path):
         if isinstance(estimator, ae_multi.Segmenter) or len(estimator.sample_shape_) > 1
         else ROWS[:3]
     )
-    answer = {
+    method = {
         ae_multi.AutoencoderTransformer: "transform",
         ae_multi.AnomalyDetector: "predict",
         ae_multi.Denoiser: "transform",
         ae_multi.Segmenter: "predict",
     }[type(estimator)]
-    assert len(getattr(estimator, answer)(x)) == 3
+    assert len(getattr(estimator, method)(x)) == 3
 
 
 LOADERS = {

@@ -26,8 +26,8 @@ def _load_plans(path):
 
 
 def _settings():
-    held = {"backend": "torch", "floatx": "float32", "epsilon": 1e-07}
-    return {"settings": lambda path: path.write_text(json.dumps(held))}
+    config = {"backend": "torch", "floatx": "float32", "epsilon": 1e-07}
+    return {"settings": lambda path: path.write_text(json.dumps(config))}
 
 
 def _load_settings(path):
@@ -38,7 +38,7 @@ def _load_settings(path):
     with _environment(KERAS_HOME=str(path.parent)):
         try:
             assert _keras_default() in ("torch", "tensorflow", "jax", "numpy", "openvino")
-        except BackendError as error:  # also a valid refusal: it names the choices
+        except BackendError as error:  # as valid as an `InputError`: it lists the backends
             raise InputError(str(error)) from error
 
 

@@ -8,20 +8,20 @@ import numpy as np
 from tests.robustness.fuzz.loaders.loader import RNG, ROWS, Loader
 
 
-def _training():
-    """A model and callbacks of a training, made once for each process."""
-    if "training" not in _made:
+def _model():
+    """Return a compiled model, the same at each call."""
+    if "model" not in _cache:
         import keras
 
         import ae_multi
 
         model = ae_multi.SimpleAutoencoder(3, (5,), seed=0)
         model.compile(keras.optimizers.Adam(1e-3))
-        _made["training"] = model
-    return _made["training"]
+        _cache["model"] = model
+    return _cache["model"]
 
 
-_made = {}
+_cache = {}
 
 
 def _train(folder, **more):
@@ -32,7 +32,7 @@ def _train(folder, **more):
     x = ROWS.astype(np.float32)
     callbacks = [keras.callbacks.EarlyStopping("loss", patience=3)]
     ae_multi.fit(
-        _training(),
+        _model(),
         x,
         x,
         batch_size=20,
@@ -48,8 +48,8 @@ def _checkpoints():
     def write(path):
         with tempfile.TemporaryDirectory() as folder:
             _train(folder)
-            (held,) = Path(folder).glob("*.checkpoint")
-            path.write_bytes(held.read_bytes())
+            (checkpoint,) = Path(folder).glob("*.checkpoint")
+            path.write_bytes(checkpoint.read_bytes())
 
     return {"checkpoint": write}
 
@@ -59,19 +59,19 @@ def _load_checkpoint(path):
 
     path.rename(path.with_name(Position(1, 0).name))
     _train(path.parent, resume=True)
-    assert all(np.ndim(weight) >= 0 for weight in _training().get_weights())
+    assert all(np.ndim(weight) >= 0 for weight in _model().get_weights())
 
 
 def _safetensors():
     import ae_multi
 
-    return {"weights": lambda path: ae_multi.save_safetensors(_training(), path)}
+    return {"weights": lambda path: ae_multi.save_safetensors(_model(), path)}
 
 
 def _load_safetensors(path):
     import ae_multi
 
-    model = ae_multi.load_safetensors(path, _training())
+    model = ae_multi.load_safetensors(path, _model())
     assert model.encode(np.zeros((2, 5), np.float32)).shape == (2, 3)
 
 
@@ -90,12 +90,12 @@ def _hdf5():
 
     def weights(path):
         named = path.with_name("seed.weights.h5")
-        _training().save_weights(named)
+        _model().save_weights(named)
         named.rename(path)
 
     def model(path):
         named = path.with_name("seed.keras")
-        _training().save(named)
+        _model().save(named)
         named.rename(path)
 
     return {"weights": weights, "old": old, "model": model}
@@ -104,7 +104,7 @@ def _hdf5():
 def _load_hdf5(path):
     import ae_multi
 
-    model = ae_multi.from_keras(path, _training())
+    model = ae_multi.from_keras(path, _model())
     assert model.encode(np.zeros((2, 5), np.float32)).shape == (2, 3)
 
 
@@ -125,7 +125,7 @@ def _pt():
 def _load_pt(path):
     import ae_multi
 
-    model = ae_multi.from_torch(path, _training())
+    model = ae_multi.from_torch(path, _model())
     assert model.encode(np.zeros((2, 5), np.float32)).shape == (2, 3)
 
 

@@ -1,11 +1,11 @@
-"""Random configurations, one family of layers a file.
+"""Random configurations, one file per family of layers.
 
-Each file has ``DRAWS``: dict of a class in `keras.layers` to a function from a `Draw` to a list
-of `Configuration`, all of that class. Samples are kept few and small, and their shapes alike from
-layer to layer: JAX compiles each operation anew for each new shape.
+Each file has ``DRAWS``: dict of the name of a class in `keras.layers` to a function that takes a
+`Draw` and returns a list of `Configuration`, all of that class. Samples are few and small, and
+layers share shapes, since JAX compiles each operation again for each new shape.
 """
 
-# A sample's shape for layers over 1, 2 or 3 dimensions in space, channels last.
+# Shapes of one sample by number of spatial dimensions, channels last.
 SPATIAL = {
     1: ((7, 4), (8, 4)),
     2: ((7, 6, 4), (8, 8, 4)),

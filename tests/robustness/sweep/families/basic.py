@@ -1,4 +1,4 @@
-"""Dense and embedding layers, activations, merging, and layers that regularise."""
+"""Dense, embedding, activation, merging and regularisation layers."""
 
 from tests.robustness.sweep.branch import Configuration, Numbers
 

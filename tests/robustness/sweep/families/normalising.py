@@ -4,9 +4,9 @@ from tests.robustness.sweep.branch import Configuration, Numbers
 
 
 def _values(draw, shape):
-    """Numbers of magnitude one, far from zero, or small."""
-    odd = draw.of({"mean": 100.0, "spread": 0.3}, {"mean": -30.0}, {"spread": 1e-3})
-    return [Numbers(shape), Numbers(shape, **odd)]
+    """Return two `Numbers`: standard normal ones, and ones far from zero or small."""
+    unusual = draw.of({"mean": 100.0, "spread": 0.3}, {"mean": -30.0}, {"spread": 1e-3})
+    return [Numbers(shape), Numbers(shape, **unusual)]
 
 
 def batch(draw):
@@ -56,7 +56,7 @@ def group(draw):
 
 
 def rms(draw):
-    # Every backend refuses another axis.
+    # Other axes raise an error on every backend.
     config = {"axis": -1, "epsilon": draw.of(1e-6, 0.1)}
     return [Configuration("RMSNormalization", config, [v]) for v in _values(draw, (7, 6, 4))]
 

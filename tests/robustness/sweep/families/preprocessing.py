@@ -82,8 +82,8 @@ def flip(draw):
     return _one(draw, {"mode": draw.of("horizontal", "vertical", "horizontal_and_vertical")})
 
 
-def moving(draw):
-    """Geometric augmentations, with each interpolation and fill mode."""
+def geometric(draw):
+    """Return geometric augmentations with each interpolation and two fill modes."""
     factors = {
         "RandomRotation": {"factor": 0.2},
         "RandomTranslation": {"height_factor": 0.3, "width_factor": 0.2},
@@ -176,7 +176,7 @@ DRAWS = {
             "RandomZoom",
             "RandomShear",
         ),
-        moving,
+        geometric,
     ),
     "RandomPerspective": perspective,
     "RandomErasing": erasing,

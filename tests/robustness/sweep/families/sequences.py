@@ -14,7 +14,7 @@ def _options(draw):
 
 
 def _masked(draw, layer, config):
-    """The configuration with and without a mask over the last steps."""
+    """Return the configuration with and without a mask over the last two steps."""
     return [
         Configuration(layer, config, [Numbers(STEPS)]),
         Configuration(layer, config, [Numbers(STEPS, skipped=2)], mask=0.0),
@@ -28,10 +28,10 @@ def recurrent(draw):
         config["reset_after"] = draw.of(True, False)
     if draw.layer != "SimpleRNN":
         config["recurrent_activation"] = draw.of("sigmoid", "hard_sigmoid")
-    dropping = {"units": 3, "dropout": 0.3, "recurrent_dropout": draw.of(0.0, 0.2)}
+    with_dropout = {"units": 3, "dropout": 0.3, "recurrent_dropout": draw.of(0.0, 0.2)}
     return [
         *_masked(draw, draw.layer, config),
-        Configuration(draw.layer, dropping, [Numbers(STEPS)]),
+        Configuration(draw.layer, with_dropout, [Numbers(STEPS)]),
     ]
 
 
@@ -61,7 +61,7 @@ def _options_of_rnn(draw):
 
 
 def cell(draw):
-    """Cells inside an RNN layer."""
+    """Return a cell inside an `RNN` layer."""
     config = {"cell": _cell(draw, draw.layer), "return_sequences": True}
     return [Configuration("RNN", config, [Numbers(STEPS)])]
 

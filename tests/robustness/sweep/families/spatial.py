@@ -14,7 +14,7 @@ def _one(draw, config, shape=None):
 
 
 def _sizes(draw, *choices):
-    """One size for all dimensions, or one for each."""
+    """Return one size for all dimensions, or a tuple of one for each."""
     each = tuple(draw.of(*choices) for _ in range(_dimensions(draw)))
     return draw.of(each[0], each)
 
@@ -85,8 +85,8 @@ def spatial_dropout(draw):
     return [_one(draw, {"rate": draw.of(0.2, 0.5)})]
 
 
-def around(draw):
-    """Cropping and padding: a number, or a pair for each dimension."""
+def cropping_or_padding(draw):
+    """Return a cropping or padding layer with a number, or with a pair for each dimension."""
     name = "cropping" if draw.layer.startswith("Cropping") else "padding"
     pairs = tuple((draw.of(0, 1), draw.of(1, 2)) for _ in range(_dimensions(draw)))
     return [_one(draw, {name: draw.of(1, pairs[0] if len(pairs) == 1 else pairs)})]
@@ -119,6 +119,7 @@ def repeat_vector(draw):
 
 
 def _each(pattern, dimensions=(1, 2, 3)):
+    """Return the class names of ``pattern`` for these numbers of dimensions."""
     return [pattern.format(d) for d in dimensions]
 
 
@@ -135,7 +136,7 @@ DRAWS = {
         [*_each("AdaptiveMaxPooling{}D"), *_each("AdaptiveAveragePooling{}D")], adaptive_pooling
     ),
     **dict.fromkeys(_each("SpatialDropout{}D"), spatial_dropout),
-    **dict.fromkeys([*_each("Cropping{}D"), *_each("ZeroPadding{}D")], around),
+    **dict.fromkeys([*_each("Cropping{}D"), *_each("ZeroPadding{}D")], cropping_or_padding),
     **dict.fromkeys(_each("UpSampling{}D"), up_sampling),
     "Flatten": flatten,
     "Permute": permute,
