@@ -249,7 +249,12 @@ def _parser():
 
 
 def _numbers(text):
-    return tuple(int(part) for part in comma_separated(text))
+    try:
+        return tuple(int(part) for part in comma_separated(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected comma-separated integers, received {text!r}"
+        ) from None
 
 
 if __name__ == "__main__":

@@ -231,4 +231,9 @@ def _sizes(text: str) -> tuple[int, ...] | str:
 
 def _fraction(text: str) -> float | str:
     """Convert ``0.5`` to a number; return "auto" unchanged."""
-    return text if text == "auto" else float(text)
+    if text == "auto":
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected auto or a number, received {text!r}") from None

@@ -70,7 +70,6 @@ def test_modules_import_only_from_lower_layers(source):
         "tasks",
         "compare",
         "parity",
-        "workers",
         "estimators",
         "interop",
         "models",

@@ -65,7 +65,9 @@ def test_file_is_a_function_of_seed_loader_and_number(tmp_path):
         (seeds / name).mkdir(parents=True)
         for seed, write in LOADERS[name].seeds().items():
             write(seeds / name / f"{seed}{LOADERS[name].suffix}")
-        ones, others = ([make_file(3, name, number, seeds) for number in range(20)] for _ in range(2))
+        ones, others = (
+            [make_file(3, name, number, seeds) for number in range(20)] for _ in range(2)
+        )
         assert ones == others
         assert len({content for _, _, content in ones}) > 10
 

@@ -39,7 +39,9 @@ def _parser():
 
 
 def _run(options):
-    check_positive(runs=options.runs, first=options.first + 1)
+    check_positive(runs=options.runs)
+    if options.first < 0:
+        raise InputError(f"Expected --first to be at least 0. Received: {options.first}.")
     cases, out = [], console()
     for number in range(options.first, options.first + options.runs):
         seed, place = divmod(number, len(CASES))

@@ -55,7 +55,9 @@ def _parser():
 
 
 def _run(options):
-    check_positive(runs=options.runs, first=options.first + 1)
+    check_positive(runs=options.runs)
+    if options.first < 0:
+        raise InputError(f"Expected --first to be at least 0. Received: {options.first}.")
     if options.json:
         check_writable(options.json, "the JSON")
     runs, out = [], console()
