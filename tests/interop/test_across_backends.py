@@ -55,11 +55,19 @@ for saved in sys.argv[1].split(","):
 BOUNDS = {"model": 5e-7, "detector": 1e-5}
 
 
-def test_saved_models_and_estimators_load_on_every_backend(python):
-    for backend in BACKENDS:
+@pytest.mark.parametrize(
+    ("savers", "loaders"),
+    [
+        (("torch",), ("jax",)),
+        pytest.param(BACKENDS, BACKENDS, marks=pytest.mark.slow),
+    ],
+    ids=["torch to jax", "all"],
+)
+def test_saved_models_and_estimators_load_on_other_backends(python, savers, loaders):
+    for backend in savers:
         python(backend, SAVE, backend)
-    for backend in BACKENDS:
-        others = [name for name in BACKENDS if name != backend]
+    for backend in loaders:
+        others = [name for name in savers if name != backend]
         found = python(backend, LOAD, ",".join(others))
         assert len(found) == len(others) * len(BOUNDS)
         for name, difference in found.items():

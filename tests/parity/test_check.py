@@ -69,6 +69,7 @@ def test_deep_model_agrees_over_an_epoch_and_in_float64(pythons):
     assert max(report.curves["epoch"]["jax"]) < 1e-6 < max(report.curves["epoch"]["planted fault"])
 
 
+@pytest.mark.slow
 def test_openvino_takes_part_in_the_forward_stages(pythons):
     """OpenVINO is installed with JAX; it computes no gradients and no float64."""
     report = check(

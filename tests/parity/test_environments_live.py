@@ -88,6 +88,7 @@ def test_recorded_traces_agree_as_a_live_check_does(pythons, models, tmp_path):
                     assert bound == pytest.approx(other.bound[name], rel=1e-3), str(entry)
 
 
+@pytest.mark.slow
 def test_recorded_traces_differ_where_a_live_check_does(pythons, tmp_path, capsys):
     for name in ("torch", "jax"):
         record(
@@ -155,6 +156,7 @@ def model_file(run_on, tmp_path):
     return str(path)
 
 
+@pytest.mark.slow
 def test_model_of_a_file_starts_from_its_weights(model_file, pythons, run_on, tmp_path):
     report = check(model_file, shape=6, steps=3, backends=["torch", "jax"], pythons=pythons)
     assert report.agree, str(report)

@@ -63,6 +63,7 @@ def test_model_that_agrees_passes(pytest_in, pythons):
     assert "1 passed" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.across
 def test_failure_shows_the_report(pytest_in, pythons):
     named = [f"--ae-multi-python={name}={pythons[name]}" for name in ("torch", "jax")]

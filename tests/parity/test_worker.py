@@ -60,6 +60,7 @@ def recorded(backend, folder, case):
     return launcher.trace(backend), *launcher.oracle(backend)
 
 
+@pytest.mark.once
 def test_perturbed_runs_draw_the_same_random_numbers(backend, tmp_path):
     """Making targets draws the masks of the recurrent dropout once, in the first model only."""
     _, exact, perturbed = recorded(backend, tmp_path, CASES["recurrent"])
@@ -72,6 +73,7 @@ def test_perturbed_runs_draw_the_same_random_numbers(backend, tmp_path):
     assert max(moves) > 0
 
 
+@pytest.mark.once
 def test_convolutions_have_a_reference(backend, tmp_path):
     """PyTorch has no gradient in float64 for a kernel that is a view in another order of axes."""
     float32, exact, _ = recorded(backend, tmp_path, ZOO["convolutional_autoencoder"])
@@ -81,6 +83,7 @@ def test_convolutions_have_a_reference(backend, tmp_path):
         np.testing.assert_allclose(one, other, atol=1e-5 * np.max(np.abs(other)), rtol=0)
 
 
+@pytest.mark.once
 def test_reference_allows_steps_of_uncertain_gradients(backend, tmp_path):
     """A bias before batch normalization has a gradient of rounding, so Adam may step anywhere."""
     _, exact, _ = recorded(backend, tmp_path, ZOO["pointnet"])

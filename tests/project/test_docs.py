@@ -115,6 +115,7 @@ def test_custom_models_of_the_page_reach_the_documented_quality(tmp_path, capsys
     assert names["history"].history["accuracy"][-1] > 0.85
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 @pytest.mark.once
 @pytest.mark.parametrize("page", sorted(TASKS))

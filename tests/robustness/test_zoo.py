@@ -40,6 +40,7 @@ def test_case_of_a_random_model_has_its_data():
     assert words.max() < WORDS
 
 
+@pytest.mark.once
 @pytest.mark.backend
 @pytest.mark.parametrize("number", range(0, 100, 12))
 def test_random_models_train(number):

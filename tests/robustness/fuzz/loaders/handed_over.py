@@ -40,7 +40,7 @@ def _load_trace_file(path):
     from tests.reference.traces import recorded
 
     file = TraceFile.load(path)
-    for other in (file, recorded("jax")):
+    for other in (recorded("jax"), *([file] if file.reference else [])):
         report = compare(other, file, names=["known", "loaded"])
         str(report)
         json.dumps(report.to_json())
