@@ -18,9 +18,10 @@ from ae_multi.environment import describe_machine
 from ae_multi.errors import InputError
 from ae_multi.io.atomic import check_writable
 from ae_multi.report.compare_html import write_comparison_page
+from ae_multi.report.compare_tables import print_comparison
 from ae_multi.report.json_file import write_json
 from ae_multi.report.progress import BackendProgress
-from ae_multi.report.tables import console, print_comparison
+from ae_multi.report.tables import console
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -15,8 +15,8 @@ from ae_multi.io.atomic import check_file, check_writable, wrap_read_errors
 from ae_multi.parity.model_check import check
 from ae_multi.report.drift import draw_curves
 from ae_multi.report.parity_html import write_parity_page
+from ae_multi.report.parity_tables import print_report, write_reports
 from ae_multi.report.progress import BackendProgress
-from ae_multi.report.stages import print_report, write_reports
 from ae_multi.report.tables import console
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ae_multi.io.atomic import check_writable
 from ae_multi.parity.recorded_traces import compare
-from ae_multi.report.stages import print_report, write_reports
+from ae_multi.report.parity_tables import print_report, write_reports
 from ae_multi.report.tables import console
 
 

@@ -1,6 +1,5 @@
 """Export of a model in the format of `torch.export`, or as ONNX."""
 
-import logging
 import warnings
 from collections.abc import Sequence
 from importlib import metadata
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 
 from ae_multi._keras import keras
+from ae_multi.backends.torch.onnx_export import run_onnx, write_onnx
 
 
 class _Module(torch.nn.Module):
@@ -48,54 +48,30 @@ def write(model: keras.Model, format: str, path: Path) -> None:
     # A batch of one would be exported as a constant size.
     example = keras.ops.zeros((2, *model.input_shape[1:]), "float32")
     shapes: Any = {"inputs": {0: torch.export.Dim("batch")}}
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
     with torch.no_grad(), warnings.catch_warnings():
         # PyTorch uses functions that it has deprecated.
         warnings.filterwarnings("ignore", category=FutureWarning)
         warnings.filterwarnings("ignore", category=DeprecationWarning)
-        if format == "torch":
-            program = torch.export.export(_Module(model).eval(), (example,), dynamic_shapes=shapes)
-            for node in program.graph.nodes:  # it has names of source files on this machine
-                node.meta.pop("stack_trace", None)
-            torch.export.save(program, path)
-            return
-        logger.setLevel(logging.ERROR)  # it warns of each operator of missing packages
-        try:
+        if format == "onnx":
             names = sorted(model.compute_output_shape(model.input_shape))
-            program = torch.onnx.export(
-                _Module(model, names).eval(),
-                (example,),
-                dynamo=True,
-                verbose=False,
-                input_names=["input"],
-                output_names=names,
-                dynamic_shapes=shapes,
-            )
-            for node in program.model.graph:
-                node.metadata_props.clear()
-            program.save(path, external_data=False)
-        finally:
-            logger.setLevel(level)
+            write_onnx(_Module(model, names).eval(), example, shapes, names, path)
+            return
+        program = torch.export.export(_Module(model).eval(), (example,), dynamic_shapes=shapes)
+        for node in program.graph.nodes:  # it has names of source files on this machine
+            node.meta.pop("stack_trace", None)
+        torch.export.save(program, path)
 
 
 def run(format: str, path: Path, batches: Sequence[np.ndarray]) -> list[dict[str, np.ndarray]]:
     """Return the outputs of the file for each batch, computed by the runtime of the format."""
-    if format == "torch":
-        module = torch.export.load(path).module()
-        with torch.no_grad():
-            outputs = [module(keras.ops.convert_to_tensor(batch)) for batch in batches]
-        return [
-            {name: keras.ops.convert_to_numpy(value) for name, value in each.items()}
-            for each in outputs
-        ]
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
+    if format == "onnx":
+        return run_onnx(path, batches)
+    module = torch.export.load(path).module()
+    with torch.no_grad():
+        outputs = [module(keras.ops.convert_to_tensor(batch)) for batch in batches]
     return [
-        dict(zip(names, map(np.asarray, session.run(names, {"input": batch})), strict=True))
-        for batch in batches
+        {name: keras.ops.convert_to_numpy(value) for name, value in each.items()}
+        for each in outputs
     ]
 
 

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from ae_multi.report.stages import print_report
+from ae_multi.report.parity_tables import print_report
 from ae_multi.report.tables import PlainConsole
 from tests.reference.names import NAMES
 from tests.reference.parity_reports import agreeing, bicubic, entry, report

@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ae_multi.cli import main
-from ae_multi.report.tables import plain_table, print_comparison
+from ae_multi.report.compare_tables import print_comparison
+from ae_multi.report.tables import plain_table
 from tests.reference.names import NAMES
 
 
