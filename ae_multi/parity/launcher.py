@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 
     from ae_multi._keras import keras
     from ae_multi.parity.divergence import Divergence
+
+
+def processes_at_once() -> int:
+    """Return how many processes record at the same time; on a GPU one would take all memory."""
+    return 1 if shutil.which("nvidia-smi") else 2
 
 
 class _Children(set["subprocess.Popen[bytes]"]):
@@ -205,7 +211,10 @@ class TraceLauncher:
             python or self._python(backend),
             self._backend.get(backend, backend),
         )
-        for event in run(interpreter, keras_backend, job, self._children):
+        # OpenMP's threads wait for work in a busy loop. With more threads than cores, the waiting
+        # ones take the time of the others.
+        threads = max(1, (os.cpu_count() or 1) // processes_at_once())
+        for event in run(interpreter, keras_backend, job, self._children, threads):
             if self._children.stopped:
                 raise WorkerError("The comparison was stopped.")
             if self._on_event is not None:

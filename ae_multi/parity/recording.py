@@ -1,13 +1,12 @@
 """Recording of all traces of a comparison, two at a time on a machine without a GPU."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
 from ae_multi.errors import InputError, WorkerError
-from ae_multi.parity.launcher import TraceLauncher
+from ae_multi.parity.launcher import TraceLauncher, processes_at_once
 from ae_multi.parity.trace import Trace
 
 # Forward-only backends with float64; OpenVINO computes in float32 for every input dtype.
@@ -48,8 +47,7 @@ def record_all(
     """Record all traces that a comparison needs.
 
     Most of a recording runs on one thread (importing a framework, compiling a step), so two
-    processes at a time take little longer than one. On a GPU the first process would take all
-    memory.
+    processes at a time take little longer than one.
 
     Args:
         launcher: launcher of the traces of the model.
@@ -80,7 +78,7 @@ def record_all(
                 raise
             return f"cannot run this model ({str(error).splitlines()[0]})"
 
-    pool = ThreadPoolExecutor(1 if shutil.which("nvidia-smi") else 2)
+    pool = ThreadPoolExecutor(processes_at_once())
     try:
         # The first writes the initial weights, for which the others wait. The reference's backend
         # starts fastest, and its recordings are the longest.

@@ -26,6 +26,7 @@ def run(
     backend: str,
     job: Mapping[str, Any],
     children: set[subprocess.Popen[bytes]] | None = None,
+    threads: int | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Run one job on one backend in a child process and yield its events.
 
@@ -39,6 +40,8 @@ def run(
             `ae_multi.subprocesses.worker`.
         children: set that contains the child process while it runs, so that another thread can
             end it; or None.
+        threads: number of OpenMP threads of the child, unless the environment variable
+            OMP_NUM_THREADS is set; None for one per core.
 
     Raises:
         BackendError, InputError, ExportError: the child raised this error. InputError also if
@@ -59,7 +62,7 @@ def run(
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=_environment(backend),
+                env=_environment(backend, threads),
             )
         except OSError as error:
             raise InputError(
@@ -95,8 +98,10 @@ def is_worker_process() -> bool:
     return specification is not None and specification.name == _WORKER_MODULE
 
 
-def _environment(backend: str) -> dict[str, str]:
+def _environment(backend: str, threads: int | None) -> dict[str, str]:
     environment = {**os.environ, "KERAS_BACKEND": backend}
+    if threads is not None:
+        environment.setdefault("OMP_NUM_THREADS", str(threads))
     # Hide the hints about its build that TensorFlow logs at start; errors are still logged.
     environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     return environment

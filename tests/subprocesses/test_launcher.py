@@ -44,6 +44,21 @@ def test_events_are_yielded_unchanged(make_interpreter):
     assert list(run(python, "jax", {"x": 1})) == [{"event": "a", "job": {"x": 1}, "backend": "jax"}]
 
 
+@pytest.mark.parametrize(("setting", "expected"), [(None, "3"), ("5", "5")])
+def test_number_of_threads_is_that_of_the_user_if_there_is_one(
+    make_interpreter, monkeypatch, setting, expected
+):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if setting:
+        monkeypatch.setenv("OMP_NUM_THREADS", setting)
+    python = make_interpreter(
+        "import json, os; threads = os.environ['OMP_NUM_THREADS']\n"
+        "print(json.dumps({'event': 'a', 'threads': threads}))\n"
+        'print(\'{"event": "end"}\')\n'
+    )
+    assert list(run(python, "jax", {}, threads=3)) == [{"event": "a", "threads": expected}]
+
+
 def test_crash_is_reported_with_its_stderr(make_interpreter):
     python = make_interpreter("import sys; print('the cause', file=sys.stderr); sys.exit(7)")
     with pytest.raises(WorkerError, match=r"jax process ended with status 7[\s\S]*the cause"):
