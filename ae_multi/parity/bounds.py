@@ -55,7 +55,7 @@ LEAST_SPREAD = 16 * UNIT_ROUNDOFF
 SOURCES = {
     "bits": "equal to the bit, or not equal",
     "counting": f"{REASONED} · √terms · unit roundoff",
-    "shaking": f"{CONDITIONED} × how far rounding-sized perturbations move the float64 oracle",
+    "perturbation": f"{CONDITIONED} × how far rounding-sized perturbations move the float64 oracle",
     "summation": f"{SUMMED} × the error of float32 summation, one term after another",
     "cancellation": f"{REASONED} · size of the terms · unit roundoff",
     "others": f"{MEASURED} × the error of the best other backend",
@@ -150,7 +150,7 @@ def bounds(
         others = [error[b] for b in error if b != backend and b not in FORWARD_ONLY]
         amounts = {
             "counting": REASONED * roundoff * math.sqrt(terms),
-            "shaking": CONDITIONED * moved * roundoff / UNIT_ROUNDOFF,
+            "perturbation": CONDITIONED * moved * roundoff / UNIT_ROUNDOFF,
             "summation": SUMMED * summation * roundoff / UNIT_ROUNDOFF,
             "cancellation": REASONED * cancellation * roundoff,
             "others": MEASURED * min(others, default=0.0),

@@ -127,7 +127,7 @@ def test_bounds_are_those_of_the_whole_arrays():
     moved = abs(0.5 - exact.values("gradient")[1].flat[between()])
     for stage in compared({"torch": None, "jax": None}, perturbed):
         for entry, expected in zip(stage.entries, whole[stage.name].entries, strict=True):
-            if set(expected.source.values()) <= {"shaking", "counting", "bits"}:
+            if set(expected.source.values()) <= {"perturbation", "counting", "bits"}:
                 assert entry.bound == pytest.approx(expected.bound, rel=1e-12)
             assert entry.scale == pytest.approx(expected.scale, rel=1e-7)
             assert entry.error["jax"] <= expected.error["jax"] * (1 + 1e-9)

@@ -152,11 +152,11 @@ def test_the_source_of_each_bound_is_named(traces):
     found = {stage.name: stage for stage in compare_traces(traces, trace(np.float64), perturbed)}
     assert {entry.source["jax"] for entry in found["order"].entries} == {"bits"}
     assert {entry.source["jax"] for entry in found["forward"].entries} == {"counting"}
-    assert {entry.source["jax"] for entry in found["gradient"].entries} == {"shaking"}
+    assert {entry.source["jax"] for entry in found["gradient"].entries} == {"perturbation"}
     traces["torch"] = trace(np.float32, {"forward": 1 + 1e-3}, first=0)
     forward = compare_traces(traces, trace(np.float64), [])[3]
     assert {entry.source["jax"] for entry in forward.entries} == {"others"}
-    known = {"bits", "counting", "summation", "cancellation", "shaking", "others", "optimizer"}
+    known = {"bits", "counting", "summation", "cancellation", "perturbation", "others", "optimizer"}
     assert known | {"spread"} == set(SOURCES)
 
 
