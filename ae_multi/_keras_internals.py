@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from keras.src.backend.common.masking import get_keras_mask, set_keras_mask
 from keras.src.trainers.data_adapters import data_adapter_utils
 from keras.src.trainers.data_adapters.array_data_adapter import can_convert_arrays as _can_convert
 from keras.src.trainers.data_adapters.array_slicing import convert_to_sliceable
@@ -374,3 +375,10 @@ def openvino_tensor(output: Any) -> Any:
     """Return the Keras tensor of an output of an OpenVINO operation."""
     core = importlib.import_module("keras.src.backend.openvino.core")
     return core.OpenVINOKerasTensor(output)
+
+
+def copy_mask(source: Any, target: Any) -> None:
+    """Attach the mask of the tensor ``source``, if there is one, to ``target``."""
+    mask = get_keras_mask(source)
+    if mask is not None:
+        set_keras_mask(target, mask)

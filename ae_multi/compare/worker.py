@@ -13,7 +13,7 @@ from ae_multi.baselines import mean_baseline, pca_baselines
 from ae_multi.compare.config import TrainingConfig
 from ae_multi.compare.train import build, train
 from ae_multi.data import Dataset, load_data
-from ae_multi.data.batches import Batches
+from ae_multi.data.batches import Batches, BatchOrder
 from ae_multi.data.digest import sha256
 from ae_multi.environment import describe_backend
 from ae_multi.io.atomic import atomic_write
@@ -134,7 +134,7 @@ def _first_losses(
     The loss that a plan reports is a float32 sum of 100,000 squares, whose rounding error of up to
     1e-5 would hide differences of the weights.
     """
-    batches = Batches((np.arange(len(x)),), config.batch_size, config.seed)
+    batches = Batches((np.arange(len(x)),), BatchOrder(len(x), config.batch_size, config.seed))
     by_plan = PlanSteps(model, x, x, plan, config.batch_size)
     losses: list[float] = []
     while len(losses) < steps:

@@ -53,13 +53,19 @@ def epoch_order(
 class BatchOrder:
     """Order of the batches in each epoch, as indices: a pure function of (seed, epoch).
 
+    Epochs of fewer batches than there are continue with the samples that follow, as in Keras. In
+    the order of the samples the last epoch of a pass through them may have fewer batches, also as
+    in Keras. Of a shuffled pass the batches that fill no epoch are left out.
+
     Args:
         samples: number of samples.
-        batch_size: samples per batch; the last batch of an epoch may be smaller.
+        batch_size: samples per batch; the last batch of a pass through the samples may be smaller.
         seed: integer, or None to keep the order of the samples.
         steps: batches per epoch, or None for all.
         within_batches: as in `epoch_order`.
         offset: number of epochs trained before, which is added to the number of each epoch.
+        initial_epoch: number of the first epoch, which begins with the first sample if ``seed`` is
+            None.
 
     Raises:
         InputError: ``steps`` exceeds the number of batches.
@@ -73,10 +79,20 @@ class BatchOrder:
         steps: int | None = None,
         within_batches: bool = False,
         offset: int = 0,
+        initial_epoch: int = 0,
     ):
         self.samples, self.batch_size, self.seed = samples, batch_size, seed
         self.within_batches, self.offset = within_batches, offset
+        self.initial_epoch = initial_epoch
         self.steps = steps_in_epoch(samples, batch_size, steps)
+        self._epochs_per_pass = steps_in_epoch(samples, batch_size) // self.steps
+        if seed is None and self.is_uneven:
+            self._epochs_per_pass += 1
+
+    @property
+    def is_uneven(self) -> bool:
+        """Whether the batches of a pass through the samples cannot be divided into epochs."""
+        return steps_in_epoch(self.samples, self.batch_size) % self.steps > 0
 
     def epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the indices of the full batches and of a smaller last batch, of ``epoch``.
@@ -84,16 +100,18 @@ class BatchOrder:
         Returns:
             int32 (steps, batch_size), and int32 (1, size) with ``size`` 0 if all batches are full.
         """
-        order = epoch_order(
-            self.seed, self.offset + epoch, self.samples, self.batch_size, self.within_batches
-        )
-        order = order[: self.steps * self.batch_size]
+        # Without shuffling every training begins with the first sample, as in Keras.
+        done = epoch - self.initial_epoch if self.seed is None else self.offset + epoch
+        number, part = divmod(done, self._epochs_per_pass)
+        order = epoch_order(self.seed, number, self.samples, self.batch_size, self.within_batches)
+        size = self.steps * self.batch_size
+        order = order[part * size : (part + 1) * size]
         full = len(order) // self.batch_size * self.batch_size
         return order[:full].reshape(-1, self.batch_size), order[full:].reshape(1, -1)
 
 
 class Batches(keras.utils.PyDataset):
-    """Data set for `keras.Model.fit` that returns batches of arrays in the order of `epoch_order`.
+    """Data set for `keras.Model.fit` that returns batches of arrays in a `BatchOrder`.
 
     Keras shuffles arrays by a different generator on each backend. It also prefetches batches, so
     a data set that counts its epochs gets out of step. `EpochSetter` sets the epoch of this one.
@@ -101,33 +119,13 @@ class Batches(keras.utils.PyDataset):
     Args:
         arrays: nested arrays of n samples each, or None in their place; (x, y) or
             (x, y, sample_weight) for Keras.
-        batch_size: samples per batch; the last batch of an epoch may be smaller.
-        seed: integer, or None to keep the order of the samples.
-        steps: batches per epoch, or None for all.
-        within_batches: as in `epoch_order`.
-
-    Raises:
-        InputError: ``steps`` exceeds the number of batches.
+        order: the order of the batches. Each epoch must have the same number of them.
     """
 
-    def __init__(
-        self,
-        arrays: Any,
-        batch_size: int,
-        seed: int | None,
-        steps: int | None = None,
-        within_batches: bool = False,
-    ):
+    def __init__(self, arrays: Any, order: BatchOrder):
         super().__init__()
-        self.arrays = arrays
-        leaves = [leaf for leaf in keras.tree.flatten(arrays) if leaf is not None]
-        self.samples = len(leaves[0])
-        self.batch_size = batch_size
-        self.seed = seed
-        self.within_batches = within_batches
-        self.steps = steps_in_epoch(self.samples, batch_size, steps)
-        self._order: np.ndarray | None = None
-        self.epoch = 0
+        self.arrays, self.order = arrays, order
+        self.epoch = order.initial_epoch
 
     @property
     def epoch(self) -> int:
@@ -137,17 +135,14 @@ class Batches(keras.utils.PyDataset):
     @epoch.setter
     def epoch(self, epoch: int) -> None:
         self._epoch = epoch
-        if self.seed is not None:
-            self._order = epoch_order(
-                self.seed, epoch, self.samples, self.batch_size, self.within_batches
-            )
+        self._indices = np.concatenate([batches.ravel() for batches in self.order.epoch(epoch)])
 
     def __len__(self) -> int:
-        return self.steps
+        return self.order.steps
 
     def __getitem__(self, step: int) -> Any:
-        window = slice(step * self.batch_size, (step + 1) * self.batch_size)
-        chosen = window if self._order is None else self._order[window]
+        size = self.order.batch_size
+        chosen = self._indices[step * size : (step + 1) * size]
         # An autoencoder's target is its input: each array is gathered once.
         gathered: dict[int, np.ndarray] = {}
 
@@ -169,27 +164,17 @@ class KerasBatches(DatasetAdapter):
 
     Args:
         data: (x, y, sample_weight), nested arrays of n samples each or None.
-        batch_size: as in `Batches`.
-        seed: as in `Batches`.
-        steps: as in `Batches`.
-        within_batches: as in `Batches`.
+        order: as in `Batches`.
 
     Attributes:
         batches: the `Batches`.
     """
 
-    def __init__(
-        self,
-        data: tuple,
-        batch_size: int,
-        seed: int | None,
-        steps: int | None = None,
-        within_batches: bool = False,
-    ):
+    def __init__(self, data: tuple, order: BatchOrder):
         packed = keras.utils.pack_x_y_sample_weight(*data)
         if keras.config.backend() == "tensorflow":  # its data sets do not support lists
             packed = keras.tree.lists_to_tuples(packed)
-        self.batches = Batches(packed, batch_size, seed, steps, within_batches)
+        self.batches = Batches(packed, order)
         super().__init__(self.batches)
 
 
@@ -197,27 +182,21 @@ class EpochSetter(keras.callbacks.Callback):
     """Callback that sets the epoch of `Batches` before the first batch is fetched.
 
     Args:
-        batches: the `Batches`.
-        offset: number of epochs trained before, which is added to the number of each epoch.
-        trained: function that is called after each epoch with ``offset`` and the number of epochs
-            trained in all, or None.
+        batches: the `Batches`, or None if Keras has the order.
+        trained: function that is called after each epoch with the number of epochs of this
+            training that are done, or None.
     """
 
-    def __init__(
-        self,
-        batches: Batches,
-        offset: int = 0,
-        trained: Callable[[int, int], None] | None = None,
-    ):
+    def __init__(self, batches: Batches | None, trained: Callable[[int], None] | None = None):
         super().__init__()
-        self.batches, self.offset, self.trained = batches, offset, trained
+        self.batches, self.trained = batches, trained
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Set the order of ``epoch``."""
-        if self.batches.epoch != self.offset + epoch:
-            self.batches.epoch = self.offset + epoch
+        if self.batches is not None and self.batches.epoch != epoch:
+            self.batches.epoch = epoch
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Call ``trained`` after ``epoch``."""
         if self.trained is not None:
-            self.trained(self.offset, self.offset + epoch + 1)
+            self.trained(epoch + 1)

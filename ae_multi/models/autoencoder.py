@@ -182,7 +182,7 @@ class Autoencoder(BaseModel):
         The batch order of arrays depends on the seed of the model and on the number of epochs that
         it has been trained for. Ten calls of one epoch therefore use the same batches as one call
         of ten epochs, and a training that continues with ``initial_epoch=5`` the same as an
-        uninterrupted one. ``steps_per_epoch`` uses that many batches of the order of each epoch.
+        uninterrupted one. ``steps_per_epoch`` ends an epoch after that many batches.
         Data sets, loaders and generators are passed to Keras unchanged and keep their own order.
 
         Returns:

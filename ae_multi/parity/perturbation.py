@@ -74,7 +74,7 @@ def perturb_gradients(
         shape = np.shape(value)
         return optimizer.add_variable(shape, initializer=initial, dtype=dtype, name=name)
 
-    number = state("shake_run", run, "int32")
+    number = state("perturbation_run", run, "int32")
     sizes = state("perturbation_amplitudes", np.asarray(amplitudes, np.float64))
 
     def apply(grads: Sequence[Any], trainable_variables: Any = None) -> Any:
@@ -83,14 +83,14 @@ def perturb_gradients(
         # One draw for all gradients: a draw for each of them would dominate the compilation time.
         coins = ops.where(noise.bits((sum(counts),), seed, moment, "shake") < 0, -1.0, 1.0)
         perturbed: list[Any] = []
-        smallest = ops.argmin(ops.abs(sizes))
+        smallest = ops.take(sizes, ops.argmin(ops.abs(sizes)))
         ends = np.cumsum(counts)
         for place, (gradient, count, end) in enumerate(zip(grads, counts, ends, strict=True)):
             if gradient is None:  # the loss does not depend on this weight
                 perturbed.append(None)
                 continue
             signs = ops.reshape(coins[end - count : end], gradient.shape)
-            size = sizes[place if len(grads) == len(amplitudes) else smallest]
+            size = sizes[place] if len(grads) == len(amplitudes) else smallest
             size = ops.cast(size, gradient.dtype)
             size = size * ops.max(ops.abs(gradient))
             perturbed.append(gradient + size * ops.cast(signs, gradient.dtype))

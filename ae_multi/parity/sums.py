@@ -22,6 +22,8 @@ from ae_multi.parity.term_counts import DEPTHWISE, TRANSPOSED
 _SCALES = (1.0, 1.07, 1.19, 1.31, 1.43, 1.57, 1.73, 1.87)
 _FEW_SCALES = (1.0, 1.31)
 _MAX_TERMS_FOR_ALL_SCALES = 10**7
+# Largest relative error of a variance by cancellation that counts as rounding.
+_MOST_CANCELLED = 1e-4
 
 
 def plain_sum_errors(terms: ArrayLike) -> np.ndarray:
@@ -76,9 +78,12 @@ def forward_sums(
         )
         error = float(np.max(plain_sum_errors(terms), initial=0.0)) / max(len(terms), 1)
         return {"scale": largest, "summation": error}
-    if isinstance(layer, layers.BatchNormalization) and training and layer.trainable:
+    moments = isinstance(layer, layers.BatchNormalization) and training and layer.trainable
+    if moments or isinstance(layer, layers.GroupNormalization):
         mean_error, variance_error, x, deviation = _moment_errors(layer, inputs[0])
         gamma = np.abs(weight_or(layer, "gamma", 1.0))
+        if isinstance(layer, layers.GroupNormalization):  # channels of one group have several
+            gamma = np.max(gamma)
         normal = np.max(np.abs(x - x.mean(axis=0)), axis=0) / deviation
         errors = gamma * (mean_error / deviation + normal * variance_error / (2 * deviation**2))
         return {"summation": float(np.max(errors, initial=0.0))}
@@ -142,12 +147,24 @@ def _moment_errors(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return the errors of a normalisation's moments by plain summation.
 
+    Keras computes the variance on PyTorch as E[x²] - E[x]², in which digits cancel if the mean is
+    larger than the spread. The variance's error includes that of this formula up to the relative
+    size `_MOST_CANCELLED`; a larger one is a difference to be reported.
+
     Returns:
-        (errors of the means, errors of the variances, ``x`` as rows of channels, standard
-        deviations).
+        (errors of the means, errors of the variances, ``x`` as a row for each term and a column
+        for each mean, standard deviations).
     """
     x = np.moveaxis(np.asarray(x, np.float64), layer.axis, -1)
-    x = x.reshape(-1, x.shape[-1])
+    if isinstance(layer, keras.layers.GroupNormalization):
+        groups = x.reshape(len(x), -1, layer.groups, x.shape[-1] // layer.groups)
+        x = groups.transpose(1, 3, 0, 2).reshape(-1, len(x) * layer.groups)
+    else:
+        x = x.reshape(-1, x.shape[-1])
+    mean, variance = x.mean(axis=0), x.var(axis=0) + layer.epsilon
     mean_error = plain_sum_errors(x) / len(x)
-    variance_error = plain_sum_errors((x - x.mean(axis=0)) ** 2) / len(x)
-    return mean_error, variance_error, x, np.sqrt(x.var(axis=0) + layer.epsilon)
+    variance_error = plain_sum_errors((x - mean) ** 2) / len(x)
+    cancelled = plain_sum_errors(x**2) / len(x) + 2 * np.abs(mean) * mean_error
+    is_small = cancelled <= _MOST_CANCELLED * variance
+    variance_error = np.where(is_small, np.maximum(cancelled, variance_error), variance_error)
+    return mean_error, variance_error, x, np.sqrt(variance)

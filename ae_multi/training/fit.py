@@ -63,7 +63,8 @@ def fit(
     optimizer state, metrics and callbacks, to rounding. Four things differ:
 
     - The order of samples depends only on (seed, epoch) and is the same on every backend.
-    - ``steps_per_epoch`` takes that many batches of each epoch's order.
+    - With ``steps_per_epoch`` the next epoch goes on with the samples that follow, as in Keras. If
+      the samples are shuffled, batches at the end of a pass that fill no epoch are left out.
     - A NaN or infinite loss ends the training.
     - On PyTorch, Keras's `Dropout` and Keras's data loader draw from the same global generator.
       The data loader is not used here, so the layer draws different numbers
@@ -142,6 +143,11 @@ def fit(
     }
     try:
         data = as_data(x, y, sample_weight, class_weight)
+        if validation_split and validation_data is None:
+            # Class weights apply to the training part alone, as in Keras.
+            unweighted = data if class_weight is None else as_data(x, y)
+            validation_data = split(unweighted, validation_split)[1]
+            data = split(data, validation_split)[0]
     except NotArraysError as error:
         check_unsaved(checkpoints, error.reason)
         history = keras.Model.fit(
@@ -160,8 +166,6 @@ def fit(
         history.plan = by_keras(error.reason, warn=not is_stream(x))
         return history
     options["epochs"] = limited_epochs(epochs)
-    if validation_split and validation_data is None:
-        data, validation_data = split(data, validation_split)
     samples = length(data)
     batch_size, steps_per_epoch = batches_of(samples, batch_size, steps_per_epoch)
     if seed is None:
@@ -173,6 +177,7 @@ def fit(
         steps_per_epoch,
         within_batches=shuffle == "batch",
         offset=offset_for(model, initial_epoch),
+        initial_epoch=initial_epoch,
     )
     reason = _reason_for_keras(model, plan)
     if reason is not None:
@@ -192,11 +197,20 @@ def _reason_for_keras(model, plan):
 
 def _fit_by_keras(model, data, order, validation_data, options):
     """Train by Keras's `fit` on the batches of ``order``."""
-    adapter = KerasBatches(data, order.batch_size, order.seed, order.steps, order.within_batches)
-    setter = EpochSetter(adapter.batches, order.offset, lambda *epochs: set_epochs(model, *epochs))
+    has_keras_order = order.seed is None and order.is_uneven
+    adapter = None if has_keras_order else KerasBatches(data, order)
+    setter = EpochSetter(
+        adapter and adapter.batches,
+        lambda epochs: set_epochs(model, order.offset, order.offset + epochs),
+    )
+    x, y, sample_weight = data if adapter is None else (adapter, None, None)
     return keras.Model.fit(
         model,
-        adapter,
+        x,
+        y,
+        batch_size=None if adapter else order.batch_size,
+        sample_weight=sample_weight,
+        steps_per_epoch=None if adapter else order.steps,
         shuffle=False,
         validation_data=validation_data,
         **{**options, "callbacks": with_first(setter, options["callbacks"])},

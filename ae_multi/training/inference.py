@@ -48,6 +48,7 @@ def predict(
     x: Any,
     batch_size: int | None = None,
     verbose: int | str = 0,
+    steps: int | None = None,
 ) -> Any:
     """Return the outputs of ``model`` at inference for ``x``.
 
@@ -62,6 +63,8 @@ def predict(
             Keras, whose outputs may depend on the batch; otherwise a larger size that suits the
             model.
         verbose: 0 for no output, 1 for a progress bar, 2 for a line at the end, "auto" for 1.
+        steps: number of batches to compute, or None for all. Without ``batch_size`` they divide all
+            samples, as in Keras.
 
     Returns:
         NumPy arrays in the structure of the model's outputs.
@@ -69,7 +72,7 @@ def predict(
     Raises:
         InputError: arrays of different lengths, no samples, or a size below 1.
     """
-    check_positive(batch_size=batch_size)
+    check_positive(batch_size=batch_size, steps=steps)
     why = _why_keras_predicts(model)
     if why is None:
         try:
@@ -78,7 +81,10 @@ def predict(
             why = error.reason
     if why is not None:
         by_keras(why, warn=not is_stream(x), method="predict")
-        return keras.Model.predict(model, x, batch_size, verbose)
+        return keras.Model.predict(model, x, batch_size, verbose, steps)
+    if steps is not None:
+        batch_size, limit = batches_of(length(data), batch_size, steps)
+        data = first(data, batch_size * (limit or steps))
     batch_size = batch_size or default_batch_size(model, data)
     on_progress = None
     if verbose:

@@ -38,6 +38,26 @@ def test_error_of_equal_terms_grows_linearly(sums):
     assert sums.plain_sum_errors(varied)[0] / varied.sum() < 2**7 * 2.0**-24
 
 
+@pytest.mark.once
+@pytest.mark.parametrize(("mean", "is_covered"), [(4.0, True), (1000.0, False)])
+def test_group_normalization_covers_mild_cancellation_alone(keras, sums, mean, is_covered):
+    x = mean + np.random.default_rng(0).normal(size=(8, 16, 16, 4))
+    layer = keras.layers.GroupNormalization(2)
+    layer.build(x.shape)
+    groups = x.reshape(8, -1, 2, 2)
+    deviation = np.sqrt(groups.var((1, 3), keepdims=True) + layer.epsilon)
+    exact = (groups - groups.mean((1, 3), keepdims=True)) / deviation
+    known = sums.forward_sums(layer, [x], exact.reshape(x.shape), training=False)
+    rounded = groups.astype(np.float32)  # E[x²] - E[x]² in float32, one term after another
+    terms = rounded.transpose(1, 3, 0, 2).reshape(-1, 16)
+    sizes = np.float32(len(terms))
+    means = np.add.reduce(terms, axis=0) / sizes
+    variances = np.add.reduce(terms**2, axis=0) / sizes - means**2
+    normal = (terms - means) / np.sqrt(variances + np.float32(layer.epsilon))
+    error = np.max(abs(normal - exact.transpose(1, 3, 0, 2).reshape(-1, 16)))
+    assert (error <= 2 * known["summation"]) == is_covered
+
+
 def recorded(keras, model, x, y):
     """(gradients, weights after a step, outputs of layers), each a dict of entries by name."""
     from ae_multi.parity.trace_recorder import TraceRecorder

@@ -18,7 +18,7 @@ import os
 from ae_multi import backends
 from ae_multi.parity import launcher, worker
 
-def here(python, backend, job, children):
+def here(python, backend, job, children, threads):
     worker.record_traces(job, lambda event: None)
     return ()
 

@@ -375,3 +375,79 @@ for value in (False, "auto"):
     print(_jit_compile.is_refused(model))"""
     done = fresh_python(code)
     assert done.stdout.split() == ["True", "False"], done.stderr
+
+
+@pytest.mark.parametrize("samples", [48, 43])
+@pytest.mark.parametrize("steps", [3, 4])
+@pytest.mark.parametrize("plan", [None, "keras"])
+def test_epochs_of_few_steps_continue_through_the_samples_as_in_keras(keras, samples, steps, plan):
+    numbers = np.arange(samples, dtype=np.float32)[:, None]
+
+    def mean_of_targets(y, y_pred):
+        return y
+
+    def model():
+        net = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        net.compile(keras.optimizers.SGD(0.0), "mse", metrics=[mean_of_targets])
+        return net
+
+    options = {"batch_size": 8, "epochs": 5, "steps_per_epoch": steps, "verbose": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras warns of an epoch with fewer steps
+        theirs = keras.Model.fit(model(), numbers, numbers, shuffle=False, **options)
+        ours = ae_multi.fit(model(), numbers, numbers, shuffle=False, plan=plan, **options)
+    name = "mean_of_targets"
+    np.testing.assert_allclose(ours.history[name], theirs.history[name], rtol=1e-6)
+
+
+def test_shuffled_epochs_of_few_steps_share_a_pass_through_the_samples():
+    from ae_multi.data.batches import BatchOrder
+
+    order = BatchOrder(48, 8, seed=0, steps=3)
+    passes = [np.concatenate([order.epoch(e)[0] for e in pair]) for pair in ((0, 1), (2, 3))]
+    assert [sorted(each.ravel()) for each in passes] == [list(range(48))] * 2
+    assert not np.array_equal(*passes)
+    later = BatchOrder(48, 8, seed=0, steps=3, offset=1)  # after a training of one epoch
+    np.testing.assert_array_equal(later.epoch(0)[0], order.epoch(1)[0])
+
+
+def test_class_weights_do_not_apply_to_the_validation_split(keras):
+    numbers = np.random.default_rng(0)
+    x, y = numbers.normal(size=(40, 6)).astype(np.float32), numbers.integers(0, 2, 40)
+    start = [numbers.normal(size=(6, 2)), np.zeros(2)]
+
+    def history(fit):
+        model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(2, "softmax")])
+        model.set_weights(start)
+        model.compile("sgd", "sparse_categorical_crossentropy", weighted_metrics=["accuracy"])
+        options = {"batch_size": 8, "shuffle": False, "verbose": 0, "validation_split": 0.4}
+        return fit(model, x, y, class_weight={0: 2.0, 1: 3.0}, **options).history
+
+    ours, theirs = history(ae_multi.fit), history(keras.Model.fit)
+    assert ours.keys() == theirs.keys()
+    for name, values in theirs.items():
+        np.testing.assert_allclose(ours[name], values, rtol=1e-5, err_msg=name)
+
+
+def test_metrics_of_masked_outputs_equal_keras(keras):
+    from ae_multi import backends
+
+    numbers = np.random.default_rng(0)
+    x, y = numbers.integers(0, 3, (40, 5)), numbers.normal(size=(40, 5, 1)).astype(np.float32)
+    start = [numbers.normal(size=(9, 4)), numbers.normal(size=(4, 1)), np.zeros(1)]
+
+    def history(fit, **options):
+        inputs = keras.Input((5,))
+        hidden = keras.layers.Embedding(9, 4, mask_zero=True)(inputs)
+        model = keras.Model(inputs, keras.layers.Dense(1)(hidden))
+        model.set_weights(start)
+        optimizer = keras.optimizers.SGD(0.0)
+        model.compile(optimizer, "mse", metrics=["mse"], weighted_metrics=["mae"])
+        return model, fit(model, x, y, batch_size=8, shuffle=False, verbose=0, **options).history
+
+    model, theirs = history(keras.Model.fit)
+    for plan, _ in backends.current().plans(model):
+        if plan in ("inductor", "loop-xla", "scan-eigen"):
+            continue
+        for name, values in history(ae_multi.fit, plan=plan)[1].items():
+            np.testing.assert_allclose(theirs[name], values, rtol=1e-5, err_msg=f"{plan} {name}")

@@ -40,9 +40,9 @@ def losses(optimizer, plan, perturbed=0):
     found = []
     for run in range(1 + perturbed):
         for variable, value in zip(variables, start, strict=True):
-            if variable.name == "shake_run":
+            if variable.name == "perturbation_run":
                 value = value + run
-            if variable.name == "shake_amplitudes" and run == 0:
+            if variable.name == "perturbation_amplitudes" and run == 0:
                 value = 0 * value
             variable.assign(value)
         x = samples()

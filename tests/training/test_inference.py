@@ -225,3 +225,11 @@ def test_a_model_must_be_compiled_to_be_evaluated(keras):
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)])
     with pytest.raises(ValueError, match="compile"):
         ae_multi.evaluate(model, np.zeros((2, 3), np.float32))
+
+
+def test_predict_of_some_steps_equals_keras(keras):
+    x = np.random.default_rng(0).random((43, 6), np.float32)
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(2)])
+    for options in ({"batch_size": 8, "steps": 2}, {"steps": 4}):
+        expected = keras.Model.predict(model, x, verbose=0, **options)
+        np.testing.assert_allclose(ae_multi.predict(model, x, **options), expected, atol=1e-6)

@@ -18,6 +18,7 @@ from ae_multi._keras import keras
 from ae_multi._keras_internals import (
     call_arguments,
     compute_loss,
+    copy_mask,
     flatten_layers,
     loss_tracker,
     raw_values,
@@ -260,8 +261,15 @@ def _train(model, batch, scope):
             model.optimizer.apply(gradients, model.trainable_variables)
     else:
         warnings.warn("The model does not have any trainable weights.", stacklevel=2)
-    y_pred = keras.tree.map_structure(lambda part: part.detach(), y_pred)
+    y_pred = keras.tree.map_structure(_detached, y_pred)
     return model.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
+
+
+def _detached(output):
+    """Detach an output, and keep its mask, which metrics read."""
+    detached = output.detach()
+    copy_mask(output, detached)
+    return detached
 
 
 def _test(model, batch, scope):
