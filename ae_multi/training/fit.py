@@ -73,9 +73,9 @@ def fit(
     **Epoch count.** Epochs are counted for each model, so that every epoch has a different order:
     ten calls of one epoch see the batches of one call of ten epochs, and with the same ``plan``
     the results are bit-identical. A call with a nonzero ``initial_epoch`` continues the numbering
-    of the previous call. Compiling the model again or changing ``seed`` does not change the count;
-    a copy of the model begins at 0. Checkpoints and the files of this package's models store the
-    count.
+    of the previous call. Without shuffling, each call begins with the first sample, as in Keras.
+    Compiling the model again or changing ``seed`` does not change the count; a copy of the model
+    begins at 0. Checkpoints and the files of this package's models store the count.
 
     **Streams.** Keras's own `fit` trains on streams, text, sparse and ragged tensors, in its own
     order.
