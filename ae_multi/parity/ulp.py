@@ -6,6 +6,8 @@ import numpy as np
 
 from ae_multi.randomness.streams import stream
 
+_POSITION_OF_INFINITY = 0x7F800000
+
 
 def perturb_by_ulp(
     weights: Sequence[np.ndarray], seed: int, run: int, ulps: int = 1
@@ -29,8 +31,19 @@ def perturb_by_ulp(
             perturbed.append(weight)  # for instance an integer counter
             continue
         bits = stream(seed, f"ulp/{place}", run).random_raw(weight.size)
-        towards = np.where(bits >> np.uint64(63), np.float32(np.inf), np.float32(-np.inf))
-        for _ in range(ulps):
-            weight = np.nextafter(weight, towards.reshape(weight.shape))
-        perturbed.append(weight)
+        steps = np.where(bits >> np.uint64(63), ulps, -ulps).reshape(weight.shape)
+        perturbed.append(_from_positions(_positions(weight) + steps))
     return perturbed
+
+
+def _positions(numbers: np.ndarray) -> np.ndarray:
+    """Return the positions of float32 numbers among all of them, int64; that of 0 is 0."""
+    # The bits of floating-point numbers without the sign are in the order of the numbers.
+    bits = np.asarray(numbers, order="C").view(np.int32).astype(np.int64)
+    return np.where(bits < 0, -(bits & 0x7FFFFFFF), bits)
+
+
+def _from_positions(positions: np.ndarray) -> np.ndarray:
+    """Return the float32 numbers at positions, infinity at all beyond it."""
+    sizes = np.minimum(np.abs(positions), _POSITION_OF_INFINITY).astype(np.int32)
+    return np.copysign(sizes.view(np.float32), positions).astype(np.float32)
