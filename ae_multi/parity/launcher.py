@@ -158,7 +158,7 @@ class TraceLauncher:
         return trace, perturbed, faulty[0] if faulty else None
 
     def oracle(self, backend: str) -> tuple[Trace, list[Trace]]:
-        """Record the float64 reference, beside or after the first trace.
+        """Record the float64 reference, at the same time as the first trace or later.
 
         Returns:
             (float64 trace, perturbed traces).

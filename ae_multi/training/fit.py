@@ -63,8 +63,8 @@ def fit(
     optimizer state, metrics and callbacks, to rounding. Four things differ:
 
     - The order of samples depends only on (seed, epoch) and is the same on every backend.
-    - With ``steps_per_epoch`` the next epoch goes on with the samples that follow, as in Keras. If
-      the samples are shuffled, batches at the end of a pass that fill no epoch are left out.
+    - With ``steps_per_epoch`` the next epoch continues with the samples that follow, as in Keras.
+      If the samples are shuffled, batches at the end of a pass that fill no epoch are left out.
     - A NaN or infinite loss ends the training.
     - On PyTorch, Keras's `Dropout` and Keras's data loader draw from the same global generator.
       The data loader is not used here, so the layer draws different numbers
@@ -143,11 +143,6 @@ def fit(
     }
     try:
         data = as_data(x, y, sample_weight, class_weight)
-        if validation_split and validation_data is None:
-            # Class weights apply to the training part alone, as in Keras.
-            unweighted = data if class_weight is None else as_data(x, y)
-            validation_data = split(unweighted, validation_split)[1]
-            data = split(data, validation_split)[0]
     except NotArraysError as error:
         check_unsaved(checkpoints, error.reason)
         history = keras.Model.fit(
@@ -166,6 +161,10 @@ def fit(
         history.plan = by_keras(error.reason, warn=not is_stream(x))
         return history
     options["epochs"] = limited_epochs(epochs)
+    if validation_split and validation_data is None:
+        data, validation_data = split(data, validation_split)
+        if class_weight is not None:  # it applies to the training part alone, as in Keras
+            validation_data = (*validation_data[:2], None)
     samples = length(data)
     batch_size, steps_per_epoch = batches_of(samples, batch_size, steps_per_epoch)
     if seed is None:
@@ -197,20 +196,20 @@ def _reason_for_keras(model, plan):
 
 def _fit_by_keras(model, data, order, validation_data, options):
     """Train by Keras's `fit` on the batches of ``order``."""
-    has_keras_order = order.seed is None and order.is_uneven
-    adapter = None if has_keras_order else KerasBatches(data, order)
+    batches = None
+    if order.seed is None and order.is_uneven:  # a data set has as many batches in each epoch
+        names = ("x", "y", "sample_weight")
+        given = dict(zip(names, data, strict=True))
+        given |= {"batch_size": order.batch_size, "steps_per_epoch": order.steps}
+    else:
+        adapter = KerasBatches(data, order)
+        batches, given = adapter.batches, {"x": adapter}
     setter = EpochSetter(
-        adapter and adapter.batches,
-        lambda epochs: set_epochs(model, order.offset, order.offset + epochs),
+        batches, lambda epochs: set_epochs(model, order.offset, order.offset + epochs)
     )
-    x, y, sample_weight = data if adapter is None else (adapter, None, None)
     return keras.Model.fit(
         model,
-        x,
-        y,
-        batch_size=None if adapter else order.batch_size,
-        sample_weight=sample_weight,
-        steps_per_epoch=None if adapter else order.steps,
+        **given,
         shuffle=False,
         validation_data=validation_data,
         **{**options, "callbacks": with_first(setter, options["callbacks"])},

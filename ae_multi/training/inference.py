@@ -83,8 +83,8 @@ def predict(
         by_keras(why, warn=not is_stream(x), method="predict")
         return keras.Model.predict(model, x, batch_size, verbose, steps)
     if steps is not None:
-        batch_size, limit = batches_of(length(data), batch_size, steps)
-        data = first(data, batch_size * (limit or steps))
+        batch_size, _ = batches_of(length(data), batch_size, steps)
+        data = first(data, batch_size * steps)
     batch_size = batch_size or default_batch_size(model, data)
     on_progress = None
     if verbose:
