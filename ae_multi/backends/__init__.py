@@ -1,7 +1,8 @@
-"""The one place that imports PyTorch, TensorFlow or JAX.
+"""The only package that imports PyTorch, TensorFlow, JAX or OpenVINO.
 
-Each package here is one framework, imported only when Keras runs on it. `protocol.Backend` is
-the contract that each of them follows.
+Each subpackage is for one framework and is imported only when it is needed. `torch`, `tensorflow`
+and `jax` implement `protocol.Backend`; `forward_only` implements the part of it that inference
+needs.
 """
 
 from __future__ import annotations
@@ -27,20 +28,28 @@ def current() -> Backend:
 def get(name: str) -> Backend:
     """Return the module of one backend.
 
+    Args:
+        name: one of `BACKENDS` or `FORWARD_ONLY`.
+
     Raises:
         BackendError: unknown name.
     """
     if name not in BACKENDS + FORWARD_ONLY:
-        raise BackendError(f"Expected one of {', '.join(BACKENDS)}. Received: {name!r}.")
+        names = ", ".join(BACKENDS + FORWARD_ONLY)
+        raise BackendError(f"Expected one of {names}. Received: {name!r}.")
     module = name if name in BACKENDS else "forward_only"
     return importlib.import_module(f"ae_multi.backends.{module}")
 
 
 def get_native_network(name: str) -> ModuleType:
-    """Return the module that makes networks of the plain framework ``name``.
+    """Return the module for networks of one framework without Keras.
+
+    Args:
+        name: "torch" or "jax", whose modules build networks, or "tensorflow", whose module reads
+            the variables of a SavedModel.
 
     Raises:
-        BackendError: the framework is not installed.
+        BackendError: unknown name, or a framework that is not installed.
     """
     check_backend(name, where=f"a network of plain {name}")
     return importlib.import_module(f"ae_multi.backends.{name}.native_network")

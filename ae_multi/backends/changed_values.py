@@ -1,4 +1,4 @@
-"""Python values that code may read, watched for changes."""
+"""Detection of changes of the Python values that code may read."""
 
 import collections
 import operator
@@ -27,7 +27,7 @@ _MAX_COMPARED_ELEMENTS = 2**20  # elements of an array that is compared by conte
 
 
 class Values:
-    """The Python values that code may read, with a check whether they have changed.
+    """The Python values that code may read, and whether they have changed since creation.
 
     These are attributes, containers, arrays, closures and random generators. Keras variables are
     excluded.
@@ -127,7 +127,10 @@ def _are_same(now, before):
 
 
 def _is_same(now, before):
-    """Return whether two values are one object, or equal for a computation."""
+    """Return whether two values are the same object, or equal and immutable or ignored.
+
+    Two callbacks always count as the same.
+    """
     if now is before:
         return True
     if isinstance(now, (types.MethodType, *IGNORED)):  # created at each access, or ignored

@@ -14,17 +14,16 @@ BUILDING = threading.RLock()
 
 
 class DeviceData:
-    """The arrays of (x, y, sample_weight) on the device, each of them once.
+    """Arrays of (x, y, sample_weight) on the device, without duplicates.
 
-    The target of an autoencoder is its input. One array then serves as both, in memory and in the
-    step, which gathers its batch only once. Samples with several axes are stored as the rows of a
-    matrix: XLA gathers rows of a matrix by copying them, and samples with more axes element by
-    element.
+    The target of an autoencoder is its input. Such an array is stored once, and each step gathers
+    its batch once. Samples with several axes are stored as the rows of a matrix: XLA copies rows of
+    a matrix as blocks, and gathers samples with more axes element by element.
 
     Args:
         data: (x, y, sample_weight), nested tuples, lists or dicts of arrays or None, with n
             samples in each array.
-        put: function that copies an array to the device without changing its dtype.
+        put: function that returns an array on the device in its dtype.
 
     Attributes:
         arrays: list of the arrays on the device, of shape (n, ...) with at most 2 axes.
@@ -46,7 +45,7 @@ class DeviceData:
         """Return a batch in the structure that Keras packs.
 
         Args:
-            parts: rows of each of `arrays`, in their order.
+            parts: the samples of the batch from each of `arrays`, in the order of `arrays`.
         """
         parts = [
             part if len(shape) < 2 else keras.ops.reshape(part, (-1, *shape))
@@ -82,7 +81,7 @@ def flat(logs: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Programs:
-    """The programs of one model, and the objects that they were built for."""
+    """The programs of one model, and the objects that they are valid for."""
 
     def __init__(self, built_for: tuple[Any, ...]) -> None:
         self.built_for = built_for
@@ -96,7 +95,7 @@ def cached(model: keras.Model, key: Hashable, make: Callable[[], Any]) -> Any:
     its trainable weights change. They are stored in the model's `__dict__`, where Keras does not
     track them, and are deleted with the model.
     """
-    # `compile` creates a new loss tracker each time, so it represents all settings of `compile`.
+    # Each `compile` creates a new loss tracker, which therefore identifies its settings.
     built_for = (loss_tracker(model), *model.trainable_variables)
     programs = vars(model).get("_ae_multi_programs")
     if programs is None or not _same(programs.built_for, built_for) or key not in programs.made:

@@ -1,4 +1,4 @@
-"""Keras's NumPy and OpenVINO backends, which run a model forward and cannot train it."""
+"""Keras's NumPy and OpenVINO backends, which support inference only."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -25,11 +25,11 @@ def full_precision() -> None:
 
 
 def keep_programs(folder: os.PathLike[str] | str) -> None:
-    """Do nothing: neither backend compiles programs."""
+    """Do nothing: neither backend stores programs on disk."""
 
 
 def compile_soon() -> None:
-    """Do nothing: neither backend compiles programs."""
+    """Do nothing: neither backend has a setting for shorter compilation."""
 
 
 def wait() -> None:
@@ -44,7 +44,8 @@ def gradients(function: Callable[[], Any], variables: Sequence[keras.Variable]) 
     """Raise `BackendError`: neither backend computes derivatives."""
     raise BackendError(
         "Expected torch, tensorflow or jax, which compute gradients. "
-        f"Received: {select_backend()}, which only runs models forward."
+        f"Received: {select_backend()}, which supports inference only. Set KERAS_BACKEND to one of "
+        "the three."
     )
 
 
@@ -59,6 +60,9 @@ def forward(
     batch_size: int,
     on_progress: Callable[[int], Any] | None = None,
 ) -> Any:
-    """Return the outputs of ``model`` in inference mode for all of ``x``, by Keras's `predict`."""
+    """Return the outputs of ``model`` in inference mode for all of ``x``, by Keras's `predict`.
+
+    ``on_progress`` is not called.
+    """
     # Not `model.predict`: that of an `Autoencoder` calls this function.
     return keras.Model.predict(model, x, batch_size=batch_size, verbose=0)

@@ -5,7 +5,7 @@ from ae_multi._keras_internals import flatten_layers, has_seed_generator
 
 
 def has_convolutions(model: keras.layers.Layer) -> bool:
-    """Return whether any layer of ``model`` is a convolution or recurrent."""
+    """Return whether any layer of ``model`` is convolutional or recurrent."""
     kinds = (
         keras.layers.Conv1D
         | keras.layers.Conv2D

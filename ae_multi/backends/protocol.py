@@ -1,9 +1,9 @@
-"""The contract between this package and a framework.
+"""Interface between this package and a framework.
 
-Each of `ae_multi.backends.torch`, `.tensorflow` and `.jax` is a module with the names of
-`Backend`; nothing else of them is called from outside. Beside it each has a module
-``native_network``, which makes the same network without Keras, and a module ``export`` with the
-names of `Exporter`. `forward_only` serves Keras's NumPy and OpenVINO backends, which cannot train.
+Each of the packages `ae_multi.backends.torch`, `.tensorflow` and `.jax` has the names of `Backend`.
+The rest of `ae_multi` uses only these names and two modules: ``export``, which has the names of
+`Exporter`, and ``native_network``, for networks without Keras. `forward_only` has the part of
+`Backend` that inference needs, for Keras's NumPy and OpenVINO backends, which cannot train.
 """
 
 from __future__ import annotations
@@ -34,16 +34,17 @@ class Steps(Protocol):
             each `run`.
         device_data: the data on the device, from `Backend.to_device`.
         plan: name of one of `Backend.plans`.
-        training: whether to train rather than evaluate.
+        training: True to train, False to evaluate.
         batch_size: samples in a full batch.
-        max_steps: the most steps in one run.
+        max_steps: maximum number of steps in one run. A longer run is computed correctly, but a
+            compiled loop is compiled once more for it.
     """
 
     def run(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         """Run a step for each row of ``indices``, int32 (steps, batch).
 
         Returns:
-            Dict of the name of a loss or metric to its values after each step, (steps,).
+            Dict of the name of a loss or metric to its values after each step, (steps, ...).
         """
 
     def snapshot(self) -> Any:
@@ -65,7 +66,7 @@ class MakeSteps(Protocol):
         batch_size: int,
         max_steps: int,
     ) -> Steps:
-        """Build the steps; compilation may wait for the first run."""
+        """Create the steps; they may be compiled only when the first run starts."""
 
 
 @runtime_checkable
@@ -78,48 +79,70 @@ class Backend(Protocol):
         """Return the framework's version."""
 
     def device(self) -> str:
-        """Describe the device that computes: "cpu (2 threads)", or the name of a GPU."""
+        """Return the name of the device that computes: "cpu (2 threads)", or that of a GPU."""
 
     def full_precision(self) -> None:
         """Compute float32 products and convolutions in float32, without TF32."""
 
     def allow_tf32(self) -> None:
-        """Compute float32 products in TF32 where the device has it."""
+        """Allow TF32 in float32 products and convolutions where the device supports it."""
 
     def wait(self) -> None:
-        """Return when the device has finished all work that was handed to it."""
+        """Block until the device has finished all work."""
 
     def allow_float64(self) -> None:
-        """Change what the framework needs before float64 means float64, for this process."""
+        """Change settings of the framework so that it computes in float64, for this process."""
 
     def keep_programs(self, folder: os.PathLike[str] | str) -> None:
-        """Keep compiled programs in ``folder``, for models that are built again."""
+        """Cache compiled programs in ``folder``, so that models that are built again load them."""
 
     def compile_soon(self) -> None:
-        """Prefer short compilation over fast programs, for a process that computes little."""
+        """Prefer short compilation to fast programs, for a process that computes little."""
 
     def gradients(
         self, function: Callable[[], Any], variables: Sequence[keras.Variable]
     ) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Return the value of ``function()`` and its gradient for each variable."""
+        """Return the value of ``function()`` and its gradient for each variable.
+
+        Args:
+            function: function without arguments that returns a scalar tensor.
+            variables: the Keras variables.
+
+        Returns:
+            (value, list of one gradient for each variable, of the variable's shape).
+        """
 
     def plans(self, model: keras.Model) -> list[tuple[str, float]]:
-        """List the ways to run steps of ``model``: (name, estimated seconds to build it)."""
+        """Return the ways to run steps of ``model``, in order of preference.
+
+        Returns:
+            List of (name, estimated seconds to build it). A plan with infinite seconds is used
+            only if it is requested or the plans before it fail.
+        """
 
     def to_device(self, data: tuple[Any, Any, Any]) -> DeviceData:
-        """Copy the arrays of (x, y, sample_weight) to the device, each once, as stored."""
+        """Put the arrays of (x, y, sample_weight) on the device, each once, in their dtypes.
+
+        The result may share the memory of arrays on a CPU, so they must not change while it is
+        used.
+        """
 
     def snapshot(self, reachable: Reachable, variables: bool = True) -> Snapshot:
-        """Return the state of objects; without ``variables`` that of Keras variables is left out.
+        """Return a `Snapshot` of objects, whose `restore()` sets their state again.
 
-        Its `restore()` sets it again.
+        Args:
+            reachable: the objects.
+            variables: whether the snapshot includes the values of Keras variables.
         """
 
     def values(self, reachable: Reachable, known: Iterable[keras.Variable] = ()) -> Values:
-        """Return the Python values that a compiled program holds as constants.
+        """Return the values that a program of the framework contains as constants.
 
-        On JAX they include the variables that are not ``known``, which a program cannot change.
-        Its `changed()` names a value that differs now, or returns None.
+        Their `changed()` returns the name of a value that has changed, or None.
+
+        Args:
+            reachable: the objects whose attributes and other Python values are included.
+            known: the Keras variables that are inputs of the program. JAX includes all others.
         """
 
     def forward(
@@ -135,7 +158,7 @@ class Backend(Protocol):
             model: a built Keras model.
             x: nested arrays of n samples each.
             batch_size: samples that are computed at once.
-            on_progress: called with the number of finished batches.
+            on_progress: function that is called with the number of finished batches, or None.
 
         Returns:
             NumPy arrays in the structure of the model's outputs.
@@ -143,13 +166,15 @@ class Backend(Protocol):
 
 
 class Exporter(Protocol):
-    """A framework's writer of exported models, imported when it is needed."""
+    """Module of a framework that writes and runs exported models."""
 
     def write(self, model: keras.Model, format: str, path: os.PathLike[str] | str) -> None:
-        """Write a functional Keras model from "input" to a dict of outputs.
+        """Write a functional Keras model to a file.
+
+        The exported model has one float32 input, "input", of any batch size, and a dict of outputs.
 
         Args:
-            model: the model; the file accepts any batch size.
+            model: the model, which returns a dict of outputs.
             format: name of the format.
             path: file or folder to write.
         """
@@ -157,7 +182,7 @@ class Exporter(Protocol):
     def run(
         self, format: str, path: os.PathLike[str] | str, batches: Iterable[np.ndarray]
     ) -> list[dict[str, np.ndarray]]:
-        """Run the file by its own runtime: a dict of outputs for each batch."""
+        """Run the file by the runtime of its format; return a dict of outputs for each batch."""
 
     def versions(self, format: str) -> dict[str, str]:
         """Return the versions of the libraries that write and run the format."""

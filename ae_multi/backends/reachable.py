@@ -2,8 +2,8 @@
 
 A step may change more than the variables that the model lists: the variables of a second
 optimizer, a counter in an attribute, a random generator, a list in a closure. A breadth-first
-traversal finds all of it: attributes, containers, closures, and the classes and functions that
-belong to no library.
+traversal finds all of it: attributes, containers, closures, and custom classes and functions, that
+is, those outside of the standard library, Keras, the packages that Keras uses, and this package.
 """
 
 import collections
@@ -22,9 +22,9 @@ from ae_multi._keras_internals import BOOKKEEPING_ATTRIBUTES, global_seed_genera
 _FRAMEWORKS = {"jax", "jaxlib", "keras", "tensorflow", "torch"}
 _LIBRARIES = _FRAMEWORKS | {"absl", "ae_multi", "flax", "ml_dtypes", "numpy", "optree"}
 _STANDARD = set(sys.stdlib_module_names) - {"__main__"}
-# Immutable values.
+# Types of immutable values, which need not be traversed.
 IMMUTABLE = (type(None), bool, int, float, complex, str, bytes, range, slice, type(Ellipsis))
-# Values that cannot change, or on whose changes no step depends.
+# Types of values that cannot change, or whose changes do not affect a step.
 IGNORED = (
     types.ModuleType, types.BuiltinFunctionType, types.CodeType, types.WrapperDescriptorType,
     types.MethodWrapperType, types.MethodDescriptorType, types.ClassMethodDescriptorType,
@@ -51,7 +51,7 @@ EMPTY = object()
 
 
 class Reachable:
-    """All objects that are reachable from some objects, each once.
+    """The objects that can be reached by references from ``roots``, each once.
 
     Args:
         roots: the objects from which the traversal starts.
@@ -61,7 +61,7 @@ class Reachable:
         variables: the Keras variables among them.
         unknown: names of objects whose state cannot be read, for example iterators and files.
         is_unbuilt: whether a layer, metric or optimizer among them is not built yet.
-        is_custom: whether code that belongs to no library is among them.
+        is_custom: whether custom classes or functions are among them.
     """
 
     def __init__(self, *roots: Any) -> None:
@@ -141,7 +141,7 @@ def globals_used(function: types.FunctionType) -> list[str]:
 
 
 def is_ignored_attribute(name: str) -> bool:
-    """Return whether no step depends on the attribute ``name`` of an object."""
+    """Return whether the attribute ``name`` of an object does not affect any step."""
     return name in BOOKKEEPING_ATTRIBUTES or name.startswith(_IGNORED_PREFIXES)
 
 

@@ -68,7 +68,7 @@ def _save_generators():
 
 
 def _save(value):
-    """Return a function that restores the object's own state, without that of its children."""
+    """Return a function that restores one object, without the objects that it references."""
     if isinstance(value, np.ndarray):
         content = value.copy()
         return lambda: np.copyto(value, content) if value.flags.writeable else None
@@ -120,7 +120,7 @@ def _save_mapping(mapping):
 
 
 def _set(owner, content, now, assign):
-    """Assign only the values that differ from ``content``."""
+    """Assign the values of ``content`` that are not the same objects in ``now``."""
     for name, part in content.items():
         if name != PROGRAMS and now.get(name, EMPTY) is not part:
             assign(owner, name, part)

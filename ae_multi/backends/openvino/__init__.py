@@ -1,1 +1,1 @@
-"""OpenVINO, here used only to write files."""
+"""Export to OpenVINO, which writes and runs the files; inference is in `forward_only`."""
