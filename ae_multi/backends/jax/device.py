@@ -20,7 +20,7 @@ def version() -> str:
 
 
 def device() -> str:
-    """Return the device that JAX uses: the first device of its default platform."""
+    """Return the name of JAX's device, the first of its default platform."""
     first = jax.devices()[0]
     if first.platform == "cpu":
         return f"cpu ({os.cpu_count()} threads)"
@@ -74,6 +74,7 @@ def has_eigen() -> bool:
 
 @cache
 def _is_known(name: str, value: Any) -> bool:
+    """Return whether the installed version of JAX accepts a compiler option."""
     try:
         jax.jit(lambda x: x + 1, compiler_options={name: value})(0).block_until_ready()
     except Exception:  # the exception type differs between versions of JAX
@@ -87,7 +88,7 @@ def full_precision() -> None:
 
 
 def allow_tf32() -> None:
-    """Enable TF32, by JAX's default precision."""
+    """Allow TF32, as JAX's default precision does."""
     jax.config.update("jax_default_matmul_precision", None)
 
 
@@ -112,7 +113,7 @@ def compile_soon() -> None:
 
 def wait() -> None:
     """Block until the device has finished all work."""
-    # Work is done in order, so it is enough to wait for one last operation.
+    # The device runs operations in order, so waiting for a last one waits for all.
     jax.effects_barrier()
     jax.device_put(0.0).block_until_ready()
 

@@ -183,7 +183,7 @@ def _first_half(layer, padding):
 
 def _nearest_word(layer, padding):
     def step(w, x):
-        # |z - e|² minus |z|², which is the same for all words.
+        # |z - e|² minus |z|², which is the same for all codebook vectors.
         words = w["codebook"]
         distances = jnp.square(words).sum(1) - 2 * x @ words.T  # (n, ..., words)
         return words[distances.argmin(-1)]

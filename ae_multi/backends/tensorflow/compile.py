@@ -10,9 +10,9 @@ import tensorflow as tf
 def compiled(function: Callable[..., Any], **kwargs: Any) -> Any:
     """Return ``function`` as a `tf.function` without AutoGraph.
 
-    TensorFlow counts the traces of a code object and warns of repeated tracing. The functions
-    here share their code objects, and each model traces its own. Traces of a `partial` are
-    counted for each `partial` instead.
+    TensorFlow counts the traces of a code object and warns of repeated tracing. The functions of
+    all models share code objects here, so many models would cause the warning. Traces of a
+    `partial` are counted for each `partial` instead.
 
     Args:
         function: function of tensors.

@@ -21,7 +21,7 @@ def version() -> str:
 
 
 def device() -> str:
-    """Return the device that TensorFlow uses: the first GPU if available, otherwise the CPU."""
+    """Return the name of TensorFlow's device: the first GPU if available, otherwise the CPU."""
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
@@ -49,11 +49,11 @@ def allow_tf32() -> None:
 
 
 def keep_programs(folder: os.PathLike[str] | str) -> None:
-    """Do nothing: TensorFlow cannot store traced programs on disk."""
+    """Do nothing: TensorFlow has no cache of traced functions on disk."""
 
 
 def compile_soon() -> None:
-    """Do nothing: TensorFlow compiles a program only if the model requests XLA."""
+    """Do nothing: only the plan "loop-xla" and models with ``jit_compile=True`` use XLA."""
 
 
 def wait() -> None:
@@ -92,8 +92,8 @@ def zero_copy(array: np.ndarray) -> tf.Tensor:
     """Return a tensor that shares the memory of ``array`` where TensorFlow supports it.
 
     Otherwise TensorFlow copies once. `tf.constant` and `tf.convert_to_tensor` copy a NumPy array
-    first, so that later changes of the array do not change the tensor. Here the caller leaves
-    the array unchanged while the tensor is in use, and TensorFlow does not write to it.
+    first, so that later changes of the array do not change the tensor. Here the caller must not
+    change the array while the tensor is in use. TensorFlow does not write to it.
     """
     return tf.constant(_Uncopied(array))
 

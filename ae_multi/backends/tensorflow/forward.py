@@ -32,7 +32,7 @@ def forward(
         def program(batch):
             return model(batch, **call)
 
-        # XLA draws other random numbers from the same seeds: follow Keras's choice of compiler.
+        # XLA draws other random numbers from the same seeds, so the compiler is that of Keras.
         by_xla = True if draws(model) and model.jit_compile else None
         return compiled(program, reduce_retracing=True, jit_compile=by_xla)
 

@@ -1,4 +1,4 @@
-"""The variables of a SavedModel."""
+"""Reader of the variables of a SavedModel, without Keras."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ import tensorflow as tf
 from ae_multi.errors import InputError
 
 _END = "/.ATTRIBUTES/VARIABLE_VALUE"
-# Names of variables in a SavedModel of Keras 3's `export`, and of tf.keras.
+# Patterns of the names of variables in a SavedModel of Keras 3's `export`, and of tf.keras.
 _NAMES = (r"variables/(\d+)", r"layer_with_weights-(\d+)/(.*)")
 
 
@@ -42,5 +42,5 @@ def read(path: Path) -> dict[str, np.ndarray]:
         ) from error
     raise InputError(
         f"Expected a SavedModel whose variables are numbered, as Keras's model.export writes it. "
-        f"Received: {path} with {', '.join(sorted(names)[:6]) or 'none'}."
+        f"Received: {path} with the variables {', '.join(sorted(names)[:6]) or '(none)'}."
     )

@@ -2,8 +2,8 @@
 
 Keras's `train_step` is traced once and called in a loop within one compiled function. The plans:
 
-    loop-xla   the loop compiled by XLA: several times faster on dense networks, but on a CPU
-               XLA may not finish compiling convolutions
+    loop-xla   the loop compiled by XLA: faster on dense networks, but on a CPU XLA may not finish
+               compiling convolutions
     loop       the loop run by TensorFlow's executor
     step       the traced step, called from Python
 """
@@ -42,7 +42,7 @@ def plans(model: keras.Model) -> list[tuple[str, float]]:
 
 
 def to_device(data: Sequence[Any]) -> DeviceData:
-    """Copy (x, y, sample_weight) to the device without changing dtypes.
+    """Put (x, y, sample_weight) on the device, on a CPU without a copy where possible.
 
     Lists become tuples, as in Keras's data sets.
     """
@@ -77,7 +77,7 @@ class Steps:
         step = model.train_step if training else model.test_step
         self._run = self._each if plan == "step" else self._loop
         self._training, self._key = training, (plan, training, device_data.signature)
-        # All plans share one trace of the step, which takes a third of the time to build a plan.
+        # Tracing the step takes a third of the time to build a plan, so all plans share one trace.
         traced = cached(model, ("one", *self._key[1:]), lambda: _one(step, device_data))
         jit_compile = True if plan == "loop-xla" else None
         self._program = (
@@ -106,7 +106,7 @@ class Steps:
         return cached(self._model, key, lambda: _reading(self._state))()
 
     def restore(self, state: Sequence[Any]) -> None:
-        """Set the model's variables to a state from `snapshot`."""
+        """Set all variables to a state from `snapshot`."""
         for variable, value in zip(self._state, state, strict=True):
             variable.assign(value)
 

@@ -35,9 +35,11 @@ def as_products(function: Callable[..., Any]) -> Callable[..., Any]:
 
     Returns:
         A function whose results are equal to rounding. It must not be differentiated. These
-        remain convolutions: those without stride or dilation, for which XLA is faster; grouped
-        convolutions; convolutions in loops and branches; convolutions of integers; and those
-        whose patches or products would need too much memory.
+        remain convolutions: those without stride or dilation, for which XLA is faster; those with
+        both a stride and a dilated input, or with a large kernel and both input and kernel
+        dilated; grouped convolutions; convolutions in loops and branches; convolutions of other
+        than floating-point numbers; and those whose patches or products would need too much
+        memory.
     """
 
     def computed(*arguments: Any) -> Any:

@@ -1,12 +1,13 @@
 """A JAX convolution as a matrix product.
 
-Output position p, kernel position k and input position l are multiplied where, along each axis,
+The input element at l and the kernel element at k contribute their product to the output element
+at p if, along each axis,
 
     dilation * l = stride * p + spread * k - before
 
 with JAX's window strides, dilations of input and kernel (the kernel's is called "spread" here) and
 padding. The code iterates over the positions of the kernel, or of the output if these are fewer.
-The elements that meet each position form a slice. The matrix of image slices, or patches, times
+The elements that belong to one position form a slice. The matrix of image slices, or patches, times
 the kernel is the convolution (Chellapilla et al., "High performance convolutional neural networks
 for document processing", IWFHR 2006). The transposed matrix times the gradient of the output is
 the gradient of the kernel, so that both share the patches. In a transposed convolution, whose
@@ -35,10 +36,10 @@ _MAX_PATCH_BYTES = 2**26
 def product(
     lhs: jax.Array, rhs: jax.Array, shape: Sequence[int], parameters: dict[str, Any]
 ) -> jax.Array | None:
-    """Compute a convolution by a matrix product; None if that is unsupported or slower.
+    """Compute a convolution by a matrix product; return None if that is unsupported or slower.
 
     Args:
-        lhs: the input.
+        lhs: the input, with the axes of ``dimension_numbers`` in ``parameters``.
         rhs: the kernel.
         shape: shape of the output.
         parameters: parameters of the ``conv_general_dilated`` equation.
@@ -90,7 +91,7 @@ def _geometry(
 def _by_patches(
     lhs: jax.Array, rhs: jax.Array, geometry: SimpleNamespace, precision: dict[str, Any]
 ) -> jax.Array | None:
-    """Multiply patches by the kernel; kernel position k meets l = stride * p + start."""
+    """Multiply patches by the kernel; for kernel position k, l = stride * p + start."""
     starts = [
         geometry.spread * position - geometry.before for position in np.ndindex(*geometry.kernel)
     ]
@@ -115,7 +116,7 @@ def _by_output_positions(
 ) -> jax.Array | None:
     """Multiply for each output position, for a large kernel such as an image."""
     if not dilated:
-        # Transposed patches times the kernel: p meets l = spread * k + start.
+        # Transposed patches times the kernel: for output position p, l = spread * k + start.
         starts = [
             geometry.stride * position - geometry.before
             for position in np.ndindex(*geometry.outputs)
@@ -126,7 +127,7 @@ def _by_output_positions(
         renamed = geometry.left.translate(str.maketrans(geometry.space, geometry.window))
         letters = f"{renamed.replace('n', 'tn')},{geometry.right}->tno"
     else:
-        # The same for dilated images: p meets k = dilation * l + start in the kernel.
+        # The same for dilated images, with patches of the kernel: k = dilation * l + start.
         starts = [
             geometry.before - geometry.stride * position
             for position in np.ndindex(*geometry.outputs)
@@ -152,7 +153,7 @@ def _by_output_positions(
 def _by_scatter(
     lhs: jax.Array, rhs: jax.Array, geometry: SimpleNamespace, precision: dict[str, Any]
 ) -> jax.Array | None:
-    """Sum the contributions of input positions; l and k meet p = dilation * l + start."""
+    """Sum the contributions of input positions; for position k, p = dilation * l + start."""
     rows = lhs.size // lhs.shape[geometry.left.index("c")]
     columns = rhs.size // rhs.shape[geometry.right.index("c")]
     if rows * columns * lhs.dtype.itemsize > _MAX_PATCH_BYTES:
