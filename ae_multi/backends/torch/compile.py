@@ -65,7 +65,7 @@ def inducted(
 
 @contextlib.contextmanager
 def _preserved(state: list[torch.Tensor]) -> Iterator[None]:
-    """Restore the state afterwards, and ignore PyTorch's warnings about its own code."""
+    """Restore the state after the block, and suppress warnings within it."""
     before = [tensor.clone() for tensor in state]
     try:
         with warnings.catch_warnings():

@@ -22,7 +22,7 @@ def version() -> str:
 
 
 def device() -> str:
-    """Return the device of Keras's torch backend: a GPU if available, otherwise the CPU."""
+    """Return the name of the device of Keras's torch backend: a GPU if available, or the CPU."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     if torch.backends.mps.is_available():
@@ -48,11 +48,11 @@ def allow_tf32() -> None:
 
 
 def keep_programs(folder: os.PathLike[str] | str) -> None:
-    """Do nothing: Inductor has its own cache on disk."""
+    """Do nothing: Inductor caches its programs on disk in a folder of PyTorch."""
 
 
 def compile_soon() -> None:
-    """Do nothing: only recorded steps are compiled."""
+    """Do nothing: only the plans that compile recorded steps use a compiler."""
 
 
 def wait() -> None:
@@ -62,7 +62,7 @@ def wait() -> None:
 
 
 def allow_float64() -> None:
-    """Let convolutions have gradients in float64, for this process.
+    """Enable gradients of convolutions in float64, for this process.
 
     PyTorch computes in the dtype of its inputs. But Keras passes kernels as views in another order
     of axes, and on a CPU PyTorch raises a RuntimeError for the gradient of such a kernel in float64

@@ -57,7 +57,7 @@ def write(model: keras.Model, format: str, path: Path) -> None:
             write_onnx(_Module(model, names).eval(), example, shapes, names, path)
             return
         program = torch.export.export(_Module(model).eval(), (example,), dynamic_shapes=shapes)
-        for node in program.graph.nodes:  # it has names of source files on this machine
+        for node in program.graph.nodes:  # a stack trace has the paths of source files
             node.meta.pop("stack_trace", None)
         torch.export.save(program, path)
 

@@ -18,7 +18,7 @@ from ae_multi.backends.torch.trace import record, wraps_modules
 
 # Recording a forward pass takes about as long as this number of passes.
 _MIN_PASSES = 8
-# PyTorch's number of threads is a setting of the process: only one call at a time changes it.
+# PyTorch's number of threads is a setting of the process, so only one call at a time changes it.
 _POOL = Lock()
 
 
@@ -70,8 +70,8 @@ def forward(
 def _threads(program: torch.fx.GraphModule | None) -> Iterator[Executor | None]:
     """Yield a pool of two threads, each with half of PyTorch's threads; None if not applicable.
 
-    Only a recorded program without side effects runs in two threads, since it depends on its
-    inputs alone. Custom code of a model may not be thread-safe.
+    Only a recorded program without side effects runs in two threads, since it depends only on its
+    inputs. Custom code of a model may not be thread-safe.
     """
     num_threads = torch.get_num_threads()
     applicable = program is not None and num_threads >= 2 and is_on_cpu(program.graph)
@@ -101,7 +101,7 @@ class _Fetch:
     """Copy tensors from a GPU through pinned memory.
 
     188 MB are copied in 4 ms, and in 130 ms without pinned memory (H200). Pinned memory cannot be
-    swapped out, so there is one buffer for each output of a batch.
+    swapped out, so all tensors of one shape and dtype share a buffer.
     """
 
     def __init__(self) -> None:

@@ -34,14 +34,17 @@ class TopK(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the sparse codes, (n, codes).
 
-        As in `ae_multi.models.sparse.TopK`, all codes that equal the k-th largest are kept.
+        As in `ae_multi.models.sparse.TopK`, all codes that equal the k-th largest are returned.
         """
         threshold = torch.topk(x, self.k)[0][:, -1:]  # (n, 1)
         return torch.where(x >= threshold, x, torch.zeros_like(x))
 
 
 class FirstHalf(nn.Module):
-    """Return the means of a variational code; the second half of its last axis is log variances."""
+    """Return the means of a variational code, the first half of its last axis.
+
+    The second half contains the logarithms of the variances.
+    """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (n, ..., 2 codes) to (n, ..., codes)."""
@@ -68,7 +71,7 @@ class NearestWord(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the codebook vectors nearest to ``x``, (n, ..., size)."""
-        # |z - e|² minus |z|², which is the same for all words.
+        # |z - e|² minus |z|², which is the same for all codebook vectors.
         distances = self.weight.square().sum(1) - 2 * x @ self.weight.T  # (n, ..., words)
         words = self.weight[distances.argmin(-1)]
         return x + (words - x).detach() if self.training else words

@@ -29,6 +29,9 @@ def module(parts: Mapping[str, Sequence[Any]], arrays: Mapping[str, np.ndarray])
     Args:
         parts: dict of part name to its list of `ae_multi.interop.torch_graph.Module`.
         arrays: dict of key of the state dict to float32 array.
+
+    Returns:
+        An `nn.Module`: a `Coder` if there are an encoder and a decoder.
     """
     built = {name: _part(forms) for name, forms in parts.items()}
     network = Coder(**built) if len(built) > 1 else next(iter(built.values()))

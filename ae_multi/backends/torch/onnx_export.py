@@ -1,4 +1,4 @@
-"""Writer and runtime of ONNX files."""
+"""Write and run ONNX files."""
 
 import logging
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """Optimizer updates in a form that can be recorded.
 
-Keras's optimizers on PyTorch update all weights at once by operations on lists of tensors. For
-that SGD and Adadelta read the learning rate's value, which would become a constant of the
-recording. For these, the update that Keras defines for all backends is recorded instead.
+Keras's optimizers on PyTorch update all weights at once by operations on lists of tensors. In these
+updates SGD and Adadelta read the learning rate's value, which would become a constant of the
+recording. For these two, the update that Keras defines for all backends is recorded instead.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -118,11 +118,14 @@ def _calls_python(learning_rate: Any) -> bool:
 
 
 def update_forms(optimizer: keras.optimizers.Optimizer, fuse: bool) -> list[Callable[..., Any]]:
-    """Return the forms of an optimizer's update, functions of (gradients, variables, rate)."""
+    """Return the forms of an optimizer's update, in the order in which they are tried.
+
+    Each is a function of (gradients, variables, learning rate).
+    """
     kind = type(optimizer)
     forms: list[Callable[..., Any]] = [lambda *arguments: update_step(kind)(optimizer, *arguments)]
     if not is_backend_class(kind.__module__):
-        return forms  # the update of all backends, or a custom one
+        return forms  # the class has one update for all backends, or is custom
     kinds = keras.optimizers
     public = next(base for base in kind.__mro__ if getattr(kinds, base.__name__, None) is base)
     forms.append(lambda *arguments: update_step(public)(optimizer, *arguments))

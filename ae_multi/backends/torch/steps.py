@@ -3,10 +3,11 @@
 The plans:
 
     graph      the complete step (forward, gradients, optimizer, metrics) recorded once as a flat
-               list of ATen operations that changes the state in place
-    cuda       the graph captured as a CUDA graph: one launch runs many steps
-    inductor   the graph compiled by Inductor, and captured on a GPU: faster, after several seconds
-               of compilation
+               list of ATen operations that changes the state in place, run by TorchScript's
+               interpreter where it supports the operations
+    cuda       the recorded step captured as a CUDA graph: one launch runs many steps
+    inductor   the recorded step compiled by Inductor, and captured on a GPU: faster, after several
+               seconds of compilation
     eager      Keras's `train_step`, for models whose step cannot be recorded
 """
 
@@ -27,7 +28,7 @@ from ae_multi.backends.device_data import BUILDING, DeviceData, cached, flat, fo
 from ae_multi.backends.reachable import others
 from ae_multi.backends.torch.compile import Step, inducted, scripted
 from ae_multi.backends.torch.cuda import small_matmul
-from ae_multi.backends.torch.cuda.gradient_streams import gradients_beside
+from ae_multi.backends.torch.cuda.gradient_streams import use_gradient_streams
 from ae_multi.backends.torch.cuda.graphs import CudaGraphs, stacked
 from ae_multi.backends.torch.device import on_cpu
 from ae_multi.backends.torch.optimizer_hooks import why_not_recorded
@@ -35,7 +36,7 @@ from ae_multi.backends.torch.trace import UnrepeatableError, record, step_of, te
 from ae_multi.errors import in_a_line
 
 _COMPILERS = {"graph": scripted, "inductor": inducted}
-# Dtypes that Keras does not convert.
+# Dtypes of arrays whose memory a tensor can share, since Keras does not convert them.
 _SHAREABLE = tuple(map(np.dtype, ("float32", "float16", "uint8", "int8", "int32", "int64", "bool")))
 # Maximum number of rebuilds in one training when Python values that a step reads change.
 _MAX_REBUILDS = 1
@@ -57,14 +58,14 @@ def plans(model: keras.Model) -> list[tuple[str, float]]:
 
 
 def _can_be_recorded(model: keras.Model) -> bool:
-    # A custom step may do anything.
+    # The effects of a custom step are unknown.
     steps = {name: getattr(keras.Model, name) for name in ("train_step", "test_step")}
     is_standard = all(getattr(type(model), name) is method for name, method in steps.items())
     return is_standard and not wraps_modules(model) and why_not_recorded(model.optimizer) is None
 
 
 def to_device(data: Sequence[Any]) -> DeviceData:
-    """Copy (x, y, sample_weight) to the device without changing dtypes."""
+    """Put (x, y, sample_weight) on the device, on a CPU without a copy where possible."""
     return DeviceData(data, _on_device)
 
 
@@ -87,8 +88,8 @@ class Steps:
     variables. If one of them changes, the step is recorded again. If values change repeatedly, or
     a step itself changes them, ``plan`` becomes "eager" and the reason is logged.
 
-    See `ae_multi.backends.protocol.Steps` for the arguments and methods. Each batch size is
-    recorded on its own, so ``batch_size`` and ``max_steps`` are not used.
+    See `ae_multi.backends.protocol.Steps` for the arguments and methods. There is one recording
+    for each batch size, so ``batch_size`` and ``max_steps`` are not used.
     """
 
     def __init__(
@@ -121,7 +122,7 @@ class Steps:
             try:
                 program, recording = self._program(rows)
             except UnrepeatableError as error:
-                # Keras adds lines to the message of an exception in a layer.
+                # Without the exception's class, and the lines that Keras adds to its message.
                 self._use_eager(in_a_line(error).partition(": ")[2])
             else:
                 with torch.no_grad():
@@ -135,7 +136,7 @@ class Steps:
         return [tensor.clone() for tensor in self._state()]
 
     def restore(self, state: list[torch.Tensor]) -> None:
-        """Set the model's variables to a state from `snapshot`."""
+        """Set all variables to a state from `snapshot`."""
         with torch.no_grad():
             torch._foreach_copy_(self._state(), state)
 
@@ -180,7 +181,7 @@ class Steps:
             if renewed.digest != recording.digest:
                 self._built += 1
                 if self._built > _MAX_REBUILDS:
-                    raise UnrepeatableError(f"{changed} changes from time to time")
+                    raise UnrepeatableError(f"{changed} changes repeatedly")
                 program, renewed = self._build(renewed, rows)
             forget(self._model, [key])
             return cached(self._model, key, lambda: (program, renewed))
@@ -200,7 +201,7 @@ class Steps:
         step, state, arrays = recording.graph, recording.state(), self._data.arrays
         captured = torch.cuda.is_available() and self.plan != "graph"
         if captured and self._training:
-            step = gradients_beside(step)
+            step = use_gradient_streams(step)
         if captured and small_matmul.kernel():
             step = small_matmul.with_small_products(step)
         if self.plan in _COMPILERS:
@@ -209,7 +210,7 @@ class Steps:
 
 
 def _each(step: Step) -> Callable[..., dict[str, torch.Tensor]]:
-    """Return a function of (state, arrays, rows), as `CudaGraphs`, that runs ``step`` per row."""
+    """Return a function of (state, arrays, rows) that runs ``step`` for each row."""
     return lambda state, arrays, rows: stacked([step(state, arrays, row) for row in rows])
 
 

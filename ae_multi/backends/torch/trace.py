@@ -2,8 +2,8 @@
 
 Keras's optimizers on PyTorch change weights in place, and its layers assign to variables. Both are
 recorded with the variables' tensors as inputs, so that running the graph changes these tensors.
-Variables that the model does not list become inputs after a first recording has found them. All
-other values are constants of the graph, which is valid while they are unchanged.
+Variables that the model does not list are found by a first recording and are inputs of a second
+one. All other values are constants of the graph, which is valid as long as they do not change.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ from ae_multi.backends.torch.state import snapshot, values
 
 
 class UnrepeatableError(RuntimeError):
-    """A step cannot be replayed and needs Python each time; the message has the reason."""
+    """A step cannot be replayed, so Python has to run it; the message has the reason."""
 
 
 class Recording:
@@ -74,13 +74,13 @@ def record(
     *inputs: Any,
     fuse: bool = False,
 ) -> Recording:
-    """Record ``compute``; the model and its variables are restored afterwards.
+    """Record ``compute`` as a graph; restore the model and its variables afterwards.
 
     Call it under `ae_multi.backends.device_data.BUILDING`: PyTorch records in one thread at a
     time.
 
     Args:
-        model: a `keras.Model` without custom steps.
+        model: a `keras.Model` that does not override `train_step` or `test_step`.
         compute: function of (scope, *inputs) that returns nested tensors; ``scope`` is the
             `keras.StatelessScope` in which the variables have the state's values.
         variables: the known Keras variables of the state.
@@ -115,7 +115,7 @@ def record(
             graph, _ = recorded()
         # A step without custom code is the same in each call.
         if reachable.is_custom and _digest(graph) != _digest(recorded()[0]):
-            raise UnrepeatableError("a step computes with a number that differs from call to call")
+            raise UnrepeatableError("a step computes with a value that differs between calls")
     finally:
         saved.restore()
     return Recording(graph, variables, watched)
@@ -157,7 +157,7 @@ class _Scope(keras.StatelessScope):
     def _collect(self, variable: keras.Variable) -> None:
         if id(variable) not in self._known:
             if raw_values([variable])[0] is None:
-                raise UnrepeatableError(f"a step makes the variable {variable.path}")
+                raise UnrepeatableError(f"a step creates the variable {variable.path}")
             self.others[id(variable)] = variable
 
 
@@ -216,7 +216,7 @@ def wraps_modules(model: keras.layers.Layer) -> bool:
 def step_of(
     model: keras.Model, device_data: DeviceData, training: bool
 ) -> Callable[..., dict[str, torch.Tensor]]:
-    """Return a step of ``model`` on a batch of the data on the device, for `record`.
+    """Return the function of one step of ``model`` on the data on the device, for `record`.
 
     Args:
         model: a compiled and built `keras.Model`.
@@ -224,7 +224,8 @@ def step_of(
         training: True to train, False to evaluate.
 
     Returns:
-        Function of (scope, arrays, row) that returns the logs.
+        Function of (scope, arrays, row) that returns the logs, where ``row`` has the indices of
+        the samples of a batch.
     """
 
     def step(scope, arrays, row):
@@ -266,7 +267,7 @@ def _train(model, batch, scope):
 
 
 def _detached(output):
-    """Detach an output, and keep its mask, which metrics read."""
+    """Return an output without its gradient, with its mask, which metrics read."""
     detached = output.detach()
     copy_mask(output, detached)
     return detached

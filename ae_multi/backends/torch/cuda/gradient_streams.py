@@ -21,12 +21,12 @@ _PRODUCTS = {
     aten.mm.default, aten.addmm.default, aten.bmm.default, aten.convolution.default,
     aten.convolution_backward.default,
 }  # fmt: skip
-# Two streams would suffice except for the large products of the first and last layers (137 µs with
-# two, 118 µs with four).
+# The large products of the first and last layers need more than two streams: a step takes 137 µs
+# with two and 118 µs with four.
 _MAX_STREAMS = 4
 
 
-def gradients_beside(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
+def use_gradient_streams(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
     """Move the weight gradients of a recorded training step to separate streams.
 
     Args:
@@ -55,7 +55,7 @@ def gradients_beside(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
             if positions[view] < positions[first] and late:
                 gradients[view] = late
     for product in products:
-        product.target = _BESIDE[product.target]
+        product.target = _SIDE_OPERATIONS[product.target]
     with graph.inserting_before(first):
         # The factors are arguments too, so that their memory is not reused before the join.
         zero = graph.call_function(torch.ops.ae_multi.zero_after.default, ([*products, *factors],))
@@ -99,8 +99,8 @@ def _uses(node: torch.fx.Node) -> set[torch.fx.Node]:
     return {user for view in (node, *views) for user in view.users} - views
 
 
-class _Side:
-    """Side streams, which run in parallel with the current stream."""
+class _SideStreams:
+    """CUDA streams that run in parallel with the current stream."""
 
     def __init__(self) -> None:
         self._streams: Iterator[torch.cuda.Stream] | None = None
@@ -123,49 +123,49 @@ class _Side:
         self._busy.clear()
 
 
-_side = _Side()
+_side_streams = _SideStreams()
 
 
-def _beside(tensor: torch.Tensor) -> contextlib.AbstractContextManager:
+def _on_side_stream(tensor: torch.Tensor) -> contextlib.AbstractContextManager:
     """Return a context that selects a side stream if ``tensor`` is on a GPU."""
-    return torch.cuda.stream(_side.next()) if tensor.is_cuda else contextlib.nullcontext()
+    return torch.cuda.stream(_side_streams.next()) if tensor.is_cuda else contextlib.nullcontext()
 
 
-@torch.library.custom_op("ae_multi::product_beside", mutates_args=())
-def _product_beside(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+@torch.library.custom_op("ae_multi::side_product", mutates_args=())
+def _side_product(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     """Multiply two matrices on a side stream; the result is valid after `zero_after`."""
-    with _beside(one):
+    with _on_side_stream(one):
         return small_matmul.product(one, other)
 
 
-@_product_beside.register_fake
+@_side_product.register_fake
 def _(one, other):
     return one.new_empty(one.shape[0], other.shape[1])
 
 
-@torch.library.custom_op("ae_multi::sum_beside", mutates_args=())
-def _sum_beside(tensor: torch.Tensor, axes: list[int], keep: bool) -> torch.Tensor:
+@torch.library.custom_op("ae_multi::side_sum", mutates_args=())
+def _side_sum(tensor: torch.Tensor, axes: list[int], keep: bool) -> torch.Tensor:
     """Sum over axes on a side stream; the result is valid after `zero_after`."""
-    with _beside(tensor):
+    with _on_side_stream(tensor):
         return tensor.sum(axes, keep)
 
 
-@_sum_beside.register_fake
+@_side_sum.register_fake
 def _(tensor, axes, keep):
     return tensor.sum(axes, keep)
 
 
-_BESIDE: dict[Any, Any] = {
-    aten.mm.default: torch.ops.ae_multi.product_beside.default,
-    aten.sum.dim_IntList: torch.ops.ae_multi.sum_beside.default,
+_SIDE_OPERATIONS: dict[Any, Any] = {
+    aten.mm.default: torch.ops.ae_multi.side_product.default,
+    aten.sum.dim_IntList: torch.ops.ae_multi.side_sum.default,
 }
 
 
 @torch.library.custom_op("ae_multi::zero_after", mutates_args=())
 def _zero_after(tensors: list[torch.Tensor]) -> torch.Tensor:
-    """Return zero after joining the side streams; adding it to a tensor orders later uses."""
+    """Join the side streams and return zero; operations that use the zero run after the join."""
     if tensors[0].is_cuda:
-        _side.join()
+        _side_streams.join()
     return tensors[0].new_zeros(())
 
 

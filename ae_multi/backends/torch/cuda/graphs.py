@@ -13,7 +13,7 @@ _STEPS_PER_GRAPH = 16
 
 
 class CudaGraphs:
-    """Capture ``step``, once and several times in a row, and replay the captured graphs.
+    """Capture one step and a sequence of steps as CUDA graphs, and replay them.
 
     A CUDA graph uses fixed addresses. The tensors of the state belong to the model and are not
     moved. Indices are copied to the graph's input buffer, and logs from its output buffers.
@@ -35,7 +35,7 @@ class CudaGraphs:
         Returns:
             Dict of name to the logs after each step, on the device.
         """
-        # Other data may be at the address of the data that a graph was captured on.
+        # The shapes are compared too, because other data may have the same address.
         addresses = [(tensor.data_ptr(), tensor.shape) for tensor in (*state, *arrays)]
         if addresses != self._addresses:
             self._addresses, self._captured = addresses, {}
@@ -56,7 +56,7 @@ class CudaGraphs:
 
 
 class _Captured:
-    """A CUDA graph of one step for each of ``rows``."""
+    """A CUDA graph that runs one step for each of ``rows``."""
 
     def __init__(self, step, state, arrays, rows):
         self._rows = rows.clone()

@@ -81,7 +81,7 @@ def product(
         other: (inner, columns).
         bias: vector that is added to each row, (columns,).
         kept: output of a ReLU, (rows, columns); the product is set to zero where it is not
-            positive.
+            positive, as in the gradient of the ReLU.
         relu: whether a ReLU is applied to the product.
     """
     if one.is_cuda and _is_small(one, other) and (multiply := kernel()):

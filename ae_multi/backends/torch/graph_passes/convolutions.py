@@ -1,8 +1,8 @@
 """Remove the passes over a batch that Keras adds around convolutions.
 
-Keras's samples have their channels last, and the shapes of PyTorch's convolutions have them first.
-Either layout may be used in memory. On a CPU a convolution supports both layouts in memory, but
-Keras requests copies in one layout and then the other, and adds the bias in a separate pass.
+Samples in Keras have their channels last, and the shapes of PyTorch's convolutions have them first.
+On a CPU a convolution supports both layouts in memory, but Keras requests copies in one layout and
+then the other, and adds the bias in a separate pass.
 """
 
 import math
@@ -104,7 +104,7 @@ def _channels(bias: Any, moved: Any, convolution: torch.fx.Node) -> torch.fx.Nod
 
 
 def _drop_layout_changes(graph: torch.fx.Graph, changed: set[torch.fx.Node]) -> None:
-    """Convolve inputs with channels last in memory without a copy that has them first.
+    """Remove copies to channels first of inputs that have their channels last in memory.
 
     The layout of the output changes too, so that some views have to become copies.
     """
@@ -205,6 +205,6 @@ def _kernel_of_one_channel(graph: torch.fx.Graph) -> None:
 
 
 def _is_large(shape: torch.Size, kernel: torch.Tensor) -> bool:
-    """Return whether the patches at all positions of images of this shape need too much memory."""
+    """Return whether patches of all positions of images of ``shape`` need too much memory."""
     positions = shape[0] * math.prod(shape[2:]) * math.prod(kernel.shape[2:])
     return positions * kernel.element_size() > _MAX_PATCH_BYTES

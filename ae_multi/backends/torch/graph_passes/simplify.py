@@ -54,7 +54,7 @@ def simplified(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
 
 
 def _same(node):
-    """Return a node or a view that has the same value as ``node``, or None."""
+    """Return a node that has the same value as ``node`` without its operation, or None."""
     output, source = tensor_of(node), tensor_of(node.args[0]) if node.args else None
     if output is None or source is None or output.dtype != source.dtype:
         return None
@@ -120,7 +120,7 @@ def _join_factors(graph: torch.fx.Graph, changed: set[torch.fx.Node]) -> None:
     """Multiply the scalar factors of an array with each other before they multiply the array."""
     for node in reversed(list(graph.nodes)):
         if _factor(node) is None or [user for user in node.users if _factor(user)]:
-            continue  # no factor, or one that is joined with a later one
+            continue  # no product, or its factor is joined with that of a later product
         base, factors = node, []
         while (pair := _factor(base)) and (base is node or len(base.users) == 1):
             base = pair[0]

@@ -18,17 +18,17 @@ def update(x, one, other):
 
 
 def test_weight_gradients_run_on_other_streams(torch):
-    from ae_multi.backends.torch.cuda.gradient_streams import gradients_beside
+    from ae_multi.backends.torch.cuda.gradient_streams import use_gradient_streams
 
     inputs = [torch.rand(5, 4), torch.rand(4, 3), torch.rand(3, 4)]
-    made = gradients_beside(simplified_recording(update, *(each.clone() for each in inputs)))
+    made = use_gradient_streams(simplified_recording(update, *(each.clone() for each in inputs)))
     found = operations(made)
-    assert found.count("ae_multi.product_beside.default") == 2
+    assert found.count("ae_multi.side_product.default") == 2
     join = found.index("ae_multi.zero_after.default")
     assert "aten.mm.default" not in found[join:]
     assert not {"aten.sub_.Tensor", "aten.mul.Tensor"} & set(found[:join])
     # The factors are kept alive and the products are waited for at the join.
-    products = [node for node in made.graph.nodes if "product_beside" in str(node.target)]
+    products = [node for node in made.graph.nodes if "side_product" in str(node.target)]
     (zero,) = (node for node in made.graph.nodes if "zero_after" in str(node.target))
     assert {*zero.args[0]} == {*products, *(factor for node in products for factor in node.args)}
     ours, theirs = [each.clone() for each in inputs], [each.clone() for each in inputs]
@@ -37,7 +37,7 @@ def test_weight_gradients_run_on_other_streams(torch):
 
 
 def test_bias_gradients_run_on_other_streams(torch):
-    from ae_multi.backends.torch.cuda.gradient_streams import gradients_beside
+    from ae_multi.backends.torch.cuda.gradient_streams import use_gradient_streams
 
     def update(x, kernel, bias, other):
         hidden = x @ kernel + bias
@@ -49,9 +49,9 @@ def test_bias_gradients_run_on_other_streams(torch):
         return hidden.sum(0, keepdim=True)
 
     inputs = [torch.rand(5, 4), torch.rand(4, 3), torch.rand(3), torch.rand(3, 4)]
-    made = gradients_beside(simplified_recording(update, *(each.clone() for each in inputs)))
+    made = use_gradient_streams(simplified_recording(update, *(each.clone() for each in inputs)))
     found = operations(made)
-    assert found.count("ae_multi.sum_beside.default") == 1
+    assert found.count("ae_multi.side_sum.default") == 1
     assert found.count("aten.sum.dim_IntList") == 1  # the sum that is no gradient
     ours, theirs = [each.clone() for each in inputs], [each.clone() for each in inputs]
     torch.testing.assert_close(made(*ours), update(*theirs))
@@ -59,43 +59,45 @@ def test_bias_gradients_run_on_other_streams(torch):
 
 
 def test_products_that_others_need_are_not_moved(torch):
-    from ae_multi.backends.torch.cuda.gradient_streams import gradients_beside
+    from ae_multi.backends.torch.cuda.gradient_streams import use_gradient_streams
 
     def chain(x, one, other):
         return (x @ one) @ other
 
-    made = gradients_beside(simplified_recording(chain, *(torch.rand(3, 3) for _ in range(3))))
+    made = use_gradient_streams(simplified_recording(chain, *(torch.rand(3, 3) for _ in range(3))))
     assert operations(made) == ["aten.mm.default"] * 2
 
 
 def test_gradients_used_early_are_not_moved(torch):
-    from ae_multi.backends.torch.cuda.gradient_streams import gradients_beside
+    from ae_multi.backends.torch.cuda.gradient_streams import use_gradient_streams
 
     def early(x, y, weight):
         first = x.t() @ y
         weight.sub_(first)
         return y.t() @ x
 
-    made = gradients_beside(simplified_recording(early, *(torch.rand(3, 3) for _ in range(3))))
+    made = use_gradient_streams(simplified_recording(early, *(torch.rand(3, 3) for _ in range(3))))
     assert operations(made).count("aten.mm.default") == 2
 
 
 def test_products_of_tensors_changed_in_place_are_not_moved(torch):
-    from ae_multi.backends.torch.cuda.gradient_streams import gradients_beside
+    from ae_multi.backends.torch.cuda.gradient_streams import use_gradient_streams
 
     def changing(x, y, weight):
         gradients = [x.t() @ y, y.t() @ x]
         x.add_(1)
         return weight.sub_(gradients[0]).sub_(gradients[1])
 
-    made = gradients_beside(simplified_recording(changing, *(torch.rand(3, 3) for _ in range(3))))
+    made = use_gradient_streams(
+        simplified_recording(changing, *(torch.rand(3, 3) for _ in range(3)))
+    )
     assert operations(made).count("aten.mm.default") == 2
 
 
 def test_current_stream_waits_for_streams_that_have_work(torch, fake_cuda):
-    from ae_multi.backends.torch.cuda.gradient_streams import _Side
+    from ae_multi.backends.torch.cuda.gradient_streams import _SideStreams
 
-    current, side = torch.cuda.current_stream(), _Side()
+    current, side = torch.cuda.current_stream(), _SideStreams()
     side.join()
     assert current.waited_for == []  # waiting for a stream without work is an error in a capture
     given = [side.next() for _ in range(3)]
