@@ -4,20 +4,21 @@ import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from ae_multi.backend_selection import BACKENDS, check_backend, installed
-from ae_multi.errors import InputError
+from ae_multi.backend_selection import BACKENDS, check_backend, install_advice, installed
+from ae_multi.errors import BackendError, InputError
 
-# The fastest selected backend runs the repetitions that are perturbed by rounding.
+# Of the selected backends the fastest one runs the perturbed repetitions of a comparison.
 _FASTEST_FIRST = ("jax", "tensorflow", "torch")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interpreters:
-    """Backends, and the interpreters of those that are installed in other environments.
+    """Backends to run, and the interpreters of those that are installed in other environments.
 
     Attributes:
         backends: backend names in the order to run; None for every installed one.
-        pythons: dict of backend to interpreter; the other backends run in this interpreter.
+        pythons: dict of backend to path of an interpreter; the other backends run in the current
+            interpreter.
 
     Raises:
         InputError: a backend is named twice, or is unknown.
@@ -49,7 +50,10 @@ class Interpreters:
             return self.backends, ()
         here = tuple(name for name in BACKENDS if name in self.pythons or installed(name))
         if not here:
-            check_backend(BACKENDS[0], where="a comparison (or tensorflow, or jax)")
+            raise BackendError(
+                f"Expected one of {', '.join(BACKENDS)} to be installed. Received: none of them. "
+                f"Install one with: {' or '.join(map(install_advice, BACKENDS))}."
+            )
         return here, tuple(name for name in BACKENDS if name not in here)
 
     def python(self, backend: str) -> str:

@@ -38,15 +38,18 @@ def run(
         backend: name of the backend.
         job: JSON-serialisable dict; ``run`` names the function to call, see
             `ae_multi.subprocesses.worker`.
-        children: set that contains the child process while it runs, so that another thread can
-            end it; or None.
+        children: set to which the child process is added while it runs, so that another thread
+            can end it; or None.
         threads: number of OpenMP threads of the child, unless the environment variable
             OMP_NUM_THREADS is set; None for one per core.
 
+    Yields:
+        The child's events, dicts with the key "event", without the last one, "end".
+
     Raises:
-        BackendError, InputError, ExportError: the child raised this error. InputError also if
-            this process is itself a child: a file that starts a comparison when it is imported
-            would start child processes without end.
+        BackendError, InputError, ExportError: the child raised this error.
+        InputError: ``python`` cannot be run, or this process is itself a child. A file that starts
+            a comparison when it is imported would start child processes without end.
         WorkerError: the child ended before the job was done.
     """
     if is_worker_process():
@@ -84,8 +87,9 @@ def run(
                     return
                 yield event
             raise WorkerError(
-                f"The {backend} process ended with status {child.wait()} before its work was "
-                f"done. The end of what it printed:\n{_tail(log)}"
+                f"Expected a {backend} process that finishes its job. Received: the {backend} "
+                f"process ended with status {child.wait()}. The end of its standard error:\n"
+                f"{_tail(log)}"
             )
         finally:
             children.discard(child)

@@ -3,8 +3,8 @@
 The child reads the job as one line of JSON from standard input. ``run`` in the job names a
 function, ``ae_multi.module:function``. The child calls it with the job and with ``emit``, a
 function that takes an event, a JSON-serialisable dict, and writes it as one line of JSON to
-standard output. The parent keeps standard input open as long as it runs. When standard input
-closes, for whatever reason the parent ended, the child exits.
+standard output. The parent keeps standard input open as long as it runs. The operating system
+closes it when the parent ends, even if the parent is killed, and then the child exits.
 """
 
 import importlib
@@ -21,8 +21,8 @@ from ae_multi.errors import BackendError, ExportError, InputError
 
 
 def main() -> int:
-    """Run the job from standard input and return the exit status."""
-    # The terminal sends Ctrl-C to every process; the parent handles it and ends this process.
+    """Run the job from standard input; return the exit status, 0 or 2 after an error event."""
+    # A terminal sends Ctrl-C to parent and child; the parent handles it and ends the child.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     emit = _event_writer()
     job = json.loads(_read_line())
