@@ -38,7 +38,7 @@ def default_batch_size(model: keras.Model | keras.layers.Layer, data: Any) -> in
     fixed = {tensor.shape[0] for tensor in keras.tree.flatten(inputs)} - {None}
     if fixed:
         return int(min(fixed))
-    if not all(map(_computes_samples_alone, flatten_layers(model))):
+    if not all(map(_computes_each_sample_alone, flatten_layers(model))):
         return _KERAS_SIZE
     widest = max(array[0].nbytes for array in flat_arrays(data))
     for layer in flatten_layers(model):
@@ -50,10 +50,10 @@ def default_batch_size(model: keras.Model | keras.layers.Layer, data: Any) -> in
     return int(np.clip(power, _MIN_SIZE, _MAX_SIZE))
 
 
-def _computes_samples_alone(layer: keras.layers.Layer) -> bool:
-    """Return whether each output of ``layer`` at inference surely depends on one sample only.
+def _computes_each_sample_alone(layer: keras.layers.Layer) -> bool:
+    """Return whether each output of ``layer`` at inference depends on one sample only.
 
-    Code from outside Keras may do anything, so the answer for it is False.
+    False if that is not known, as for code from outside of Keras and this package.
     """
     kind = type(layer)
     if kind.__module__.partition(".")[0] not in _LIBRARIES or kind.__name__ in _FOREIGN:

@@ -7,7 +7,7 @@ _TEST_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
 
 
 def wants_batches(callback: keras.callbacks.Callback) -> bool:
-    """Return whether a Keras callback does anything before or after a training batch."""
+    """Return whether a Keras callback needs its hooks for each batch of a training."""
     if isinstance(callback, keras.callbacks.ProgbarLogger | keras.callbacks.History):
         return False
     saving = keras.callbacks.ModelCheckpoint | keras.callbacks.BackupAndRestore
@@ -19,7 +19,7 @@ def wants_batches(callback: keras.callbacks.Callback) -> bool:
 
 
 def wants_test_batches(callback: keras.callbacks.Callback) -> bool:
-    """Return whether a Keras callback does anything before or after an evaluation batch."""
+    """Return whether a Keras callback needs its hooks for each batch of an evaluation."""
     if isinstance(callback, keras.callbacks.ProgbarLogger | keras.callbacks.History):
         return False
     if type(callback) is keras.callbacks.TensorBoard and callback.update_freq == "epoch":

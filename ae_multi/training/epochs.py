@@ -1,7 +1,7 @@
 """Number of epochs that a model has been trained for, so that each epoch has a different order.
 
-A call of `fit` that begins with epoch 0 continues with the order that follows the last one. So ten
-calls of one epoch see the batches of one call of ten epochs.
+Orders are numbered. A call of `fit` that begins with epoch 0 starts with the number after that of
+the last epoch trained. So ten calls of one epoch see the batches of one call of ten epochs.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ class Epochs(NamedTuple):
     """Epoch count of a model.
 
     Attributes:
-        offset: epoch ``e`` of the last call of `fit` had the order of number ``offset + e``.
-        trained: number of the next order, which is the total number of epochs trained.
+        offset: epoch ``e`` of the last call of `fit` had the order number ``offset + e``.
+        trained: total number of epochs trained, which is the number of the next order.
     """
 
     offset: int = 0

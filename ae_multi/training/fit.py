@@ -89,8 +89,8 @@ def fit(
 
     Args:
         model: a compiled `keras.Model`.
-        x: inputs, an array or nested arrays. The dtype of integers is kept, so bytes stay bytes on
-            the device.
+        x: inputs, an array or nested arrays. Floating-point numbers are cast to
+            `keras.config.floatx()`. Integers keep their dtype, so uint8 stays uint8 on the device.
         y: targets, an array or nested arrays, or None.
         batch_size: samples per step; the last batch of an epoch may be smaller. None means 32, or
             with ``steps_per_epoch`` the size that divides all samples into that many batches.
@@ -110,7 +110,7 @@ def fit(
             validate after.
         seed: integer that determines the order; None means the ``seed`` of the model, or 0.
         plan: the way to run steps: the name of one of the backend's plans, "keras" for Keras's own
-            `fit`, or None to choose by measurement (`ae_multi.training.plan`).
+            `fit`, or None to choose the fastest by measurement (`ae_multi.training.plan`).
         checkpoint: folder for checkpoints, from which an interrupted training resumes, or None;
             see docs/checkpoints.md.
         checkpoint_every: interval between checkpoints: "1 epoch", "500 steps", "5 minutes".
@@ -123,9 +123,10 @@ def fit(
         None.
 
     Raises:
-        InputError: arrays of different lengths or structures, a size below 1, an unknown plan, or
-            a checkpoint folder that cannot be written or that holds the checkpoints of another
-            training.
+        InputError: a model that is not compiled, an optimizer that was built for other weights,
+            arrays of different lengths or structures, data that do not fit on the device, a size
+            below 1, an unknown plan, or a checkpoint folder that cannot be written or that
+            contains the checkpoints of another training.
         DivergenceError: a NaN or infinite loss; the model keeps its last finite weights.
     """
     if not model.compiled:
@@ -188,16 +189,16 @@ def fit(
 
 
 def _reason_for_keras(model, plan):
-    """Return why Keras's `fit` trains ``model``, or None where a plan does."""
+    """Return the reason why Keras's `fit` trains ``model``, or None if a plan does."""
     if model.optimizer is None:
         return "the model is compiled without an optimizer"
-    return "plan='keras' asks for it" if plan == "keras" else why_keras(model)
+    return "plan='keras' is requested" if plan == "keras" else why_keras(model)
 
 
 def _fit_by_keras(model, data, order, validation_data, options):
     """Train by Keras's `fit` on the batches of ``order``."""
     batches = None
-    if order.seed is None and order.is_uneven:  # a data set has as many batches in each epoch
+    if order.seed is None and order.is_uneven:  # a data set has the same number in each epoch
         names = ("x", "y", "sample_weight")
         given = dict(zip(names, data, strict=True))
         given |= {"batch_size": order.batch_size, "steps_per_epoch": order.steps}
@@ -217,7 +218,7 @@ def _fit_by_keras(model, data, order, validation_data, options):
 
 
 def _fit_by_plan(model, data, order, validation_data, options, plan, checkpoints):
-    """Train by a plan of the backend: the named one, or for None the fastest."""
+    """Train by the backend's plan of the name ``plan``, or by the fastest if it is None."""
     epochs, verbose, callbacks = (options[name] for name in ("epochs", "verbose", "callbacks"))
     initial_epoch, batch_size = options["initial_epoch"], order.batch_size
     build_symbolically(model, first(data, batch_size))
@@ -245,7 +246,7 @@ def _fit_by_plan(model, data, order, validation_data, options, plan, checkpoints
         batches, count = full if len(full) else rest, order.steps * (epochs - initial_epoch)
         built = known(model)
         steps, chosen = choose(make, model, device_data, batches, count, plan, saver.plan)
-        begin = _renewing(model, steps, lambda: make(chosen.name), built)
+        begin = _current_steps(model, steps, lambda: make(chosen.name), built)
         saver.plan = chosen.name
         validate = validator(
             model,
@@ -259,19 +260,25 @@ def _fit_by_plan(model, data, order, validation_data, options, plan, checkpoints
         loop.train(initial_epoch, epochs)
         ran = getattr(loop.steps, "plan", chosen.name)
         if ran != chosen.name:
-            chosen = replace(chosen, name=ran, why=f"{chosen.why}; begun as {chosen.name}")
+            chosen = replace(chosen, name=ran, why=f"{chosen.why}; started as {chosen.name}")
     model.history.plan, model.history.resumed_from = chosen, saver.position
     return model.history
 
 
-def _renewing(
+def _current_steps(
     model: keras.Model, steps: Any, make: Callable[[], Any], built: set
 ) -> Callable[[], Any]:
-    """Return the function that provides the steps for a training's first run.
+    """Return a function that returns the `Steps` of a training, called before its first run.
 
-    A program stores Python values as constants when it is built. Keras builds it after the
-    callbacks have begun the first epoch. If a callback has changed such a value since a trial
-    built the program, the program is built again.
+    A program contains Python values as constants from the time when it is built. Keras builds it
+    after the callbacks have begun the first epoch. If a callback has changed such a value since a
+    trial built the program, the program is built again.
+
+    Args:
+        model: the model.
+        steps: the `Steps` of the chosen plan.
+        make: function that builds them again.
+        built: keys of the programs that existed before the trial.
     """
     if not known(model) - built:  # no trial built a program
         return lambda: steps
@@ -292,9 +299,9 @@ def _inputs(model: keras.Model) -> list:
 
 
 def with_first(callback: keras.callbacks.Callback, callbacks: Any) -> Any:
-    """Return ``callbacks``, in a form that Keras accepts, with ``callback`` in addition.
+    """Return ``callbacks`` and ``callback``, in a form that Keras accepts.
 
-    The callback is the first of a list, and the last of a `keras.callbacks.CallbackList`.
+    ``callback`` is put first in a list, and appended to a `keras.callbacks.CallbackList`.
     """
     if isinstance(callbacks, keras.callbacks.CallbackList):
         callbacks.append(callback)
@@ -306,6 +313,7 @@ def _check_optimizer(model):
     known = {id(variable) for variable in optimizer_variables(model.optimizer)}
     if any(id(variable) not in known for variable in model.trainable_variables):
         raise InputError(
-            "Expected an optimizer that holds state for this model's weights. Received: one that "
-            "was built for others. Compile the model with a new optimizer."
+            "Expected an optimizer that is not built, or is built for this model's weights. "
+            "Received: one that was built for other weights. Compile the model with a new "
+            "optimizer."
         )

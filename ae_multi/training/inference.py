@@ -33,13 +33,14 @@ from ae_multi.training.plan import by_keras
 from ae_multi.training.progress_bar import Progress
 from ae_multi.training.signals import defer_signals
 
-# Batches in one run of an evaluation, whose programs allocate memory for the logs of as many; and
-# bytes that are copied to the device per run if the data do not stay there.
+# Maximum number of batches in one run of an evaluation, for whose logs a compiled loop allocates
+# memory. Maximum number of bytes that are copied to the device for one run of an evaluation whose
+# data do not stay there.
 _MAX_BATCHES_PER_RUN = 64
 _MAX_BYTES_PER_RUN = 2**26
 # An evaluation of at least _MIN_BATCHES batches uses a plan that takes up to _MAX_BUILD_SECONDS to
-# build. A repeated evaluation counts _REPEATS times whatever the number of epochs, so that a
-# resumed training takes the same plan as an uninterrupted one.
+# build. The batches of a repeated evaluation count _REPEATS times for any number of epochs, so that
+# a resumed training takes the same plan as an uninterrupted one.
 _MIN_BATCHES, _MAX_BUILD_SECONDS, _REPEATS = 256, 3.0, 10
 
 
@@ -53,7 +54,8 @@ def predict(
     """Return the outputs of ``model`` at inference for ``x``.
 
     Keras's own `predict` computes them for streams, text, sparse and ragged tensors, for models
-    that are compiled to run eagerly and for models that override `predict_step`.
+    that are compiled to run eagerly, for models that override `predict_step` or
+    `make_predict_function`, and if `keras.config.max_steps_per_epoch` is set.
 
     Args:
         model: a `keras.Model`, or a layer that is part of one.
@@ -120,10 +122,11 @@ def evaluate(
     callbacks: Any = None,
     return_dict: bool = False,
 ) -> Any:
-    """Compute the loss and metrics of a compiled model, as `keras.Model.evaluate` does but faster.
+    """Compute the loss and metrics of a compiled model, as `keras.Model.evaluate` does.
 
-    Keras's own `evaluate` runs for streams, for callbacks that override a batch hook, and for
-    models that `fit` leaves to Keras.
+    Many batches run in one program of the framework. Keras's own `evaluate` runs for data that are
+    not dense arrays, for callbacks that override a batch hook, for models that override
+    `make_test_function`, and for models that `fit` leaves to Keras.
 
     Args:
         model: a compiled `keras.Model`.
@@ -143,6 +146,7 @@ def evaluate(
 
     Raises:
         InputError: arrays of different lengths or structures, or a size below 1.
+        ValueError: the model is not compiled.
     """
     has_list = isinstance(callbacks, keras.callbacks.CallbackList)
     callback_list = callbacks.callbacks if has_list else keras.tree.flatten(callbacks or [])
@@ -188,8 +192,8 @@ class Evaluation:
         data: (x, y, sample_weight), from `as_data`.
         batch_size: samples per batch, or None for Keras's default.
         steps: maximum number of batches, or None for all.
-        again: whether it runs more than once. If so, all data stay on the device. Otherwise they
-            are copied there in chunks, which need less memory.
+        again: whether the evaluation is run more than once. If so, all data stay on the device.
+            Otherwise they are copied there in chunks, which need less memory.
 
     Attributes:
         batch_size: samples per batch.
@@ -286,6 +290,6 @@ class Evaluation:
 
 
 def _number(value: Any) -> Any:
-    """Return a log in the form that Keras returns: a float if it is a single number."""
+    """Return a log as Keras returns it: a float if it is a single number, otherwise an array."""
     array = as_numpy(value)
     return float(array) if array.ndim == 0 else array

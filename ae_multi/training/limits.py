@@ -1,4 +1,4 @@
-"""Default batch size and number of steps, and Keras's limits on steps and epochs."""
+"""Default batch size and number of batches, and Keras's limits on epochs and batches."""
 
 import warnings
 
@@ -6,7 +6,7 @@ from ae_multi._keras import keras
 
 
 def limited_epochs(epochs: int) -> int:
-    """Return ``epochs``, at most `keras.config.max_epochs`; warns as Keras does if it is less."""
+    """Return ``epochs``, at most `keras.config.max_epochs`; warn, as Keras does, if it is less."""
     max_epochs = keras.config.max_epochs()
     if not max_epochs or epochs <= max_epochs:
         return epochs
@@ -17,7 +17,8 @@ def limited_epochs(epochs: int) -> int:
 def batches_of(samples: int, batch_size: int | None, steps: int | None) -> tuple[int, int | None]:
     """Return the batch size and the batches per epoch, with Keras's defaults and limits.
 
-    `keras.config.max_steps_per_epoch` limits the number of batches.
+    `keras.config.max_steps_per_epoch` limits the number of batches. If it is less than ``steps``, a
+    warning is issued, as in Keras.
 
     Args:
         samples: number of samples.

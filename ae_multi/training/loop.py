@@ -19,9 +19,9 @@ from ae_multi.training.epochs import set_epochs
 from ae_multi.training.progress_bar import Progress, Reporter
 from ae_multi.training.signals import defer_signals
 
-# Target length of a run (seconds), so that the progress bar and Ctrl-C respond.
+# Target length of a run in seconds: the progress bar and Ctrl-C respond between runs.
 _RUN_SECONDS = 0.5
-# Maximum number of steps in a run. A compiled loop allocates memory for the logs of as many.
+# Maximum number of steps in a run. A compiled loop allocates memory for the logs of as many steps.
 MAX_STEPS_PER_RUN = 1024
 
 
@@ -59,7 +59,7 @@ class Loop:
         self.saver = saver or Unsaved()
         self.callbacks, self.progress, self.validate = callbacks, progress, validate
         self._has_batch_hooks = any(wants_batches(callback) for callback in callbacks.callbacks)
-        # TerminateOnNaN ends a training in Keras's own way instead.
+        # A TerminateOnNaN callback ends a training with a NaN loss as in Keras.
         self._checks_loss = not any(
             isinstance(callback, keras.callbacks.TerminateOnNaN) for callback in callbacks.callbacks
         )
@@ -164,7 +164,12 @@ class Loop:
         """Restore the last state with finite weights.
 
         That is the state before step ``bad``, whose loss is not finite, or before the previous
-        step, if that step made a weight NaN or infinite.
+        step, if that step made a weight NaN or infinite and belongs to the same run.
+
+        Args:
+            state: the state before the run.
+            rows: the batches of the run, int32 (steps, batch).
+            bad: index of the step in the run.
         """
         for count in (bad, bad - 1):
             if count < 0:

@@ -1,4 +1,4 @@
-"""Selection of the plan that runs a training, by measurement, within a budget and with a cache.
+"""Selection of the plan that runs a training, by timings of bounded length that are cached.
 
 A plan is one of the backend's ways to run steps. Every plan computes the same steps to rounding,
 so the choice affects only the speed. Plans are timed before the first step of the training, and
@@ -22,8 +22,8 @@ from ae_multi.errors import InputError
 from ae_multi.training import plan_cache
 from ae_multi.training.plan_trial import TIMING_SECONDS, Trial
 
-# A plan is tried if building it is expected to take at most this fraction of the training, which
-# is the loss if the plan turns out to be slower. TensorFlow's XLA is never slower where it is
+# A plan is tried if building it is expected to take at most this fraction of the training time,
+# which is lost if the plan turns out to be slower. TensorFlow's XLA is never slower where it is
 # offered, and saves 25 % of the time of a small network's steps and 65 % of a deep network's.
 # PyTorch's eager steps are never faster than recorded ones: they run where recording fails.
 _MAX_BUILD_SHARE = 0.15
@@ -72,7 +72,7 @@ def choose(
         indices: int32 (steps, batch), the batches for timing.
         steps: number of steps of the training.
         requested: name of the plan to use, or None to choose.
-        before: name of the plan that the resumed training began with, or None.
+        before: name of the plan that ran the training before it was resumed, or None.
 
     Returns:
         (the backend's `Steps`, `Plan`).
@@ -89,7 +89,7 @@ def choose(
             )
         return make(requested), Plan(requested, "requested", {}, {})
     if before is not None and before in known:
-        return make(before), Plan(before, "the training began with it", {}, {})
+        return make(before), Plan(before, "the resumed training began with this plan", {}, {})
     if len(known) == 1:  # no choice, so no trial
         (name,) = known
         return make(name), Plan(name, "the only plan for this model", {}, {})
@@ -180,7 +180,7 @@ def _learn(known: Mapping[str, float], built: Mapping[str, float]) -> None:
 
 
 def _why_no_trial(reachable: Reachable) -> str | None:
-    """Return the reason why trial steps could leave a changed state, or None."""
+    """Return the reason why the state after trial steps could not be restored, or None."""
     if reachable.unknown:
         return f"the state of {reachable.unknown[0]} cannot be restored"
     if reachable.is_unbuilt:
@@ -217,11 +217,11 @@ def by_keras(why: str, warn: bool = True, method: str = "fit") -> Plan:
         warn: whether to log it.
         method: "fit", "evaluate" or "predict".
     """
-    if warn and (method, why) not in _said:
-        _said.add((method, why))
+    if warn and (method, why) not in _logged_reasons:
+        _logged_reasons.add((method, why))
         verb = {"fit": "Training", "evaluate": "Evaluating", "predict": "Predicting"}[method]
         _log.warning("%s with Keras's own %s: %s.", verb, method, why)
     return Plan("keras", why, {}, {})
 
 
-_said: set[tuple[str, str]] = set()  # (method, reason) of each line that was logged
+_logged_reasons: set[tuple[str, str]] = set()  # (method, reason)

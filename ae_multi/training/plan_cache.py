@@ -11,11 +11,12 @@ from ae_multi.errors import InputError
 from ae_multi.io import json as safe_json
 from ae_multi.io.atomic import atomic_write
 
-_here: dict[str, dict] = {}  # the entries that this process has read or written
+# The entries that this process has read or written.
+_here: dict[str, dict] = {}
 
 
 def recall(key: str) -> dict[str, Any]:
-    """Return the entry of ``key``, or an empty dict."""
+    """Return the entry of ``key`` as `remember` stores it, or an empty dict if there is none."""
     if key not in _here:
         entry: Any = _read().get(key)
         if _is_sound(entry):

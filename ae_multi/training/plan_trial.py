@@ -20,9 +20,9 @@ _log = logging.getLogger("ae_multi")
 class Trial:
     """Timings of plans on real steps.
 
-    The state of everything that the model reaches is restored after each trial: variables of all
-    layers, metrics and optimizers, attributes, containers and random generators. So the code of a
-    step that TensorFlow or JAX traces leaves attributes unchanged, however often it is traced.
+    The state of everything that the model references is restored after each trial: variables of all
+    layers, metrics and optimizers, attributes, containers and random generators. So attributes that
+    a step changes while TensorFlow or JAX traces it have their previous values after a trial.
 
     Args:
         make: function of a plan's name that returns the backend's `Steps`.
@@ -66,7 +66,9 @@ class Trial:
             finally:
                 self._snapshot.restore()
             if getattr(steps, "plan", name) != name:
-                raise RuntimeError(f"The plan {steps.plan} runs its steps.")
+                raise RuntimeError(
+                    f"Expected steps of the plan {name}. Received: steps of the plan {steps.plan}."
+                )
         except Exception as error:  # a compiler can raise any error for an unsupported model
             self.error = error
             self.failed.add(name)
@@ -78,14 +80,18 @@ class Trial:
         return True
 
     def seconds(self, name: str, steps: int) -> float:
-        """Return the seconds of ``steps`` steps by a plan, plus the time to build it if needed."""
+        """Return the seconds of ``steps`` steps by a plan, and of building it if not built yet."""
         return steps * self.step[name] + (0.0 if name in self.built else self.build[name])
 
     def compare(self, *names: str, seconds: float = TIMING_SECONDS[0]) -> None:
-        """Time working plans in turns, so that other load on the machine affects them equally.
+        """Time plans alternately, so that other load on the machine affects them equally.
 
-        There are up to three turns, of which the minimum counts. The first is the last for a
-        single plan, and any is the last if the times differ by `_CLEAR_RATIO`.
+        Each plan is timed up to three times, and the shortest time counts. A single plan is timed
+        once, and timing stops when the times differ by more than the factor `_CLEAR_RATIO`.
+
+        Args:
+            names: names of plans for which `works` returned True.
+            seconds: length of one timing.
         """
         if all(name in self.step for name in names):
             return

@@ -17,7 +17,7 @@ _reports: list[Report] = []
 
 @contextlib.contextmanager
 def reporting(report: Report) -> Iterator[None]:
-    """Call ``report`` as each training within the block advances.
+    """Call ``report`` after each run of steps of the trainings in the block.
 
     Args:
         report: function of (epoch, epochs, steps done, total steps, loss). Epochs count from 1,
@@ -35,8 +35,8 @@ def progress_for(batch_size: int, verbose: int | str) -> "Progress | Reporter | 
 
     Args:
         batch_size: samples per step.
-        verbose: 0 for no output, which calls the function of `reporting` instead if there is one;
-            otherwise as in `fit`.
+        verbose: as in `fit`. With 0 there is no output, and within `reporting` its function is
+            called.
     """
     if verbose != 0:
         return Progress(batch_size)

@@ -1,4 +1,4 @@
-"""Deferral of signals such as Ctrl-C to the end of a step."""
+"""Deferral of signals such as Ctrl-C to the end of a block of code."""
 
 import contextlib
 import signal
@@ -11,10 +11,11 @@ _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 @contextlib.contextmanager
 def defer_signals() -> Iterator[None]:
-    """Defer signals until the block has ended, so that no step is interrupted.
+    """Defer SIGINT, SIGTERM and SIGHUP until the block has ended, so that no step is interrupted.
 
-    A framework may suppress an exception that a signal raises while it traces or compiles.
-    Signals without a Python handler keep their effect.
+    A framework may suppress an exception that a signal handler raises while it traces or compiles.
+    After the block the handler of the first signal that was received is called. Signals without a
+    Python handler are not deferred.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # Python calls signal handlers in the main thread only

@@ -1,4 +1,4 @@
-"""Validation after an epoch, on arrays that stay on the device or, by Keras, on a stream."""
+"""Validation after an epoch: arrays stay on the device, and Keras evaluates streams."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -366,7 +366,7 @@ def test_invalid_arguments_are_refused(keras, train, saved, x, tmp_path):
         train(checkpoint=tmp_path, checkpoint_every="now and then")
     with pytest.raises(InputError, match="Expected keep"):
         train(checkpoint=tmp_path, keep=0)
-    with pytest.raises(InputError, match="plan='keras' asks for it"):
+    with pytest.raises(InputError, match="plan='keras' is requested"):
         train(checkpoint=tmp_path, plan="keras")
     with pytest.raises(InputError, match="the data are a stream"):
         ae_multi.fit(network(keras), iter([(x, x)]), verbose=0, checkpoint=tmp_path)

@@ -258,11 +258,11 @@ def test_repeated_trainings_are_bit_identical(keras, x):
         np.testing.assert_array_equal(a, b)
 
 
-def test_an_optimizer_of_another_model_is_refused(keras, x):
+def test_optimizer_of_another_model_is_refused(keras, x):
     first, second = autoencoder(keras), autoencoder(keras)
     ae_multi.fit(first, x, x, verbose=0)
     second.compile(first.optimizer, "mse")
-    with pytest.raises(InputError, match="built for others"):
+    with pytest.raises(InputError, match="built for other weights"):
         ae_multi.fit(second, x, x, verbose=0)
 
 

@@ -202,7 +202,7 @@ def test_arguments_that_keras_refuses_are_refused(keras, pair, plan, name):
 def test_fallback_to_keras_is_logged_once(keras, pair, caplog):
     from ae_multi.training import plan as plans
 
-    plans._said.clear()
+    plans._logged_reasons.clear()
     model = pair("dense")[0]
     for _ in range(2):
         history = call(ae_multi.fit, model, scipy.sparse.csr_matrix(X), Y, verbose=0)
