@@ -1,4 +1,4 @@
-"""Chunks of an array that two threads compute."""
+"""Computation of the chunks of an array by two threads."""
 
 import threading
 import time
@@ -22,7 +22,7 @@ BATCH = 4
 def forward(backend, monkeypatch):
     """The forward module of the backend, in a process with two threads."""
     if backend == "jax":
-        pytest.skip("XLA computes the next part by itself meanwhile")
+        pytest.skip("JAX dispatches chunks asynchronously, without a thread pool")
     module = import_module(f"ae_multi.backends.{backend}.forward")
     if backend == "tensorflow":
         monkeypatch.setattr(module, "threads", lambda: 2)
@@ -36,7 +36,7 @@ def forward(backend, monkeypatch):
 
 @pytest.fixture
 def pools(forward, monkeypatch):
-    """Arguments of the thread pools that were made."""
+    """List of the arguments of each thread pool that is created."""
     made = []
     real = forward.two_threads
 
@@ -49,7 +49,7 @@ def pools(forward, monkeypatch):
 
 
 def counting(keras):
-    """A model that multiplies its input by the number of its calls."""
+    """A model that counts its calls and multiplies its input by the count."""
 
     class Counting(keras.layers.Layer):
         def build(self, shape):
@@ -75,7 +75,7 @@ def test_two_threads_give_the_outputs_of_one(keras, forward, pools, monkeypatch,
         np.testing.assert_array_equal(one, other)
 
 
-def test_models_with_changing_state_run_in_order(keras, pools):
+def test_models_that_change_state_run_in_one_thread(keras, pools):
     x = np.ones((40, 3), np.float32)
     ours, theirs = counting(keras), counting(keras)
     found = ae_multi.predict(ours, x, BATCH)
@@ -88,7 +88,7 @@ def test_models_with_changing_state_run_in_order(keras, pools):
 
 def test_pytorch_thread_count_is_restored(keras, forward, pools, backend):
     if backend != "torch":
-        pytest.skip("TensorFlow has one pool for all")
+        pytest.skip("only PyTorch has a number of threads that is changed")
     torch = forward.torch
     model, (x, _, _) = task(keras, "dense", "sgd")
     ae_multi.predict(model, x, BATCH)
@@ -107,7 +107,7 @@ def test_only_programs_on_the_cpu_use_two_threads(torch, forward, where, pooled)
         assert (pool is not None) is pooled
 
 
-def test_one_thread_is_used_where_the_process_has_one(keras, forward, pools, backend, monkeypatch):
+def test_process_with_one_thread_uses_no_pool(keras, forward, pools, backend, monkeypatch):
     if backend == "torch":
         forward.torch.set_num_threads(1)
     else:
@@ -120,17 +120,17 @@ def test_one_thread_is_used_where_the_process_has_one(keras, forward, pools, bac
 @pytest.mark.parametrize("samples", [1, 3, 4, 5, 20, 22])
 def test_chunks_are_joined_in_order(keras, samples):
     x = np.arange(samples, dtype=np.float32)[:, None]
-    told, threads = [], set()
+    progress, threads = [], set()
 
     def run(part):
         threads.add(threading.current_thread())
         return {"double": 2 * part, "rest": -part}
 
     with two_threads() as pool:
-        found = in_chunks(run, x, BATCH, told.append, pool=pool)
+        found = in_chunks(run, x, BATCH, progress.append, pool=pool)
     np.testing.assert_array_equal(found["double"], 2 * x)
     np.testing.assert_array_equal(found["rest"], -x)
-    assert told == list(range(1, -(-samples // BATCH) + 1))
+    assert progress == list(range(1, -(-samples // BATCH) + 1))
     assert threading.current_thread() in threads
     assert (len(threads) > 1) == (samples >= 2 * BATCH)
 
@@ -146,11 +146,11 @@ def test_error_stops_the_remaining_chunks(keras, where):
             raise KeyboardInterrupt
         return part
 
-    def told(done):
+    def on_progress(done):
         if where == "progress" and done == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt), two_threads() as pool:
-        in_chunks(run, np.arange(4_000.0), BATCH, told, pool=pool)
+        in_chunks(run, np.arange(4_000.0), BATCH, on_progress, pool=pool)
     assert len(begun) < 500
     assert not [thread for thread in threading.enumerate() if "ae_multi" in thread.name]

@@ -54,7 +54,7 @@ def test_rewritten_convolutions_round_like_sums_on_torch(torch, size):
 @pytest.mark.parametrize("size", SIZES)
 def test_rewritten_convolutions_round_like_sums_on_jax(backend, size):
     if backend != "jax":
-        pytest.skip("only JAX's backend has this")
+        pytest.skip("this rewrite exists for JAX only")
     import jax
 
     from ae_multi.backends.jax.optimizations.convolutions import as_products

@@ -1,4 +1,4 @@
-"""Every backend follows the contract of `ae_multi.backends.protocol`."""
+"""Every backend has the names and signatures of `ae_multi.backends.protocol`."""
 
 import inspect
 
@@ -33,7 +33,7 @@ def test_steps_have_the_signatures_of_the_protocol(backend):
         assert parameters(getattr(steps, name)) == parameters(getattr(protocol.Steps, name))
 
 
-def test_no_backend_has_public_names_beside_the_protocol(backend):
+def test_backend_has_no_public_names_outside_the_protocol(backend):
     names = set(backends.current().__all__)
     assert names == {*FUNCTIONS, "Steps"}
 

@@ -1,4 +1,4 @@
-"""State is restored after trial steps, also what custom code changes."""
+"""State is restored after trial steps, including state that custom code changes."""
 
 import itertools
 import random
@@ -28,7 +28,7 @@ def on_trial(monkeypatch):
 
 @pytest.fixture
 def two_optimizers(keras, backend):
-    """Function that makes an adversarial network and its second optimizer."""
+    """Function that returns an adversarial network and its second optimizer."""
     if backend == "jax":
         pytest.skip("a step on JAX returns the variables of the model and its one optimizer")
     return lambda: adversarial(keras)
@@ -80,7 +80,7 @@ def with_effects(keras):
     state = {
         "variable": keras.Variable(1.0, trainable=False),
         "generator": np.random.default_rng(0),
-        "own": random.Random(0),
+        "random": random.Random(0),
         "array": np.zeros(3),
         "list": [],
         "nested": {"calls": 0},
@@ -96,7 +96,7 @@ def with_effects(keras):
             state["list"].append(1)
             state["array"][0] += 1
             state["generator"].random()
-            state["own"].random()
+            state["random"].random()
             np.random.random()  # noqa: NPY002
             random.random()
             if keras.config.backend() != "jax":  # on JAX a step returns the tracked variables
@@ -119,7 +119,7 @@ def seen(model, state):
             state["list"],
             state["array"],
             state["generator"].bit_generator.state,
-            state["own"].getstate(),
+            state["random"].getstate(),
             np.random.get_state(),  # noqa: NPY002
             random.getstate(),
             numbers([state["variable"], *model.variables, *model.optimizer.variables]),
@@ -176,7 +176,7 @@ def test_python_side_effects_run_in_each_step_on_torch(keras, torch, on_trial, x
     assert len(messages) <= 1
 
 
-def test_models_with_unrestorable_state_are_not_tried(keras, on_trial, x):
+def test_model_with_unrestorable_state_has_no_trial(keras, on_trial, x):
     def numbered():
         model = autoencoder(keras)
         model.numbers = itertools.count()

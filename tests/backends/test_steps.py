@@ -1,4 +1,4 @@
-"""Each plan of each backend computes the steps of Keras."""
+"""The steps of each plan equal those of Keras."""
 
 import warnings
 
@@ -52,7 +52,7 @@ def by_keras(keras, kind, optimizer):
 
     noting = keras.callbacks.LambdaCallback(on_train_batch_end=note)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Keras, about optimizers with a moving average
+        warnings.simplefilter("ignore")  # Keras warns about optimizers with a moving average
         model.fit(Rows(), shuffle=False, verbose=0, callbacks=[noting])
     return {name: np.stack([log[name] for log in found]) for name in found[0]}, state(model)
 
@@ -76,12 +76,12 @@ def state(model):
 
 
 def plans_of(keras, kind):
-    """The plans of a model, except those that compile for long."""
+    """The plans of a model, except those that take long to compile."""
     from ae_multi import backends
 
     model, _ = task(keras, kind, "sgd")
     slow = {("inductor", "conv"), ("inductor", "branched"), ("loop-xla", "conv")}
-    # The same program as `scan`, compiled by another option.
+    # The same program as `scan`, compiled with another option.
     slow |= {("scan-eigen", "conv"), ("scan-eigen", "branched")}
     return [name for name, _ in backends.current().plans(model) if (name, kind) not in slow]
 

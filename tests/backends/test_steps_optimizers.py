@@ -11,20 +11,20 @@ from tests.reference import optimizer_cases as cases
 
 pytestmark = pytest.mark.backend
 
-LOOKED_AT = 1, 2, cases.STEPS
-# Compilers reorder the formulas of Keras.
+CHECKED_STEPS = 1, 2, cases.STEPS
+# Tolerance in error bounds of the reference: compilers reorder the operations of Keras.
 FACTOR = 4
 
 
 def by_reference(keras, given):
-    """The expected state after `LOOKED_AT` steps: dict of step to a list of one dict a case."""
+    """The expected states: dict of each of `CHECKED_STEPS` to a list of one dict per case."""
     gradients, weights = cases.data(len(given))
-    found = {step: [] for step in LOOKED_AT}
+    found = {step: [] for step in CHECKED_STEPS}
     for number, case in enumerate(given):
         training = case.training(cases.parts(weights, number), keras.config.backend())
         for step, row in enumerate(gradients, 1):
             training.step(cases.parts(row, number))
-            if step in LOOKED_AT:
+            if step in CHECKED_STEPS:
                 found[step].append(everything(training))
     return found
 
@@ -56,7 +56,7 @@ def check(keras, given, plan, expected):
     optimizer, optimizers = cases.joined(keras, given)
     made, steps = started(keras, cases.data(len(given))[0], optimizer, plan)
     rows, wrong = np.arange(cases.STEPS, dtype=np.int32)[:, None], []
-    for first, last in zip((0, *LOOKED_AT), LOOKED_AT, strict=False):
+    for first, last in zip((0, *CHECKED_STEPS), CHECKED_STEPS, strict=False):
         steps.run(rows[first:last])
         for number, (case, each) in enumerate(zip(given, optimizers, strict=True)):
             seen = {id(each._iterations), id(each._learning_rate)}
@@ -88,7 +88,7 @@ def plans_of(keras, made, optimizer):
 
     made.compile(optimizer, "mse")
     optimizer.build(made.trainable_variables)
-    same = {"scan-eigen"}  # the program of `scan`, compiled by another option
+    same = {"scan-eigen"}  # the program of `scan`, compiled with another option
     return [name for name, _ in backends.current().plans(made) if name not in same]
 
 
@@ -101,9 +101,9 @@ GROUPS = {
         cases.Case("Adam"),
         cases.Case("AdamW"),
     ],
-    "own": [case for case in cases.own_cases() if case.kind != NOT_RECORDED],
+    "specific": [case for case in cases.own_cases() if case.kind != NOT_RECORDED],
     "common": cases.cases(["Adam"], cases.COMMON),
-    "sometimes": [
+    "periodic": [
         cases.Case(NOT_RECORDED, {}, {"weight_decay": 0.1}),
         *cases.cases(["Adam"], cases.SOMETIMES),
         *cases.cases([NOT_RECORDED], cases.SOMETIMES[:1]),
@@ -112,7 +112,7 @@ GROUPS = {
 EVERY = [kind for kind in cases.RULES if kind != NOT_RECORDED]
 if ALL:  # each option with each optimizer
     GROUPS["common"] = cases.cases(EVERY, cases.COMMON)
-    GROUPS["sometimes"] = [
+    GROUPS["periodic"] = [
         *cases.cases([NOT_RECORDED], [{}, *cases.COMMON]),
         *cases.cases(cases.RULES, cases.SOMETIMES),
     ]
@@ -125,16 +125,16 @@ if ALL:  # each option with each optimizer
 def test_each_plan_equals_the_float64_updates(keras, group):
     given = GROUPS[group]
     expected = by_reference(keras, given)
-    # Options are computed by Keras's code, which is the same in each plan.
-    for plan in plans(keras, given)[: None if group in ("sample", "own") or ALL else 1]:
+    # Other options are computed by code of Keras that is the same in each plan.
+    for plan in plans(keras, given)[: None if group in ("sample", "specific") or ALL else 1]:
         if plan != "inductor":
             check(keras, given, plan, expected)
 
 
 def test_inductor_equals_the_float64_updates(keras, torch):
-    """Test a few optimizers, since compiling all takes minutes."""
+    """Compare a few optimizers, since compiling all takes minutes."""
     nesterov = {"momentum": 0.9, "nesterov": True}
-    given = GROUPS["own"] if ALL else [cases.Case("SGD", nesterov), cases.Case("Adam")]
+    given = GROUPS["specific"] if ALL else [cases.Case("SGD", nesterov), cases.Case("Adam")]
     if "inductor" in plans(keras, given):
         check(keras, given, "inductor", by_reference(keras, given))
 

@@ -14,7 +14,7 @@ DEVICE = "ae_multi.backends.jax.device"
 @pytest.fixture(autouse=True)
 def jax(backend):
     if backend != "jax":
-        pytest.skip("these are XLA's options")
+        pytest.skip("these compiler options exist for JAX only")
     import jax
 
     return jax
@@ -22,7 +22,7 @@ def jax(backend):
 
 @pytest.fixture
 def device(jax, monkeypatch):
-    """The device module, which finds a GPU although programs run on the CPU."""
+    """The device module, patched to find a GPU; programs run on the CPU."""
     device = import_module(DEVICE)
     monkeypatch.setattr(device.jax, "devices", lambda: [SimpleNamespace(platform="gpu")])
     device._is_known.cache_clear()
@@ -45,7 +45,7 @@ def test_fast_compilation_disables_autotuning(device):
     assert device.compiler_options(loop=True, soon=True) == {**loop, **soon}
 
 
-def test_unknown_compiler_options_are_dropped(device, monkeypatch):
+def test_unknown_compiler_options_are_omitted(device, monkeypatch):
     known = device.compiler_options(loop=True)
     monkeypatch.setitem(device._LOOPS, "xla_gpu_no_such_option", "1")
     assert device.compiler_options(loop=True) == known

@@ -1,4 +1,4 @@
-"""Compiled programs are cached, for the same model and options (JAX)."""
+"""Compiled programs are reused for the same model and options (JAX)."""
 
 import os
 
@@ -12,7 +12,7 @@ import numpy as np
 import ae_multi
 from ae_multi import backends
 
-backends.current().keep_programs("kept")
+backends.current().keep_programs("programs")
 x = np.zeros((8, 28, 28, 1), np.float32)
 for soon in (False, False, True):
     if soon:
@@ -20,14 +20,14 @@ for soon in (False, False, True):
     model = ae_multi.DeepAutoencoder(seed=0)
     model.compile()
     model.train_on_batch(x)
-    print(len(os.listdir("kept")) if os.path.exists("kept") else None)
+    print(len(os.listdir("programs")) if os.path.exists("programs") else None)
 """
 
 
 @pytest.fixture
 def run(backend, fresh_python):
     if backend != "jax":
-        pytest.skip("only JAX is told where to keep what it compiles")
+        pytest.skip("only JAX has a cache folder that is set")
 
     def run(folder):
         done = fresh_python(CODE, KERAS_BACKEND="jax", JAX_COMPILATION_CACHE_DIR=folder)
@@ -42,7 +42,7 @@ def test_rebuilt_model_reuses_its_program_unless_options_differ(run):
     assert 0 < first == second < soon
 
 
-def test_cache_folder_of_the_user_is_kept(run, tmp_path):
+def test_configured_cache_folder_is_not_replaced(run, tmp_path):
     assert run(str(tmp_path / "elsewhere")) == ["None"] * 3
     assert len(os.listdir(tmp_path / "elsewhere")) > 0
 
@@ -76,7 +76,7 @@ print(found.count("/jax/compilation_cache/cache_hits"))
 @pytest.fixture
 def train(backend, fresh_python, tmp_path):
     if backend != "jax":
-        pytest.skip("what other frameworks compile is not theirs to keep")
+        pytest.skip("this package caches programs of JAX only")
 
     def train(**more):
         env = {"AE_MULTI_CACHE": str(tmp_path / "cache"), "JAX_COMPILATION_CACHE_DIR": None}
@@ -96,24 +96,24 @@ def programs(folder):
     return sorted(path for path in folder.glob("cache/jax/*/*"))
 
 
-def test_next_process_reuses_programs_that_are_not_damaged(train, tmp_path):
+def test_next_process_reuses_undamaged_programs(train, tmp_path):
     first, hits = train()
-    kept = programs(tmp_path)
-    assert kept
+    stored = programs(tmp_path)
+    assert stored
     assert hits == 0
     second, hits = train()
-    assert (second, programs(tmp_path)) == (first, kept)
+    assert (second, programs(tmp_path)) == (first, stored)
     assert hits > 0
-    for path in kept:
+    for path in stored:
         path.write_bytes(path.read_bytes()[:100])
     assert train() == (first, 0)
     assert all(path.stat().st_size > 100 for path in programs(tmp_path))  # written again
 
 
-def test_training_uses_the_cache_of_the_user(train, tmp_path):
-    own = str(tmp_path / "own")
-    train(JAX_COMPILATION_CACHE_DIR=own)
-    assert os.listdir(own)
+def test_training_uses_the_configured_cache_folder(train, tmp_path):
+    configured = str(tmp_path / "configured")
+    train(JAX_COMPILATION_CACHE_DIR=configured)
+    assert os.listdir(configured)
     assert programs(tmp_path) == []
 
 
@@ -124,7 +124,7 @@ def test_training_works_without_a_cache_folder(train, tmp_path):
 
 def test_oldest_programs_are_removed_beyond_the_size_limit(backend, tmp_path, monkeypatch):
     if backend != "jax":
-        pytest.skip("only JAX's programs are kept by this package")
+        pytest.skip("this package caches programs of JAX only")
     from ae_multi.backends.jax import program_cache
 
     monkeypatch.setattr(program_cache, "_MAX_BYTES", 250)

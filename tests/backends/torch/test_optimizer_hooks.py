@@ -6,22 +6,22 @@ import pytest
 pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("torch")]
 
 
-@pytest.mark.parametrize("name", ["Adam", "AdamW", "Adamax", "amsgrad", "own", "lists"])
+@pytest.mark.parametrize("name", ["Adam", "AdamW", "Adamax", "amsgrad", "custom", "custom_backend"])
 def test_only_adam_and_adamw_are_fused(name, keras):
     from ae_multi.backends.torch.optimizer_hooks import update_forms
 
-    class Own(keras.optimizers.Adam):
+    class Custom(keras.optimizers.Adam):
         def update_step(self, gradient, variable, learning_rate):
             raise NotImplementedError
 
-    class Lists(keras.optimizers.Adam):
+    class CustomBackend(keras.optimizers.Adam):
         def _backend_update_step(self, gradients, variables, learning_rate):
             raise NotImplementedError
 
     made = {
-        "lists": Lists,
+        "custom_backend": CustomBackend,
         "amsgrad": lambda: keras.optimizers.Adam(amsgrad=True),
-        "own": Own,
+        "custom": Custom,
     }.get(name) or getattr(keras.optimizers, name)
     optimizer = made()
     fused = len(update_forms(optimizer, True)) > len(update_forms(optimizer, False))

@@ -17,8 +17,8 @@ GEOMETRIES = {
     "transposed, dilated kernel": (
         (5, 4), (3, 2), (1, 1), [(3, 0), (-1, 1)], (2, 3), (2, 1), LAST,
     ),
-    "cut off": ((6, 6), (3, 1), (1, 2), [(-1, 2), (1, -1)], (1, 1), (1, 1), FIRST),
-    "a kernel larger than what is left": (
+    "negative padding": ((6, 6), (3, 1), (1, 2), [(-1, 2), (1, -1)], (1, 1), (1, 1), FIRST),
+    "kernel larger than the output": (
         (5, 6), (4, 5), (1, 2), [(0, 0), (0, 0)], (1, 1), (1, 1), LAST,
     ),
     "volume": (
@@ -31,7 +31,7 @@ GEOMETRIES = {
 @pytest.fixture(autouse=True)
 def jax(backend):
     if backend != "jax":
-        pytest.skip("XLA's convolutions are JAX's alone to improve")
+        pytest.skip("this rewrite exists for JAX only")
     import jax
 
     return jax
@@ -44,7 +44,7 @@ def as_products(function):
 
 
 def convolution(jax, geometry, **others):
-    """Function of (input, kernel)."""
+    """Return a function of (input, kernel) that computes the convolution."""
     _, _, stride, padding, dilation, spread, layout = geometry
 
     def function(x, w):
@@ -56,7 +56,7 @@ def convolution(jax, geometry, **others):
 
 
 def with_gradients(jax, function):
-    """Function of (input, kernel, gradient of the output): output, and gradients of both."""
+    """Return a function of (input, kernel, output gradient): output, and gradients of both."""
 
     def computed(x, w, g):
         y, back = jax.vjp(function, x, w)
@@ -70,7 +70,7 @@ def moved(array, layout, order):
 
 
 def by_hand(geometry, x, w, g):
-    """Compute output and gradients in float64, pixel by pixel, with channels last."""
+    """Compute output and gradients in float64, element by element, with channels last."""
     _, kernel, stride, padding, dilation, spread, _ = geometry
     y, dx, dw = np.zeros(g.shape), np.zeros(x.shape), np.zeros(w.shape)
     for p in np.ndindex(*g.shape[1:-1]):

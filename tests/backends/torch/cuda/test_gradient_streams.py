@@ -27,7 +27,7 @@ def test_weight_gradients_run_on_other_streams(torch):
     join = found.index("ae_multi.zero_after.default")
     assert "aten.mm.default" not in found[join:]
     assert not {"aten.sub_.Tensor", "aten.mul.Tensor"} & set(found[:join])
-    # The factors are kept alive and the products are waited for at the join.
+    # The join has the products as inputs, and the factors, whose memory must not be reused before.
     products = [node for node in made.graph.nodes if "side_product" in str(node.target)]
     (zero,) = (node for node in made.graph.nodes if "zero_after" in str(node.target))
     assert {*zero.args[0]} == {*products, *(factor for node in products for factor in node.args)}
@@ -52,13 +52,13 @@ def test_bias_gradients_run_on_other_streams(torch):
     made = use_gradient_streams(simplified_recording(update, *(each.clone() for each in inputs)))
     found = operations(made)
     assert found.count("ae_multi.side_sum.default") == 1
-    assert found.count("aten.sum.dim_IntList") == 1  # the sum that is no gradient
+    assert found.count("aten.sum.dim_IntList") == 1  # the sum that is not a gradient
     ours, theirs = [each.clone() for each in inputs], [each.clone() for each in inputs]
     torch.testing.assert_close(made(*ours), update(*theirs))
     torch.testing.assert_close(ours, theirs)
 
 
-def test_products_that_others_need_are_not_moved(torch):
+def test_products_that_other_products_need_are_not_moved(torch):
     from ae_multi.backends.torch.cuda.gradient_streams import use_gradient_streams
 
     def chain(x, one, other):

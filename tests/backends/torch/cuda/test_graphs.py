@@ -34,7 +34,7 @@ def trained(keras, kind, optimizer, plan, runs):
 @pytest.mark.parametrize(
     ("kind", "optimizer"), [("dense", "adam"), ("dense", "ema"), ("conv", "adam")]
 )
-def test_captured_steps_equal_the_traced_steps(
+def test_captured_steps_equal_the_recorded_steps(
     keras, torch, fake_cuda, monkeypatch, kind, optimizer
 ):
     runs = [rows(3), rows(37)[3:], rows(20)]
@@ -80,7 +80,7 @@ def test_data_of_another_size_are_captured_again(torch, fake_cuda):
         assert graphs(state, [data[:count]], torch.arange(2)[None])["number"] == count
 
 
-def test_failed_capture_keeps_the_state(torch, fake_cuda):
+def test_failed_capture_restores_the_state(torch, fake_cuda):
     from ae_multi.backends.torch.cuda.graphs import CudaGraphs
 
     def step(state, arrays, row):

@@ -1,4 +1,4 @@
-"""Traced convolutions run without Keras's layout changes, with equal results (PyTorch)."""
+"""Recorded convolutions run without Keras's layout changes, with equal results (PyTorch)."""
 
 from functools import partial
 
@@ -16,8 +16,8 @@ def seeded(torch):
     torch.manual_seed(0)
 
 
-def last(x):
-    """Move channels first and copy, as Keras does before a convolution."""
+def channels_first(x):
+    """Move the channels to the second axis and copy, as Keras does before a convolution."""
     return x.permute(0, 3, 1, 2).contiguous()
 
 
@@ -46,7 +46,7 @@ def test_addition_along_another_axis_is_not_fused(torch, shape, axes):
     assert "add.Tensor" in names
 
 
-def test_input_changed_before_the_bias_is_convolved_first(torch):
+def test_input_changed_before_the_bias_is_added_gives_equal_results(torch):
     def function(x, kernel, bias):
         made = torch.conv2d(x, kernel)
         x.add_(1)
@@ -56,17 +56,17 @@ def test_input_changed_before_the_bias_is_convolved_first(torch):
     torch.testing.assert_close(found, expected)
 
 
-def there_and_back(torch, x, kernel):
-    x = last(x).contiguous(memory_format=torch.channels_last)
+def two_copies(torch, x, kernel):
+    x = channels_first(x).contiguous(memory_format=torch.channels_last)
     return torch.conv_transpose2d(x.contiguous(), kernel, stride=2)
 
 
 def viewed(torch, x, kernel):
     """View the output of a convolution, whose memory layout is not contiguous."""
-    return torch.conv_transpose2d(last(x), kernel).view(2, -1)
+    return torch.conv_transpose2d(channels_first(x), kernel).view(2, -1)
 
 
-@pytest.mark.parametrize("function", [there_and_back, viewed])
+@pytest.mark.parametrize("function", [two_copies, viewed])
 def test_layout_copies_are_removed(torch, function):
     inputs = torch.rand(2, 5, 5, 3), torch.rand(3, 4, 3, 3)
     expected, found, names = recorded(partial(function, torch), *inputs)
@@ -77,9 +77,9 @@ def test_layout_copies_are_removed(torch, function):
 def test_copy_of_a_changed_tensor_is_kept(torch):
     def function(x, kernel):
         images = x.permute(0, 3, 1, 2)
-        kept = images.clone(memory_format=torch.channels_last)
+        copied = images.clone(memory_format=torch.channels_last)
         x.add_(1)
-        return torch.conv2d(kept, kernel), torch.conv2d(images, kernel)
+        return torch.conv2d(copied, kernel), torch.conv2d(images, kernel)
 
     found, expected = on_fresh_inputs(function, (2, 5, 5, 3), (4, 3, 3, 3))
     torch.testing.assert_close(found, expected)
@@ -102,7 +102,7 @@ def test_one_channel_transposed_convolution_is_a_matmul(torch, size, stride, pad
     assert "convolution" in names
 
 
-def test_patches_beyond_the_memory_limit_are_not_made(torch, monkeypatch):
+def test_patches_beyond_the_memory_limit_are_not_used(torch, monkeypatch):
     from ae_multi.backends.torch.graph_passes import convolutions
 
     def function(x, wide, narrow):
@@ -111,8 +111,8 @@ def test_patches_beyond_the_memory_limit_are_not_made(torch, monkeypatch):
         return torch.autograd.grad(made.sum(), wide)[0], torch.conv_transpose2d(made, narrow)
 
     inputs = torch.rand(2, 1, 6, 5), torch.rand(4, 1, 3, 3), torch.rand(4, 1, 3, 3)
-    for most, left in ((2**26, 0), (4 * 2 * 4 * 3 * 9, 0), (4 * 2 * 4 * 3 * 9 - 1, 2)):
-        monkeypatch.setattr(convolutions, "_MAX_PATCH_BYTES", most)
+    for max_bytes, left in ((2**26, 0), (4 * 2 * 4 * 3 * 9, 0), (4 * 2 * 4 * 3 * 9 - 1, 2)):
+        monkeypatch.setattr(convolutions, "_MAX_PATCH_BYTES", max_bytes)
         expected, found, names = recorded(function, *inputs)
         torch.testing.assert_close(found, expected)
         assert sum("convolution" in name for name in names) == 1 + left
@@ -156,6 +156,6 @@ def test_graph_plan_trains_convolutions_as_the_eager_plan(torch, kind, shape):
     np.testing.assert_allclose(found[0], losses, rtol=2e-6)
     for one, other in zip(found[1], weights, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=5e-6)
-    # Eight chunks are traced, a single one is not.
+    # A forward pass is recorded for eight batches, and not for one.
     outputs = [ae_multi.predict(model, x, batch_size=size) for size in (4, 32)]
     np.testing.assert_allclose(*outputs, rtol=0, atol=2e-6)

@@ -1,4 +1,4 @@
-"""Redundant operations are removed from traced graphs (PyTorch)."""
+"""Redundant operations are removed from recorded graphs (PyTorch)."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def test_bias_is_fused_into_the_matmul(torch):
     assert names == ["addmm"]
 
 
-def test_input_changed_before_the_bias_is_multiplied_first(torch):
+def test_input_changed_before_the_bias_is_added_gives_equal_results(torch):
     def function(x, w, b):
         made = x @ w
         x.add_(1)
