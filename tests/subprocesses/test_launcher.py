@@ -1,4 +1,4 @@
-"""Child processes: events, errors, and termination with the parent."""
+"""Child processes: events, errors, and their end with the parent process."""
 
 import os
 import signal
@@ -45,7 +45,7 @@ def test_events_are_yielded_unchanged(make_interpreter):
 
 
 @pytest.mark.parametrize(("setting", "expected"), [(None, "3"), ("5", "5")])
-def test_number_of_threads_is_that_of_the_user_if_there_is_one(
+def test_omp_num_threads_of_the_environment_takes_precedence(
     make_interpreter, monkeypatch, setting, expected
 ):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
@@ -139,7 +139,7 @@ for event in run(sys.argv[1], "numpy", {"run": "busy:busy"}):
     print(event["pid"], flush=True)
 """
 
-# A worker that is busy and does not read its input.
+# A worker that runs a job without end.
 BUSY = """
 import os, sys, types
 from ae_multi.subprocesses import worker
