@@ -21,7 +21,7 @@ def centered(keras):
 
 
 def operations(keras):
-    """The same by operations between layers."""
+    """A model with the same outputs, by operations between layers."""
     inputs = keras.Input((6,))
     return keras.Model(inputs, inputs - keras.ops.mean(inputs, axis=0, keepdims=True))
 
@@ -42,7 +42,7 @@ def test_fixed_batch_size_of_a_model_is_used(keras):
 
 
 @pytest.mark.once
-def test_keras_layers_get_large_batches(keras):
+def test_models_of_keras_layers_use_large_batches(keras):
     from ae_multi.training.batch_size import default_batch_size
 
     inputs = keras.Input((6,))
@@ -51,7 +51,7 @@ def test_keras_layers_get_large_batches(keras):
     assert default_batch_size(ae_multi.SimpleAutoencoder(2, (6,)), X) == 4096
 
 
-def test_wide_layers_get_smaller_batches(keras):
+def test_models_with_wide_layers_use_smaller_batches(keras):
     from ae_multi.training.batch_size import default_batch_size
 
     layers = keras.layers

@@ -21,7 +21,7 @@ EPOCHS = 9
 
 @pytest.fixture(scope="module")
 def task(keras):
-    """(model, initial state); built once, since compiling takes long."""
+    """(model, initial state); built once, since compilation takes long."""
     made = network(keras)
     made.optimizer.build(made.trainable_variables)
     made._symbolic_build(data_batch=(np.zeros((16, 12)),) * 2)
@@ -107,16 +107,17 @@ def train(keras, task, x):
 
 
 @pytest.fixture(scope="module")
-def unbroken():
-    """The result of an uninterrupted training, shared by all tests."""
+def shared_result():
+    """Dict that stores the result of an uninterrupted training for all tests."""
     return {}
 
 
 @pytest.fixture
-def whole(train, unbroken):
-    if not unbroken:
-        unbroken.update(train())
-    return unbroken
+def uninterrupted(train, shared_result):
+    """The result of an uninterrupted training."""
+    if not shared_result:
+        shared_result.update(train())
+    return shared_result
 
 
 def assert_same(one, other):
@@ -130,21 +131,21 @@ def assert_same(one, other):
     ("every", "place"),
     [("1 epoch", (4, 0)), ("3 epochs", (3, 0)), ("3 steps", (4, 4)), ("7 steps", (4, 1))],
 )
-def test_resumed_training_is_bit_identical(train, whole, tmp_path, every, place, capsys):
-    assert len(whole["epochs"]) == 7  # early stopping
+def test_resumed_training_is_bit_identical(train, uninterrupted, tmp_path, every, place, capsys):
+    assert len(uninterrupted["epochs"]) == 7  # early stopping
     saved = {"checkpoint": tmp_path / "saved", "checkpoint_every": every}
     train(broken=4, **saved)
     again = train(**saved, resume=True, verbose=2)
     assert again["resumed"] == place
     assert f"Resuming after epoch {place[0]}" in capsys.readouterr().out
-    assert_same(again, whole)
+    assert_same(again, uninterrupted)
     # A finished training does not train again.
     ended = train(**saved, resume=True, epochs=EPOCHS + 5)
     assert ended["resumed"] == (7, 0)
-    assert_same(ended, whole)
+    assert_same(ended, uninterrupted)
 
 
-def test_state_is_copied(keras, task):
+def test_checkpoint_state_is_a_copy(keras, task):
     from ae_multi.checkpoints.state import get_state
 
     model = task[0]
@@ -152,60 +153,62 @@ def test_state_is_copied(keras, task):
     best.best_weights = [weight.copy() for weight in model.get_weights()]
     gathered = get_state(model, [best])
     before = [value.copy() for _, value in gathered["variables"]["weights"]]
-    kept = gathered["callbacks"][0][1]["best_weights"]
+    saved_weights = gathered["callbacks"][0][1]["best_weights"]
     for variable, weight in zip(model.weights, best.best_weights, strict=True):
         variable.assign(keras.ops.full(variable.shape, 7, dtype=variable.dtype))
         weight[...] = 7
     for (_, value), old in zip(gathered["variables"]["weights"], before, strict=True):
         np.testing.assert_array_equal(value, old)
-    assert not all((weight == 7).all() for weight in kept)
+    assert not all((weight == 7).all() for weight in saved_weights)
 
 
-def test_checkpoints_by_time_resume_bit_identically(train, whole, tmp_path, monkeypatch):
+def test_checkpoints_by_time_resume_bit_identically(train, uninterrupted, tmp_path, monkeypatch):
     from ae_multi.checkpoints import saver
 
-    looks = itertools.count(0, 20)  # each is 20 seconds after the last
-    clock = types.SimpleNamespace(monotonic=lambda: next(looks))
+    readings = itertools.count(0, 20)  # each reading of the clock is 20 seconds after the last
+    clock = types.SimpleNamespace(monotonic=lambda: next(readings))
     monkeypatch.setattr(saver, "time", clock)
     saved = {"checkpoint": tmp_path / "saved", "checkpoint_every": "1 minute"}
     train(broken=4, **saved)
     again = train(**saved, resume=True)
     assert again["resumed"] is not None
-    assert_same(again, whole)
+    assert_same(again, uninterrupted)
 
 
-def test_training_may_be_interrupted_repeatedly(train, whole, tmp_path):
+def test_training_may_be_interrupted_repeatedly(train, uninterrupted, tmp_path):
     saved = {"checkpoint": tmp_path, "checkpoint_every": "4 steps", "keep": 1, "resume": True}
     for epoch in range(1, 6):
         train(broken=epoch, **saved)
         assert len(list(tmp_path.glob("*.checkpoint"))) == 1
-    assert_same(train(**saved), whole)
+    assert_same(train(**saved), uninterrupted)
 
 
-def test_resume_with_more_epochs(train, whole, tmp_path):
+def test_resume_with_more_epochs(train, uninterrupted, tmp_path):
     train(epochs=3, checkpoint=tmp_path)
     again = train(checkpoint=tmp_path, resume=True)
     assert again["resumed"] == (3, 0)
-    assert_same(again, whole)
+    assert_same(again, uninterrupted)
     with pytest.raises(InputError, match=r"up to epoch 7 at least.*Received: epochs=2"):
         train(epochs=2, checkpoint=tmp_path, resume=True)
 
 
-def test_resume_without_a_checkpoint_starts_from_the_beginning(train, whole, tmp_path, capsys):
+def test_resume_without_a_checkpoint_starts_from_the_beginning(
+    train, uninterrupted, tmp_path, capsys
+):
     begun = train(checkpoint=tmp_path, resume=True, verbose=2)
     assert "Starting from the beginning" in capsys.readouterr().out
     assert begun["resumed"] is None
-    assert_same(begun, whole)
+    assert_same(begun, uninterrupted)
 
 
-def test_damaged_checkpoint_is_skipped(train, whole, tmp_path, caplog):
+def test_damaged_checkpoint_is_skipped(train, uninterrupted, tmp_path, caplog):
     train(broken=4, checkpoint=tmp_path)
     newest = max(tmp_path.glob("*.checkpoint"))
     newest.write_bytes(newest.read_bytes()[:-500])
     again = train(checkpoint=tmp_path, resume=True)
     assert again["resumed"] == (3, 0)
     assert newest.name in caplog.text
-    assert_same(again, whole)
+    assert_same(again, uninterrupted)
 
 
 @pytest.mark.parametrize(
@@ -297,7 +300,7 @@ def test_changed_model_or_data_are_refused_by_name(keras, saved, x):
         )
 
 
-def test_custom_callbacks_may_save_their_state(keras, train, whole, tmp_path):
+def test_custom_callbacks_may_save_their_state(keras, train, uninterrupted, tmp_path):
     class Counts(keras.callbacks.Callback):
         def __init__(self):
             super().__init__()
@@ -314,11 +317,11 @@ def test_custom_callbacks_may_save_their_state(keras, train, whole, tmp_path):
 
     train(broken=3, checkpoint=tmp_path, callbacks=[Counts()])
     again = Counts()
-    assert_same(train(checkpoint=tmp_path, resume=True, callbacks=[again]), whole)
+    assert_same(train(checkpoint=tmp_path, resume=True, callbacks=[again]), uninterrupted)
     assert again.seen == list(range(7))
 
 
-def test_full_disk_does_not_stop_training(train, whole, tmp_path, monkeypatch, caplog):
+def test_full_disk_does_not_stop_training(train, uninterrupted, tmp_path, monkeypatch, caplog):
     real, seen = os.fsync, []
 
     def fsync(file):
@@ -329,20 +332,20 @@ def test_full_disk_does_not_stop_training(train, whole, tmp_path, monkeypatch, c
 
     monkeypatch.setattr(os, "fsync", fsync)
     with caplog.at_level(logging.ERROR):
-        assert_same(train(checkpoint=tmp_path), whole)
+        assert_same(train(checkpoint=tmp_path), uninterrupted)
     assert "Expected to be able to write a checkpoint" in caplog.text
     assert "No space left on device" in caplog.text
     monkeypatch.setattr(os, "fsync", real)
     again = train(checkpoint=tmp_path, resume=True)
     assert (0, 0) < again["resumed"] < (7, 0)
-    assert_same(again, whole)
+    assert_same(again, uninterrupted)
 
 
 def test_second_writer_is_refused_before_training(task, train, tmp_path):
-    held = Folder(tmp_path)
+    first_writer = Folder(tmp_path)
     with pytest.raises(InputError, match=r"no other training writes to\. Received: .*this process"):
         train(checkpoint=tmp_path, resume=True)
-    held.close()
+    first_writer.close()
     for one, other in zip(state(task[0]), task[1], strict=True):
         np.testing.assert_array_equal(one, other)
 

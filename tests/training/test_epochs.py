@@ -1,4 +1,4 @@
-"""Each epoch of a model has its own batch order, over any number of calls of `fit`."""
+"""Each epoch of a model has a different batch order, over any number of calls of `fit`."""
 
 import numpy as np
 import pytest
@@ -52,15 +52,15 @@ def fit(plan, x):
 
 
 def test_calls_of_one_epoch_equal_one_call_bit_for_bit(keras, fit):
-    whole = network(keras)
-    losses = fit(whole, epochs=6)
+    reference = network(keras)
+    losses = fit(reference, epochs=6)
     one_by_one, in_parts, numbered = (network(keras) for _ in range(3))
     assert [loss for _ in range(6) for loss in fit(one_by_one)] == losses
     assert fit(in_parts, epochs=4) + fit(in_parts, initial_epoch=4, epochs=6) == losses
     assert fit(numbered) + fit(numbered) + fit(numbered, initial_epoch=2, epochs=6) == losses
     for model in (one_by_one, in_parts, numbered):
-        assert_same(state(keras, model), state(keras, whole))
-    assert epochs_of(whole).trained == epochs_of(one_by_one).trained == 6
+        assert_same(state(keras, model), state(keras, reference))
+    assert epochs_of(reference).trained == epochs_of(one_by_one).trained == 6
 
 
 class Orders:
@@ -80,7 +80,7 @@ class Orders:
         self.model.compile("sgd", "mse", run_eagerly=True)
 
     def __call__(self, **options):
-        """Train; return the number of the order of each epoch, for seed 0."""
+        """Train with seed 0; return the number of each epoch's order."""
         self.seen.clear()
         ae_multi.fit(self.model, self.x, self.x, batch_size=8, verbose=0, **options)
         known = [permutation(0, epoch, N).tolist() for epoch in range(30)]
@@ -92,10 +92,10 @@ def test_batch_orders_continue_over_calls(keras):
     assert orders(epochs=3) == [0, 1, 2]
     assert orders() == [3]
     assert orders(epochs=2) == [4, 5]
-    # Numbers as in the previous call, whose epoch 0 had order 4.
+    # Epochs are numbered as in the previous call, whose epoch 0 had order 4.
     assert orders(initial_epoch=2, epochs=4) == [6, 7]
     assert orders(initial_epoch=1, epochs=2) == [5]
-    # The number of all previous epochs.
+    # The initial epoch is the number of all epochs before.
     assert orders(initial_epoch=6, epochs=8) == [6, 7]
     orders.model.compile("adam", "mse", run_eagerly=True)
     assert orders() == [8]
@@ -137,25 +137,25 @@ def test_checkpoints_store_the_epoch_count(keras, fit, tmp_path):
             if epoch == 1:
                 raise InterruptedError
 
-    whole = network(keras)
-    fit(whole, epochs=3)
-    fit(whole, epochs=4)
+    reference = network(keras)
+    fit(reference, epochs=3)
+    fit(reference, epochs=4)
     broken, again = network(keras), network(keras)
     fit(broken, epochs=3)
     with pytest.raises(InterruptedError):
         fit(broken, epochs=4, checkpoint=tmp_path, checkpoint_every="2 steps", callbacks=[Break()])
     # The checkpoint contains the count of the previous epochs.
     fit(again, epochs=4, checkpoint=tmp_path, resume=True)
-    assert_same(state(keras, again), state(keras, whole))
-    assert epochs_of(again) == epochs_of(whole) == Epochs(3, 7)
-    assert fit(again) == fit(whole)
+    assert_same(state(keras, again), state(keras, reference))
+    assert epochs_of(again) == epochs_of(reference) == Epochs(3, 7)
+    assert fit(again) == fit(reference)
 
 
-def test_a_checkpoint_of_an_older_version_is_read(keras, fit, tmp_path):
+def test_checkpoint_of_an_older_version_is_read(keras, fit, tmp_path):
     from ae_multi.checkpoints.folder import FORMAT
 
-    whole, again = network(keras), network(keras)
-    fit(whole, epochs=4)
+    reference, again = network(keras), network(keras)
+    fit(reference, epochs=4)
     fit(network(keras), epochs=2, checkpoint=tmp_path)
     for path in tmp_path.glob("*.checkpoint"):
         manifest, parts = FORMAT.read(path)
@@ -163,7 +163,7 @@ def test_a_checkpoint_of_an_older_version_is_read(keras, fit, tmp_path):
         assert manifest.pop("offset") == 0
         FORMAT.write(path, manifest, parts)
     fit(again, epochs=4, checkpoint=tmp_path, resume=True)
-    assert_same(state(keras, again), state(keras, whole))
+    assert_same(state(keras, again), state(keras, reference))
 
 
 @pytest.mark.once

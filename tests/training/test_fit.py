@@ -68,7 +68,7 @@ def test_nested_inputs_and_sample_weights(keras):
     np.testing.assert_allclose(*losses, rtol=2e-6)
 
 
-def test_integer_inputs_are_kept(keras):
+def test_uint8_inputs_train_as_in_keras(keras):
     bytes_ = np.random.default_rng(0).integers(0, 256, (40, 12), np.uint8)
     target = (bytes_ / 255).astype(np.float32)
 
@@ -112,7 +112,7 @@ def test_batch_callbacks_are_called(keras, x):
     np.testing.assert_allclose(*losses, rtol=2e-6)
 
 
-def test_callbacks_of_keras_work(keras, x, tmp_path):
+def test_callbacks_of_keras_are_supported(keras, x, tmp_path):
     ours = autoencoder(keras, learning_rate=0.01)
     kinds = keras.callbacks
     best = tmp_path / "best.weights.h5"
@@ -140,7 +140,7 @@ def test_callbacks_of_keras_work(keras, x, tmp_path):
     assert_same(again.get_weights(), ours.get_weights(), rtol=1e-6)
 
 
-def test_the_bar_shows_samples_per_second(keras, x, capsys):
+def test_progress_bar_shows_samples_per_second(keras, x, capsys):
     ae_multi.fit(autoencoder(keras), x, x, epochs=2, verbose=1)
     shown = capsys.readouterr().out
     assert "Epoch 2/2" in shown
@@ -172,11 +172,11 @@ def test_training_data_are_not_copied_on_a_cpu(keras, backend):
     from ae_multi import backends
 
     if backend != "torch" or not backends.current().device().startswith("cpu"):
-        pytest.skip("others copy arrays, or those that are not aligned")
+        pytest.skip("JAX and GPUs copy arrays, and TensorFlow copies arrays that are not aligned")
     whole = np.random.default_rng(0).random((70, 12), np.float32)
     before = whole.copy()
-    (held,) = backends.current().to_device((whole, None, None)).arrays
-    assert np.shares_memory(np.asarray(held), whole)
+    (on_device,) = backends.current().to_device((whole, None, None)).arrays
+    assert np.shares_memory(np.asarray(on_device), whole)
     ae_multi.fit(autoencoder(keras), whole, whole, epochs=2, verbose=0)
     np.testing.assert_array_equal(whole, before)
     read_only = whole[::2]  # neither contiguous nor writeable
@@ -207,7 +207,7 @@ def test_ctrl_c_leaves_complete_steps(keras, x):
 
                 patch.setattr(backends.current().Steps, "run", run)
 
-    # Background processes may ignore Ctrl-C.
+    # SIGINT may be ignored in a background process, so set the default handler.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
@@ -239,7 +239,7 @@ def test_unsupported_models_fall_back_to_keras_with_one_warning(keras, x, caplog
 
 def test_jit_compile_false_on_jax_falls_back_to_keras(keras, backend, x):
     if backend != "jax":
-        pytest.skip("only JAX's steps need a compiler")
+        pytest.skip("only on JAX every plan needs a compiler")
     uncompiled = autoencoder(keras, jit_compile=False)
     plan = ae_multi.fit(uncompiled, x, x, verbose=0).plan
     assert plan.name == "keras"

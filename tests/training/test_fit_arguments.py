@@ -30,8 +30,8 @@ def batches():
         yield X[:4], Y[:4]
 
 
-# name: (kind of the model, arguments of `fit`) that Keras accepts. Targets or weights of another
-# rank have their own kind, since Keras on TensorFlow cannot trace a model for both.
+# Arguments of `fit` that Keras accepts: dict of name to (kind of the model, arguments). There is a
+# kind for each rank of targets and weights, since Keras on TensorFlow cannot trace a model for two.
 TRAINED = {
     "no batch size": ("dense", {}),
     "steps without a batch size": ("dense", {"steps_per_epoch": 4}),
@@ -75,7 +75,7 @@ TRAINED = {
     "a sparse matrix": ("dense", {"x": scipy.sparse.csr_matrix(X)}),
     "a generator": ("dense", {"x": batches, "y": None}),
 }  # fmt: skip
-# Arguments that Keras refuses.
+# Arguments of `fit` that Keras refuses, in the same form.
 REFUSED = {
     "all samples for validation": ("dense", {"validation_split": 1.0}),
     "frequency as text": ("dense", {"validation_data": VALIDATION, "validation_freq": "2"}),
@@ -145,7 +145,7 @@ def backend_module(keras):
 
 
 def completed(keras, arguments):
-    """The arguments of a call of `fit`."""
+    """Return the arguments of a call of `fit`: defaults of these tests and ``arguments``."""
     done = {"x": X, "y": Y, "epochs": 2, "shuffle": False, "verbose": 0, **arguments}
     if "tensors" in done:
         dtype = done.pop("tensors")
@@ -159,7 +159,7 @@ def completed(keras, arguments):
 
 def call(function, *arguments, **options):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Keras, about a generator that ends
+        warnings.simplefilter("ignore")  # Keras warns about a generator that ends
         return function(*arguments, **options)
 
 
@@ -261,7 +261,7 @@ def test_model_without_an_optimizer_is_evaluated_as_in_keras(keras):
 
 def test_jit_compile_false_disables_xla_plans(keras, backend_module):
     if backend_module != "tensorflow":
-        pytest.skip("only TensorFlow has a choice")
+        pytest.skip("only TensorFlow has plans with and without XLA")
     from ae_multi import backends
 
     def plans(**options):
@@ -273,11 +273,11 @@ def test_jit_compile_false_disables_xla_plans(keras, backend_module):
     assert "loop-xla" not in plans(jit_compile=False)
     assert "loop-xla" in plans(jit_compile="auto")
     assert "loop-xla" in plans(jit_compile=True)
-    own = ae_multi.SimpleAutoencoder(2, 6)
-    own.compile(jit_compile=False)
-    assert own.get_compile_config()["jit_compile"] is False
+    autoencoder = ae_multi.SimpleAutoencoder(2, 6)
+    autoencoder.compile(jit_compile=False)
+    assert autoencoder.get_compile_config()["jit_compile"] is False
     with pytest.raises(ae_multi.InputError, match="plan to be one of loop, step"):
-        own.fit(X, plan="loop-xla")
+        autoencoder.fit(X, plan="loop-xla")
 
 
 def test_text_inputs_fall_back_to_keras(keras, backend_module, caplog):
@@ -342,7 +342,7 @@ def test_custom_predict_step_is_used(keras, caplog):
     class Doubled(keras.Sequential):
         def predict_step(self, *arguments):
             found = super().predict_step(*arguments)
-            if isinstance(found, tuple):  # on JAX the state is returned, too
+            if isinstance(found, tuple):  # on JAX the step also returns the state
                 return 2 * found[0], *found[1:]
             return 2 * found
 
@@ -393,7 +393,7 @@ def test_epochs_of_few_steps_continue_through_the_samples_as_in_keras(keras, sam
 
     options = {"batch_size": 8, "epochs": 5, "steps_per_epoch": steps, "verbose": 0}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Keras warns of an epoch with fewer steps
+        warnings.simplefilter("ignore")  # Keras warns about an epoch with fewer steps
         theirs = keras.Model.fit(model(), numbers, numbers, shuffle=False, **options)
         ours = ae_multi.fit(model(), numbers, numbers, shuffle=False, plan=plan, **options)
     name = "mean_of_targets"

@@ -10,7 +10,7 @@ import ae_multi
 pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("plans_file")]
 
 ALL = bool(os.environ.get("AE_MULTI_ALL_CHECKS"))
-# 8 steps an epoch: 2,000 steps where all checks are run, and 640 elsewhere, which find the same.
+# 8 steps an epoch: 2,000 steps if all checks are run, otherwise 640, which detect the same faults.
 BATCH, EPOCHS, RUNS = 32, 250 if ALL else 80, 5 if ALL else 3
 # The maximum over few runs is smaller than that over many.
 FACTOR = 3

@@ -1,4 +1,4 @@
-"""Values that a step reads from outside its arrays may change, as in Keras."""
+"""Changes of Python values and variables that a step reads act as in Keras."""
 
 import logging
 from importlib import import_module
@@ -69,7 +69,7 @@ KINDS = [variable, attribute, class_attribute, closed_over, array, global_variab
 
 
 def observed(keras, kind, functions, x):
-    """(losses and outputs with a value that a callback changes, plan)."""
+    """Train, evaluate and predict while a value changes; return (losses and outputs, plan)."""
     fit, evaluate, predict = functions
     penalty, change = kind(keras)
     model = penalized(keras, penalty)
@@ -166,7 +166,7 @@ def test_tensor_changed_in_place_is_read_in_each_step(keras, torch, x):
     np.testing.assert_allclose(losses, [0.0, 10.0, 20.0], atol=1e-5)
 
 
-def test_training_flag_of_modules_is_that_of_keras(keras, torch, x):
+def test_training_flag_of_modules_equals_that_of_keras(keras, torch, x):
     found = []
     for module in (ae_multi, keras.Model):
         model = penalized(keras, lambda layer: 1.0 if layer.training else 2.0)
@@ -176,16 +176,16 @@ def test_training_flag_of_modules_is_that_of_keras(keras, torch, x):
     np.testing.assert_allclose(found[:3], found[3:], rtol=1e-5)
 
 
-def test_program_of_a_trial_is_reused(keras, x, monkeypatch):
+def test_program_built_by_a_trial_is_used_in_training(keras, x, monkeypatch):
     fit = import_module("ae_multi.training.fit")
-    monkeypatch.setattr(fit, "forget", lambda *given: pytest.fail("made again"))
+    monkeypatch.setattr(fit, "forget", lambda *given: pytest.fail("the program was built again"))
     callbacks = [keras.callbacks.EarlyStopping("loss"), keras.callbacks.ReduceLROnPlateau("loss")]
     for _ in range(2):
         model = autoencoder(keras)
         ae_multi.fit(model, x, x, verbose=0, validation_data=(x, x), callbacks=callbacks)
 
 
-def test_keras_model_is_traced_once(keras, torch, x, monkeypatch):
+def test_step_is_recorded_once(keras, torch, x, monkeypatch):
     from ae_multi.backends.torch import steps
 
     recorded = []

@@ -22,7 +22,7 @@ def structure(data):
 
 @pytest.fixture
 def noting(keras):
-    """Function that makes a model which records the structure of its batches."""
+    """Function that returns a model which records the structure of its batches."""
 
     def make(**options):
         class Noting(keras.Model):
@@ -97,7 +97,7 @@ def test_validation_batches_have_the_structure_of_keras(noting):
 
 
 def test_train_step_of_the_keras_guides_works(keras, backend):
-    """Unpack ``x, y = data`` or with `unpack_x_y_sample_weight`, in each plan."""
+    """Unpack by ``x, y = data`` or by `unpack_x_y_sample_weight`, in each plan."""
     from ae_multi import backends
 
     def made(unpack):
@@ -136,7 +136,7 @@ def test_train_step_of_the_keras_guides_works(keras, backend):
 
 
 def test_nested_logs_are_flattened_as_in_keras(keras):
-    """A step may return the dict of results of `CompileMetrics`."""
+    """Return nested logs from a step, as the result of `CompileMetrics` is."""
     from ae_multi import backends
 
     class Guide(keras.Sequential):

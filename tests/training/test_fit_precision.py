@@ -89,7 +89,7 @@ def test_each_plan_trains(keras, setting):
 
     for plan in dict(backends.current().plans(made(keras))):
         if plan in ("inductor", "loop-xla", "scan-eigen"):
-            continue  # which compile for long
+            continue  # these take long to compile
         history = ae_multi.fit(made(keras), X, X, epochs=2, batch_size=32, verbose=1, plan=plan)
         assert np.isfinite(history.history["loss"]).all()
         assert history.history["loss"][1] < history.history["loss"][0]

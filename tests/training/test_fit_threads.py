@@ -1,4 +1,4 @@
-"""Models train, predict and are evaluated in threads as in sequence."""
+"""Training, prediction and evaluation in threads equal those in sequence."""
 
 import sys
 import threading

@@ -42,7 +42,7 @@ def test_uncompiled_parts_can_predict(small):
 
 
 def test_zero_copy_input_is_not_modified(keras):
-    """The array is aligned, so that frameworks read it in place, and the model could modify it."""
+    """Predict from an aligned array, which frameworks read in place and could modify."""
     room = np.empty(64 * 12 * 4 + 64, np.uint8)
     x = room[-room.ctypes.data % 64 :][: 64 * 12 * 4].view(np.float32).reshape(64, 12)
     x[:] = np.random.default_rng(0).normal(size=x.shape)
@@ -114,7 +114,7 @@ def test_compiled_evaluation_equals_keras(keras, monkeypatch, kind):
     monkeypatch.setattr(inference, "_MIN_BATCHES", 1)
     model, (x, y, weights) = task(keras, kind, "sgd")
     given = {"sample_weight": weights, "batch_size": 16, "verbose": 0}
-    for _ in range(2):  # the second starts with reset metrics
+    for _ in range(2):  # metrics are reset before the second evaluation
         ours = ae_multi.evaluate(model, x, y, **given)
         assert ours == pytest.approx(keras.Model.evaluate(model, x, y, **given), rel=2e-6)
 
@@ -136,7 +136,7 @@ def test_repeated_evaluation_uses_a_compiled_plan(keras, backend):
 
 def test_untraceable_loss_is_evaluated_eagerly(keras, backend):
     if backend != "torch":
-        pytest.skip("Keras itself traces what it evaluates on other backends")
+        pytest.skip("on other backends Keras traces every evaluation")
 
     def doubled_if_large(y, y_pred):
         error = keras.ops.mean((y - y_pred) ** 2)
@@ -150,7 +150,7 @@ def test_untraceable_loss_is_evaluated_eagerly(keras, backend):
     assert history.history["val_loss"][-1] == pytest.approx(expected, rel=2e-6)
 
 
-def test_callbacks_see_an_evaluation(keras):
+def test_callbacks_are_called_in_an_evaluation(keras):
     model, (x, y, _) = task(keras, "dense", "sgd")
     seen = []
 
@@ -221,13 +221,13 @@ def test_bad_arguments_are_refused(keras, act, message):
         act(model, x)
 
 
-def test_a_model_must_be_compiled_to_be_evaluated(keras):
+def test_evaluation_of_an_uncompiled_model_is_refused(keras):
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)])
     with pytest.raises(ValueError, match="compile"):
         ae_multi.evaluate(model, np.zeros((2, 3), np.float32))
 
 
-def test_predict_of_some_steps_equals_keras(keras):
+def test_predict_with_steps_equals_keras(keras):
     x = np.random.default_rng(0).random((43, 6), np.float32)
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(2)])
     for options in ({"batch_size": 8, "steps": 2}, {"steps": 4}):

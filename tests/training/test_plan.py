@@ -1,4 +1,4 @@
-"""The choice of a plan: timings, the cache, and plans that fail."""
+"""Selection of a plan: timings, the cache, and plans that fail."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from tests.reference.step_models import autoencoder
 pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("plans_file")]
 
 
-def test_plans_are_measured_and_remembered(keras, x, plans_file, monkeypatch):
+def test_measured_times_are_cached(keras, x, plans_file, monkeypatch):
     from ae_multi.training import plan, plan_cache
 
     monkeypatch.setattr(plan, "_is_worth_trying", lambda name, seconds, left: seconds < 5)
@@ -21,8 +21,8 @@ def test_plans_are_measured_and_remembered(keras, x, plans_file, monkeypatch):
     first = ae_multi.fit(autoencoder(keras), x, x, verbose=0).plan
     assert first.name in first.seconds_per_step
     assert "ms a step" in first.why
-    kept = json.loads(plans_file.read_text()).values()
-    assert first.seconds_per_step in [facts["step"] for facts in kept]
+    entries = json.loads(plans_file.read_text()).values()
+    assert first.seconds_per_step in [facts["step"] for facts in entries]
     # A new process uses the timings of the file.
     monkeypatch.setattr(plan_cache, "_here", {})
     second = ae_multi.fit(autoencoder(keras), x, x, verbose=0).plan
@@ -42,7 +42,7 @@ def test_short_trainings_do_not_write_the_cache(keras, x, plans_file, monkeypatc
 
 
 @pytest.mark.once
-def test_the_time_to_build_a_plan_is_learned_from_other_models(keras, x, monkeypatch):
+def test_build_times_of_other_models_correct_the_estimate(keras, x, monkeypatch):
     from ae_multi import backends
     from ae_multi.training import plan, plan_cache
 
@@ -66,7 +66,7 @@ def test_the_time_to_build_a_plan_is_learned_from_other_models(keras, x, monkeyp
     monkeypatch.setattr(module, "Steps", Steps)
     monkeypatch.setattr(module, "plans", lambda model: [(plain, 0.0), ("compiled", 10.0)])
 
-    class Trial(plan.Trial):  # each step takes a second
+    class Trial(plan.Trial):  # reports one second for each step
         def works(self, name):
             works, self.once = super().works(name), 1.0
             return works
@@ -85,7 +85,7 @@ def test_the_time_to_build_a_plan_is_learned_from_other_models(keras, x, monkeyp
 
 
 @pytest.mark.once
-def test_eager_steps_are_not_timed_beside_recorded_ones(keras):
+def test_eager_steps_are_not_compared_with_recorded_steps(keras):
     from ae_multi.training import plan
 
     assert plan._is_worth_trying("graph", 0.0, 1e5)
@@ -106,7 +106,7 @@ def test_one_delayed_step_does_not_justify_compilation(keras, x, monkeypatch):
             super().__init__(model, device_data, "eager", *rest)
             self.plan = plan
 
-    class Trial(plan.Trial):  # the first timing is delayed
+    class Trial(plan.Trial):  # reports a first timing that is too long
         def compare(self, *names, seconds=0.0):
             self.step.update(dict.fromkeys(names, 100.0))
 
@@ -161,7 +161,7 @@ def test_time_of_a_step_excludes_restoring_the_state(keras):
     assert trial.once < 0.25
 
 
-def test_a_plan_that_fails_is_not_tried_again(keras, x, monkeypatch):
+def test_plan_that_fails_is_not_tried_again(keras, x, monkeypatch):
     from ae_multi import backends
     from ae_multi.training import plan_cache
 
@@ -191,9 +191,9 @@ def test_unusable_cache_is_ignored(keras, x, plans_file, monkeypatch):
     from ae_multi.training import plan, plan_cache
 
     monkeypatch.setattr(plan, "_is_worth_trying", lambda name, seconds, left: seconds < 5)
-    for ruin in ("not a folder", "no json"):
+    for fault in ("not a folder", "not json"):
         monkeypatch.setattr(plan_cache, "_here", {})
-        if ruin == "no json":
+        if fault == "not json":
             plans_file.parent.unlink()
             plans_file.parent.mkdir()
             plans_file.write_text("{")

@@ -1,4 +1,4 @@
-"""The cache of measured plans."""
+"""Cache of the measured times of plans."""
 
 import json
 
