@@ -97,7 +97,8 @@ def fit(
         epochs: the epoch to train up to.
         verbose: 0 for no output, 1 for a progress bar, 2 for one line per epoch, "auto" for 1.
         callbacks: list of Keras callbacks, a `keras.callbacks.CallbackList`, or None.
-        validation_split: fraction of the samples to validate on, taken from the end.
+        validation_split: fraction of the samples to validate on, taken from the end; not used with
+            ``validation_data``.
         validation_data: (x, y) or (x, y, sample_weight) to validate on, or a stream.
         shuffle: False keeps the order of the samples; "batch" shuffles only within each batch.
         class_weight: dict of class to weight; ``y`` must be one array of labels.

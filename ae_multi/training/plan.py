@@ -189,7 +189,11 @@ def _why_no_trial(reachable: Reachable) -> str | None:
 
 
 def _key(model: keras.Model, device_data: Any, batch_size: int) -> str:
-    """Return a digest of everything that the times of the plans depend on."""
+    """Return the key of a training in the cache of times.
+
+    It depends on the classes and dtypes of the layers, the shapes of the variables, the optimizer's
+    class, the data's signature, the batch size, the backend, its device and the versions.
+    """
     layers = [(type(layer).__name__, layer.compute_dtype) for layer in flatten_layers(model)]
     shapes = [tuple(variable.shape) for variable in model.variables]
     optimizer = type(model.optimizer).__name__
@@ -197,7 +201,7 @@ def _key(model: keras.Model, device_data: Any, batch_size: int) -> str:
 
 
 def _machine_key() -> str:
-    """Return a digest of everything but the model that the build times of plans depend on."""
+    """Return the key of the build times of all models in the cache of times."""
     return _digest()
 
 
