@@ -9,14 +9,10 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
-from ae_multi.errors import BackendError, ExportError, InputError, WorkerError
+from ae_multi.errors import InputError, WorkerError
+from ae_multi.subprocesses.worker import REPORTED_ERRORS
 
-_ERROR_CLASSES = {
-    "BackendError": BackendError,
-    "DownloadError": InputError,
-    "ExportError": ExportError,
-    "InputError": InputError,
-}
+_ERROR_CLASSES = {kind.__name__: kind for kind in REPORTED_ERRORS}
 _MAX_LOG_LINES = 12
 _WORKER_MODULE = "ae_multi.subprocesses.worker"
 

@@ -19,6 +19,9 @@ from typing import Any
 
 from ae_multi.errors import BackendError, ExportError, InputError
 
+# Errors that the parent raises again, those of a derived class as the class listed here.
+REPORTED_ERRORS = (BackendError, ExportError, InputError)
+
 
 def main() -> int:
     """Run the job from standard input; return the exit status, 0 or 2 after an error event."""
@@ -31,8 +34,9 @@ def main() -> int:
     try:
         module, function = job["run"].split(":")
         getattr(importlib.import_module(module), function)(job, emit)
-    except (BackendError, ExportError, InputError) as error:
-        emit({"event": "error", "kind": type(error).__name__, "message": str(error)})
+    except REPORTED_ERRORS as error:
+        kind = next(kind for kind in REPORTED_ERRORS if isinstance(error, kind))
+        emit({"event": "error", "kind": kind.__name__, "message": str(error)})
         return 2
     emit({"event": "end"})
     return 0

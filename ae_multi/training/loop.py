@@ -64,6 +64,7 @@ class Loop:
             isinstance(callback, keras.callbacks.TerminateOnNaN) for callback in callbacks.callbacks
         )
         self._length = 1 if self._has_batch_hooks else 16  # steps of the next run
+        self._previous: tuple[Any, np.ndarray] | None = None  # state before the last run, its rows
 
     def train(self, initial_epoch: int, epochs: int) -> None:
         """Train from ``initial_epoch`` to ``epochs``, as `keras.Model.fit` does.
@@ -146,40 +147,53 @@ class Loop:
         losses = np.ravel(logs.get("loss", 0.0))
         if self._checks_loss and not np.isfinite(losses).all():
             bad = int(np.argmin(np.isfinite(losses)))
-            self._restore_finite(state, rows, bad)
+            is_finite = self._restore_finite(state, rows, bad)
             fault = None if self._data is None else first_not_finite(self._data)
             raise DivergenceError(
                 "Expected a finite loss. "
-                f"Received: {losses[bad]} in step {done + bad + 1} of epoch {epoch + 1}. The model "
-                "has its last finite weights. "
+                f"Received: {losses[bad]} in step {done + bad + 1} of epoch {epoch + 1}. "
+                + (
+                    "The model has its last finite weights. "
+                    if is_finite
+                    else "The weights of the model were not finite before, either. "
+                )
                 + (
                     "A smaller learning rate or gradient clipping (clipnorm) may help."
                     if fault is None
                     else f"The data are not finite: {fault}."
                 )
             )
+        self._previous = state, rows
         return {name: values[-1] for name, values in logs.items()}
 
-    def _restore_finite(self, state: Any, rows: np.ndarray, bad: int) -> None:
+    def _restore_finite(self, state: Any, rows: np.ndarray, bad: int) -> bool:
         """Restore the last state with finite weights.
 
         That is the state before step ``bad``, whose loss is not finite, or before the previous
-        step, if that step made a weight NaN or infinite and belongs to the same run.
+        step, if that step made a weight NaN or infinite.
 
         Args:
             state: the state before the run.
             rows: the batches of the run, int32 (steps, batch).
             bad: index of the step in the run.
+
+        Returns:
+            Whether the restored weights are finite.
         """
-        for count in (bad, bad - 1):
-            if count < 0:
-                continue
-            self.steps.restore(state)
-            if count:
-                self.steps.run(rows[:count])
+        begins = [(state, rows[:bad])]
+        if bad:
+            begins.append((state, rows[: bad - 1]))
+        elif self._previous is not None:
+            previous, rows_before = self._previous
+            begins.append((previous, rows_before[:-1]))
+        for begin, repeated in begins:
+            self.steps.restore(begin)
+            if len(repeated):
+                self.steps.run(repeated)
             weights = [keras.ops.convert_to_numpy(weight) for weight in self.model.weights]
             if all(np.isfinite(weight).all() for weight in weights):
-                return
+                return True
+        return False
 
     def _adapt_length(self, steps: int, seconds: float) -> None:
         """Adapt the steps of a run to `_RUN_SECONDS`, given that ``steps`` took ``seconds``.

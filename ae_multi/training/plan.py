@@ -191,13 +191,41 @@ def _why_no_trial(reachable: Reachable) -> str | None:
 def _key(model: keras.Model, device_data: Any, batch_size: int) -> str:
     """Return the key of a training in the cache of times.
 
-    It depends on the classes and dtypes of the layers, the shapes of the variables, the optimizer's
-    class, the data's signature, the batch size, the backend, its device and the versions.
+    It depends on the classes, dtypes and settings of the layers, the shapes of the variables, what
+    the model is compiled with, the data's signature, the batch size, the backend, its device and
+    the versions.
     """
-    layers = [(type(layer).__name__, layer.compute_dtype) for layer in flatten_layers(model)]
+    layers = [
+        (type(layer).__name__, layer.compute_dtype, _settings(layer))
+        for layer in flatten_layers(model)
+    ]
     shapes = [tuple(variable.shape) for variable in model.variables]
-    optimizer = type(model.optimizer).__name__
-    return _digest(layers, shapes, optimizer, device_data.signature, batch_size)
+    losses = keras.tree.flatten(getattr(model, "loss", None))
+    compiled = [_name(part) for part in (model.optimizer, *losses, *model.metrics)]
+    compiled.append(str(model.jit_compile))
+    return _digest(layers, shapes, compiled, device_data.signature, batch_size)
+
+
+def _settings(layer: keras.layers.Layer) -> list[tuple[str, Any]]:
+    """Return the numbers and names in a layer's config, such as its strides and its activation."""
+    if isinstance(layer, keras.Model):  # its layers have settings of their own
+        return []
+    try:
+        config = layer.get_config()
+    except Exception:  # a custom layer may define none
+        return []
+    simple = int | float | str | None
+    return [
+        (key, value)
+        for key, value in sorted(config.items())
+        if key != "name"
+        and all(isinstance(part, simple) for part in keras.tree.flatten(value, dicts=False))
+    ]
+
+
+def _name(part: Any) -> str:
+    """Return the name of a loss, a metric or an optimizer, which is the same in each process."""
+    return part if isinstance(part, str) else getattr(part, "__name__", type(part).__name__)
 
 
 def _machine_key() -> str:

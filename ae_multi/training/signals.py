@@ -14,21 +14,23 @@ def defer_signals() -> Iterator[None]:
     """Defer SIGINT, SIGTERM and SIGHUP until the block has ended, so that no step is interrupted.
 
     A framework may suppress an exception that a signal handler raises while it traces or compiles.
-    After the block the handler of the first signal that was received is called. Signals without a
-    Python handler are not deferred.
+    After the block, even if it raises an exception, the handlers of the signals that were received
+    are called, once for each kind of signal. Signals without a Python handler are not deferred.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # Python calls signal handlers in the main thread only
         return
-    received: list[tuple] = []
+    received: dict[int, tuple] = {}
     handlers: dict[int, Any] = {}
     for number in (getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)):
         if callable(signal.getsignal(number)):
-            handlers[number] = signal.signal(number, lambda *event: received.append(event))
+            handlers[number] = signal.signal(
+                number, lambda *event: received.setdefault(event[0], event)
+            )
     try:
         yield
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    if received:
-        handlers[received[0][0]](*received[0])
+        for number, event in received.items():
+            handlers[number](*event)

@@ -59,6 +59,8 @@ def wait() -> None:
     """Block until the device has finished all work."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
+    elif torch.backends.mps.is_available():
+        torch.mps.synchronize()
 
 
 def allow_float64() -> None:
