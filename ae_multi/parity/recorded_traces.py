@@ -222,8 +222,9 @@ def _check_common(named: Mapping[str, TraceFile]) -> None:
             received = _common(trace, key)
             if received != expected:
                 raise InputError(
-                    f"Expected traces of one {what}. Received: {_shown(key, expected, file)} in "
-                    f"{first}, {_shown(key, received, named[name])} in {name}."
+                    f"Expected traces of the same {what}. Received: "
+                    f"{_shown(key, expected, file)} in {first}, "
+                    f"{_shown(key, received, named[name])} in {name}."
                 )
 
 

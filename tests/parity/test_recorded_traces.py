@@ -73,16 +73,19 @@ def test_fault_in_the_trace_that_holds_the_reference_is_attributed_to_it():
 @pytest.mark.parametrize(
     ("about", "message"),
     [
-        ({"model": "other"}, "traces of one model. Received: m:net with layers m"),
-        ({"data": "0" * 64}, "one data. Received: d… in trace 1, 000000000000… in trace 2"),
-        ({"seed": 4}, "traces of one seed. Received: 0 in trace 1, 4 in trace 2"),
-        ({"steps": 9}, "one number of steps. Received: 2 in trace 1, 9 in trace 2"),
-        ({"batch_size": 8}, "one batch size. Received: 32 in trace 1, 8 in trace 2"),
+        ({"model": "other"}, "traces of the same model. Received: m:net with layers m"),
+        ({"data": "0" * 64}, "the same data. Received: d… in trace 1, 000000000000… in trace 2"),
+        ({"seed": 4}, "traces of the same seed. Received: 0 in trace 1, 4 in trace 2"),
+        ({"steps": 9}, "the same number of steps. Received: 2 in trace 1, 9 in trace 2"),
+        ({"batch_size": 8}, "the same batch size. Received: 32 in trace 1, 8 in trace 2"),
         (
             {"rate": 0.5},
-            "one learning rate of the epoch. Received: none in trace 1, 0.5 in trace 2",
+            "the same learning rate of the epoch. Received: none in trace 1, 0.5 in trace 2",
         ),
-        ({"weights": "abc"}, "one file of weights. Received: none in trace 1, abc… in trace 2"),
+        (
+            {"weights": "abc"},
+            "the same file of weights. Received: none in trace 1, abc… in trace 2",
+        ),
     ],
 )
 def test_traces_of_different_runs_are_refused(about, message):

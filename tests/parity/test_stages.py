@@ -104,7 +104,7 @@ def test_the_bound_is_the_largest_of_its_three_sources(traces):
 @pytest.mark.parametrize("what", ["model", "data", "seed"])
 def test_traces_of_different_runs_are_refused(traces, what):
     traces["jax"].about[what] = "other"
-    with pytest.raises(InputError, match=f"one {what}.*from jax"):
+    with pytest.raises(InputError, match=f"the same {what}.*from jax"):
         compare_traces(traces, trace(np.float64), [])
 
 
@@ -123,7 +123,7 @@ def test_a_trace_that_lacks_a_stage_is_refused(traces):
 def test_a_trace_cut_off_before_its_last_step_is_refused(traces):
     whole = trace(np.float64)
     whole.stages["order"].pop()
-    with pytest.raises(InputError, match=r"same order.*1 entries from the oracle"):
+    with pytest.raises(InputError, match=r"same order.*1 entries from the float64 reference"):
         compare_traces(traces, whole, [])
 
 
