@@ -14,7 +14,7 @@ import numpy as np
 
 from ae_multi.parity.bounds import largest, largest_error
 from ae_multi.parity.conditioning import PerturbedReference
-from ae_multi.parity.equality import integer_error, is_whole
+from ae_multi.parity.equality import integer_error, is_integral
 from ae_multi.parity.trace import Trace
 from ae_multi.randomness.streams import stream
 
@@ -68,7 +68,7 @@ def _reduced(entry: Mapping[str, Any], seed: int) -> dict[str, Any]:
         return dict(entry)
     sample = values.ravel()[positions(seed, values.size)]
     # Each error of ``each`` is relative to its own value, so statistics of all values do not fit.
-    if not is_whole(values) and not entry.get("each", False):
+    if not is_integral(values) and not entry.get("each", False):
         with np.errstate(invalid="ignore", over="ignore"):
             statistics = [largest(values), np.mean(values, dtype=np.float64)]
             sample = np.concatenate([sample, np.asarray(statistics, values.dtype)])
@@ -82,8 +82,8 @@ def _reduced(entry: Mapping[str, Any], seed: int) -> dict[str, Any]:
 
 def _digest(values: np.ndarray) -> str:
     """Return the SHA-256 of an array; integers are equal whatever the width of their type."""
-    kind = "integers" if is_whole(values) else str(values.dtype)
-    content = np.ascontiguousarray(values.astype(np.int64) if is_whole(values) else values)
+    kind = "integers" if is_integral(values) else str(values.dtype)
+    content = np.ascontiguousarray(values.astype(np.int64) if is_integral(values) else values)
     return hashlib.sha256(kind.encode() + content.tobytes()).hexdigest()
 
 
@@ -99,7 +99,7 @@ def _moved(
     """
     entry = reference.oracle.stages[stage][place]
     exact, each = entry["values"], entry.get("each", False)
-    if is_whole(exact) and all(is_whole(values) for _, values in runs):
+    if is_integral(exact) and all(is_integral(values) for _, values in runs):
         return max(integer_error(values, exact)[0] for _, values in runs)
     scale = largest(exact) or 1.0 if each else 1.0
     allowed = reference.allowed(stage, place)

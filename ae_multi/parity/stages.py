@@ -20,7 +20,7 @@ from ae_multi.parity.bounds import (
 )
 from ae_multi.parity.conditioning import PerturbedReference
 from ae_multi.parity.divergence import Divergence, Stage
-from ae_multi.parity.equality import equal_bits, equal_integers, is_whole
+from ae_multi.parity.equality import equal_bits, equal_integers, is_integral
 from ae_multi.parity.majority import blame_reference
 from ae_multi.parity.rounding_comparison import RoundingComparison
 from ae_multi.parity.sampling import is_sampled
@@ -134,7 +134,7 @@ def _compare_stage(
                 if is_sampled(items[place])
             }
             part = equal_bits(values, exact["values"], digests)
-        elif all(map(is_whole, [exact["values"], *values.values()])):
+        elif all(map(is_integral, [exact["values"], *values.values()])):
             arrays = [array for _, array in moves]
             part = equal_integers(values, exact["values"], arrays, exact.get("moved", 0.0))
         else:
