@@ -11,12 +11,12 @@ pytestmark = pytest.mark.backend
 @pytest.fixture
 def configured(keras):
     """Function from layers, an optimizer and a loss to the config of the model, or None."""
-    from ae_multi.parity.repro_data import own_configuration
+    from ae_multi.parity.repro_data import keras_config
 
     def make(stack, optimizer="adam", loss="mse"):
         model = keras.Sequential([keras.Input((4,)), *stack])
         model.compile(optimizer, loss)
-        return own_configuration(model)
+        return keras_config(model)
 
     return make
 
