@@ -6,7 +6,7 @@ from typing import Any
 
 from ae_multi.parity.conclusion import Conclusion, conclude
 from ae_multi.parity.divergence import Divergence, Stage
-from ae_multi.parity.sampling import MAX_WHOLE, POSITIONS
+from ae_multi.parity.sampling import MAX_UNSAMPLED_SIZE, POSITIONS
 from ae_multi.parity.stages import STAGES
 
 
@@ -107,8 +107,8 @@ class Report:
         if not self.sampled:
             return []
         return [
-            f"{self.sampled} arrays of more than {MAX_WHOLE:,} values were compared at up to "
-            f"{POSITIONS:,} positions, and by their largest value and their mean."
+            f"{self.sampled} arrays of more than {MAX_UNSAMPLED_SIZE:,} values were compared "
+            f"at up to {POSITIONS:,} positions, and by their largest value and their mean."
         ]
 
     def omission_lines(self) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 from ae_multi.cli import main
 from ae_multi.errors import InputError
 from ae_multi.parity import check, compare, record
-from ae_multi.parity.sampling import MAX_WHOLE
+from ae_multi.parity.sampling import MAX_UNSAMPLED_SIZE
 from tests.reference.pages import ROOT
 from tests.reference.patched_interpreter import patched_interpreter
 
@@ -81,7 +81,7 @@ def test_recorded_traces_agree_as_a_live_check_does(pythons, models, tmp_path):
         assert stage.compared == expected.compared
         for entry, other in zip(stage.entries, expected.entries, strict=True):
             assert (entry.name, entry.shape) == (other.name, other.shape)
-            if np.prod(other.shape) <= MAX_WHOLE:
+            if np.prod(other.shape) <= MAX_UNSAMPLED_SIZE:
                 assert entry.error == pytest.approx(other.error)
             for name, bound in entry.bound.items():
                 if entry.source[name] != "others":

@@ -3,14 +3,16 @@
 import numpy as np
 import pytest
 
-from ae_multi.parity.sampling import MAX_WHOLE, is_sampled, positions, reduce_trace
+from ae_multi.parity.sampling import MAX_UNSAMPLED_SIZE, is_sampled, positions, reduce_trace
 from ae_multi.parity.stages import compare_traces
 from ae_multi.parity.trace import Trace
 
-SIZE = 50 * MAX_WHOLE
+SIZE = 50 * MAX_UNSAMPLED_SIZE
 ROUNDED = ("forward", "gradient", "one step", "losses")
 RNG = np.random.default_rng(3)
-EXACT = {s: RNG.normal(size=(2, 50, MAX_WHOLE)) for s in ("start", "order", "noise", *ROUNDED)}
+EXACT = {
+    s: RNG.normal(size=(2, 50, MAX_UNSAMPLED_SIZE)) for s in ("start", "order", "noise", *ROUNDED)
+}
 EXACT["training forward"] = EXACT["forward"]
 EXACT["order"] = RNG.integers(0, 99, EXACT["order"].shape)
 
@@ -52,16 +54,16 @@ def test_reduced_traces_agree():
     stages = compared({"torch": None, "jax": None})
     assert {stage.name for stage in stages} == set(EXACT)
     assert all(stage.holds for stage in stages)
-    assert stages[0].entries[0].shape == (50, MAX_WHOLE)
+    assert stages[0].entries[0].shape == (50, MAX_UNSAMPLED_SIZE)
 
 
 def test_small_arrays_are_kept_and_large_ones_shrink():
     whole = trace(np.float32)
-    whole.stages["losses"][0]["values"] = np.arange(MAX_WHOLE, dtype=np.float32)
+    whole.stages["losses"][0]["values"] = np.arange(MAX_UNSAMPLED_SIZE, dtype=np.float32)
     losses = reduce_trace(whole).stages["losses"]
-    np.testing.assert_array_equal(losses[0]["values"], np.arange(MAX_WHOLE))
+    np.testing.assert_array_equal(losses[0]["values"], np.arange(MAX_UNSAMPLED_SIZE))
     assert [is_sampled(entry) for entry in losses] == [False, True]
-    assert losses[1]["values"].size <= MAX_WHOLE + 2 < SIZE / 40
+    assert losses[1]["values"].size <= MAX_UNSAMPLED_SIZE + 2 < SIZE / 40
     assert losses[1]["values"].dtype == np.float32
 
 
@@ -72,7 +74,7 @@ def test_positions_depend_on_seed_and_size_only():
     assert chosen.min() >= 0
     assert chosen.max() < SIZE
     assert np.all(np.diff(chosen) > 0)
-    assert len(chosen) > 0.95 * MAX_WHOLE
+    assert len(chosen) > 0.95 * MAX_UNSAMPLED_SIZE
     # Spread evenly: each fifth of the array has about a fifth of the positions.
     counts = np.histogram(chosen, 5, (0, SIZE))[0]
     assert counts.min() > 150
