@@ -161,7 +161,7 @@ def test_page_states_agreement_and_bitwise_differences():
     )
     source = parity_page([report({"start": [bits]})])
     assert "✗ differs" in source
-    assert "equal to the bit" in source
+    assert "equal bit for bit" in source
     assert ">inf<" not in source
     assert ">nan<" not in source
 

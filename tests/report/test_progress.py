@@ -41,7 +41,7 @@ def test_terminal_shows_a_bar_for_each_backend():
 def test_progress_shows_names_literally(name, terminal):
     with JobProgress(terminal) as progress:
         progress.update("job", f"reading {name}", 1, 2)
-        progress.say(name, "yellow")
+        progress.print_line(name, "yellow")
     assert terminal.file.getvalue().count(name) >= 2
 
 
