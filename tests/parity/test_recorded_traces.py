@@ -27,7 +27,7 @@ def test_traces_of_one_model_agree():
     assert (report.oracle, report.model, report.sampled) == ("trace 1", "m:net", 0)
 
 
-def test_files_have_their_names_in_the_report(tmp_path):
+def test_traces_are_named_after_their_files(tmp_path):
     paths = saved(tmp_path, old=recorded("torch"), new=recorded("torch", {"gradient": 1 + 1e-4}))
     report = compare(*paths)
     first = report.first_divergence
@@ -36,7 +36,7 @@ def test_files_have_their_names_in_the_report(tmp_path):
     assert list(compare(*paths, names=("a", "b")).backends) == ["a", "b"]
 
 
-def test_files_of_equal_names_are_named_by_their_paths(tmp_path):
+def test_traces_of_files_with_equal_names_are_named_by_their_paths(tmp_path):
     for folder in "ab":
         (tmp_path / folder).mkdir()
         recorded("jax").save(tmp_path / folder / "one.trace")
@@ -46,7 +46,7 @@ def test_files_of_equal_names_are_named_by_their_paths(tmp_path):
         compare(paths[0], paths[0])
 
 
-def test_file_named_like_a_forward_only_backend_still_decides(tmp_path):
+def test_file_named_like_a_forward_only_backend_counts_for_the_verdict(tmp_path):
     altered = recorded("jax", {"forward": 1.1})
     paths = saved(tmp_path, torch=recorded("torch"), numpy=altered)
     assert compare(*paths).first_divergence.diverging == (paths[1],)
@@ -59,8 +59,8 @@ def test_reference_is_that_of_the_first_trace_that_has_one():
         compare(recorded("torch", reference=False), recorded("jax", reference=False))
 
 
-def test_fault_in_the_trace_that_holds_the_reference_is_attributed_to_it():
-    """Its float64 has the same fault, so the two others are off by the same amount."""
+def test_fault_in_the_trace_with_the_reference_is_attributed_to_it():
+    """Its float64 reference has the same fault, so both other traces exceed their bounds."""
     faulty = recorded("jax", {"forward": 1.1})
     for entry, exact in zip(
         faulty.trace.stages["forward"], faulty.reference.stages["forward"], strict=True
@@ -125,7 +125,7 @@ def test_command_prints_the_table_and_writes_json(tmp_path, capsys):
     assert model["first_divergence"]["guilty"] == ["bad"]
 
 
-def test_command_says_that_samples_were_compared(tmp_path, capsys):
+def test_command_prints_the_number_of_sampled_arrays(tmp_path, capsys):
     files = {}
     for name in ("old", "new"):
         file = recorded("torch")
@@ -168,7 +168,7 @@ def test_command_says_that_samples_were_compared(tmp_path, capsys):
         (["record", "m:f", "--out", "a.trace", "--shape=3", "--steps=0"], "steps"),
     ],
 )
-def test_usage_errors_end_with_2(arguments, message, tmp_path, monkeypatch, capsys):
+def test_usage_errors_exit_with_2(arguments, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["parity", *arguments]) == 2
     error = capsys.readouterr().err
