@@ -13,7 +13,7 @@ from tests.reference.traces import COMPARED, recorded
 
 
 def saved(tmp_path, **files):
-    """Write recorded traces, one for each name, and return their paths."""
+    """Write a trace file for each keyword and return the paths."""
     for name, file in files.items():
         file.save(tmp_path / f"{name}.trace")
     return [str(tmp_path / f"{name}.trace") for name in files]
