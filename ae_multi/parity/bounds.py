@@ -1,20 +1,21 @@
 """Error bounds: how far rounding alone can move the values of a backend at one place.
 
-The bound is the largest of six amounts:
+The bound is the largest of six amounts. `SOURCES` describes them by the same names. The oracle is
+the float64 reference: a trace of the same steps, computed in float64 on one of the backends.
 
 - counting: the rounding errors of t additions behave like a random walk of t steps of half a unit
   in the last place, so a result of size s has an error of about s · √t · 2⁻²⁴. The amount is
   `REASONED` times that. t is the number of terms that enter the result: the fan-in of every layer
   up to this place.
-- conditioning: the largest distance, over several runs, that the oracle moves at this place when
-  it is perturbed like float32 rounding: each initial weight by one ulp and each gradient by
-  √t · 2⁻²⁴ of its largest value, up or down at random. The amount is `CONDITIONED` times that.
-  Layers amplify earlier errors, and Adam amplifies the rounding error of a gradient that is almost
-  zero, by factors that a count of operations does not show. Further runs are perturbed more, and
-  their distances count in proportion, unless something in the model jumps, such as the derivative
-  of ReLU; see `ae_multi.parity.conditioning`.
-- measurement: the error of the best other backend at this place. The amount is `MEASURED` times
-  that, because the order of a sum alone changes its error by small factors.
+- perturbation: the largest change of the oracle at this place, over several runs that are
+  perturbed like float32 rounding: each initial weight by one ulp and each gradient by √t · 2⁻²⁴ of
+  its largest value, up or down at random. The amount is `CONDITIONED` times that. Layers amplify
+  earlier errors, and Adam amplifies the rounding error of a gradient that is almost zero. A count
+  of operations does not contain these factors. Further runs are perturbed by a multiple, and their
+  changes are divided by it, unless values are discontinuous, such as the derivative of ReLU; see
+  `ae_multi.parity.conditioning`.
+- others: the error of the best other backend at this place. The amount is `MEASURED` times that,
+  because the order of a sum alone changes its error by small factors.
 - summation: the error when the terms of the float64 run are added one after another in float32.
   The amount is `SUMMED` times that. If many terms are equal, each addition rounds in the same
   direction, and the error grows with the number of terms instead of its square root.
@@ -23,8 +24,8 @@ The bound is the largest of six amounts:
 - optimizer: the first step of Adam has a relative error of 2⁻²⁴ / (1 - β₂) if the bias correction
   1 - β₂ᵗ is computed in float32, as a small difference of two numbers near 1.
 
-A backend that only rounds differently stays within its bound. A backend that computes something
-else exceeds it, which also identifies that backend.
+A backend whose results differ by rounding only is within its bound. A backend that computes
+something else exceeds its bound, and the report names it.
 """
 
 from __future__ import annotations
@@ -48,14 +49,14 @@ CONDITIONED = 8
 SUMMED = 2
 MEASURED = 8
 FALSE_ALARM = 1e-4
-# The outputs whose error is the test error are float32, so it is off by some ulp in every training.
+# The test error is computed from float32 outputs, so it is off by some ulp in every training.
 LEAST_SPREAD = 16 * UNIT_ROUNDOFF
 
 # Source of a bound: its description.
 SOURCES = {
-    "bits": "equal to the bit, or not equal",
+    "bits": "equal bit for bit, or different",
     "counting": f"{REASONED} · √terms · unit roundoff",
-    "perturbation": f"{CONDITIONED} × how far rounding-sized perturbations move the float64 oracle",
+    "perturbation": f"{CONDITIONED} × the change of the perturbed float64 reference",
     "summation": f"{SUMMED} × the error of float32 summation, one term after another",
     "cancellation": f"{REASONED} · size of the terms · unit roundoff",
     "others": f"{MEASURED} × the error of the best other backend",
@@ -69,22 +70,23 @@ def largest(values: ArrayLike) -> float:
     return float(np.max(np.abs(np.asarray(values, np.float64)), initial=0.0))
 
 
-def scale_of(exact: ArrayLike, beside: float = 0.0, lost: float = 0.0) -> tuple[float, bool]:
-    """Return the scale of relative errors: the largest exact value, or ``beside``.
+def scale_of(exact: ArrayLike, fallback: float = 0.0, threshold: float = 0.0) -> tuple[float, bool]:
+    """Return the scale of relative errors: the largest exact value, or ``fallback``.
 
     Args:
         exact: array of exact values.
-        beside: a larger magnitude, such as that of the terms whose sums are the exact values; or
-            0.
-        lost: fraction of ``beside`` below which the exact values are smaller than its rounding
-            errors, so that ``beside`` is the scale.
+        fallback: a larger magnitude, such as that of the terms whose sums are the exact values;
+            or 0 for none.
+        threshold: fraction of ``fallback``. ``fallback`` is the scale if no exact value is larger
+            than this fraction of it.
 
     Returns:
-        (scale, whether it is ``beside``).
+        (scale, whether it is ``fallback``). The scale is 1 if all exact values are 0 and there is
+        no ``fallback``.
     """
     size = largest(exact)
-    if beside and size <= lost * beside:
-        return beside, True
+    if fallback and size <= threshold * fallback:
+        return fallback, True
     return size or 1.0, False
 
 
@@ -103,7 +105,8 @@ def largest_error(
         scale: number that the errors are divided by.
         each: divide each error by its own exact value instead, unless that is smaller than the
             rounding error of ``scale``.
-        allowed: absolute error of each value that does not count, of the same shape, or a number.
+        allowed: allowed absolute error, subtracted from the error of each value: an array of the
+            same shape, or a number.
 
     Returns:
         (relative error, value, exact value). The error is infinite if the value or the exact value
@@ -134,9 +137,9 @@ def bounds(
     Args:
         error: dict of backend to its error at this place.
         terms: number of terms that enter the values.
-        moved: distance that the perturbed oracle moved, relative like ``error``, see
-            `ae_multi.parity.conditioning.distance_per_rounding`.
-        optimizer: error that the optimizer's float32 constants can cause.
+        moved: change of the perturbed oracle for a perturbation of the size of rounding, relative
+            like ``error``, see `ae_multi.parity.conditioning.distance_per_rounding`.
+        optimizer: error that the optimizer's bias correction in float32 can cause.
         roundoff: unit roundoff of the values; ``moved`` and ``summation`` are rescaled to it.
         summation: error of plain summation in float32, relative like ``error``.
         cancellation: size of the terms over the scale of ``error``.
@@ -169,7 +172,10 @@ def prediction_interval(runs: Sequence[float]) -> tuple[float, float]:
     of Student's t-distribution with n - 1 degrees of freedom.
 
     Args:
-        runs: at least two numbers above 0.
+        runs: results of at least two trainings, numbers above 0.
+
+    Returns:
+        (mean, half-width divided by the mean; at least `LEAST_SPREAD`).
     """
     mean, deviation = float(np.mean(runs)), float(np.std(runs, ddof=1))
     quantile = float(stdtrit(len(runs) - 1, 1 - FALSE_ALARM / 2))
@@ -183,5 +189,8 @@ def terms_forward(stages: Mapping[str, Any]) -> float:
 
 
 def terms_of_a_step(stages: Mapping[str, Any]) -> float:
-    """Return the number of terms that enter a gradient: forward, to the inputs, to the weights."""
+    """Return the number of terms that enter a gradient, three times those of the output.
+
+    They enter in the forward pass, in the gradients of the inputs and in those of the weights.
+    """
     return 3 * terms_forward(stages)

@@ -24,7 +24,7 @@ class Conclusion:
 
     Attributes:
         headline: one sentence that says whether the backends agree.
-        facts: pairs of a label and a sentence, in the order of reading.
+        facts: pairs of a label and a text, in the order in which they are printed.
         matches: known differences that may explain the first divergence.
     """
 
@@ -72,7 +72,7 @@ def _headline(first: Divergence) -> str:
 
 
 def _margin(stages: Sequence[Stage]) -> Iterator[tuple[str, str]]:
-    """Yield the fact which place is closest to its bound."""
+    """Yield the place that is closest to its bound, unless all errors are 0."""
     closest = max((stage.closest for stage in stages), key=lambda entry: entry.excess, default=None)
     if closest is not None and closest.excess:
         yield (
@@ -83,7 +83,7 @@ def _margin(stages: Sequence[Stage]) -> Iterator[tuple[str, str]]:
 
 
 def _effects(stages: Sequence[Stage], first: Divergence) -> Iterator[tuple[str, str]]:
-    """Yield the effect of a divergence on the loss after the recorded steps, and on the test."""
+    """Yield the effect of a divergence on the last loss and on the test error."""
     by_name = {stage.name: stage for stage in stages}
     if "losses" in by_name:
         last = by_name["losses"].entries[-1]
@@ -96,7 +96,7 @@ def _effects(stages: Sequence[Stage], first: Divergence) -> Iterator[tuple[str, 
 
 
 def _effect(entry: Divergence, first: Divergence) -> str:
-    """Return a sentence about a single number, such as a loss, on the diverging backends."""
+    """Return a phrase about one number, such as a loss, on each diverging backend."""
     backends = [b for b in (*first.diverging, *entry.diverging) if b in entry.at]
     return (
         "; ".join(_number(entry, backend) for backend in dict.fromkeys(backends)) or "not recorded"

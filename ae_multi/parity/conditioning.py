@@ -1,14 +1,15 @@
-"""How far perturbations like float32 rounding move the float64 reference, smoothly or by jumps.
+"""Change of the float64 reference under perturbations like float32 rounding, smooth or by jumps.
 
-Where the values depend smoothly on the weights, a perturbation that is k times as large moves them
-k times as far. Some values jump instead: the derivative of a ReLU is 0 or 1, and so is that of
-each of two equal values in a maximum. A unit whose input is zero but for rounding has one
-derivative on one backend and the other on another, and every gradient before it differs by the
-contribution of this unit. Such units are rare, so a perturbation of the size of rounding may
-switch none of them although the rounding of a backend does. So two runs, the probes, are
-perturbed much more: a perturbation that is k times as large switches about k times as many units.
-The small probe shows whether there are so many units that a backend may switch one, the large one
-shows what a switch does to each gradient.
+Where values depend smoothly on the weights, a perturbation that is k times as large changes them k
+times as much. Discontinuous values jump instead. The derivative of a ReLU is 0 or 1, and so is that
+of a maximum with respect to each of two equal values. A unit whose input is zero except for
+rounding may have the derivative 0 on one backend and 1 on another: it switches. The gradients of
+all layers before it then differ by the contribution of this unit.
+
+Such units are rare. A perturbation of the size of rounding may switch none of them, although the
+rounding of a backend switches one. So two further runs, the probes, are perturbed much more: a
+perturbation that is k times as large switches about k times as many units. The small probe shows
+whether a backend may switch a unit. The large probe shows how much a switch changes each gradient.
 """
 
 from __future__ import annotations
@@ -28,15 +29,15 @@ if TYPE_CHECKING:
 SMALL_PROBE, LARGE_PROBE = 64, 4096
 # Perturbation of each run of the reference, in units of rounding.
 PERTURBATIONS = (1, CONDITIONED, CONDITIONED, SMALL_PROBE, LARGE_PROBE)
-# Values jump if the small probe moves them further than a smooth dependence by this factor.
+# Values jump if the small probe changes them by more than this factor times a smooth change.
 _JUMP = 4
-# The bound of a jump is `CONDITIONED` times this share of the distance of the large probe, twice
-# the distance, since that switches several units where a backend switches one.
+# Share of the distance of a probe that counts where values jump. The bound is `CONDITIONED` times
+# this share, twice the distance.
 _SHARE_OF_PROBE = 2 / CONDITIONED
-# Further stage of the float64 reference, with an entry for each one of the stage "one step": how
-# far the errors that a gradient may have move each element of its weight.
+# Additional stage of the float64 reference. It has an entry for each entry of the stage "one step":
+# the change of each element of a weight if its gradient has the largest allowed error.
 ALLOWED_STEPS = "allowed steps"
-# The distance of an array of fewer values may be small by chance, so it does not show jumps.
+# An array of fewer values may change little by chance, so jumps cannot be detected in it.
 _LEAST_VALUES = 16
 
 
@@ -44,8 +45,8 @@ class PerturbedReference:
     """The float64 reference with its perturbed runs.
 
     Args:
-        oracle: trace of the reference.
-        runs: traces of the perturbed runs, or none.
+        oracle: float64 trace of the reference.
+        runs: traces of the perturbed runs; may be empty.
     """
 
     def __init__(self, oracle: Trace, runs: Sequence[Trace]) -> None:
@@ -53,19 +54,20 @@ class PerturbedReference:
 
     @cached_property
     def jumps(self) -> bool:
-        """Whether gradients jump; then weights and losses jump, too."""
+        """Whether gradients jump. If they do, weights and losses jump, too."""
         return gradients_jump(self.oracle, self._runs)
 
     def allowed(self, stage: str, place: int) -> np.ndarray:
-        """Return the absolute error of each value that does not count; 0 in most stages."""
+        """Return the allowed absolute error of each value at one place; 0 in most stages."""
         has_allowance = self._has_allowance(stage)
         return self.oracle.values(ALLOWED_STEPS)[place] if has_allowance else np.zeros(())
 
     def moves(self, stage: str, place: int) -> list[tuple[float, np.ndarray]]:
         """Return (perturbation, values) of each run at one place.
 
-        `ALLOWED_STEPS` allows for what gradients within their bounds do, but not for what larger
-        perturbations do, so runs with these do not count where there is an allowance.
+        `ALLOWED_STEPS` contains the effect of gradients within their bounds, but not that of larger
+        perturbations. So in a stage to which it applies, only runs with the perturbation 1 are
+        returned.
         """
         moves = _moves(self._runs, stage, place)
         return [move for move in moves if move[0] == 1 or not self._has_allowance(stage)]
@@ -85,12 +87,15 @@ def _moves(runs: Sequence[Trace], stage: str, place: int) -> list[tuple[float, n
 def distance_per_rounding(
     moves: Sequence[tuple[float, float]], size: int, jumping: bool = False
 ) -> float:
-    """Return the distance of a smooth dependence, or of the largest jump.
+    """Return the change of an array for a perturbation of the size of rounding.
+
+    For values that depend smoothly on the weights, it is the largest distance / perturbation of all
+    runs. For values that jump, it is the largest distance, that of a probe times `_SHARE_OF_PROBE`.
 
     Args:
-        moves: (perturbation in units of rounding, distance that the reference moved) of each run.
+        moves: (perturbation in units of rounding, distance from the reference) of each run.
         size: number of values of the array.
-        jumping: whether the values are known to jump.
+        jumping: whether the values are known to jump; otherwise `is_jump` decides.
     """
     if jumping or is_jump(moves, size):
         shares = (d * (_SHARE_OF_PROBE if f >= SMALL_PROBE else 1) for f, d in moves)
@@ -100,7 +105,7 @@ def distance_per_rounding(
 
 def is_jump(moves: Sequence[tuple[float, float]], size: int) -> bool:
     """Return whether the small probe moves an array of ``size`` values by jumps."""
-    # A run of the size of rounding may meet a jump, too, so the least distance is the smooth one.
+    # A smaller perturbation may cause a jump, too, so its least change is taken as the smooth one.
     smooth = min((d / factor for factor, d in moves if factor < SMALL_PROBE), default=None)
     if smooth is None or size < _LEAST_VALUES:
         return False
@@ -108,7 +113,7 @@ def is_jump(moves: Sequence[tuple[float, float]], size: int) -> bool:
 
 
 def gradients_jump(oracle: Trace, perturbed: Sequence[Trace]) -> bool:
-    """Return whether a gradient of the first batch jumps; then weights and losses jump, too."""
+    """Return whether any gradient of the first batch jumps."""
     for place, entry in enumerate(oracle.stages.get("gradient", [])):
         exact = entry["values"]
         scale = largest(exact) or 1.0

@@ -46,7 +46,7 @@ def curves(
 
 def _distance(losses: np.ndarray, exact: np.ndarray) -> list[float]:
     scale = np.abs(exact)
-    # A loss of 0 has no relative error; use the scale of the largest loss.
+    # The error of a loss of 0 is relative to the largest loss.
     scale = np.where(scale > 0, scale, np.max(scale, initial=0.0) or 1.0)
     # Three digits suffice for a figure and keep the report small.
     return [float(f"{gap:.2e}") for gap in np.abs(losses - exact) / scale]

@@ -1,4 +1,4 @@
-"""Inputs and targets of a check, written by the parent process and read by each child."""
+"""Inputs and targets of a check, written by the parent process and read by each child process."""
 
 import hashlib
 import os
@@ -26,10 +26,10 @@ class Samples:
 
     Attributes:
         xs: training inputs, one array for each input of the model.
-        ys: training targets, one array for each output; empty if they follow from the model's
-            outputs.
-        tests: test inputs.
-        test_ys: test targets; empty like ``ys``.
+        ys: training targets, one array for each output; empty if none were given.
+        tests: test inputs: the test images of a named data set, otherwise the first 10,000
+            training inputs.
+        test_ys: test targets; empty if ``ys`` is empty.
         about: JSON-serialisable description of the data.
     """
 
@@ -41,7 +41,7 @@ class Samples:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the training values as float32."""
+        """SHA-256 of the training inputs and targets, converted to float32."""
         digest = hashlib.sha256()
         for array in [*self.xs, *self.ys]:
             digest.update(np.ascontiguousarray(array, "<f4").data)
@@ -58,21 +58,29 @@ def hand_over(
 ) -> dict[str, Any]:
     """Write inputs and targets for the child processes and return the argument of `receive`.
 
+    Floating-point arrays are written as float32. A named data set is not written: each child
+    process loads it.
+
     Args:
-        x: an array, a list of arrays, or the name of a data set as in `load_data`, whose test
-            images become the test samples; None with ``shape``.
+        x: an array, a list of arrays, or the name of a data set as in
+            `ae_multi.data.load.load_data`, whose test images are the test samples; None with
+            ``shape``.
         y: targets: an array, a list of arrays, or None.
-        shape: instead of ``x``: the shape of one sample, or a list of shapes.
-        seed: integer, seed of the samples that are drawn for ``shape``.
+        shape: instead of ``x``: the shape of one sample, or a list of shapes. 256 samples of
+            uniform numbers on [0, 1) are drawn.
+        seed: integer, seed of the drawn samples.
         path: the .npz file to write.
         data_path: path of the files of a named data set, or None.
 
     Raises:
         InputError: both or neither of ``x`` and ``shape`` are given, an array has values that are
-            not finite numbers, the numbers of samples differ, or the data set is unknown.
+            not finite numbers, the numbers of samples differ, the data set is unknown, or a data
+            set has targets.
     """
     if (x is None) == (shape is None):
-        raise InputError("Expected either data or the shape of one sample. Received: both or none.")
+        raise InputError(
+            "Expected either data or the shape of one sample. Received: both or neither."
+        )
     if isinstance(x, str):
         if x not in NAMES or y is not None:
             raise InputError(
@@ -90,7 +98,7 @@ def hand_over(
         xs = _as_list(x)
     ys = [] if y is None else _as_list(y)
     _check([*xs, *ys])
-    # The float64 reference sees the numbers that every backend sees.
+    # The float64 reference is computed from the same float32 numbers as all other traces.
     xs, ys = (
         [a.astype(np.float32, copy=False) if a.dtype.kind == "f" else a for a in arrays]
         for arrays in (xs, ys)
@@ -101,14 +109,14 @@ def hand_over(
 
 
 def receive(place: Mapping[str, Any], floatx: str) -> Samples:
-    """Return the `Samples` that `hand_over` wrote.
+    """Return the `Samples` that `hand_over` wrote, or those of a named data set.
 
     Args:
         place: the result of `hand_over`.
         floatx: dtype of the floating-point arrays.
 
     Raises:
-        InputError: the file does not contain arrays of samples.
+        InputError: the file does not contain arrays of samples, or the data set cannot be loaded.
     """
     if "file" not in place:
         data = load_data(place["name"], place["path"])

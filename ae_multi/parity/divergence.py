@@ -1,4 +1,4 @@
-"""Results of a comparison of traces: one entry, and one stage."""
+"""Results of a comparison of traces: `Divergence` for one entry and `Stage` for one stage."""
 
 import math
 from collections.abc import Sequence
@@ -7,10 +7,11 @@ from typing import Any
 
 from ae_multi.backend_selection import FORWARD_ONLY
 
-# Outside of this range a relative error is not informative; the two values are shown instead.
+# Outside of this range a relative error says only that the values differ. The two values are shown
+# instead.
 LARGEST_RELATIVE = 1e3
 _SMALLEST_RELATIVE = 1e-30
-# Attribute: its key in reports, which keep the names of version 0.1.
+# Attribute: its key in JSON reports, whose names are those of version 0.1.
 _RECORDED_NAMES = {"stage": "rung", "diverging": "guilty"}
 
 
@@ -31,8 +32,9 @@ class Divergence:
             `ae_multi.parity.bounds.SOURCES`.
         remarks: forward-only backends that exceed their bound.
         scale: number that the errors are divided by.
-        measure: name of the scale; "" for integers, of which the values are shown instead.
-        at: dict of backend to (its value, the exact value) where its error is largest.
+        measure: name of the scale; "" for integers, whose values are shown instead of an error.
+        at: dict of backend to (its value, the reference's value) where its error is largest. If
+            the types differ, their names; if only unsampled values differ, two digests.
         reference: backend whose values the others are compared with; "" for the float64 reference.
     """
 
@@ -97,12 +99,15 @@ class Divergence:
 
     @property
     def excess(self) -> float:
-        """The largest error over its bound among training backends; above 1 if one diverges."""
+        """The largest error over its bound among backends that can train; above 1 if one diverges.
+
+        If no backend can train, the forward-only backends count.
+        """
         return max(map(self.share, self._deciding))
 
     @property
     def worst(self) -> str:
-        """The training backend with the largest error over its bound."""
+        """The backend whose error over its bound is `excess`."""
         return max(self._deciding, key=self.share)
 
     @property
@@ -110,7 +115,7 @@ class Divergence:
         return [b for b in self.error if b not in FORWARD_ONLY] or list(self.error)
 
     def share(self, backend: str) -> float:
-        """Return the error of a backend over its bound."""
+        """Return the error of a backend over its bound; infinite for an error with a bound of 0."""
         if not self.error[backend]:
             return 0.0
         return self.error[backend] / self.bound[backend] if self.bound[backend] else math.inf
@@ -123,14 +128,15 @@ def listed(names: Sequence[str]) -> str:
 
 
 def format_value(value: Any) -> str:
-    """Format a value of an array, or the name of a type."""
+    """Format a value of an array; return the name of a type or a digest as it is."""
     return f"{value:.9g}" if isinstance(value, float) else str(value)
 
 
 def format_error(error: float) -> str:
-    """Format a relative error. One above `LARGEST_RELATIVE` has no digits that mean anything.
+    """Format a relative error.
 
-    Such an error has a scale that is all but zero, or no finite value.
+    Where the scale is nearly 0, the digits of the error say nothing. So an error above
+    `LARGEST_RELATIVE` is formatted as ">1e3", and one that is not finite as "not comparable".
     """
     if not math.isfinite(error):
         return "not comparable"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ae_multi.backend_selection import BACKENDS, FORWARD_ONLY
 from ae_multi.errors import InputError
 
-# Names the frameworks that an interpreter could import, without importing them.
+# Prints which of this package and the frameworks an interpreter can import, without importing them.
 _PROBE = (
     "import importlib.util as u, json; "
     f"print(json.dumps([n for n in {('ae_multi', *BACKENDS)!r} if u.find_spec(n)]))"
@@ -63,6 +63,7 @@ def check_environment_name(name: str) -> None:
 
 
 def _backend(name: str, python: str) -> str:
+    """Return the backend that the environment ``name`` runs."""
     found = _importable(name, python)
     if "ae_multi" not in found:
         raise InputError(
@@ -83,6 +84,7 @@ def _backend(name: str, python: str) -> str:
 
 
 def _importable(name: str, python: str) -> list[str]:
+    """Return which of this package and the frameworks the interpreter ``python`` can import."""
     try:
         done = subprocess.run(
             [python, "-c", _PROBE], capture_output=True, timeout=_PROBE_SECONDS, check=True

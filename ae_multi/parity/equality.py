@@ -1,4 +1,4 @@
-"""Comparisons that demand equality: of initial weights bit for bit, of integers by value."""
+"""Comparison of values that must be equal: bits of floating-point numbers, values of integers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 
-def is_whole(array: np.ndarray) -> bool:
+def is_integral(array: np.ndarray) -> bool:
     """Return whether an array contains integers or booleans."""
     return array.dtype.kind in "iub"
 
@@ -18,19 +18,20 @@ def equal_bits(
 ) -> dict[str, Any]:
     """Return the errors and bounds of a `Divergence` whose values must be equal bit for bit.
 
-    The values of the majority of backends are the reference. In a tie, it is the values closest
-    to the oracle. Integers are compared by value, not by the width of their type.
+    The values of the largest group of equal backends are the reference; of groups of the same
+    size, those closest to the oracle. Integers are compared by value, not by the width of their
+    type.
 
     Args:
         values: dict of backend to array.
         exact: array of the oracle.
-        digests: dict of backend to the digest of the array from which ``values`` are samples, or
-            None for whole arrays.
+        digests: dict of backend to the digest of the array from which ``values`` are samples; None
+            or empty if the arrays are not sampled.
 
     Returns:
         Dict of ``error``, ``bound``, ``source``, ``scale``, ``measure`` and ``at``.
     """
-    integers = all(map(is_whole, values.values()))
+    integers = all(map(is_integral, values.values()))
     bits: dict[str, Any] = {
         b: (None, a.astype(np.int64).tobytes()) if integers else (a.dtype, a.tobytes())
         for b, a in values.items()
@@ -39,11 +40,11 @@ def equal_bits(
         same_values = bits
         bits = {b: (*both, digests[b]) for b, both in bits.items()}
 
-    def trust(backend: str) -> tuple[int, float]:
+    def rank(backend: str) -> tuple[int, float]:
         gap = np.sum(np.abs(values[backend].astype(np.float64) - exact))
         return list(bits.values()).count(bits[backend]), -gap
 
-    reference = max(values, key=trust)
+    reference = max(values, key=rank)
     right = values[reference]
     error: dict[str, float] = {}
     at: dict[str, Any] = {}
@@ -51,7 +52,7 @@ def equal_bits(
         if bits[backend] == bits[reference]:
             error[backend] = 0.0
         elif digests and same_values[backend] == same_values[reference]:
-            # The samples are equal, but not the values between them.
+            # The samples are equal, but other values of the array are not.
             error[backend] = 2.0**-149
             at[backend] = tuple(f"SHA-256 {digests[b][:12]}…" for b in (backend, reference))
         elif integers:
@@ -77,7 +78,8 @@ def equal_integers(
         values: dict of backend to array.
         exact: array of the oracle.
         moves: arrays of the perturbed oracles.
-        moved: a difference that was measured before.
+        moved: largest difference of perturbed oracles that are not among ``moves``, such as the
+            one that a trace file contains.
 
     Returns:
         The same dict as `equal_bits`.

@@ -1,8 +1,8 @@
-"""True float64 on every backend, for processes that check parity only.
+"""Computation in float64 on every backend, used only in the processes of a parity check.
 
-Keras 3.15 demotes float64 to float32 on all backends except TensorFlow, in a private table. On
-TensorFlow it casts Python numbers to float32 first. `install` undoes both, and changes what JAX and
-PyTorch need in addition.
+Keras 3.15 converts float64 to float32 on all backends except TensorFlow, by a private table. On
+TensorFlow it casts Python numbers to float32 first. `install` patches both, and makes the changes
+that float64 requires on JAX and PyTorch.
 """
 
 from ae_multi import backends
@@ -11,7 +11,7 @@ from ae_multi._keras_internals import allow_float64
 
 
 def install() -> None:
-    """Enable true float64 in this process. Call it before any model is built."""
+    """Make this process compute in float64. Call it before any model is built."""
     allow_float64()
     keras.config.set_floatx("float64")
     backends.current().allow_float64()

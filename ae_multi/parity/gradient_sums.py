@@ -1,4 +1,4 @@
-"""Errors of plain float32 summation in the gradients of weights; see `ae_multi.parity.sums`."""
+"""Errors of plain float32 summation in the gradients of weights, see `ae_multi.parity.sums`."""
 
 import contextlib
 import math
@@ -13,7 +13,8 @@ from ae_multi._keras_internals import own_trainable_variables
 from ae_multi.parity.bounds import REASONED, UNIT_ROUNDOFF
 from ae_multi.parity.sums import plain_sum_errors, weight_or
 
-# Safety factor: the error that a normalisation passes on is estimated from the size of terms only.
+# Safety factor, since the error that a batch normalisation propagates is estimated from the size of
+# the terms only.
 _PROPAGATION_FACTOR = 2
 # With fewer terms, the error of plain summation is below that of other rounding.
 _MIN_TERMS = 256
@@ -22,8 +23,11 @@ _MIN_TERMS = 256
 def gradient_terms(calls: Sequence[Any]) -> dict[int, int]:
     """Return the number of terms of each weight's gradient: one per position of each sample.
 
+    Terms of several calls of a layer add up.
+
     Args:
-        calls: list of (layer, inputs, outputs) from `watched_layers`.
+        calls: list of (layer, inputs, outputs) from
+            `ae_multi.parity.layer_hooks.watched_layers`.
 
     Returns:
         Dict of a weight's id to the number of terms.
@@ -35,7 +39,8 @@ def gradient_terms(calls: Sequence[Any]) -> dict[int, int]:
         places = max((array.size // max(_channels(layer, array), 1) for array in rows), default=0)
         for variable in own_trainable_variables(layer):
             counts[id(variable)] = counts.get(id(variable), 0) + places
-        # Calls inside a loop are not recorded, so the layer that contains the loop counts.
+        # Calls inside a loop are not recorded. The weights of such layers get the number of the
+        # layer that contains the loop.
         fallback |= {id(variable): places for variable in layer.trainable_variables}
     return {**fallback, **counts}
 
@@ -60,16 +65,18 @@ def gradient_sums(
     The terms are the derivatives of the loss with respect to each layer's output, or to the input
     of its activation. They are computed by adding a variable of zeros there.
 
-    The backward pass through a batch normalisation also contains such sums. Their errors propagate
-    to the layers before it, up to the next normalisation.
+    The backward pass of a batch normalisation contains such sums, too. Their errors propagate to
+    the layers before it, up to the preceding batch normalisation.
 
     Args:
         loss: function that returns the loss of one batch.
         calls: list of (layer, inputs, outputs) from `watched_layers` in training mode.
-        terms: number of terms of each gradient in addition to those of `gradient_terms`.
+        terms: number of terms of each gradient in addition to those of `gradient_terms`. Only
+            gradients of more than √terms terms are measured.
 
     Returns:
-        Dict of a weight's id to a dict of ``scale`` and ``summation``, see `forward_sums`.
+        Dict of a weight's id to a dict of ``scale`` and ``summation``, see
+        `ae_multi.parity.sums.forward_sums`.
     """
     counts = gradient_terms(calls)
     # For fewer terms, the bound from ``terms`` already exceeds the worst summation error.
@@ -101,15 +108,16 @@ def gradient_sums(
     result = {key: _of_terms(np.concatenate(rows)) for key, rows in terms_of.items()}
     gains |= {key: known["scale"] for key, known in result.items()}
     shares = {key: _share(known) for key, known in result.items()}
-    carried = 0.0
+    propagated = 0.0
     for layer, _, _ in reversed(summed):
         keys = [id(variable) for variable in _weights(layer).values()]
-        for key in keys if carried else ():
+        for key in keys if propagated else ():
             known = result.setdefault(key, {"summation": 0.0})
-            known["summation"] += _PROPAGATION_FACTOR * carried * gains.get(key, 0.0)
+            known["summation"] += _PROPAGATION_FACTOR * propagated * gains.get(key, 0.0)
         if isinstance(layer, keras.layers.BatchNormalization):
-            # It removes the mean from the gradient of later layers and adds errors of its own.
-            carried = max((shares.get(key, 0.0) for key in keys), default=0.0)
+            # It subtracts the mean of the gradient, and with it the errors of later layers. The
+            # errors of its sums replace them.
+            propagated = max((shares.get(key, 0.0) for key in keys), default=0.0)
     return result
 
 
@@ -120,6 +128,7 @@ def _largest_mean(layer: keras.layers.Layer, array: np.ndarray) -> float:
 
 
 def _of_terms(terms: np.ndarray) -> dict[str, float]:
+    """Return the size and the summation error of sums: ``terms`` has a column for each sum."""
     return {
         "scale": float(np.max(np.sum(np.abs(terms), axis=0), initial=0.0)),
         "summation": float(np.max(plain_sum_errors(terms), initial=0.0)),

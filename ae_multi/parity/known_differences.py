@@ -1,7 +1,7 @@
 """Known differences between Keras's backends: the entries of ``docs/differences.md``.
 
-A divergence that matches an entry is explained by its title, its section of the page and what the
-page says can be done. A test keeps the titles and links equal to the page.
+For a divergence that matches an entry, the report shows the title, the section of the page and the
+advice. A test compares the titles and links with the page.
 """
 
 import re
@@ -13,7 +13,7 @@ from ae_multi.parity.divergence import Divergence, Stage
 
 PAGE = "docs/differences.md"
 
-# Class of the "layer" of a divergence of the loss itself.
+# Stands for the class of a layer in a divergence of the loss.
 LOSS = "loss"
 _FORWARD = ("forward", "training forward")
 _TRAINING = ("training forward",)
@@ -29,7 +29,8 @@ class KnownDifference:
         layers: classes of the layers that it affects.
         backend: backend that differs from the others.
         stages: stages in which it appears first.
-        condition: configuration or data in which it appears; the traces do not record it.
+        condition: configuration or data with which it appears. A trace does not record it, so it is
+            not checked.
         advice: what to do.
         link: report of the difference that the page links to, or "".
     """
@@ -161,8 +162,8 @@ KNOWN_DIFFERENCES = (
         "jax",
         _GRADIENT,
         "the wrapped layer is trained",
-        "Train this model on one side. On JAX the gradient goes through the normalisation, as in "
-        "the paper; PyTorch and TensorFlow treat the normalised kernel as a constant.",
+        "Train this model on one backend. On JAX the gradient goes through the normalisation, as "
+        "in the paper; PyTorch and TensorFlow treat the normalised kernel as a constant.",
     ),
     KnownDifference(
         "`RandomElasticTransform` ignores its seed: PyTorch",
@@ -232,12 +233,12 @@ KNOWN_DIFFERENCES = (
 
 @dataclass(frozen=True)
 class Match:
-    """A known difference that may explain a divergence, and the layer of the model that it is in.
+    """A known difference that may explain a divergence, and the layer that may cause it.
 
     Attributes:
         difference: the known difference.
-        layer: name of the layer.
-        kind: class of the layer.
+        layer: name of the layer; "loss" for the loss.
+        kind: class of the layer; `LOSS` for the loss.
     """
 
     difference: KnownDifference
@@ -248,13 +249,13 @@ class Match:
 def match(first: Divergence, stages: Sequence[Stage], oracle: str) -> list[Match]:
     """Return the known differences that may explain the first divergence of a check.
 
-    The first divergence of a gradient is at a weight before the layer that causes it, so any layer
-    of the model may be the cause, unless the loss differs before any gradient; elsewhere it is the
-    layer of the divergence.
+    In the stage "gradient", a difference first appears at a weight before the layer that causes it.
+    So any layer of the model may be the cause, unless the loss itself differs. In other stages,
+    only the layer of the divergence may be the cause.
 
     Args:
         first: the first divergence.
-        stages: results of all stages, which tell the layers of the model.
+        stages: results of all stages, from which the layers of the model are taken.
         oracle: backend of the float64 reference.
     """
     layers = {first.name: first.layer}
@@ -270,9 +271,9 @@ def match(first: Divergence, stages: Sequence[Stage], oracle: str) -> list[Match
 
 
 def _is_apart(backend: str, first: Divergence, oracle: str) -> bool:
-    """Return whether ``backend`` is on the other side than the backends that agree.
+    """Return whether ``backend`` may be the backend that differs.
 
-    A backend that computed the reference is within its bound; if all others diverge from it, it
+    The backend that computed the reference is within its bound. If all others diverge from it, it
     may be the one that differs.
     """
     if backend in first.diverging:

@@ -29,12 +29,15 @@ if TYPE_CHECKING:
 
 
 def processes_at_once() -> int:
-    """Return how many processes record at the same time; on a GPU one would take all memory."""
+    """Return how many processes record at the same time: 1 with an NVIDIA GPU, otherwise 2.
+
+    On a GPU, one process may reserve all memory.
+    """
     return 1 if shutil.which("nvidia-smi") else 2
 
 
 class _Children(set["subprocess.Popen[bytes]"]):
-    """Child processes that are running; after `stop`, none starts without being killed."""
+    """Running child processes. After `stop`, each process that is added is killed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,7 +46,8 @@ class _Children(set["subprocess.Popen[bytes]"]):
     def add(self, child: subprocess.Popen[bytes]) -> None:
         """Add a child process."""
         super().add(child)
-        if self.stopped:  # after the child is in the set, so that one of the two kills it
+        # Checked after the child is in the set, so that either `stop` or this line kills it.
+        if self.stopped:
             child.kill()
 
     def stop(self) -> None:
@@ -54,21 +58,21 @@ class _Children(set["subprocess.Popen[bytes]"]):
 
 
 class TraceLauncher:
-    """Record traces of one model on one data set, each in a child process.
+    """Launcher of child processes that record traces of one model on one data set.
 
     All traces start from the initial weights of the first float32 trace. Other recordings may begin
-    at the same time: their processes wait for these weights. If a backend draws another weight, the
-    stage "start" reports it, and the later stages remain comparable.
+    at the same time: their processes wait for these weights. If a backend draws other weights, the
+    stage "start" reports them, and the later stages remain comparable.
 
     Args:
         build_model, x, y, shape, seed, steps, batch_size, data_path: as for `check`.
-        folder: folder for the traces; it must exist as long as traces are recorded.
+        folder: existing folder for the traces.
         python: function from the name of an environment to its interpreter.
         epoch: whether to record an epoch of SGD.
         epochs: number of epochs of the model's own optimizer to record.
         plans: whether to also take the steps with every plan of each backend.
         on_event: called with (name, event) for each event of a child process, or None.
-        weights: path of a file of weights to start from, or None for those of the seed.
+        weights: path of a file of initial weights, or None to draw them from the seed.
         backend: dict of an environment's name to its backend, or None if each environment has the
             name of its backend.
     """
@@ -121,7 +125,7 @@ class TraceLauncher:
         return self._load(path, backend)
 
     def by_plans(self, backend: str) -> dict[str, Trace]:
-        """Return a dict of "backend plan" to trace, for the plans recorded with a backend."""
+        """Return a dict of "backend plan" to trace, for the plans that `trace` recorded."""
         paths = sorted(self._folder.glob(f"{backend}+*.npz"))
         return {path.stem.replace("+", " "): Trace.load(path) for path in paths}
 
@@ -133,11 +137,11 @@ class TraceLauncher:
         Args:
             backend: name of the backend.
             ulp_perturbed: number of trainings that are perturbed by rounding.
-            injected: whether to also record trainings with a learning rate that is too large.
+            injected: whether to also record trainings with a learning rate that is 0.1 % too large.
 
         Returns:
-            (trace, perturbed traces, trace with the fault or None). A model that cannot be trained
-            has the first trace only.
+            (trace, perturbed traces, trace with the fault or None). If the model cannot be trained,
+            there are no perturbed traces and no trace with the fault.
         """
         paths, faults = (
             self._paths("ulp_perturbed", ulp_perturbed),
@@ -158,7 +162,10 @@ class TraceLauncher:
         return trace, perturbed, faulty[0] if faulty else None
 
     def oracle(self, backend: str) -> tuple[Trace, list[Trace]]:
-        """Record the float64 reference, at the same time as the first trace or later.
+        """Record the float64 reference and its perturbed runs.
+
+        It needs the initial weights of the first float32 trace, so it must not run before that
+        trace is being recorded.
 
         Returns:
             (float64 trace, perturbed traces).
@@ -168,15 +175,16 @@ class TraceLauncher:
         return self._load(path, backend), [Trace.load(p) for p in paths if Path(p).exists()]
 
     def exact(self, backend: str) -> Trace:
-        """Record the float64 trace of another backend, without the model's own training."""
+        """Record the float64 trace of a backend, without the training by the model's optimizer."""
         path = self._record(backend, f"{backend} in float64", float64=True, epochs=0)
         return self._load(path, backend)
 
     def repro_data(self, backend: str, divergence: Divergence) -> str:
         """Save the data that reproduce a divergence and return the path of the .npz file.
 
-        The file contains a layer, its inputs and its weights; or the model, its initial weights
-        and the batches of its first steps.
+        For a divergence of a layer's output, the file contains the layer, its inputs and its
+        weights. Otherwise it contains the model, its initial weights and the batches of its first
+        steps, or the reason why Keras alone cannot reproduce the divergence.
         """
         path = str(self._folder / "repro_data.npz")
         place = {"stage": divergence.stage, "place": divergence.place, "path": path}
@@ -184,7 +192,7 @@ class TraceLauncher:
         return path
 
     def stop(self) -> None:
-        """End the recordings of all threads and record nothing more."""
+        """Kill all child processes. Later recordings raise `WorkerError`."""
         self._children.stop()
 
     def _load(self, path: str, name: str) -> Trace:
@@ -211,8 +219,8 @@ class TraceLauncher:
             python or self._python(backend),
             self._backend.get(backend, backend),
         )
-        # OpenMP's threads wait for work in a busy loop. With more threads than cores, the waiting
-        # ones take the time of the others.
+        # OpenMP's threads wait for work in a busy loop. With more threads than cores, waiting
+        # threads slow down the others.
         threads = max(1, (os.cpu_count() or 1) // processes_at_once())
         for event in run(interpreter, keras_backend, job, self._children, threads):
             if self._children.stopped:

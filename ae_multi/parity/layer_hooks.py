@@ -21,13 +21,14 @@ def watched_layers() -> Iterator[
     """Record each layer call inside the block, in the order in which the calls end.
 
     The call of an inner layer ends before that of the layer that contains it. So the first entry
-    that differs belongs to the layer with the fault. Only eager calls are recorded: not those of a
-    compiled program, nor those inside a loop or branch of `keras.ops`.
+    that differs belongs to the layer with the fault. Only eager calls are recorded. Calls in a
+    compiled program and calls inside a loop or branch of `keras.ops` are not.
 
     Yields:
-        (calls, draws), two lists that fill inside the block. An entry of ``calls`` is (layer,
-        inputs, outputs), the last two lists of arrays. An entry of ``draws`` is (layer, bits), the
-        random bits that a layer draws.
+        (calls, draws), two lists that are filled inside the block. An entry of ``calls`` is (layer,
+        inputs, outputs), where inputs and outputs are lists of NumPy arrays; inputs are those of
+        positional arguments. An entry of ``draws`` is (layer, int32 array of the random bits that
+        it draws).
     """
     calls: list[tuple[keras.layers.Layer, list[np.ndarray], list[np.ndarray]]] = []
     draws: list[tuple[keras.layers.Layer, np.ndarray]] = []
@@ -68,8 +69,8 @@ def watched_layers() -> Iterator[
         _replace(stack, keras.Layer, "__call__", record_call)
         _replace(stack, noise, "bits", record_bits)
         # Some backends trace the body of a loop or branch once, others run it in every iteration.
-        # So calls inside of it are recorded on no backend; the call of the layer that contains
-        # the loop is.
+        # So calls inside of it are not recorded on any backend, but the call of the layer that
+        # contains the loop is.
         for module, name in control_flow_functions():
             _replace(stack, module, name, without_recording(getattr(module, name)))
         yield calls, draws

@@ -1,8 +1,7 @@
 """Detection of a diverging backend that computed the float64 reference itself.
 
-Float64 removes rounding errors, but not what a backend computes differently. If the other backends
-agree with each other and differ from the reference, the reference's backend is the one that
-diverges.
+Float64 removes the rounding errors of a backend, but not its other differences. If the other
+backends agree with each other and differ from the reference, the reference's backend diverges.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,8 +33,8 @@ def blame_reference(
         scale: divisor of the errors: a number, or an array of the shape of the values.
         bound: dict of backend to the allowed error, without the amount that depends on the errors
             of the other backends.
-        allowed_gap: difference of each value between two backends that does not count, of the
-            shape of the values, or a number.
+        allowed_gap: allowed difference of each value between two backends: an array of the shape of
+            the values, or a number.
 
     Returns:
         ``divergence`` itself, or a divergence whose errors are distances from one of the other
@@ -48,11 +47,13 @@ def blame_reference(
     if not set(trained) <= set(divergence.diverging):
         if backend in divergence.error:
             return divergence
-        # In float64 the other backends' bounds depend on each other's errors and grew with them.
+        # In the stage "float64", the errors of the other backends may have raised each other's
+        # bounds, so that they do not diverge.
         allowed *= MEASURED
     distance = _distances(values, scale, allowed_gap)
     forward_only = [b for b in divergence.remarks if b != backend]
-    # Groups of backends whose distance from a centre is within their bounds; take the largest.
+    # For each backend as a centre, the backends whose distance from it is within their bounds. The
+    # largest group is used.
     groups = {
         centre: [
             b for b in [*trained, *forward_only] if distance(centre, b) <= bound[centre] + bound[b]

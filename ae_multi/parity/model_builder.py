@@ -26,7 +26,7 @@ def reference_to(build_model: Callable[[], keras.Model] | str) -> str:
     Another process imports the function from this reference, see `find`.
 
     Raises:
-        InputError: a lambda, a nested function, or a function typed at a prompt.
+        InputError: a lambda, a nested function, a function typed at a prompt, or no function.
     """
     if isinstance(build_model, str):
         return build_model
@@ -48,7 +48,7 @@ def reference_to(build_model: Callable[[], keras.Model] | str) -> str:
 
 
 def find(reference: str) -> Callable[[], Any]:
-    """Return the function that a reference names; for a file of a model, one that loads it.
+    """Return the function that a reference names; for a .keras file, a function that loads it.
 
     Raises:
         InputError: the module, file or function does not exist, or its import fails.
@@ -75,7 +75,7 @@ def find(reference: str) -> Callable[[], Any]:
 
 
 def _from_file(path: str) -> ModuleType:
-    """Import a file as ``python file.py`` does: modules beside it can be imported, too."""
+    """Import a file. Its folder is added to `sys.path`, so it can import modules from there."""
     folder = str(Path(path).resolve().parent)
     if folder not in sys.path:
         sys.path.append(folder)
@@ -96,8 +96,8 @@ def build(reference: str, inputs: Sequence[np.ndarray]) -> keras.Model:
         inputs: arrays of samples, one for each input of the model.
 
     Raises:
-        InputError: the function fails or does not return a Keras model, or the model does not
-            accept the inputs.
+        InputError: the function cannot be found, fails or does not return a Keras model, or the
+            model does not accept the inputs.
     """
     from ae_multi._keras import keras
 

@@ -55,40 +55,42 @@ def check(
     script: os.PathLike[str] | str | None = None,
     on_event: Callable[[str, dict[str, Any]], object] | None = None,
 ) -> Report:
-    """Run a model on several backends, step by step, and compare it with a float64 oracle.
+    """Run a model on several backends, and compare each step with the same steps in float64.
 
     Args:
         build_model: function without arguments that returns a Keras model, compiled or not. It
-            must be at the top level of a module, so that other processes can import it; or a
-            string "module:function" or "file.py:function"; or the path of a .keras file, whose
-            weights are the initial ones.
+            must be at the top level of a module, so that other processes can import it. Or a
+            string "module:function" or "file.py:function", or the path of a .keras file, whose
+            weights are the initial ones. A model that is not compiled is compiled with Adam and
+            the mean squared error.
         x: inputs: an array of samples, a list of arrays for a model with several inputs, or the
             name of a data set as in `ae_multi.load_data` ("auto", "mnist-sample").
         y: targets: an array, a list of arrays, or None. None uses the inputs if the outputs have
-            their shapes, otherwise numbers on [0, 1) from ``seed``.
+            their shapes, otherwise uniform numbers on [0, 1) from ``seed``.
         backends: backend names; None for every installed one. None also includes two backends
-            that only run a model forward: Keras's "numpy" backend if JAX takes part, whose
-            convolutions it uses, and "openvino" if it is installed.
+            that only run a model forward: Keras's "numpy" backend if JAX takes part, since it uses
+            JAX's convolutions, and "openvino" if it is installed.
         shape: instead of ``x``: the shape of one sample, or a list of shapes; 256 samples are
             drawn from ``seed``.
-        seed: integer for every seed that the model leaves open.
+        seed: integer, seed of the batch order, of drawn samples and targets, and of initializers
+            and random layers without a seed.
         steps: number of training steps to compare.
         batch_size: samples per step.
         epoch: whether to also compare an epoch of SGD with momentum.
-        float64: whether to also compare everything but the training in true float64.
+        float64: whether to also compare everything but the training in float64 on every backend.
         training: number of epochs to train with the model's own optimizer; 0 for none.
         plans: whether to also take the steps and train with every plan of each backend.
         spread_runs: number of repetitions of the training, perturbed by rounding; at least 2.
         data_path: path of the files of a named data set, or None.
-        pythons: dict of backend to interpreter, for backends that are installed in other
-            environments.
-        environments: instead of ``backends`` and ``pythons``: dict of a name to the interpreter
-            of an environment, to compare versions of one framework. An environment runs the
-            backend that is installed in it; KERAS_BACKEND chooses among several.
+        pythons: dict of backend to the path of an interpreter, for backends that are installed in
+            other environments.
+        environments: instead of ``backends`` and ``pythons``: dict of a name to the path of the
+            interpreter of an environment, to compare versions of one framework. An environment
+            runs the backend that is installed in it; KERAS_BACKEND chooses among several.
         weights: path of a .keras or .weights.h5 file with the initial weights; None to draw them
             from ``seed``.
-        quick: whether to compare the forward passes and the gradient only, without steps, and
-            without backends that only run a model forward unless they are named.
+        quick: whether to compare the forward passes and the gradient only, without training steps.
+            Backends that only run a model forward are left out unless ``backends`` names them.
         script: path of a script to write, or None. The script reproduces the first divergence with
             Keras alone, if it is in a layer's output, a gradient, a weight or a loss. No script is
             written if the backends agree.
@@ -98,8 +100,8 @@ def check(
         The stages that were compared and where they differ.
 
     Raises:
-        InputError: the build function cannot be imported or returns no model, or the data do not
-            fit the model.
+        InputError: the build function cannot be imported or returns no model, the data do not fit
+            the model, or arguments are invalid or exclude each other.
         BackendError: a backend in ``backends`` is not installed, or none of them can train.
         WorkerError: a child process failed.
     """
@@ -120,8 +122,7 @@ def check(
     else:
         if backends is not None or pythons:
             raise InputError(
-                "Expected environments without backends and interpreters of backends. "
-                "Received: both."
+                "Expected either environments, or backends and pythons. Received: both."
             )
         found = find_environments(environments)
         names, forward_only, left_out = tuple(found), {}, {}
@@ -157,7 +158,8 @@ def check(
         model = reference_to(build_model)
         report = _report(model, quickest, recordings, by_plans, left_out)
         if not report.agree and quickest != reference:
-            # Most known differences are of PyTorch, so another backend says which one differs.
+            # The reference was computed on PyTorch, on which most known differences occur. A
+            # reference from another backend determines which one differs.
             oracle, perturbed = launcher.oracle(reference)
             recordings = replace(recordings, oracle=oracle, perturbed=perturbed)
             report = _report(model, reference, recordings, by_plans, left_out)
@@ -217,7 +219,7 @@ def _write_script(
     )
     if first.stage not in writers:
         return f"the stage {first.stage!r} cannot be reproduced with Keras alone"
-    # If the oracle's backend is the one that differs, another backend is the reference.
+    # If the oracle's backend differs, the values of another backend are the exact ones.
     right = recordings.traces[first.reference] if first.reference else recordings.oracle
     exact = right.values(first.stage)[first.place]
     repro_data = launcher.repro_data(report.oracle, first)

@@ -1,4 +1,4 @@
-"""Models and weights from files, in the precision of the process that loads them."""
+"""Loading of models and weights from files, in the precision of this process."""
 
 import io
 import json
@@ -20,11 +20,10 @@ _CONFIGURATION, _WEIGHTS = "config.json", "model.weights.h5"
 
 
 def load_model_file(path: os.PathLike[str] | str) -> keras.Model:
-    """Load the model of a ``.keras`` file on any backend; nothing in the file is executed.
+    """Load the model of a ``.keras`` file on any backend. No code in the file is executed.
 
-    The file holds settings of the backend that wrote it, and names the dtype of each layer. The
-    settings are removed. In a process of float64, float32 layers are loaded as float64 layers, so
-    that the reference of a check is a float64 one.
+    Settings of the backend that wrote the file are removed. In a process that computes in float64,
+    float32 layers become float64 layers, so that the float64 reference does not round to float32.
 
     Raises:
         InputError: as `ae_multi.models.loading.read_model`.
@@ -49,12 +48,12 @@ def load_model_file(path: os.PathLike[str] | str) -> keras.Model:
 
 
 def _portable(config: Any) -> Any:
-    """Return a model's configuration without the settings of the backend that wrote it."""
+    """Return a model's configuration in this process's dtype, without settings of a backend."""
     if keras.config.floatx() == "float64":
         config = as_float64(config)
     compiled = config.get("compile_config")
     if isinstance(compiled, dict):
-        # Keras records what "auto" was on the backend that wrote the file.
+        # The file contains the value of "auto" on the backend that wrote it.
         compiled["jit_compile"] = "auto"
         use_public_optimizers(compiled)
     return config
@@ -84,7 +83,7 @@ def load_weights(model: keras.Model, path: os.PathLike[str] | str) -> None:
     if Path(path).suffix == ".keras":
         with zip_archive.opened(path, "the .keras file") as archive:
             if _WEIGHTS not in archive.names:
-                raise InputError(f"Expected {path} to hold {_WEIGHTS}. Received: no such part.")
+                raise InputError(f"Expected {path} to contain {_WEIGHTS}. Received: none.")
             content = archive.read(_WEIGHTS)
     elif str(path).endswith(".weights.h5"):
         try:
@@ -98,7 +97,7 @@ def load_weights(model: keras.Model, path: os.PathLike[str] | str) -> None:
     hdf5.check(io.BytesIO(content), len(content), what)
     try:
         with warnings.catch_warnings():
-            # The state of the optimizer, which is not loaded, is of another size.
+            # The state of the optimizer in the file is not loaded into an optimizer without state.
             warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
             model.load_weights(path)
     except Exception as error:  # weights that do not fit raise different exceptions

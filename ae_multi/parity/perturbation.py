@@ -12,10 +12,10 @@ from ae_multi.randomness import noise
 
 ops = keras.ops
 
-# Optimizers with a decay rate beta_2 by whose powers they do not divide.
+# Optimizers with a beta_2, but without a bias correction by its powers.
 _WITHOUT_CORRECTION = keras.optimizers.Adamax | keras.optimizers.Lion
 
-# More than the steps of a run, so that each step of each run has random signs of its own.
+# More than the steps of a run, so that each step of each run draws different random signs.
 _MAX_STEPS_PER_RUN = 2**24
 
 
@@ -29,9 +29,9 @@ def perturbation_amplitudes(
         terms: number of terms of every gradient, in addition to those of its entry.
 
     Returns:
-        One number for each gradient. If the error of plain summation is known and larger, the
-        number follows from it, scaled so that the resulting bounds equal those for summation in
-        `ae_multi.parity.bounds`.
+        One number for each gradient: 2⁻²⁴ · √terms, or, if larger, a number from the error of
+        plain summation. The latter is scaled so that the resulting bound equals the amount
+        "summation" in `ae_multi.parity.bounds`.
     """
     amplitudes = []
     for entry in gradient_entries:
@@ -53,18 +53,17 @@ def perturb_gradients(
     """Change the elements of each gradient by an error of the size of float32 rounding.
 
     Amplitudes of 0 change nothing. The steps then still use the same program as perturbed steps,
-    which is compiled only once.
+    which is compiled only once. Each step draws different random signs.
 
-    An optimizer may amplify the perturbation far beyond its effect on the weights: Adam divides a
-    gradient by its own size, so for a gradient that is almost zero, the rounding error determines
-    the step. Each step has random signs of its own.
+    An optimizer may amplify the perturbation. Adam divides a gradient by its size, so for a
+    gradient that is almost zero, the rounding error determines the step.
 
     Args:
         optimizer: a Keras optimizer; its `apply` is replaced permanently.
         seed: integer, seed of the signs.
-        run: number of the repetition; each has signs of its own.
-        amplitudes: change of each gradient, relative to its largest value. If the number of
-            gradients differs, all gradients change by the smallest amplitude.
+        run: number of the run; the signs of each run differ.
+        amplitudes: change of each gradient, relative to its largest absolute value. If there is not
+            one amplitude for each gradient, all gradients change by the smallest one.
     """
     real = optimizer.apply
 
@@ -100,7 +99,10 @@ def perturb_gradients(
 
 
 def optimizer_roundoff(optimizer: keras.optimizers.Optimizer) -> float:
-    """Return the relative error of a bias correction in float32; 0 for an optimizer without one."""
+    """Return the relative error of the first step if 1 - beta_2 is computed in float32.
+
+    It is 0 for an optimizer without a bias correction of the mean square.
+    """
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     beta = getattr(optimizer, "beta_2", None)
     if beta is None or isinstance(optimizer, _WITHOUT_CORRECTION):

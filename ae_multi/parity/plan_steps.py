@@ -1,4 +1,4 @@
-"""Single training steps with a given plan."""
+"""Training steps with a given plan, one at a time."""
 
 from typing import Any
 
@@ -36,7 +36,11 @@ class PlanSteps:
             )
 
     def loss(self, chosen: np.ndarray) -> float:
-        """Take one step on the samples with the indices ``chosen`` and return its loss."""
+        """Take one step and return its loss.
+
+        Args:
+            chosen: indices of the samples of the batch, an integer array.
+        """
         self._model.reset_metrics()
         if self._steps is None:
             x, y, _ = rows(self._data, chosen)

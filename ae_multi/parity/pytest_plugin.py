@@ -1,7 +1,7 @@
 """Plugin for pytest: the fixture ``assert_parity``, and options for the interpreters.
 
-The plugin is loaded at the start of every pytest where this package is installed, so it imports
-nothing but pytest until the fixture is used.
+Pytest loads the plugin at each start in an environment where this package is installed. So the
+plugin imports only pytest until the fixture is used.
 """
 
 from __future__ import annotations
@@ -25,17 +25,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="NAME=PATH",
-        help="Python interpreter for assert_parity, repeated for each. NAME is a backend (torch, "
-        "tensorflow, jax) or, in all of them, any name of an environment (default: the backends "
-        "that are installed in this environment)",
+        help="Python interpreter for assert_parity; may be repeated. Either all names are backends "
+        "(torch, tensorflow, jax, numpy, openvino), or all are other names, of environments to "
+        "compare (default: the backends that are installed in this environment)",
     )
 
 
 @pytest.fixture(scope="session")
 def assert_parity(pytestconfig: pytest.Config) -> Callable[..., Report]:
-    """Function that checks a model as `ae_multi.parity.check` does, with the same arguments.
+    """Function that checks a model with `ae_multi.parity.check` and fails if backends differ.
 
-    It returns the report. Where backends differ, it fails with the text of the report.
+    It takes the arguments of `ae_multi.parity.check` and returns the report. Where backends differ,
+    it raises an `AssertionError` with the text of the report.
     """
     interpreters = _interpreters(pytestconfig.getoption("--ae-multi-python"))
 
@@ -75,14 +76,15 @@ def _interpreters(texts: list[str]) -> dict[str, Any]:
 
 
 def _reference(build_model: Any) -> Any:
-    """Return a reference by which child processes find a function of a test file.
+    """Return a reference from which child processes can import a function of a test file.
 
-    Test files outside of packages are not on the path of other processes.
+    It is "file.py:function" for a file outside of a package, since other processes cannot import
+    such a file by its module's name. Other values are returned unchanged.
     """
     module = inspect.getmodule(build_model) if inspect.isfunction(build_model) else None
     file = getattr(module, "__file__", None)
     if module is None or file is None or getattr(module, "__package__", None):
         return build_model
     if "." in build_model.__qualname__:
-        return build_model  # `check` says what is wrong with it
+        return build_model  # a nested function, for which `check` raises an error
     return f"{Path(file).resolve()}:{build_model.__name__}"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from ae_multi._keras import keras
 
-# What has to be equal in all compared traces, in the order in which it is checked.
+# Key of what must be equal in all compared traces: its name in messages. Checked in this order.
 _COMMON = {
     "model": "model",
     "data": "data",
@@ -61,20 +61,21 @@ def record(
     data_path: str | None = None,
     on_event: Callable[[str, dict[str, Any]], object] | None = None,
 ) -> TraceFile:
-    """Record the trace of a model on one backend, to be compared later and elsewhere.
+    """Record the trace of a model on one backend, to compare it later or on another machine.
 
     Args:
-        build_model: function that returns a Keras model, or its reference, or the path of a
-            .keras file, as for `ae_multi.parity.check`.
+        build_model: function that returns a Keras model, its reference "module:function" or
+            "file.py:function", or the path of a .keras file, as for `ae_multi.parity.check`.
         x: inputs, as for `ae_multi.parity.check`.
         y: targets, as for `ae_multi.parity.check`.
         out: path of the file to write, or None.
-        backend: name of the backend; None for the current one.
-        python: interpreter of the environment that has the backend; None for this one.
+        backend: name of a backend that trains; None for the current one.
+        python: path of the interpreter of an environment with the backend; None for this one.
         reference: whether to also record the float64 reference. One of the traces that are
             compared must have it.
         shape: instead of ``x``: the shape of one sample, or a list of shapes.
-        seed: integer for every seed that the model leaves open.
+        seed: integer, seed of the batch order, of drawn samples and targets, and of initializers
+            and random layers without a seed.
         steps: number of training steps to record.
         batch_size: samples per step.
         epoch: whether to also record an epoch of SGD with momentum.
@@ -85,7 +86,7 @@ def record(
         on_event: called with (name, event) for each event of a child process; or None.
 
     Returns:
-        The trace; `compare` takes it, or the path of its file.
+        The trace. `compare` takes it or the path of its file.
 
     Raises:
         InputError, BackendError, WorkerError: as for `ae_multi.parity.check`.
@@ -134,20 +135,21 @@ def compare(
     *traces: TraceFile | os.PathLike[str] | str,
     names: Sequence[str] | None = None,
 ) -> Report:
-    """Compare traces that `record` made, in any environment; no model is run.
+    """Compare traces from `record`. No model is run and no backend is needed.
 
     Args:
         *traces: two or more results of `record`, or paths of their files. The float64 reference
             is that of the first trace that has one.
-        names: a name for each trace in the report; None for the names of the files without their
-            suffix, or "trace 1", "trace 2".
+        names: a name for each trace in the report. None for the names of the files without the
+            suffix ".trace", and "trace 1", "trace 2" for traces that are not files.
 
     Returns:
         The same report as `ae_multi.parity.check`, without curves.
 
     Raises:
-        InputError: a file is not a trace file; no trace has a reference; or the traces are of
-            different models, data, seeds, steps or weights.
+        InputError: a file is not a trace file; no trace has a reference; names are missing or
+            equal; or the traces are of different models, data, seeds, steps, batch sizes, weights
+            or learning rates of the epoch, or with and without an epoch.
     """
     if len(traces) < 2:
         raise InputError(f"Expected two or more traces. Received: {len(traces)}.")
@@ -188,7 +190,7 @@ def _named(trace: Trace, name: str) -> Trace:
 
 
 def _labels(traces: Sequence[TraceFile | os.PathLike[str] | str]) -> list[str]:
-    """Return the names of the files without suffix, or whole paths where names are not unique."""
+    """Return the names of the files without suffix, or their paths where names are not unique."""
     paths = [
         f"trace {n}" if isinstance(t, TraceFile) else os.fspath(t) for n, t in enumerate(traces, 1)
     ]
@@ -199,16 +201,17 @@ def _labels(traces: Sequence[TraceFile | os.PathLike[str] | str]) -> list[str]:
 
 
 def _stem(path: str) -> str:
+    """Return the name of a file without suffix, or its path if that name is not allowed."""
     stem = Path(path).name.removesuffix(".trace")
     try:
         check_environment_name(stem)
-    except InputError:  # the name of a forward-only backend
+    except InputError:  # such as the name of a forward-only backend
         return path
     return stem
 
 
 def _check_common(named: Mapping[str, TraceFile]) -> None:
-    """Raise `InputError` unless all traces are of one model, one data set and one seed."""
+    """Raise `InputError` unless the values of all keys of `_COMMON` are equal in all traces."""
     first, file = next(iter(named.items()))
     traces = [
         (name, trace)
@@ -222,13 +225,14 @@ def _check_common(named: Mapping[str, TraceFile]) -> None:
             received = _common(trace, key)
             if received != expected:
                 raise InputError(
-                    f"Expected traces of one {what}. Received: {_shown(key, expected, file)} in "
-                    f"{first}, {_shown(key, received, named[name])} in {name}."
+                    f"Expected traces of the same {what}. Received: "
+                    f"{_shown(key, expected, file)} in {first}, "
+                    f"{_shown(key, received, named[name])} in {name}."
                 )
 
 
 def _common(trace: Trace, key: str) -> Any:
-    """Return what a key of `_COMMON` stands for in one trace."""
+    """Return the value of a trace for a key of `_COMMON`, or None if it has none."""
     has_epoch = bool(trace.stages.get("epoch"))
     if key == "epoch":
         return has_epoch or None
@@ -236,7 +240,7 @@ def _common(trace: Trace, key: str) -> Any:
 
 
 def _shown(key: str, value: Any, file: TraceFile) -> str:
-    """Return a value of a trace's description in words."""
+    """Return the value of a key of `_COMMON` as text for a message."""
     if key == "model":
         return f"{file.model} with layers {value[:12]}…"
     if value is None:

@@ -20,11 +20,11 @@ class Recordings:
     Attributes:
         traces: dict of backend to float32 trace.
         oracle: the float64 trace of the reference backend.
-        perturbed: traces of the oracle, perturbed like float32 rounding.
-        exact: dict of other backend to float64 trace.
+        perturbed: float64 traces of the oracle's backend, perturbed like float32 rounding.
+        exact: dict of each other backend to its float64 trace; empty if not requested.
         ulp_perturbed: float32 traces of the reference backend, perturbed by rounding.
-        injected: a trace of the reference backend with a fault, or None.
-        left_out: dict of forward-only backend to the reason why it could not take part.
+        injected: trace of trainings on the reference backend with an injected fault, or None.
+        left_out: dict of forward-only backend to the reason why it has no trace.
     """
 
     traces: dict[str, Trace]
@@ -52,8 +52,9 @@ def record_all(
     Args:
         launcher: launcher of the traces of the model.
         names: backends that can train.
-        reference: the one among them whose float64 trace is the oracle.
-        forward_only: dict of forward-only backend to whether its failure is an error.
+        reference: the backend in ``names`` whose float64 trace is the oracle.
+        forward_only: dict of forward-only backend to whether its failure is an error. Otherwise the
+            backend is left out.
         ulp_perturbed: number of perturbed repetitions of the reference's training; None to record
             neither repetitions nor the trace with a fault.
         float64: whether to also record the other backends in float64.
@@ -80,8 +81,8 @@ def record_all(
 
     pool = ThreadPoolExecutor(processes_at_once())
     try:
-        # The first writes the initial weights, for which the others wait. The reference's backend
-        # starts fastest, and its recordings are the longest.
+        # The first recording writes the initial weights, for which the others wait. It is that of
+        # the reference's backend, whose recordings take the most time.
         training = {reference: pool.submit(train, reference)}
         oracle = pool.submit(launcher.oracle, reference)
         training |= {name: pool.submit(train, name) for name in names if name != reference}

@@ -6,7 +6,7 @@ from typing import Any
 
 from ae_multi.parity.conclusion import Conclusion, conclude
 from ae_multi.parity.divergence import Divergence, Stage
-from ae_multi.parity.sampling import MAX_WHOLE, POSITIONS
+from ae_multi.parity.sampling import MAX_UNSAMPLED_SIZE, POSITIONS
 from ae_multi.parity.stages import STAGES
 
 
@@ -15,15 +15,15 @@ class Report:
     """Result of a check.
 
     Attributes:
-        model: reference to the build function, "module:function" or "file.py:function".
+        model: reference to the model, "module:function", "file.py:function" or "file.keras".
         stages: results of the stages, in order.
-        backends: dict of backend to versions, device and precision.
-        oracle: backend that computed the float64 trace.
-        not_comparable: random functions that the model uses and whose numbers differ between
-            backends.
+        backends: dict of backend, environment or trace file to versions, device and precision.
+        oracle: backend, environment or trace file of the float64 reference.
+        not_comparable: names of the functions of `keras.random` that the model calls and whose
+            numbers differ between backends.
         left_out: dict of backend that did not take part to the reason.
         curves: dict of stage ("epoch", "training") to a dict of run to its distance from float64
-            at each step, relative to the loss; empty if no training was requested.
+            at each step, relative to the loss; empty without an epoch or a training.
         unscripted: why the requested script could not be written, or None.
         sampled: number of arrays that were compared at a sample of their positions.
     """
@@ -50,7 +50,7 @@ class Report:
 
     @property
     def conclusion(self) -> Conclusion:
-        """What the check found, where, and what to do."""
+        """Whether the backends agree, where they differ first, and what to do."""
         return conclude(self)
 
     @property
@@ -107,14 +107,17 @@ class Report:
         if not self.sampled:
             return []
         return [
-            f"{self.sampled} arrays of more than {MAX_WHOLE:,} values were compared at up to "
-            f"{POSITIONS:,} positions, and by their largest value and their mean."
+            f"{self.sampled} arrays of more than {MAX_UNSAMPLED_SIZE:,} values were compared "
+            f"at up to {POSITIONS:,} positions, and by their largest value and their mean."
         ]
 
     def omission_lines(self) -> list[str]:
-        """Return a sentence for each random function and each backend that was not compared."""
+        """Return a sentence for each random function and each backend that is not compared."""
         return [
-            *(f"Not comparable: the model draws {name}() numbers." for name in self.not_comparable),
+            *(
+                f"Not comparable: the numbers of keras.random.{name}, which the model calls."
+                for name in self.not_comparable
+            ),
             *(f"Left out: {backend}, {reason}." for backend, reason in self.left_out.items()),
         ]
 

@@ -1,6 +1,6 @@
 """Data for a script that reproduces a divergence in training: model, weights and batches.
 
-The child process that has the model saves the data. `ae_multi.parity.reproduce_training` writes
+A child process builds the model and saves the data. `ae_multi.parity.reproduce_training` writes
 the script.
 """
 
@@ -32,14 +32,17 @@ def save_training_data(
     folder: os.PathLike[str] | str,
     batches: Sequence[tuple[Sequence[np.ndarray], Sequence[np.ndarray]]],
 ) -> None:
-    """Save the data that reproduce a divergence in training, or why Keras alone cannot do so.
+    """Save the data that reproduce a divergence in training with Keras alone.
+
+    If Keras alone cannot reproduce it, the file contains the reason instead.
 
     Args:
         path: the .npz file to write.
         model: the compiled model at its initial weights.
         reference: reference to its build function, see `ae_multi.parity.model_builder.find`.
         folder: folder from which the reference can be imported.
-        batches: (inputs, targets), lists of arrays, of each step up to the one that diverges.
+        batches: (list of input arrays, list of target arrays) of each step up to the one that
+            diverges.
     """
     random_functions = _random_functions(model, *batches[0])
     if random_functions:
@@ -47,7 +50,7 @@ def save_training_data(
         with atomic_write(path) as temporary:
             np.savez(temporary, reason=reason)
         return
-    config = own_configuration(model)
+    config = keras_config(model)
     if config is None and reference.endswith(".keras"):
         with atomic_write(path) as temporary:
             np.savez(temporary, reason="the file of the model contains custom code")
@@ -65,7 +68,7 @@ def save_training_data(
         )
 
 
-def own_configuration(model: keras.Model) -> dict[str, Any] | None:
+def keras_config(model: keras.Model) -> dict[str, Any] | None:
     """Return the configuration from which Keras alone builds the model on any backend.
 
     Returns:
@@ -98,7 +101,7 @@ def _is_keras(entry: Mapping[str, Any]) -> bool:
     if entry["class_name"] == "__lambda__":
         return False
     place = str(entry.get("module") or "keras")
-    # Keras serialises its own functions as builtins, by name.
+    # Keras serialises its functions by name, with the module "builtins".
     return place.split(".")[0] in ("keras", "builtins") and not entry.get("registered_name")
 
 
@@ -117,7 +120,7 @@ def _random_functions(
 
 @contextlib.contextmanager
 def _recorded_calls(module: ModuleType) -> Iterator[set[str]]:
-    """Yield a set that fills with the names of the module's random functions that are called."""
+    """Yield a set to which the name of each called random function of ``module`` is added."""
     called: set[str] = set()
     real = {name: getattr(module, name) for name in _RANDOM}
 

@@ -44,13 +44,13 @@ def write_script(
     exact: np.ndarray,
     commands: Mapping[str, str],
 ) -> None:
-    """Write the script, and next to it an .npz file with the layer, its inputs and weights.
+    """Write a script that runs the layer, and an .npz file with its inputs and weights next to it.
 
     Args:
         path: path of the script, ending in .py.
         divergence: a divergence of a layer's output.
         repro_data: path of the .npz file from `TraceLauncher.repro_data`.
-        exact: output that the oracle computed.
+        exact: output of the reference: the oracle, or the backend ``divergence.reference``.
         commands: dict of backend or environment to the command that runs a script in it.
     """
     with npz.opened(repro_data) as file:
@@ -58,7 +58,7 @@ def write_script(
     text = _SCRIPT.format(
         name=divergence.name,
         layer=divergence.layer,
-        **to_compare(path, divergence, commands),
+        **script_fields(path, divergence, commands),
         inputs=sum(name.startswith("input") for name in arrays),
         weights=sum(name.startswith("weight") for name in arrays),
         training=divergence.stage == "training forward",
@@ -66,8 +66,10 @@ def write_script(
     save_script(path, text, exact=exact, **arrays)
 
 
-def to_compare(path: Path, divergence: Divergence, commands: Mapping[str, str]) -> dict[str, Any]:
-    """Return the fields of a script about the commands to run and the scale of the error."""
+def script_fields(
+    path: Path, divergence: Divergence, commands: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the template fields that all scripts share: commands, scale and name of the error."""
     others = [backend for backend in divergence.error if backend not in divergence.diverging]
     other = commands[others[0]] if others else "KERAS_BACKEND=numpy python"
     relative = divergence.measure == "largest value"

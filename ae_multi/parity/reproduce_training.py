@@ -8,7 +8,7 @@ import numpy as np
 
 from ae_multi.io import npz
 from ae_multi.parity.divergence import Divergence
-from ae_multi.parity.reproduce import save_script, to_compare
+from ae_multi.parity.reproduce import save_script, script_fields
 
 _SCRIPT = '''\
 r"""{stage}: {name} differs between Keras's backends. Requires {needs}:
@@ -25,7 +25,7 @@ data = np.load(pathlib.Path(__file__).with_suffix(".npz"), allow_pickle=False)
 
 
 def batch(step):
-    """Inputs and targets of one step, counted from 0."""
+    """Return the inputs and targets of one step, counted from 0."""
     x, y = ([data[f"{{kind}}{{step}}_{{i}}"] for i in range(n)] for kind, n in {parts})
     return (x[0] if len(x) == 1 else x), (y[0] if len(y) == 1 else y)
 
@@ -85,13 +85,14 @@ def write_training_script(
     exact: np.ndarray,
     commands: Mapping[str, str],
 ) -> str | None:
-    """Write the script, and next to it an .npz file with the model, its weights and the batches.
+    """Write a script that trains the model, and an .npz file with weights and batches next to it.
 
     Args:
         path: path of the script, ending in .py.
         divergence: a divergence of the stage "gradient", "one step" or "losses".
         repro_data: path of the .npz file from `ae_multi.parity.repro_data.save_training_data`.
-        exact: gradient, weight or loss that the oracle computed.
+        exact: gradient, weight or loss of the reference: the oracle, or the backend
+            ``divergence.reference``.
         commands: dict of backend or environment to the command that runs a script in it.
 
     Returns:
@@ -117,7 +118,7 @@ def write_training_script(
         stage=divergence.stage,
         name=divergence.name,
         needs=needs,
-        **to_compare(path, divergence, commands),
+        **script_fields(path, divergence, commands),
         imports="\n".join(
             ["import json"] if has_config else ["import importlib.util", "import sys"]
         )

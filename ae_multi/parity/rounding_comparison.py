@@ -1,4 +1,4 @@
-"""Errors and bounds of the entries of one stage, where rounding is the cause of differences."""
+"""Errors and bounds of the entries of one stage, for values that may differ by rounding."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,7 +26,18 @@ _STEPS = ("losses", "epoch")
 
 
 class RoundingComparison:
-    """Comparison of the entries of one stage, in order, with bounds for rounding errors."""
+    """Comparison of the entries of one stage with bounds for rounding errors.
+
+    The bounds of an entry depend on the entries before it, so `compare` is called for all entries
+    in order.
+
+    Args:
+        stage: a key of `ae_multi.parity.stages.STAGES`.
+        reference: the oracle and its perturbed runs.
+        roundoff: unit roundoff of the values that are compared.
+        backends: names of the backends that are compared.
+        extra_terms: number of terms to add to every entry's terms.
+    """
 
     def __init__(
         self,
@@ -34,25 +45,27 @@ class RoundingComparison:
         reference: PerturbedReference,
         roundoff: float,
         backends: Sequence[str],
-        more: float,
+        extra_terms: float,
     ) -> None:
         oracle = reference.oracle
         self._reference = reference
-        # Error of each value of the last entry that does not count.
+        # Allowed absolute error of each value of the last entry.
         self._allowed = np.zeros(())
         self._stage, self._oracle, self._roundoff = stage, oracle, roundoff
-        self._before = _terms_before(stage, oracle) + more
+        self._before = _terms_before(stage, oracle) + extra_terms
         self._terms: float = 0
         self._moved = 0.0
-        # Layers pass on the summation errors of the layers before them.
+        # The summation errors of a layer remain in the outputs of later layers.
         self._summed = 0.0 if stage in _FORWARD else _all_sums(oracle)
         self._worst = dict.fromkeys(backends, 0.0)
-        # The stage's first entry is the loss. A small gradient is scaled by the largest gradient.
+        # The errors of a negligible gradient are relative to the largest gradient. The first entry
+        # of the stage is the loss.
         gradients = oracle.values(stage)[1:] if stage == "gradient" else []
         self._largest = max((largest(g) for g in gradients), default=0.0)
         # Bounds of the last entry without the amount that depends on other backends' errors.
         self._independent_bounds: dict[str, float] = {}
-        # A weight that starts at 0 and has no gradient is scaled by the largest step of a weight.
+        # The errors of a weight that starts at 0 and hardly changes are relative to the largest
+        # step of a weight.
         self._step = 0.0
         if stage == "one step":
             self._trained = {entry["name"] for entry in oracle.stages["gradient"][1:]}
@@ -73,10 +86,13 @@ class RoundingComparison:
         """Return the errors and bounds of a `Divergence` at one place.
 
         Args:
-            place: position of the entry in its stage.
+            place: position of the entry in its stage, from 0.
             exact: the oracle's entry.
             values: dict of backend to array.
             moves: (size of the perturbation, array) of each perturbed oracle.
+
+        Returns:
+            Dict of ``error``, ``bound``, ``source``, ``scale``, ``measure`` and ``at``.
         """
         stage, each = self._stage, exact.get("each", False)
         allowed = self._reference.allowed(stage, place) * self._roundoff / UNIT_ROUNDOFF
@@ -85,15 +101,15 @@ class RoundingComparison:
         size = exact.get("scale", 0.0)
         if stage == "one step":
             size = max(size, largest(self._oracle.values("start")[place]))
-        beside = max(self._largest, size)
+        fallback = max(self._largest, size)
         if stage == "one step" and exact["name"] in self._trained:
-            beside = max(beside, self._step)
-        lost = REASONED * self._roundoff * terms**0.5
-        scale, is_beside = scale_of(exact["values"], beside, lost)
+            fallback = max(fallback, self._step)
+        threshold = REASONED * self._roundoff * terms**0.5
+        scale, is_fallback = scale_of(exact["values"], fallback, threshold)
         measure = "exact value" if each else "largest value"
-        if is_beside:
+        if is_fallback:
             other = "largest step" if stage == "one step" else "largest gradient"
-            measure = "size of its terms" if size >= beside else other
+            measure = "size of its terms" if size >= fallback else other
         errors = {
             b: largest_error(v, exact["values"], scale, each, allowed) for b, v in values.items()
         }
@@ -106,7 +122,8 @@ class RoundingComparison:
         if "moved" in exact:
             moved.append(exact["moved"] / (1.0 if each else scale))
         if stage in _STEPS and not each:
-            # The error of a single number may be small by chance; keep the largest one so far.
+            # The error of a single number may be small by chance, so the largest error so far is
+            # compared.
             self._worst = error = {b: max(error[b], self._worst[b]) for b in error}
             moved = [*moved, self._moved]
         self._moved = max(moved, default=0.0)
@@ -134,10 +151,19 @@ class RoundingComparison:
             "at": at,
         }
 
-    def blamed(
+    def attribute(
         self, entry: Divergence, exact: Mapping[str, Any], values: Mapping[str, np.ndarray]
     ) -> Divergence:
-        """Attribute ``entry`` to the backend of the float64 reference if only that one differs."""
+        """Attribute the last entry to the reference's backend if only that backend differs.
+
+        Args:
+            entry: result of the last call of `compare`.
+            exact: the oracle's entry.
+            values: dict of backend to array.
+
+        Returns:
+            ``entry`` itself, or the result of `ae_multi.parity.majority.blame_reference`.
+        """
         if set(entry.source.values()) <= {"bits"}:
             return entry
         backend = self._oracle.name
@@ -152,7 +178,10 @@ class RoundingComparison:
 
 
 def gradient_bounds(reference: PerturbedReference) -> list[float]:
-    """Return the absolute bound of each gradient of the first batch, without that of the loss."""
+    """Return the largest allowed absolute error of each gradient of the first batch.
+
+    The entry of the loss, the first one of the stage, is left out.
+    """
     rounding = RoundingComparison("gradient", reference, UNIT_ROUNDOFF, ["oracle"], 0)
     found = []
     for place, exact in enumerate(reference.oracle.stages["gradient"]):
@@ -163,7 +192,7 @@ def gradient_bounds(reference: PerturbedReference) -> list[float]:
 
 
 def _all_sums(oracle: Trace) -> float:
-    """Return the relative error of an output from plain summation in all layers."""
+    """Return the sum of the relative errors of plain summation in all layers."""
     return sum(
         entry.get("summation", 0.0) / scale_of(entry["values"])[0]
         for entry in oracle.stages["training forward"]
@@ -181,8 +210,8 @@ def _terms_before(stage: str, oracle: Trace) -> float:
 def _optimizer_error(stage: str, place: int, oracle: Trace, backends: int, scale: float) -> float:
     """Return the error of a weight or a loss from Adam's bias correction in float32.
 
-    It affects the first step of a weight. It affects the losses of all backends equally, so if
-    there are several, their errors show its size and this amount is 0.
+    It affects the first step of a weight. It also affects the losses, on all backends equally. If
+    there are several backends, the amount "others" covers it, and this amount is 0.
     """
     error = oracle.about.get("optimizer_roundoff", 0.0)
     if stage == "one step":

@@ -12,7 +12,7 @@ from ae_multi.randomness import noise
 
 ops = keras.ops
 
-# More than the steps of a run, so that each step of each run has random signs of its own.
+# More than the steps of a run, so that each step of each run draws different random signs.
 _MAX_STEPS_PER_RUN = 2**24
 
 
@@ -21,13 +21,13 @@ def perturb_training(
 ) -> None:
     """Perturb the steps of an optimizer by errors of the size of float32 rounding.
 
-    Rounding errors that differ between elements are imitated in the gradients: each element
-    changes by √terms · 2⁻²⁴ of itself in each step. Rounding errors that all elements share come
-    from the optimizer's constants, see `constants_roundoff`. They are imitated in the learning
-    rate: odd runs have a smaller rate, even runs a larger one.
+    Two kinds of rounding errors are simulated. Errors that differ between elements are simulated
+    in the gradients: each element changes by √terms · 2⁻²⁴ of itself in each step. Errors that all
+    elements share come from the optimizer's constants, see `constants_roundoff`. They are simulated
+    in the learning rate: odd runs have a smaller rate, even runs a larger one.
 
     Args:
-        optimizer: a Keras optimizer, changed permanently. A learning rate schedule is not changed.
+        optimizer: a Keras optimizer, changed permanently. A learning rate schedule stays as it is.
         seed: integer, seed of the signs.
         run: number of the repetition, from 1.
         terms: number of float32 terms that enter a gradient.

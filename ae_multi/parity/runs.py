@@ -1,4 +1,4 @@
-"""Runs of one model for a trace: recorded, perturbed, by plans, trained, with a fault."""
+"""Runs of one model whose values are traces: unperturbed, perturbed, by plans, with a fault."""
 
 import math
 import random
@@ -36,7 +36,9 @@ _INJECTED_RATE_FACTOR = 1 + 2.0**-10
 
 
 class Runs:
-    """Runs of a job: each with a new model at the same initial weights, and a count of all steps.
+    """Runs of a job, each at the same initial weights.
+
+    The steps of all runs are counted for the progress events.
 
     Args:
         job: the job.
@@ -92,19 +94,19 @@ class Runs:
     ) -> TraceRecorder:
         """Return a recorder of a model at its initial weights.
 
-        If some runs of the job are perturbed, all runs are, the others with amplitudes of 0, so
-        that all runs share their compiled programs.
+        If the job has perturbed runs, all its runs are perturbed, the others with amplitudes of 0,
+        so that all runs share their compiled programs.
 
         Args:
             model: the model, or None to build a new one.
-            start: initial weights, or None for the common ones.
-            run: number of the perturbed run; 0 for others.
+            start: initial weights, or None for those of the job.
+            run: number of the perturbed run, from 1; 0 for a run that is not perturbed.
             amplitudes: amplitudes of `perturb_gradients`, or None for 0.
             with_sums: whether to measure summation errors.
             plan: name of the plan that takes the steps, or None for Keras's train step.
         """
         if model is None:
-            random.seed(self.job.seed)  # gives each layer the same seed as in the first model
+            random.seed(self.job.seed)  # layers without a seed get those of the first model
             model = model_builder.build(self.job.build, self.data.xs)
         for variable, values in zip(model.weights, start or self.start, strict=True):
             variable.assign(values.astype(variable.dtype))
@@ -124,7 +126,7 @@ class Runs:
             perturb_gradients(optimizer, self.job.seed, run, amplitudes or zeros)
 
     def save_repro_data(self, model: keras.Model, stage: str, place: int, path: str) -> None:
-        """Save the data that reproduce one entry of a stage: of a layer or of a training."""
+        """Save the data that reproduce one entry of a stage: a layer, or steps of a training."""
         recorder = self.recorder(model)
         if "forward" in stage:
             recorder.save_layer(stage, place, path)
@@ -138,7 +140,7 @@ class Runs:
         if self.job.epoch:
             stages["epoch"] = self._sgd(self.recorder(), rate)
         if self.epochs:
-            stages["training"] = self._own_training(self.recorder(), self.epochs)
+            stages["training"] = self._train(self.recorder(), self.epochs)
         return stages
 
     def by_plans(self, model: keras.Model, about: dict[str, Any], rate: float) -> None:
@@ -149,7 +151,7 @@ class Runs:
             # The steps of the plans do not count for the progress events.
             stages = self.recorder(plan=plan).losses(self.job.steps)
             if self.job.epoch:
-                recorder, sgd = self.recorder(plan=plan), trainings.gentle_sgd(rate)
+                recorder, sgd = self.recorder(plan=plan), trainings.sgd_with_momentum(rate)
                 stages["epoch"] = trainings.sgd_epoch(recorder, self.data, sgd, lambda: None)
             if self.epochs:
                 recorder = self.recorder(plan=plan)
@@ -160,11 +162,20 @@ class Runs:
     def variations(
         self, about: dict[str, Any], stages: dict[str, list[dict[str, Any]]], rate: float
     ) -> dict[str, list[dict[str, Any]]]:
-        """Save the further traces that the job requests; return further stages of the job's own."""
+        """Save the perturbed traces and those with a fault.
+
+        Args:
+            about: description of the trace of the job.
+            stages: stages of the trace of the job.
+            rate: learning rate of the epoch of SGD.
+
+        Returns:
+            Dict of further stages of the trace of the job: `ALLOWED_STEPS`, or none.
+        """
         terms = terms_of_a_step(stages)
         amplitudes = perturbation_amplitudes(stages["gradient"][1:], terms)
         further: dict[str, list[dict[str, Any]]] = {}
-        runs: list[Trace] = []  # their gradients alone: outputs may take gigabytes
+        runs: list[Trace] = []  # only with their gradients, since outputs may take gigabytes
         for factor, path in zip(PERTURBATIONS, self.job.perturbed, strict=False):
             perturbed = self._perturbed(len(runs) + 1, factor, amplitudes, rate)
             described = {**about, "perturbation": factor}
@@ -173,7 +184,7 @@ class Runs:
         if runs and self.job.steps:
             reference = PerturbedReference(Trace(about, stages), runs)
             steps = self.job.steps if reference.jumps else 1
-            further[ALLOWED_STEPS], losses = self._with_gradients_off(
+            further[ALLOWED_STEPS], losses = self._steps_with_gradient_errors(
                 reference, len(runs) + 1, steps
             )
             if reference.jumps and runs[-1].perturbation == LARGE_PROBE:
@@ -182,7 +193,7 @@ class Runs:
         for run, path in enumerate(self.job.ulp_perturbed, 1):
             recorder = self.recorder(start=perturb_by_ulp(self.start, self.job.seed, run))
             perturb_training(recorder.model.optimizer, self.job.seed, run, terms)
-            Trace(about, {"training": self._own_training(recorder, self.epochs)}).save(path)
+            Trace(about, {"training": self._train(recorder, self.epochs)}).save(path)
         for path in self.job.injected:
             Trace(about, self._injected(rate)).save(path)
         return further
@@ -208,21 +219,23 @@ class Runs:
             )
         return stages
 
-    def _with_gradients_off(
+    def _steps_with_gradient_errors(
         self, reference: PerturbedReference, run: int, steps: int
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Take steps whose gradients are off by their bounds.
+        """Take steps with gradients whose errors are as large as their bounds.
 
-        In each step every element of a gradient is off by the bound of this gradient in the first
-        batch, once in a random direction, once in the opposite one.
+        There are two runs. In each step every element of a gradient has an error of the size of the
+        bound of this gradient in the first batch. Its sign is random in the first run and the
+        opposite one in the second run.
 
         Args:
             reference: the oracle and its perturbed runs.
-            run: number of this run, which determines the directions.
-            steps: number of steps of the first of the two runs; the other takes one.
+            run: number of this run, which determines the signs.
+            steps: number of steps of the first run. The second run takes one step.
 
         Returns:
-            (how far each element of a weight moves in the first step, the losses of one run).
+            (entries of `ALLOWED_STEPS`: the largest distance of each element of a weight from the
+            oracle after one step; entries of the losses of the first run).
         """
         oracle = reference.oracle
         pairs = zip(gradient_bounds(reference), oracle.values("gradient")[1:], strict=True)
@@ -243,10 +256,10 @@ class Runs:
             stages["epoch"] = self._sgd(self.recorder(), rate * _INJECTED_RATE_FACTOR)
         recorder = self.recorder()
         optimizer = recorder.model.optimizer
-        # A learning rate schedule cannot be replaced by a number; there is no fault then.
+        # A learning rate schedule cannot be replaced by a number, so no fault is injected into it.
         if self.epochs and not has_learning_rate_schedule(optimizer):
             optimizer.learning_rate = float(optimizer.learning_rate) * _INJECTED_RATE_FACTOR
-            stages["training"] = self._own_training(recorder, 1)
+            stages["training"] = self._train(recorder, 1)
         return stages
 
     def _sgd(
@@ -256,12 +269,12 @@ class Runs:
         run: int = 0,
         amplitudes: Sequence[float] | None = None,
     ) -> list[dict[str, Any]]:
-        optimizer = trainings.gentle_sgd(rate)
+        optimizer = trainings.sgd_with_momentum(rate)
         self._perturb(optimizer, run, amplitudes, len(recorder.model.trainable_variables))
         return trainings.sgd_epoch(recorder, self.data, optimizer, self.count_step)
 
-    def _own_training(self, recorder: TraceRecorder, epochs: int) -> list[dict[str, Any]]:
-        return trainings.own_training(recorder, self.data, epochs, self.count_step)
+    def _train(self, recorder: TraceRecorder, epochs: int) -> list[dict[str, Any]]:
+        return trainings.train_epochs(recorder, self.data, epochs, self.count_step)
 
 
 def _distances(values: np.ndarray, exact: np.ndarray) -> np.ndarray:

@@ -1,10 +1,10 @@
 """Replacement of Keras's random functions that returns the same numbers on every backend.
 
-For processes that compare backends only, because it replaces functions inside Keras permanently.
-Every random number of Keras comes from a few functions of its backend, which receive a seed that
-is the same on all backends. `install` replaces these functions by the counter hash of
-`ae_multi.randomness.noise`, with that seed as the key. Initial weights, which are drawn outside of
-compiled programs, and masks are then equal bit for bit. Noise that is scaled inside a compiled
+Only processes that compare backends use it, because it replaces functions inside Keras permanently.
+Keras draws random numbers by a few functions of its backend, which receive a seed that is the same
+on all backends. `install` replaces these functions by the counter hash of
+`ae_multi.randomness.noise`, with that seed as the key. Masks and initial weights, which are drawn
+outside of compiled programs, are then equal bit for bit. Noise that is scaled inside a compiled
 program may differ in its last bit.
 """
 
@@ -31,18 +31,18 @@ def install(seed: int) -> set[str]:
     """Replace Keras's random functions in this process.
 
     Args:
-        seed: integer for every seed that a model leaves open.
+        seed: integer, seed of Python's generator, from which a layer without a seed draws one.
 
     Returns:
-        A set that fills with the names of the functions that are called but not replaced, so that
-        their numbers differ between backends.
+        A set to which the name of each called function that is not replaced is added. The numbers
+        of such functions differ between backends.
     """
-    # A layer without a seed draws one from Python's generator, in the order of construction.
+    # Layers without a seed draw one from Python's generator in the order of their construction.
     random.seed(seed)
     backend = random_module()
     for function in (uniform, normal, truncated_normal, randint, dropout):
         setattr(backend, function.__name__, function)
-    # Each backend has another QR decomposition; NumPy's is used on all of them.
+    # The QR decompositions of the backends differ, so NumPy's is used on all of them.
     keras.initializers.Orthogonal.__call__ = _orthogonal
     called: set[str] = set()
     for name in _NOT_REPLACED:

@@ -1,9 +1,10 @@
-"""Samples of large arrays, so that traces are small enough to be kept and passed on.
+"""Samples of large arrays, so that trace files are small.
 
-An array of more than `MAX_WHOLE` values is replaced by its values at fixed positions, followed by
-its largest absolute value and its mean. The positions are a function of the seed and the size, the
-same in every trace. The two statistics differ by at most the largest error of the array, so they
-are compared like its values, and an error between the positions shows in them if it moves them.
+An array of more than `MAX_UNSAMPLED_SIZE` values is replaced by its values at fixed positions,
+followed by its largest absolute value and its mean. The positions are a function of the seed and
+the size, the same in every trace. The two statistics differ by at most the largest error of the
+array, so they are compared like its values. An error at other positions is found only if it changes
+one of them.
 """
 
 import hashlib
@@ -14,12 +15,12 @@ import numpy as np
 
 from ae_multi.parity.bounds import largest, largest_error
 from ae_multi.parity.conditioning import PerturbedReference
-from ae_multi.parity.equality import integer_error, is_whole
+from ae_multi.parity.equality import integer_error, is_integral
 from ae_multi.parity.trace import Trace
 from ae_multi.randomness.streams import stream
 
-# The format number of trace files stands for both, see `ae_multi.parity.trace_file`.
-MAX_WHOLE = 1024
+# A change of either needs a new format number of the files in `ae_multi.parity.trace_file`.
+MAX_UNSAMPLED_SIZE = 1024
 POSITIONS = 1024
 
 
@@ -28,8 +29,8 @@ def reduce_trace(trace: Trace, perturbed: Sequence[Trace] = ()) -> Trace:
 
     Args:
         trace: a float32 trace, or the float64 reference.
-        perturbed: traces of the reference, perturbed like float32 rounding. Of these only the
-            largest distance from the reference is stored, as ``moved`` of each entry.
+        perturbed: perturbed traces of the reference. Only their distance from the reference, for a
+            perturbation of the size of float32 rounding, is stored, as ``moved`` of each entry.
     """
     stages: dict[str, list[dict[str, Any]]] = {}
     reference = PerturbedReference(trace, perturbed)
@@ -47,12 +48,12 @@ def reduce_trace(trace: Trace, perturbed: Sequence[Trace] = ()) -> Trace:
 
 
 def step_size(before: np.ndarray, after: np.ndarray) -> float:
-    """Return the largest change of a weight, which may be a boolean or a counter."""
+    """Return the largest absolute change of a weight; its dtype may be boolean or integer."""
     return largest(np.asarray(after, np.float64) - np.asarray(before, np.float64))
 
 
 def positions(seed: int, size: int) -> np.ndarray:
-    """Return the indices at which a flat array of ``size`` values is sampled, in order."""
+    """Return the indices at which a flat array of ``size`` values is sampled: int64, ascending."""
     bits = stream(seed, f"sample/{size}").random_raw(POSITIONS)
     return np.unique(bits % np.uint64(size)).astype(np.int64)
 
@@ -63,12 +64,14 @@ def is_sampled(entry: Mapping[str, Any]) -> bool:
 
 
 def _reduced(entry: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """Return an entry whose values are a sample if there are more than `MAX_UNSAMPLED_SIZE`."""
     values = np.asarray(entry["values"])
-    if values.size <= MAX_WHOLE:
+    if values.size <= MAX_UNSAMPLED_SIZE:
         return dict(entry)
     sample = values.ravel()[positions(seed, values.size)]
-    # Each error of ``each`` is relative to its own value, so statistics of all values do not fit.
-    if not is_whole(values) and not entry.get("each", False):
+    # With ``each``, every error is relative to its exact value, so the statistics of the array
+    # cannot be compared like its values.
+    if not is_integral(values) and not entry.get("each", False):
         with np.errstate(invalid="ignore", over="ignore"):
             statistics = [largest(values), np.mean(values, dtype=np.float64)]
             sample = np.concatenate([sample, np.asarray(statistics, values.dtype)])
@@ -81,9 +84,9 @@ def _reduced(entry: Mapping[str, Any], seed: int) -> dict[str, Any]:
 
 
 def _digest(values: np.ndarray) -> str:
-    """Return the SHA-256 of an array; integers are equal whatever the width of their type."""
-    kind = "integers" if is_whole(values) else str(values.dtype)
-    content = np.ascontiguousarray(values.astype(np.int64) if is_whole(values) else values)
+    """Return the SHA-256 of an array; it does not depend on the width of an integer type."""
+    kind = "integers" if is_integral(values) else str(values.dtype)
+    content = np.ascontiguousarray(values.astype(np.int64) if is_integral(values) else values)
     return hashlib.sha256(kind.encode() + content.tobytes()).hexdigest()
 
 
@@ -93,13 +96,13 @@ def _moved(
     place: int,
     runs: Sequence[tuple[float, np.ndarray]],
 ) -> float:
-    """Return how far the perturbed runs moved an entry.
+    """Return the distance of the perturbed runs from the reference at one place.
 
     The distance is relative for integers and for entries with ``each``, otherwise absolute.
     """
     entry = reference.oracle.stages[stage][place]
     exact, each = entry["values"], entry.get("each", False)
-    if is_whole(exact) and all(is_whole(values) for _, values in runs):
+    if is_integral(exact) and all(is_integral(values) for _, values in runs):
         return max(integer_error(values, exact)[0] for _, values in runs)
     scale = largest(exact) or 1.0 if each else 1.0
     allowed = reference.allowed(stage, place)

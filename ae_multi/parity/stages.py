@@ -1,7 +1,7 @@
 """Compare traces stage by stage and report where they differ.
 
-Each float32 trace is compared with the oracle, a trace of the same steps in float64. The allowed
-errors are the bounds of `ae_multi.parity.bounds`.
+Each float32 trace is compared with the oracle: the float64 reference, a trace of the same steps in
+float64. The allowed errors are the bounds of `ae_multi.parity.bounds`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from ae_multi.parity.bounds import (
 )
 from ae_multi.parity.conditioning import PerturbedReference
 from ae_multi.parity.divergence import Divergence, Stage
-from ae_multi.parity.equality import equal_bits, equal_integers, is_whole
+from ae_multi.parity.equality import equal_bits, equal_integers, is_integral
 from ae_multi.parity.majority import blame_reference
 from ae_multi.parity.rounding_comparison import RoundingComparison
 from ae_multi.parity.sampling import is_sampled
@@ -64,18 +64,20 @@ def compare_traces(
         traces: dict of backend to float32 trace.
         oracle: the float64 trace.
         perturbed: traces of the oracle, perturbed like float32 rounding.
-        exact: dict of backend to float64 trace, for backends other than the oracle's; or None.
+        exact: dict of backend to float64 trace, for backends other than the oracle's; or None if
+            no float64 traces are compared.
         ulp_perturbed: float32 traces of trainings that are perturbed by rounding.
         plans: dict of "backend plan" to float32 trace if plans are compared, or None.
 
     Returns:
-        One `Stage` for each stage of the traces.
+        One `Stage` for each stage that the oracle has, then "training", "plans" and "float64" if
+        their traces are given.
 
     Raises:
-        InputError: the traces belong to different models, data or seeds, or have different
-            stages.
+        InputError: the traces belong to different models, data or seeds, or their stages have
+            different entries.
     """
-    _check_comparable({**traces, "the oracle": oracle})
+    _check_comparable({**traces, "the float64 reference": oracle})
     reference = PerturbedReference(oracle, perturbed)
     compared = [
         _compare_stage(stage, traces, reference)
@@ -89,12 +91,14 @@ def compare_traces(
         # A plan may sum the loss of a batch term by term.
         terms = oracle.values("training forward")[-1].size
         by_plan = [
-            _compare_stage(s, plans, reference, name="plans", more=terms if s in _STEPS else 0)
+            _compare_stage(
+                s, plans, reference, name="plans", extra_terms=terms if s in _STEPS else 0
+            )
             for s in names
         ]
         compared.append(Stage("plans", [entry for stage in by_plan for entry in stage.entries]))
     if exact:
-        _check_comparable({**exact, "the oracle": oracle})
+        _check_comparable({**exact, "the float64 reference": oracle})
         compared.append(_float64(exact, reference))
     return compared
 
@@ -105,7 +109,7 @@ def _compare_stage(
     reference: PerturbedReference,
     roundoff: float = UNIT_ROUNDOFF,
     name: str | None = None,
-    more: float = 0,
+    extra_terms: float = 0,
 ) -> Stage:
     """Compare one stage of several traces with the oracle.
 
@@ -115,10 +119,10 @@ def _compare_stage(
         reference: the oracle and its perturbed runs.
         roundoff: unit roundoff of the traces.
         name: name of the resulting stage, or None for ``stage``.
-        more: number of terms to add to every entry's terms.
+        extra_terms: number of terms to add to every entry's terms.
     """
     entries = {b: trace.stages[stage] for b, trace in traces.items() if stage in trace.stages}
-    rounding = RoundingComparison(stage, reference, roundoff, list(entries), more)
+    rounding = RoundingComparison(stage, reference, roundoff, list(entries), extra_terms)
     compared = []
     for place, exact in enumerate(reference.oracle.stages[stage]):
         values = {backend: items[place]["values"] for backend, items in entries.items()}
@@ -130,7 +134,7 @@ def _compare_stage(
                 if is_sampled(items[place])
             }
             part = equal_bits(values, exact["values"], digests)
-        elif all(map(is_whole, [exact["values"], *values.values()])):
+        elif all(map(is_integral, [exact["values"], *values.values()])):
             arrays = [array for _, array in moves]
             part = equal_integers(values, exact["values"], arrays, exact.get("moved", 0.0))
         else:
@@ -140,12 +144,12 @@ def _compare_stage(
         entry = Divergence(
             name or stage, place, label, exact["layer"], shape, **_with_verdict(part)
         )
-        compared.append(rounding.blamed(entry, exact, values))
+        compared.append(rounding.attribute(entry, exact, values))
     return Stage(name or stage, compared)
 
 
 def _with_verdict(part: dict[str, Any]) -> dict[str, Any]:
-    """Return ``part``, errors and bounds, with the backends that exceed their bounds."""
+    """Add the backends that exceed their bounds to ``part``, a dict of errors and bounds."""
     beyond = [b for b, error in part["error"].items() if not error <= part["bound"][b]]
     return {
         **part,
@@ -186,7 +190,7 @@ def _training(traces: Mapping[str, Trace], ulp_perturbed: Sequence[Trace]) -> St
 
 
 def _shape(entry: Mapping[str, Any]) -> tuple[int, ...]:
-    """Return the shape of an entry's whole array."""
+    """Return the shape of an entry's array; that of the unsampled array if it is a sample."""
     return tuple(entry.get("shape", np.shape(entry["values"])))
 
 
@@ -199,8 +203,8 @@ def _check_comparable(traces: Mapping[str, Trace]) -> None:
         for what in ("model", "data", "seed"):
             if other.about[what] != first.about[what]:
                 raise InputError(
-                    f"Expected traces of one {what}. Received: another {what} from {name} than "
-                    f"from {names[0]}."
+                    f"Expected traces of the same {what}. Received: another {what} from {name} "
+                    f"than from {names[0]}."
                 )
         for stage in STAGES:
             if stage == "training":  # only its last entry is compared
@@ -215,6 +219,6 @@ def _check_comparable(traces: Mapping[str, Trace]) -> None:
             forward_only = any(t.about.get("forward_only") for t in (first, other))
             if shapes[0] != shapes[1] and not (forward_only and [] in shapes):
                 raise InputError(
-                    f"Expected traces with the same {stage}. Received: {len(shapes[1])} "
+                    f"Expected traces with the same {stage} entries. Received: {len(shapes[1])} "
                     f"entries from {name}, {len(shapes[0])} from {names[0]}, or other shapes."
                 )

@@ -18,7 +18,7 @@ from ae_multi._keras import keras
 from ae_multi.parity.term_counts import DEPTHWISE, TRANSPOSED
 
 # The error of a sum of equal terms depends on their last bits and may be 0 by chance. Scaling the
-# terms changes the bits; the largest error over several scales is used.
+# terms changes these bits, so the largest error over several scales is used.
 _SCALES = (1.0, 1.07, 1.19, 1.31, 1.43, 1.57, 1.73, 1.87)
 _FEW_SCALES = (1.0, 1.31)
 _MAX_TERMS_FOR_ALL_SCALES = 10**7
@@ -28,6 +28,8 @@ _MOST_CANCELLED = 1e-4
 
 def plain_sum_errors(terms: ArrayLike) -> np.ndarray:
     """Return the absolute error of each column's sum if float32 terms are added in order.
+
+    It is the largest error over several scales of the terms.
 
     Args:
         terms: float64 array of shape (n, k): k sums of n terms.
@@ -53,6 +55,9 @@ def forward_sums(
     training: bool,
 ) -> dict[str, float]:
     """Return the size and the summation error of the sums in a layer's output.
+
+    They are known for sums and means of layers, global average pooling, normalisation, dense layers
+    and convolutions.
 
     Args:
         layer: a Keras layer.
@@ -82,7 +87,7 @@ def forward_sums(
     if moments or isinstance(layer, layers.GroupNormalization):
         mean_error, variance_error, x, deviation = _moment_errors(layer, inputs[0])
         gamma = np.abs(weight_or(layer, "gamma", 1.0))
-        if isinstance(layer, layers.GroupNormalization):  # channels of one group have several
+        if isinstance(layer, layers.GroupNormalization):  # a group has a gamma for each channel
             gamma = np.max(gamma)
         normal = np.max(np.abs(x - x.mean(axis=0)), axis=0) / deviation
         errors = gamma * (mean_error / deviation + normal * variance_error / (2 * deviation**2))
@@ -109,8 +114,8 @@ def statistic_sums(
 ) -> dict[int, dict[str, float]]:
     """Return the size and the summation error of the statistics of a `BatchNormalization`.
 
-    The mean of values that an earlier layer has normalised is exactly 0, so only the size of the
-    terms shows how far rounding can move it.
+    The exact mean of values that an earlier layer has normalised is 0, so only the size of its
+    terms bounds its rounding error.
 
     Args:
         layer: a Keras layer; the result is empty for other layers than `BatchNormalization`.
@@ -137,7 +142,7 @@ def statistic_sums(
 
 
 def weight_or(layer: keras.layers.Layer, name: str, default: float) -> Any:
-    """Return a layer's weight ``name`` as an array, or ``default`` if it does not exist."""
+    """Return a layer's weight ``name`` as a NumPy array, or ``default`` if it does not exist."""
     weight = getattr(layer, name, None)
     return default if weight is None else keras.ops.convert_to_numpy(weight)
 
@@ -149,7 +154,7 @@ def _moment_errors(
 
     Keras computes the variance on PyTorch as E[x²] - E[x]², in which digits cancel if the mean is
     larger than the spread. The variance's error includes that of this formula up to the relative
-    size `_MOST_CANCELLED`; a larger one is a difference to be reported.
+    size `_MOST_CANCELLED`. A larger error is not rounding, but a difference to report.
 
     Returns:
         (errors of the means, errors of the variances, ``x`` as a row for each term and a column

@@ -23,7 +23,7 @@ _OVER_AXIS = layers.LayerNormalization | layers.UnitNormalization | layers.Softm
 def terms_of_layer(
     layer: keras.layers.Layer, inputs: Sequence[np.ndarray], values: np.ndarray
 ) -> int:
-    """Return the largest number of terms of which a value of a layer's output is a sum.
+    """Return the number of terms of the longest sum in a layer's output.
 
     Args:
         layer: a Keras layer.
@@ -31,7 +31,7 @@ def terms_of_layer(
         values: its output array.
     """
     if isinstance(layer, layers.RNN) and inputs:
-        # The cell runs in a loop, where the calls of layers are not recorded.
+        # The cell runs in a loop, in which calls of layers are not recorded.
         return inputs[0].shape[1] * sum(math.prod(v.shape[:-1]) for v in layer.weights)
     if isinstance(layer, layers.Embedding):
         return 1

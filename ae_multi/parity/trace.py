@@ -1,4 +1,4 @@
-"""Trace of a model's values on one backend, step by step, saved without pickle."""
+"""Trace of the values that a model computes on one backend, saved without pickle."""
 
 import json
 import os
@@ -18,13 +18,14 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Trace:
-    """Values that one process recorded.
+    """Values of one model that one process records.
 
     Attributes:
         about: backend, device, versions, precision, and digests of model and data.
         stages: dict of stage (a key of `ae_multi.parity.stages.STAGES`) to a list of entries. An
             entry is a dict with ``name``, ``layer`` (class of the layer, or ""), ``terms``
-            (number of terms that each value is a sum of) and ``values``, an array.
+            (number of terms that each value is a sum of) and ``values`` (an array). Entries may
+            have further items, which docs/parity.md describes.
     """
 
     about: dict[str, Any]
@@ -32,12 +33,12 @@ class Trace:
 
     @property
     def name(self) -> str | None:
-        """Name under which the trace is compared: that of its environment, or its backend."""
+        """Name of the trace in a comparison: that of its environment or file, or its backend."""
         return self.about.get("name", self.about.get("backend"))
 
     @property
     def perturbation(self) -> float:
-        """Size of the perturbation of a perturbed trace, in units of float32 rounding."""
+        """Size of the perturbation in units of float32 rounding; 1 if it is not recorded."""
         return self.about.get("perturbation", 1)
 
     def values(self, stage: str) -> list[np.ndarray]:
@@ -58,7 +59,8 @@ class Trace:
         """Read a trace.
 
         Raises:
-            InputError: the file is not a trace, has another format, or is truncated.
+            InputError: there is no such file, or it is not a trace, has another format or is
+                damaged.
         """
         with npz.opened(path, "the trace") as arrays:
             content = arrays.read("head", kinds="u").tobytes()
@@ -73,13 +75,14 @@ class Trace:
             stages: Any = head.get("stages")
             if not isinstance(about, dict) or not are_stages(stages):
                 raise InputError(
-                    f"Expected a trace, stages of named arrays. Received: {path}, whose head "
-                    "describes something else."
+                    "Expected a trace whose head describes its stages. Received: "
+                    f"{path}, whose head does not. Record the trace again."
                 )
             read = unpack_stages(stages, arrays)
         return cls(about, read)
 
 
+# Keys of an entry, and the types of their values in the head of a file.
 _ENTRY = {"name": str, "layer": str, "terms": int | float, "values": str}
 _OPTIONAL = {
     "each": bool,
@@ -109,7 +112,7 @@ def pack_stages(
 def unpack_stages(
     stages: Mapping[str, Sequence[Mapping[str, Any]]], arrays: npz.Arrays
 ) -> dict[str, list[dict[str, Any]]]:
-    """Return the stages of `pack_stages` with the values of an .npz file."""
+    """Return stages from `pack_stages` with the arrays of an .npz file as their values."""
     return {
         stage: [{**entry, "values": arrays.read(entry["values"])} for entry in entries]
         for stage, entries in stages.items()
@@ -117,7 +120,7 @@ def unpack_stages(
 
 
 def are_stages(stages: Any) -> bool:
-    """Return whether a value from a file has the form of packed stages."""
+    """Return whether a value from a file has the structure of the result of `pack_stages`."""
     return isinstance(stages, dict) and all(
         isinstance(entries, list) and all(map(_is_entry, entries)) for entries in stages.values()
     )

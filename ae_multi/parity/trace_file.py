@@ -1,4 +1,4 @@
-"""File of one backend's trace, with or without the float64 reference, to be compared later.
+"""File of one backend's trace, with or without the float64 reference, for a later comparison.
 
 The file is a zip archive of NumPy arrays without pickle. `docs/parity.md` describes its content.
 """
@@ -19,7 +19,7 @@ from ae_multi.parity.trace import Trace, are_stages, pack_stages, unpack_stages
 
 FORMAT = 1
 _WHAT = "ae_multi parity trace"
-# Descriptions of a recording, which are strings or integers in every file.
+# Required keys of ``about``, and their types.
 _ABOUT = {"backend": str, "model": str, "data": str, "seed": int, "steps": int, "batch_size": int}
 
 
@@ -55,7 +55,7 @@ class TraceFile:
         """Read a file.
 
         Raises:
-            InputError: there is no such file, or it is not a trace file, of a newer format or
+            InputError: there is no such file, or it is not a trace file, has another format or is
                 damaged.
         """
         with npz.opened(path, "the trace file") as arrays:
@@ -85,6 +85,7 @@ class TraceFile:
 
 
 def _is_trace(part: Any) -> bool:
+    """Return whether a part of the head describes a trace."""
     if not isinstance(part, dict) or not isinstance(about := part.get("about"), dict):
         return False
     if not all(type(about.get(key)) is kind for key, kind in _ABOUT.items()):
@@ -98,7 +99,7 @@ def _is_trace(part: Any) -> bool:
 
 
 def _finite(stages: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
-    """Return stages whose numbers are JSON: infinity and NaN become None."""
+    """Return stages with None, which JSON supports, in place of infinity and NaN."""
 
     def plain(value: Any) -> Any:
         return None if isinstance(value, float) and not math.isfinite(value) else value
@@ -110,6 +111,7 @@ def _finite(stages: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str,
 
 
 def _read(stages: Any, arrays: npz.Arrays) -> dict[str, list[dict[str, Any]]]:
+    """Return the stages of a file with their arrays, and infinity in place of None."""
     return {
         stage: [
             {key: math.inf if value is None else value for key, value in entry.items()}
@@ -120,7 +122,8 @@ def _read(stages: Any, arrays: npz.Arrays) -> dict[str, list[dict[str, Any]]]:
 
 
 def _damaged(path: object) -> InputError:
+    """Return the error for a file whose head does not describe traces."""
     return InputError(
-        f"Expected a trace file as it was written. Received: {path}, whose head describes "
-        "something else."
+        f"Expected a trace file whose head describes its traces. Received: {path}, whose head "
+        "does not. Record the trace again."
     )

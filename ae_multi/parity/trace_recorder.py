@@ -1,4 +1,4 @@
-"""Recorder of the values that one backend computes in the first steps of a training."""
+"""Recorder of the values that a backend computes in the first steps of a training."""
 
 import json
 import os
@@ -23,7 +23,7 @@ ops = keras.ops
 
 
 class TraceRecorder:
-    """Run a model through the stages of a trace.
+    """Recorder of the stages of a trace of one model.
 
     Args:
         model: a compiled Keras model at its initial weights.
@@ -61,7 +61,11 @@ class TraceRecorder:
         self._statistic_sums: dict[int, dict[str, Any]] = {}
 
     def forward(self, steps: int) -> dict[str, list[dict[str, Any]]]:
-        """Return the stages without gradients as a dict of stage to entries of a `Trace`."""
+        """Return the stages without gradients as a dict of stage to entries of a `Trace`.
+
+        Args:
+            steps: number of steps whose batch order is recorded.
+        """
         inputs = self.batch(0)[0]
         stages = {"order": self._order(steps)}
         used, _ = self._layers(inputs, training=False)
@@ -75,6 +79,8 @@ class TraceRecorder:
     ) -> dict[str, list[dict[str, Any]]]:
         """Return the stages of gradients and training steps as a dict of stage to entries.
 
+        With summation errors, call `forward` first.
+
         Args:
             steps: number of steps to take.
             on_step: called after each step, or None.
@@ -84,7 +90,7 @@ class TraceRecorder:
     def losses(
         self, steps: int, on_step: Callable[[], object] | None = None
     ) -> dict[str, list[dict[str, Any]]]:
-        """Return the stages of `steps` without the gradients."""
+        """Return the stages of `steps` without the gradients: "one step" and "losses"."""
         stages, losses = {}, []
         for step in range(steps):
             losses.append(self.step(step))
@@ -119,7 +125,13 @@ class TraceRecorder:
         return [self._weight_entry(v, v, **known.get(id(v), {})) for v in self.model.weights]
 
     def save_layer(self, stage: str, place: int, path: os.PathLike[str] | str) -> None:
-        """Save the layer of one entry of a forward stage, with its inputs and weights."""
+        """Save the layer of one entry of a forward stage, with its inputs and weights, as .npz.
+
+        Args:
+            stage: "forward" or "training forward".
+            place: position of the entry in its stage, from 0.
+            path: the .npz file to write.
+        """
         with watched_layers() as (calls, _):
             self._forward(self.batch(0)[0], training=stage == "training forward")
         self._restore()
@@ -135,12 +147,12 @@ class TraceRecorder:
         return [len(self._chosen(step)) for step in range(self.steps_per_epoch)]
 
     def batch(self, step: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Return (inputs, targets) of one step."""
+        """Return (list of input arrays, list of target arrays) of one step, counted from 0."""
         chosen = self._chosen(step)
         return [x[chosen] for x in self.xs], [y[chosen] for y in self.ys]
 
     def _chosen(self, step: int) -> np.ndarray:
-        """Return the indices of the samples in the batch of one step, in this package's order."""
+        """Return the indices of the samples in the batch of one step, as in `ae_multi.fit`."""
         epoch, place = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
             self._epoch = epoch
@@ -159,7 +171,7 @@ class TraceRecorder:
     def _layers(
         self, xs: Sequence[np.ndarray], training: bool
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Return the entries of (each layer's outputs, random bits that each layer draws).
+        """Return (entries of each layer's outputs, entries of the random bits that it draws).
 
         The entries are in the order in which the calls of the layers end.
         """
@@ -245,11 +257,14 @@ def entry(
 
 
 def _numbers(values: Any) -> np.ndarray:
-    """Return an array of a dtype that .npz files support and that can be subtracted."""
+    """Return values as an array of booleans, integers or floats, which .npz files support.
+
+    Complex numbers become pairs (real part, imaginary part) along a new last axis.
+    """
     values = np.asarray(values)
     if values.dtype.kind == "c":
         return np.stack([values.real, values.imag], axis=-1)
-    # NumPy has no bfloat16 dtype of its own.
+    # Other dtypes, such as bfloat16, are not part of NumPy.
     return values if values.dtype.kind in "biuf" else values.astype(np.float32)
 
 

@@ -21,11 +21,12 @@ _MAX_RATE = 0.25
 _RELATIVE_LOSS_REDUCTION = 0.01
 
 
-def gentle_rate(gradient_entries: Sequence[dict[str, Any]]) -> float:
-    """Return a learning rate for SGD with momentum that avoids chaotic training.
+def sgd_learning_rate(gradient_entries: Sequence[dict[str, Any]]) -> float:
+    """Return a learning rate for SGD with momentum that does not amplify rounding errors.
 
     To first order, one step lowers the loss by rate · |gradient|². The rate is the largest power
-    of two up to 1/4 for which that is at most a hundredth of the loss.
+    of two up to 1/4 for which that is at most a hundredth of the loss. It is 1/4 if the gradient is
+    0 or not finite, or the loss is 0.
 
     Args:
         gradient_entries: the entries of the stage "gradient": the loss, then each gradient.
@@ -40,8 +41,8 @@ def gentle_rate(gradient_entries: Sequence[dict[str, Any]]) -> float:
     )
 
 
-def gentle_sgd(rate: float) -> keras.optimizers.Optimizer:
-    """Return SGD with a momentum that is exact in float32."""
+def sgd_with_momentum(rate: float) -> keras.optimizers.Optimizer:
+    """Return SGD with the momentum 7/8, which is exact in float32."""
     return keras.optimizers.SGD(rate, momentum=MOMENTUM)
 
 
@@ -56,11 +57,12 @@ def sgd_epoch(
     Args:
         recorder: recorder of a model at its initial weights.
         samples: the data, whose test samples are evaluated.
-        optimizer: an optimizer from `gentle_sgd`.
+        optimizer: an optimizer from `sgd_with_momentum`.
         on_step: called after each step.
 
     Returns:
-        The loss of each step, the running loss, and the error of each test sample after the epoch.
+        Entries of the loss of each step, the running loss (float64, one value per step), and the
+        error of each test sample after the epoch.
     """
     recorder.model.optimizer = optimizer
     losses = _losses(recorder, recorder.steps_per_epoch, on_step)
@@ -73,7 +75,7 @@ def sgd_epoch(
     ]
 
 
-def own_training(
+def train_epochs(
     recorder: TraceRecorder, samples: Samples, epochs: int, on_step: Callable[[], object]
 ) -> list[dict[str, Any]]:
     """Train with the model's own optimizer and return the entries of the stage "training".
@@ -85,7 +87,8 @@ def own_training(
         on_step: called after each step.
 
     Returns:
-        The losses of the first epoch's steps, and the mean error of the test samples at the end.
+        Two entries: the losses of the first epoch's steps, and the mean squared error of the test
+        samples at the end.
     """
     losses = _losses(recorder, epochs * recorder.steps_per_epoch, on_step)
     error = float(np.mean(_test_errors(recorder.model, samples)))
@@ -104,7 +107,7 @@ def training_by_plan(
         epochs: number of epochs.
 
     Returns:
-        One entry, the mean error of the test samples at the end.
+        One entry, the mean squared error of the test samples at the end.
     """
     fit(
         recorder.model,
@@ -129,7 +132,10 @@ def _losses(recorder: TraceRecorder, steps: int, on_step: Callable[[], object]) 
 
 
 def _test_errors(model: keras.Model, samples: Samples) -> np.ndarray:
-    """Return the mean squared error of each test sample over all outputs: float64, shape (n,)."""
+    """Return the mean squared error of each test sample over all outputs: float64, shape (n,).
+
+    If targets have another shape than their output, they count as zeros.
+    """
     outputs = model.predict(model_builder.one_or_list(samples.tests), batch_size=1024, verbose=0)
     errors = [
         squared_errors(y if y.shape == output.shape else np.zeros_like(output), output)

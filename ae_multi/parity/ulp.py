@@ -12,15 +12,15 @@ _POSITION_OF_INFINITY = 0x7F800000
 def perturb_by_ulp(
     weights: Sequence[np.ndarray], seed: int, run: int, ulps: int = 1
 ) -> list[np.ndarray]:
-    """Move each float32 weight to a neighbouring float32 number, up or down at random.
+    """Move each float32 weight by ``ulps`` float32 numbers, up or down at random.
 
-    The change that this causes in a training is of the size that rounding errors alone can cause.
+    With 1, the change is of the size that rounding can cause.
 
     Args:
         weights: float32 arrays; arrays of other dtypes are returned unchanged.
         seed: integer that determines the directions, together with ``run``.
-        run: number of the repetition; each has directions of its own.
-        ulps: how many numbers further each weight moves.
+        run: number of the run; the directions of each run differ.
+        ulps: number of neighbouring float32 numbers by which each weight moves.
 
     Returns:
         List of arrays of the same shapes.
@@ -37,13 +37,13 @@ def perturb_by_ulp(
 
 
 def _positions(numbers: np.ndarray) -> np.ndarray:
-    """Return the positions of float32 numbers among all of them, int64; that of 0 is 0."""
+    """Return the positions of numbers in the ascending order of float32: int64, 0 for 0.0."""
     # The bits of floating-point numbers without the sign are in the order of the numbers.
     bits = np.asarray(numbers, order="C").view(np.int32).astype(np.int64)
     return np.where(bits < 0, -(bits & 0x7FFFFFFF), bits)
 
 
 def _from_positions(positions: np.ndarray) -> np.ndarray:
-    """Return the float32 numbers at positions, infinity at all beyond it."""
+    """Return the float32 numbers at positions, and infinity at those beyond infinity."""
     sizes = np.minimum(np.abs(positions), _POSITION_OF_INFINITY).astype(np.int32)
     return np.copysign(sizes.view(np.float32), positions).astype(np.float32)

@@ -29,8 +29,8 @@ from ae_multi.parity.trace_recorder import TraceRecorder
 from ae_multi.randomness.streams import stream
 from ae_multi.training.fallback import why_keras
 
-# Up to this number of multiplications in the forward passes of all steps, a float64 trace takes no
-# longer with `compile_soon`, which compiles faster to slower programs.
+# `compile_soon` makes compilation faster and programs slower. With fewer multiplications than this
+# in the forward passes of all steps, a float64 trace takes no longer with it.
 _MAX_PRODUCTS = 3e8
 
 
@@ -62,10 +62,10 @@ def record_traces(values: Mapping[str, Any], emit: Callable[[dict[str, Any]], ob
         ys=data.ys or _targets(first, data.xs, job.seed),
         test_ys=data.test_ys or _targets(first, data.tests, job.seed),
     )
-    if keras.config.backend() not in FORWARD_ONLY:  # these compute no loss
+    if keras.config.backend() not in FORWARD_ONLY:  # forward-only backends compute no loss
         model_builder.check_targets(job.build, first, data.xs, data.ys)
-    # A model draws random numbers for the targets too; its recorded passes begin like those of the
-    # perturbed runs, whose models are new.
+    # Computing the targets may have changed the state of random layers. Reset it, since the models
+    # of the perturbed runs are new.
     for variable, values in zip(first.variables, state, strict=True):
         variable.assign(values)
     runs = Runs(job, data, [entry["values"] for entry in start_weights], emit)
@@ -80,7 +80,7 @@ def record_traces(values: Mapping[str, Any], emit: Callable[[dict[str, Any]], ob
     # the same weights on every backend.
     stages = {"start": drawn, **recorder.forward(max(job.steps, 1))}
     if job.float64 and runs.products(stages["forward"]) < _MAX_PRODUCTS:
-        # Float32 is always compiled as usual, since its compiled program is what is checked.
+        # Float32 is always compiled as in a training, since that program is checked.
         backends.current().compile_soon()
     about = {
         **describe_backend(),
@@ -98,7 +98,7 @@ def record_traces(values: Mapping[str, Any], emit: Callable[[dict[str, Any]], ob
     }
     if not forward_only:
         stages |= recorder.steps(job.steps, runs.count_step)
-        rate = trainings.gentle_rate(stages["gradient"])
+        rate = trainings.sgd_learning_rate(stages["gradient"])
         if job.start_to_write:
             Trace({"rate": rate}, {}).save(_path_of_rate(job.start_to_write))
         elif job.start and job.epoch:  # all traces use the learning rate of the first one
@@ -113,7 +113,10 @@ def record_traces(values: Mapping[str, Any], emit: Callable[[dict[str, Any]], ob
 
 
 def _wait_for(path: str) -> Trace:
-    """Return the trace that another process writes to ``path``; the parent ends a vain wait."""
+    """Wait until another process has written the trace at ``path``, and return it.
+
+    If that process fails, the parent process kills this one.
+    """
     while not os.path.exists(path):
         time.sleep(0.02)
     return Trace.load(path)
@@ -124,7 +127,7 @@ def _path_of_rate(start: str) -> str:
 
 
 def _start_from(job: TraceJob, model: keras.Model, xs: Sequence[np.ndarray]) -> None:
-    """Assign the weights of the job's file to a model, and leave its optimizer as it is."""
+    """Assign the weights of the job's file to a model, without the state of its optimizer."""
     random.seed(job.seed)
     source = model_builder.build(job.build, xs)
     load_weights(source, str(job.weights))
@@ -137,7 +140,7 @@ def _digest_of_file(path: str | None) -> str | None:
 
 
 def _targets(model: keras.Model, xs: list[np.ndarray], seed: int) -> list[np.ndarray]:
-    """Return targets: the inputs if the outputs have their shapes, else numbers on [0, 1)."""
+    """Return targets: the inputs if the outputs have their shapes, else uniform on [0, 1)."""
     outputs = keras.tree.flatten(
         model.predict(model_builder.one_or_list([x[:2] for x in xs]), verbose=0)
     )

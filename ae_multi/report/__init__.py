@@ -1,1 +1,1 @@
-"""Presentation of results: tables, figures, JSON and progress. Nothing here computes results."""
+"""Presentation of results: tables, figures, HTML pages, JSON files and progress."""

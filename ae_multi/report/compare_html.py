@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _VERDICTS = {
     "agree": (True, "The backends agree."),
     "differ": (False, "The backends differ."),
-    "one backend": (None, "One backend, nothing to compare."),
+    "one backend": (None, "Only one backend was run, so there is nothing to compare."),
 }
 # Field of a result: header of its column and format.
 _NUMBERS = {
@@ -87,7 +87,7 @@ def comparison_page(comparison: Comparison, machine: Mapping[str, Any] | None = 
 
 
 def _overall(comparison: Comparison) -> tuple[bool | None, str]:
-    """Return (whether the backends agree on every model, or None; a sentence)."""
+    """Return (whether the backends agree on every model, None with one backend; a sentence)."""
     verdicts = {result["verdict"] for result in comparison.agreement.values()}
     if verdicts == {"one backend"}:
         return _VERDICTS["one backend"]
@@ -119,7 +119,7 @@ def _model(results: Sequence[Mapping[str, Any]], agreement: Mapping[str, Any]) -
 
 
 def _named(results: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """Return a dict of backend to result; with its plan where a backend has several results."""
+    """Return a dict of backend, or "backend plan" if a backend has several results, to result."""
     backends = [result["backend"] for result in results]
     return {
         r["backend"] if backends.count(r["backend"]) == 1 else f"{r['backend']} {r['plan']}": r
@@ -128,11 +128,11 @@ def _named(results: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]
 
 
 def _facts(agreement: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the criteria of an agreement, each with its difference and bound."""
+    """Yield (criterion, text with its difference and bound), after the reasons of a difference."""
     for reason in agreement["reasons"]:
         yield "Reason", f"{reason}."
     identical = agreement["initial_weights_identical"]
-    yield "Initial weights", "identical to the bit" if identical else "differ"
+    yield "Initial weights", "identical bit for bit" if identical else "differ"
     yield (
         "First losses",
         f"largest relative difference {agreement['first_losses_difference']:.1e} in "
@@ -153,6 +153,7 @@ def _facts(agreement: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _row(name: str, result: Mapping[str, Any]) -> list[str]:
+    """Return the cells of one result."""
     numbers = [
         number_cell(
             result[key], form.format, model=result["model"], backend=name, **{key: result[key]}

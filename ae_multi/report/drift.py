@@ -1,4 +1,4 @@
-"""Figure of the distance of trainings from float64, which separates rounding from faults."""
+"""Figure of the distance of trainings from float64 at each step."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     from ae_multi.parity import Report
 
 _TITLES = {"epoch": "SGD with momentum", "training": "the model's own optimizer"}
-_FLOOR = 1e-9  # replaces 0, equality to the last bit, on the logarithmic axis
+_FLOOR = 1e-9  # drawn in place of 0, which a logarithmic axis does not have
 
 
 def draw_curves(reports: Sequence[Report], path: os.PathLike[str] | str) -> None:
     """Draw the distance from float64 at each step on logarithmic axes, a row for each model.
 
     Args:
-        reports: `ae_multi.parity.Report` objects with curves.
+        reports: `ae_multi.parity.Report` objects with curves, of checks of backends and not of
+            environments.
         path: file of the figure; the suffix selects the format.
     """
     stages = list(dict.fromkeys(stage for report in reports for stage in report.curves))
@@ -46,7 +47,7 @@ def draw_curves(reports: Sequence[Report], path: os.PathLike[str] | str) -> None
 def _draw(axes, curves):
     has_label = False
     for name, distances in curves.items():
-        # The largest distance so far: a distance that shrinks by chance is no improvement.
+        # The largest distance so far is drawn, since a distance may be small by chance.
         largest = np.maximum(np.maximum.accumulate(np.nan_to_num(distances, nan=np.inf)), _FLOOR)
         steps = np.arange(1, len(largest) + 1)
         if name.startswith(ULP_PERTURBED):

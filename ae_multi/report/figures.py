@@ -13,8 +13,8 @@ from ae_multi.io.atomic import atomic_write
 if TYPE_CHECKING:
     from ae_multi.compare import Comparison
 
-# Colours that are distinct in grey and for colour-blind readers (Okabe & Ito), and a line style
-# for each backend, because curves that agree overlap.
+# The colours of Okabe & Ito are distinct in grey and for colour-blind readers. The line styles
+# differ, because curves of backends that agree overlap.
 STYLES: dict[str, dict[str, Any]] = {
     "torch": {"color": "#D55E00", "linestyle": "-", "linewidth": 4.0, "alpha": 0.5},
     "tensorflow": {"color": "#009E73", "linestyle": "--", "linewidth": 2.2},

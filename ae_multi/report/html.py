@@ -1,7 +1,7 @@
 """Self-contained HTML pages: elements with escaped text, tables, and the style of all pages.
 
-A page loads nothing. Its content security policy allows the style of the page and its one script,
-by its hash, so a name in the data cannot run as code.
+A page loads no other resource. Its content security policy allows inline styles and one script, by
+its hash, so a name in the data cannot run as code.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _VOID = ("meta", "br", "rect", "circle", "path", "line", "polyline")
 
 
 class Html(str):
-    """HTML source. Any other string is text, which is escaped."""
+    """HTML source, which is not escaped. Any other string is text, which is escaped."""
 
     __slots__ = ()
 
@@ -32,8 +32,8 @@ def element(name: str, /, *children: str, **attributes: str | float | bool | Non
     Args:
         name: name of the element.
         *children: `Html`, or text to escape.
-        **attributes: attributes; "class_" is "class", and "_" is "-" elsewhere. None and False
-            leave an attribute out, True writes its name alone.
+        **attributes: attributes. An underscore at the end of a name is removed, others become
+            dashes. None and False omit an attribute; True writes its name without a value.
     """
     written = "".join(_attribute(key, value) for key, value in attributes.items())
     if name in _VOID and not children:
@@ -42,12 +42,12 @@ def element(name: str, /, *children: str, **attributes: str | float | bool | Non
 
 
 def join(parts: Iterable[str]) -> Html:
-    """Return parts one after another; text is escaped."""
+    """Concatenate parts; text is escaped."""
     return Html("".join(part if isinstance(part, Html) else escape(part) for part in parts))
 
 
 def escape(text: str) -> Html:
-    """Return text as HTML; control characters become visible escapes."""
+    """Escape text for HTML; control characters become visible escape sequences."""
     return Html(html.escape(visible(str(text)), quote=True))
 
 
@@ -57,13 +57,13 @@ def table(
     rows: Iterable[Sequence[str]],
     numbers: Sequence[int] = (),
 ) -> Html:
-    """Return a table that scrolls inside of the page where it is wider than the window.
+    """Return a table, which scrolls horizontally if it is wider than the window.
 
     Args:
         caption: caption of the table, and name of its scrolling region.
         headers: headers of the columns.
-        rows: cells of each row, `Html` or text; the first one is the row's header. A cell that is
-            an element "td" is written as it is.
+        rows: cells of each row, `Html` or text; the first cell is the row's header. A cell that is
+            an element "td" is not enclosed in another one.
         numbers: indices of the columns of numbers, which are aligned to the right.
     """
 
@@ -96,7 +96,13 @@ def table(
 
 
 def number_cell(value: float, form: Callable[[float], str], **data: str | float) -> Html:
-    """Return a cell with a number; attributes "data-…" hold exact values."""
+    """Return a cell with a number.
+
+    Args:
+        value: the number.
+        form: function that formats it.
+        **data: exact values, written as attributes "data-…".
+    """
     exact = {
         f"data_{key}": repr(item) if isinstance(item, float) else item for key, item in data.items()
     }
@@ -104,14 +110,14 @@ def number_cell(value: float, form: Callable[[float], str], **data: str | float)
 
 
 def machine_line(machine: Mapping[str, Any] | None) -> Html:
-    """Return a line about the machine; empty for None."""
+    """Return a paragraph that describes the machine; empty for None."""
     if not machine:
         return Html("")
     return element("p", " · ".join(f"{k}: {v}" for k, v in machine.items()), class_="soft")
 
 
 def definitions(pairs: Iterable[tuple[str, str]]) -> Html:
-    """Return a list of labels, each with its text."""
+    """Return a description list of (label, text) pairs."""
     return element(
         "dl",
         *(
@@ -122,7 +128,13 @@ def definitions(pairs: Iterable[tuple[str, str]]) -> Html:
 
 
 def verdict(is_good: bool | None, text: str, level: str = "p") -> Html:
-    """Return a sentence with a mark that tells its meaning without colour; none for None."""
+    """Return a sentence with a mark, ✓ or ✗, so that its meaning does not depend on colour.
+
+    Args:
+        is_good: whether the mark is ✓; None for no mark.
+        text: the sentence.
+        level: name of the element.
+    """
     if is_good is None:
         return element(level, text, class_="verdict")
     mark = element("span", "✓" if is_good else "✗", class_="mark", aria_hidden="true")
@@ -130,7 +142,7 @@ def verdict(is_good: bool | None, text: str, level: str = "p") -> Html:
 
 
 def page(title: str, *body: str) -> Html:
-    """Return a whole page.
+    """Return a complete HTML document.
 
     Args:
         title: title of the page.

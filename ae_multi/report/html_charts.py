@@ -21,11 +21,11 @@ _NO_MARKER = "M-2.5 0a2.5 2.5 0 1 0 5 0a2.5 2.5 0 1 0 -5 0z"
 
 
 def share_chart(title: str, rows: Mapping[str, Mapping[str, float]]) -> Html:
-    """Return a chart of errors as a share of their bounds, a row for each stage.
+    """Return a chart of errors divided by their bounds, with a row for each stage.
 
     Args:
         title: title of the chart.
-        rows: dict of stage to a dict of backend to its largest error over its bound. Shares of 0
+        rows: dict of stage to a dict of backend to its largest error over its bound. Values of 0
             are drawn at the left edge, infinite ones at the right edge.
     """
     height, top = 40, 46
@@ -131,7 +131,7 @@ def line_chart(
         ]
         if len(curve) <= 40 and kind in _MARKERS:
             shapes += [_marker(name, *place) for place in at]
-        label = f"{name}: {curve[0]:.1e} at first, {curve[-1]:.1e} at last" if curve else name
+        label = f"{name}: {curve[0]:.1e} first, {curve[-1]:.1e} last" if curve else name
         parts.append(
             element(
                 "g",
@@ -147,7 +147,7 @@ def line_chart(
 
 
 def format_share(share: float) -> str:
-    """Format an error over its bound."""
+    """Format an error over its bound; "differs" if it is not finite."""
     if not math.isfinite(share):
         return "differs"
     if share == 0:
@@ -223,7 +223,10 @@ def _text(x: float, y: float, text: str, anchor: str = "start", class_: str | No
 
 
 def _decades(values: Sequence[float], least: int) -> tuple[int, int]:
-    """Return the powers of ten around the positive finite values, from ``least`` on."""
+    """Return the exponents of the powers of ten around the positive finite values.
+
+    The lower one is at least ``least``.
+    """
     logs = [math.log10(value) for value in values if 0 < value < math.inf] or [0.0]
     low = max(math.floor(min(logs)), least)
     return low, max(math.ceil(max(logs)), low + 1)
@@ -234,7 +237,10 @@ def _ticks(low: int, high: int) -> range:
 
 
 def _scaled(value: float, low: int, high: int, start: float, stop: float) -> float:
-    """Return the position of a value between two edges; those of 0 and infinity are the edges."""
+    """Return the position of a value on a logarithmic axis between two edges.
+
+    0 is at the edge ``start``, infinity at the edge ``stop``.
+    """
     log = low if value <= 0 else math.log10(value) if math.isfinite(value) else high
     share = (min(max(log, low), high) - low) / (high - low)
     return round(start + (stop - start) * share, 1)

@@ -1,8 +1,8 @@
 """Style and script of the HTML pages.
 
-The colours of the backends are those of Okabe and Ito, which colour-blind readers can tell apart.
-The colours of the layers are blue within the bound, darker towards it, and orange beyond; orange
-cells are the only solid ones, so that they stand out in grey, too.
+The colours of the backends are variants of those of Okabe and Ito, which colour-blind readers can
+distinguish. The cells of the layers are blue within the bound, darker towards it, and orange beyond
+it. Orange cells have the highest contrast with the page, so that they are also distinct in grey.
 """
 
 STYLE = """
@@ -155,8 +155,8 @@ svg .point { fill: var(--series, var(--text)); stroke: var(--page); stroke-width
 }
 """
 
-# Opens the tables of numbers while the page is printed. Layers stay folded: a large network would
-# fill hundreds of pages.
+# Opens the tables of numbers while the page is printed. Layers stay closed, since those of a large
+# network would fill hundreds of pages.
 PRINT_SCRIPT = """
 addEventListener("beforeprint", () => document.querySelectorAll("details.more:not([open])").forEach(
   (e) => { e.open = true; e.dataset.folded = ""; }));

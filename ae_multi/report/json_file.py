@@ -1,4 +1,4 @@
-"""Results as JSON files."""
+"""Writing of results as JSON files."""
 
 import json
 import math
@@ -21,6 +21,7 @@ def write_json(path: os.PathLike[str] | str, value: Any) -> None:
 
 
 def _finite(value):
+    """Return a value with None in place of NaN and infinity, at any depth."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Drawing of a network as a column of layers, coloured by the margin to their bounds."""
+"""List of the layers of a network, coloured by how close their errors are to their bounds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ae_multi.report.html_charts import format_share
 if TYPE_CHECKING:
     from ae_multi.parity import Report
 
-# Stage: its heading. The entries of these stages belong to a layer.
+# Stages whose entries belong to a layer: the heading of each.
 _COLUMNS = {
     "start": "initial weights",
     "forward": "inference",
@@ -71,7 +71,7 @@ def layer_errors(report: Report) -> list[LayerErrors]:
 
 
 def network(report: Report) -> Html:
-    """Return the network as a list of layers that unfold; empty without recorded layers."""
+    """Return the network as a list of layers that can be opened; empty without recorded layers."""
     layers = layer_errors(report)
     if not layers:
         return Html("")
@@ -145,7 +145,7 @@ def _cell(stage: str, entries: list[Divergence]) -> Html:
 
 
 def _margin(share: float) -> int:
-    """Return a step of the colours within the bound, from 0 to 4."""
+    """Return the index of the colour of an error within its bound, from 0 to 4."""
     return sum(share > limit for limit in (0.0, 0.1, 0.3, 0.6))
 
 

@@ -53,7 +53,7 @@ def write_parity_page(
 
 
 def parity_page(reports: Sequence[Report], machine: Mapping[str, Any] | None = None) -> Html:
-    """Return checks of models as one page, see `write_parity_page`."""
+    """Return checks of models as one HTML document, see `write_parity_page`."""
     if len(reports) == 1:
         title = f"Parity of {reports[0].model}"
         return page(title, element("h1", title), *_sections(reports[0]), machine_line(machine))
@@ -92,7 +92,10 @@ def _sections(report: Report) -> Iterator[Html]:
     if layers:
         yield element("h2", "The network")
         yield layers
-    yield element("h2", "Values at the first divergence" if not report.agree else "Closest values")
+    yield element(
+        "h2",
+        "Values at the first divergence" if not report.agree else "Values closest to their bound",
+    )
     yield _values(report)
     yield element("h2", "Error by stage")
     yield share_chart("Largest error over its bound, by stage", _shares(report))
@@ -115,7 +118,7 @@ def _conclusion(report: Report) -> Html:
 
 
 def _values(report: Report) -> Html:
-    """Return the values of each backend at the first divergence, or where a bound is closest."""
+    """Return a table of values at the first divergence, or at the entry closest to its bound."""
     entry = report.first_divergence or max(
         (stage.closest for stage in report.stages), key=lambda closest: closest.excess
     )
@@ -145,7 +148,7 @@ def _values(report: Report) -> Html:
 def _value_cells(entry: Divergence, backend: str) -> Iterator[Html]:
     """Yield the value of a backend, the reference and their difference."""
     if backend not in entry.at:
-        equal = element("td", "equal to the bit", colspan="3", class_="number")
+        equal = element("td", "equal bit for bit", colspan="3", class_="number")
         yield equal
         return
     value, right = entry.at[backend]
@@ -209,7 +212,7 @@ def _stages(report: Report) -> Html:
         "bound by",
     )
     numbers = table(
-        f"Largest error of each backend, relative, against float64 on {report.oracle}",
+        f"Largest relative error of each backend, compared with float64 on {report.oracle}",
         headers,
         rows,
         range(2, 3 + len(backends)),
@@ -227,7 +230,7 @@ def _stages(report: Report) -> Html:
 
 
 def _by_step(report: Report) -> Iterator[Html]:
-    """Yield the charts of the losses by step, with the numbers of the recorded steps."""
+    """Yield the charts of the losses by step, and a table of the numbers."""
     losses = next((stage for stage in report.stages if stage.name == "losses"), None)
     if losses is not None:
         curves = {b: [e.error.get(b, math.nan) for e in losses.entries] for b in losses.largest}
@@ -262,7 +265,10 @@ def _by_step(report: Report) -> Iterator[Html]:
 
 
 def _largest_so_far(runs: Mapping[str, Sequence[float]]) -> Iterator[tuple[str, list[float]]]:
-    """Yield each run with its largest distance so far; a chance decrease is no improvement."""
+    """Yield (label, largest distance so far at each step) of each run.
+
+    A distance may be small by chance, so a decrease is not shown.
+    """
     for name, distances in runs.items():
         label = name
         if name == FAULT:
@@ -290,7 +296,7 @@ def _environment(report: Report) -> Html:
 
 
 def _share_cell(entry: Divergence, backend: str) -> Html:
-    """Return a cell with an error over its bound, marked if it is beyond."""
+    """Return a cell with an error over its bound, marked with ✗ if it is beyond the bound."""
     beyond = backend in (*entry.diverging, *entry.remarks)
     text = format_share(entry.share(backend))
     return element(

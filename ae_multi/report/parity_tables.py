@@ -54,7 +54,7 @@ def stage_table(report: Report) -> Table:
 
 
 def print_report(to: Console, report: Report) -> None:
-    """Print the conclusion, then the stages and the omitted comparisons.
+    """Print the conclusion, the stages, and what was sampled, left out or not compared.
 
     Args:
         to: the rich console to print on.
@@ -64,7 +64,7 @@ def print_report(to: Console, report: Report) -> None:
     print_conclusion(to, report)
     to.print()
     to.print(stage_table(report))
-    to.print(f"Errors are relative, against float64 on {report.oracle}.")
+    to.print(f"Errors are relative, compared with float64 on {report.oracle}.")
     for line in report.sample_lines():
         to.print(line, markup=False, soft_wrap=True)
     for line in report.omission_lines():

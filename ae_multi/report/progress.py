@@ -46,7 +46,7 @@ class _Job:
     def advance(self, done: int) -> None:
         """Set the number of steps done."""
         self.done = done
-        if done and not self.first:  # the time before it was not spent on steps
+        if done and not self.first:  # the time before the first step includes the compilation
             self.first = (time.monotonic(), done)
 
     def line(self, name: str, now: float) -> str:
@@ -136,12 +136,17 @@ class JobProgress:
             total=job.total,
         )
 
-    def say(self, text: str, style: str | None = None) -> None:
-        """Print a line above the bars."""
+    def print_line(self, text: str, style: str | None = None) -> None:
+        """Print a line above the bars.
+
+        Args:
+            text: the line.
+            style: a style of rich, or None.
+        """
         self._console.print(text, style=style, markup=False, soft_wrap=True)
 
     def log(self, text: str) -> None:
-        """Print a line unless the console is a terminal, whose bars show the same."""
+        """Print a line unless the console is a terminal, on which the bars show the same."""
         if not self._live:
             self._console.print(text, soft_wrap=True)
 
@@ -154,7 +159,7 @@ class JobProgress:
 
 
 class BackendProgress(JobProgress):
-    """Display of the backends' processes.
+    """Context manager that displays the progress of the backends' processes.
 
     Pass the method `on_event` to `ae_multi.compare.compare` or `ae_multi.parity.check`.
     """
@@ -176,7 +181,7 @@ class BackendProgress(JobProgress):
             # Every process sends the same notes: print each once.
             if event["message"] not in self._messages:
                 self._messages.add(event["message"])
-                self.say(event["message"], style="yellow")
+                self.print_line(event["message"], style="yellow")
         elif kind == "progress":
             is_last = event["done"] == event["total"]
             label = "measuring" if is_last else event["label"]
@@ -206,7 +211,7 @@ class _LogHandler(logging.Handler):
 
     def emit(self, record):
         style = "yellow" if record.levelno >= logging.WARNING else None
-        self._progress.say(record.getMessage(), style)
+        self._progress.print_line(record.getMessage(), style)
 
 
 @contextlib.contextmanager

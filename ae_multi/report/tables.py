@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ae_multi.terminal import discard, visible, write_any_text
 
-# Characters in a line of a log, which has no window: wide enough for every table.
+# Width of the console in a pipe or a file, in characters: wide enough for every table.
 _LOG_WIDTH = 132
 
 
@@ -35,20 +35,20 @@ class PlainConsole(Console):
         return super().render_str(visible(text), **options)
 
     def on_broken_pipe(self) -> None:
-        """Print nothing more after the reader has ended; results are still written to files."""
+        """Print nothing more after the reader of a pipe has closed it; files are still written."""
         self.quiet = True
         discard(self.file)  # type: ignore[arg-type]
 
 
 def console(stderr: bool = False) -> PlainConsole:
-    """Return a console on stdout or stderr. In a log it is wide enough for every table."""
+    """Return a console on stdout or stderr; in a pipe or a file, with `_LOG_WIDTH` columns."""
     write_any_text(sys.stderr if stderr else sys.stdout)
     result = PlainConsole(stderr=stderr)
     return result if result.is_terminal else PlainConsole(stderr=stderr, width=_LOG_WIDTH)
 
 
 def plain_table(title: str | None) -> Table:
-    """Return an empty table in the common style."""
+    """Return an empty table in the style of all tables, with a title above it or None."""
     return Table(
         title=title,
         title_justify="left",

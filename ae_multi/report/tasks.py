@@ -40,7 +40,7 @@ def result_table(result: Result) -> Table:
 
 
 def print_result(to: Console, result: Result) -> None:
-    """Print the table, the data, the training, and the baselines that are better.
+    """Print the table, the data, the training time, notes, and the baselines that are better.
 
     Args:
         to: the rich console to print on.

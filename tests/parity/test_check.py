@@ -18,7 +18,7 @@ from tests.reference.patched_interpreter import patched_interpreter
 pytestmark = pytest.mark.across
 
 MODELS = ROOT / "tests" / "reference" / "keras_models.py"
-SOUND = ROOT / "tests" / "robustness" / "false_positives" / "models.py"
+CORRECT_MODELS = ROOT / "tests" / "robustness" / "false_positives" / "models.py"
 
 
 def run(pythons, name, *arguments):
@@ -44,7 +44,7 @@ def test_shallow_model_agrees(pythons):
 
 @pytest.mark.slow
 def test_deep_model_agrees_over_an_epoch_and_in_float64(pythons):
-    """Compare a whole epoch and float64, on the embedded digits."""
+    """Use scikit-learn's digits, with an epoch and float64."""
     report = check(
         "ae_multi.models:DeepAutoencoder",
         "digits",
@@ -71,7 +71,7 @@ def test_deep_model_agrees_over_an_epoch_and_in_float64(pythons):
 
 @pytest.mark.slow
 def test_openvino_takes_part_in_the_forward_stages(pythons):
-    """OpenVINO is installed with JAX; it computes no gradients and no float64."""
+    """OpenVINO, in JAX's environment, computes no gradients and no float64."""
     report = check(
         "ae_multi.models:DeepAutoencoder",
         "digits",
@@ -90,7 +90,7 @@ def test_openvino_takes_part_in_the_forward_stages(pythons):
 
 @pytest.mark.slow
 def test_variational_model_agrees(pythons):
-    """`nox -s parity` checks the other families."""
+    """`nox -s parity` checks the other models of the package."""
     report = check(f"{MODELS}:variational", shape=(9, 6, 1), pythons=pythons, steps=3)
     assert report.agree, str(report)
     # Keras's NumPy backend runs the model, although it cannot add two losses.
@@ -100,7 +100,7 @@ def test_variational_model_agrees(pythons):
     assert 0 < largest["gradient"] < 5e-6
 
 
-def test_training_and_plans_are_bounded_by_the_spread_of_rounding(pythons, tmp_path):
+def test_trainings_and_plans_are_within_the_spread_of_rounding(pythons, tmp_path):
     done = run(
         {"jax": pythons["jax"]},
         "bicubic",
@@ -182,7 +182,7 @@ def test_bicubic_upsampling_is_the_first_divergence(pythons, tmp_path):
     assert first["error"]["jax"] < 1e-6
     page = (tmp_path / "out.html").read_text()
     assert f'data-error="{first["error"]["torch"]!r}"' in page
-    # The script shows the same without this package.
+    # The script computes the same errors without this package.
     for backend in ("torch", "jax"):
         shown = subprocess.run(
             [pythons[backend], tmp_path / "show.py"],
@@ -211,9 +211,9 @@ def test_normalization_of_a_large_mean_is_the_first_divergence(pythons):
 
 @pytest.mark.slow
 def test_sum_of_many_equal_terms_agrees(pythons):
-    """TensorFlow adds 8,192 terms sequentially; its counter has another type."""
+    """TensorFlow adds 8,192 terms one after another; the dtype of its counter differs."""
     report = check(
-        f"{SOUND}:pooled",
+        f"{CORRECT_MODELS}:pooled",
         shape=(16, 16, 3),
         backends=["tensorflow", "jax"],
         pythons=pythons,
@@ -224,14 +224,14 @@ def test_sum_of_many_equal_terms_agrees(pythons):
     assert "normalization/count" in [entry.name for entry in stages["start"].entries]
     (bias,) = (entry for entry in stages["gradient"].entries if entry.name == "depthwise/bias")
     assert bias.source["tensorflow"] == "summation"
-    # Half of the worst case of a sum of so many terms.
+    # At most half of the worst case, n · 2⁻²⁴, of a sum of n terms.
     assert 1e-6 < bias.error["tensorflow"] < bias.bound["tensorflow"] < 8192 * 2.0**-24 / 2
 
 
 @pytest.mark.slow
 def test_mean_of_zero_is_compared_with_its_terms(pythons):
     report = check(
-        f"{SOUND}:inverted_residual",
+        f"{CORRECT_MODELS}:inverted_residual",
         shape=(16, 16, 3),
         backends=["tensorflow", "jax"],
         pythons=pythons,
@@ -246,7 +246,7 @@ def test_mean_of_zero_is_compared_with_its_terms(pythons):
 
 
 def test_divergence_of_a_forward_only_backend_is_a_remark(pythons):
-    """The variance on NumPy loses digits where the mean exceeds the deviation."""
+    """NumPy's variance loses digits if the mean is larger than the standard deviation."""
     done = run(
         {**pythons, "numpy": pythons["jax"]},
         "mean_beyond_spread",
@@ -264,14 +264,14 @@ def test_divergence_of_a_forward_only_backend_is_a_remark(pythons):
 
 
 def test_fault_in_the_reference_backend_is_attributed_to_it(pythons, tmp_path):
-    """The fault is in JAX, which computes the float64 reference, too."""
+    """A fault is injected into JAX, which also computes the float64 reference."""
     leak = (
         "nn = keras.src.backend.nn\nreal = nn.relu\n"
         "nn.relu = lambda x: real(x) + 1e-3 * (x - real(x))"
     )
     odd = patched_interpreter(pythons["jax"], tmp_path / "altered", leak)
     report = check(
-        f"{SOUND}:by_median",
+        f"{CORRECT_MODELS}:by_median",
         shape=40,
         backends=[*BACKENDS, "numpy"],
         steps=1,
@@ -339,7 +339,7 @@ def test_command_exits_with_0_when_backends_agree(pythons, tmp_path):
         ("bicubic", ["--data", "digits", "--data-path", "/x"], "no path for 'digits'"),
     ],
 )
-def test_usage_errors_end_with_2(pythons, name, arguments, message, tmp_path, monkeypatch):
+def test_usage_errors_exit_with_2(pythons, name, arguments, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = run({"jax": pythons["jax"]}, name, "--backends", "jax", *arguments)
     assert done.returncode == 2, done.stdout

@@ -13,7 +13,7 @@ def facts(result):
     return dict(result.conclusion.facts)
 
 
-def test_the_backend_that_is_alone_is_named_first():
+def test_headline_names_the_diverging_backend_first():
     result = bicubic()
     assert result.conclusion.headline == (
         "Backends differ: torch is alone; tensorflow, jax and numpy agree."
@@ -22,7 +22,7 @@ def test_the_backend_that_is_alone_is_named_first():
     assert "1e+05 times what rounding explains" in facts(result)["Size"]
 
 
-def test_effect_on_the_loss_after_the_steps_is_told():
+def test_effect_on_the_last_loss_is_reported():
     text = facts(bicubic())["Loss after 20 steps"]
     assert text == (
         "1.1 on torch, 1 in float64: relative difference 1.0e-01, beyond what rounding explains"
@@ -56,7 +56,7 @@ def test_agreement_names_the_place_closest_to_its_bound():
     assert label == "forward, dense (Dense), shape (2, 3) on jax, at 30% of what rounding explains"
 
 
-def test_two_backends_are_compared_with_the_reference():
+def test_headline_of_two_backends_names_the_one_that_agrees_with_float64():
     first = entry("forward", beyond=("torch",), backends=("torch", "jax"))
     pair = report({"forward": [first]})
     assert pair.conclusion.headline == (
@@ -67,7 +67,7 @@ def test_two_backends_are_compared_with_the_reference():
 @pytest.mark.parametrize(
     ("error", "shown"), [(2e3, ">1e3"), (1e30, ">1e3"), (math.inf, "not comparable")]
 )
-def test_error_beyond_any_scale_has_no_digits(error, shown):
+def test_huge_error_has_no_digits(error, shown):
     first = entry("forward", beyond=("torch",), error=error, at={})
     text = facts(report({"forward": [first]}))["Size"]
     assert text == f"torch is off by {shown} of the largest value"

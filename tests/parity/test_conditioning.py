@@ -1,4 +1,4 @@
-"""Distances of perturbed references: smooth, or by jumps."""
+"""Distances of perturbed references from the reference: smooth, or by jumps."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ SMOOTH = [(1, 2e-7), (CONDITIONED, 2.4e-6), (SMALL_PROBE, 1.6e-5), (LARGE_PROBE,
 JUMP = [(1, 2e-7), (CONDITIONED, 1.2e-6), (SMALL_PROBE, 3e-3), (LARGE_PROBE, 1e-2)]
 
 
-def test_smooth_distances_are_per_rounding():
+def test_smooth_distances_are_divided_by_the_perturbation():
     assert not is_jump(SMOOTH, SIZE)
     assert distance_per_rounding(SMOOTH, SIZE) == pytest.approx(2.4e-6 / CONDITIONED)
     assert distance_per_rounding([], SIZE) == 0.0
@@ -32,26 +32,26 @@ def test_smooth_distances_are_per_rounding():
 def test_the_bound_of_a_jump_is_twice_the_distance_of_the_large_probe():
     assert is_jump(JUMP, SIZE)
     assert CONDITIONED * distance_per_rounding(JUMP, SIZE) == pytest.approx(2 * 1e-2)
-    # Runs that take steps switch few units, so their whole distance counts.
+    # The distances of runs other than the probes are not scaled.
     assert distance_per_rounding(SMOOTH[:2], SIZE, jumping=True) == 2.4e-6
 
 
-def test_a_jump_of_the_large_probe_alone_is_too_rare_to_count():
+def test_jump_of_the_large_probe_alone_does_not_count():
     assert not is_jump([*SMOOTH[:3], (LARGE_PROBE, 0.5)], SIZE)
 
 
-def test_the_distance_of_a_few_values_is_no_sign_of_a_jump():
+def test_small_array_has_no_jump():
     assert not is_jump(JUMP, 8)
     assert distance_per_rounding(JUMP, 8) < 1e-3
 
 
-def test_without_runs_like_rounding_nothing_jumps():
+def test_nothing_jumps_without_small_perturbations():
     assert not is_jump(JUMP[2:], SIZE)
     assert not is_jump([], SIZE)
 
 
-def test_units_of_relu_near_their_kink_jump():
-    """The derivative of one of 100,000 units switches; a probe switches 30 as large ones."""
+def test_relu_units_with_inputs_near_zero_jump():
+    """Rounding may switch the derivative of one of 100,000 units; the large probe switches 30."""
     rng = np.random.default_rng(0)
     inputs, terms = rng.normal(size=10**5), rng.normal(size=10**5)
     inputs[0] = 3 * 2.0**-24  # a backend that rounds differently may switch this one
@@ -78,7 +78,7 @@ def test_units_of_relu_near_their_kink_jump():
 
 
 def perturbed(factor, distance, stages):
-    """The reference, with all values of some stages moved by a share."""
+    """Return the reference with the values of ``stages`` scaled by 1 + ``distance``."""
     run = trace(np.float64, dict.fromkeys(stages, 1 + distance), first=0)
     run.about["perturbation"] = factor
     return run
@@ -86,12 +86,12 @@ def perturbed(factor, distance, stages):
 
 @pytest.fixture
 def small_arrays_show_jumps(monkeypatch):
-    """The reference traces have arrays of six values."""
+    """Detect jumps in arrays of six values, as the reference traces have."""
     monkeypatch.setattr("ae_multi.parity.conditioning._LEAST_VALUES", 6)
 
 
 def losses(distances, error):
-    """The stage of a backend whose losses have an error, against a reference that was moved."""
+    """Return the stage "losses" of a backend with an error, with perturbed references."""
     runs = [perturbed(factor, d, ("gradient", "losses")) for factor, d in distances]
     values = trace(np.float32, {"losses": 1 + error}, first=0)
     stages = compare_traces({"torch": values}, trace(np.float64), runs)
@@ -106,7 +106,7 @@ def test_jumping_gradients_bound_the_losses():
 
 
 @pytest.mark.usefixtures("small_arrays_show_jumps")
-def test_a_trace_file_keeps_the_distance_of_a_jump():
+def test_reduced_trace_contains_the_distance_of_a_jump():
     oracle = trace(np.float64)
     runs = [perturbed(factor, d, ("gradient", "losses")) for factor, d in JUMP]
     assert gradients_jump(oracle, runs)
@@ -128,7 +128,7 @@ def test_gradient_bounds_are_those_of_the_stage():
     assert found == pytest.approx(2 * 1e-2 * np.max(np.abs(EXACT["gradient"][1])))
 
 
-def test_steps_of_uncertain_gradients_are_allowed_element_by_element():
+def test_allowed_steps_apply_to_each_element():
     oracle, values = trace(np.float64), trace(np.float64)
     allowance = np.zeros((2, 6))
     allowance[0, 2] = 1e-2

@@ -10,9 +10,9 @@ from tests.reference.traces import training
 
 def test_curves_are_distances_from_the_reference(traces):
     def epoch(*losses):
-        kept = {"layer": "", "terms": 0}
-        steps = [{"name": "s", "values": np.asarray(loss), **kept} for loss in losses]
-        return [*steps, {"name": "running loss", "values": np.array(losses), **kept}]
+        common = {"layer": "", "terms": 0}
+        steps = [{"name": "s", "values": np.asarray(loss), **common} for loss in losses]
+        return [*steps, {"name": "running loss", "values": np.array(losses), **common}]
 
     oracle = Trace({}, {"epoch": epoch(1.0, 0.5), "training": training(0.1)})
     jax = Trace({}, {"epoch": epoch(1.0, 0.505), "training": training(0.1, (0.5, 0.2))})
@@ -26,8 +26,8 @@ def test_curves_are_distances_from_the_reference(traces):
 
 def test_curves_allow_a_loss_of_zero():
     def losses(*values):
-        kept = {"layer": "", "terms": 0}
-        return {"epoch": [{"name": "s", "values": np.asarray(value), **kept} for value in values]}
+        common = {"layer": "", "terms": 0}
+        return {"epoch": [{"name": "s", "values": np.asarray(value), **common} for value in values]}
 
     found = curves({"jax": Trace({}, losses(0.0, 1.0))}, Trace({}, losses(0.0, 2.0)), [], None)
     assert found["epoch"]["jax"] == [0.0, 0.5]

@@ -1,11 +1,11 @@
-"""Samples that a parity check hands to other processes."""
+"""Samples that a parity check writes for its child processes."""
 
 import numpy as np
 
 from ae_multi.parity.data import hand_over, receive
 
 
-def test_the_reference_gets_the_numbers_that_every_backend_gets(tmp_path):
+def test_float64_samples_equal_the_float32_samples(tmp_path):
     x = np.random.default_rng(0).random((8, 3))
     words = np.arange(8, dtype=np.int64)[:, None]
     place = hand_over([x, words], x, None, 0, tmp_path / "data.npz")

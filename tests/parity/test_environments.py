@@ -11,7 +11,7 @@ from ae_multi.parity.environments import find_environments
 
 @pytest.fixture
 def python(tmp_path):
-    """Function that makes an interpreter in which the given packages seem to be installed."""
+    """Function that writes a fake interpreter, which prints the given packages as installed."""
 
     def make(*packages):
         path = tmp_path / "-".join(("python", *packages))
@@ -27,7 +27,7 @@ def _no_backend_chosen(monkeypatch):
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
 
 
-def test_environment_runs_the_framework_that_it_has(python):
+def test_environment_runs_its_installed_framework(python):
     pythons = {"old": python("ae_multi", "torch"), "new": python("ae_multi", "jax")}
     found = find_environments(pythons)
     assert {name: each.backend for name, each in found.items()} == {"old": "torch", "new": "jax"}
@@ -48,8 +48,8 @@ def test_interpreter_that_cannot_be_run_is_refused(python):
         find_environments(pythons)
 
 
-def test_interpreter_without_a_framework_is_found_to_have_none():
-    """The probe runs in this interpreter, which has the package and perhaps a backend."""
+def test_probe_lists_the_installed_frameworks():
+    """The probe runs in this interpreter, in which the package is installed."""
     from ae_multi.backend_selection import BACKENDS, installed
     from ae_multi.parity.environments import _importable
 

@@ -1,4 +1,4 @@
-"""Checks of named environments, recorded traces, weights of files and quick checks, as they run."""
+"""Named environments, recorded traces, weights from files and quick checks, with backends."""
 
 import json
 import re
@@ -11,7 +11,7 @@ import pytest
 from ae_multi.cli import main
 from ae_multi.errors import InputError
 from ae_multi.parity import check, compare, record
-from ae_multi.parity.sampling import MAX_WHOLE
+from ae_multi.parity.sampling import MAX_UNSAMPLED_SIZE
 from tests.reference.pages import ROOT
 from tests.reference.patched_interpreter import patched_interpreter
 
@@ -42,7 +42,7 @@ model.save(sys.argv[1])
 
 @pytest.fixture
 def models(tmp_path, monkeypatch):
-    """A module with a model of more values than traces keep, as the name of its function."""
+    """Reference to a function that builds a model with arrays large enough to be sampled."""
     path = tmp_path / "models_of_this_test.py"
     path.write_text(
         "import keras\n"
@@ -81,7 +81,7 @@ def test_recorded_traces_agree_as_a_live_check_does(pythons, models, tmp_path):
         assert stage.compared == expected.compared
         for entry, other in zip(stage.entries, expected.entries, strict=True):
             assert (entry.name, entry.shape) == (other.name, other.shape)
-            if np.prod(other.shape) <= MAX_WHOLE:
+            if np.prod(other.shape) <= MAX_UNSAMPLED_SIZE:
                 assert entry.error == pytest.approx(other.error)
             for name, bound in entry.bound.items():
                 if entry.source[name] != "others":
@@ -121,8 +121,8 @@ def test_environments_of_one_backend_are_compared(pythons, models, tmp_path, cap
         "new": "jax",
     }
     assert model["oracle"] == "old"
-    # The script's commands are of the two environments, the one that differs first. The fault is
-    # in the processes of a check only.
+    # The script names a command for each environment, that of the diverging one first. Only the
+    # processes of a check have the fault, so the script finds no error.
     commands = re.findall(r"^    (KERAS_BACKEND=.*)", script.read_text(), re.MULTILINE)
     pythons_of = (altered, pythons["jax"])
     assert commands == [f"KERAS_BACKEND=jax {shlex.quote(p)} show.py" for p in pythons_of]
@@ -150,19 +150,21 @@ def test_quick_check_has_no_steps(pythons):
 
 @pytest.fixture
 def model_file(run_on, tmp_path):
-    """A trained model of Keras alone, saved by PyTorch's backend."""
+    """Path of a model that Keras alone trained and saved on PyTorch."""
     path = tmp_path / "trained.keras"
     run_on("torch", FILE_OF_A_MODEL, str(path))
     return str(path)
 
 
 @pytest.mark.slow
-def test_model_of_a_file_starts_from_its_weights(model_file, pythons, run_on, tmp_path):
+def test_model_from_a_file_starts_from_the_weights_in_the_file(
+    model_file, pythons, run_on, tmp_path
+):
     report = check(model_file, shape=6, steps=3, backends=["torch", "jax"], pythons=pythons)
     assert report.agree, str(report)
     assert report.model == model_file
     largest = {stage.name: max(stage.largest.values()) for stage in report.stages}
-    # Against a reference in float32, the errors would be 0 on the backend that computed it.
+    # If the reference were in float32, the errors of its backend would be 0.
     assert all(stage.entries[-1].error["jax"] > 0 for stage in report.stages[2:5])
     assert 0 < largest["losses"] < 1e-5
     start = record(model_file, shape=6, backend="jax", python=pythons["jax"], quick=True)
@@ -191,15 +193,15 @@ SAME_LAYERS = (
 
 
 @pytest.mark.slow
-def test_weights_of_a_file_replace_those_of_the_seed(model_file, pythons, tmp_path, capsys):
+def test_weights_from_a_file_replace_those_from_the_seed(model_file, pythons, tmp_path, capsys):
     (tmp_path / "same.py").write_text(SAME_LAYERS)
     build = f"{tmp_path / 'same.py'}:build"
     options = {"shape": 6, "backend": "jax", "python": pythons["jax"], "quick": True}
     drawn = record(build, **options, reference=False)
     loaded = record(build, **options, weights=model_file)
-    whole = record(model_file, **options, reference=False)
+    from_file = record(model_file, **options, reference=False)
     for entry, expected, other in zip(
-        *(f.trace.stages["start"] for f in (loaded, whole, drawn)), strict=True
+        *(f.trace.stages["start"] for f in (loaded, from_file, drawn)), strict=True
     ):
         np.testing.assert_array_equal(entry["values"], expected["values"])
         assert np.any(entry["values"] != other["values"])

@@ -1,4 +1,4 @@
-"""The table of known differences mirrors docs/differences.md."""
+"""The table of known differences, compared with docs/differences.md."""
 
 import re
 
@@ -14,7 +14,7 @@ SECTIONS = dict(re.findall(r"^### (.*?)\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | 
 
 
 @pytest.mark.parametrize("known", KNOWN_DIFFERENCES, ids=lambda known: known.title)
-def test_title_and_link_are_those_of_the_page(known):
+def test_title_and_link_are_on_the_page(known):
     assert known.title in SECTIONS
     assert known.link in SECTIONS[known.title]
     assert known.backend in BACKENDS
@@ -23,15 +23,15 @@ def test_title_and_link_are_those_of_the_page(known):
     )
 
 
-def test_every_silent_difference_of_the_page_is_in_the_table():
+def test_table_contains_every_silent_difference_of_the_page():
     part = PAGE.partition("\n## ")[2].partition("\n## ")[0]
     titles = set(re.findall(r"^### (.*)", part, re.MULTILINE))
-    # A difference in the code of a layer, which has no class of its own.
+    # This difference is in the code inside a layer, so no class of layers identifies it.
     titles = {title for title in titles if not title.startswith("`convert_to_tensor`")}
     assert titles == {known.title for known in KNOWN_DIFFERENCES}
 
 
-def test_anchor_is_that_of_github():
+def test_anchor_equals_that_of_github():
     (known,) = (k for k in KNOWN_DIFFERENCES if k.layers == ("BatchNormalization",))
     assert known.anchor == (
         "batchnormalization-in-training-data-whose-mean-is-far-larger-than-its-spread-pytorch"
@@ -65,7 +65,7 @@ def test_gradient_is_explained_by_a_later_layer():
     assert (found.layer, found.kind) == ("turn", "RandomRotation")
 
 
-def test_a_loss_that_differs_first_is_explained_by_its_clipping():
+def test_difference_of_the_loss_is_explained_by_its_clipping():
     forward = [entry("training forward", name="turn", layer="RandomRotation")]
     loss = entry("gradient", 0, "loss", "", ("tensorflow",))
     (found,) = matched({"training forward": forward, "gradient": [loss]})

@@ -1,4 +1,4 @@
-"""Calls of layers that the hooks record, the same on each backend."""
+"""Layer calls and random bits that the hooks record, the same on every backend."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ pytestmark = pytest.mark.backend
 
 
 @pytest.fixture
-def seen(keras):
+def recorded_names(keras):
     """Function of (model, inputs) that returns the names of the recorded layers, in order."""
     from ae_multi.parity.layer_hooks import watched_layers
 
@@ -19,13 +19,13 @@ def seen(keras):
     return names
 
 
-def test_inner_layers_are_seen_first(keras, seen):
+def test_inner_layers_are_recorded_first(keras, recorded_names):
     inner = keras.Sequential([keras.layers.Dense(3, name="dense")], name="inner")
     model = keras.Sequential([keras.Input((2,)), inner], name="outer")
-    assert seen(model, np.ones((4, 2), np.float32)) == ["dense", "inner", "outer"]
+    assert recorded_names(model, np.ones((4, 2), np.float32)) == ["dense", "inner", "outer"]
 
 
-def test_layers_inside_recurrent_loops_are_not_seen(keras, seen):
+def test_layers_inside_recurrent_loops_are_not_recorded(keras, recorded_names):
     layers = keras.layers
     model = keras.Sequential(
         [
@@ -35,11 +35,11 @@ def test_layers_inside_recurrent_loops_are_not_seen(keras, seen):
         ],
         name="model",
     )
-    found = seen(model, np.ones((2, 5, 3), np.float32))
+    found = recorded_names(model, np.ones((2, 5, 3), np.float32))
     assert found == ["read", "forward_way", "backward_way", "both", "model"]
 
 
-def test_layers_inside_a_scan_are_not_seen(keras, seen):
+def test_layers_inside_a_scan_are_not_recorded(keras, recorded_names):
     class Cumulative(keras.layers.Layer):
         def build(self, shape):
             self.dense = keras.layers.Dense(shape[-1], name="inside")
@@ -53,10 +53,10 @@ def test_layers_inside_a_scan_are_not_seen(keras, seen):
             return keras.ops.scan(step, x[:, 0], keras.ops.transpose(x, (1, 0, 2)))[1]
 
     model = keras.Sequential([keras.Input((5, 3)), Cumulative(name="loop")], name="model")
-    assert seen(model, np.ones((2, 5, 3), np.float32)) == ["loop", "model"]
+    assert recorded_names(model, np.ones((2, 5, 3), np.float32)) == ["loop", "model"]
 
 
-def test_random_bits_are_seen_with_their_layer(keras):
+def test_random_bits_are_recorded_with_their_layer(keras):
     from ae_multi.parity.layer_hooks import watched_layers
     from ae_multi.randomness import noise
     from ae_multi.randomness.layers import GaussianNoise
@@ -75,7 +75,7 @@ def test_random_bits_are_seen_with_their_layer(keras):
     assert draws == []
 
 
-def test_hooks_are_removed_after_an_error(keras, seen):
+def test_hooks_are_removed_after_an_error(keras, recorded_names):
     from ae_multi._keras_internals import control_flow_functions
     from ae_multi.parity.layer_hooks import watched_layers
 

@@ -1,4 +1,4 @@
-"""The diverging backend where the float64 reference itself may be off."""
+"""Detection of a diverging backend that computed the float64 reference."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from tests.reference.traces import trace
 
 
 @pytest.fixture
-def four(traces):
+def four_traces(traces):
     """Traces of four backends, of which numpy only runs forward."""
     numpy = trace(np.float32)
     for stage in ("gradient", "one step", "losses", "epoch"):
@@ -22,16 +22,16 @@ def four(traces):
     }
 
 
-def oracle_on(backend, change=None):
+def float64_trace(backend, change=None):
     oracle = trace(np.float64, change)
     oracle.about["backend"] = backend
     return oracle
 
 
 @pytest.mark.parametrize("stage", ["forward", "training forward", "gradient", "one step", "losses"])
-def test_diverging_reference_backend_is_named(four, stage):
-    four["jax"] = trace(np.float32, {stage: 1 + 1e-3})
-    stages = compare_traces(four, oracle_on("jax", {stage: 1 + 1e-3}), [])
+def test_diverging_reference_backend_is_named(four_traces, stage):
+    four_traces["jax"] = trace(np.float32, {stage: 1 + 1e-3})
+    stages = compare_traces(four_traces, float64_trace("jax", {stage: 1 + 1e-3}), [])
     assert [stage.name for stage in stages if not stage.holds] == [stage]
     (entry,) = next(stage for stage in stages if not stage.holds).divergences
     assert entry.diverging == ("jax",)
@@ -42,29 +42,29 @@ def test_diverging_reference_backend_is_named(four, stage):
     assert f"jax differs from {agree}, which agree: jax is off by" in str(entry)
 
 
-def test_reference_decides_where_the_others_disagree(four):
-    four["torch"] = trace(np.float32, {"gradient": 1 + 1e-3})
-    four["tensorflow"] = trace(np.float32, {"gradient": 1 - 1e-3})
-    stages = compare_traces(four, oracle_on("jax"), [])
+def test_reference_decides_if_the_other_backends_disagree(four_traces):
+    four_traces["torch"] = trace(np.float32, {"gradient": 1 + 1e-3})
+    four_traces["tensorflow"] = trace(np.float32, {"gradient": 1 - 1e-3})
+    stages = compare_traces(four_traces, float64_trace("jax"), [])
     (entry,) = next(stage for stage in stages if not stage.holds).divergences
     assert entry.diverging == ("torch", "tensorflow")
     assert entry.reference == ""
 
 
-def test_two_agreeing_backends_outweigh_the_reference(four):
-    del four["tensorflow"]
-    four["jax"] = trace(np.float32, {"forward": 1 + 1e-3})
-    oracle = oracle_on("jax", {"forward": 1 + 1e-3})
-    entry = compare_traces(four, oracle, [])[3].divergences[0]
+def test_two_agreeing_backends_outweigh_the_reference(four_traces):
+    del four_traces["tensorflow"]
+    four_traces["jax"] = trace(np.float32, {"forward": 1 + 1e-3})
+    oracle = float64_trace("jax", {"forward": 1 + 1e-3})
+    entry = compare_traces(four_traces, oracle, [])[3].divergences[0]
     assert (entry.diverging, entry.remarks, entry.reference) == (("jax",), (), "torch")
-    del four["numpy"]
-    entry = compare_traces(four, oracle, [])[3].divergences[0]
+    del four_traces["numpy"]
+    entry = compare_traces(four_traces, oracle, [])[3].divergences[0]
     assert entry.diverging == ("torch",)  # two backends give no majority
     assert "torch differs from jax: torch is off by" in str(entry)
 
 
-def test_diverging_reference_is_named_in_float64(four):
+def test_diverging_reference_is_named_in_float64(four_traces):
     exact = {backend: trace(np.float64) for backend in ("torch", "tensorflow")}
-    wrong = oracle_on("jax", {"one step": 1 + 1e-12})
-    (entry,) = compare_traces(four, wrong, [], exact=exact)[-1].divergences
+    wrong = float64_trace("jax", {"one step": 1 + 1e-12})
+    (entry,) = compare_traces(four_traces, wrong, [], exact=exact)[-1].divergences
     assert entry.diverging == ("jax",)

@@ -59,7 +59,7 @@ def failing():
 
 @pytest.fixture
 def built(tmp_path):
-    """Function from a name in `MODULE` and inputs to the model."""
+    """Function that builds the model of a function in `MODULE` for inputs."""
     from ae_multi.parity.model_builder import build
 
     (tmp_path / "mine.py").write_text(MODULE)

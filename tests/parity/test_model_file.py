@@ -1,4 +1,4 @@
-"""Models and weights from files."""
+"""Loading of models and weights from files."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def test_integers_and_other_text_keep_their_values():
     assert as_float64(config) == expected
 
 
-def test_loaded_file_names_no_backend(saved, keras):
+def test_loaded_model_has_the_weights_and_the_optimizer_of_the_file(saved, keras):
     from ae_multi.parity.model_file import load_model_file
 
     model, path = saved
@@ -50,7 +50,7 @@ def test_loaded_file_names_no_backend(saved, keras):
         np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (one, other)))
 
 
-def test_weights_load_into_the_same_layers(saved, keras, tmp_path):
+def test_weights_load_into_a_model_of_the_same_layers(saved, keras, tmp_path):
     from ae_multi.parity.model_file import load_weights
 
     model, path = saved

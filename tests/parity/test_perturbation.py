@@ -8,7 +8,7 @@ from ae_multi.parity.perturbation import optimizer_roundoff, perturb_gradients
 pytestmark = pytest.mark.backend
 
 
-def test_gradients_are_perturbed_by_rounding_and_none_is_kept(keras):
+def test_gradients_are_perturbed_by_rounding_and_none_stays_none(keras):
     used, unused = keras.Variable(np.zeros(64, np.float32)), keras.Variable([3.0])
     optimizer = keras.optimizers.SGD(1.0)
     optimizer.build([used, unused])
@@ -17,13 +17,13 @@ def test_gradients_are_perturbed_by_rounding_and_none_is_kept(keras):
     with pytest.warns(UserWarning, match="Gradients do not exist"):
         optimizer.apply([gradient, None], [used, unused])
     moved = -keras.ops.convert_to_numpy(used) - np.linspace(0.5, 1, 64)
-    # ± √100 terms times half a unit in the last place of the largest.
+    # The amplitude, 10 · 2⁻²⁴, times the largest gradient, which is 1.
     np.testing.assert_allclose(abs(moved), 10 * 2.0**-24, rtol=0.2)
     assert 10 < (moved > 0).sum() < 54
     assert keras.ops.convert_to_numpy(unused).tolist() == [3.0]
 
 
-def test_each_run_and_step_has_its_own_signs(keras):
+def test_signs_differ_between_runs_and_steps(keras):
     gradient = keras.ops.convert_to_tensor(np.ones(64, np.float32))
     seen = []
     for run in range(2):
@@ -75,5 +75,5 @@ def test_scalar_gradient_is_perturbed_relative_to_itself(keras, value):
         (lambda optimizers: optimizers.SGD(), 0.0),
     ],
 )
-def test_roundoff_of_the_bias_correction_of_an_optimizer(keras, make, expected):
+def test_optimizer_roundoff_is_that_of_its_bias_correction(keras, make, expected):
     assert optimizer_roundoff(make(keras.optimizers)) == pytest.approx(expected)

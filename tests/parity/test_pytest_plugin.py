@@ -1,4 +1,4 @@
-"""The fixture ``assert_parity`` for tests of users."""
+"""The pytest plugin with the fixture ``assert_parity``."""
 
 import os
 import subprocess
@@ -29,7 +29,7 @@ def test_parity(assert_parity):
 
 @pytest.fixture
 def pytest_in(tmp_path):
-    """Function that runs pytest with the plugin in a folder with a test file."""
+    """Function that writes a test file and runs pytest on it with the plugin."""
 
     def run(*arguments, interpolation="nearest", test=TEST_FILE):
         folder = tmp_path / "tests"
@@ -72,7 +72,7 @@ def test_failure_shows_the_report(pytest_in, pythons):
     assert "forward: DIFFERS" in done.stdout
     assert "first in forward: enlarge (UpSampling2D)" in done.stdout
     assert "AssertionError: Backends differ." in done.stdout
-    assert "__tracebackhide__" not in done.stdout  # the code of the plugin is not shown
+    assert "__tracebackhide__" not in done.stdout  # the traceback has no code of the plugin
 
 
 def test_environments_may_have_any_names(pytest_in):
@@ -96,7 +96,7 @@ def test_unsuitable_interpreters_are_refused(pytest_in, arguments, message):
     assert message in done.stdout + done.stderr
 
 
-def test_plugin_imports_nothing_heavy(fresh_python):
+def test_plugin_imports_no_large_package(fresh_python):
     done = fresh_python(
         "import sys, ae_multi.parity.pytest_plugin\n"
         "heavy = ('numpy', 'scipy', 'keras', 'torch', 'jax', 'tensorflow', 'sklearn', 'rich')\n"

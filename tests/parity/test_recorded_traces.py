@@ -13,7 +13,7 @@ from tests.reference.traces import COMPARED, recorded
 
 
 def saved(tmp_path, **files):
-    """Write recorded traces, one for each name, and return their paths."""
+    """Write a trace file for each keyword and return the paths."""
     for name, file in files.items():
         file.save(tmp_path / f"{name}.trace")
     return [str(tmp_path / f"{name}.trace") for name in files]
@@ -27,7 +27,7 @@ def test_traces_of_one_model_agree():
     assert (report.oracle, report.model, report.sampled) == ("trace 1", "m:net", 0)
 
 
-def test_files_have_their_names_in_the_report(tmp_path):
+def test_traces_are_named_after_their_files(tmp_path):
     paths = saved(tmp_path, old=recorded("torch"), new=recorded("torch", {"gradient": 1 + 1e-4}))
     report = compare(*paths)
     first = report.first_divergence
@@ -36,7 +36,7 @@ def test_files_have_their_names_in_the_report(tmp_path):
     assert list(compare(*paths, names=("a", "b")).backends) == ["a", "b"]
 
 
-def test_files_of_equal_names_are_named_by_their_paths(tmp_path):
+def test_traces_of_files_with_equal_names_are_named_by_their_paths(tmp_path):
     for folder in "ab":
         (tmp_path / folder).mkdir()
         recorded("jax").save(tmp_path / folder / "one.trace")
@@ -46,7 +46,7 @@ def test_files_of_equal_names_are_named_by_their_paths(tmp_path):
         compare(paths[0], paths[0])
 
 
-def test_file_named_like_a_forward_only_backend_still_decides(tmp_path):
+def test_file_named_like_a_forward_only_backend_counts_for_the_verdict(tmp_path):
     altered = recorded("jax", {"forward": 1.1})
     paths = saved(tmp_path, torch=recorded("torch"), numpy=altered)
     assert compare(*paths).first_divergence.diverging == (paths[1],)
@@ -59,8 +59,8 @@ def test_reference_is_that_of_the_first_trace_that_has_one():
         compare(recorded("torch", reference=False), recorded("jax", reference=False))
 
 
-def test_fault_in_the_trace_that_holds_the_reference_is_attributed_to_it():
-    """Its float64 has the same fault, so the two others are off by the same amount."""
+def test_fault_in_the_trace_with_the_reference_is_attributed_to_it():
+    """Its float64 reference has the same fault, so both other traces exceed their bounds."""
     faulty = recorded("jax", {"forward": 1.1})
     for entry, exact in zip(
         faulty.trace.stages["forward"], faulty.reference.stages["forward"], strict=True
@@ -73,16 +73,19 @@ def test_fault_in_the_trace_that_holds_the_reference_is_attributed_to_it():
 @pytest.mark.parametrize(
     ("about", "message"),
     [
-        ({"model": "other"}, "traces of one model. Received: m:net with layers m"),
-        ({"data": "0" * 64}, "one data. Received: d… in trace 1, 000000000000… in trace 2"),
-        ({"seed": 4}, "traces of one seed. Received: 0 in trace 1, 4 in trace 2"),
-        ({"steps": 9}, "one number of steps. Received: 2 in trace 1, 9 in trace 2"),
-        ({"batch_size": 8}, "one batch size. Received: 32 in trace 1, 8 in trace 2"),
+        ({"model": "other"}, "traces of the same model. Received: m:net with layers m"),
+        ({"data": "0" * 64}, "the same data. Received: d… in trace 1, 000000000000… in trace 2"),
+        ({"seed": 4}, "traces of the same seed. Received: 0 in trace 1, 4 in trace 2"),
+        ({"steps": 9}, "the same number of steps. Received: 2 in trace 1, 9 in trace 2"),
+        ({"batch_size": 8}, "the same batch size. Received: 32 in trace 1, 8 in trace 2"),
         (
             {"rate": 0.5},
-            "one learning rate of the epoch. Received: none in trace 1, 0.5 in trace 2",
+            "the same learning rate of the epoch. Received: none in trace 1, 0.5 in trace 2",
         ),
-        ({"weights": "abc"}, "one file of weights. Received: none in trace 1, abc… in trace 2"),
+        (
+            {"weights": "abc"},
+            "the same file of weights. Received: none in trace 1, abc… in trace 2",
+        ),
     ],
 )
 def test_traces_of_different_runs_are_refused(about, message):
@@ -122,7 +125,7 @@ def test_command_prints_the_table_and_writes_json(tmp_path, capsys):
     assert model["first_divergence"]["guilty"] == ["bad"]
 
 
-def test_command_says_that_samples_were_compared(tmp_path, capsys):
+def test_command_prints_the_number_of_sampled_arrays(tmp_path, capsys):
     files = {}
     for name in ("old", "new"):
         file = recorded("torch")
@@ -165,7 +168,7 @@ def test_command_says_that_samples_were_compared(tmp_path, capsys):
         (["record", "m:f", "--out", "a.trace", "--shape=3", "--steps=0"], "steps"),
     ],
 )
-def test_usage_errors_end_with_2(arguments, message, tmp_path, monkeypatch, capsys):
+def test_usage_errors_exit_with_2(arguments, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["parity", *arguments]) == 2
     error = capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Recordings of a parity check: order, parallelism and failures."""
+"""Recordings of a parity check: completeness, parallelism and failures."""
 
 import sys
 import threading
@@ -13,8 +13,8 @@ from ae_multi.parity.recording import record_all
 NAMES = ("torch", "tensorflow", "jax")
 
 
-class Fake:
-    """Stand-in for `TraceLauncher`; recordings in ``fails`` fail, those in ``slow`` wait."""
+class FakeLauncher:
+    """Fake `TraceLauncher` whose recordings in ``fails`` fail and those in ``slow`` take 30 s."""
 
     def __init__(self, fails=(), slow=()):
         self.fails, self.slow = fails, slow
@@ -54,7 +54,9 @@ class Fake:
 
 
 def test_all_backends_are_recorded():
-    found = record_all(Fake(), NAMES, "jax", {"numpy": False}, ulp_perturbed=2, float64=True)
+    found = record_all(
+        FakeLauncher(), NAMES, "jax", {"numpy": False}, ulp_perturbed=2, float64=True
+    )
     assert found.traces == {name: name for name in (*NAMES, "numpy")}
     assert (found.oracle, found.perturbed) == ("jax oracle", ["perturbed"])
     assert found.exact == {name: f"{name} exact" for name in ("torch", "tensorflow", "numpy")}
@@ -65,30 +67,30 @@ def test_all_backends_are_recorded():
     )
 
 
-def test_no_perturbed_runs_without_curves():
-    found = record_all(Fake(), ("jax",), "jax", {})
+def test_perturbed_runs_are_not_recorded_by_default():
+    found = record_all(FakeLauncher(), ("jax",), "jax", {})
     assert found.traces == {"jax": "jax"}
     assert (found.ulp_perturbed, found.injected, found.exact) == ([], None, {})
 
 
 @pytest.mark.parametrize(("tool", "most"), [(None, 2), ("/bin/nvidia-smi", 1)])
-def test_two_recordings_run_at_once_without_a_gpu(monkeypatch, tool, most):
+def test_two_recordings_run_at_once_only_without_a_gpu(monkeypatch, tool, most):
     monkeypatch.setattr("shutil.which", lambda name: tool)
-    fake = Fake()
+    fake = FakeLauncher()
     record_all(fake, NAMES, "jax", {"numpy": False}, float64=True)
     assert fake.most == most
 
 
 def test_failing_forward_only_backend_is_left_out_unless_requested():
-    found = record_all(Fake(fails=["numpy"]), NAMES, "jax", {"numpy": False})
+    found = record_all(FakeLauncher(fails=["numpy"]), NAMES, "jax", {"numpy": False})
     assert "numpy" not in found.traces
     assert found.left_out == {"numpy": "cannot run this model (numpy failed)"}
     with pytest.raises(WorkerError, match="numpy failed"):
-        record_all(Fake(fails=["numpy"]), NAMES, "jax", {"numpy": True})
+        record_all(FakeLauncher(fails=["numpy"]), NAMES, "jax", {"numpy": True})
 
 
 def test_failure_stops_the_other_recordings():
-    fake = Fake(fails=["tensorflow"], slow=["jax"])
+    fake = FakeLauncher(fails=["tensorflow"], slow=["jax"])
     begin = time.monotonic()
     with pytest.raises(WorkerError, match="tensorflow failed"):
         record_all(fake, NAMES, "jax", {"numpy": False})
@@ -96,16 +98,16 @@ def test_failure_stops_the_other_recordings():
     assert time.monotonic() - begin < 10
 
 
-def test_failure_is_reported_before_earlier_recordings_end():
-    fake = Fake(fails=["tensorflow"], slow=["jax oracle"])
+def test_failure_is_raised_before_other_recordings_end():
+    fake = FakeLauncher(fails=["tensorflow"], slow=["jax oracle"])
     begin = time.monotonic()
     with pytest.raises(WorkerError, match="tensorflow failed"):
         record_all(fake, NAMES, "jax", {})
     assert time.monotonic() - begin < 10
 
 
-def test_a_failure_of_the_first_recording_ends_the_others(tmp_path):
-    """The others wait for the initial weights that the first one would have written."""
+def test_failure_of_the_first_recording_ends_the_others(tmp_path):
+    """The first recording fails before it writes the initial weights that the others wait for."""
     build = tmp_path / "fails.py"
     build.write_text("raise SystemExit('no model')\n")
     waits = tmp_path / "waits"

@@ -1,4 +1,4 @@
-"""Models that their Keras config describes."""
+"""Configurations from which Keras alone builds a model."""
 
 import json
 
@@ -10,13 +10,13 @@ pytestmark = pytest.mark.backend
 
 @pytest.fixture
 def configured(keras):
-    """Function from layers, an optimizer and a loss to the config of the model, or None."""
-    from ae_multi.parity.repro_data import own_configuration
+    """Function of (layers, optimizer, loss) that returns the config of the model, or None."""
+    from ae_multi.parity.repro_data import keras_config
 
     def make(stack, optimizer="adam", loss="mse"):
         model = keras.Sequential([keras.Input((4,)), *stack])
         model.compile(optimizer, loss)
-        return own_configuration(model)
+        return keras_config(model)
 
     return make
 
@@ -31,7 +31,7 @@ def test_config_of_a_keras_model_restores_it_compiled(keras, configured):
     assert np.isfinite(model.train_on_batch(np.ones((2, 4)), np.zeros((2, 4))))
 
 
-def test_custom_objects_need_the_build_function(keras, configured):
+def test_model_with_custom_objects_has_no_config(keras, configured):
     class Mine(keras.layers.Dense):
         pass
 

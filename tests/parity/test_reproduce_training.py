@@ -1,4 +1,4 @@
-"""Scripts that reproduce a divergence in training, against NumPy in float64."""
+"""Scripts that reproduce a divergence in training, compared with NumPy in float64."""
 
 import json
 import os
@@ -38,7 +38,7 @@ for name in ("dense", "twice", "with_dropout"):
 
 @pytest.fixture(scope="module")
 def repro_data_folder(pythons, tmp_path_factory):
-    """The folder with the data of each model, over one step and over three."""
+    """Folder with the data of each model, for one step and for three steps."""
     folder = tmp_path_factory.mktemp("repro_data_folder")
     np.save(folder / "x.npy", X)
     subprocess.run(
@@ -75,7 +75,7 @@ if "torch" in sys.modules:
 
 
 def shown(python, backend, *scripts):
-    """The error that each script prints."""
+    """Run scripts on a backend and return the error that each one prints."""
     done = subprocess.run(
         [python, "-c", RUN, *map(str, scripts)],
         env={**os.environ, "KERAS_BACKEND": backend},
@@ -107,9 +107,9 @@ def test_script_reports_rounding_errors_for_a_correct_backend(
         repro_data = repro_data_folder / f"dense{steps}.npz"
         assert write_script(script, divergence(stage, place), repro_data, exact) is None
         assert "ae_multi" not in script.read_text()
-    *sound, wrong = shown(pythons[backend], backend, *scripts)
-    assert len(sound) == 4
-    assert max(sound) < 1e-6
+    *correct, wrong = shown(pythons[backend], backend, *scripts)
+    assert len(correct) == 4
+    assert max(correct) < 1e-6
     assert wrong == pytest.approx(0.0099, rel=0.01)
 
 
@@ -134,9 +134,9 @@ def test_random_model_gets_no_script(repro_data_folder, tmp_path):
 
 
 def test_model_is_stored_by_its_config_if_possible(repro_data_folder):
-    def kept(name):
+    def stored_config(name):
         with np.load(repro_data_folder / name, allow_pickle=False) as file:
             return str(file["model"])
 
-    assert json.loads(kept("dense1.npz"))["class_name"] == "Sequential"
-    assert kept("twice1.npz") == ""
+    assert json.loads(stored_config("dense1.npz"))["class_name"] == "Sequential"
+    assert stored_config("twice1.npz") == ""

@@ -8,7 +8,7 @@ from ae_multi.parity.rounding_noise import perturb_training
 pytestmark = pytest.mark.backend
 
 
-def test_each_element_is_perturbed_by_its_own_rounding(keras):
+def test_each_element_is_perturbed_relative_to_itself(keras):
     gradient = np.array([0.0, *np.geomspace(1e-6, 1, 63)], np.float32)
     seen = []
     for run in (1, 2):
@@ -20,14 +20,14 @@ def test_each_element_is_perturbed_by_its_own_rounding(keras):
             weight.assign(np.zeros(64, np.float32))
             optimizer.apply([keras.ops.convert_to_tensor(gradient)], [weight])
             moved = -keras.ops.convert_to_numpy(weight).astype(np.float64) - gradient
-            # √2²⁰ terms times half a unit in the last place; zeros are kept.
+            # √terms · 2⁻²⁴ = 2⁻¹⁴ of each element, so a zero stays zero.
             np.testing.assert_allclose(abs(moved), 2.0**-14 * gradient, rtol=0.01)
             seen.append(moved > 0)
     assert all(16 < coins.sum() < 48 for coins in seen)
     assert len({coins.tobytes() for coins in seen}) == 4
 
 
-def test_learning_rate_is_perturbed_by_the_constants_of_adam(keras):
+def test_learning_rate_is_perturbed_by_the_roundoff_of_the_constants_of_adam(keras):
     rates = []
     for run in (1, 2):
         optimizer = keras.optimizers.Adam(1.0)

@@ -1,22 +1,27 @@
-"""Samples of the large arrays of traces."""
+"""Sampling of the large arrays of traces."""
 
 import numpy as np
 import pytest
 
-from ae_multi.parity.sampling import MAX_WHOLE, is_sampled, positions, reduce_trace
+from ae_multi.parity.sampling import MAX_UNSAMPLED_SIZE, is_sampled, positions, reduce_trace
 from ae_multi.parity.stages import compare_traces
 from ae_multi.parity.trace import Trace
 
-SIZE = 50 * MAX_WHOLE
+SIZE = 50 * MAX_UNSAMPLED_SIZE
 ROUNDED = ("forward", "gradient", "one step", "losses")
 RNG = np.random.default_rng(3)
-EXACT = {s: RNG.normal(size=(2, 50, MAX_WHOLE)) for s in ("start", "order", "noise", *ROUNDED)}
+EXACT = {
+    s: RNG.normal(size=(2, 50, MAX_UNSAMPLED_SIZE)) for s in ("start", "order", "noise", *ROUNDED)
+}
 EXACT["training forward"] = EXACT["forward"]
 EXACT["order"] = RNG.integers(0, 99, EXACT["order"].shape)
 
 
 def trace(dtype, change=None):
-    """A trace of arrays of `SIZE` values; ``change`` maps a stage to a function of its values."""
+    """Return a trace of arrays of `SIZE` values.
+
+    ``change`` maps a stage to a function that changes the values of its second entry in place.
+    """
     stages = {}
     for stage, arrays in EXACT.items():
         kind = arrays.dtype if arrays.dtype.kind == "i" else dtype
@@ -31,13 +36,13 @@ def trace(dtype, change=None):
 
 
 def compared(changed, perturbed=()):
-    """The stages of a comparison of reduced traces, one of which is changed."""
+    """Compare reduced traces. ``changed`` maps a backend to the ``change`` of its `trace`."""
     traces = {name: reduce_trace(trace(np.float32, c)) for name, c in changed.items()}
     return compare_traces(traces, reduce_trace(trace(np.float64), perturbed))
 
 
-def between():
-    """A position between the sampled ones."""
+def unsampled_position():
+    """Return a position that is not sampled."""
     return int(np.setdiff1d(np.arange(SIZE), positions(7, SIZE))[100])
 
 
@@ -52,16 +57,17 @@ def test_reduced_traces_agree():
     stages = compared({"torch": None, "jax": None})
     assert {stage.name for stage in stages} == set(EXACT)
     assert all(stage.holds for stage in stages)
-    assert stages[0].entries[0].shape == (50, MAX_WHOLE)
+    assert stages[0].entries[0].shape == (50, MAX_UNSAMPLED_SIZE)
 
 
-def test_small_arrays_are_kept_and_large_ones_shrink():
-    whole = trace(np.float32)
-    whole.stages["losses"][0]["values"] = np.arange(MAX_WHOLE, dtype=np.float32)
-    losses = reduce_trace(whole).stages["losses"]
-    np.testing.assert_array_equal(losses[0]["values"], np.arange(MAX_WHOLE))
+def test_only_large_arrays_are_sampled():
+    unsampled = trace(np.float32)
+    values = np.arange(MAX_UNSAMPLED_SIZE, dtype=np.float32)
+    unsampled.stages["losses"][0]["values"] = values
+    losses = reduce_trace(unsampled).stages["losses"]
+    np.testing.assert_array_equal(losses[0]["values"], np.arange(MAX_UNSAMPLED_SIZE))
     assert [is_sampled(entry) for entry in losses] == [False, True]
-    assert losses[1]["values"].size <= MAX_WHOLE + 2 < SIZE / 40
+    assert losses[1]["values"].size <= MAX_UNSAMPLED_SIZE + 2 < SIZE / 40
     assert losses[1]["values"].dtype == np.float32
 
 
@@ -72,16 +78,16 @@ def test_positions_depend_on_seed_and_size_only():
     assert chosen.min() >= 0
     assert chosen.max() < SIZE
     assert np.all(np.diff(chosen) > 0)
-    assert len(chosen) > 0.95 * MAX_WHOLE
+    assert len(chosen) > 0.95 * MAX_UNSAMPLED_SIZE
     # Spread evenly: each fifth of the array has about a fifth of the positions.
     counts = np.histogram(chosen, 5, (0, SIZE))[0]
     assert counts.min() > 150
 
 
 @pytest.mark.parametrize("stage", ["start", "order", "noise"])
-def test_one_changed_bit_between_the_positions_diverges(stage):
+def test_change_at_an_unsampled_position_diverges_on_bitwise_stages(stage):
     def change(array):
-        place = between()
+        place = unsampled_position()
         array.flat[place] = np.nextafter(array.flat[place], array.dtype.type(9)) + (
             stage == "order"
         )
@@ -105,12 +111,12 @@ def test_error_at_sampled_positions_diverges(stage):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 50.0])
-def test_outlier_between_the_positions_shows_in_the_statistics(value):
-    stages = compared({"torch": None, "jax": {"forward": set_at(between(), value)}})
+def test_outlier_at_an_unsampled_position_diverges(value):
+    stages = compared({"torch": None, "jax": {"forward": set_at(unsampled_position(), value)}})
     assert [s.name for s in stages if not s.holds] == ["forward"]
 
 
-def test_many_small_errors_between_the_positions_move_the_mean():
+def test_small_errors_at_all_unsampled_positions_diverge():
     def change(array):
         outside = np.setdiff1d(np.arange(SIZE), positions(7, SIZE))
         array.flat[outside] += np.float32(0.01)
@@ -119,14 +125,14 @@ def test_many_small_errors_between_the_positions_move_the_mean():
     assert [s.name for s in stages if not s.holds] == ["forward"]
 
 
-def test_bounds_are_those_of_the_whole_arrays():
-    perturbed = [trace(np.float64, {"gradient": set_at(between(), 0.5)})]
+def test_bounds_equal_those_of_unsampled_arrays():
+    perturbed = [trace(np.float64, {"gradient": set_at(unsampled_position(), 0.5)})]
     traces = {name: trace(np.float32) for name in ("torch", "jax")}
     exact = trace(np.float64)
-    whole = {s.name: s for s in compare_traces(traces, exact, perturbed)}
-    moved = abs(0.5 - exact.values("gradient")[1].flat[between()])
+    unsampled = {s.name: s for s in compare_traces(traces, exact, perturbed)}
+    moved = abs(0.5 - exact.values("gradient")[1].flat[unsampled_position()])
     for stage in compared({"torch": None, "jax": None}, perturbed):
-        for entry, expected in zip(stage.entries, whole[stage.name].entries, strict=True):
+        for entry, expected in zip(stage.entries, unsampled[stage.name].entries, strict=True):
             if set(expected.source.values()) <= {"perturbation", "counting", "bits"}:
                 assert entry.bound == pytest.approx(expected.bound, rel=1e-12)
             assert entry.scale == pytest.approx(expected.scale, rel=1e-7)
@@ -136,7 +142,7 @@ def test_bounds_are_those_of_the_whole_arrays():
             assert stage.entries[1].bound["jax"] == pytest.approx(8 * moved / largest)
 
 
-def test_step_of_a_weight_is_that_of_the_whole_array():
+def test_step_of_a_weight_is_that_of_the_unsampled_array():
     exact = trace(np.float64)
     exact.about["optimizer_roundoff"] = 1e-3
     step = np.max(np.abs(exact.values("one step")[0] - exact.values("start")[0]))
@@ -147,7 +153,7 @@ def test_step_of_a_weight_is_that_of_the_whole_array():
     assert entry.bound["jax"] == pytest.approx(1e-3 * step / largest)
 
 
-def test_integers_are_equal_whatever_their_width():
+def test_integers_of_different_widths_agree():
     def narrow(recorded):
         for entry in recorded.stages["order"]:
             entry["values"] = entry["values"].astype(np.int32)

@@ -1,4 +1,4 @@
-"""The comparison of traces, without a backend."""
+"""Comparison of traces, without a backend."""
 
 import copy
 
@@ -39,7 +39,7 @@ def test_error_beyond_rounding_is_attributed_to_its_backend(traces, stage):
 
 
 @pytest.mark.parametrize("stage", BITWISE)
-def test_one_ulp_diverges_on_bitwise_stages(traces, stage):
+def test_difference_of_one_ulp_diverges_on_bitwise_stages(traces, stage):
     values = traces["jax"].stages[stage][1]["values"]
     values[3] = np.nextafter(values[3], np.float32(9))
     stages = compare_traces(traces, trace(np.float64), [trace(np.float64)])
@@ -82,29 +82,29 @@ def test_nan_on_one_backend_diverges(traces):
     assert [stage.name for stage in stages if not stage.holds] == ["losses"]
 
 
-def test_the_bound_is_the_largest_of_its_three_sources(traces):
+def test_bound_is_the_largest_of_its_amounts(traces):
     def bound(change=None, perturbed=None):
         found = {**traces, "torch": trace(np.float32, change)}
         return compare_traces(found, trace(np.float64), [trace(np.float64, perturbed, first=0)])[
             3
         ].closest
 
-    reasoned = bound()
-    assert reasoned.bound["jax"] == pytest.approx(
-        4 * UNIT_ROUNDOFF * np.sqrt(4 * (reasoned.place + 1))
+    counting = bound()
+    assert counting.bound["jax"] == pytest.approx(
+        4 * UNIT_ROUNDOFF * np.sqrt(4 * (counting.place + 1))
     )
-    conditioned = bound(perturbed={"forward": 1 + 1e-3})
-    assert conditioned.bound["jax"] == pytest.approx(8e-3, rel=1e-2)
-    measured = bound(change={"forward": 1 + 1e-3})
-    assert measured.bound["jax"] == pytest.approx(8e-3, rel=1e-2)
-    assert measured.bound["torch"] < 1e-5
-    assert measured.diverging == ("torch",)
+    perturbation = bound(perturbed={"forward": 1 + 1e-3})
+    assert perturbation.bound["jax"] == pytest.approx(8e-3, rel=1e-2)
+    others = bound(change={"forward": 1 + 1e-3})
+    assert others.bound["jax"] == pytest.approx(8e-3, rel=1e-2)
+    assert others.bound["torch"] < 1e-5
+    assert others.diverging == ("torch",)
 
 
 @pytest.mark.parametrize("what", ["model", "data", "seed"])
 def test_traces_of_different_runs_are_refused(traces, what):
     traces["jax"].about[what] = "other"
-    with pytest.raises(InputError, match=f"one {what}.*from jax"):
+    with pytest.raises(InputError, match=f"the same {what}.*from jax"):
         compare_traces(traces, trace(np.float64), [])
 
 
@@ -114,17 +114,17 @@ def test_traces_with_different_entries_are_refused(traces):
         compare_traces(traces, trace(np.float64), [])
 
 
-def test_a_trace_that_lacks_a_stage_is_refused(traces):
+def test_trace_without_a_stage_is_refused(traces):
     del traces["jax"].stages["losses"]
     with pytest.raises(InputError, match=r"same losses.*0 entries from jax, 2 from torch"):
         compare_traces(traces, trace(np.float64), [])
 
 
-def test_a_trace_cut_off_before_its_last_step_is_refused(traces):
-    whole = trace(np.float64)
-    whole.stages["order"].pop()
-    with pytest.raises(InputError, match=r"same order.*1 entries from the oracle"):
-        compare_traces(traces, whole, [])
+def test_trace_without_its_last_step_is_refused(traces):
+    oracle = trace(np.float64)
+    oracle.stages["order"].pop()
+    with pytest.raises(InputError, match=r"same order.*1 entries from the float64 reference"):
+        compare_traces(traces, oracle, [])
 
 
 def test_report_is_json_serializable(traces):
@@ -147,7 +147,7 @@ def test_report_is_json_serializable(traces):
     assert copy.deepcopy(clean).to_json()["first_divergence"] is None
 
 
-def test_the_source_of_each_bound_is_named(traces):
+def test_entries_name_the_source_of_each_bound(traces):
     perturbed = [trace(np.float64, {"gradient": 1 + 1e-3}, first=0)]
     found = {stage.name: stage for stage in compare_traces(traces, trace(np.float64), perturbed)}
     assert {entry.source["jax"] for entry in found["order"].entries} == {"bits"}
@@ -160,13 +160,13 @@ def test_the_source_of_each_bound_is_named(traces):
     assert known | {"spread"} == set(SOURCES)
 
 
-def test_an_error_may_be_measured_against_each_value():
+def test_errors_may_be_relative_to_each_exact_value():
     exact = np.array([1000.0, 1.0])
     values = exact + np.array([0.0, 1e-3])
     scale, _ = scale_of(exact)
     assert largest_error(values, exact, scale)[0] == pytest.approx(1e-6)
     assert largest_error(values, exact, scale, each=True)[0] == pytest.approx(1e-3)
-    # Errors below the rounding of the largest value are compared with it.
+    # The divisor is at least the rounding error of the scale.
     assert largest_error([1.0, 1e-9], [1.0, 0.0], 1.0, each=True)[0] == pytest.approx(1e-9 * 2**24)
 
 
@@ -221,9 +221,9 @@ def test_training_bound_is_the_prediction_interval(traces):
 def test_diverging_plan_is_named(traces):
     plans = {}
     for name, factor in (("jax scan", 1.0), ("jax step", 1.0), ("torch graph", 1 + 1e-3)):
-        kept = trace(np.float32, {"one step": factor})
-        stages = {stage: kept.stages[stage] for stage in ("one step", "losses", "epoch")}
-        plans[name] = Trace(kept.about, stages)
+        recorded = trace(np.float32, {"one step": factor})
+        stages = {stage: recorded.stages[stage] for stage in ("one step", "losses", "epoch")}
+        plans[name] = Trace(recorded.about, stages)
     stages = compare_traces(traces, trace(np.float64), [], plans=plans)
     assert [stage.name for stage in stages if not stage.holds] == ["plans"]
     assert {entry.diverging for entry in stages[-1].divergences} == {("torch graph",)}
@@ -277,7 +277,7 @@ def test_integers_are_compared_by_value_and_shown(traces):
         assert str(entry).endswith("torch has 16777217 where 16777216 is right")
 
 
-def test_other_dtype_is_reported(traces):
+def test_different_dtype_is_reported(traces):
     found = traces["torch"].stages["start"][1]
     values = np.zeros(6, np.float32)
     traces["jax"].stages["start"][1]["values"] = values
@@ -289,7 +289,7 @@ def test_other_dtype_is_reported(traces):
     assert "torch has numbers of type float16 where float32 is right" in str(entry)
 
 
-def test_huge_relative_error_is_not_printed(traces):
+def test_values_are_printed_instead_of_a_huge_relative_error(traces):
     traces["jax"] = trace(np.float32, {"gradient": 1e6})
     (entry,) = next(
         r for r in compare_traces(traces, trace(np.float64), []) if not r.holds
@@ -302,7 +302,7 @@ def test_huge_relative_error_is_not_printed(traces):
 
 
 def test_zero_value_is_compared_with_its_terms(traces):
-    """A moving mean of normalized values, whose terms are as large as 0.02."""
+    """The value is a moving mean of normalized values, whose terms are up to 0.02."""
     oracle = trace(np.float64)
     for found, tiny in ((oracle, 1e-18), (traces["jax"], 3e-9), (traces["torch"], -2e-9)):
         for stage in ("start", "one step"):

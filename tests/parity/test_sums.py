@@ -15,7 +15,7 @@ def sums(keras):
 
 @pytest.mark.once
 @pytest.mark.parametrize("count", [100, 1000, 8192])
-def test_error_covers_sequential_summation(sums, count):
+def test_measured_error_covers_sequential_summation(sums, count):
     terms = np.random.default_rng(0).normal(size=(count, 3)) + np.array([0, 3, 30])
     error = sums.plain_sum_errors(terms)
     added = np.zeros(3, np.float32)
@@ -40,7 +40,7 @@ def test_error_of_equal_terms_grows_linearly(sums):
 
 @pytest.mark.once
 @pytest.mark.parametrize(("mean", "is_covered"), [(4.0, True), (1000.0, False)])
-def test_group_normalization_covers_mild_cancellation_alone(keras, sums, mean, is_covered):
+def test_group_normalization_covers_only_mild_cancellation(keras, sums, mean, is_covered):
     x = mean + np.random.default_rng(0).normal(size=(8, 16, 16, 4))
     layer = keras.layers.GroupNormalization(2)
     layer.build(x.shape)
@@ -59,7 +59,7 @@ def test_group_normalization_covers_mild_cancellation_alone(keras, sums, mean, i
 
 
 def recorded(keras, model, x, y):
-    """(gradients, weights after a step, outputs of layers), each a dict of entries by name."""
+    """Return (gradients, weights after a step, outputs of layers), each a dict of name to entry."""
     from ae_multi.parity.trace_recorder import TraceRecorder
 
     recorder = TraceRecorder(model, [x], [y], 0, len(x), with_sums=True)
@@ -72,7 +72,7 @@ def recorded(keras, model, x, y):
 
 
 def test_recorded_terms_explain_gradients_and_means(keras, sums):
-    """Global average pooling gives each pixel the same gradient, here of one sign."""
+    """Global average pooling gives all pixels the same gradient, so its terms have one sign."""
     numbers = np.random.default_rng(0)
     x = numbers.random((16, 8, 8, 2)).astype("float32")
     layers = keras.layers
@@ -92,10 +92,10 @@ def test_recorded_terms_explain_gradients_and_means(keras, sums):
     assert offset["terms"] == depthwise["terms"] == 16 * 64
     assert offset["scale"] == pytest.approx(np.max(abs(offset["values"])), rel=1e-5)
     assert 0 < offset["summation"] < 16 * 64 * 2.0**-24 * offset["scale"]
-    # Terms of a bias before a normalization cancel. TensorFlow adds the
-    # averaged gradients sequentially, which leaves up to 2e-3.
+    # The terms of a bias before a normalization cancel. TensorFlow adds them one after another,
+    # which leaves up to 2e-3.
     assert depthwise["scale"] > 1e2 * np.max(abs(depthwise["values"]))
-    # Few terms are counted, not measured.
+    # Sums of few terms are not measured.
     assert "scale" not in gradient["dense/bias"]
     mean = step["norm/moving_mean"]
     assert 0 < np.max(abs(mean["values"])) < 1.01 * mean["scale"] < 1
@@ -106,13 +106,13 @@ def test_recorded_terms_explain_gradients_and_means(keras, sums):
 
 
 def test_layers_are_unchanged_after_recording_terms(keras, sums):
-    """One layer is called twice, and one activation is a layer."""
+    """The model calls one layer twice, and one of its activations is a layer."""
     layers = keras.layers
     x = np.random.default_rng(0).random((16, 5, 5, 2)).astype("float32")
     image = keras.Input((5, 5, 2))
     shared = layers.Conv2D(2, 3, padding="same", activation="tanh", name="shared")
-    held = layers.Conv2D(2, 3, padding="same", activation=layers.ReLU(), name="held")
-    output = layers.GlobalAveragePooling2D()(held(shared(shared(image))))
+    with_relu = layers.Conv2D(2, 3, padding="same", activation=layers.ReLU(), name="relu_layer")
+    output = layers.GlobalAveragePooling2D()(with_relu(shared(shared(image))))
     model = keras.Model(image, output)
     model.compile(keras.optimizers.SGD(0.0), "mse")
     activation, call = shared.activation, keras.Layer.__call__
@@ -123,4 +123,4 @@ def test_layers_are_unchanged_after_recording_terms(keras, sums):
     np.testing.assert_array_equal(model.predict(x, verbose=0), before)
     assert gradient["shared/bias"]["terms"] == 2 * 16 * 25
     assert gradient["shared/bias"]["scale"] >= np.max(abs(gradient["shared/bias"]["values"]))
-    assert "scale" not in gradient["held/bias"]
+    assert "scale" not in gradient["relu_layer/bias"]

@@ -1,4 +1,4 @@
-"""Numbers of terms of layers' sums, against counts by hand."""
+"""Numbers of terms of the sums in layers, compared with counts by hand."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from ae_multi.parity.term_counts import terms_of_layer
 pytestmark = pytest.mark.backend
 
 IMAGE, SEQUENCE = (4, 8, 8, 6), (4, 10, 16)
-# What makes a layer, the shapes of its inputs, and the terms of one value of its output.
+# (function that makes a layer, shapes of its inputs, terms of one value of its output)
 CASES = {
     "Dense": (lambda layers: layers.Dense(5), [(4, 12)], 12),
     "Conv2D": (lambda layers: layers.Conv2D(5, 3), [IMAGE], 3 * 3 * 6),

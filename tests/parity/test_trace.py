@@ -1,4 +1,4 @@
-"""Files of traces: round trips, and what is refused."""
+"""Files of traces: round trips, and files that are refused."""
 
 import numpy as np
 import pytest
@@ -45,8 +45,8 @@ def test_a_trace_is_saved_and_loaded(trace, tmp_path):
 def test_a_damaged_trace_is_refused(trace, tmp_path):
     path = tmp_path / "trace.npz"
     trace.save(path)
-    whole = path.read_bytes()
-    for data in (b"", b"nonsense", whole[: len(whole) // 2], whole[:-30]):
+    complete = path.read_bytes()
+    for data in (b"", b"nonsense", complete[: len(complete) // 2], complete[:-30]):
         path.write_bytes(data)
         with pytest.raises(InputError, match="to be a complete zip archive"):
             Trace.load(path)

@@ -13,7 +13,7 @@ from ae_multi.parity import TraceFile
 from tests.reference.traces import recorded
 
 
-def test_saved_file_loads_as_it_was(tmp_path):
+def test_saved_file_loads_unchanged(tmp_path):
     file = recorded("torch")
     file.reference.stages["gradient"][0] |= {"moved": math.inf, "scale": 0.5, "each": True}
     file.save(tmp_path / "one.trace")
@@ -39,8 +39,8 @@ def test_missing_or_damaged_file_is_refused(tmp_path):
     with pytest.raises(InputError, match="the trace file"):
         TraceFile.load(path)
     recorded("torch").save(path)
-    whole = path.read_bytes()
-    for content in (b"", b"nonsense", whole[: len(whole) // 2], whole[:-30]):
+    complete = path.read_bytes()
+    for content in (b"", b"nonsense", complete[: len(complete) // 2], complete[:-30]):
         path.write_bytes(content)
         with pytest.raises(InputError, match="Expected"):
             TraceFile.load(path)
@@ -58,7 +58,7 @@ def test_file_of_another_format_is_refused(tmp_path, monkeypatch):
 
 
 def rewrite(path, change):
-    """Apply a function to the head of a file."""
+    """Apply ``change``, a function that changes a dict in place, to the head of a file."""
     with np.load(path) as file:
         arrays = dict(file)
     head = json.loads(arrays.pop("head").tobytes())
@@ -92,7 +92,7 @@ def test_altered_head_is_refused(tmp_path, change):
 
 
 class Attack:
-    """An object that writes a file where it is unpickled."""
+    """Object that creates a file when it is unpickled."""
 
     def __init__(self, path):
         self.path = path

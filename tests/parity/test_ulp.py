@@ -11,7 +11,7 @@ SPECIAL = np.array([0, -0.0, TINY, -TINY, 1, -1, LARGEST, -LARGEST, 0.1, 2.0**-1
 
 
 @pytest.mark.parametrize("ulps", [1, 8, 64])
-def test_weights_move_by_as_many_numbers_as_nextafter(ulps):
+def test_weights_move_like_repeated_nextafter(ulps):
     drawn = np.random.default_rng(0).normal(size=(40, 30)).astype(np.float32)
     weights = [SPECIAL, drawn.T, drawn[0, 0].reshape(())]
     for place, (weight, found) in enumerate(

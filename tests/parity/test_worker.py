@@ -1,4 +1,4 @@
-"""Programs that a recording compiles, and the state that its models begin with."""
+"""Recording of traces: compiled programs, random numbers and the float64 reference."""
 
 import sys
 
@@ -42,17 +42,17 @@ print(len(list(Path("programs").glob("jit_train_step*-cache"))))
 
 def test_perturbed_runs_share_one_program(backend, fresh_python):
     if backend != "jax":
-        pytest.skip("JAX alone compiles what Keras trains by")
+        pytest.skip("counts programs in the compilation cache of JAX")
     done = fresh_python(PROGRAMS, KERAS_BACKEND=backend, JAX_COMPILATION_CACHE_DIR=None)
     assert done.returncode == 0, done.stderr
-    *said, programs = done.stdout.splitlines()
-    assert said == ["float32", "float64, much", "soon", "float64, little"]
-    # One in float32, and one in float64 for the reference and all perturbed runs.
+    *lines, programs = done.stdout.splitlines()
+    assert lines == ["float32", "float64, much", "soon", "float64, little"]
+    # One program in float32, and one in float64 for the reference and all perturbed runs.
     assert programs == "2"
 
 
 def recorded(backend, folder, case):
-    """The float32 trace, the float64 reference and its perturbed runs, of one step."""
+    """Return the float32 trace, the float64 reference and its perturbed runs, of one step."""
     xs, ys = case.data(0)
     launcher = TraceLauncher(
         case.build, xs, ys, None, 0, 1, 32, folder, {backend: sys.executable}.get
@@ -62,7 +62,7 @@ def recorded(backend, folder, case):
 
 @pytest.mark.once
 def test_perturbed_runs_draw_the_same_random_numbers(backend, tmp_path):
-    """Making targets draws the masks of the recurrent dropout once, in the first model only."""
+    """Computing the targets draws masks of the recurrent dropout in the first model only."""
     _, exact, perturbed = recorded(backend, tmp_path, CASES["recurrent"])
     assert [run.perturbation for run in perturbed] == list(PERTURBATIONS)
     for stage in ("training forward", "gradient"):
@@ -74,8 +74,8 @@ def test_perturbed_runs_draw_the_same_random_numbers(backend, tmp_path):
 
 
 @pytest.mark.once
-def test_convolutions_have_a_reference(backend, tmp_path):
-    """PyTorch has no gradient in float64 for a kernel that is a view in another order of axes."""
+def test_reference_has_gradients_of_convolutions(backend, tmp_path):
+    """PyTorch has no float64 gradient for a kernel that is a view with permuted axes."""
     float32, exact, _ = recorded(backend, tmp_path, ZOO["convolutional_autoencoder"])
     pairs = zip(float32.values("gradient"), exact.values("gradient"), strict=True)
     for one, other in pairs:
@@ -84,8 +84,8 @@ def test_convolutions_have_a_reference(backend, tmp_path):
 
 
 @pytest.mark.once
-def test_reference_allows_steps_of_uncertain_gradients(backend, tmp_path):
-    """A bias before batch normalization has a gradient of rounding, so Adam may step anywhere."""
+def test_reference_allows_full_steps_for_gradients_of_rounding(backend, tmp_path):
+    """The gradient of a bias before batch normalization is rounding, so Adam takes any step."""
     _, exact, _ = recorded(backend, tmp_path, ZOO["pointnet"])
     entries = zip(exact.stages["one step"], exact.stages[ALLOWED_STEPS], strict=True)
     allowed = {weight["name"]: np.max(entry["values"]) for weight, entry in entries}

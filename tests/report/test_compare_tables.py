@@ -1,4 +1,4 @@
-"""Tables of results, for any name and any terminal."""
+"""Tables of a comparison, and literal printing of names."""
 
 import io
 
@@ -39,7 +39,7 @@ def test_tables_contain_all_results(comparison):
     assert "DIFFER" not in text
 
 
-def test_wide_table_is_not_folded(comparison):
+def test_wide_table_is_not_wrapped(comparison):
     lines = printed(comparison).splitlines()
     assert sum("cpu (2 threads)" in line for line in lines) == 4
 
@@ -65,7 +65,7 @@ def test_names_are_printed_literally(name, terminal):
 
 
 def test_rich_still_interprets_markup():
-    # If this fails, `PlainConsole` is no longer needed.
+    # If rich no longer interprets markup, `PlainConsole` is not needed.
     console = Console(file=io.StringIO(), width=40)
     table = Table("p[bar].csv")
     console.print(table)

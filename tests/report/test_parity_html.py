@@ -72,16 +72,16 @@ def test_shown_errors_are_rounded_to_two_digits():
 def test_only_the_details_of_the_first_divergence_are_open():
     found = Page(parity_page([bicubic()]))
     opened = [attributes for name, attributes in found.elements if name == "details"]
-    # conv, enlarge, out, and the loss of the gradient; then two tables of numbers.
+    # The layers conv, enlarge and out, and the loss; then two tables of numbers.
     assert ["open" in attributes for attributes in opened] == [False, True, *[False] * 4]
     assert opened[1]["class"] == "first"
 
 
-def test_cell_beyond_its_bound_is_marked_by_text_and_colour():
+def test_cell_beyond_its_bound_has_a_mark_besides_its_colour():
     source = parity_page([bicubic()])
     assert "✗ 1.0e5<small>torch</small>" in source
     within = re.findall(r'class="cell m(\d)"[^>]*>(?:<small[^<]*</small>)?([\d.]+)', source)
-    assert ("3", "0.30") not in within  # 0.3 is the end of step 2
+    assert ("3", "0.30") not in within  # 0.3 is the upper limit of colour 2
     assert ("2", "0.30") in within
 
 
@@ -106,7 +106,7 @@ def test_names_are_escaped(field):
 def test_page_loads_no_other_resources():
     source = full_page()
     found = Page(source)
-    # A link loads nothing until a user follows it.
+    # Links to GitHub are not loaded with the page.
     without_links = re.sub(r"https://github\.com/[\w/.-]+", "", source)
     assert not re.search(r"https?:|//[a-z]|url\(|@import", without_links)
     for name, attributes in found.elements:
@@ -161,7 +161,7 @@ def test_page_states_agreement_and_bitwise_differences():
     )
     source = parity_page([report({"start": [bits]})])
     assert "✗ differs" in source
-    assert "equal to the bit" in source
+    assert "equal bit for bit" in source
     assert ">inf<" not in source
     assert ">nan<" not in source
 

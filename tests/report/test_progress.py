@@ -1,4 +1,4 @@
-"""Progress of commands in logs and terminals."""
+"""Progress of commands on terminals and in logs."""
 
 import io
 import time
@@ -41,7 +41,7 @@ def test_terminal_shows_a_bar_for_each_backend():
 def test_progress_shows_names_literally(name, terminal):
     with JobProgress(terminal) as progress:
         progress.update("job", f"reading {name}", 1, 2)
-        progress.say(name, "yellow")
+        progress.print_line(name, "yellow")
     assert terminal.file.getvalue().count(name) >= 2
 
 
@@ -96,7 +96,7 @@ def test_dumb_terminal_shows_lines_instead_of_a_bar(quick_lines, monkeypatch):
         wait_for("train: 1/4, working", console.file)
 
 
-def test_ended_backend_is_not_reported_again(quick_lines):
+def test_log_has_no_lines_for_an_ended_backend(quick_lines):
     console = PlainConsole(file=io.StringIO(), width=100)
     result = {"event": "result", "model": "deep", "seconds": 1.0, "test_mse": 0.1}
     with BackendProgress(console) as progress:
@@ -107,7 +107,7 @@ def test_ended_backend_is_not_reported_again(quick_lines):
         assert console.file.getvalue().count("done") == before.count("done")
 
 
-def test_clock_runs_until_the_job_ends(terminal):
+def test_bar_is_not_finished_until_the_job_ends(terminal):
     with JobProgress(terminal) as progress:
         progress.update("train", "measuring", 4, 4)
         (task,) = progress._bars.tasks
