@@ -11,6 +11,7 @@ from ae_multi import backends
 from ae_multi._keras import keras
 from ae_multi._keras_internals import own_trainable_variables
 from ae_multi.parity.bounds import REASONED, UNIT_ROUNDOFF
+from ae_multi.parity.layer_hooks import LayerCall
 from ae_multi.parity.sums import plain_sum_errors, weight_or
 
 # Safety factor, since the error that a batch normalisation propagates is estimated from the size of
@@ -20,21 +21,20 @@ _PROPAGATION_FACTOR = 2
 _MIN_TERMS = 256
 
 
-def gradient_terms(calls: Sequence[Any]) -> dict[int, int]:
+def gradient_terms(calls: Sequence[LayerCall]) -> dict[int, int]:
     """Return the number of terms of each weight's gradient: one per position of each sample.
 
     Terms of several calls of a layer add up.
 
     Args:
-        calls: list of (layer, inputs, outputs) from
-            `ae_multi.parity.layer_hooks.watched_layers`.
+        calls: the calls of layers from `ae_multi.parity.layer_hooks.watched_layers`.
 
     Returns:
         Dict of a weight's id to the number of terms.
     """
     counts: dict[int, int] = {}
     fallback: dict[int, int] = {}
-    for layer, inputs, outputs in calls:
+    for layer, inputs, outputs, *_ in calls:
         rows = inputs if isinstance(layer, keras.layers.RNN) else outputs
         places = max((array.size // max(_channels(layer, array), 1) for array in rows), default=0)
         for variable in own_trainable_variables(layer):
@@ -58,7 +58,7 @@ def _axis(layer: keras.layers.Layer, rank: int) -> int:
 
 
 def gradient_sums(
-    loss: Callable[[], Any], calls: Sequence[Any], terms: float
+    loss: Callable[[], Any], calls: Sequence[LayerCall], terms: float
 ) -> dict[int, dict[str, float]]:
     """Return the size and the summation error of the sums in the gradients of a model.
 
@@ -70,7 +70,7 @@ def gradient_sums(
 
     Args:
         loss: function that returns the loss of one batch.
-        calls: list of (layer, inputs, outputs) from `watched_layers` in training mode.
+        calls: the calls of layers from `watched_layers` in training mode.
         terms: number of terms of each gradient in addition to those of `gradient_terms`. Only
             gradients of more than √terms terms are measured.
 
@@ -83,7 +83,7 @@ def gradient_sums(
     min_terms = max(_MIN_TERMS, terms**0.5)
     summed = [
         (layer, inputs, outputs[0])
-        for layer, inputs, outputs in calls
+        for layer, inputs, outputs, *_ in calls
         if len(outputs) == 1
         and outputs[0].dtype.kind == "f"
         # An activation that is a layer cannot be replaced by the function that adds the variable.

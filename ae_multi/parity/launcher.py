@@ -96,7 +96,7 @@ class TraceLauncher:
         weights: os.PathLike[str] | str | None = None,
         backend: Mapping[str, str] | None = None,
     ) -> None:
-        check_positive(steps=steps + 1, batch_size=batch_size, epochs=epochs + 1)
+        check_positive(batch_size=batch_size)
         self._backend = dict(backend or {})
         self._folder, self._python, self._on_event = Path(folder), python, on_event
         self._children = _Children()

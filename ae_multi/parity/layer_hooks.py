@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,12 +11,27 @@ from ae_multi._keras_internals import control_flow_functions
 from ae_multi.randomness import noise
 
 
+class LayerCall(NamedTuple):
+    """One call of a layer.
+
+    Attributes:
+        layer: the layer.
+        inputs: the numeric tensors in its positional arguments.
+        outputs: the numeric tensors that it returns.
+        keywords: dict of each keyword argument that is a numeric tensor.
+        has_list: whether its only positional argument is a list or tuple.
+    """
+
+    layer: keras.layers.Layer
+    inputs: list[np.ndarray]
+    outputs: list[np.ndarray]
+    keywords: dict[str, np.ndarray]
+    has_list: bool
+
+
 @contextlib.contextmanager
 def watched_layers() -> Iterator[
-    tuple[
-        list[tuple[keras.layers.Layer, list[np.ndarray], list[np.ndarray]]],
-        list[tuple[keras.layers.Layer, np.ndarray]],
-    ]
+    tuple[list[LayerCall], list[tuple[keras.layers.Layer, np.ndarray]]]
 ]:
     """Record each layer call inside the block, in the order in which the calls end.
 
@@ -25,12 +40,10 @@ def watched_layers() -> Iterator[
     compiled program and calls inside a loop or branch of `keras.ops` are not.
 
     Yields:
-        (calls, draws), two lists that are filled inside the block. An entry of ``calls`` is (layer,
-        inputs, outputs), where inputs and outputs are lists of NumPy arrays; inputs are those of
-        positional arguments. An entry of ``draws`` is (layer, int32 array of the random bits that
-        it draws).
+        (calls, draws), two lists that are filled inside the block. An entry of ``draws`` is (layer,
+        int32 array of the random bits that it draws).
     """
-    calls: list[tuple[keras.layers.Layer, list[np.ndarray], list[np.ndarray]]] = []
+    calls: list[LayerCall] = []
     draws: list[tuple[keras.layers.Layer, np.ndarray]] = []
     running: list[keras.layers.Layer] = []
     control_flow: list[Callable[..., Any]] = []
@@ -40,13 +53,20 @@ def watched_layers() -> Iterator[
         if control_flow:
             return real_call(layer, *args, **kwargs)
         inputs = _arrays(args)  # before the call, which may change them in place
+        keywords = {
+            name: array
+            for name, value in kwargs.items()
+            if keras.ops.is_tensor(value)
+            for array in _arrays(value)
+        }
+        has_list = len(args) == 1 and isinstance(args[0], list | tuple)
         running.append(layer)
         try:
             outputs = real_call(layer, *args, **kwargs)
         finally:
             running.pop()
         if arrays := _arrays(outputs):
-            calls.append((layer, inputs, arrays))
+            calls.append(LayerCall(layer, inputs, arrays, keywords, has_list))
         return outputs
 
     def record_bits(*args: Any, **kwargs: Any) -> Any:

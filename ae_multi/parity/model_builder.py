@@ -70,7 +70,8 @@ def find(reference: str) -> Callable[[], Any]:
             f"Expected to be able to import {place}. Received: {in_a_line(error)}."
         ) from error
     if not callable(getattr(module, name, None)):
-        raise InputError(f"Expected a function {name} in {place}. Received: there is none.")
+        found = f"a {type(getattr(module, name)).__name__}" if hasattr(module, name) else "none"
+        raise InputError(f"Expected a function {name} in {place}. Received: {found}.")
     return getattr(module, name)
 
 

@@ -105,7 +105,7 @@ def check(
         BackendError: a backend in ``backends`` is not installed, or none of them can train.
         WorkerError: a child process failed.
     """
-    check_positive(steps=steps)
+    check_positive(steps=steps, training=training or None)
     if training and spread_runs < 2:
         raise InputError(
             f"Expected spread_runs of at least 2: one run has no spread. Received: {spread_runs}."

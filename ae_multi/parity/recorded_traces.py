@@ -191,13 +191,13 @@ def _named(trace: Trace, name: str) -> Trace:
 
 def _labels(traces: Sequence[TraceFile | os.PathLike[str] | str]) -> list[str]:
     """Return the names of the files without suffix, or their paths where names are not unique."""
-    paths = [
-        f"trace {n}" if isinstance(t, TraceFile) else os.fspath(t) for n, t in enumerate(traces, 1)
+    numbered = [f"trace {n}" for n in range(1, len(traces) + 1)]
+    both = [
+        (name, name) if isinstance(trace, TraceFile) else (_stem(os.fspath(trace)), trace)
+        for name, trace in zip(numbered, traces, strict=True)
     ]
-    stems = [path if path.startswith("trace ") else _stem(path) for path in paths]
-    return [
-        stem if stems.count(stem) == 1 else path for stem, path in zip(stems, paths, strict=True)
-    ]
+    stems = [stem for stem, _ in both]
+    return [stem if stems.count(stem) == 1 else os.fspath(path) for stem, path in both]
 
 
 def _stem(path: str) -> str:

@@ -27,10 +27,16 @@ import numpy as np
 data = np.load(pathlib.Path(__file__).with_suffix(".npz"), allow_pickle=False)
 layer = keras.saving.deserialize_keras_object(json.loads(str(data["layer"])))
 inputs = [keras.ops.convert_to_tensor(data[f"input{{i}}"]) for i in range({inputs})]
-call = {{"training": {training}}} if layer._call_has_training_arg else {{}}
+if data["has_list"]:
+    inputs = [inputs]
+names = {keywords}
+call = {{name: keras.ops.convert_to_tensor(data[f"keyword_{{name}}"]) for name in names}}
+if layer._call_has_training_arg:
+    call["training"] = {training}
 layer(*inputs, **call)  # creates the weights
 layer.set_weights([data[f"weight{{i}}"] for i in range({weights})])
-output = keras.ops.convert_to_numpy(keras.tree.flatten(layer(*inputs, **call))[0])
+outputs = keras.tree.flatten(layer(*inputs, **call))
+output = keras.ops.convert_to_numpy(outputs[data["output"]])
 error = np.max(np.abs(output - data["exact"])) / {scale}
 print(f"{{keras.config.backend()}}, Keras {{keras.__version__}}: {name} is off by {{error:.1e}} "
       "of the {measure}, against {reference}")
@@ -60,6 +66,7 @@ def write_script(
         layer=divergence.layer,
         **script_fields(path, divergence, commands),
         inputs=sum(name.startswith("input") for name in arrays),
+        keywords=[name[8:] for name in arrays if name.startswith("keyword_")],
         weights=sum(name.startswith("weight") for name in arrays),
         training=divergence.stage == "training forward",
     )

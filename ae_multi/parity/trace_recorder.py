@@ -14,7 +14,7 @@ from ae_multi.data.batches import steps_in_epoch
 from ae_multi.parity import model_builder, sums
 from ae_multi.parity.bounds import terms_of_a_step
 from ae_multi.parity.gradient_sums import gradient_sums, gradient_terms
-from ae_multi.parity.layer_hooks import watched_layers
+from ae_multi.parity.layer_hooks import LayerCall, watched_layers
 from ae_multi.parity.plan_steps import PlanSteps
 from ae_multi.parity.term_counts import terms_of_layer
 from ae_multi.randomness.streams import permutation
@@ -55,7 +55,7 @@ class TraceRecorder:
         self._epoch: int | None = None
         self._permutation = np.empty(0, np.int64)
         self._with_sums = with_sums
-        self._calls: list[Any] = []
+        self._calls: list[LayerCall] = []
         self._terms: float = 0
         # Summation errors of the statistics of normalisation layers, by id of the weight.
         self._statistic_sums: dict[int, dict[str, Any]] = {}
@@ -135,9 +135,12 @@ class TraceRecorder:
         with watched_layers() as (calls, _):
             self._forward(self.batch(0)[0], training=stage == "training forward")
         self._restore()
-        entries = [(layer, inputs) for layer, inputs, outputs in calls for _ in outputs]
-        layer, inputs = entries[place]
-        arrays = {f"input{i}": array for i, array in enumerate(inputs)}
+        entries = [(call, output) for call in calls for output in range(len(call.outputs))]
+        call, output = entries[place]
+        layer = call.layer
+        arrays = {f"input{i}": array for i, array in enumerate(call.inputs)}
+        arrays |= {f"keyword_{name}": array for name, array in call.keywords.items()}
+        arrays |= {"output": np.array(output), "has_list": np.array(call.has_list)}
         arrays |= {f"weight{i}": ops.convert_to_numpy(w) for i, w in enumerate(layer.weights)}
         config = json.dumps(keras.saving.serialize_keras_object(layer))
         np.savez(path, layer=config, **arrays)  # type: ignore[arg-type]
@@ -186,12 +189,12 @@ class TraceRecorder:
                 terms_of_layer(layer, inputs, values),
                 **(sums.forward_sums(layer, inputs, values, training) if self._with_sums else {}),
             )
-            for layer, inputs, outputs in calls
+            for layer, inputs, outputs, *_ in calls
             for values in outputs
         ]
         if self._with_sums and training:
             self._calls = calls
-            for layer, inputs, _ in calls:
+            for layer, inputs, *_ in calls:
                 self._statistic_sums |= sums.statistic_sums(layer, inputs)
         return outputs_of_layers, [entry(layer.name, bits, layer) for layer, bits in draws]
 

@@ -24,8 +24,7 @@ def draw_curves(reports: Sequence[Report], path: os.PathLike[str] | str) -> None
     """Draw the distance from float64 at each step on logarithmic axes, a row for each model.
 
     Args:
-        reports: `ae_multi.parity.Report` objects with curves, of checks of backends and not of
-            environments.
+        reports: `ae_multi.parity.Report` objects with curves.
         path: file of the figure; the suffix selects the format.
     """
     stages = list(dict.fromkeys(stage for report in reports for stage in report.curves))
@@ -58,7 +57,7 @@ def _draw(axes, curves):
             label = "fault: learning rate 0.1 % too large"
             axes.plot(steps, largest, color="#CC79A7", linewidth=2.2, label=label)
         else:
-            axes.plot(steps, largest, label=name, **STYLES[name])
+            axes.plot(steps, largest, label=name, **STYLES.get(name, {}))
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.grid(alpha=0.3)

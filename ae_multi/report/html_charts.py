@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import cycle
 
+from ae_multi.parity.curves import FAULT, ULP_PERTURBED
 from ae_multi.report.html import Html, element, join
 
 _WIDTH, _LEFT, _RIGHT = 760, 150, 20
@@ -36,7 +38,8 @@ def share_chart(title: str, rows: Mapping[str, Mapping[str, float]]) -> Html:
     def x(share: float) -> float:
         return _scaled(share, low, high, _LEFT, _WIDTH - _RIGHT)
 
-    parts = [_legend(dict.fromkeys(name for row in rows.values() for name in row))]
+    kinds = _kinds(name for row in rows.values() for name in row)
+    parts = [_legend(kinds)]
     for power in _ticks(low, high):
         at = x(10.0**power)
         parts.append(element("line", x1=at, x2=at, y1=top, y2=bottom, class_="grid"))
@@ -51,7 +54,7 @@ def share_chart(title: str, rows: Mapping[str, Mapping[str, float]]) -> Html:
         y = top + height * (number + 0.5)
         summary = ", ".join(f"{name} {format_share(share)}" for name, share in row.items())
         points = (
-            _marker(name, x(share), y + 8 * (place - (len(row) - 1) / 2))
+            _marker(kinds[name], x(share), y + 8 * (place - (len(row) - 1) / 2))
             for place, (name, share) in enumerate(row.items())
         )
         parts.append(
@@ -97,8 +100,9 @@ def line_chart(
         return x, _scaled(value, low, high, bottom, top)
 
     # Repetitions that are perturbed by rounding share one entry of the legend.
-    names = dict.fromkeys("rounding" if _kind(n) == "noise" else n for n in curves)
-    parts = [_legend(names, "bound" if bound else None)]
+    kinds = _kinds(curves)
+    named = {"rounding" if kind == "noise" else name: kind for name, kind in kinds.items()}
+    parts = [_legend(named, "bound" if bound else None)]
     for power in _ticks(low, high):
         y = point(1, 10.0**power)[1]
         parts.append(element("line", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=y, y2=y, class_="grid"))
@@ -120,7 +124,7 @@ def line_chart(
         )
     for name, curve in curves.items():
         at = list(map(point, *_steps(curve)))
-        kind = _kind(name)
+        kind = kinds[name]
         shapes = [
             element(
                 "polyline",
@@ -130,7 +134,7 @@ def line_chart(
             )
         ]
         if len(curve) <= 40 and kind in _MARKERS:
-            shapes += [_marker(name, *place) for place in at]
+            shapes += [_marker(kind, *place) for place in at]
         label = f"{name}: {curve[0]:.1e} first, {curve[-1]:.1e} last" if curve else name
         parts.append(
             element(
@@ -172,12 +176,11 @@ def _svg(title: str, height: float, parts: Sequence[str]) -> Html:
     return element("div", picture, class_="scroll", tabindex="0", role="region", aria_label=title)
 
 
-def _legend(names: Mapping[str, None], dashed: str | None = None) -> Html:
+def _legend(kinds: Mapping[str, str], dashed: str | None = None) -> Html:
     """Return the names of the series with their markers, in one line at the top."""
     parts: list[str] = []
     x = float(_LEFT)
-    for name in names:
-        kind = _kind(name)
+    for name, kind in kinds.items():
         parts.append(
             element(
                 "g",
@@ -190,7 +193,7 @@ def _legend(names: Mapping[str, None], dashed: str | None = None) -> Html:
                     class_="curve",
                     stroke_dasharray=_DASHES.get(kind),
                 ),
-                _marker(name, x + 9, 12) if kind in _MARKERS else "",
+                _marker(kind, x + 9, 12) if kind in _MARKERS else "",
                 class_=kind,
             )
         )
@@ -202,14 +205,26 @@ def _legend(names: Mapping[str, None], dashed: str | None = None) -> Html:
     return join(parts)
 
 
-def _kind(name: str) -> str:
-    """Return the class of a series: its backend, "fault" or "noise"."""
-    word = name.partition(" ")[0]
-    return word if word in _MARKERS else "fault" if "fault" in name else "noise"
+def _kinds(names: Iterable[str]) -> dict[str, str]:
+    """Return a dict of each series to its class, which determines colour, marker and dashes.
+
+    The class is the backend, "fault" or "noise". Other names, such as those of environments, get
+    the classes of backends that are not among the names, in turn.
+    """
+    kinds = {}
+    for name in names:
+        word = name.partition(" ")[0]
+        if word in _MARKERS:
+            kinds[name] = word
+        else:
+            is_noise = name.startswith(ULP_PERTURBED)
+            kinds[name] = "fault" if name == FAULT else "noise" if is_noise else ""
+    unused = [kind for kind in _MARKERS if kind not in kinds.values()] or list(_MARKERS)
+    others = [name for name, kind in kinds.items() if not kind]
+    return kinds | dict(zip(others, cycle(unused), strict=False))
 
 
-def _marker(name: str, x: float, y: float) -> Html:
-    kind = _kind(name)
+def _marker(kind: str, x: float, y: float) -> Html:
     return element(
         "path",
         d=_MARKERS.get(kind, _NO_MARKER),

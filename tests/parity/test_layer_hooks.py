@@ -14,7 +14,7 @@ def recorded_names(keras):
     def names(model, x):
         with watched_layers() as (calls, _):
             model(x)
-        return [layer.name for layer, _, _ in calls]
+        return [call.layer.name for call in calls]
 
     return names
 

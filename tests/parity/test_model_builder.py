@@ -77,7 +77,7 @@ def test_custom_layers_lambdas_and_unbuilt_models_are_built(built, name):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("missing", "function missing in .*mine.py. Received: there is none"),
+        ("missing", "function missing in .*mine.py. Received: none"),
         ("nothing", "return a Keras model. Received: NoneType"),
         ("failing", "to build a model. Received: ZeroDivisionError"),
     ],

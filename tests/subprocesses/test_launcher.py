@@ -44,6 +44,17 @@ def test_events_are_yielded_unchanged(make_interpreter):
     assert list(run(python, "jax", {"x": 1})) == [{"event": "a", "job": {"x": 1}, "backend": "jax"}]
 
 
+def test_derived_errors_of_a_child_are_raised_as_their_base_class(tmp_path, monkeypatch):
+    (tmp_path / "failing_job.py").write_text(
+        "from ae_multi.errors import InputError\n"
+        "class Derived(InputError): pass\n"
+        "def fail(job, emit): raise Derived('Expected 1. Received: 2.')\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), os.pathsep)
+    with pytest.raises(InputError, match=r"^Expected 1\. Received: 2\.$"):
+        list(run(sys.executable, "jax", {"run": "failing_job:fail"}))
+
+
 @pytest.mark.parametrize(("setting", "expected"), [(None, "3"), ("5", "5")])
 def test_omp_num_threads_of_the_environment_takes_precedence(
     make_interpreter, monkeypatch, setting, expected

@@ -191,6 +191,28 @@ def test_divergence_on_finite_data_advises_a_smaller_learning_rate(keras, x):
         ae_multi.fit(model, x, x, 16, epochs=3, verbose=0)
 
 
+@pytest.mark.parametrize("by_batch", [False, True])
+def test_last_finite_weights_are_restored_across_runs(keras, x, by_batch):
+    """The loss of the first step is finite, but the step makes the weights infinite."""
+
+    def overflowing():
+        layers = keras.layers
+        model = keras.Sequential([keras.Input((12,)), layers.Dense(4), layers.Dense(12)])
+        model.compile(keras.optimizers.SGD(1e30), "mse")
+        return model
+
+    model = overflowing()
+    start, large = model.get_weights(), 1e15 * x
+    each_batch = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+    arguments = {"batch_size": 16, "verbose": 0, "callbacks": [each_batch] * by_batch}
+    with pytest.raises(DivergenceError, match=r"in step 2 of epoch 1.* its last finite weights"):
+        ae_multi.fit(model, large, large, **arguments)
+    assert_same(model.get_weights(), start)
+    model.set_weights([np.full_like(weight, np.inf) for weight in start])
+    with pytest.raises(DivergenceError, match=r"in step 1 of epoch 1.* were not finite before"):
+        ae_multi.fit(model, large, large, **arguments)
+
+
 def test_ctrl_c_leaves_complete_steps(keras, x):
     ours, twin = autoencoder(keras), autoencoder(keras)
 

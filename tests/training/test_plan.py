@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -39,6 +40,26 @@ def test_short_trainings_do_not_write_the_cache(keras, x, plans_file, monkeypatc
     for _ in range(2):
         ae_multi.fit(model, x, x, verbose=0)
     assert not plans_file.exists()
+
+
+@pytest.mark.once
+def test_times_are_cached_for_equal_settings_only(keras):
+    from ae_multi.training.plan import _key
+
+    def key(activation="relu", loss="mse", strides=1, metrics=(), name=None):
+        layers = keras.layers
+        model = keras.Sequential(
+            [
+                keras.Input((8, 8, 1)),
+                layers.Conv2D(2, 3, strides, "same", activation=activation, name=name),
+            ]
+        )
+        model.compile("adam", loss, metrics=list(metrics))
+        return _key(model, SimpleNamespace(signature="images"), 32)
+
+    assert key() == key(name="another") == key(loss="mse", metrics=[])
+    different = [key(), key("tanh"), key(loss="mae"), key(strides=2), key(metrics=["mae"])]
+    assert len(set(different)) == 5
 
 
 @pytest.mark.once
