@@ -1,4 +1,5 @@
 import os
+import random
 import re
 import shlex
 import subprocess
@@ -30,6 +31,12 @@ def pytest_collection_modifyitems(config, items):
         deselected = [item for item in items if item.get_closest_marker("once")]
         config.hook.pytest_deselected(items=deselected)
         items[:] = [item for item in items if item not in deselected]
+
+
+def pytest_runtest_setup(item):
+    """Start each test from the same random weights: Keras draws seeds from Python's generator."""
+    del item
+    random.seed(0)
 
 
 @pytest.fixture(scope="session")
