@@ -361,8 +361,18 @@ def _core() -> Any:
 
 
 def allow_float64() -> None:
-    """Let "float64" mean float64, which Keras turns into float32 on all but TensorFlow."""
+    """Let "float64" mean float64, which Keras turns into float32 on all but TensorFlow.
+
+    Every dtype policy of floating-point numbers then computes and stores in float64.
+    """
     keras.src.backend.common.dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"
+    parse = keras.DTypePolicy._parse_name
+
+    def parse_as_float64(policy: keras.DTypePolicy, name: str) -> tuple[str, str]:
+        dtypes = parse(policy, name)
+        return ("float64",) * 2 if "float" in dtypes[0] else dtypes
+
+    keras.DTypePolicy._parse_name = parse_as_float64
 
 
 def wrap_tensorflow_cast(wrap: Callable[[Callable], Callable]) -> None:

@@ -12,6 +12,7 @@ from ae_multi.environment import describe_machine
 from ae_multi.errors import InputError
 from ae_multi.io import npy
 from ae_multi.io.atomic import check_file, check_writable, wrap_read_errors
+from ae_multi.parity.job import DTYPE_POLICIES
 from ae_multi.parity.model_check import check
 from ae_multi.report.drift import draw_curves
 from ae_multi.report.parity_html import write_parity_page
@@ -142,6 +143,11 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help="start from the weights of a .keras or .weights.h5 file, in place of the seed",
     )
     parser.add_argument(
+        "--dtype-policy",
+        choices=DTYPE_POLICIES,
+        help="Keras's dtype policy of layers that have none of their own (default: float32)",
+    )
+    parser.add_argument(
         "--quick",
         action="store_true",
         help="compare forward passes and the gradient only, without training steps and without "
@@ -211,6 +217,7 @@ def model_keywords(options: argparse.Namespace) -> dict[str, Any]:
         "steps": options.steps,
         "batch_size": batch_size,
         "weights": options.weights,
+        "dtype_policy": options.dtype_policy,
         "quick": options.quick,
         "data_path": options.data_path,
     }

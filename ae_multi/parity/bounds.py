@@ -131,6 +131,7 @@ def bounds(
     roundoff: float = UNIT_ROUNDOFF,
     summation: float = 0.0,
     cancellation: float = 1.0,
+    perturbation: float = UNIT_ROUNDOFF,
 ) -> tuple[dict[str, float], dict[str, str]]:
     """Return the error bound of each backend at one place, and its source.
 
@@ -140,9 +141,10 @@ def bounds(
         moved: change of the perturbed oracle for a perturbation of the size of rounding, relative
             like ``error``, see `ae_multi.parity.conditioning.distance_per_rounding`.
         optimizer: error that the optimizer's bias correction in float32 can cause.
-        roundoff: unit roundoff of the values; ``moved`` and ``summation`` are rescaled to it.
+        roundoff: unit roundoff of the values; ``moved`` is rescaled to it.
         summation: error of plain summation in float32, relative like ``error``.
         cancellation: size of the terms over the scale of ``error``.
+        perturbation: unit roundoff of the rounding that the perturbed oracle imitates.
 
     Returns:
         (dict of backend to bound, dict of backend to a key of `SOURCES`).
@@ -153,8 +155,8 @@ def bounds(
         others = [error[b] for b in error if b != backend and b not in FORWARD_ONLY]
         amounts = {
             "counting": REASONED * roundoff * math.sqrt(terms),
-            "perturbation": CONDITIONED * moved * roundoff / UNIT_ROUNDOFF,
-            "summation": SUMMED * summation * roundoff / UNIT_ROUNDOFF,
+            "perturbation": CONDITIONED * moved * roundoff / perturbation,
+            "summation": SUMMED * summation * min(roundoff / UNIT_ROUNDOFF, 1.0),
             "cancellation": REASONED * cancellation * roundoff,
             "others": MEASURED * min(others, default=0.0),
             "optimizer": optimizer,

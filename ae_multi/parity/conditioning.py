@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ae_multi.parity.bounds import CONDITIONED, largest, largest_error
+from ae_multi.parity.bounds import CONDITIONED, UNIT_ROUNDOFF, largest, largest_error
 
 if TYPE_CHECKING:
     from ae_multi.parity.trace import Trace
@@ -56,6 +56,11 @@ class PerturbedReference:
     def jumps(self) -> bool:
         """Whether gradients jump. If they do, weights and losses jump, too."""
         return gradients_jump(self.oracle, self._runs)
+
+    @property
+    def roundoff(self) -> float:
+        """Unit roundoff of the rounding that the perturbed runs imitate."""
+        return self.oracle.about.get("roundoff", UNIT_ROUNDOFF)
 
     def allowed(self, stage: str, place: int) -> np.ndarray:
         """Return the allowed absolute error of each value at one place; 0 in most stages."""

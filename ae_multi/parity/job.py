@@ -6,6 +6,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+# Dtype policies of fewer digits than float32.
+DTYPE_POLICIES = ("mixed_bfloat16", "mixed_float16", "bfloat16", "float16")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TraceJob:
@@ -24,6 +27,7 @@ class TraceJob:
             until the file exists.
         start_to_write: path at which to write the initial weights for the other processes, or None.
         weights: path of a file of initial weights, or None to draw them from the seed.
+        dtype_policy: name of Keras's global dtype policy, or None for that of ``floatx``.
         epoch: whether to record an epoch of SGD.
         epochs: number of epochs of the model's own optimizer; 0 for none.
         float64: whether to compute in true float64.
@@ -50,6 +54,7 @@ class TraceJob:
     start: str | None = None
     start_to_write: str | None = None
     weights: str | None = None
+    dtype_policy: str | None = None
     epoch: bool = False
     epochs: int = 0
     float64: bool = False

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ae_multi.argument_checks import check_positive
-from ae_multi.errors import WorkerError
+from ae_multi.errors import InputError, WorkerError
 from ae_multi.parity.conditioning import PERTURBATIONS
 from ae_multi.parity.data import hand_over
-from ae_multi.parity.job import TraceJob
+from ae_multi.parity.job import DTYPE_POLICIES, TraceJob
 from ae_multi.parity.model_builder import reference_to
 from ae_multi.parity.trace import Trace
 from ae_multi.randomness.streams import check_seed
@@ -75,6 +75,7 @@ class TraceLauncher:
         weights: path of a file of initial weights, or None to draw them from the seed.
         backend: dict of an environment's name to its backend, or None if each environment has the
             name of its backend.
+        dtype_policy: one of `ae_multi.parity.job.DTYPE_POLICIES`, or None.
     """
 
     def __init__(
@@ -95,8 +96,14 @@ class TraceLauncher:
         plans: bool = False,
         weights: os.PathLike[str] | str | None = None,
         backend: Mapping[str, str] | None = None,
+        dtype_policy: str | None = None,
     ) -> None:
         check_positive(batch_size=batch_size)
+        if dtype_policy not in (None, *DTYPE_POLICIES):
+            raise InputError(
+                f"Expected dtype_policy to be one of {', '.join(DTYPE_POLICIES)}, or None. "
+                f"Received: {dtype_policy!r}."
+            )
         self._backend = dict(backend or {})
         self._folder, self._python, self._on_event = Path(folder), python, on_event
         self._children = _Children()
@@ -116,6 +123,7 @@ class TraceLauncher:
             epoch=bool(epoch),
             epochs=epochs,
             weights=None if weights is None else os.path.abspath(weights),
+            dtype_policy=dtype_policy,
             start=self._start,
         )
 

@@ -51,6 +51,7 @@ def check(
     pythons: Mapping[str, str] | None = None,
     environments: Mapping[str, str] | None = None,
     weights: os.PathLike[str] | str | None = None,
+    dtype_policy: str | None = None,
     quick: bool = False,
     script: os.PathLike[str] | str | None = None,
     on_event: Callable[[str, dict[str, Any]], object] | None = None,
@@ -89,6 +90,8 @@ def check(
             runs the backend that is installed in it; KERAS_BACKEND chooses among several.
         weights: path of a .keras or .weights.h5 file with the initial weights; None to draw them
             from ``seed``.
+        dtype_policy: name of the dtype policy of layers that have none of their own, one of
+            "mixed_bfloat16", "mixed_float16", "bfloat16" and "float16"; None for "float32".
         quick: whether to compare the forward passes and the gradient only, without training steps.
             Backends that only run a model forward are left out unless ``backends`` names them.
         script: path of a script to write, or None. The script reproduces the first divergence with
@@ -151,6 +154,7 @@ def check(
             plans,
             weights,
             backend_of,
+            dtype_policy,
         )
         ulp_perturbed = (spread_runs if training else 0) if epoch or training else None
         recordings = record_all(launcher, names, quickest, forward_only, ulp_perturbed, float64)

@@ -20,22 +20,23 @@ _MAX_STEPS_PER_RUN = 2**24
 
 
 def perturbation_amplitudes(
-    gradient_entries: Sequence[Mapping[str, Any]], terms: float
+    gradient_entries: Sequence[Mapping[str, Any]], terms: float, roundoff: float = UNIT_ROUNDOFF
 ) -> list[float]:
     """Return the rounding error of each gradient, relative to its largest value.
 
     Args:
         gradient_entries: entries of the oracle's gradients, without the loss.
         terms: number of terms of every gradient, in addition to those of its entry.
+        roundoff: unit roundoff of the terms.
 
     Returns:
-        One number for each gradient: 2⁻²⁴ · √terms, or, if larger, a number from the error of
-        plain summation. The latter is scaled so that the resulting bound equals the amount
+        One number for each gradient: ``roundoff`` · √terms, or, if larger, a number from the error
+        of plain summation. The latter is scaled so that the resulting bound equals the amount
         "summation" in `ae_multi.parity.bounds`.
     """
     amplitudes = []
     for entry in gradient_entries:
-        amplitude = UNIT_ROUNDOFF * (terms + entry["terms"]) ** 0.5
+        amplitude = roundoff * (terms + entry["terms"]) ** 0.5
         largest = float(np.max(np.abs(entry["values"]), initial=0.0))
         if largest:
             summation = entry.get("summation", 0.0) / largest

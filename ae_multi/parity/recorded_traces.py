@@ -58,6 +58,7 @@ def record(
     epoch: bool = False,
     quick: bool = False,
     weights: os.PathLike[str] | str | None = None,
+    dtype_policy: str | None = None,
     data_path: str | None = None,
     on_event: Callable[[str, dict[str, Any]], object] | None = None,
 ) -> TraceFile:
@@ -82,6 +83,8 @@ def record(
         quick: whether to record the forward passes and the gradient only, without steps.
         weights: path of a .keras or .weights.h5 file with the initial weights; None to draw them
             from ``seed``.
+        dtype_policy: name of the dtype policy of layers that have none of their own, one of
+            "mixed_bfloat16", "mixed_float16", "bfloat16" and "float16"; None for "float32".
         data_path: path of the files of a named data set, or None.
         on_event: called with (name, event) for each event of a child process; or None.
 
@@ -118,6 +121,7 @@ def record(
             data_path=data_path,
             on_event=on_event,
             weights=weights,
+            dtype_policy=dtype_policy,
         )
         if reference:
             recordings = record_all(launcher, (name,), name, {})

@@ -95,7 +95,7 @@ class RoundingComparison:
             Dict of ``error``, ``bound``, ``source``, ``scale``, ``measure`` and ``at``.
         """
         stage, each = self._stage, exact.get("each", False)
-        allowed = self._reference.allowed(stage, place) * self._roundoff / UNIT_ROUNDOFF
+        allowed = self._reference.allowed(stage, place) * self._roundoff / self._reference.roundoff
         self._allowed = allowed
         terms = exact["terms"] + self._before + self._terms
         size = exact.get("scale", 0.0)
@@ -134,10 +134,11 @@ class RoundingComparison:
         amounts = {
             "terms": terms,
             "moved": self._moved,
-            "optimizer": adam * self._roundoff / UNIT_ROUNDOFF,
+            "optimizer": adam * min(self._roundoff / UNIT_ROUNDOFF, 1.0),
             "roundoff": self._roundoff,
             "summation": summed,
             "cancellation": size / scale,
+            "perturbation": self._reference.roundoff,
         }
         bound, source = bounds(error, **amounts)
         self._independent_bounds = bounds(dict.fromkeys(error, 0.0), **amounts)[0]
@@ -182,7 +183,7 @@ def gradient_bounds(reference: PerturbedReference) -> list[float]:
 
     The entry of the loss, the first one of the stage, is left out.
     """
-    rounding = RoundingComparison("gradient", reference, UNIT_ROUNDOFF, ["oracle"], 0)
+    rounding = RoundingComparison("gradient", reference, reference.roundoff, ["oracle"], 0)
     found = []
     for place, exact in enumerate(reference.oracle.stages["gradient"]):
         moves = reference.moves("gradient", place)

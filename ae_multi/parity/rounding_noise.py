@@ -17,22 +17,27 @@ _MAX_STEPS_PER_RUN = 2**24
 
 
 def perturb_training(
-    optimizer: keras.optimizers.Optimizer, seed: int, run: int, terms: float
+    optimizer: keras.optimizers.Optimizer,
+    seed: int,
+    run: int,
+    terms: float,
+    roundoff: float = UNIT_ROUNDOFF,
 ) -> None:
     """Perturb the steps of an optimizer by errors of the size of float32 rounding.
 
     Two kinds of rounding errors are simulated. Errors that differ between elements are simulated
-    in the gradients: each element changes by √terms · 2⁻²⁴ of itself in each step. Errors that all
-    elements share come from the optimizer's constants, see `constants_roundoff`. They are simulated
-    in the learning rate: odd runs have a smaller rate, even runs a larger one.
+    in the gradients: each element changes by √terms · ``roundoff`` of itself in each step. Errors
+    that all elements share come from the optimizer's constants, see `constants_roundoff`. They are
+    simulated in the learning rate: odd runs have a smaller rate, even runs a larger one.
 
     Args:
         optimizer: a Keras optimizer, changed permanently. A learning rate schedule stays as it is.
         seed: integer, seed of the signs.
         run: number of the repetition, from 1.
-        terms: number of float32 terms that enter a gradient.
+        terms: number of terms that enter a gradient.
+        roundoff: unit roundoff of the terms.
     """
-    _perturb_gradients(optimizer, seed, run, UNIT_ROUNDOFF * terms**0.5)
+    _perturb_gradients(optimizer, seed, run, roundoff * terms**0.5)
     if has_learning_rate_schedule(optimizer):
         return
     rate = float(ops.convert_to_numpy(optimizer.learning_rate))

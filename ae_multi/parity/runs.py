@@ -13,7 +13,7 @@ from ae_multi._keras import keras
 from ae_multi._keras_internals import has_learning_rate_schedule
 from ae_multi.data.batches import steps_in_epoch
 from ae_multi.parity import model_builder, trainings
-from ae_multi.parity.bounds import largest, terms_of_a_step
+from ae_multi.parity.bounds import UNIT_ROUNDOFF, largest, terms_of_a_step
 from ae_multi.parity.conditioning import (
     ALLOWED_STEPS,
     LARGE_PROBE,
@@ -172,12 +172,15 @@ class Runs:
         Returns:
             Dict of further stages of the trace of the job: `ALLOWED_STEPS`, or none.
         """
-        terms = terms_of_a_step(stages)
-        amplitudes = perturbation_amplitudes(stages["gradient"][1:], terms)
+        terms, roundoff = terms_of_a_step(stages), about["roundoff"]
+        amplitudes = perturbation_amplitudes(stages["gradient"][1:], terms, roundoff)
+        # In fewer digits than float32's, rounding itself is as large as the probes.
+        factors = [f for f in PERTURBATIONS if f < SMALL_PROBE or roundoff == UNIT_ROUNDOFF]
+        ulps = round(roundoff / UNIT_ROUNDOFF)
         further: dict[str, list[dict[str, Any]]] = {}
         runs: list[Trace] = []  # only with their gradients, since outputs may take gigabytes
-        for factor, path in zip(PERTURBATIONS, self.job.perturbed, strict=False):
-            perturbed = self._perturbed(len(runs) + 1, factor, amplitudes, rate)
+        for factor, path in zip(factors, self.job.perturbed, strict=False):
+            perturbed = self._perturbed(len(runs) + 1, factor, ulps, amplitudes, rate)
             described = {**about, "perturbation": factor}
             Trace(described, {"start": stages["start"], **perturbed}).save(path)
             runs.append(Trace(described, {"gradient": perturbed["gradient"]}))
@@ -191,18 +194,18 @@ class Runs:
                 probe = Trace.load(self.job.perturbed[-1])
                 Trace(probe.about, {**probe.stages, "losses": losses}).save(self.job.perturbed[-1])
         for run, path in enumerate(self.job.ulp_perturbed, 1):
-            recorder = self.recorder(start=perturb_by_ulp(self.start, self.job.seed, run))
-            perturb_training(recorder.model.optimizer, self.job.seed, run, terms)
+            recorder = self.recorder(start=perturb_by_ulp(self.start, self.job.seed, run, ulps))
+            perturb_training(recorder.model.optimizer, self.job.seed, run, terms, roundoff)
             Trace(about, {"training": self._train(recorder, self.epochs)}).save(path)
         for path in self.job.injected:
             Trace(about, self._injected(rate)).save(path)
         return further
 
     def _perturbed(
-        self, run: int, factor: int, amplitudes: Sequence[float], rate: float
+        self, run: int, factor: int, ulps: int, amplitudes: Sequence[float], rate: float
     ) -> dict[str, list[dict[str, Any]]]:
         """Return the stages of a trace that is perturbed by ``factor`` times float32 rounding."""
-        start = perturb_by_ulp(self.start, self.job.seed, run, factor)
+        start = perturb_by_ulp(self.start, self.job.seed, run, factor * ulps)
         if factor >= SMALL_PROBE:
             recorder = self.recorder(start=start)
             recorded = {**recorder.forward(1), **recorder.steps(0)}

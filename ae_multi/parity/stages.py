@@ -79,8 +79,9 @@ def compare_traces(
     """
     _check_comparable({**traces, "the float64 reference": oracle})
     reference = PerturbedReference(oracle, perturbed)
+    roundoff = max(trace.about.get("roundoff", UNIT_ROUNDOFF) for trace in traces.values())
     compared = [
-        _compare_stage(stage, traces, reference)
+        _compare_stage(stage, traces, reference, roundoff)
         for stage in STAGES
         if stage in oracle.stages and stage != "training" and oracle.stages[stage]
     ]
@@ -91,9 +92,7 @@ def compare_traces(
         # A plan may sum the loss of a batch term by term.
         terms = oracle.values("training forward")[-1].size
         by_plan = [
-            _compare_stage(
-                s, plans, reference, name="plans", extra_terms=terms if s in _STEPS else 0
-            )
+            _compare_stage(s, plans, reference, roundoff, "plans", terms if s in _STEPS else 0)
             for s in names
         ]
         compared.append(Stage("plans", [entry for stage in by_plan for entry in stage.entries]))
@@ -107,7 +106,7 @@ def _compare_stage(
     stage: str,
     traces: Mapping[str, Trace],
     reference: PerturbedReference,
-    roundoff: float = UNIT_ROUNDOFF,
+    roundoff: float,
     name: str | None = None,
     extra_terms: float = 0,
 ) -> Stage:

@@ -12,10 +12,11 @@ from ae_multi._keras import keras
 from ae_multi._keras_internals import flatten_layers, own_variables
 from ae_multi.data.batches import steps_in_epoch
 from ae_multi.parity import model_builder, sums
-from ae_multi.parity.bounds import terms_of_a_step
+from ae_multi.parity.bounds import UNIT_ROUNDOFF, terms_of_a_step
 from ae_multi.parity.gradient_sums import gradient_sums, gradient_terms
 from ae_multi.parity.layer_hooks import LayerCall, watched_layers
 from ae_multi.parity.plan_steps import PlanSteps
+from ae_multi.parity.precision import unit_roundoff
 from ae_multi.parity.term_counts import terms_of_layer
 from ae_multi.randomness.streams import permutation
 
@@ -55,6 +56,7 @@ class TraceRecorder:
         self._epoch: int | None = None
         self._permutation = np.empty(0, np.int64)
         self._with_sums = with_sums
+        self._roundoff = unit_roundoff(model)
         self._calls: list[LayerCall] = []
         self._terms: float = 0
         # Summation errors of the statistics of normalisation layers, by id of the weight.
@@ -186,7 +188,7 @@ class TraceRecorder:
                 layer.name,
                 values,
                 layer,
-                terms_of_layer(layer, inputs, values),
+                self._terms_in(terms_of_layer(layer, inputs, values)),
                 **(sums.forward_sums(layer, inputs, values, training) if self._with_sums else {}),
             )
             for layer, inputs, outputs, *_ in calls
@@ -197,6 +199,16 @@ class TraceRecorder:
             for layer, inputs, *_ in calls:
                 self._statistic_sums |= sums.statistic_sums(layer, inputs)
         return outputs_of_layers, [entry(layer.name, bits, layer) for layer, bits in draws]
+
+    def _terms_in(self, terms: int) -> float:
+        """Return the number of terms with the model's unit roundoff that ``terms`` amount to.
+
+        In bfloat16 and float16 the sum of the terms is rounded once, and the terms are added in
+        float32. So they count as one, and as many as have the same error in float32.
+        """
+        if self._roundoff == UNIT_ROUNDOFF:
+            return terms
+        return 1 + terms * (UNIT_ROUNDOFF / self._roundoff) ** 2
 
     def _forward(self, xs: Sequence[np.ndarray], training: bool) -> None:
         inputs = [ops.convert_to_tensor(x) for x in xs]
@@ -220,7 +232,8 @@ class TraceRecorder:
         self._restore()
         known: dict[int, dict[str, Any]] = {}
         if self._with_sums:
-            known = {key: {"terms": n} for key, n in gradient_terms(self._calls).items()}
+            terms = gradient_terms(self._calls)
+            known = {key: {"terms": self._terms_in(n)} for key, n in terms.items()}
             for key, values in gradient_sums(loss, self._calls, self._terms).items():
                 known[key] |= values
             self._restore()

@@ -18,11 +18,18 @@ from ae_multi._keras import keras
 from ae_multi._keras_internals import flatten_layers
 from ae_multi.backend_selection import FORWARD_ONLY
 from ae_multi.environment import describe_backend
-from ae_multi.parity import float64, model_builder, same_random, trainings
+from ae_multi.parity import model_builder, same_random, trainings
+from ae_multi.parity.bounds import UNIT_ROUNDOFF
 from ae_multi.parity.data import receive
 from ae_multi.parity.job import TraceJob
 from ae_multi.parity.model_file import load_weights
 from ae_multi.parity.perturbation import optimizer_roundoff
+from ae_multi.parity.precision import (
+    describe_precision,
+    round_weights,
+    unit_roundoff,
+    use_float64,
+)
 from ae_multi.parity.runs import Runs
 from ae_multi.parity.trace import Trace
 from ae_multi.parity.trace_recorder import TraceRecorder
@@ -46,7 +53,9 @@ def record_traces(values: Mapping[str, Any], emit: Callable[[dict[str, Any]], ob
     backends.current().keep_programs(job.programs)
     backends.current().full_precision()
     if job.float64:
-        float64.install()
+        use_float64()
+    if job.dtype_policy:
+        keras.config.set_dtype_policy(job.dtype_policy)
     not_replaced = same_random.install(job.seed)
     data = receive(job.data, keras.config.floatx())
     first = model_builder.build(job.build, data.xs)
@@ -54,6 +63,8 @@ def record_traces(values: Mapping[str, Any], emit: Callable[[dict[str, Any]], ob
     if job.weights:
         _start_from(job, first, data.xs)
     drawn = TraceRecorder(first, data.xs, [], job.seed, job.batch_size).weights()
+    stored = round_weights(first, [entry["values"] for entry in drawn])
+    drawn = [{**entry, "values": values} for entry, values in zip(drawn, stored, strict=True)]
     if job.start_to_write:
         Trace({}, {"start": drawn}).save(job.start_to_write)
     start_weights = (_wait_for(job.start).stages["start"] if job.start else None) or drawn
@@ -79,12 +90,15 @@ def record_traces(values: Mapping[str, Any], emit: Callable[[dict[str, Any]], ob
     # The stage "start" compares the weights that this backend drew; all later stages start from
     # the same weights on every backend.
     stages = {"start": drawn, **recorder.forward(max(job.steps, 1))}
-    if job.float64 and runs.products(stages["forward"]) < _MAX_PRODUCTS:
+    roundoff = unit_roundoff(first)
+    is_float32 = roundoff == UNIT_ROUNDOFF  # otherwise the terms count roundings, not products
+    if job.float64 and is_float32 and runs.products(stages["forward"]) < _MAX_PRODUCTS:
         # Float32 is always compiled as in a training, since that program is checked.
         backends.current().compile_soon()
     about = {
         **describe_backend(),
-        "precision": "float64" if job.float64 else "float32, TF32 off",
+        "precision": "float64" if job.float64 else f"{describe_precision(first)}, TF32 off",
+        "roundoff": roundoff,
         "model": _digest(first),
         "parameters": first.count_params(),
         "data": data.digest,
@@ -150,7 +164,9 @@ def _targets(model: keras.Model, xs: list[np.ndarray], seed: int) -> list[np.nda
     for place, output in enumerate(outputs):
         shape = (len(xs[0]), *output.shape[1:])
         bits = stream(seed, f"target/{place}").random_raw(int(np.prod(shape)))
-        targets.append(((bits >> np.uint64(40)) * 2.0**-24).reshape(shape).astype(output.dtype))
+        targets.append(
+            ((bits >> np.uint64(40)) * 2.0**-24).reshape(shape).astype(keras.config.floatx())
+        )
     return targets
 
 
