@@ -88,6 +88,34 @@ def test_openvino_takes_part_in_the_forward_stages(pythons):
     assert "openvino" not in stages["float64"].largest
 
 
+def test_bfloat16_has_bounds_of_its_own(pythons):
+    """Bicubic interpolation on PyTorch is off by 5e-2, more than bfloat16 explains."""
+    report = check(
+        "ae_multi.models:SimpleAutoencoder",
+        "digits",
+        backends=["torch", "jax"],
+        pythons=pythons,
+        steps=6,
+        dtype_policy="mixed_bfloat16",
+    )
+    assert report.agree, str(report)
+    largest = {stage.name: max(stage.largest.values()) for stage in report.stages}
+    assert largest["start"] == 0
+    assert 1e-4 < largest["forward"] < 2.0**-6
+    assert {about["precision"] for about in report.backends.values()} == {"bfloat16, TF32 off"}
+    done = run(
+        pythons, "bicubic", "--shape=8,8,1", "--backends=torch,jax", "--quick",
+        "--dtype-policy=mixed_bfloat16",
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert "enlarge (UpSampling2D)" in done.stdout
+
+
+def test_unknown_dtype_policy_is_refused():
+    with pytest.raises(InputError, match="one of mixed_bfloat16, .*Received: 'int8'"):
+        check("ae_multi.models:SimpleAutoencoder", "digits", dtype_policy="int8")
+
+
 @pytest.mark.slow
 def test_variational_model_agrees(pythons):
     """`nox -s parity` checks the other models of the package."""
