@@ -112,7 +112,7 @@ def test_bfloat16_has_bounds_of_its_own(pythons):
 
 
 def test_unknown_dtype_policy_is_refused():
-    with pytest.raises(InputError, match="one of mixed_bfloat16, .*Received: 'int8'"):
+    with pytest.raises(InputError, match=r"one of mixed_bfloat16, .*Received: 'int8'"):
         check("ae_multi.models:SimpleAutoencoder", "digits", dtype_policy="int8")
 
 
