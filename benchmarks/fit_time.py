@@ -41,8 +41,8 @@ def measure(model, epochs, contender="ours", plan=None, samples=None):
         samples: number of images, or None for all.
 
     Returns:
-        Dict of the environment, ``seconds`` of the complete call, the ``plan`` that ran, or None,
-        and ``plans``, the names of all plans that can be built here.
+        Dict of the environment, the number of ``samples``, ``seconds`` of the complete call, the
+        ``plan`` that ran, or None, and ``plans``, the names of all plans that can be built here.
     """
     from ae_multi import backends
     from ae_multi.environment import describe_backend
@@ -65,6 +65,7 @@ def measure(model, epochs, contender="ours", plan=None, samples=None):
     return {
         **describe_backend(),
         "data": data,
+        "samples": len(x),
         "seconds": duration,
         "plan": ours.history.plan.name if contender == "ours" else None,
         "plans": plans(ours),
@@ -97,7 +98,7 @@ def compare(start, model, epochs, samples=None):
     best = _take_turns(start, jobs, {None: chosen})
     first, second = best[None]
     return {
-        **{name: first[name] for name in ("backend", "device", "versions", "data")},
+        **{name: first[name] for name in ("backend", "device", "versions", "data", "samples")},
         "model": model,
         "epochs": epochs,
         "first": {name: first[name] for name in ("seconds", "plan")},
@@ -188,7 +189,7 @@ def _measure_all(options):
 
 
 def _key(result):
-    return result["model"], result["backend"], result["epochs"]
+    return result["model"], result["backend"], result["samples"], result["epochs"]
 
 
 def table(results):
@@ -196,7 +197,7 @@ def table(results):
     result = Table(
         "model", "backend", title="Complete call of fit, in seconds", title_justify="left"
     )
-    for name in ("epochs", "first", "second"):
+    for name in ("images", "epochs", "first", "second"):
         result.add_column(name, justify="right")
     result.add_column("plan")
     result.add_column("best plan")
@@ -215,6 +216,7 @@ def lines(results):
         yield (
             result["model"],
             result["backend"],
+            f"{result['samples']:,}",
             str(result["epochs"]),
             *(f"{result[which]['seconds']:.1f}" for which in ("first", "second")),
             result["second"]["plan"],
