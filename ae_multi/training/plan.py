@@ -219,7 +219,10 @@ def _settings(layer: keras.layers.Layer) -> list[tuple[str, Any]]:
         (key, value)
         for key, value in sorted(config.items())
         if key != "name"
-        and all(isinstance(part, simple) for part in keras.tree.flatten(value, dicts=False))
+        and all(
+            isinstance(part, simple)
+            for part in (value if isinstance(value, list | tuple) else [value])
+        )
     ]
 
 

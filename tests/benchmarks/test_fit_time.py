@@ -21,7 +21,13 @@ class FakeMeasure:
         processes = [seen for seen, _ in self.seen].count(name) - 1
         turn, process = divmod(processes, len(SECONDS[name]))
         seconds = self._seconds[name][process]
-        provenance = {"backend": "jax", "device": "cpu", "versions": {}, "data": "few", "samples": 4}
+        provenance = {
+            "backend": "jax",
+            "device": "cpu",
+            "versions": {},
+            "data": "few",
+            "samples": 4,
+        }
         return {
             **provenance,
             "seconds": seconds[turn] if isinstance(seconds, list) else seconds,
