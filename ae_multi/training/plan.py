@@ -16,7 +16,7 @@ import numpy as np
 
 from ae_multi import backends
 from ae_multi._keras import keras
-from ae_multi._keras_internals import flatten_layers
+from ae_multi._keras_internals import compile_config, flatten_layers
 from ae_multi.backends.reachable import Reachable
 from ae_multi.errors import InputError
 from ae_multi.training import plan_cache
@@ -200,8 +200,10 @@ def _key(model: keras.Model, device_data: Any, batch_size: int) -> str:
         for layer in flatten_layers(model)
     ]
     shapes = [tuple(variable.shape) for variable in model.variables]
-    losses = keras.tree.flatten(getattr(model, "loss", None))
-    compiled = [_name(part) for part in (model.optimizer, *losses, *model.metrics)]
+    # Before they are built, metrics are listed by the arguments of `compile` alone.
+    arguments = compile_config(model)
+    parts = [getattr(model, "loss", None), *map(arguments.get, ("metrics", "weighted_metrics"))]
+    compiled = [_name(part) for part in (model.optimizer, *keras.tree.flatten(parts))]
     compiled.append(str(model.jit_compile))
     return _digest(layers, shapes, compiled, device_data.signature, batch_size)
 

@@ -6,6 +6,7 @@ import pytest
 
 from ae_multi.training.signals import defer_signals
 
+pytestmark = [pytest.mark.backend, pytest.mark.once]
 NAMES = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
