@@ -47,6 +47,7 @@ _HOME = {
     "predict": "ae_multi.training",
     "Dataset": "ae_multi.data",
     "load_data": "ae_multi.data",
+    "source": "ae_multi.data.open_source",
     "BackendError": "ae_multi.errors",
     "DivergenceError": "ae_multi.errors",
     "ExportError": "ae_multi.errors",
