@@ -140,6 +140,12 @@ def main(arguments=None):
         metavar="N",
         help="number of images in the file (default: 600,000)",
     )
+    parser.add_argument(
+        "--window",
+        default="64 MiB",
+        metavar="SIZE",
+        help="size of the samples that are read at a time (default: 64 MiB)",
+    )
     options = parser.parse_args(arguments)
     return status_of("sources", lambda: _measure_all(options))
 
@@ -161,7 +167,8 @@ def _measure_all(options):
         for backend in interpreters.available()[0]:
             for mode in MODES:
                 status.update(f"{backend}: {mode}")
-                job, python = {"mode": mode, "path": path}, interpreters.python(backend)
+                job = {"mode": mode, "path": path, "window": options.window}
+                python = interpreters.python(backend)
                 result = run(python, backend, "sources", job, options.device)
                 recorded["results"].append(result)
                 if options.json:

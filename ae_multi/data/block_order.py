@@ -44,6 +44,7 @@ class BlockOrder(BatchOrder):
         """Return the order of the blocks and the first position of each group of blocks."""
         if self._pass is None or self._pass[0] != number:
             count = -(-self.samples // self.block_size)
+            assert self.seed is not None
             bits = stream(self.seed, "order of blocks", number).random_raw(count)
             order = np.argsort(bits, kind="stable")
             sizes = np.full(count, self.block_size)
@@ -58,6 +59,7 @@ class BlockOrder(BatchOrder):
             chosen = order[group * self.blocks : (group + 1) * self.blocks, np.newaxis]
             rows = (chosen * self.block_size + np.arange(self.block_size)).ravel()
             rows = rows[rows < self.samples]
+            assert self.seed is not None
             bits = stream(self.seed, f"rows of blocks {group}", number).random_raw(len(rows))
             self._group = (number, group), rows[np.argsort(bits, kind="stable")]
         return self._group[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -114,11 +115,13 @@ class Window(NamedTuple):
         first: number of the first batch.
         rows: row numbers in the sources, in the order of the batches.
         data: (x, y, sample_weight), nested arrays of the same length for each window.
+        device_data: the arrays on the device.
     """
 
     first: int
     rows: np.ndarray
     data: tuple
+    device_data: DeviceData
 
 
 class WindowedBatches:
@@ -171,11 +174,12 @@ class WindowedBatches:
 
     def load(self, window: Window) -> None:
         """Put the rows of ``window`` on the device."""
-        device_data = to_device(window.data)
         if self._has_data:
-            self.device_data.replace(device_data)
+            self.device_data.replace(window.device_data)
         else:
-            self.device_data, self._has_data = device_data, True
+            # A copy of the list, whose arrays are replaced.
+            self.device_data, self._has_data = copy.copy(window.device_data), True
+            self.device_data.arrays = list(window.device_data.arrays)
         self.window = window
 
     def fault(self) -> str | None:
@@ -220,7 +224,7 @@ class WindowedBatches:
         data = keras.tree.map_structure(
             lambda leaf: None if leaf is None else read[id(leaf)], self._data
         )
-        return Window(first, rows, data)
+        return Window(first, rows, data, to_device(data))
 
 
 def _filled(array: Any, rows: np.ndarray, length: int) -> np.ndarray:
