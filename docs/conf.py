@@ -40,7 +40,10 @@ PUBLIC_API = (
             "save_safetensors", "load_safetensors", "export",
         ],
     }),
-    ("Data", "Data sets in memory.", {"ae_multi": ["load_data", "Dataset"]}),
+    ("Data", "Data sets in memory, and samples on disk.", {
+        "ae_multi": ["load_data", "Dataset", "source"],
+        "ae_multi.data.source": ["Source"],
+    }),
     ("Compare backends", "Train the same models on every backend, or compare one step by step.", {
         "ae_multi.compare": ["compare", "CompareConfig", "TrainingConfig", "Comparison", "MODELS"],
         "ae_multi.parity": ["check", "record", "compare", "Report", "TraceFile"],

@@ -22,7 +22,7 @@ TASKS = {"docs/denoise.md", "docs/detect.md", "docs/features.md", "docs/reduce.m
          "docs/segment.md"}  # fmt: skip
 HERE = {
     "docs/checkpoints.md", "docs/estimators.md", "docs/export.md", "docs/files.md",
-    "docs/models.md", "docs/own_models.md",
+    "docs/large_data.md", "docs/models.md", "docs/own_models.md",
 }  # fmt: skip
 RESULTS = ROOT / "benchmarks" / "results"
 NOXFILE = (ROOT / "noxfile.py").read_text()
@@ -189,6 +189,15 @@ def test_estimators_page_reaches_the_documented_quality(tmp_path):
 def test_files_page_registers_a_layer(tmp_path, keras):
     twice = run_page("docs/files.md", tmp_path)["Twice"]
     assert keras.saving.get_registered_object("mine>Twice") is twice
+
+
+@pytest.mark.backend
+@pytest.mark.once
+def test_large_data_page_encodes_the_file(tmp_path):
+    names = run_page("docs/large_data.md", tmp_path)
+    assert names["codes"].shape == (6000, 32)
+    np.testing.assert_array_equal(np.load(tmp_path / "codes.npy"), names["codes"])
+    assert 0 < names["error"] < 0.05
 
 
 @pytest.mark.slow
