@@ -42,7 +42,6 @@ PUBLIC_API = (
     }),
     ("Data", "Data sets in memory, and samples on disk.", {
         "ae_multi": ["load_data", "Dataset", "source"],
-        "ae_multi.data.source": ["Source"],
     }),
     ("Compare backends", "Train the same models on every backend, or compare one step by step.", {
         "ae_multi.compare": ["compare", "CompareConfig", "TrainingConfig", "Comparison", "MODELS"],
@@ -68,6 +67,7 @@ PUBLIC_API = (
 # parameters, what public functions return, and the tasks.
 ALSO_DOCUMENTED = {
     "Training": ["ae_multi.baselines.BaselineComparison"],
+    "Data": ["ae_multi.data.source.Source"],
     "Estimators": [
         "ae_multi.estimators.base.NetworkEstimator", "ae_multi.tasks.reduce.reduce",
         "ae_multi.tasks.denoise.denoise", "ae_multi.tasks.detect.detect",
