@@ -10,6 +10,8 @@ import numpy as np
 
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
+from ae_multi.estimators.preprocessing import TablePreprocessor
+from ae_multi.estimators.score_reference import MAX_QUANTILES, SOURCES
 from ae_multi.models.inputs import sample_shape
 
 if TYPE_CHECKING:
@@ -97,6 +99,19 @@ def _matches_codes(value, estimator, is_valid):
     return value is None if getattr(estimator, "codes_", None) is None else is_valid
 
 
+def _is_preprocessor(value, estimator):
+    """Check for a fitted preprocessor of as many features as the network has inputs."""
+    if estimator.preprocessor is None or value is None:
+        return estimator.preprocessor is None and value is None
+    is_fitted = isinstance(value, TablePreprocessor) and hasattr(value, "encoders_")
+    return is_fitted and len(value.source_) == estimator.n_features_in_
+
+
+def _are_scores(value, _):
+    is_vector = isinstance(value, np.ndarray) and value.dtype == np.float64 and value.ndim == 1
+    return is_vector and 0 < len(value) <= MAX_QUANTILES and bool((np.diff(value) >= 0).all())
+
+
 def _are_classes(value, _):
     is_vector = isinstance(value, np.ndarray) and value.ndim == 1 and len(value) > 1
     return is_vector and len(np.unique(value)) == len(value)
@@ -126,6 +141,12 @@ _VALIDATORS = {
     "weight_": lambda value, estimator: _matches_codes(
         value, estimator, _is_number(value) and 0 < value < math.inf
     ),
+    "preprocessor_": _is_preprocessor,
+    "reference_scores_": _are_scores,
+    "reference_count_": lambda value, estimator: (
+        _is_count(value) and value >= len(estimator.reference_scores_)
+    ),
+    "reference_": lambda value, _: isinstance(value, str) and value in SOURCES,
     "provenance_": lambda value, _: isinstance(value, dict),
 }
 
