@@ -189,7 +189,7 @@ class AnomalyDetector(OutlierMixin, ColumnsMixin, ScoreReferenceMixin, NetworkEs
 
     def predict(self, X: ArrayLike) -> np.ndarray:  # noqa: N803
         """Return 1 for normal samples and -1 for anomalies: integers of shape (n,)."""
-        return self._labels(self.anomaly_score(X))
+        return self.labels_of(self.anomaly_score(X))
 
     def feature_errors(self, X: ArrayLike) -> np.ndarray:  # noqa: N803
         r"""Return the contribution of each value to the anomaly score.
@@ -261,7 +261,8 @@ class AnomalyDetector(OutlierMixin, ColumnsMixin, ScoreReferenceMixin, NetworkEs
         self.offset_ = -limit
         self._set_reference(errors, "held_out" if self.contamination == "held_out" else "training")
 
-    def _labels(self, scores: np.ndarray) -> np.ndarray:
+    def labels_of(self, scores: np.ndarray) -> np.ndarray:
+        """Return `predict` of scores from `anomaly_score`: integers of shape (n,)."""
         return np.where(-scores - self.offset_ < 0, -1, 1)
 
     def _scores(self, scaled: np.ndarray) -> np.ndarray:
@@ -297,7 +298,7 @@ class AnomalyDetector(OutlierMixin, ColumnsMixin, ScoreReferenceMixin, NetworkEs
 
     def _expected_outputs(self, scaled):
         score = self._scores(scaled)
-        return {**super()._expected_outputs(scaled), "score": score, "label": self._labels(score)}
+        return {**super()._expected_outputs(scaled), "score": score, "label": self.labels_of(score)}
 
     def _graph_score(self, pair: list) -> Any:
         """Return the symbolic scores of [scaled samples, network outputs]."""

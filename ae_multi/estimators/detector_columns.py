@@ -17,6 +17,8 @@ from ae_multi.estimators.preprocessing import TablePreprocessor
 class ColumnsMixin:
     """Mixin of `AnomalyDetector` with the parameter ``preprocessor``."""
 
+    preprocessor_: Any
+
     def column_errors(self: Any, X: Any) -> np.ndarray:  # noqa: N803
         r"""Return the contribution of each column of a table to the anomaly score.
 

@@ -87,7 +87,7 @@ class ScoreReferenceMixin:
 
         where t of the n reference scores are at most the score of x: the mean of the posterior
         distribution under a uniform prior (Perini, Vercruyssen & Davis, "Quantifying the confidence
-        of anomaly detectors in their example-wise predictions", ECML PKDD 2020, equation 3). It is
+        of anomaly detectors in their example-wise predictions", ECML PKDD 2020). It is
         1 minus a conformal p-value: of new normal samples a fraction α lies above 1 - α if the
         reference samples were not used in training. The median normal sample has .5, so
         compare it with a limit such as .99; `predict` compares scores with the threshold.
@@ -99,8 +99,7 @@ class ScoreReferenceMixin:
             InputError: a detector from a file of an earlier version, which has no reference scores.
         """
         check_is_fitted(self)
-        self._check_reference()
-        return self._probabilities(self.anomaly_score(X))
+        return self.probabilities_of(self.anomaly_score(X))
 
     def check(self: Any, X: ArrayLike, level: float = 0.01) -> ScoreCheck:  # noqa: N803
         """Test whether new samples still look like those of `fit`, by their scores.
@@ -121,9 +120,18 @@ class ScoreReferenceMixin:
             InputError: as `predict_proba`.
         """
         check_is_fitted(self)
+        return self.check_scores(self.anomaly_score(X), level)
+
+    def check_scores(self: Any, scores: np.ndarray, level: float = 0.01) -> ScoreCheck:
+        """Test as `check` whether scores from `anomaly_score` are those of similar samples.
+
+        Args:
+            scores: anomaly scores of new samples, shape (n,).
+            level: p-value below which they are called different.
+        """
         self._check_reference()
         check_number("level", level, 0, 1)
-        scores, reference = self.anomaly_score(X), self.reference_scores_
+        reference = self.reference_scores_
         is_small = max(len(scores), len(reference)) <= _MAX_EXACT
         result = ks_2samp(scores, reference, method="exact" if is_small else "asymp")
         return ScoreCheck(
@@ -145,8 +153,9 @@ class ScoreReferenceMixin:
         self.reference_scores_, self.reference_count_ = ordered, len(scores)
         self.reference_ = source
 
-    def _probabilities(self: Any, scores: np.ndarray) -> np.ndarray:
-        """Return the probabilities (n, 2) of scores; see `predict_proba`."""
+    def probabilities_of(self: Any, scores: np.ndarray) -> np.ndarray:
+        """Return `predict_proba` of scores from `anomaly_score`: float64 (n, 2)."""
+        self._check_reference()
         stored, count = self.reference_scores_, self.reference_count_
         below = np.searchsorted(stored, scores, side="right") / len(stored)
         anomalous = (1 + below * count) / (2 + count)

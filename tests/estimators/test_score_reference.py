@@ -26,7 +26,7 @@ class Reference(ScoreReferenceMixin):
         self._set_reference(np.asarray(scores), "training")
 
     def probability(self, score):
-        return self._probabilities(np.array([score]))[0, 1]
+        return self.probabilities_of(np.array([score]))[0, 1]
 
 
 def test_probability_equals_its_definition():
