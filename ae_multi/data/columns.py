@@ -5,18 +5,15 @@ Data frames are those of pandas and Polars; neither library is imported here.
 
 from __future__ import annotations
 
-import datetime
-import decimal
 import math
-import numbers
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from ae_multi.data.cells import PARSERS, boolean_text, cell_text, date_text, number_text
 from ae_multi.errors import InputError
 
-_TRUE, _FALSE = {"true", "1"}, {"false", "0"}
 # Names of the types of categories in pandas and Polars.
 _CATEGORIES = ("category", "Categorical", "Enum")
 
@@ -147,10 +144,10 @@ def as_text(column: Column) -> np.ndarray:
         return column.values
     write: Callable[[Any], str]
     if column.type == "date":
-        write = _date_text
+        write = date_text
         values = column.values.astype(object)
     else:
-        write = _number_text if column.type == "number" else lambda value: _boolean_text(value > 0)
+        write = number_text if column.type == "number" else lambda value: boolean_text(value > 0)
         values = column.values
     texts = np.empty(len(values), object)
     for row in np.flatnonzero(~column.missing):
@@ -168,7 +165,7 @@ def fraction_of_type(texts: np.ndarray, type: str) -> tuple[float, int | None]:
     Returns:
         (fraction of the texts that are not missing, index of the first other one or None).
     """
-    parse, total, wrong, first = _PARSERS[type], 0, 0, None
+    parse, total, wrong, first = PARSERS[type], 0, 0, None
     for row, text in enumerate(texts):
         if text is not None:
             total += 1
@@ -208,74 +205,13 @@ def _column(values: np.ndarray, name: str) -> Column:
     texts = np.empty(len(values), object)
     for row, value in enumerate(values):
         try:
-            texts[row] = _cell_text(value)
+            texts[row] = cell_text(value)
         except ValueError:
             expected = "a number, boolean, date, time or text"
             raise CellError(expected, value, name, row) from None
     return Column("text", texts)
 
 
-def _cell_text(value: Any) -> str | None:
-    """Return the text of one object; None for missing values and empty text."""
-    if isinstance(value, str):
-        return value.strip() or None
-    if value is None:
-        return None
-    if isinstance(value, bool | np.bool_):
-        return _boolean_text(bool(value))
-    if isinstance(value, numbers.Real | decimal.Decimal):
-        return None if math.isnan(value) else _number_text(float(value))
-    if isinstance(value, datetime.datetime):
-        return _date_text(_in_utc(value))
-    if isinstance(value, datetime.date | datetime.time):
-        return value.isoformat()
-    if isinstance(value, datetime.timedelta):
-        return _number_text(value.total_seconds())
-    raise ValueError
-
-
-def _number_text(value: float) -> str:
-    """Return "3" for 3.0, and otherwise all digits."""
-    return str(int(value)) if float(value).is_integer() else repr(float(value))
-
-
-def _boolean_text(value: bool) -> str:
-    return "true" if value else "false"
-
-
-def _date_text(value: datetime.datetime) -> str:
-    return value.isoformat()
-
-
-def _in_utc(value: datetime.datetime) -> datetime.datetime:
-    if value.tzinfo is None:
-        return value
-    return value.astimezone(datetime.UTC).replace(tzinfo=None)
-
-
-def _parse_number(text: str) -> float:
-    value = float(text)
-    if "_" in text or math.isinf(value):  # Python reads 1_000
-        raise ValueError(text)
-    return value
-
-
-def _parse_boolean(text: str) -> float:
-    word = text.lower()
-    if word not in _TRUE | _FALSE:
-        raise ValueError(text)
-    return float(word in _TRUE)
-
-
-def _parse_date(text: str) -> np.datetime64:
-    return np.datetime64(_in_utc(datetime.datetime.fromisoformat(text)), "us")
-
-
-_PARSERS: dict[str, Callable[[str], Any]] = {
-    "number": _parse_number,
-    "boolean": _parse_boolean,
-    "date": _parse_date,
-}
 _EXPECTED = {
     "number": "a finite number",
     "boolean": "true or false",
@@ -285,7 +221,7 @@ _MISSING = {"number": math.nan, "boolean": math.nan, "date": np.datetime64("NaT"
 
 
 def _parsed(texts: np.ndarray, type: str, name: str) -> np.ndarray:
-    parse, missing = _PARSERS[type], _MISSING[type]
+    parse, missing = PARSERS[type], _MISSING[type]
     values = np.empty(len(texts), "datetime64[us]" if type == "date" else np.float64)
     for row, text in enumerate(texts):
         try:

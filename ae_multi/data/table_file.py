@@ -1,21 +1,14 @@
-"""Reader of tables in CSV, Parquet and .npy files as data frames of pandas.
-
-CSV is read by Python's own reader, which keeps the line of each row: a line with a value too few or
-too many is an error, and no value moves to another column.
-"""
+"""Reader of tables in CSV, Parquet and .npy files as data frames of pandas."""
 
 from __future__ import annotations
 
-import codecs
-import csv
 import gzip
-import logging
 import os
-from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+from ae_multi.data.csv_rows import CsvRows, encoding_of, read_csv
 from ae_multi.errors import InputError
 from ae_multi.io import npy
 from ae_multi.io.atomic import check_file, wrap_read_errors
@@ -23,23 +16,8 @@ from ae_multi.io.atomic import check_file, wrap_read_errors
 if TYPE_CHECKING:
     import pandas
 
-_log = logging.getLogger("ae_multi")
-# Rows that are read at once from a file, and bytes from a stream.
+# Rows that are read at once from a file.
 ROWS_AT_ONCE = 10_000
-_BLOCK = 1 << 16
-# Separators that are recognized by the first line.
-_SEPARATORS = (",", ";", "\t", "|")
-# Texts that stand for a missing value, those of pandas.
-MISSING = {
-    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
-    "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
-}  # fmt: skip
-_BYTE_ORDER_MARKS = {
-    codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
-_FALLBACK = "cp1252"
 
 
 class TablePart(NamedTuple):
@@ -122,7 +100,8 @@ def read_parts(
     """
     pandas = import_pandas()
     if not isinstance(path, str | os.PathLike):
-        yield from _csv_parts(path, name_of(path), separator, encoding, most, waits=most is None)
+        rows = read_csv(path, name_of(path), separator, encoding, most, waits=most is None)
+        yield from _parts_of_csv(rows)
         return
     path = Path(path)
     check_file(path, "a table in a .csv, .csv.gz, .parquet or .npy file")
@@ -134,9 +113,10 @@ def read_parts(
     with wrap_read_errors(path, "table"):
         if encoding is None:
             with _opened(path) as file:
-                encoding = _encoding_of(file, path)
+                encoding = encoding_of(file, path)
         with _opened(path) as file:
-            yield from _csv_parts(file, str(path), separator, encoding, most, waits=True)
+            rows = read_csv(file, str(path), separator, encoding, most, waits=True)
+            yield from _parts_of_csv(rows)
 
 
 def name_of(path: os.PathLike[str] | str | IO[bytes]) -> str:
@@ -170,138 +150,9 @@ def _opened(path: Path) -> Any:
     return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else open(path, "rb")
 
 
-def _encoding_of(file: IO[bytes], path: Path) -> str:
-    """Return the encoding of a CSV file, whose bytes are all read."""
-    block = file.read(_BLOCK)
-    for mark, encoding in _BYTE_ORDER_MARKS.items():
-        if block.startswith(mark):
-            return encoding
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        while block:
-            decoder.decode(block)
-            block = file.read(_BLOCK)
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        _log.warning("Read %s as Windows-1252, since it is not UTF-8.", path)
-        return _FALLBACK
-    return "utf-8"
-
-
-class _Lines:
-    """Iterator over the lines of a binary stream, as soon as they have arrived.
-
-    Attributes:
-        waiting: lines that have arrived and not been returned.
-    """
-
-    def __init__(self, stream: Any, name: str, encoding: str | None) -> None:
-        self._stream, self._name, self._encoding = stream, name, encoding
-        self._decoder: Any = None
-        self._rest, self._ended = "", False
-        self.waiting: deque[str] = deque()
-
-    def __iter__(self) -> _Lines:
-        return self
-
-    def __next__(self) -> str:
-        while not self.waiting:
-            if self._ended:
-                raise StopIteration
-            self._read()
-        return self.waiting.popleft()
-
-    def _read(self) -> None:
-        # read1 returns what has arrived, without waiting for more.
-        block = self._stream.read1(_BLOCK)
-        if self._decoder is None:
-            marks = (of for mark, of in _BYTE_ORDER_MARKS.items() if block.startswith(mark))
-            encoding = self._encoding or next(marks, "utf-8")
-            try:
-                self._decoder = codecs.getincrementaldecoder(encoding)()
-            except LookupError:
-                raise InputError(
-                    f"Expected the name of an encoding, such as utf-8 or cp1252. "
-                    f"Received: {encoding!r}."
-                ) from None
-        try:
-            text = self._rest + self._decoder.decode(block, final=not block)
-        except UnicodeError as error:
-            raise InputError(
-                f"Expected text in {self._encoding or 'UTF-8'} in {self._name}. Received: other "
-                f"bytes ({error}). Give its encoding by --encoding."
-            ) from error
-        lines = text.split("\n")
-        self._rest = lines.pop()
-        self.waiting.extend(f"{line}\n" for line in lines)
-        if not block:
-            self._ended = True
-            if self._rest:
-                self.waiting.append(self._rest)
-
-
-def _csv_parts(
-    stream: Any,
-    name: str,
-    separator: str | None,
-    encoding: str | None,
-    most: int | None,
-    waits: bool,
-) -> Iterator[TablePart]:
-    """Yield parts of ``most`` rows, or without ``waits`` of the rows that have arrived."""
-    lines = _Lines(stream, name, encoding)
-    first = next(lines, "")
-    lines.waiting.appendleft(first)
-    reader = csv.reader(lines, delimiter=_separator_of(first, separator), strict=True)
-    try:
-        names = _names(next(reader, []), name)
-        rows: list[list[str | None]] = []
-        places: list[int] = []
-        count = 0
-        for row in reader:
-            if not row:
-                continue
-            if len(row) != len(names):
-                raise InputError(
-                    f"Expected {len(names)} values in line {reader.line_num:,} of {name}, one for "
-                    f"each column. Received: {len(row)}."
-                )
-            rows.append([None if (text := value.strip()) in MISSING else text for value in row])
-            places.append(reader.line_num)
-            if len(rows) == most or (not waits and not lines.waiting):
-                yield _part(names, rows, count, places)
-                count += len(rows)
-                rows, places = [], []
-        if rows:
-            yield _part(names, rows, count, places)
-    except csv.Error as error:
-        raise InputError(
-            f"Expected CSV in {name}. Received: {error}, in line {reader.line_num:,}."
-        ) from error
-
-
-def _part(names: list[str], rows: list, count: int, places: list[int]) -> TablePart:
-    frame = import_pandas().DataFrame(rows, columns=names, dtype=object)
-    return TablePart(frame, count, places)
-
-
-def _names(row: list[str], where: str) -> list[str]:
-    """Return the names of the columns; those without a name are named by their position."""
-    names = [name.strip() or f"column {place}" for place, name in enumerate(row, start=1)]
-    repeated = [name for name in names if names.count(name) > 1]
-    if repeated or not names:
-        raise InputError(
-            f"Expected {where} to begin with a line of different column names. "
-            f"Received: {repeated[0]!r} twice." if repeated else
-            f"Expected {where} to begin with a line of column names. Received: an empty file."
-        )  # fmt: skip
-    return names
-
-
-def _separator_of(line: str, separator: str | None) -> str:
-    if separator is None:
-        return max(_SEPARATORS, key=lambda each: len(next(csv.reader([line], delimiter=each), [])))
-    separator = {"\\t": "\t", "tab": "\t"}.get(separator, separator)
-    if len(separator) != 1 or separator in '"\r\n':
-        raise InputError(f"Expected a separator of one character. Received: {separator!r}.")
-    return separator
+def _parts_of_csv(rows: Iterator[CsvRows]) -> Iterator[TablePart]:
+    count = 0
+    for names, values, lines in rows:
+        frame = import_pandas().DataFrame(values, columns=names, dtype=object)
+        yield TablePart(frame, count, lines)
+        count += len(values)

@@ -83,7 +83,7 @@ def test_rows_of_a_stream_are_returned_as_they_arrive():
     class Stream:
         """Stream of blocks, of which each arrives alone."""
 
-        blocks = iter([b"a,", b"b\n1,2\n3", b",4\n", b"5,6\n7,8\n9,", b"10", b""])
+        blocks = iter([b"a,", b"b\n1,2\n3", b",4\n", b"5,6\n7,8\n\n", b"9,", b"10", b""])
 
         def read1(self, size):
             return next(self.blocks)
