@@ -35,7 +35,11 @@ class ColumnsMixin:
         """
         check_is_fitted(self)
         self._check_table()
-        errors = self.feature_errors(X).astype(np.float64)
+        return self.sums_of_columns(self.feature_errors(X))
+
+    def sums_of_columns(self: Any, errors: np.ndarray) -> np.ndarray:
+        """Return `column_errors` of the errors from `feature_errors`: float64 (n, columns)."""
+        errors = errors.astype(np.float64)
         preprocessor = getattr(self, "preprocessor_", None)
         if preprocessor is None:
             return errors

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import ks_2samp
+from scipy.stats import ks_2samp, kstwo
 from sklearn.utils.validation import check_is_fitted
 
 from ae_multi.errors import InputError
@@ -134,9 +134,15 @@ class ScoreReferenceMixin:
         reference = self.reference_scores_
         is_small = max(len(scores), len(reference)) <= _MAX_EXACT
         result = ks_2samp(scores, reference, method="exact" if is_small else "asymp")
+        statistic, p_value = float(result.statistic), float(result.pvalue)
+        if self.reference_count_ > len(reference):
+            # Quantiles may be off by half of their distance, but hold the information of all.
+            least = max(statistic - 0.5 / len(reference), 0.0)
+            size = len(scores) * self.reference_count_ / (len(scores) + self.reference_count_)
+            p_value = float(kstwo.sf(least, max(round(size), 1)))
         return ScoreCheck(
-            statistic=float(result.statistic),
-            p_value=float(result.pvalue),
+            statistic=statistic,
+            p_value=p_value,
             level=float(level),
             samples=len(scores),
             reference=self.reference_,

@@ -11,6 +11,7 @@ from ae_multi.data.columns import CellError
 from ae_multi.data.table_file import TablePart
 from ae_multi.errors import InputError
 from ae_multi.estimators import AnomalyDetector, load_estimator
+from ae_multi.estimators.scores import mean
 
 # Number of columns that are written for each row.
 TOP = 3
@@ -74,9 +75,11 @@ def score_part(
     """
     frame = part.frame
     try:
-        scores, errors = detector.anomaly_score(frame), detector.column_errors(frame)
+        feature_errors = detector.feature_errors(frame)
     except CellError as error:
         raise at_place(error, part, name) from None
+    # The score, as anomaly_score returns it, without computing the errors again.
+    scores, errors = mean(feature_errors), detector.sums_of_columns(feature_errors)
     names = detector.column_names_
     order = np.argsort(-errors, axis=1, kind="stable")[:, :TOP]
     total = np.maximum(errors.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)

@@ -50,6 +50,16 @@ def test_many_scores_are_stored_as_quantiles():
     assert reference.probability(99.0) == 50_001 / 50_002
 
 
+@pytest.mark.parametrize("shift", [0, 0.02])
+def test_check_with_quantiles_is_that_with_all_scores(shift):
+    rng = np.random.default_rng(0)
+    scores, new = rng.exponential(size=50_000), rng.exponential(size=20_000) + shift
+    result, expected = Reference(scores).check_scores(new), ks_2samp(new, scores)
+    assert result.statistic == pytest.approx(expected.statistic, abs=1 / MAX_QUANTILES)
+    assert result.p_value == pytest.approx(expected.pvalue, rel=0.5)
+    assert result.verdict == ("different" if shift else "alike")
+
+
 def test_probabilities_of_new_normal_samples_are_uniform(detector):
     """With 180 reference samples the rate above .9 is .1 ± .022."""
     probabilities = detector.predict_proba(NEW)
