@@ -72,7 +72,10 @@ def run(options: argparse.Namespace) -> int:
         check_writable(options.json, "the JSON")
     source = opened_table(options.table)
     with job_progress(console(stderr=True), "detect fit") as report:
-        table, name = read_table(source, options.separator, options.encoding), name_of(source)
+        table, name = (
+            read_table(source, options.separator, options.encoding, options.decimal),
+            name_of(source),
+        )
         import_backend()
         from ae_multi.tasks.detect_fit import fit_table
         from ae_multi.tasks.detect_score import at_place

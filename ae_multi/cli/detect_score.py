@@ -16,6 +16,7 @@ from ae_multi.errors import InputError
 from ae_multi.io.atomic import atomic_write, check_file, check_writable
 from ae_multi.report.progress import job_progress
 from ae_multi.report.tables import console
+from ae_multi.terminal import discard
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     source = opened_table(options.table)
     name = name_of(source)
     with job_progress(console(stderr=True), "detect score"):
-        parts = read_parts(source, options.separator, options.encoding)
+        parts = read_parts(source, options.separator, options.encoding, options.decimal)
         import_backend(trains=False)
         from ae_multi.tasks.detect_score import (
             ScoreWriter,
@@ -94,7 +95,10 @@ def run(options: argparse.Namespace) -> int:
 def _output(path: str) -> Iterator[IO[str]]:
     """Open the file of scores, which appears when it is complete; or return standard output."""
     if path == "-":
-        yield sys.stdout
+        try:
+            yield sys.stdout
+        except BrokenPipeError:  # the reader wants no more
+            discard(sys.stdout)
         return
     with (
         atomic_write(path) as temporary,

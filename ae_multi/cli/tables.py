@@ -18,6 +18,12 @@ def add_table_options(parser: argparse.ArgumentParser) -> None:
         help="separator of CSV (default: comma, semicolon, tab or |, by the first line)",
     )
     parser.add_argument(
+        "--decimal",
+        choices=(".", ","),
+        default=".",
+        help="decimal separator of numbers in CSV (default: .)",
+    )
+    parser.add_argument(
         "--encoding",
         metavar="NAME",
         help="encoding of CSV, such as cp1252 (default: UTF-8, or UTF-16 with a byte order mark; "

@@ -10,6 +10,7 @@ import codecs
 import csv
 import logging
 import os
+import re
 from collections import deque
 from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
@@ -31,6 +32,8 @@ _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _FALLBACK = "cp1252"
+# A number with a decimal comma, and maybe a point at each thousand.
+_COMMA_NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d*)?([eE][+-]?\d+)?")
 
 
 class CsvRows(NamedTuple):
@@ -54,6 +57,7 @@ def read_csv(
     encoding: str | None,
     most: int | None,
     waits: bool,
+    decimal: str = ".",
 ) -> Iterator[CsvRows]:
     """Read rows of CSV, whose first line holds the names of the columns.
 
@@ -65,6 +69,7 @@ def read_csv(
         encoding: encoding; None for UTF-8, or UTF-16 with a byte order mark.
         most: maximum number of rows at once; None for any.
         waits: whether to collect ``most`` rows, instead of those that have arrived.
+        decimal: decimal separator of numbers, "." or ",".
 
     Yields:
         `CsvRows`, each with at least one row.
@@ -88,7 +93,10 @@ def read_csv(
                     f"each column. Received: {len(row)}."
                 )
             if row:
-                rows.append([None if (text := each.strip()) in MISSING else text for each in row])
+                texts = (each.strip() for each in row)
+                if decimal == ",":
+                    texts = (_with_point(text) for text in texts)
+                rows.append([None if text in MISSING else text for text in texts])
                 places.append(reader.line_num)
             if rows and (len(rows) == most or (not waits and not lines.waiting)):
                 yield CsvRows(names, rows, places)
@@ -99,6 +107,13 @@ def read_csv(
         raise InputError(
             f"Expected CSV in {name}. Received: {error}, in line {reader.line_num:,}."
         ) from error
+
+
+def _with_point(text: str) -> str:
+    """Return a number such as 1.234,5 as 1234.5; other text unchanged."""
+    if not _COMMA_NUMBER.fullmatch(text):
+        return text
+    return text.replace(".", "").replace(",", ".")
 
 
 def encoding_of(file: IO[bytes], path: os.PathLike[str]) -> str:

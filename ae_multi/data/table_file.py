@@ -60,6 +60,7 @@ def read_table(
     path: os.PathLike[str] | str | IO[bytes],
     separator: str | None = None,
     encoding: str | None = None,
+    decimal: str = ".",
 ) -> TablePart:
     """Read a whole table.
 
@@ -70,12 +71,13 @@ def read_table(
             most in the first line.
         encoding: encoding of CSV; None for UTF-8, UTF-16 with a byte order mark, or Windows-1252 if
             the file is neither.
+        decimal: decimal separator of numbers in CSV, "." or ",".
 
     Raises:
         InputError: a file that cannot be read, a line of another number of values than the first
             one, repeated names, or no rows.
     """
-    parts = list(read_parts(path, separator, encoding, most=None))
+    parts = list(read_parts(path, separator, encoding, decimal, most=None))
     if not parts or not len(parts[0].frame):
         raise InputError(f"Expected rows in {name_of(path)}. Received: none.")
     return parts[0]
@@ -85,6 +87,7 @@ def read_parts(
     path: os.PathLike[str] | str | IO[bytes],
     separator: str | None = None,
     encoding: str | None = None,
+    decimal: str = ".",
     most: int | None = ROWS_AT_ONCE,
 ) -> Iterator[TablePart]:
     """Read a table in parts of ``most`` rows; a stream in parts of the rows that have arrived.
@@ -93,6 +96,7 @@ def read_parts(
         path: as in `read_table`.
         separator: as in `read_table`.
         encoding: as in `read_table`; None is UTF-8 or UTF-16 for a stream.
+        decimal: as in `read_table`.
         most: maximum number of rows of a part; None for one part.
 
     Yields:
@@ -100,7 +104,7 @@ def read_parts(
     """
     pandas = import_pandas()
     if not isinstance(path, str | os.PathLike):
-        rows = read_csv(path, name_of(path), separator, encoding, most, waits=most is None)
+        rows = read_csv(path, name_of(path), separator, encoding, most, most is None, decimal)
         yield from _parts_of_csv(rows)
         return
     path = Path(path)
@@ -115,7 +119,7 @@ def read_parts(
             with _opened(path) as file:
                 encoding = encoding_of(file, path)
         with _opened(path) as file:
-            rows = read_csv(file, str(path), separator, encoding, most, waits=True)
+            rows = read_csv(file, str(path), separator, encoding, most, True, decimal)
             yield from _parts_of_csv(rows)
 
 

@@ -51,6 +51,12 @@ def test_ends_of_lines_and_empty_lines(newline, tmp_path):
     assert part.place(2) == ("line 4" if newline == "\r\n" else "line 7")
 
 
+def test_decimal_comma(tmp_path):
+    path = written(tmp_path, b"a;b\n1,5;x,y\n-1.234,5e2;3\n1.234;\n")
+    part = read_table(path, decimal=",")
+    assert part.frame.to_numpy().tolist() == [["1.5", "x,y"], ["-1234.5e2", "3"], ["1234", None]]
+
+
 def test_gzip_and_streams(tmp_path):
     assert_rows(read_table(written(tmp_path, gzip.compress(TEXT.encode()), "t.csv.gz")))
     assert_rows(read_table(io.BytesIO(TEXT.encode())))

@@ -120,6 +120,16 @@ def test_altered_file_is_refused(detector, tmp_path, manifest, message):
 
 
 @pytest.mark.once
+def test_exported_graph_takes_the_features(detector, tables, tmp_path, torch):
+    features = detector.preprocessor_.transform(tables[1][:100])
+    detector.export(tmp_path / "pump.pt2", data=features)
+    program = torch.export.load(tmp_path / "pump.pt2").module()
+    outputs = program(torch.tensor(features, dtype=torch.float32))
+    labels = outputs["label"].numpy()
+    np.testing.assert_array_equal(labels, detector.predict(tables[1][:100]))
+
+
+@pytest.mark.once
 def test_given_preprocessor_is_cloned_and_saved(tables, tmp_path):
     given = ae_multi.make_preprocessor(drop=["city"], kinds={"row": "number"})
     detector = ae_multi.AnomalyDetector("simple", preprocessor=given, epochs=1)
