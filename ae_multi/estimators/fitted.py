@@ -7,6 +7,7 @@ import numbers
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.base import OutlierMixin
 
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 def check_fitted(estimator: NetworkEstimator) -> None:
     """Raise `InputError` if a fitted attribute is missing, invalid or contradicts another one."""
     attributes = vars(estimator)
-    for name in _REQUIRED:
+    for name in (*_REQUIRED, *_required_of_detector(estimator)):
         if name not in attributes:
             raise InputError(f"Expected the fitted attribute {name}. Received: none.")
     for name, is_valid in _VALIDATORS.items():
@@ -34,6 +35,18 @@ def check_fitted(estimator: NetworkEstimator) -> None:
 
 _REQUIRED = ("sample_shape_", "n_features_in_", "network_", "loss_curve_", "input_offset_",
              "input_span_")  # fmt: skip
+
+_REFERENCE = ("reference_scores_", "reference_count_", "reference_")
+
+
+def _required_of_detector(estimator):
+    """Return the further attributes that an `AnomalyDetector` must have."""
+    if not isinstance(estimator, OutlierMixin):
+        return ()
+    has_reference = any(name in vars(estimator) for name in _REFERENCE)  # older files have none
+    preprocessor = () if estimator.preprocessor is None else ("preprocessor_",)
+    return ("offset_", *preprocessor, *(_REFERENCE if has_reference else ()))
+
 
 # Validators have the signature (value, estimator) -> bool.
 

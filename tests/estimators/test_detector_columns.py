@@ -23,6 +23,11 @@ PARAMETERS = {"latent_dim": 12, "criterion": "mse", "epochs": 60, "scale": "stan
 ENCODED = ["time", "speed", "pressure", "running", "city", "serviced"]
 
 
+def remove(group, name):
+    """Return a function that removes an entry of a manifest."""
+    return lambda manifest: manifest[group].pop(name)
+
+
 @pytest.fixture(scope="module")
 def tables():
     """Return (training rows, new rows, which new rows are anomalous)."""
@@ -109,9 +114,13 @@ def test_saved_pickled_and_reordered_scores_are_equal(detector, tables, tmp_path
         (change("fitted", "preprocessor_", value={"preprocessor": 1}), "state of a preprocessor"),
         (change("fitted", "reference_", value="others"), "reference_ to be a value"),
         (change("fitted", "reference_count_", value=3), "reference_count_ to be a value"),
+        (remove("fitted", "offset_"), "the fitted attribute offset_. Received: none"),
+        (remove("fitted", "preprocessor_"), "the fitted attribute preprocessor_"),
+        (remove("fitted", "reference_"), "the fitted attribute reference_"),
     ],
-    ids=["none", "parameter", "name", "state", "reference", "count"],
-)
+    ids=["none", "parameter", "name", "state", "reference", "count", "no threshold",
+         "no preprocessor", "no reference"],
+)  # fmt: skip
 def test_altered_file_is_refused(detector, tmp_path, manifest, message):
     detector.save(tmp_path / "pump.ae")
     rewrite(tmp_path / "pump.ae", manifest)
