@@ -67,7 +67,9 @@ class AnomalyDetector(OutlierMixin, ColumnsMixin, ScoreReferenceMixin, NetworkEs
         preprocessor (None, "auto" or TablePreprocessor, default None): "auto" is
             `make_preprocessor()`, for tables with missing values, categories and dates; all methods
             then take such tables. It is fitted to the training rows; with `fit_chunks` and
-            `partial_fit`, to those of the first chunk. None is for numbers.
+            `partial_fit`, to those of the first chunk. With one, ``latent_dim="auto"`` is the
+            number of principal components that explain 90 % of the variance of its features. None
+            is for numbers.
 
     Attributes:
         offset\_: threshold of `score_samples`; samples below it are anomalies.
@@ -77,6 +79,7 @@ class AnomalyDetector(OutlierMixin, ColumnsMixin, ScoreReferenceMixin, NetworkEs
         weight\_: w.
         preprocessor\_: the fitted preprocessor, or None. With one, ``n_features_in_`` is the number
             of its features.
+        code_size\_: size of the code for ``latent_dim="auto"`` with a preprocessor, otherwise None.
         column_names\_: names of the columns of `column_errors`.
         reference\_: whose scores `predict_proba` and `check` compare with: "training", "held_out"
             or "calibration".
@@ -189,7 +192,7 @@ class AnomalyDetector(OutlierMixin, ColumnsMixin, ScoreReferenceMixin, NetworkEs
 
     def predict(self, X: ArrayLike) -> np.ndarray:  # noqa: N803
         """Return 1 for normal samples and -1 for anomalies: integers of shape (n,)."""
-        return self.labels_of(self.anomaly_score(X))
+        return self._labels(self.anomaly_score(X))
 
     def feature_errors(self, X: ArrayLike) -> np.ndarray:  # noqa: N803
         r"""Return the contribution of each value to the anomaly score.
@@ -261,8 +264,7 @@ class AnomalyDetector(OutlierMixin, ColumnsMixin, ScoreReferenceMixin, NetworkEs
         self.offset_ = -limit
         self._set_reference(errors, "held_out" if self.contamination == "held_out" else "training")
 
-    def labels_of(self, scores: np.ndarray) -> np.ndarray:
-        """Return `predict` of scores from `anomaly_score`: integers of shape (n,)."""
+    def _labels(self, scores: np.ndarray) -> np.ndarray:
         return np.where(-scores - self.offset_ < 0, -1, 1)
 
     def _scores(self, scaled: np.ndarray) -> np.ndarray:
@@ -298,7 +300,7 @@ class AnomalyDetector(OutlierMixin, ColumnsMixin, ScoreReferenceMixin, NetworkEs
 
     def _expected_outputs(self, scaled):
         score = self._scores(scaled)
-        return {**super()._expected_outputs(scaled), "score": score, "label": self.labels_of(score)}
+        return {**super()._expected_outputs(scaled), "score": score, "label": self._labels(score)}
 
     def _graph_score(self, pair: list) -> Any:
         """Return the symbolic scores of [scaled samples, network outputs]."""

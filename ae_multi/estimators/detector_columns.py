@@ -12,6 +12,10 @@ from ae_multi.data.columns import columns_of
 from ae_multi.errors import InputError
 from ae_multi.estimators.inputs import held_out
 from ae_multi.estimators.preprocessing import TablePreprocessor
+from ae_multi.estimators.scaling import Scaling, scale
+
+# Fraction of the variance for which the code has as many numbers as principal components.
+_EXPLAINED = 0.9
 
 
 class ColumnsMixin:
@@ -27,19 +31,14 @@ class ColumnsMixin:
 
         Returns:
             float64 of shape (n, columns), the sums of `feature_errors` over the features of each
-            column of ``column_names_``. The sum over a row, divided by the number of features, is
-            `anomaly_score`.
+            column of ``column_names_``.
 
         Raises:
             InputError: the detector was fitted to images, or as `anomaly_score`.
         """
         check_is_fitted(self)
         self._check_table()
-        return self.sums_of_columns(self.feature_errors(X))
-
-    def sums_of_columns(self: Any, errors: np.ndarray) -> np.ndarray:
-        """Return `column_errors` of the errors from `feature_errors`: float64 (n, columns)."""
-        errors = errors.astype(np.float64)
+        errors = self.feature_errors(X).astype(np.float64)
         preprocessor = getattr(self, "preprocessor_", None)
         if preprocessor is None:
             return errors
@@ -83,17 +82,22 @@ class ColumnsMixin:
             reset: whether to fit the preprocessor, to the rows that are not held out.
         """
         if reset:
-            self.preprocessor_ = None
+            self.preprocessor_ = self.code_size_ = None
             if self.preprocessor is not None:
                 is_auto = isinstance(self.preprocessor, str)
                 preprocessor = TablePreprocessor() if is_auto else clone(self.preprocessor)
                 columns = columns_of(x)
-                self.preprocessor_ = preprocessor.fit_columns(
-                    self._training_rows(columns), hasattr(x, "columns")
-                )
+                training = self._training_rows(columns)
+                self.preprocessor_ = preprocessor.fit_columns(training, hasattr(x, "columns"))
+                self.code_size_ = _components(preprocessor.encode(training), self.scale)
                 return preprocessor.encode(columns)
         preprocessor = getattr(self, "preprocessor_", None)
         return x if preprocessor is None else preprocessor.encode(columns_of(x))
+
+    def _latent_dim(self: Any) -> int:
+        if self.latent_dim == "auto" and self.preprocessor is not None:
+            return self.code_size_
+        return super()._latent_dim()  # type: ignore[misc]
 
     def _training_rows(self: Any, columns: dict) -> dict:
         """Return the rows of the columns that are not held out for the threshold."""
@@ -102,3 +106,21 @@ class ColumnsMixin:
             return columns
         kept = held_out(self.seed_, "calibration", rows, self.validation_fraction)[0]
         return {name: column.take(kept) for name, column in columns.items()}
+
+
+def _components(features: np.ndarray, kind: str | None) -> int:
+    """Return the number of principal components that explain 90 % of the variance of features.
+
+    Columns of a table that do not depend on each other need a code of as many numbers (cumulative
+    percentage of total variation: Jolliffe, "Principal component analysis", 2002, section 6.1.1).
+
+    Args:
+        features: float64 (n, features).
+        kind: parameter ``scale`` of the detector, by which they are scaled.
+    """
+    scaling = Scaling(kind, each=True)
+    scaling.update(features)
+    scaled = scale(features, *scaling.learned()).astype(np.float64)
+    variances = np.linalg.eigvalsh(np.atleast_2d(np.cov(scaled, rowvar=False)))[::-1]
+    explained = np.cumsum(np.maximum(variances, 0))
+    return int(np.searchsorted(explained, _EXPLAINED * explained[-1])) + 1

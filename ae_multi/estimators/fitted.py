@@ -155,6 +155,7 @@ _VALIDATORS = {
         value, estimator, _is_number(value) and 0 < value < math.inf
     ),
     "preprocessor_": _is_preprocessor,
+    "code_size_": lambda value, _: value is None or _is_count(value),
     "reference_scores_": _are_scores,
     "reference_count_": lambda value, estimator: (
         _is_count(value) and value >= len(estimator.reference_scores_)

@@ -11,7 +11,6 @@ from ae_multi.data.columns import CellError
 from ae_multi.data.table_file import TablePart
 from ae_multi.errors import InputError
 from ae_multi.estimators import AnomalyDetector, load_estimator
-from ae_multi.estimators.scores import mean
 
 # Number of columns that are written for each row.
 TOP = 3
@@ -75,11 +74,9 @@ def score_part(
     """
     frame = part.frame
     try:
-        feature_errors = detector.feature_errors(frame)
+        scores, errors = detector.anomaly_score(frame), detector.column_errors(frame)
     except CellError as error:
         raise at_place(error, part, name) from None
-    # The score, as anomaly_score returns it, without computing the errors again.
-    scores, errors = mean(feature_errors), detector.sums_of_columns(feature_errors)
     names = detector.column_names_
     order = np.argsort(-errors, axis=1, kind="stable")[:, :TOP]
     total = np.maximum(errors.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
@@ -92,7 +89,7 @@ def score_part(
         ids=ids,
         scores=scores,
         probabilities=detector.probabilities_of(scores)[:, 1],
-        is_anomaly=detector.labels_of(scores) == -1,
+        is_anomaly=scores > -detector.offset_,
         top=[[str(names[place]) for place in row] for row in order],
         shares=np.take_along_axis(errors, order, axis=1) / total,
     )

@@ -7,19 +7,21 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 import ae_multi
 from ae_multi.data.columns import columns_of
 from ae_multi.errors import InputError
+from ae_multi.estimators.detector_columns import _components
 from ae_multi.estimators.inputs import held_out
 from tests.estimators.test_persistence import change, rewrite
 from tests.reference.real_tables import KINDS, real_table
 
 pytestmark = pytest.mark.backend
 
-# A code that is large enough for columns that do not depend on each other.
-PARAMETERS = {"latent_dim": 12, "criterion": "mse", "epochs": 60, "scale": "standard"}
+PARAMETERS = {"criterion": "mse", "epochs": 60, "scale": "standard"}
 ENCODED = ["time", "speed", "pressure", "running", "city", "serviced"]
 
 
@@ -47,10 +49,29 @@ def test_anomalies_of_a_real_table_are_found(detector, tables):
     scores = detector.anomaly_score(new)
     assert roc_auc_score(broken, scores) > 0.9
     # The detector of the preprocessed table is the same.
-    plain = ae_multi.AnomalyDetector(**PARAMETERS).fit(detector.preprocessor_.transform(tables[0]))
+    size = detector.network_.encoder.output_shape[1]
+    plain = ae_multi.AnomalyDetector(**PARAMETERS, latent_dim=size).fit(
+        detector.preprocessor_.transform(tables[0])
+    )
     features = detector.preprocessor_.transform(new)
     np.testing.assert_allclose(plain.anomaly_score(features), scores, rtol=1e-5)
     assert detector.n_features_in_ == features.shape[1] == len(detector.preprocessor_.source_)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("kind", "scaler"), [("minmax", MinMaxScaler()), ("standard", StandardScaler()), (None, None)]
+)
+def test_code_has_as_many_numbers_as_explain_the_variance(kind, scaler, tables):
+    features = ae_multi.make_preprocessor().fit_transform(tables[0])
+    scaled = features if scaler is None else scaler.fit_transform(features)
+    expected = PCA(n_components=0.9, svd_solver="full").fit(scaled).n_components_
+    detector = ae_multi.AnomalyDetector("simple", preprocessor="auto", scale=kind, epochs=1)
+    if kind is None:
+        assert _components(features, None) == expected
+        return
+    detector.fit(tables[0])
+    assert detector.network_.encoder.output_shape == (None, expected)
 
 
 @pytest.mark.once
