@@ -40,7 +40,10 @@ def test_saved_detector_has_equal_scores_on_every_backend(run_on, tmp_path):
     for found in results.values():
         np.testing.assert_array_equal(found["features"], expected["features"])
         np.testing.assert_array_equal(found["labels"], expected["labels"])
-        for name in ("scores", "columns"):
-            atol = 0 if name == "scores" else 1e-5 * expected["columns"].max()
-            np.testing.assert_allclose(found[name], expected[name], rtol=1e-5, atol=atol)
+        np.testing.assert_allclose(found["scores"], expected["scores"], rtol=1e-5)
+        # Of two neighbors at the same distance rounding chooses one: the score is the same, but
+        # not the contributions of the columns.
+        limit = 1e-5 * expected["columns"].max()
+        differs = (abs(found["columns"] - expected["columns"]) > limit).any(axis=1)
+        assert differs.mean() < 0.01
         np.testing.assert_allclose(found["probabilities"], expected["probabilities"], atol=5e-3)
