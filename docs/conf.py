@@ -32,6 +32,7 @@ PUBLIC_API = (
     ("Estimators", "The scikit-learn API.", {
         "ae_multi": [
             "AutoencoderTransformer", "AnomalyDetector", "Denoiser", "Segmenter", "load_estimator",
+            "TablePreprocessor", "make_preprocessor",
         ],
     }),
     ("Interop and export", "Models in PyTorch, JAX, plain Keras and other runtimes.", {

@@ -12,7 +12,7 @@ import sys
 import numpy as np
 import pytest
 
-from ae_multi.cli import _COMMANDS, _join_commands, _parser
+from ae_multi.cli import _COMMANDS, _join_commands, _parser, main
 from ae_multi.data import load_data
 from tests.reference.pages import ROOT, blocks, pages, run_page
 
@@ -142,6 +142,27 @@ def test_task_pages_reach_the_documented_quality(page, tmp_path, capsys):
         assert names["probabilities"].shape == (1000, 28, 28, 2)
     else:
         assert names["accuracy"] > 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.backend
+@pytest.mark.once
+def test_tables_on_the_command_line_run_as_printed(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (code,) = (block for block in blocks("docs/detect.md") if "readings.csv" in block)
+    exec(compile(code, "docs/detect.md", "exec"), {})
+    lines = [line for block in blocks("docs/detect.md", "sh") for line in block.splitlines()]
+    for line in lines:
+        if line.startswith(("ae-multi detect fit", "ae-multi detect score new.csv")):
+            assert main(shlex.split(line)[1:]) == 0
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in ("autoencoder", "PCA-", "kNN-5", "isolation forest"))
+    assert "Scored 500 rows" in printed
+    header, *rows = (tmp_path / "scores.csv").read_text().splitlines()
+    assert (
+        header == "time,score,probability,label,column_1,share_1,column_2,share_2,column_3,share_3"
+    )
+    assert len(rows) == 500
 
 
 @pytest.fixture(scope="module")
