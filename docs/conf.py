@@ -34,6 +34,11 @@ PUBLIC_API = (
             "AutoencoderTransformer", "AnomalyDetector", "Denoiser", "Segmenter", "load_estimator",
         ],
     }),
+    ("Reports", "Pages in HTML about results.", {
+        "ae_multi.report.detection": [
+            "write_detection_report", "write_report", "DetectionReport",
+        ],
+    }),
     ("Interop and export", "Models in PyTorch, JAX, plain Keras and other runtimes.", {
         "ae_multi": [
             "to_torch", "from_torch", "to_jax", "from_jax", "to_keras", "from_keras",
