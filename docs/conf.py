@@ -34,11 +34,6 @@ PUBLIC_API = (
             "AutoencoderTransformer", "AnomalyDetector", "Denoiser", "Segmenter", "load_estimator",
         ],
     }),
-    ("Reports", "Pages in HTML about results.", {
-        "ae_multi.report.detection": [
-            "write_detection_report", "write_report", "DetectionReport",
-        ],
-    }),
     ("Interop and export", "Models in PyTorch, JAX, plain Keras and other runtimes.", {
         "ae_multi": [
             "to_torch", "from_torch", "to_jax", "from_jax", "to_keras", "from_keras",
@@ -76,6 +71,9 @@ ALSO_DOCUMENTED = {
         "ae_multi.tasks.segment.segment", "ae_multi.tasks.features.features",
         "ae_multi.tasks.result.Options", "ae_multi.tasks.result.Result",
         "ae_multi.tasks.result.Measure",
+        "ae_multi.report.detection.write_detection_report",
+        "ae_multi.tasks.detect_report.detection_report",
+        "ae_multi.tasks.report_contents.DetectionReport",
     ],
     "Compare backends": [
         "ae_multi.parity.divergence.Stage", "ae_multi.parity.divergence.Divergence",

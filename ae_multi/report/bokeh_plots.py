@@ -97,7 +97,6 @@ def embedded(plots: Mapping[str, Any]) -> dict[str, Any]:
             "border_line_color": "--line",
         },
         ColorBar: {
-            "background_fill_color": "--page",
             "major_label_text_color": "--text",
             "major_tick_line_color": "--text",
             "title_text_color": "--soft",

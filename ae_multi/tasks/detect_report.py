@@ -1,21 +1,18 @@
-"""Contents of a report on anomaly scores: plain arrays, computed with a fitted detector."""
+"""Anomaly scores of samples and what explains them, computed with a fitted detector."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ae_multi.baselines import fit_pca
 from ae_multi.errors import InputError
 from ae_multi.estimators import AnomalyDetector
 from ae_multi.models.base import predict_float32
 from ae_multi.tasks import detect_baselines, report_images
 from ae_multi.tasks.report_columns import (
-    Typical,
     as_text,
     column_names,
     columns_of,
@@ -23,73 +20,14 @@ from ae_multi.tasks.report_columns import (
     rows_of,
     typical_values,
 )
+from ae_multi.tasks.report_contents import DetectionReport
+from ae_multi.tasks.report_points import STRANGEST, map_of_codes, select_points
 
 # Rows in the plots: those beyond the threshold, and those of the others. Each image is stored in
 # the page, so fewer of them are drawn.
 MAX_ALARMS, MAX_OTHERS = 5000, 5000
 MAX_IMAGE_ALARMS, MAX_IMAGE_OTHERS = 1000, 1000
-_STRANGEST, _REASONS, _TYPICAL_ROWS = 12, 3, 20_000
-
-
-@dataclass(frozen=True)
-class DetectionReport:
-    r"""Anomaly scores of n rows or images, and what explains them.
-
-    Attributes:
-        title: title of the report.
-        facts: dict of label to text: what was trained on what.
-        scores: anomaly scores, float64 (n,).
-        threshold: rows with a larger score are alarms.
-        ids: name of each row, (n,).
-        points: indices (p,) of the rows in the plots, in ascending order.
-        thinning: sentence that says which rows the plots show.
-        map_points: position of these rows in the map of codes, (p, 2).
-        map_axes: labels of the two axes of the map.
-        reasons: text (p,) with the columns of the largest contributions; empty for images.
-        strangest: indices (k,) of the rows with the highest scores, the highest first.
-        columns: names of the columns; empty for images.
-        contributions: contribution of each column to the scores of the strangest rows,
-            (k, columns).
-        values: values of the strangest rows as text, k lists of one text a column.
-        typical: a `Typical` for each column, from the rows that are not alarms.
-        column_shares: mean share of each column in the scores, (2, columns): of the alarms in the
-            plots, and of the other rows there.
-        times: times (n,) as datetime64 or numbers; None to draw scores by row.
-        anomalous: whether each row is an anomaly, booleans (n,); None if unknown.
-        baselines: dict of name to scores (n,).
-        thumbnails: PNG data URI of each point, (p,); empty for tables.
-        pictures: for the strangest images, k tuples of PNG data URIs: the image, its
-            reconstruction and its error map.
-        unit: "rows" or "images".
-    """
-
-    title: str
-    facts: Mapping[str, str]
-    scores: np.ndarray
-    threshold: float
-    ids: Sequence[str]
-    points: np.ndarray
-    thinning: str
-    map_points: np.ndarray
-    map_axes: tuple[str, str]
-    strangest: np.ndarray
-    reasons: Sequence[str] = ()
-    columns: Sequence[str] = ()
-    contributions: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
-    values: Sequence[Sequence[str]] = ()
-    typical: Sequence[Typical] = ()
-    column_shares: np.ndarray = field(default_factory=lambda: np.zeros((2, 0)))
-    times: np.ndarray | None = None
-    anomalous: np.ndarray | None = None
-    baselines: Mapping[str, np.ndarray] = field(default_factory=dict)
-    thumbnails: Sequence[str] = ()
-    pictures: Sequence[tuple[str, str, str]] = ()
-    unit: str = "rows"
-
-    @property
-    def alarms(self) -> np.ndarray:
-        """Whether each row is beyond the threshold: booleans (n,)."""
-        return self.scores > self.threshold
+_REASONS, _TYPICAL_ROWS = 3, 20_000
 
 
 def detection_report(
@@ -129,12 +67,12 @@ def detection_report(
     limits = (MAX_IMAGE_ALARMS, MAX_IMAGE_OTHERS) if has_images else (MAX_ALARMS, MAX_OTHERS)
     unit = "images" if has_images else "rows"
     points, thinning = select_points(scores, threshold, *limits, unit)
-    strangest = np.argsort(-scores, kind="stable")[:_STRANGEST]
+    strangest = np.argsort(-scores, kind="stable")[:STRANGEST]
     scaled = detector._checked(X)
     codes = predict_float32(detector.network_.encoder, scaled).reshape(count, -1)
     if isinstance(baselines, bool):
         baselines = detect_baselines.scores(scaled, codes.shape[1]) if baselines else {}
-    map_points, map_axes = _map(codes, scores)
+    map_points, map_axes = map_of_codes(codes, scores)
     alarms = scores > threshold
     contents = (
         _images(detector, scaled, points, strangest)
@@ -163,44 +101,6 @@ def detection_report(
         unit=unit,
         **contents,
     )
-
-
-def select_points(
-    scores: np.ndarray, threshold: float, max_alarms: int, max_others: int, unit: str = "rows"
-) -> tuple[np.ndarray, str]:
-    """Select the rows that the plots show: those beyond the threshold, and others evenly.
-
-    Args:
-        scores: scores (n,).
-        threshold: threshold of the alarms.
-        max_alarms: largest number of alarms, those with the highest scores.
-        max_others: largest number of other rows. The row with the highest score is kept.
-        unit: name of the rows.
-
-    Returns:
-        (indices in ascending order, a sentence that says which rows are selected).
-    """
-    is_alarm = scores > threshold
-    alarms, others = np.flatnonzero(is_alarm), np.flatnonzero(~is_alarm)
-    kept = alarms[np.argsort(-scores[alarms], kind="stable")[:max_alarms]]
-    step = max(1, -(-len(others) // max_others))
-    highest = np.argsort(-scores, kind="stable")[:_STRANGEST]
-    points = np.union1d(np.union1d(kept, highest), others[::step])
-    if len(points) == len(scores):
-        return points, f"The plots show all {len(scores):,} {unit}."
-    which = f"all {len(alarms):,}" if len(kept) == len(alarms) else f"the highest {len(kept):,}"
-    every = f"every {_ordinal(step)} of the others" if step > 1 else "all others"
-    return points, (
-        f"The plots show {len(points):,} of {len(scores):,} {unit}: {which} beyond the fitted "
-        f"threshold, and {every}."
-    )
-
-
-def _ordinal(number: int) -> str:
-    if number == 2:
-        return "other one"
-    suffix = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{'th' if number % 100 in (11, 12, 13) else suffix}"
 
 
 def _columns(
@@ -256,21 +156,6 @@ def _images(
     }
 
 
-def _map(codes: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, tuple[str, str]]:
-    """Return (positions (n, 2), labels of the axes) of the map of codes."""
-    if codes.shape[1] == 1:
-        return np.column_stack([codes[:, 0], scores]), ("code", "score")
-    if codes.shape[1] == 2:
-        return codes.astype(np.float64), ("code 1", "code 2")
-    pca = fit_pca(codes, 2)
-    first, second = pca.explained_variance_ratio_
-    labels = (
-        f"first principal component of the codes ({percent(first)} of the variance)",
-        f"second ({percent(second)})",
-    )
-    return pca.transform(codes).astype(np.float64), labels
-
-
 def _facts(detector: AnomalyDetector, has_images: bool) -> dict[str, str]:
     """Return a dict of label to text: model, training data, training and threshold."""
     about = getattr(detector, "provenance_", None) or {}
@@ -289,7 +174,7 @@ def _facts(detector: AnomalyDetector, has_images: bool) -> dict[str, str]:
         f"{name} {about[name]}" for name in ("ae_multi", "keras", "python") if name in about
     )
     facts = {
-        "Model": f"{kind} autoencoder, codes of {codes} numbers, criterion {detector.criterion}",
+        "Model": f"{kind} autoencoder, codes of size {codes}, criterion {detector.criterion}",
         "Trained on": f"{detector.n_samples_seen_:,} {content}, {detector.n_iter_:,} epochs",
         "Training": ", ".join(about[k] for k in ("date", "backend", "device") if k in about),
         "Versions": versions,

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from ae_multi.tasks.detect_report import DetectionReport, select_points
 from ae_multi.tasks.report_columns import Typical
+from ae_multi.tasks.report_contents import DetectionReport
+from ae_multi.tasks.report_points import select_points
 
 PNG = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+k"

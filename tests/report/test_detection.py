@@ -18,7 +18,8 @@ pytest.importorskip("bokeh")
 
 from ae_multi.errors import InputError
 from ae_multi.report.detection import report_page, write_report
-from ae_multi.report.detection.plots import MAX_STORED, drawn_scores, is_logarithmic
+from ae_multi.report.detection.plots import MAX_STORED
+from ae_multi.report.detection.points import drawn_scores, is_logarithmic
 from ae_multi.report.detection.tables import cost, overlap
 from tests.reference.detection_reports import PNG, detection_report
 from tests.reference.html_page import Page
@@ -92,8 +93,8 @@ def test_columns_of_strange_rows_are_ranked_by_contribution():
 def test_arrows_mark_values_beyond_the_typical_interval():
     values = [["-1", "0.5", "2"]] + [["missing", "red", "0.5"]] * 11
     source = report_page(detection_report(values=values))
-    assert source.count("↑ 2<") == source.count("↓ -1<") == 1
-    assert source.count("↑ ") == source.count("↓ ") == 1
+    assert source.count("↑\xa02<") == source.count("↓\xa0-1<") == 1
+    assert source.count("↑\xa0") == source.count("↓\xa0") == 1
 
 
 def test_measures_of_baselines_equal_those_of_scikit_learn_and_scipy():

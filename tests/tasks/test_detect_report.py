@@ -14,8 +14,9 @@ from ae_multi import AnomalyDetector
 from ae_multi.errors import InputError
 from ae_multi.report.detection import write_detection_report
 from ae_multi.tasks import detect_baselines, report_images
-from ae_multi.tasks.detect_report import detection_report, select_points
+from ae_multi.tasks.detect_report import detection_report
 from ae_multi.tasks.report_columns import as_text, columns_of, typical_values
+from ae_multi.tasks.report_points import select_points
 from tests.reference.html_page import Page
 
 pytestmark = [pytest.mark.backend, pytest.mark.once]

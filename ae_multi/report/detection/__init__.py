@@ -13,7 +13,8 @@ from ae_multi.report.bokeh_plots import bokeh_script, check_bokeh
 from ae_multi.report.detection.plots import plots
 from ae_multi.report.detection.sections import sections
 from ae_multi.report.html import Html, data_block, page, write_page
-from ae_multi.tasks.detect_report import DetectionReport, detection_report
+from ae_multi.tasks.detect_report import detection_report
+from ae_multi.tasks.report_contents import DetectionReport
 
 __all__ = ["DetectionReport", "report_page", "write_detection_report", "write_report"]
 

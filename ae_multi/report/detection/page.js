@@ -32,6 +32,8 @@
   // Colours of the page, in light and dark.
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const paint = () => {
+    if (matchMedia("print").matches) return; // printed before it would be drawn again
+    document.documentElement.dataset.painted = dark.matches ? "dark" : "light";
     const style = getComputedStyle(document.documentElement);
     for (const [id, property, variable] of report.colours) {
       model(id)?.setv({ [property]: style.getPropertyValue(variable).trim() });
@@ -75,10 +77,11 @@
     for (const id of report.thresholds) model(id).location = threshold;
     model(report.beyond).left = threshold;
     const isAlarm = Array.from(column("score"), (score) => score > threshold);
+    const marks = Array.from(column("mark"));
     source.data = {
       ...source.data,
-      shape: isAlarm.map((beyond) => (beyond ? "triangle" : "circle")),
-      size: isAlarm.map((beyond) => (beyond ? 9 : 6)),
+      shape: isAlarm.map((beyond, i) => (beyond ? "triangle" : "circle") + marks[i]),
+      size: isAlarm.map((beyond) => (beyond ? 10 : 7)),
     };
   };
   const set = (value) => {

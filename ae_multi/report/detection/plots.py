@@ -8,8 +8,16 @@ from typing import Any
 import numpy as np
 
 from ae_multi.report.bokeh_plots import embedded, new_figure
-from ae_multi.tasks.detect_report import DetectionReport
-from ae_multi.tasks.report_columns import as_text
+from ae_multi.report.detection.points import (
+    add_hover,
+    draw_points,
+    drawn_scores,
+    glyphs_of,
+    is_logarithmic,
+    point_source,
+    positions,
+)
+from ae_multi.tasks.report_contents import DetectionReport
 
 _BINS, _INTERVALS = 60, 200
 # Scores that the page stores exactly, the highest ones, to count alarms at any threshold.
@@ -24,7 +32,7 @@ def plots(report: DetectionReport) -> dict[str, Any]:
 
     # The rows with the highest scores are last, and drawn on top.
     order = np.argsort(report.scores[report.points], kind="stable")
-    source = _source(report, order)
+    source = point_source(report, order)
     distribution, bars = _distribution(report)
     course, line, kinds = _course(report, source)
     codes, points, mapper = _map(report, source)
@@ -42,7 +50,7 @@ def plots(report: DetectionReport) -> dict[str, Any]:
     glyphs = [points, course.renderers[0]]
     found["colours"] += [
         *([bar.glyph.id, f"{part}_color", v] for bar, v in bars for part in ("fill", "line")),
-        *([glyph.id, "line_color", "--text"] for r in glyphs for glyph in _glyphs_of(r)),
+        *([glyph.id, "line_color", "--text"] for r in glyphs for glyph in glyphs_of(r)),
         [line.glyph.id, "line_color", "--text"],
         [beyond.id, "fill_color", "--bad"],
     ]
@@ -60,7 +68,10 @@ def plots(report: DetectionReport) -> dict[str, Any]:
         "beyond": beyond.id,
         "distribution": distribution.id,
         # Strange rows have the colours that contrast most with the page.
-        "palettes": [[mapper.id, cividis[::-1], cividis], [kinds.id, *[["--jax", "--torch"]] * 2]],
+        "palettes": [
+            [mapper.id, cividis[::-1], cividis],
+            [kinds.id, *[["--jax"] * 2 + ["--torch"] * 2] * 2],
+        ],
         "scores": _base64(report.scores[highest].astype("<f8")),
         "truth": None if truth is None else _base64(truth[highest].astype(np.uint8)),
         "strangest": [places[int(row)] for row in report.strangest],
@@ -72,62 +83,6 @@ def plots(report: DetectionReport) -> dict[str, Any]:
         "isLog": is_logarithmic(report.scores),
         "unit": report.unit,
     }
-
-
-def is_logarithmic(scores: np.ndarray) -> bool:
-    """Return whether scores are drawn on a logarithmic axis: they are at least 0 and spread."""
-    positive = scores[scores > 0]
-    return bool(len(positive) and scores.min() >= 0 and positive.max() > 5 * np.median(positive))
-
-
-def drawn_scores(scores: np.ndarray) -> np.ndarray:
-    """Return scores with zeros replaced by the smallest positive one, if the axis needs it."""
-    if not is_logarithmic(scores):
-        return scores
-    return np.maximum(scores, scores[scores > 0].min())
-
-
-def _source(report: DetectionReport, order: np.ndarray) -> Any:
-    """Return the rows in the plots, ``report.points[order]``."""
-    from bokeh.models import ColumnDataSource
-
-    rows = report.points[order]
-    alarms = report.alarms[rows]
-    rim = np.full(len(rows), 0.3)
-    if report.anomalous is not None:
-        rim[report.anomalous[rows]] = 2
-    columns: dict[str, Any] = {
-        "x": report.map_points[order, 0],
-        "y": report.map_points[order, 1],
-        "t": _positions(report)[rows],
-        "drawn": drawn_scores(report.scores)[rows],
-        "score": report.scores[rows],
-        "name": [report.ids[row] for row in rows],
-        "shape": ["triangle" if alarm else "circle" for alarm in alarms],
-        "size": np.where(alarms, 9.0, 6.0),
-        "rim": rim,
-    }
-    if report.map_axes[1] == "score":
-        columns["y"] = columns["drawn"]
-    if report.times is not None:
-        columns["time"] = [as_text(report.times[row]) for row in rows]
-    if report.anomalous is not None:
-        columns["label"] = ["anomalous" if label else "normal" for label in report.anomalous[rows]]
-    if len(report.reasons):
-        columns["reason"] = [report.reasons[number] for number in order]
-    if len(report.thumbnails):
-        columns["image"] = [report.thumbnails[number] for number in order]
-    return ColumnDataSource(columns)
-
-
-def _positions(report: DetectionReport) -> np.ndarray:
-    """Return the horizontal position of each row: its time, or its number."""
-    times = report.times
-    if times is None:
-        return np.arange(len(report.scores), dtype=np.float64)
-    if times.dtype.kind == "M":
-        return times.astype("datetime64[ms]").astype(np.float64)
-    return times
 
 
 def _distribution(report: DetectionReport) -> tuple[Any, list[tuple[Any, str]]]:
@@ -191,21 +146,22 @@ def _course(report: DetectionReport, source: Any) -> tuple[Any, Any, Any]:
         y_axis_label="score",
     )
     plot.xgrid.grid_line_color = None
-    kinds = CategoricalColorMapper(factors=["circle", "triangle"], palette=["#808080"] * 2)
+    shapes = ["circle", "circle_dot", "triangle", "triangle_dot"]
+    kinds = CategoricalColorMapper(factors=shapes, palette=["#808080"] * len(shapes))
     colour = {"field": "shape", "transform": kinds}
-    points = _points(plot, source, "t", "drawn", fill_color=colour, fill_alpha=0.6)
-    positions, scores = _positions(report), drawn_scores(report.scores)
-    order = np.argsort(positions, kind="stable")
-    groups = np.array_split(order, min(_INTERVALS, max(1, len(order) // 5)))
+    points = draw_points(plot, source, "t", "drawn", fill_color=colour, fill_alpha=0.6)
+    places, scores = positions(report), drawn_scores(report.scores)
+    order = np.argsort(places, kind="stable")
+    groups = np.array_split(order, min(_INTERVALS, max(1, len(order) // 25)))
     line = plot.line(
-        [float(np.median(positions[group])) for group in groups],
+        [float(np.median(places[group])) for group in groups],
         [float(np.median(scores[group])) for group in groups],
         line_width=2.5,
         legend_label="median of an interval",
     )
     plot.legend.location = "top_left"
     plot.legend.background_fill_alpha = 0.8
-    _add_hover(plot, report, points)
+    add_hover(plot, report, points)
     return plot, line, kinds
 
 
@@ -228,7 +184,7 @@ def _map(report: DetectionReport, source: Any) -> tuple[Any, Any, Any]:
         y_axis_label=report.map_axes[1],
         y_axis_type="log" if is_log and report.map_axes[1] == "score" else "linear",
     )
-    points = _points(plot, source, "x", "y", fill_color={"field": "score", "transform": mapper})
+    points = draw_points(plot, source, "x", "y", fill_color={"field": "score", "transform": mapper})
     bar = ColorBar(
         color_mapper=mapper,
         title="score",
@@ -237,53 +193,11 @@ def _map(report: DetectionReport, source: Any) -> tuple[Any, Any, Any]:
         padding=4,
         formatter=PrintfTickFormatter(format="%.3g"),
         title_text_font_style="normal",
+        background_fill_color=None,
     )
     plot.add_layout(bar, "below")
-    _add_hover(plot, report, points)
+    add_hover(plot, report, points)
     return plot, points, mapper
-
-
-def _points(plot: Any, source: Any, x: str, y: str, **options: Any) -> Any:
-    """Draw the rows; the selected one is larger."""
-    points = plot.scatter(
-        x,
-        y,
-        source=source,
-        marker="shape",
-        size="size",
-        line_width="rim",
-        line_alpha=0.8,
-        nonselection_fill_alpha=options.get("fill_alpha", 1.0),
-        nonselection_line_alpha=0.8,
-        **options,
-    )
-    points.selection_glyph = points.glyph.clone(size=22, line_width=4, line_alpha=1.0)
-    return points
-
-
-def _glyphs_of(points: Any) -> tuple[Any, ...]:
-    return points.glyph, points.selection_glyph, points.nonselection_glyph
-
-
-def _add_hover(plot: Any, report: DetectionReport, points: Any) -> None:
-    """Show a row or image in a tooltip, and select it by a click."""
-    from bokeh.models import HoverTool, TapTool
-
-    lines = [f"<b>{report.unit[:-1]} @name</b>", "score @score{0.0000e+0}"]
-    if report.times is not None:
-        lines.append("@time")
-    if report.anomalous is not None:
-        lines.append("@label")
-    if len(report.reasons):
-        lines.append("@reason")
-    text = "<br>".join(lines)
-    if len(report.thumbnails):
-        style = "width: 84px; image-rendering: pixelated; display: block"
-        text = f'<img src="@image" alt="" style="{style}">{text}'
-    tooltip = f'<div style="max-width: 17rem; overflow-wrap: anywhere">{text}</div>'
-    plot.add_tools(
-        HoverTool(renderers=[points], tooltips=tooltip, limit=1), TapTool(renderers=[points])
-    )
 
 
 def _base64(values: np.ndarray) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from ae_multi.report.detection import tables
 from ae_multi.report.html import Html, definitions, element, verdict
-from ae_multi.tasks.detect_report import DetectionReport
 from ae_multi.tasks.report_columns import as_text, percent
+from ae_multi.tasks.report_contents import DetectionReport
 
 _COLUMNS_OF_A_ROW = 6
 
@@ -194,7 +194,7 @@ def _plot(identifier: str, label: str, focusable: bool = False) -> Html:
 def _marks(report: DetectionReport) -> str:
     text = "Triangles are beyond the threshold, circles are not."
     if report.anomalous is not None:
-        text += f" A thick rim marks {report.unit} that are labelled anomalous."
+        text += f" A dot in them marks {report.unit} that are labelled anomalous."
     return text
 
 

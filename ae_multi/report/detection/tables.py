@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ae_multi.report.html import Html, element, number_cell, table
-from ae_multi.tasks.detect_report import DetectionReport
 from ae_multi.tasks.report_columns import percent
+from ae_multi.tasks.report_contents import DetectionReport
 
 _SHARES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 _MAX_COLUMNS = 100
@@ -216,7 +216,7 @@ def _arrow(value: str, low: str, high: str) -> str:
     """Return an arrow for a number beyond an interval, or an empty string."""
     try:
         if float(value) > float(high):
-            return "↑ "
-        return "↓ " if float(value) < float(low) else ""
+            return "↑\N{NO-BREAK SPACE}"
+        return "↓\N{NO-BREAK SPACE}" if float(value) < float(low) else ""
     except ValueError:
         return ""
