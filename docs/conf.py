@@ -75,6 +75,9 @@ ALSO_DOCUMENTED = {
         "ae_multi.tasks.segment.segment", "ae_multi.tasks.features.features",
         "ae_multi.tasks.result.Options", "ae_multi.tasks.result.Result",
         "ae_multi.tasks.result.Measure",
+        "ae_multi.report.detection.write_detection_report",
+        "ae_multi.tasks.detect_report.detection_report",
+        "ae_multi.tasks.report_contents.DetectionReport",
     ],
     "Compare backends": [
         "ae_multi.parity.divergence.Stage", "ae_multi.parity.divergence.Divergence",

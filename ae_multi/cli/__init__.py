@@ -52,6 +52,9 @@ _COMMANDS = {
     "detect score": _Command(
         "score the rows of a table by a saved detector", "detect_score"
     ),
+    "detect report": _Command(
+        "write an HTML page about the scores of a table", "detect_report"
+    ),
     "segment": _Command(
         "mark digits on clutter and compare with brightness thresholds",
         "tasks", "add_segment_options", "run_segment",

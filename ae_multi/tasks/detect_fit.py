@@ -81,7 +81,7 @@ def fit_table(
         chosen = {id_column: "identifier", **chosen}
     out = [column for column in (label, *drop) if column is not None]
     preprocessor = TablePreprocessor(kinds=chosen or None, drop=out or None)
-    is_anomaly = _labels(table, label)
+    is_anomaly = labels_of(table, label)
     train, test = _split(is_anomaly, options.seed, label)
     detector = AnomalyDetector(
         preprocessor=preprocessor,
@@ -133,7 +133,7 @@ def fit_table(
     return detector, result
 
 
-def _labels(table: TablePart, label: str | None) -> np.ndarray:
+def labels_of(table: TablePart, label: str | None) -> np.ndarray:
     """Return which rows are labelled anomalous, booleans (n,)."""
     if label is None:
         return np.zeros(len(table.frame), bool)

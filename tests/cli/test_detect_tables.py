@@ -1,4 +1,4 @@
-"""``ae-multi detect fit`` and ``detect score``: tables from files and standard input."""
+"""``ae-multi detect fit``, ``score`` and ``report``: tables from files and standard input."""
 
 import csv
 import gzip
@@ -211,3 +211,23 @@ def test_other_files_are_refused_as_a_model(folder, run_here, tmp_path, x):
         done = run_here("detect", "score", folder / "new.csv", "--model", model, "--out", "-")
         assert done.returncode == 2
         assert message in done.stderr
+
+
+def test_report_shows_ids_typical_values_and_labels(folder, run_here, tmp_path):
+    write_table(tmp_path / "labelled.csv", real_table(300, seed=1))
+    page = tmp_path / "report.html"
+    arguments = ["--model", folder / "pump.ae", "--out", page, "--label", "alarm"]
+    done = run_here("detect", "report", tmp_path / "labelled.csv", *arguments)
+    assert done.returncode == 0, done.stderr
+    detector = ae_multi.load_estimator(folder / "pump.ae")
+    frame = pd.DataFrame(real_table(300, seed=1))
+    alarms = int((detector.predict(frame) == -1).sum())
+    assert f"300 rows, {alarms} of which are anomalous" in done.stdout
+    text = page.read_text()
+    assert f"{alarms} of 300 rows" in text
+    assert f"{int(frame['alarm'].sum())} anomalies" in text
+    strangest = int(np.argmax(detector.anomaly_score(frame)))
+    assert f"Row {frame['row'].iloc[strangest]}<" in text
+    done = run_here("detect", "report", tmp_path / "labelled.csv", *arguments[:-1], "none")
+    assert done.returncode == 2
+    assert "Received: 'none'" in done.stderr
