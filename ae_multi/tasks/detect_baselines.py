@@ -22,13 +22,13 @@ def scores(samples: np.ndarray, components: int) -> dict[str, np.ndarray]:
     Returns:
         Dict of name to scores (n,): the mean squared residual of PCA, the isolation forest of
         scikit-learn with its defaults, and the mean distance to the 5 nearest of up to 5,000 rows.
-        Empty for fewer than 20 samples.
+        Empty for fewer than 20 samples, and for equal ones.
     """
     from sklearn.ensemble import IsolationForest
     from sklearn.preprocessing import StandardScaler
 
     rows = flat(samples).astype(np.float64)
-    if len(rows) < 20:
+    if len(rows) < 20 or np.all(rows == rows[0]):
         return {}
     if samples.ndim == 2:
         rows = StandardScaler().fit_transform(rows)

@@ -34,7 +34,7 @@ def select_points(
     highest = np.argsort(-scores, kind="stable")[:STRANGEST]
     points = np.union1d(np.union1d(kept, highest), others[::step])
     if len(points) == len(scores):
-        return points, f"The plots show all {len(scores):,} {unit}."
+        return points, f"The plots show all {unit}."
     which = f"all {len(alarms):,}" if len(kept) == len(alarms) else f"the highest {len(kept):,}"
     every = f"every {_ordinal(step)} of the others" if step > 1 else "all others"
     return points, (
@@ -54,8 +54,8 @@ def map_of_codes(codes: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, tup
     """Return (positions (n, 2), labels of the axes) of the map of codes."""
     if codes.shape[1] == 1:
         return np.column_stack([codes[:, 0], scores]), ("code", "score")
-    if codes.shape[1] == 2:
-        return codes.astype(np.float64), ("code 1", "code 2")
+    if codes.shape[1] == 2 or len(codes) < 3 or np.all(codes == codes[0]):
+        return codes[:, :2].astype(np.float64), ("code 1", "code 2")
     pca = fit_pca(codes, 2)
     first, second = pca.explained_variance_ratio_
     labels = (

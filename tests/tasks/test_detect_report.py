@@ -72,6 +72,19 @@ def test_map_shows_the_principal_components_of_the_codes(rows, detector):
     assert "first principal component" in report.map_axes[0]
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_few_rows_are_reported(count, rows, detector, tmp_path):
+    report = write_detection_report(detector, rows[:count], tmp_path / "out.html")
+    assert report.map_points.shape == (count, 2)
+    assert report.baselines == {}
+
+
+def test_equal_rows_are_reported(rows, detector, tmp_path):
+    x = np.repeat(rows[:1], 30, axis=0)
+    report = write_detection_report(detector, x, tmp_path / "out.html")
+    assert report.typical[0].middle == report.typical[0].low == f"{x[0, 0]:.4g}"
+
+
 @pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
 def test_data_frames_name_their_columns(frame, rows):
     x = frame(dict(zip(NAMES, rows.T, strict=True)))
@@ -123,7 +136,7 @@ def test_alarms_are_kept_when_points_are_thinned():
     points, sentence = select_points(scores, 0.5, 200, 300)
     assert set(np.argsort(-scores)[:200]) <= set(points)
     assert "the highest 200 beyond" in sentence
-    assert select_points(scores, 0.99, 10_000, 10_000)[1] == "The plots show all 10,000 rows."
+    assert select_points(scores, 0.99, 10_000, 10_000)[1] == "The plots show all rows."
     # The strangest rows are kept even if none is beyond the threshold.
     assert scores.argmax() in select_points(scores, 2.0, 200, 300)[0]
 
@@ -139,6 +152,7 @@ def test_baselines_equal_a_fit_by_hand(rows):
     nearest = np.sort(distances, axis=1)[:, 1:6].mean(axis=1)
     np.testing.assert_allclose(found["5 nearest neighbours"], nearest, rtol=1e-6)
     assert detect_baselines.scores(rows[:10], 2) == {}
+    assert detect_baselines.scores(np.repeat(rows[:1], 30, axis=0), 2) == {}
 
 
 def test_report_of_images_shows_images_reconstructions_and_errors(digits, tmp_path):
