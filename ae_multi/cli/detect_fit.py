@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ae_multi.cli.options import comma_separated
 from ae_multi.cli.startup import import_backend
-from ae_multi.cli.tables import add_table_options, opened_table
+from ae_multi.cli.tables import add_table_options, check_other_file, opened_table
 from ae_multi.data.columns import CellError
 from ae_multi.data.table_file import name_of, read_table
 from ae_multi.environment import describe_machine
@@ -68,8 +68,10 @@ def run(options: argparse.Namespace) -> int:
     """Train, save and print the result; return 0."""
     task = Options(epochs=options.epochs, seed=options.seed)
     check_writable(options.out, "the detector")
+    check_other_file(options.out, "the detector", options.table, options.json)
     if options.json:
         check_writable(options.json, "the JSON")
+        check_other_file(options.json, "the JSON", options.table)
     source = opened_table(options.table)
     with job_progress(console(stderr=True), "detect fit") as report:
         table, name = (

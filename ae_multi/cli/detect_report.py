@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from ae_multi.cli.startup import import_backend
-from ae_multi.cli.tables import add_table_options, opened_table
+from ae_multi.cli.tables import add_table_options, check_other_file, opened_table
 from ae_multi.data.table_file import name_of, read_table
 from ae_multi.io.atomic import check_file, check_writable
 from ae_multi.report.progress import job_progress
@@ -43,6 +43,7 @@ def run(options: argparse.Namespace) -> int:
     """Score the rows, write the page and return 0."""
     check_file(options.model, "the file of a detector")
     check_writable(options.out, "the report")
+    check_other_file(options.out, "the report", options.table, options.model)
     source = opened_table(options.table)
     with job_progress(console(stderr=True), "detect report"):
         table = read_table(source, options.separator, options.encoding, options.decimal)

@@ -10,7 +10,7 @@ from typing import IO
 import numpy as np
 
 from ae_multi.cli.startup import import_backend
-from ae_multi.cli.tables import add_table_options, opened_table
+from ae_multi.cli.tables import add_table_options, check_other_file, opened_table
 from ae_multi.data.table_file import name_of, read_parts
 from ae_multi.errors import InputError
 from ae_multi.io.atomic import atomic_write, check_file, check_writable
@@ -47,6 +47,7 @@ def run(options: argparse.Namespace) -> int:
     check_file(options.model, "the file of a detector")
     if options.out != "-":
         check_writable(options.out, "the scores")
+        check_other_file(options.out, "the scores", options.table, options.model)
     source = opened_table(options.table)
     name = name_of(source)
     with job_progress(console(stderr=True), "detect score"):

@@ -1,8 +1,11 @@
 """Options and files of the commands that read a table."""
 
 import argparse
+import os
 import sys
 from typing import Any
+
+from ae_multi.errors import InputError
 
 
 def add_table_options(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +32,24 @@ def add_table_options(parser: argparse.ArgumentParser) -> None:
         help="encoding of CSV, such as cp1252 (default: UTF-8, or UTF-16 with a byte order mark; "
         "for other files Windows-1252)",
     )
+
+
+def check_other_file(out: os.PathLike[str] | str, what: str, *others: Any) -> None:
+    """Raise `InputError` if ``out`` is a file that is read, or another file that is written.
+
+    Args:
+        out: file to write.
+        what: its content, for the message.
+        *others: the other files; - and None are none.
+    """
+    for other in others:
+        if other is None or other == "-":
+            continue
+        if os.path.realpath(out) == os.path.realpath(other):
+            raise InputError(
+                f"Expected a file of its own for {what}. Received: {out}, which is also another "
+                "file of this command."
+            )
 
 
 def opened_table(name: str) -> Any:

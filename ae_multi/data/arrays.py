@@ -251,4 +251,4 @@ def as_array(part: Any) -> np.ndarray:
         return array.astype(keras.config.floatx(), copy=False)
     if array.dtype.kind not in "iub":
         raise NotArraysError(f"an array of {array.dtype}")
-    return array
+    return array.astype(array.dtype.newbyteorder("="), copy=False)

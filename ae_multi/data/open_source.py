@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ae_multi.argument_checks import check_positive
 from ae_multi.data.source import ArraySource, NpyFiles, Source
 from ae_multi.errors import InputError
 
@@ -45,6 +46,7 @@ def source(
     Raises:
         InputError: a file that cannot be read, files of different shapes, or no samples.
     """
+    check_positive(block_size=block_size)
     opened = _open(data, columns, block_size)
     return opened if transform is None else opened.map(transform)
 
@@ -112,17 +114,12 @@ class ParquetFiles(Source):
             for group in range(metadata.num_row_groups):
                 self._groups.append((number, group))
                 sizes.append(metadata.row_group(group).num_rows)
-        schema = _parquet(paths[0]).schema_arrow
-        self.columns = list(schema.names if columns is None else columns)
-        missing = [column for column in self.columns if column not in schema.names]
-        if missing or not self.columns:
-            raise InputError(
-                f"Expected columns of {paths[0]}, {', '.join(schema.names)}. "
-                f"Received: {', '.join(missing) or 'none'}."
-            )
+        if isinstance(columns, str):
+            raise InputError(f"Expected a list of names of columns. Received: {columns!r}.")
+        self.columns = list(_parquet(paths[0]).schema_arrow.names if columns is None else columns)
+        types = [dtype for path in paths for dtype in _column_dtypes(path, self.columns)]
         self._paths = list(paths)
         self._begins = np.cumsum([0, *sizes])
-        types = [np.dtype(schema.field(column).type.to_pandas_dtype()) for column in self.columns]
         shape = (int(self._begins[-1]), len(self.columns))
         largest = block_size or max(sizes, default=1)
         dtype = np.result_type(*types, np.float32)
@@ -138,7 +135,9 @@ class ParquetFiles(Source):
             number, group = self._groups[place]
             table = _parquet(self._paths[number]).read_row_group(group, columns=self.columns)
             chosen = table.take(rows[begin:end] - self._begins[place])
-            parts.append(np.column_stack([chosen[name].to_numpy() for name in self.columns]))
+            # A column with missing values may be of objects; each None becomes NaN.
+            arrays = [chosen[name].to_numpy().astype(self._stored_dtype) for name in self.columns]
+            parts.append(np.column_stack(arrays))
         return np.concatenate(parts)
 
 
@@ -180,11 +179,39 @@ def _image(path: Path) -> np.ndarray:
 
     try:
         with Image.open(path) as file:
-            grey = file.mode in ("1", "L", "LA", "I", "I;16", "F")
+            if file.mode.startswith(("I", "F")):
+                raise InputError(
+                    "Expected an image of 8 bits for each channel. "
+                    f"Received: {path} of more bits; save such images as an .npy file."
+                )
+            grey = file.mode in ("1", "L", "LA")
             pixels = np.asarray(file.convert("L" if grey else "RGB"))
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f"Expected an image. Received: {path} ({error}).") from error
     return pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
+
+
+def _column_dtypes(path: Path, columns: Sequence[str]) -> list[np.dtype]:
+    """Return the dtypes of columns of numbers in a Parquet file."""
+    from pyarrow import types
+
+    schema = _parquet(path).schema_arrow
+    missing = [column for column in columns if column not in schema.names]
+    if missing or not columns:
+        raise InputError(
+            f"Expected columns of {path}, {', '.join(schema.names)}. "
+            f"Received: {', '.join(missing) or 'none'}."
+        )
+    dtypes = []
+    for column in columns:
+        kind = schema.field(column).type
+        if not (types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)):
+            raise InputError(
+                f"Expected columns of numbers in {path}. Received: {column!r} of {kind}; choose "
+                "others by columns=[...]."
+            )
+        dtypes.append(np.dtype(kind.to_pandas_dtype()))
+    return dtypes
 
 
 def _parquet(path: Path) -> Any:

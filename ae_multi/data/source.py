@@ -52,7 +52,7 @@ class Source:
         dtype = np.dtype(dtype)
         if not shape or not shape[0]:
             raise InputError(f"Expected samples in {name}. Received: none.")
-        if dtype.kind not in "iubf" and dtype.name != "bfloat16":
+        if dtype.kind not in "iub" and not is_float(dtype):
             raise InputError(f"Expected numbers in {name}. Received: an array of {dtype}.")
         self.name, self.files = name, tuple(files)
         self.block_size, self.has_random_access = block_size, has_random_access
@@ -69,16 +69,21 @@ class Source:
         r"""Return rows in their order.
 
         Args:
-            rows: slice, array of row numbers, or one row number.
+            rows: slice, array of row numbers or of booleans, or one row number. Negative numbers
+                count from the end, as in NumPy.
 
         Returns:
             Array of shape (rows, \*sample shape), or one sample.
+
+        Raises:
+            IndexError: there is no such row, or an index of another kind.
+            InputError: a file that was changed or cannot be read, or a function of `map` that
+                returns other samples than for the first row.
         """
         if isinstance(rows, int | np.integer):
             return self[np.array([rows])][0]
-        if isinstance(rows, slice):
-            rows = np.arange(*rows.indices(len(self)), dtype=np.int64)
-        rows = np.asarray(rows)
+        rows = self._row_numbers(rows)
+        self.check_unchanged()
         return self._converted(self._stored(rows), rows)
 
     def map(self, function: Callable[[np.ndarray], Any]) -> Self:
@@ -90,12 +95,8 @@ class Source:
         """
         mapped = copy.copy(self)
         mapped._functions = (*self._functions, function)
+        mapped._is_described = False
         first = mapped[:1]
-        if len(first) != 1:
-            raise InputError(
-                "Expected a function that returns as many samples as it is given. "
-                f"Received: {len(first)} for 1."
-            )
         mapped._describe(first.dtype, first.shape[1:])
         return mapped
 
@@ -124,18 +125,36 @@ class Source:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, shape={self.shape}, dtype={self.dtype})"
 
+    def _row_numbers(self, rows: Any) -> np.ndarray:
+        """Return the numbers of the rows that a slice or an array selects, none negative."""
+        if isinstance(rows, slice):
+            return np.arange(*rows.indices(len(self)), dtype=np.int64)
+        numbers = np.asarray([] if isinstance(rows, tuple) else rows)
+        if numbers.dtype == bool and numbers.shape == (len(self),):
+            return np.flatnonzero(numbers)
+        if isinstance(rows, list) and not rows:
+            numbers = numbers.astype(np.int64)
+        if numbers.ndim != 1 or numbers.dtype.kind not in "iu":
+            raise IndexError(
+                "Expected a row number, a slice, or an array of row numbers or of "
+                f"{len(self):,} booleans. Received: {rows!r}."
+            )
+        outside = numbers[(numbers < -len(self)) | (numbers >= len(self))]
+        if len(outside):
+            raise IndexError(
+                f"Expected rows below {len(self):,} in {self.name}. Received: {outside[0]:,}."
+            )
+        return np.where(numbers < 0, numbers + len(self), numbers)
+
     def _stored(self, rows: np.ndarray) -> np.ndarray:
         """Return the stored rows with the numbers ``rows``."""
         if not len(rows):
             return np.empty((0, *self._stored_shape), self._stored_dtype)
+        if (rows[1:] > rows[:-1]).all():
+            return self._read(rows)
         # Rows in the order of the file are read several times faster from a disk.
-        order = np.argsort(rows, kind="stable")
-        ordered = self._read(rows[order])
-        if (order[1:] > order[:-1]).all():
-            return ordered
-        places = np.empty_like(order)
-        places[order] = np.arange(len(order))
-        return np.take(ordered, places, axis=0)
+        ascending, places = np.unique(rows, return_inverse=True)
+        return np.take(self._read(ascending), places, axis=0)
 
     def _read(self, rows: np.ndarray) -> np.ndarray:
         """Return the stored rows with the ascending numbers ``rows``."""
@@ -145,16 +164,38 @@ class Source:
         self.dtype = _converted_dtype(dtype)
         self.shape: tuple[int, ...] = (self._samples, *shape)
         self.ndim = len(self.shape)
+        self._is_described = True
 
     def _converted(self, stored: np.ndarray, rows: np.ndarray) -> np.ndarray:
         values = stored
+        if self._functions and (not values.flags.writeable or values.base is not None):
+            values = values.copy()  # a function may change its argument, but not the stored array
         for function in self._functions:
             try:
                 values = np.asarray(function(values))
             except InputError as error:
                 bad = _first_failure(function, values)
                 raise InputError(f"{error} The sample is {self.place(int(rows[bad]))}.") from error
-        return np.ascontiguousarray(values, _converted_dtype(values.dtype))
+        if not self._functions:
+            return np.ascontiguousarray(values, self.dtype)
+        if values.dtype.kind not in "iub" and not is_float(values.dtype):
+            raise InputError(
+                f"Expected a function that returns numbers for samples of {self.name}. "
+                f"Received: an array of {values.dtype}."
+            )
+        values = np.ascontiguousarray(values, _converted_dtype(values.dtype))
+        shape = self.shape[1:] if self._is_described else values.shape[1:]
+        if values.shape != (len(rows), *shape):
+            raise InputError(
+                f"Expected a function that returns an array of shape {(len(rows), *shape)} for "
+                f"{len(rows):,} samples of {self.name}. Received: shape {values.shape}."
+            )
+        if self._is_described and values.dtype != self.dtype:
+            raise InputError(
+                f"Expected a function that returns {self.dtype}, as for the first sample of "
+                f"{self.name}. Received: {values.dtype}."
+            )
+        return values
 
 
 class ArraySource(Source):
@@ -166,6 +207,11 @@ class ArraySource(Source):
     """
 
     def __init__(self, array: Any, block_size: int | None = None) -> None:
+        if hasattr(array, "iloc"):  # its index is by label
+            raise InputError(
+                "Expected a file, a folder or an array-like object that is indexed by row number. "
+                f"Received: a {type(array).__name__} of pandas; pass its to_numpy()."
+            )
         chunks = getattr(array, "chunks", None)
         super().__init__(
             type(array).__name__,
@@ -258,10 +304,14 @@ def _stamp(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
+def is_float(dtype: np.dtype) -> bool:
+    """Return whether ``dtype`` is one of floating-point numbers, also bfloat16."""
+    return dtype.name.startswith(("float", "bfloat"))
+
+
 def _converted_dtype(dtype: np.dtype) -> np.dtype:
     """Return the dtype in which samples are returned, the one to which Keras converts them."""
-    is_float = dtype.name.startswith(("float", "bfloat"))
-    return np.dtype(keras.config.floatx()) if is_float else dtype.newbyteorder("=")
+    return np.dtype(keras.config.floatx()) if is_float(dtype) else dtype.newbyteorder("=")
 
 
 def _first_failure(function: Callable[[np.ndarray], Any], values: np.ndarray) -> int:

@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike
 
 from ae_multi import training
 from ae_multi._keras import keras
-from ae_multi.data.source import is_source
 from ae_multi.errors import InputError
 from ae_multi.models.base import BaseModel, predict_float32
 from ae_multi.models.inputs import (
@@ -218,8 +217,6 @@ class Autoencoder(BaseModel):
             validation_data = as_validation(validation_data, self._check, self._check_target)
         if is_array_like(x):
             x, y, sample_weight = self._arrays(x, y, sample_weight)
-        elif is_source(x):
-            x = self._check(x)
         return training.fit(
             self,
             x,
@@ -268,8 +265,6 @@ class Autoencoder(BaseModel):
             return super().evaluate(callbacks=callbacks, return_dict=return_dict, **kwargs)
         if is_array_like(x):
             x, y, sample_weight = self._arrays(x, y, sample_weight)
-        elif is_source(x):
-            x = self._check(x)
         return training.evaluate(
             self, x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict
         )

@@ -16,8 +16,8 @@ _CHANNEL_COUNTS = (1, 3, 4)  # usual numbers of channels
 
 
 def is_array_like(x: Any) -> bool:
-    """Return whether ``x`` is an array, and not a data set, loader or generator."""
-    return isinstance(x, np.ndarray | list) or hasattr(x, "__array__")
+    """Return whether ``x`` is an array or a source, and not a data set, loader or generator."""
+    return isinstance(x, np.ndarray | list) or hasattr(x, "__array__") or is_source(x)
 
 
 def check_image_shape(shape: Sequence[int] | int) -> tuple[int, ...]:
@@ -116,7 +116,7 @@ def as_arrays(
         arrays.append(_to_numpy(sample_weight))
         if arrays[2].ndim == 1:
             # Keras weights the error of each pixel, so that the weight of a sample must broadcast.
-            arrays[2] = arrays[2].reshape(-1, *[1] * (arrays[1].ndim - 2))
+            arrays[2] = _with_axes(arrays[2], max(arrays[1].ndim - 1, 1))
     for name, array in zip(("y", "sample_weight"), arrays[1:], strict=False):
         if len(array) != len(x):
             raise InputError(
@@ -142,7 +142,19 @@ def as_validation(
     return as_arrays(x, y, sample_weight, check, check_target)
 
 
-def _to_numpy(x: Any) -> np.ndarray:
-    """Return ``x`` as a NumPy array on the host; bfloat16, which NumPy lacks, becomes float32."""
+def _with_axes(weights: Any, ndim: int) -> Any:
+    """Return weights of shape (n,), an array or a source, with ``ndim`` axes."""
+    if is_source(weights):
+        return weights.map(lambda part: _with_axes(part, ndim))
+    return weights.reshape(-1, *[1] * (ndim - 1))
+
+
+def _to_numpy(x: Any) -> Any:
+    """Return ``x`` as a NumPy array on the host, or an unread source.
+
+    bfloat16, which NumPy lacks, becomes float32.
+    """
+    if is_source(x):
+        return x
     array = np.asarray(x) if isinstance(x, np.ndarray | list) else keras.ops.convert_to_numpy(x)
     return array.astype(np.float32) if array.dtype.name.startswith("bfloat") else array

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from ae_multi import training
 from ae_multi._keras import keras
 from ae_multi.argument_checks import check_shape, check_size
+from ae_multi.data.source import is_source
 from ae_multi.errors import InputError
 from ae_multi.models.base import predict_float32
 from ae_multi.models.image_network import ImageNetwork
@@ -133,13 +134,15 @@ class SegmentationNetwork(ImageNetwork):
 
     def _check_masks(self, masks, samples):
         """Return ``masks`` with shape (samples, h, w, 1), or raise `InputError`."""
-        masks = np.asarray(masks)
+        masks = masks if is_source(masks) else np.asarray(masks)
         height, width = self.network.input_shape[1:3]
         if masks.shape not in ((samples, height, width), (samples, height, width, 1)):
             raise InputError(
                 f"Expected masks for the images, of shape ({samples}, {height}, {width}) or "
                 f"({samples}, {height}, {width}, 1). Received: shape {masks.shape}."
             )
+        if is_source(masks):
+            return masks.map(lambda part: self._check_masks(part, len(part)))
         highest = max(1, self.classes - 1)
         low, high = masks.min(), masks.max()
         if not (low >= 0 and high <= highest):  # also True for NaN

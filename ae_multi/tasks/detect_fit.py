@@ -30,8 +30,8 @@ _TEST_FRACTION = 0.2
 _HELD_OUT_FRACTION, _MAX_HELD_OUT_FRACTION = 0.2, 0.5
 _NEIGHBORS = 5
 _WORDS = {
-    "1": True, "true": True, "yes": True, "anomalous": True, "anomaly": True,
-    "0": False, "false": False, "no": False, "normal": False,
+    "1": True, "1.0": True, "true": True, "yes": True, "anomalous": True, "anomaly": True,
+    "0": False, "0.0": False, "false": False, "no": False, "normal": False,
 }  # fmt: skip
 
 

@@ -25,6 +25,11 @@ from ae_multi.data.source import has_sources
 from ae_multi.errors import InputError
 from ae_multi.training.epochs import offset_for, set_epochs
 from ae_multi.training.fallback import why_keras
+from ae_multi.training.keras_batches import (
+    batches_for_keras,
+    check_combined,
+    validation_for_keras,
+)
 from ae_multi.training.limits import batches_of, limited_epochs
 from ae_multi.training.loop import MAX_STEPS_PER_RUN, Loop, closing
 from ae_multi.training.plan import by_keras, choose
@@ -160,6 +165,7 @@ def fit(
     try:
         data = as_data(x, y, sample_weight, class_weight)
     except NotArraysError as error:
+        check_combined(x, y, sample_weight)
         check_unsaved(checkpoints, error.reason)
         history = keras.Model.fit(
             model,
@@ -215,8 +221,13 @@ def _reason_for_keras(model, plan):
 
 def _fit_by_keras(model, data, order, validation_data, options):
     """Train by Keras's `fit` on the batches of ``order``."""
-    batches = None
-    if order.seed is None and order.is_uneven:  # a data set has the same number in each epoch
+    batches, size = None, options["validation_batch_size"]
+    validation_data = validation_for_keras(validation_data, size, options["validation_steps"])
+    is_uneven = order.seed is None and order.is_uneven
+    if is_uneven and has_sources(data):
+        all_batches = batches_for_keras(data, order.batch_size, None)
+        given = {"x": all_batches, "steps_per_epoch": order.steps}
+    elif is_uneven:  # a data set has the same number in each epoch
         names = ("x", "y", "sample_weight")
         given = dict(zip(names, data, strict=True))
         given |= {"batch_size": order.batch_size, "steps_per_epoch": order.steps}

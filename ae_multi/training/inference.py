@@ -32,6 +32,7 @@ from ae_multi.training.batch_size import default_batch_size
 from ae_multi.training.callbacks import wants_test_batches
 from ae_multi.training.chunked import predict_chunks
 from ae_multi.training.fallback import why_keras
+from ae_multi.training.keras_batches import batches_for_keras
 from ae_multi.training.limits import batches_of
 from ae_multi.training.plan import by_keras
 from ae_multi.training.progress_bar import Progress
@@ -96,6 +97,9 @@ def predict(
                 f"Expected a model and data without Keras's own predict with out. Received: {why}."
             )
         by_keras(why, warn=not is_stream(x), method="predict")
+        if has_sources(x):
+            x = batches_for_keras((x, None, None), batch_size, steps)
+            batch_size = None
         return keras.Model.predict(model, x, batch_size, verbose, steps)
     if steps is not None:
         batch_size, _ = batches_of(length(data), batch_size, steps)
@@ -179,6 +183,9 @@ def evaluate(
             why = error.reason
     if why is not None:
         by_keras(why, warn=not is_stream(x), method="evaluate")
+        if has_sources((x, y, sample_weight)):
+            x = batches_for_keras((x, y, sample_weight), batch_size, steps)
+            y = sample_weight = batch_size = None
         return keras.Model.evaluate(
             model, x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict
         )

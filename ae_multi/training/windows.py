@@ -229,8 +229,6 @@ class WindowedBatches:
 
 def _filled(array: Any, rows: np.ndarray, length: int) -> np.ndarray:
     """Return ``rows`` of an array or a source, followed by zeros up to ``length``."""
-    if is_source(array):
-        array.check_unchanged()
     chosen = array[rows]
     if len(chosen) == length:
         return chosen

@@ -231,3 +231,14 @@ def test_report_shows_ids_typical_values_and_labels(folder, run_here, tmp_path):
     done = run_here("detect", "report", tmp_path / "labelled.csv", *arguments[:-1], "none")
     assert done.returncode == 2
     assert "Received: 'none'" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["fit", "score", "report"])
+def test_output_never_replaces_the_table(command, folder, run_here, tmp_path):
+    table = tmp_path / "new.csv"
+    table.write_bytes((folder / "new.csv").read_bytes())
+    model = [] if command == "fit" else ["--model", folder / "pump.ae"]
+    done = run_here("detect", command, table, "--out", table, *model)
+    assert done.returncode == 2
+    assert "Expected a file of its own" in done.stderr
+    assert table.read_bytes() == (folder / "new.csv").read_bytes()

@@ -228,3 +228,51 @@ def test_unsuitable_arguments_are_refused(keras, path):
             ae_multi.fit(model, source, source, **arguments)
     with pytest.raises(InputError, match=r"Expected order='blocks' with an ae_multi\.source"):
         ae_multi.fit(model, X, X, order="blocks")
+
+
+def test_keras_trains_evaluates_and_predicts_sources(keras, path):
+    source = ae_multi.source(path)
+    for arguments in ({}, {"shuffle": False, "steps_per_epoch": 5}):
+        models = [network(keras), network(keras)]
+        found = []
+        for model, data in zip(models, (X, source), strict=True):
+            model.run_eagerly = True
+            history = ae_multi.fit(
+                model, data, data, validation_data=(data, data), **ARGUMENTS, **arguments
+            )
+            assert history.plan.name == "keras"
+            found.append(history.history)
+        for name in found[0]:
+            np.testing.assert_allclose(found[1][name], found[0][name], rtol=1e-5)
+    expected = ae_multi.evaluate(models[0], X, X, verbose=0)
+    np.testing.assert_allclose(
+        ae_multi.evaluate(models[0], source, source, verbose=0), expected, rtol=1e-5
+    )
+    outputs = ae_multi.predict(models[0], X)
+    np.testing.assert_allclose(ae_multi.predict(models[0], source), outputs, rtol=1e-5)
+    with pytest.raises(InputError, match="together with sources and dense arrays"):
+        ae_multi.fit(models[0], source, np.array(["a"] * len(X)))
+
+
+def test_weights_and_masks_from_sources_give_the_losses_of_arrays(keras):
+    rng = np.random.default_rng(0)
+    images, weights = rng.random((40, 8, 8, 1), np.float32), rng.random(40, np.float32)
+    model = ae_multi.SimpleAutoencoder(4, input_shape=(8, 8, 1))
+    model.compile()
+    expected = model.evaluate(images, sample_weight=weights, verbose=0)
+    source = ae_multi.source(images)
+    for x in (images, source):
+        for each in (weights, ae_multi.source(weights)):
+            found = model.evaluate(x, sample_weight=each, verbose=0)
+            assert found == pytest.approx(expected, rel=1e-6)
+    np.testing.assert_allclose(
+        model.predict(source, verbose=0), model.predict(images, verbose=0), rtol=1e-5
+    )
+    network = ae_multi.SegmentationNetwork((4,), classes=3, input_shape=(8, 8, 1))
+    network.compile()
+    masks = rng.integers(0, 3, (40, 8, 8))
+    expected = network.evaluate(images, masks, verbose=0)
+    found = network.evaluate(source, ae_multi.source(masks), verbose=0)
+    assert found == pytest.approx(expected, rel=1e-6)
+    with pytest.raises(InputError, match="Expected masks of values"):
+        network.evaluate(source, ae_multi.source(masks + 1), verbose=0)
