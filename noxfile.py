@@ -71,6 +71,8 @@ MODULES = [
      "Time what a checkpoint after each epoch costs, and what going on from one takes."),
     ("quality", "benchmarks.quality", "--json",
      "Measure what the tasks reach with their defaults, over seeds and backends: hours."),
+    ("series", "benchmarks.series", "--json",
+     "Measure anomaly detection in time series on faults of six kinds, beside baselines."),
     ("choices", "benchmarks.ablations", "--json",
      "Compare settings of the tasks on a part of the training data: an hour and a half."),
 ]  # fmt: skip

@@ -31,6 +31,7 @@ _HOME = {
     "AutoencoderTransformer": "ae_multi.estimators",
     "Denoiser": "ae_multi.estimators",
     "Segmenter": "ae_multi.estimators",
+    "TimeSeriesDetector": "ae_multi.estimators",
     "load_estimator": "ae_multi.estimators",
     "from_jax": "ae_multi.interop",
     "from_keras": "ae_multi.interop",

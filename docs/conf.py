@@ -31,7 +31,8 @@ PUBLIC_API = (
     }),
     ("Estimators", "The scikit-learn API.", {
         "ae_multi": [
-            "AutoencoderTransformer", "AnomalyDetector", "Denoiser", "Segmenter", "load_estimator",
+            "AutoencoderTransformer", "AnomalyDetector", "TimeSeriesDetector", "Denoiser",
+            "Segmenter", "load_estimator",
         ],
     }),
     ("Interop and export", "Models in PyTorch, JAX, plain Keras and other runtimes.", {
@@ -66,7 +67,8 @@ PUBLIC_API = (
 ALSO_DOCUMENTED = {
     "Training": ["ae_multi.baselines.BaselineComparison"],
     "Estimators": [
-        "ae_multi.estimators.base.NetworkEstimator", "ae_multi.tasks.reduce.reduce",
+        "ae_multi.estimators.base.NetworkEstimator",
+        "ae_multi.estimators.intervals.AnomalyInterval", "ae_multi.tasks.reduce.reduce",
         "ae_multi.tasks.denoise.denoise", "ae_multi.tasks.detect.detect",
         "ae_multi.tasks.segment.segment", "ae_multi.tasks.features.features",
         "ae_multi.tasks.result.Options", "ae_multi.tasks.result.Result",

@@ -4,6 +4,7 @@ from ae_multi.estimators.denoiser import Denoiser
 from ae_multi.estimators.detector import AnomalyDetector
 from ae_multi.estimators.file_format import load_estimator
 from ae_multi.estimators.segmenter import Segmenter
+from ae_multi.estimators.time_series import TimeSeriesDetector
 from ae_multi.estimators.transformer import AutoencoderTransformer
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     "AutoencoderTransformer",
     "Denoiser",
     "Segmenter",
+    "TimeSeriesDetector",
     "load_estimator",
 ]

@@ -266,6 +266,11 @@ class NetworkEstimator(PersistenceMixin, BaseEstimator):
             self._is_bounded(),
         )
 
+    @property
+    def _network_shape(self) -> tuple[int, ...]:
+        """Shape of one sample of the network."""
+        return self.sample_shape_
+
     # Values of "auto"; subclasses override them.
 
     _min_epochs = 10

@@ -29,6 +29,7 @@ CLASSES = {
     "AutoencoderTransformer": "transformer",
     "Denoiser": "denoiser",
     "Segmenter": "segmenter",
+    "TimeSeriesDetector": "time_series",
 }
 
 

@@ -75,7 +75,7 @@ def _is_network(value, estimator):
     """Check for a model from samples to reconstructions or to class probabilities of pixels."""
     if not isinstance(value, keras.Model):
         return False
-    shape = estimator.sample_shape_
+    shape = estimator._network_shape
     if sample_shape(getattr(value, "encoder", value)) not in (None, shape):
         return False
     classes = getattr(estimator, "classes_", None)
@@ -102,6 +102,12 @@ def _are_classes(value, _):
     return is_vector and len(np.unique(value)) == len(value)
 
 
+def _are_units(value, estimator):
+    is_array = isinstance(value, np.ndarray) and value.dtype == np.float64
+    shape = (estimator.n_features_in_,)
+    return is_array and value.shape == shape and bool((np.isfinite(value) & (value > 0)).all())
+
+
 # The order matters: validators use attributes that are validated before.
 _VALIDATORS = {
     "n_features_in_": _is_count,
@@ -126,6 +132,7 @@ _VALIDATORS = {
     "weight_": lambda value, estimator: _matches_codes(
         value, estimator, _is_number(value) and 0 < value < math.inf
     ),
+    "normal_errors_": _are_units,
     "provenance_": lambda value, _: isinstance(value, dict),
 }
 

@@ -47,3 +47,32 @@ def calibrated(errors: np.ndarray, false_alarm_rate: float) -> float:
             f"{false_alarm_rate:g}. Received: {samples}."
         )
     return float(np.sort(errors)[rank - 1])
+
+
+def calibrated_blocks(scores: np.ndarray, false_alarm_rate: float) -> float:
+    """Return the threshold that timestamps of a normal block exceed at the given rate at most.
+
+    Scores of neighboring timestamps are alike, so not they but blocks of time count as samples. If
+    the loss of a block is the fraction of its scores above the threshold, the threshold is that of
+    conformal risk control (Angelopoulos et al., ICLR 2024, equation 4): the expected loss of a new
+    block that is exchangeable with the given ones is at most the rate. For blocks of one score it
+    equals `calibrated`.
+
+    Args:
+        scores: scores of held-out normal blocks, (blocks, timestamps).
+        false_alarm_rate: expected fraction of false alarms.
+
+    Raises:
+        InputError: fewer than 1/rate - 1 blocks.
+    """
+    blocks, length = scores.shape
+    # Rounded so that 20 × 0.05 is 1 despite the error of floating-point numbers.
+    exceeding = math.floor(round(length * (false_alarm_rate * (blocks + 1) - 1), 9))
+    if exceeding < 0:
+        least = math.ceil(round(1 / false_alarm_rate, 9)) - 1
+        raise InputError(
+            f"Expected at least {least} held-out blocks of {length} timestamps for a false-alarm "
+            f"rate of {false_alarm_rate:g}. Received: {blocks}. Pass a longer series, hold out a "
+            "larger fraction, or accept a higher rate."
+        )
+    return float(np.sort(scores, axis=None)[scores.size - exceeding - 1])
