@@ -213,6 +213,8 @@ class TimeSeriesDetector(OutlierMixin, WindowEstimator):
             "network of scaled windows: ae_multi.export(detector.network_, path)."
         )
 
+    _required_attributes = ("offset_", "normal_errors_")
+
     def _check_parameters(self):
         super()._check_parameters()
         check_positive(smoothing=self.smoothing)

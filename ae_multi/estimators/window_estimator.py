@@ -17,7 +17,7 @@ from ae_multi.estimators.chunks import Chunks
 from ae_multi.estimators.fitting import epochs_for, learning_rates, train_chunks, train_whole
 from ae_multi.estimators.inputs import take
 from ae_multi.estimators.networks import build
-from ae_multi.estimators.parameters import check_no_checkpoint, with_plain_parameters
+from ae_multi.estimators.parameters import check_no_checkpoint, seed_of, with_plain_parameters
 from ae_multi.models.dense import dense_parts
 from ae_multi.models.sequence import conv_sequence_parts, lstm_parts
 
@@ -61,6 +61,7 @@ class WindowEstimator(NetworkEstimator):
             DivergenceError: the loss became NaN or infinite.
         """
         self._check_parameters()
+        self.seed_ = seed_of(self.random_state)
         series = [
             (self._taken(each, where, reset=number == 0), None)
             for number, (each, where) in enumerate(_series_of(X))
