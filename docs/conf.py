@@ -74,6 +74,7 @@ ALSO_DOCUMENTED = {
         "ae_multi.estimators.intervals.AnomalyInterval", "ae_multi.tasks.reduce.reduce",
         "ae_multi.tasks.denoise.denoise", "ae_multi.tasks.detect.detect",
         "ae_multi.tasks.segment.segment", "ae_multi.tasks.features.features",
+        "ae_multi.tasks.series_figure.draw_series",
         "ae_multi.tasks.result.Options", "ae_multi.tasks.result.Result",
         "ae_multi.tasks.result.Measure",
         "ae_multi.report.detection.write_detection_report",

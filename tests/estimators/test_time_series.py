@@ -201,6 +201,16 @@ def test_files_with_invalid_normal_errors_are_refused(value, detector, tmp_path)
 
 
 @pytest.mark.once
+@pytest.mark.parametrize("name", ["normal_errors_", "offset_"])
+def test_files_without_a_fitted_attribute_are_refused(name, detector, tmp_path):
+    changed = clone(detector)
+    vars(changed).update({key: value for key, value in vars(detector).items() if key != name})
+    changed.save(tmp_path / "pump.ae")
+    with pytest.raises(InputError, match=f"Expected the fitted attribute {name}"):
+        ae_multi.load_estimator(tmp_path / "pump.ae")
+
+
+@pytest.mark.once
 def test_own_keras_model(keras, faulty):
     encoder = keras.Sequential(
         [keras.Input((16, 3)), keras.layers.Flatten(), keras.layers.Dense(4)]
