@@ -73,6 +73,8 @@ MODULES = [
      "Time training on a file in place of an array in memory, and measure its memory."),
     ("quality", "benchmarks.quality", "--json",
      "Measure what the tasks reach with their defaults, over seeds and backends: hours."),
+    ("series", "benchmarks.series", "--json",
+     "Measure anomaly detection in time series on faults of six kinds, beside baselines."),
     ("choices", "benchmarks.ablations", "--json",
      "Compare settings of the tasks on a part of the training data: an hour and a half."),
 ]  # fmt: skip

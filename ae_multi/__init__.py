@@ -32,6 +32,7 @@ _HOME = {
     "Denoiser": "ae_multi.estimators",
     "Segmenter": "ae_multi.estimators",
     "TablePreprocessor": "ae_multi.estimators",
+    "TimeSeriesDetector": "ae_multi.estimators",
     "load_estimator": "ae_multi.estimators",
     "make_preprocessor": "ae_multi.estimators",
     "from_jax": "ae_multi.interop",

@@ -15,6 +15,7 @@ from benchmarks import (
     fit_time,
     precision,
     quality,
+    series,
     steps,
 )
 from benchmarks.throughput import beside_peers, first, rate, ratio
@@ -77,6 +78,10 @@ TABLES = (
     ("docs/results.md", "| model | backend | `encode` |", "throughput-cpu", whole_arrays),
     ("docs/results.md", "| model | library |", "throughput-cpu", peers),
     ("docs/results.md", "| task | measure |", "quality-cpu", qualities),
+    (
+        "docs/results.md", "| method | AUROC |", "series-cpu",
+        lambda recorded: series.lines(recorded["runs"]),
+    ),
     (
         "docs/speed.md", "| backend | plan | 60,000 samples |", "scaling-cpu",
         lambda recorded: data_scaling.lines(recorded["growth"]),

@@ -31,8 +31,8 @@ PUBLIC_API = (
     }),
     ("Estimators", "The scikit-learn API.", {
         "ae_multi": [
-            "AutoencoderTransformer", "AnomalyDetector", "Denoiser", "Segmenter", "load_estimator",
-            "TablePreprocessor", "make_preprocessor",
+            "AutoencoderTransformer", "AnomalyDetector", "TimeSeriesDetector", "Denoiser",
+            "Segmenter", "load_estimator", "TablePreprocessor", "make_preprocessor",
         ],
     }),
     ("Interop and export", "Models in PyTorch, JAX, plain Keras and other runtimes.", {
@@ -70,9 +70,11 @@ ALSO_DOCUMENTED = {
     "Training": ["ae_multi.baselines.BaselineComparison"],
     "Data": ["ae_multi.data.source.Source"],
     "Estimators": [
-        "ae_multi.estimators.base.NetworkEstimator", "ae_multi.tasks.reduce.reduce",
+        "ae_multi.estimators.base.NetworkEstimator",
+        "ae_multi.estimators.intervals.AnomalyInterval", "ae_multi.tasks.reduce.reduce",
         "ae_multi.tasks.denoise.denoise", "ae_multi.tasks.detect.detect",
         "ae_multi.tasks.segment.segment", "ae_multi.tasks.features.features",
+        "ae_multi.tasks.series_figure.draw_series",
         "ae_multi.tasks.result.Options", "ae_multi.tasks.result.Result",
         "ae_multi.tasks.result.Measure",
         "ae_multi.report.detection.write_detection_report",

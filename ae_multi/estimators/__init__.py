@@ -5,6 +5,7 @@ from ae_multi.estimators.detector import AnomalyDetector
 from ae_multi.estimators.file_format import load_estimator
 from ae_multi.estimators.preprocessing import TablePreprocessor, make_preprocessor
 from ae_multi.estimators.segmenter import Segmenter
+from ae_multi.estimators.time_series import TimeSeriesDetector
 from ae_multi.estimators.transformer import AutoencoderTransformer
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Denoiser",
     "Segmenter",
     "TablePreprocessor",
+    "TimeSeriesDetector",
     "load_estimator",
     "make_preprocessor",
 ]

@@ -270,6 +270,14 @@ class NetworkEstimator(PersistenceMixin, BaseEstimator):
             self._is_bounded(),
         )
 
+    @property
+    def _network_shape(self) -> tuple[int, ...]:
+        """Shape of one sample of the network."""
+        return self.sample_shape_
+
+    # Fitted attributes of a class that its file must have.
+    _required_attributes: tuple[str, ...] = ()
+
     # Values of "auto"; subclasses override them.
 
     _min_epochs = 10

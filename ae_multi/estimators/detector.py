@@ -21,7 +21,7 @@ from ae_multi.estimators.chunks import Chunks
 from ae_multi.estimators.detector_columns import ColumnsMixin
 from ae_multi.estimators.graph_layers import Label, ManifoldScore, Score
 from ae_multi.estimators.inputs import held_out
-from ae_multi.estimators.parameters import check_number
+from ae_multi.estimators.parameters import check_contamination, check_number
 from ae_multi.estimators.preprocessing import TablePreprocessor
 from ae_multi.estimators.scaling import scale
 from ae_multi.estimators.score_reference import ScoreReferenceMixin
@@ -206,7 +206,7 @@ class AnomalyDetector(OutlierMixin, ColumnsMixin, ScoreReferenceMixin, NetworkEs
     def _check_parameters(self):
         super()._check_parameters()
         self._check_preprocessor()
-        check_number("false_alarm_rate", self.false_alarm_rate, 0, 1)
+        check_contamination(self.contamination, self.false_alarm_rate)
         if self.criterion not in ("manifold", "mse"):
             raise InputError(
                 f"Expected criterion to be 'manifold' or 'mse'. Received: {self.criterion!r}."
@@ -217,14 +217,8 @@ class AnomalyDetector(OutlierMixin, ColumnsMixin, ScoreReferenceMixin, NetworkEs
             check_positive(neighbors=self.neighbors)
         if self.weight != "auto":
             check_number("weight", self.weight, 0, math.inf)
-        if isinstance(self.contamination, str):
-            if self.contamination not in ("auto", "held_out"):
-                raise InputError(
-                    "Expected contamination to be 'auto', 'held_out' or a number. "
-                    f"Received: {self.contamination!r}."
-                )
-        else:
-            check_number("contamination", self.contamination, 0, 0.5, closed=True)
+
+    _required_attributes = ("offset_",)
 
     def _take(self, x, y, reset):
         return super()._take(self._preprocessed(x, reset), y, reset)

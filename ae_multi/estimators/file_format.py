@@ -31,6 +31,7 @@ CLASSES = {
     "AutoencoderTransformer": "transformer",
     "Denoiser": "denoiser",
     "Segmenter": "segmenter",
+    "TimeSeriesDetector": "time_series",
 }
 
 

@@ -7,7 +7,6 @@ import numbers
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import OutlierMixin
 
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 def check_fitted(estimator: NetworkEstimator) -> None:
     """Raise `InputError` if a fitted attribute is missing, invalid or contradicts another one."""
     attributes = vars(estimator)
-    for name in (*_REQUIRED, *_required_of_detector(estimator)):
+    for name in (*_REQUIRED, *_required_of_class(estimator)):
         if name not in attributes:
             raise InputError(f"Expected the fitted attribute {name}. Received: none.")
     for name, is_valid in _VALIDATORS.items():
@@ -39,13 +38,12 @@ _REQUIRED = ("sample_shape_", "n_features_in_", "network_", "loss_curve_", "inpu
 _REFERENCE = ("reference_scores_", "reference_count_", "reference_")
 
 
-def _required_of_detector(estimator):
-    """Return the further attributes that an `AnomalyDetector` must have."""
-    if not isinstance(estimator, OutlierMixin):
-        return ()
+def _required_of_class(estimator):
+    """Return the further attributes that a detector must have."""
     has_reference = any(name in vars(estimator) for name in _REFERENCE)  # older files have none
-    preprocessor = () if estimator.preprocessor is None else ("preprocessor_",)
-    return ("offset_", *preprocessor, *(_REFERENCE if has_reference else ()))
+    has_preprocessor = getattr(estimator, "preprocessor", None) is not None
+    preprocessor = ("preprocessor_",) if has_preprocessor else ()
+    return (*estimator._required_attributes, *preprocessor, *(_REFERENCE if has_reference else ()))
 
 
 # Validators have the signature (value, estimator) -> bool.
@@ -90,7 +88,7 @@ def _is_network(value, estimator):
     """Check for a model from samples to reconstructions or to class probabilities of pixels."""
     if not isinstance(value, keras.Model):
         return False
-    shape = estimator.sample_shape_
+    shape = estimator._network_shape
     if sample_shape(getattr(value, "encoder", value)) not in (None, shape):
         return False
     classes = getattr(estimator, "classes_", None)
@@ -130,6 +128,12 @@ def _are_classes(value, _):
     return is_vector and len(np.unique(value)) == len(value)
 
 
+def _are_units(value, estimator):
+    is_array = isinstance(value, np.ndarray) and value.dtype == np.float64
+    shape = (estimator.n_features_in_,)
+    return is_array and value.shape == shape and bool((np.isfinite(value) & (value > 0)).all())
+
+
 # The order matters: validators use attributes that are validated before.
 _VALIDATORS = {
     "n_features_in_": _is_count,
@@ -154,6 +158,7 @@ _VALIDATORS = {
     "weight_": lambda value, estimator: _matches_codes(
         value, estimator, _is_number(value) and 0 < value < math.inf
     ),
+    "normal_errors_": _are_units,
     "preprocessor_": _is_preprocessor,
     "code_size_": lambda value, _: value is None or _is_count(value),
     "reference_scores_": _are_scores,

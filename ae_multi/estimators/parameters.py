@@ -52,7 +52,7 @@ def check_parameters(estimator: NetworkEstimator) -> None:
     """Raise `InputError` that names the first invalid parameter."""
     parameters = estimator.get_params(deep=False)
     for name in ("batch_size", "patience"):
-        check_positive(**{name: parameters[name]})
+        check_positive(**{name: parameters.get(name, 1)})
     for name in ("epochs", "latent_dim"):
         if parameters.get(name, 1) is None:
             raise InputError(f"Expected {name} to be an integer or 'auto'. Received: None.")
@@ -116,6 +116,18 @@ def check_number(name: str, value: Any, low: float, high: float, closed: bool = 
         bound = f" and {'at most' if closed else 'below'} {high:g}" if high < math.inf else ""
         raise InputError(
             f"Expected {name} to be a number above {low:g}{bound}. Received: {value!r}."
+        )
+
+
+def check_contamination(contamination: Any, false_alarm_rate: Any) -> None:
+    """Raise `InputError` unless the parameters of a detector's threshold are valid."""
+    check_number("false_alarm_rate", false_alarm_rate, 0, 1)
+    if not isinstance(contamination, str):
+        check_number("contamination", contamination, 0, 0.5, closed=True)
+    elif contamination not in ("auto", "held_out"):
+        raise InputError(
+            "Expected contamination to be 'auto', 'held_out' or a number. "
+            f"Received: {contamination!r}."
         )
 
 

@@ -57,6 +57,34 @@ def calibrated(errors: np.ndarray, false_alarm_rate: float) -> float:
     return float(errors[order[max(chosen, 1) - 1]])
 
 
+def calibrated_blocks(scores: np.ndarray, false_alarm_rate: float) -> float:
+    """Return the threshold that timestamps of a normal block exceed at the given rate at most.
+
+    Scores of neighboring timestamps are alike, so not they but blocks of time count as samples. If
+    the loss of a block is the fraction of its scores above the threshold, the threshold is that of
+    conformal risk control (Angelopoulos et al., ICLR 2024, equation 4): the expected loss of a new
+    block that is exchangeable with the given ones is at most the rate. With n blocks it is at most
+    2 / (n + 1) lower if no two scores are equal.
+
+    Args:
+        scores: scores of held-out normal blocks, (blocks, timestamps).
+        false_alarm_rate: expected fraction of false alarms.
+
+    Raises:
+        InputError: fewer than 1/rate - 1 blocks.
+    """
+    blocks, length = scores.shape
+    # Rounded so that 20 × 0.05 is 1 despite the error of floating-point numbers.
+    exceeding = math.floor(round(length * (false_alarm_rate * (blocks + 1) - 1), 9))
+    if exceeding < 0:
+        raise InputError(
+            f"Expected at least {least_samples(false_alarm_rate):,} held-out blocks of {length} "
+            f"timestamps for a false-alarm rate of {false_alarm_rate:g}. Received: {blocks:,}. "
+            "Pass a longer series, hold out a larger fraction, or accept a higher rate."
+        )
+    return float(np.sort(scores, axis=None)[scores.size - exceeding - 1])
+
+
 def least_samples(false_alarm_rate: float) -> int:
     """Return the smallest number of held-out samples for a rate of false alarms, ⌈1/α⌉ - 1."""
     return math.ceil(round(1 / false_alarm_rate, 9)) - 1

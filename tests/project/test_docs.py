@@ -136,6 +136,11 @@ def test_task_pages_reach_the_documented_quality(page, tmp_path, capsys):
         assert normal[~is_zero].mean() < 0.1
         assert names["why"].shape == (1000, 28, 28, 1)
         assert names["scores"].shape == (1000,)
+        assert names["course"].shape == names["alarms"].shape == (1000,)
+        assert names["worst"].sensors == (1,)
+        # Errors spread by less than half a window.
+        assert 400 - 32 < names["worst"].begin <= 405
+        assert 455 <= names["worst"].end < 460 + 32
     elif page == "docs/segment.md":
         masks, inside = names["found"].astype(bool), clean[..., 0] > 0.5
         assert (masks & inside).sum() > 0.85 * (masks | inside).sum()
