@@ -69,6 +69,8 @@ MODULES = [
      "Time training as batch size, width, samples and processor cores grow, one by one."),
     ("checkpoints", "benchmarks.checkpoints", "--json",
      "Time what a checkpoint after each epoch costs, and what going on from one takes."),
+    ("sources", "benchmarks.sources", "--json",
+     "Time training on a file in place of an array in memory, and measure its memory."),
     ("quality", "benchmarks.quality", "--json",
      "Measure what the tasks reach with their defaults, over seeds and backends: hours."),
     ("choices", "benchmarks.ablations", "--json",

@@ -82,7 +82,7 @@ TABLES = (
         lambda recorded: data_scaling.lines(recorded["growth"]),
     ),
     (
-        "docs/speed.md", "| model | backend | epochs | first |", "fit_time-cpu",
+        "docs/speed.md", "| model | backend | images | epochs | first |", "fit_time-cpu",
         lambda recorded: fit_time.lines(recorded["results"]),
     ),
     ("docs/speed.md", "| model | backend | device | way |", "steps-gpu", steps.lines),

@@ -32,6 +32,7 @@ PUBLIC_API = (
     ("Estimators", "The scikit-learn API.", {
         "ae_multi": [
             "AutoencoderTransformer", "AnomalyDetector", "Denoiser", "Segmenter", "load_estimator",
+            "TablePreprocessor", "make_preprocessor",
         ],
     }),
     ("Interop and export", "Models in PyTorch, JAX, plain Keras and other runtimes.", {
@@ -40,7 +41,9 @@ PUBLIC_API = (
             "save_safetensors", "load_safetensors", "export",
         ],
     }),
-    ("Data", "Data sets in memory.", {"ae_multi": ["load_data", "Dataset"]}),
+    ("Data", "Data sets in memory, and samples on disk.", {
+        "ae_multi": ["load_data", "Dataset", "source"],
+    }),
     ("Compare backends", "Train the same models on every backend, or compare one step by step.", {
         "ae_multi.compare": ["compare", "CompareConfig", "TrainingConfig", "Comparison", "MODELS"],
         "ae_multi.parity": ["check", "record", "compare", "Report", "TraceFile"],
@@ -65,12 +68,16 @@ PUBLIC_API = (
 # parameters, what public functions return, and the tasks.
 ALSO_DOCUMENTED = {
     "Training": ["ae_multi.baselines.BaselineComparison"],
+    "Data": ["ae_multi.data.source.Source"],
     "Estimators": [
         "ae_multi.estimators.base.NetworkEstimator", "ae_multi.tasks.reduce.reduce",
         "ae_multi.tasks.denoise.denoise", "ae_multi.tasks.detect.detect",
         "ae_multi.tasks.segment.segment", "ae_multi.tasks.features.features",
         "ae_multi.tasks.result.Options", "ae_multi.tasks.result.Result",
         "ae_multi.tasks.result.Measure",
+        "ae_multi.report.detection.write_detection_report",
+        "ae_multi.tasks.detect_report.detection_report",
+        "ae_multi.tasks.report_contents.DetectionReport",
     ],
     "Compare backends": [
         "ae_multi.parity.divergence.Stage", "ae_multi.parity.divergence.Divergence",

@@ -1,26 +1,32 @@
-"""Draw the README's picture of an autoencoder, from a trained one: ``nox -s figures``.
+"""Draw the README's picture of an autoencoder, and that of a report: ``nox -s figures``.
 
-The digits are scikit-learn's, which may be shown anywhere.
+The digits are scikit-learn's, which may be shown anywhere. The report is shown by Chromium, and
+left as it is where there is none.
 """
 
+import shutil
+import subprocess
+import tempfile
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Polygon
+from PIL import Image
 
 import ae_multi
 from ae_multi.compare import TrainingConfig
 from ae_multi.compare.train import build, train
 from ae_multi.io.atomic import atomic_write
 from ae_multi.metrics import squared_errors
+from ae_multi.report.detection import write_detection_report
 
 HERE = Path(__file__).parent
 ENCODER, CODE, DECODER = "#0072B2", "#D55E00", "#009E73"
 
 
 def main():
-    """Train the deep model on the digits and draw what it does to one of them."""
+    """Train the deep model on the digits, draw what it does to one of them; then the report."""
     data = ae_multi.load_data("digits")
     model = build(TrainingConfig("deep", epochs=300), data.image_shape)
     train(model, data.x_train, TrainingConfig("deep", epochs=300), verbose=0)
@@ -29,6 +35,49 @@ def main():
     chosen = threes[np.argsort(errors[threes])[len(threes) // 4]]
     image = data.x_test[chosen : chosen + 1]
     draw(image[0, ..., 0], model.encode(image)[0], model.reconstruct(image)[0, ..., 0])
+    report()
+
+
+def report():
+    """Train a detector on readings of a pump, and show the beginning of the report on new ones."""
+    detector = ae_multi.AnomalyDetector(
+        latent_dim=2, criterion="mse", contamination="held_out", false_alarm_rate=0.01
+    )
+    detector.fit(readings(5000, faults=0)[0])
+    names = ["speed", "flow", "pressure", "power", "temperature", "vibration"]
+    hours = np.datetime64("2026-03-01T00:00") + np.arange(2000) * np.timedelta64(1, "h")
+    with tempfile.TemporaryDirectory() as folder:
+        page, shot = Path(folder, "report.html"), Path(folder, "report.png")
+        new, broken = readings(2000, faults=25, seed=1)
+        write_detection_report(
+            detector,
+            new,
+            page,
+            columns=names,
+            times=hours,
+            anomalous=broken,
+            title="Readings of a pump in spring",
+        )
+        options = ["--headless", "--no-sandbox", "--hide-scrollbars", "--window-size=1060,1560"]
+        options += [f"--user-data-dir={folder}/profile", "--virtual-time-budget=5000"]
+        chromium = shutil.which("chromium") or shutil.which("google-chrome")
+        if chromium:
+            subprocess.run([chromium, *options, f"--screenshot={shot}", page.as_uri()], check=True)
+            with atomic_write(HERE / "report.png") as path:
+                Image.open(shot).convert("RGB").quantize(48).save(path, optimize=True)
+
+
+def readings(count, faults, seed=0):
+    """Return readings of six sensors, (count, 6), and in which of them the flow is too small."""
+    rng = np.random.default_rng(seed)
+    speed, load = rng.uniform(600, 1800, count), rng.uniform(0.4, 1, count)
+    flow, pressure = speed * load / 15, 2e-6 * speed**2 * (1.3 - 0.5 * load)
+    power = 0.6 * flow * pressure + 5
+    values = [speed, flow, pressure, power, 30 + power / 6, 0.5 + speed / 900]
+    table = np.stack(values, axis=1) * rng.normal(1, 0.01, (count, 6))
+    broken = rng.permutation(count) < faults
+    table[broken, 1] *= rng.uniform(0.6, 0.9, faults)
+    return table, broken
 
 
 def draw(image, code, reconstruction):

@@ -24,12 +24,20 @@ class DeviceData:
         data: (x, y, sample_weight), nested tuples, lists or dicts of arrays or None, with n
             samples in each array.
         put: function that returns an array on the device in its dtype.
+        copy: function of (array on the device, other) that overwrites the first by the second, if
+            programs read the arrays at fixed addresses; None if they take them as arguments.
 
     Attributes:
         arrays: list of the arrays on the device, of shape (n, ...) with at most 2 axes.
     """
 
-    def __init__(self, data: Sequence[Any], put: Callable[[np.ndarray], Any]) -> None:
+    def __init__(
+        self,
+        data: Sequence[Any],
+        put: Callable[[np.ndarray], Any],
+        copy: Callable[[Any, Any], Any] | None = None,
+    ) -> None:
+        self._copy = copy
         unique: dict[int, tuple[int, np.ndarray]] = {}
         # A step receives its batch as Keras's `fit` packs it: x, (x,), (x, y) or (x, y, weights).
         data = keras.utils.pack_x_y_sample_weight(*data)
@@ -54,6 +62,14 @@ class DeviceData:
         return keras.tree.map_structure(
             lambda index: None if index is None else parts[index], self._indices
         )
+
+    def replace(self, other: "DeviceData") -> None:
+        """Replace the arrays by those of ``other``, which have the same shapes and dtypes."""
+        if self._copy is None:
+            self.arrays[:] = other.arrays
+            return
+        for array, new in zip(self.arrays, other.arrays, strict=True):
+            self._copy(array, new)
 
     @property
     def signature(self) -> str:

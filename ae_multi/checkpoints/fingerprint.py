@@ -13,6 +13,7 @@ from ae_multi._keras_internals import compile_config, flatten_layers
 from ae_multi.checkpoints.state import check_callbacks, with_state
 from ae_multi.data.arrays import NotArraysError, as_array, flat_arrays, is_stream
 from ae_multi.data.digest import sha256
+from ae_multi.data.source import has_sources, is_source
 from ae_multi.errors import InputError
 
 # Entries of a configuration that change no number: names, which Keras numbers from model to model,
@@ -57,6 +58,7 @@ def facts_of(
         "batch_size": order.batch_size,
         "seed of the order": order.seed,
         **({"shuffle": "batch"} if order.within_batches else {}),
+        **({"order": order.facts} if order.facts else {}),
         "steps_per_epoch": order.steps,
         "model": _model(model),
         "optimizer": optimizer,
@@ -115,12 +117,18 @@ def fingerprint(data: Any) -> str | None:
     if data is None:
         return None
     leaves = flat_arrays(data)
+    if has_sources(leaves):
+        return sha256([_source_or_array(leaf) for leaf in leaves])
     if is_stream(leaves):
         return "a stream"
     try:
         return sha256([leaf if _is_plain(leaf) else as_array(leaf) for leaf in leaves])
     except NotArraysError:
         return "a stream"
+
+
+def _source_or_array(leaf: Any) -> np.ndarray:
+    return np.array(leaf.fingerprint()) if is_source(leaf) else as_array(leaf)
 
 
 def _is_plain(leaf: Any) -> bool:

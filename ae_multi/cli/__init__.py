@@ -46,6 +46,15 @@ _COMMANDS = {
         "find anomalies among images or in a table and compare with PCA",
         "tasks", "add_detect_options", "run_detect",
     ),
+    "detect fit": _Command(
+        "train an anomaly detector on a table and save it", "detect_fit"
+    ),
+    "detect score": _Command(
+        "score the rows of a table by a saved detector", "detect_score"
+    ),
+    "detect report": _Command(
+        "write an HTML page about the scores of a table", "detect_report"
+    ),
     "segment": _Command(
         "mark digits on clutter and compare with brightness thresholds",
         "tasks", "add_segment_options", "run_segment",
@@ -95,9 +104,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _join_commands(arguments):
-    """Return the arguments with a command of two words, ``parity record``, as one of them."""
+    """Return the arguments with a command of two words, such as ``parity record``, as one."""
     words = list(arguments)
-    if words[:1] == ["parity"] and " ".join(words[:2]) in _COMMANDS:
+    if len(words) > 1 and " ".join(words[:2]) in _COMMANDS:
         words[:2] = [" ".join(words[:2])]
     return words
 

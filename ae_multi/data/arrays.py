@@ -16,6 +16,7 @@ from ae_multi._keras_internals import (
     is_sparse_or_ragged,
     to_numpy,
 )
+from ae_multi.data.source import has_sources, is_source
 from ae_multi.errors import InputError
 
 
@@ -33,7 +34,12 @@ class NotArraysError(InputError):
 
 def is_stream(x: Any) -> bool:
     """Return whether ``x`` is a stream (a data set, loader or generator) instead of arrays."""
-    return not keras.tree.flatten(x) or not can_convert_arrays(x)
+    return not keras.tree.flatten(x) or not can_convert_arrays(_without_sources(x))
+
+
+def _without_sources(x: Any) -> Any:
+    """Return nested data with an array in place of each source."""
+    return keras.tree.map_structure(lambda leaf: np.empty(0) if is_source(leaf) else leaf, x)
 
 
 def as_data(
@@ -46,26 +52,26 @@ def as_data(
     ignored, as in Keras.
 
     Args:
-        x: array, tensor or data frame, or nested such.
+        x: array, tensor, data frame or `Source`, or nested such.
         y: targets of the same kinds, or None.
         sample_weight: weights of the samples, one array or in the structure of ``y``, or None.
         class_weight: dict of class to weight, or None; needs ``y`` to be one array of labels.
 
     Returns:
-        (x, y, sample_weight) as NumPy arrays in the given structures.
+        (x, y, sample_weight) as NumPy arrays, or unread sources, in the given structures.
 
     Raises:
         NotArraysError: data that Keras has to process: a stream, text, sparse or ragged tensors.
         InputError: arrays of different lengths, weights in a different structure than ``y``, or
             class weights without one array of labels.
     """
-    if is_stream(x) or not can_convert_arrays((y, sample_weight)):
+    if is_stream(x) or not can_convert_arrays(_without_sources((y, sample_weight))):
         raise NotArraysError("the data are a stream")
     converted: dict = {}
 
     def convert(leaf):
-        if leaf is None:
-            return None
+        if leaf is None or is_source(leaf):
+            return leaf
         if id(leaf) not in converted:
             # The reference to `leaf` keeps its id from being reused.
             converted[id(leaf)] = (leaf, as_array(leaf))
@@ -74,7 +80,7 @@ def as_data(
     if class_weight is not None:
         if sample_weight is not None:
             raise InputError("Expected class_weight or sample_weight. Received: both.")
-        if y is None or keras.tree.is_nested(y):
+        if y is None or keras.tree.is_nested(y) or is_source(y):
             raise InputError(
                 "Expected class_weight with one array of labels. "
                 f"Received: y of {type(y).__name__}."
@@ -121,14 +127,18 @@ def first_not_finite(data: tuple) -> str | None:
     """Describe the first sample of (x, y, sample_weight) with NaN or infinity, or return None."""
     for name, arrays in _named(data):
         for array in flat_arrays(arrays):
-            if array.dtype.kind in "iub":
-                continue
-            finite = np.isfinite(array.reshape(len(array), -1)).all(axis=1)
-            if not finite.all():
-                count = int((~finite).sum())
-                others = f" and {count - 1} more" if count > 1 else ""
-                return f"NaN or infinity in {name}, sample {int(np.argmin(finite))}{others}"
+            bad = rows_not_finite(array)
+            if len(bad):
+                others = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
+                return f"NaN or infinity in {name}, sample {bad[0]}{others}"
     return None
+
+
+def rows_not_finite(array: np.ndarray) -> np.ndarray:
+    """Return the indices of the samples of ``array`` with NaN or infinity."""
+    if array.dtype.kind in "iub":
+        return np.empty(0, np.int64)
+    return np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1))
 
 
 def length(data: Any) -> int:
@@ -163,6 +173,11 @@ def split(data: Any, share: float) -> tuple[Any, Any]:
     Raises:
         InputError: a fraction that leaves one side without samples.
     """
+    if has_sources(data):
+        raise InputError(
+            "Expected validation_data with sources. Received: validation_split, which would read "
+            "a part of the sources into memory."
+        )
     samples = length(data)
     count = int(samples * (1 - share)) if 0 < share < 1 else 0
     if not 0 < count < samples:

@@ -40,13 +40,14 @@ def epoch_order(
             ``shuffle="batch"``: each batch has the same samples as without shuffling.
 
     Returns:
-        int32 array of indices, of shape (samples,).
+        Array of indices of shape (samples,): int32, or int64 for more than 2³¹ samples.
     """
+    dtype = np.int32 if samples <= np.iinfo(np.int32).max else np.int64
     if seed is None:
-        return np.arange(samples, dtype=np.int32)
-    order = permutation(seed, epoch, samples).astype(np.int32)
+        return np.arange(samples, dtype=dtype)
+    order = permutation(seed, epoch, samples).astype(dtype)
     if within_batches:
-        order = np.lexsort((order, np.arange(samples) // batch_size)).astype(np.int32)
+        order = np.lexsort((order, np.arange(samples) // batch_size)).astype(dtype)
     return order
 
 
@@ -69,7 +70,12 @@ class BatchOrder:
 
     Raises:
         InputError: ``steps`` exceeds the number of batches.
+
+    Attributes:
+        facts: JSON values that identify another kind of order, for checkpoints.
     """
+
+    facts: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -88,6 +94,7 @@ class BatchOrder:
         self._epochs_per_pass = steps_in_epoch(samples, batch_size) // self.steps
         if seed is None and self.is_uneven:
             self._epochs_per_pass += 1
+        self._last_pass: tuple[int, np.ndarray] | None = None
 
     @property
     def is_uneven(self) -> bool:
@@ -98,16 +105,36 @@ class BatchOrder:
         """Return the indices of the full batches and of a smaller last batch, of ``epoch``.
 
         Returns:
-            int32 (steps, batch_size), and int32 (1, size) with ``size`` 0 if all batches are full.
+            Integers (steps, batch_size), and (1, size) with ``size`` 0 if all batches are full.
         """
-        # Without shuffling every training begins with the first sample, as in Keras.
-        done = epoch - self.initial_epoch if self.seed is None else self.offset + epoch
-        number, part = divmod(done, self._epochs_per_pass)
-        order = epoch_order(self.seed, number, self.samples, self.batch_size, self.within_batches)
-        size = self.steps * self.batch_size
-        order = order[part * size : (part + 1) * size]
+        order = self.rows(epoch, 0, self.size(epoch))
         full = len(order) // self.batch_size * self.batch_size
         return order[:full].reshape(-1, self.batch_size), order[full:].reshape(1, -1)
+
+    def size(self, epoch: int) -> int:
+        """Return the number of samples in the batches of ``epoch``."""
+        size = self.steps * self.batch_size
+        return min(size, self.samples - self._place(epoch)[1] * size)
+
+    def rows(self, epoch: int, begin: int, end: int) -> np.ndarray:
+        """Return the indices of the samples from ``begin`` to ``end`` in the order of ``epoch``."""
+        number, part = self._place(epoch)
+        first = part * self.steps * self.batch_size
+        return self._rows_of_pass(number, first + begin, first + end)
+
+    def _place(self, epoch: int) -> tuple[int, int]:
+        """Return (the number of the pass through the samples, the part of it) of ``epoch``."""
+        # Without shuffling every training begins with the first sample, as in Keras.
+        done = epoch - self.initial_epoch if self.seed is None else self.offset + epoch
+        return divmod(done, self._epochs_per_pass)
+
+    def _rows_of_pass(self, number: int, begin: int, end: int) -> np.ndarray:
+        if self._last_pass is None or self._last_pass[0] != number:
+            order = epoch_order(
+                self.seed, number, self.samples, self.batch_size, self.within_batches
+            )
+            self._last_pass = number, order
+        return self._last_pass[1][begin:end]
 
 
 class Batches(keras.utils.PyDataset):

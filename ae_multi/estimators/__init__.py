@@ -3,6 +3,7 @@
 from ae_multi.estimators.denoiser import Denoiser
 from ae_multi.estimators.detector import AnomalyDetector
 from ae_multi.estimators.file_format import load_estimator
+from ae_multi.estimators.preprocessing import TablePreprocessor, make_preprocessor
 from ae_multi.estimators.segmenter import Segmenter
 from ae_multi.estimators.transformer import AutoencoderTransformer
 
@@ -11,5 +12,7 @@ __all__ = [
     "AutoencoderTransformer",
     "Denoiser",
     "Segmenter",
+    "TablePreprocessor",
     "load_estimator",
+    "make_preprocessor",
 ]

@@ -154,6 +154,7 @@ class NetworkEstimator(PersistenceMixin, BaseEstimator):
             DivergenceError: the loss became NaN or infinite.
         """
         self._check_parameters()
+        self.seed_ = seed_of(self.random_state)
         data = self._take(X, y, reset=True)
         return self._fit([data], in_memory=True)
 
@@ -178,11 +179,14 @@ class NetworkEstimator(PersistenceMixin, BaseEstimator):
         """
         self._check_parameters()
         check_no_checkpoint(self, "fit_chunks")
-        passes = reiterable(chunks)
+        self.seed_ = seed_of(self.random_state)
+        passes, is_first = reiterable(chunks), True
 
         def checked_chunks():
-            for number, chunk in enumerate(passes):
-                yield self._take(*parts_of(chunk), reset=number == 0)
+            nonlocal is_first
+            for chunk in passes:
+                reset, is_first = is_first, False
+                yield self._take(*parts_of(chunk), reset=reset)
 
         return self._fit(Chunks(checked_chunks), in_memory=False)
 
@@ -208,6 +212,7 @@ class NetworkEstimator(PersistenceMixin, BaseEstimator):
         is_first = not hasattr(self, "network_")
         if is_first:
             self._check_parameters()
+            self.seed_ = seed_of(self.random_state)
         data = self._take(X, y, reset=is_first)
         if is_first:
             self._begin([data], **kwargs)
@@ -235,7 +240,6 @@ class NetworkEstimator(PersistenceMixin, BaseEstimator):
 
     def _begin(self, chunks):
         """Fit the scaling, build and compile the network, and reset the training history."""
-        self.seed_ = seed_of(self.random_state)
         scaling, self.n_samples_seen_ = None, 0
         for x, y in chunks:
             if scaling is None:

@@ -10,24 +10,28 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import OutlierMixin
+from sklearn.utils.validation import check_is_fitted
 
 from ae_multi._keras import keras
-from ae_multi.baselines import flat
 from ae_multi.argument_checks import as_plain, check_positive
+from ae_multi.baselines import flat
 from ae_multi.errors import InputError
 from ae_multi.estimators import combined_score, neighbors, thresholds
 from ae_multi.estimators.base import NetworkEstimator
 from ae_multi.estimators.chunks import Chunks
 from ae_multi.estimators.combined_layer import CombinedScore
+from ae_multi.estimators.detector_columns import ColumnsMixin
 from ae_multi.estimators.graph_layers import Label, ManifoldScore, Score
 from ae_multi.estimators.inputs import held_out
 from ae_multi.estimators.parameters import check_number
+from ae_multi.estimators.preprocessing import TablePreprocessor
 from ae_multi.estimators.scaling import scale
+from ae_multi.estimators.score_reference import ScoreReferenceMixin
 from ae_multi.estimators.scores import as_rows, manifold_errors, mean, squared_errors
 from ae_multi.models.base import predict_float32
 
 
-class AnomalyDetector(OutlierMixin, NetworkEstimator):
+class AnomalyDetector(OutlierMixin, ColumnsMixin, ScoreReferenceMixin, NetworkEstimator):
     r"""Detector of samples that differ from the training data.
 
     Has the parameters and attributes of `NetworkEstimator`; the parameters below are added. With x̂
@@ -39,7 +43,7 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
     "combined", the default for tables, is log(1 + Σⱼ wⱼ exp zⱼ). Each zⱼ is the logarithm of one
     error of the row, minus its median and divided by its spread in the training rows. The errors
     are that of the reconstruction; the residual of a quarter of the principal components, with a
-    weight of 3; the mean squared distances to the nearest stored training rows and to the nearest
+    weight of 4; the mean squared distances to the nearest stored training rows and to the nearest
     tenth of them; and the rarity of the single values. A row is anomalous if one of the errors is
     large, or several are fairly large.
 
@@ -71,15 +75,29 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
             appear normal.
         weight (float or "auto", default "auto"): w of "manifold", above 0. "auto" is 2 for images
             and 1 for tables.
+        preprocessor (None, "auto" or TablePreprocessor, default None): "auto" is
+            `make_preprocessor()`, for tables with missing values, categories and dates; all methods
+            then take such tables. It is fitted to the training rows; with `fit_chunks` and
+            `partial_fit`, to those of the first chunk. With one, ``latent_dim="auto"`` is the
+            number of principal components that explain 90 % of the variance of its features. None
+            is for numbers.
 
     Attributes:
         offset\_: threshold of `score_samples`; samples below it are anomalies.
         codes\_: codes of up to 8,000 training samples with the criterion "manifold"; `partial_fit`
             stores those of its latest chunk. None with others.
-        score_constants\_: fitted constants of the criterion "combined", with up to 4,000 training
+        score_constants\_: fitted constants of the criterion "combined", with up to 3,000 training
             rows: dict of float32 arrays. None with others.
         neighbors\_: number of neighbors; None with the criterion "mse".
         weight\_: w; None with other criteria than "manifold".
+        preprocessor\_: the fitted preprocessor, or None. With one, ``n_features_in_`` is the number
+            of its features.
+        code_size\_: size of the code for ``latent_dim="auto"`` with a preprocessor, otherwise None.
+        column_names\_: names of the columns of `column_errors`.
+        reference\_: whose scores `predict_proba` and `check` compare with: "training", "held_out"
+            or "calibration".
+        reference_scores\_, reference_count\_: up to 2,000 quantiles of these scores, and their
+            number.
 
     Example:
         >>> import numpy as np
@@ -100,6 +118,7 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
         criterion: Literal["auto", "combined", "manifold", "mse"] = "auto",
         neighbors: int | Literal["auto"] = "auto",
         weight: float | Literal["auto"] = "auto",
+        preprocessor: TablePreprocessor | Literal["auto"] | None = None,
         latent_dim: int | Literal["auto"] = "auto",
         hidden: Sequence[int] | Literal["auto"] = "auto",
         activation: str = "auto",
@@ -143,6 +162,7 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
         self.criterion = criterion
         self.neighbors = neighbors
         self.weight = weight
+        self.preprocessor = preprocessor
 
     def calibrate(
         self,
@@ -150,6 +170,8 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
         false_alarm_rate: float | None = None,
     ) -> Self:
         """Set the threshold from normal samples X that were not used in training.
+
+        `predict_proba` and `check` compare with their scores from then on.
 
         Args:
             X: samples, at least 1/rate - 1.
@@ -164,7 +186,9 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
         """
         rate = as_plain(self.false_alarm_rate if false_alarm_rate is None else false_alarm_rate)
         check_number("false_alarm_rate", rate, 0, 1)
-        self.offset_ = -thresholds.calibrated(self.anomaly_score(X), rate)
+        scores = self.anomaly_score(X)
+        self.offset_ = -thresholds.calibrated(scores, rate)
+        self._set_reference(scores, "calibration")
         return self
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:  # noqa: N803
@@ -194,6 +218,7 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
 
     def _check_parameters(self):
         super()._check_parameters()
+        self._check_preprocessor()
         check_number("false_alarm_rate", self.false_alarm_rate, 0, 1)
         if self.criterion not in ("auto", "combined", "manifold", "mse"):
             raise InputError(
@@ -214,6 +239,13 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
                 )
         else:
             check_number("contamination", self.contamination, 0, 0.5, closed=True)
+
+    def _take(self, x, y, reset):
+        return super()._take(self._preprocessed(x, reset), y, reset)
+
+    def _checked(self, x):
+        check_is_fitted(self)
+        return super()._checked(self._preprocessed(x, reset=False))
 
     def _begin(self, chunks):
         # Held-out samples must not influence training, nor the scaling.
@@ -253,6 +285,7 @@ class AnomalyDetector(OutlierMixin, NetworkEstimator):
         else:
             limit = thresholds.share(errors, self.contamination)
         self.offset_ = -limit
+        self._set_reference(errors, "held_out" if self.contamination == "held_out" else "training")
 
     def _labels(self, scores: np.ndarray) -> np.ndarray:
         return np.where(-scores - self.offset_ < 0, -1, 1)

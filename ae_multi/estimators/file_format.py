@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 from ae_multi._keras import keras
 from ae_multi.argument_checks import as_plain
 from ae_multi.errors import InputError
+from ae_multi.estimators import preprocessor_state
 from ae_multi.estimators.fitted import check_fitted
 from ae_multi.estimators.packing import from_bytes, to_bytes
+from ae_multi.estimators.preprocessing import TablePreprocessor
 from ae_multi.io.archive import ArchiveFormat
 from ae_multi.io.atomic import check_writable
 from ae_multi.io.serialization import PartsReader, PartsWriter
@@ -33,7 +35,7 @@ CLASSES = {
 
 
 class EstimatorWriter(PartsWriter):
-    """A `PartsWriter` that also writes Keras models."""
+    """A `PartsWriter` that also writes Keras models and preprocessors."""
 
     holds = "numbers, text or a Keras model"
 
@@ -41,6 +43,8 @@ class EstimatorWriter(PartsWriter):
         """Return ``value`` as a JSON value; see `PartsWriter.plain`."""
         if isinstance(value, keras.Model):
             return {"model": self.part("models", "keras", to_bytes(value))}
+        if isinstance(value, TablePreprocessor):
+            return {"preprocessor": self.plain(preprocessor_state.to_plain(value), name)}
         return super().plain(value, name)
 
 
@@ -51,6 +55,8 @@ class EstimatorReader(PartsReader):
         """Return a value of a type that JSON does not have; see `PartsReader.kind`."""
         if kind == "model":
             return from_bytes(self.read_part(content))
+        if kind == "preprocessor":
+            return preprocessor_state.from_plain(self.value(content))
         return super().kind(kind, content)
 
 

@@ -7,10 +7,13 @@ import numbers
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.base import OutlierMixin
 
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
 from ae_multi.estimators import combined_score
+from ae_multi.estimators.preprocessing import TablePreprocessor
+from ae_multi.estimators.score_reference import MAX_QUANTILES, SOURCES
 from ae_multi.models.inputs import sample_shape
 
 if TYPE_CHECKING:
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 def check_fitted(estimator: NetworkEstimator) -> None:
     """Raise `InputError` if a fitted attribute is missing, invalid or contradicts another one."""
     attributes = vars(estimator)
-    for name in _REQUIRED:
+    for name in (*_REQUIRED, *_required_of_detector(estimator)):
         if name not in attributes:
             raise InputError(f"Expected the fitted attribute {name}. Received: none.")
     for name, is_valid in _VALIDATORS.items():
@@ -33,6 +36,18 @@ def check_fitted(estimator: NetworkEstimator) -> None:
 
 _REQUIRED = ("sample_shape_", "n_features_in_", "network_", "loss_curve_", "input_offset_",
              "input_span_")  # fmt: skip
+
+_REFERENCE = ("reference_scores_", "reference_count_", "reference_")
+
+
+def _required_of_detector(estimator):
+    """Return the further attributes that an `AnomalyDetector` must have."""
+    if not isinstance(estimator, OutlierMixin):
+        return ()
+    has_reference = any(name in vars(estimator) for name in _REFERENCE)  # older files have none
+    preprocessor = () if estimator.preprocessor is None else ("preprocessor_",)
+    return ("offset_", *preprocessor, *(_REFERENCE if has_reference else ()))
+
 
 # Validators have the signature (value, estimator) -> bool.
 
@@ -110,6 +125,19 @@ def _matches_codes(value, estimator, is_valid):
     return value is None if getattr(estimator, "codes_", None) is None else is_valid
 
 
+def _is_preprocessor(value, estimator):
+    """Check for a fitted preprocessor of as many features as the network has inputs."""
+    if estimator.preprocessor is None or value is None:
+        return estimator.preprocessor is None and value is None
+    is_fitted = isinstance(value, TablePreprocessor) and hasattr(value, "encoders_")
+    return is_fitted and len(value.source_) == estimator.n_features_in_
+
+
+def _are_scores(value, _):
+    is_vector = isinstance(value, np.ndarray) and value.dtype == np.float64 and value.ndim == 1
+    return is_vector and 0 < len(value) <= MAX_QUANTILES and bool((np.diff(value) >= 0).all())
+
+
 def _are_classes(value, _):
     is_vector = isinstance(value, np.ndarray) and value.ndim == 1 and len(value) > 1
     return is_vector and len(np.unique(value)) == len(value)
@@ -138,6 +166,13 @@ _VALIDATORS = {
     "weight_": lambda value, estimator: _matches_codes(
         value, estimator, _is_number(value) and 0 < value < math.inf
     ),
+    "preprocessor_": _is_preprocessor,
+    "code_size_": lambda value, _: value is None or _is_count(value),
+    "reference_scores_": _are_scores,
+    "reference_count_": lambda value, estimator: (
+        _is_count(value) and value >= len(estimator.reference_scores_)
+    ),
+    "reference_": lambda value, _: isinstance(value, str) and value in SOURCES,
     "provenance_": lambda value, _: isinstance(value, dict),
 }
 

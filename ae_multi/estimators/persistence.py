@@ -48,11 +48,13 @@ class PersistenceMixin:
         data: ArrayLike | None = None,
         pythons: Mapping[str, str] | None = None,
     ) -> Export:
-        """Export the fitted estimator, preprocessing included, as one graph for other runtimes.
+        """Export the fitted estimator, scaling included, as one graph for other runtimes.
 
         The input is a batch of unscaled samples: float32 of shape (n, *sample_shape_), not
-        validated. The outputs have names: "reconstruction", "score" and "label" for a detector,
-        "probabilities" and "label" for a segmenter, and "reconstruction" for other estimators.
+        validated. A detector with a preprocessor takes
+        ``detector.preprocessor_.transform(frame)``. The outputs have names: "reconstruction",
+        "score" and "label" for a detector, "probabilities" and "label" for a segmenter, and
+        "reconstruction" for other estimators.
 
         Args:
             path: file to write; see `ae_multi.export`.

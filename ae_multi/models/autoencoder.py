@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ae_multi import training
 from ae_multi._keras import keras
+from ae_multi.data.source import is_source
 from ae_multi.errors import InputError
 from ae_multi.models.base import BaseModel, predict_float32
 from ae_multi.models.inputs import (
@@ -104,27 +105,43 @@ class Autoencoder(BaseModel):
         """Return the reconstructions of ``inputs`` as a tensor."""
         return self.decoder(self.encoder(inputs, training=training), training=training)
 
-    def encode(self, x: ArrayLike, batch_size: int | None = None) -> np.ndarray:
+    def encode(
+        self, x: ArrayLike, batch_size: int | None = None, out: os.PathLike[str] | str | None = None
+    ) -> np.ndarray:
         r"""Return the codes of the samples ``x``.
 
         Args:
             x: samples of shape (n, \*sample shape).
             batch_size: number of samples computed at once; by default it is chosen to suit the
                 model.
+            out: .npy file to write the codes to one chunk at a time, or None.
 
         Returns:
-            NumPy float32 array of shape (n, \*code shape).
+            NumPy float32 array of shape (n, \*code shape); with ``out`` a memory map of the file.
         """
-        return predict_float32(self.encoder, self._check(x), batch_size)
+        return predict_float32(self.encoder, self._check(x), batch_size, out)
 
-    def decode(self, codes: ArrayLike, batch_size: int | None = None) -> np.ndarray:
-        r"""Return reconstructions from ``codes``: float32 array of shape (n, \*sample shape)."""
+    def decode(
+        self,
+        codes: ArrayLike,
+        batch_size: int | None = None,
+        out: os.PathLike[str] | str | None = None,
+    ) -> np.ndarray:
+        r"""Return reconstructions from ``codes``: float32 array of shape (n, \*sample shape).
+
+        See `encode` for ``batch_size`` and ``out``.
+        """
         codes = as_samples(codes, "codes", sample_shape(self.decoder), None)
-        return predict_float32(self.decoder, codes, batch_size)
+        return predict_float32(self.decoder, codes, batch_size, out)
 
-    def reconstruct(self, x: ArrayLike, batch_size: int | None = None) -> np.ndarray:
-        """Return reconstructions of the samples ``x``: float32 array of the shape of ``x``."""
-        return predict_float32(self, self._check(x), batch_size)
+    def reconstruct(
+        self, x: ArrayLike, batch_size: int | None = None, out: os.PathLike[str] | str | None = None
+    ) -> np.ndarray:
+        """Return reconstructions of the samples ``x``: float32 array of the shape of ``x``.
+
+        See `encode` for ``batch_size`` and ``out``.
+        """
+        return predict_float32(self, self._check(x), batch_size, out)
 
     def compile(self, optimizer: Any = "adam", loss: Any = "mse", **kwargs: Any) -> None:
         """Compile as `keras.Model.compile`, by default with Adam and the mean squared error."""
@@ -168,6 +185,8 @@ class Autoencoder(BaseModel):
         validation_batch_size: int | None = None,
         validation_freq: int | Sequence[int] = 1,
         plan: str | None = None,
+        order: Literal["global", "blocks"] | None = None,
+        window: int | str = "64 MiB",
         checkpoint: os.PathLike[str] | str | None = None,
         checkpoint_every: str = "1 epoch",
         keep: int = 3,
@@ -176,8 +195,9 @@ class Autoencoder(BaseModel):
         """Train as `keras.Model.fit` does; ``y`` defaults to ``x``.
 
         ``validation_data`` may be an array of samples, which are their own targets. `ae_multi.fit`
-        trains on arrays, with many steps in one program of the framework. See there for ``plan``,
-        ``checkpoint``, ``checkpoint_every``, ``keep`` and ``resume``.
+        trains on arrays and on an `ae_multi.source`, with many steps in one program of the
+        framework. See there for ``plan``, ``order``, ``window``, ``checkpoint``,
+        ``checkpoint_every``, ``keep`` and ``resume``.
 
         The batch order of arrays depends on the seed of the model and on the number of epochs that
         it has been trained for. Ten calls of one epoch therefore use the same batches as one call
@@ -198,6 +218,8 @@ class Autoencoder(BaseModel):
             validation_data = as_validation(validation_data, self._check, self._check_target)
         if is_array_like(x):
             x, y, sample_weight = self._arrays(x, y, sample_weight)
+        elif is_source(x):
+            x = self._check(x)
         return training.fit(
             self,
             x,
@@ -217,6 +239,8 @@ class Autoencoder(BaseModel):
             validation_batch_size=validation_batch_size,
             validation_freq=validation_freq,
             plan=plan,
+            order=order,
+            window=window,
             checkpoint=checkpoint,
             checkpoint_every=checkpoint_every,
             keep=keep,
@@ -244,6 +268,8 @@ class Autoencoder(BaseModel):
             return super().evaluate(callbacks=callbacks, return_dict=return_dict, **kwargs)
         if is_array_like(x):
             x, y, sample_weight = self._arrays(x, y, sample_weight)
+        elif is_source(x):
+            x = self._check(x)
         return training.evaluate(
             self, x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict
         )

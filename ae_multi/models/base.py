@@ -22,12 +22,17 @@ from ae_multi.training.epochs import epochs_of, set_epochs
 _BOX = "└─┏┃"
 
 
-def predict_float32(model: keras.Model, x: Any, batch_size: int | None = None) -> Any:
+def predict_float32(
+    model: keras.Model,
+    x: Any,
+    batch_size: int | None = None,
+    out: os.PathLike[str] | str | None = None,
+) -> Any:
     """Predict as `ae_multi.predict`, with half-precision outputs widened to float32.
 
     NumPy has no bfloat16 type, and float16 overflows in sums of squares.
     """
-    outputs = training.predict(model, x, batch_size)
+    outputs = training.predict(model, x, batch_size, out=out)
     return keras.tree.map_structure(_widened, outputs)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from ae_multi._keras import keras
 from ae_multi.argument_checks import check_shape
 from ae_multi.data.checks import check_array
+from ae_multi.data.source import is_source
 from ae_multi.errors import InputError
 
 CHANNELS_LAST = "channels_last"  # data format of all models, independent of Keras's global setting
@@ -65,7 +66,8 @@ def as_samples(
     r"""Convert an array to float32 and check its shape and range.
 
     Args:
-        x: samples. Data sets, loaders and generators are returned unchanged.
+        x: samples, or a source, whose samples are checked when they are read. Data sets, loaders
+            and generators are returned unchanged.
         where: name of ``x`` in error messages.
         shape: shape of one sample, or None for any.
         value_range: (lowest, highest) allowed value, or None for any.
@@ -76,6 +78,8 @@ def as_samples(
     Raises:
         InputError: as `ae_multi.data.checks.check_array`.
     """
+    if is_source(x):
+        return x.map(lambda samples: check_array(samples, where, shape, value_range))
     if not is_array_like(x):
         return x
     return check_array(_to_numpy(x), where, shape, value_range)

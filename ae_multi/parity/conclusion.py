@@ -48,7 +48,8 @@ def conclude(report: Report) -> Conclusion:
     first = report.first_divergence
     if first is None:
         return Conclusion("The backends agree.", tuple(_margin(report.stages)))
-    matches = tuple(match(first, report.stages, report.oracle))
+    precisions = " ".join(about.get("precision", "") for about in report.backends.values())
+    matches = tuple(match(first, report.stages, report.oracle, precisions))
     facts = [
         ("First divergence", first.place_text),
         ("Size", "; ".join(map(first.amount, first.diverging))),

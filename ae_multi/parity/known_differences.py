@@ -33,6 +33,7 @@ class KnownDifference:
             not checked.
         advice: what to do.
         link: report of the difference that the page links to, or "".
+        precision: dtype of the layers in which it appears, such as "bfloat16"; "" for all.
     """
 
     title: str
@@ -42,6 +43,7 @@ class KnownDifference:
     condition: str
     advice: str
     link: str = ""
+    precision: str = ""
 
     @property
     def anchor(self) -> str:
@@ -228,6 +230,24 @@ KNOWN_DIFFERENCES = (
         "Clip the inputs to value_range; within it all backends agree.",
         "https://github.com/jax-ml/jax/issues/10005",
     ),
+    *(
+        KnownDifference(
+            "Gradients of biases in bfloat16, `Dense` and convolutions: TensorFlow and JAX differ "
+            "from PyTorch",
+            (
+                *("Dense", "EinsumDense", "Conv1D", "Conv2D", "Conv3D", "DepthwiseConv1D"),
+                *("DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D", "Conv1DTranspose"),
+                *("Conv2DTranspose", "Conv3DTranspose"),
+            ),
+            backend,
+            _GRADIENT,
+            "a bias is added to several hundred values or more",
+            'Give these layers dtype="float32", or train on PyTorch.',
+            "https://github.com/tensorflow/tensorflow/issues/86378",
+            precision="bfloat16",
+        )
+        for backend in ("tensorflow", "jax")
+    ),
 )
 
 
@@ -246,7 +266,9 @@ class Match:
     kind: str
 
 
-def match(first: Divergence, stages: Sequence[Stage], oracle: str) -> list[Match]:
+def match(
+    first: Divergence, stages: Sequence[Stage], oracle: str, precision: str = "float32"
+) -> list[Match]:
     """Return the known differences that may explain the first divergence of a check.
 
     In the stage "gradient", a difference first appears at a weight before the layer that causes it.
@@ -257,6 +279,7 @@ def match(first: Divergence, stages: Sequence[Stage], oracle: str) -> list[Match
         first: the first divergence.
         stages: results of all stages, from which the layers of the model are taken.
         oracle: backend of the float64 reference.
+        precision: dtypes in which the model computes, as `describe_precision` returns them.
     """
     layers = {first.name: first.layer}
     if first.stage in _GRADIENT:
@@ -264,7 +287,9 @@ def match(first: Divergence, stages: Sequence[Stage], oracle: str) -> list[Match
     return [
         Match(known, name, kind)
         for known in KNOWN_DIFFERENCES
-        if first.stage in known.stages and _is_apart(known.backend, first, oracle)
+        if first.stage in known.stages
+        and _is_apart(known.backend, first, oracle)
+        and known.precision in precision
         for name, kind in layers.items()
         if kind in known.layers
     ]

@@ -1,7 +1,7 @@
 """Self-contained HTML pages: elements with escaped text, tables, and the style of all pages.
 
-A page loads no other resource. Its content security policy allows inline styles and one script, by
-its hash, so a name in the data cannot run as code.
+A page loads no other resource. Its content security policy allows inline styles, images in data
+URIs, and scripts by their hash, so a name in the data cannot run as code.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import json
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -17,7 +19,7 @@ from ae_multi.io.atomic import atomic_write
 from ae_multi.report.html_style import PRINT_SCRIPT, STYLE
 from ae_multi.terminal import visible
 
-_VOID = ("meta", "br", "rect", "circle", "path", "line", "polyline")
+_VOID = ("meta", "br", "img", "input", "rect", "circle", "path", "line", "polyline")
 
 
 class Html(str):
@@ -141,15 +143,35 @@ def verdict(is_good: bool | None, text: str, level: str = "p") -> Html:
     return element(level, mark, " ", text, class_="verdict " + ("good" if is_good else "bad"))
 
 
-def page(title: str, *body: str) -> Html:
+def data_block(identifier: str, value: Any) -> Html:
+    """Return a value as JSON, in an element that scripts of the page read and that never runs.
+
+    Args:
+        identifier: identifier of the element.
+        value: value that `json` can write. Its characters "<", ">" and "&", and those outside
+            ASCII, are written as escape sequences.
+    """
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return element("script", Html(text), type="application/json", id=identifier)
+
+
+def page(title: str, *body: str, scripts: Sequence[str] = (), style: str = "") -> Html:
     """Return a complete HTML document.
 
     Args:
         title: title of the page.
         *body: content of its main part.
+        scripts: scripts that run at the end of the page, in this order.
+        style: rules of CSS beside the style of all pages.
     """
-    digest = base64.b64encode(hashlib.sha256(PRINT_SCRIPT.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    # In a script, "<\/" is the same as "</", and does not end the element.
+    code = [re.sub(r"</(?=script)", r"<\\/", each, flags=re.I) for each in scripts]
+    code.append(PRINT_SCRIPT)
+    digests = (base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in code)
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src {allowed}"
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -157,12 +179,12 @@ def page(title: str, *body: str) -> Html:
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="color-scheme", content="light dark"),
         element("title", title),
-        element("style", Html(STYLE)),
+        element("style", Html(STYLE + style)),
     )
     main = element("main", *body)
-    script = element("script", Html(PRINT_SCRIPT))
+    tags = (element("script", Html(each)) for each in code)
     return Html(
-        "<!doctype html>\n" + element("html", head, element("body", main, script), lang="en") + "\n"
+        "<!doctype html>\n" + element("html", head, element("body", main, *tags), lang="en") + "\n"
     )
 
 

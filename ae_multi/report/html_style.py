@@ -13,7 +13,7 @@ STYLE = """
   --torch: #c04a00; --tensorflow: #007a5a; --jax: #0067a8; --numpy: #6b5bab; --openvino:
   #8a6d00; --fault: #b0548a;
 }
-@media (prefers-color-scheme: dark) {
+@media screen and (prefers-color-scheme: dark) {
   :root {
     --page: #0d1117; --text: #e6edf3; --soft: #9da7b3; --line: #3d444d; --panel: #161b22;
     --good: #79c0ff; --bad: #ffa657; --focus: #58a6ff; --m0: #0d1117; --m1: #12263a; --m2:
@@ -146,6 +146,7 @@ svg .point { fill: var(--series, var(--text)); stroke: var(--page); stroke-width
 }
 @media print {
   @page { margin: 1.4cm; }
+  :root { color-scheme: light; }
   body { font-size: 10.5pt; }
   main { max-width: none; padding: 0; }
   .scroll { overflow: visible; }

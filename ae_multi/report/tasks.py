@@ -48,13 +48,16 @@ def print_result(to: Console, result: Result) -> None:
     """
     to.print()
     to.print(Text(result.title, "italic"))
-    to.print(result_table(result))
+    if result.rows:
+        to.print(result_table(result))
     sizes = [
         f"{result.data[f'{split}_{kind}']:,} {words}"
         for kind in ("images", "rows")
         for split, words in (("train", "training"), ("test", f"test {kind}"))
         if f"{split}_{kind}" in result.data
     ]
+    if len(sizes) == 1:
+        sizes[0] += " rows"
     to.print(f"Data: {result.data['name']}, {' and '.join(sizes)} ({result.data['source']}).")
     epochs, provenance = result.settings["epochs"], result.provenance
     to.print(

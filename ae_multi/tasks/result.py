@@ -96,11 +96,11 @@ class Result:
     """Performance of an estimator in a task, and of the baselines.
 
     Attributes:
-        task: "reduce", "denoise", "detect", "segment" or "features".
+        task: "reduce", "denoise", "detect", "detect fit", "segment" or "features".
         title: title of the task, one line.
         measures: a `Measure` for each column.
         rows: dict from method to its numbers, one per measure; the estimator first, then the
-            baselines.
+            baselines. Empty if nothing was measured.
         data: name, source and sizes of the data.
         settings: options of the task other than the data.
         provenance: versions, backend, device and date of the training.
@@ -123,6 +123,8 @@ class Result:
     @property
     def lost(self) -> list[str]:
         """A sentence for each baseline and measure in which the estimator is not better."""
+        if not self.rows:
+            return []
         (model, model_values), *baselines = self.rows.items()
         sentences = []
         for baseline, values in baselines:

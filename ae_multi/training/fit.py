@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
-from typing import Any
+from typing import Any, Literal
 
 from ae_multi import backends
 from ae_multi._keras import keras
@@ -19,9 +19,9 @@ from ae_multi.data.arrays import (
     is_stream,
     length,
     split,
-    to_device,
 )
-from ae_multi.data.batches import BatchOrder, EpochSetter, KerasBatches
+from ae_multi.data.batches import EpochSetter, KerasBatches
+from ae_multi.data.source import has_sources
 from ae_multi.errors import InputError
 from ae_multi.training.epochs import offset_for, set_epochs
 from ae_multi.training.fallback import why_keras
@@ -30,6 +30,7 @@ from ae_multi.training.loop import MAX_STEPS_PER_RUN, Loop, closing
 from ae_multi.training.plan import by_keras, choose
 from ae_multi.training.progress_bar import progress_for
 from ae_multi.training.validation import validator
+from ae_multi.training.windows import batches_in, order_of
 
 
 def fit(
@@ -52,6 +53,8 @@ def fit(
     validation_freq: int | Sequence[int] = 1,
     seed: int | None = None,
     plan: str | None = None,
+    order: Literal["global", "blocks"] | None = None,
+    window: int | str = "64 MiB",
     checkpoint: PathLike[str] | str | Checkpoints | None = None,
     checkpoint_every: str = "1 epoch",
     keep: int = 3,
@@ -77,6 +80,12 @@ def fit(
     Compiling the model again or changing ``seed`` does not change the count; a copy of the model
     begins at 0. Checkpoints and the files of this package's models store the count.
 
+    **Sources.** Samples of an `ae_multi.source` are read in windows, by a thread that reads ahead.
+    With ``order="global"`` the losses are those of the same samples as an array in memory, with
+    the same ``plan`` bit for bit. With ``order="blocks"`` blocks of adjacent rows are read in
+    random order, and the rows of at least 256 successive blocks are shuffled together: the order
+    for storage that reads single rows slowly.
+
     **Streams.** Keras's own `fit` trains on streams, text, sparse and ragged tensors, in its own
     order.
 
@@ -89,9 +98,10 @@ def fit(
 
     Args:
         model: a compiled `keras.Model`.
-        x: inputs, an array or nested arrays. Floating-point numbers are cast to
-            `keras.config.floatx()`. Integers keep their dtype, so uint8 stays uint8 on the device.
-        y: targets, an array or nested arrays, or None.
+        x: inputs, an array, an `ae_multi.source`, or nested such. Floating-point numbers are cast
+            to `keras.config.floatx()`. Integers keep their dtype, so uint8 stays uint8 on the
+            device.
+        y: targets, of the same kinds, or None.
         batch_size: samples per step; the last batch of an epoch may be smaller. None means 32, or
             with ``steps_per_epoch`` the size that divides all samples into that many batches.
         epochs: the epoch to train up to.
@@ -112,6 +122,10 @@ def fit(
         seed: integer that determines the order; None means the ``seed`` of the model, or 0.
         plan: the way to run steps: the name of one of the backend's plans, "keras" for Keras's own
             `fit`, or None to choose the fastest by measurement (`ae_multi.training.plan`).
+        order: order of the samples of sources, "global" or "blocks"; None for "global" where all
+            sources read single rows quickly, otherwise "blocks".
+        window: size of the samples that are read at a time, in bytes or as text such as "64 MiB".
+            About three windows are in memory.
         checkpoint: folder for checkpoints, from which an interrupted training resumes, or None;
             see docs/checkpoints.md.
         checkpoint_every: interval between checkpoints: "1 epoch", "500 steps", "5 minutes".
@@ -171,7 +185,10 @@ def fit(
     batch_size, steps_per_epoch = batches_of(samples, batch_size, steps_per_epoch)
     if seed is None:
         seed = getattr(model, "seed", None) or 0
-    order = BatchOrder(
+    batches = order_of(
+        data,
+        order,
+        window,
         samples,
         batch_size,
         seed if shuffle else None,
@@ -183,10 +200,10 @@ def fit(
     reason = _reason_for_keras(model, plan)
     if reason is not None:
         check_unsaved(checkpoints, reason)
-        history = _fit_by_keras(model, data, order, validation_data, options)
+        history = _fit_by_keras(model, data, batches, validation_data, options)
         history.plan = by_keras(reason)
         return history
-    return _fit_by_plan(model, data, order, validation_data, options, plan, checkpoints)
+    return _fit_by_plan(model, data, batches, window, validation_data, options, plan, checkpoints)
 
 
 def _reason_for_keras(model, plan):
@@ -218,18 +235,12 @@ def _fit_by_keras(model, data, order, validation_data, options):
     )
 
 
-def _fit_by_plan(model, data, order, validation_data, options, plan, checkpoints):
+def _fit_by_plan(model, data, order, window, validation_data, options, plan, checkpoints):
     """Train by the backend's plan of the name ``plan``, or by the fastest if it is None."""
     epochs, verbose, callbacks = (options[name] for name in ("epochs", "verbose", "callbacks"))
     initial_epoch, batch_size = options["initial_epoch"], order.batch_size
     build_symbolically(model, first(data, batch_size))
     _check_optimizer(model)
-    device_data = to_device(data)
-    max_steps = max(1, min(MAX_STEPS_PER_RUN, order.samples // batch_size))
-
-    def make(name):
-        return backends.current().Steps(model, device_data, name, True, batch_size, max_steps)
-
     progress = None
     if not isinstance(callbacks, keras.callbacks.CallbackList):
         progress = progress_for(batch_size, verbose)
@@ -242,11 +253,22 @@ def _fit_by_plan(model, data, order, validation_data, options, plan, checkpoints
             steps=order.steps,
         )
     training = model, data, validation_data, order, callbacks.callbacks
-    with closing(callbacks), saver_of(checkpoints, *training, epochs, verbose) as saver:
-        full, rest = order.epoch(initial_epoch)
-        batches, count = full if len(full) else rest, order.steps * (epochs - initial_epoch)
+    with (
+        closing(callbacks),
+        saver_of(checkpoints, *training, epochs, verbose) as saver,
+        batches_in(order, data, window if has_sources(data) else None, epochs) as batches,
+    ):
+        first_epoch = initial_epoch if saver.position is None else saver.position.epoch
+        indices = batches.begin(min(first_epoch, epochs - 1))
+        device_data = batches.device_data
+        max_steps = max(1, min(MAX_STEPS_PER_RUN, batches.most_steps))
+
+        def make(name):
+            return backends.current().Steps(model, device_data, name, True, batch_size, max_steps)
+
+        count = order.steps * (epochs - initial_epoch)
         built = known(model)
-        steps, chosen = choose(make, model, device_data, batches, count, plan, saver.plan)
+        steps, chosen = choose(make, model, device_data, indices, count, plan, saver.plan)
         begin = _current_steps(model, steps, lambda: make(chosen.name), built)
         saver.plan = chosen.name
         validate = validator(
@@ -257,7 +279,7 @@ def _fit_by_plan(model, data, order, validation_data, options, plan, checkpoints
             options["validation_steps"],
             options["validation_batch_size"],
         )
-        loop = Loop(model, steps, order, callbacks, progress, validate, saver, begin, data)
+        loop = Loop(model, steps, order, batches, callbacks, progress, validate, saver, begin)
         loop.train(initial_epoch, epochs)
         ran = getattr(loop.steps, "plan", chosen.name)
         if ran != chosen.name:

@@ -1,6 +1,7 @@
 """Prediction and evaluation of arrays, in batches, by programs of the framework."""
 
 from collections.abc import Iterator
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,11 @@ from ae_multi.data.arrays import (
     rows,
     unique_arrays,
 )
+from ae_multi.data.source import has_sources
+from ae_multi.errors import InputError
 from ae_multi.training.batch_size import default_batch_size
 from ae_multi.training.callbacks import wants_test_batches
+from ae_multi.training.chunked import predict_chunks
 from ae_multi.training.fallback import why_keras
 from ae_multi.training.limits import batches_of
 from ae_multi.training.plan import by_keras
@@ -50,6 +54,7 @@ def predict(
     batch_size: int | None = None,
     verbose: int | str = 0,
     steps: int | None = None,
+    out: PathLike[str] | str | None = None,
 ) -> Any:
     """Return the outputs of ``model`` at inference for ``x``.
 
@@ -59,7 +64,7 @@ def predict(
 
     Args:
         model: a `keras.Model`, or a layer that is part of one.
-        x: arrays in the structure of the model's inputs, n samples each.
+        x: arrays or sources in the structure of the model's inputs, n samples each.
         batch_size: samples that are computed at once. None means the batch size in the model's
             input shapes, if it is fixed there; 32, as in Keras, for a model with code from outside
             Keras, whose outputs may depend on the batch; otherwise a larger size that suits the
@@ -67,12 +72,16 @@ def predict(
         verbose: 0 for no output, 1 for a progress bar, 2 for a line at the end, "auto" for 1.
         steps: number of batches to compute, or None for all. Without ``batch_size`` they divide all
             samples, as in Keras.
+        out: .npy file that the outputs are written to one chunk at a time, or None. Half-precision
+            outputs are written as float32.
 
     Returns:
-        NumPy arrays in the structure of the model's outputs.
+        NumPy arrays in the structure of the model's outputs; with ``out`` a read-only memory map
+        of the file.
 
     Raises:
-        InputError: arrays of different lengths, no samples, or a size below 1.
+        InputError: arrays of different lengths, no samples, a size below 1, or with ``out`` a file
+            that cannot be written, several outputs, or a model or data for Keras's `predict`.
     """
     check_positive(batch_size=batch_size, steps=steps)
     why = _why_keras_predicts(model)
@@ -82,6 +91,10 @@ def predict(
         except NotArraysError as error:
             why = error.reason
     if why is not None:
+        if out is not None:
+            raise InputError(
+                f"Expected a model and data without Keras's own predict with out. Received: {why}."
+            )
         by_keras(why, warn=not is_stream(x), method="predict")
         return keras.Model.predict(model, x, batch_size, verbose, steps)
     if steps is not None:
@@ -94,6 +107,8 @@ def predict(
         on_progress = keras.utils.Progbar(
             batches, verbose=1 if verbose == "auto" else verbose
         ).update
+    if out is not None or has_sources(data):
+        return predict_chunks(model, data, batch_size, on_progress, out)
     return backends.current().forward(model, data, batch_size, on_progress)
 
 
@@ -192,7 +207,7 @@ class Evaluation:
         data: (x, y, sample_weight), from `as_data`.
         batch_size: samples per batch, or None for Keras's default.
         steps: maximum number of batches, or None for all.
-        again: whether the evaluation is run more than once. If so, all data stay on the device.
+        again: whether the evaluation is run more than once. If so, arrays stay on the device.
             Otherwise they are copied there in chunks, which need less memory.
 
     Attributes:
@@ -216,11 +231,12 @@ class Evaluation:
             self._samples = min(self._samples, steps * batch_size)
         self.steps = -(-self._samples // batch_size)
         self._max_batches = _MAX_BATCHES_PER_RUN
-        if not again:
+        is_resident = again and not has_sources(data)
+        if not is_resident:
             size = sum(array[:1].nbytes for array in unique_arrays(data)) * batch_size
             self._max_batches = int(np.clip(_MAX_BYTES_PER_RUN // size, 1, _MAX_BATCHES_PER_RUN))
         self._plan = self._choose_plan(self.steps * (_REPEATS if again else 1))
-        self._all_steps = self._steps(data) if again else None
+        self._all_steps = self._steps(data) if is_resident else None
 
     def _choose_plan(self, batches: int) -> str:
         """Return the name of the plan for ``batches`` batches in total."""

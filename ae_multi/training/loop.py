@@ -11,13 +11,13 @@ from ae_multi._keras import keras
 from ae_multi._keras_internals import metrics_result, restored_epoch, shut_down_threads
 from ae_multi.backends.chunks import as_numpy
 from ae_multi.checkpoints.saver import Saver, Unsaved
-from ae_multi.data.arrays import first_not_finite
 from ae_multi.data.batches import BatchOrder
 from ae_multi.errors import DivergenceError
 from ae_multi.training.callbacks import wants_batches
 from ae_multi.training.epochs import set_epochs
 from ae_multi.training.progress_bar import Progress, Reporter
 from ae_multi.training.signals import defer_signals
+from ae_multi.training.windows import Batches
 
 # Target length of a run in seconds: the progress bar and Ctrl-C respond between runs.
 _RUN_SECONDS = 0.5
@@ -32,14 +32,13 @@ class Loop:
         model: a compiled and built Keras model.
         steps: the backend's `Steps`.
         order: a `BatchOrder`.
+        batches: the `Batches` in this order.
         callbacks: a `keras.callbacks.CallbackList`.
         progress: the `Progress` or `Reporter` among the callbacks, or None.
         validate: function of the epoch's number that returns the logs of its validation.
         saver: the `Saver` that writes checkpoints, or None.
         begin: function without arguments that is called once, before the first step, and returns
             the `Steps` to run; or None.
-        data: (x, y, sample_weight), to search for NaN and infinity if the loss is not finite; or
-            None.
     """
 
     def __init__(
@@ -47,15 +46,15 @@ class Loop:
         model: keras.Model,
         steps: Any,
         order: BatchOrder,
+        batches: Batches,
         callbacks: keras.callbacks.CallbackList,
         progress: Progress | Reporter | None,
         validate: Callable[[int], dict[str, Any]],
         saver: Saver | Unsaved | None = None,
         begin: Callable[[], Any] | None = None,
-        data: tuple | None = None,
     ):
         self.model, self.steps, self.order, self._begin = model, steps, order, begin
-        self._data = data
+        self.batches = batches
         self.saver = saver or Unsaved()
         self.callbacks, self.progress, self.validate = callbacks, progress, validate
         self._has_batch_hooks = any(wants_batches(callback) for callback in callbacks.callbacks)
@@ -64,7 +63,8 @@ class Loop:
             isinstance(callback, keras.callbacks.TerminateOnNaN) for callback in callbacks.callbacks
         )
         self._length = 1 if self._has_batch_hooks else 16  # steps of the next run
-        self._previous: tuple[Any, np.ndarray] | None = None  # state before the last run, its rows
+        # The state before the last run, its batches, and the window that they are rows of.
+        self._previous: tuple[Any, np.ndarray, Any] | None = None
 
     def train(self, initial_epoch: int, epochs: int) -> None:
         """Train from ``initial_epoch`` to ``epochs``, as `keras.Model.fit` does.
@@ -105,16 +105,16 @@ class Loop:
 
     def _epoch(self, epoch: int, done: int) -> dict[str, Any]:
         """Run the steps of an epoch after the first ``done``; return the logs of the last."""
-        begin = 0
         logs: dict[str, Any] = {}
-        for batches in self.order.epoch(epoch):
-            end = begin + (len(batches) if batches.size else 0)
+        for begin, batches in self.batches.epoch(epoch, done):
+            end = begin + len(batches)
             while done < end and not self.model.stop_training:
                 max_steps = self.saver.steps_left(epoch, done) or self._length
                 position = done - begin
                 rows = batches[position : position + min(self._length, max_steps)]
                 done, logs = self._advance(epoch, done, rows)
-            begin = end
+            if self.model.stop_training:
+                break
         return logs
 
     def _advance(self, epoch: int, done: int, rows: np.ndarray) -> tuple[int, dict[str, Any]]:
@@ -147,8 +147,8 @@ class Loop:
         losses = np.ravel(logs.get("loss", 0.0))
         if self._checks_loss and not np.isfinite(losses).all():
             bad = int(np.argmin(np.isfinite(losses)))
+            fault = self.batches.fault()
             is_finite = self._restore_finite(state, rows, bad)
-            fault = None if self._data is None else first_not_finite(self._data)
             raise DivergenceError(
                 "Expected a finite loss. "
                 f"Received: {losses[bad]} in step {done + bad + 1} of epoch {epoch + 1}. "
@@ -163,7 +163,7 @@ class Loop:
                     else f"The data are not finite: {fault}."
                 )
             )
-        self._previous = state, rows
+        self._previous = state, rows, self.batches.window
         return {name: values[-1] for name, values in logs.items()}
 
     def _restore_finite(self, state: Any, rows: np.ndarray, bad: int) -> bool:
@@ -180,15 +180,18 @@ class Loop:
         Returns:
             Whether the restored weights are finite.
         """
-        begins = [(state, rows[:bad])]
+        window = self.batches.window
+        begins = [(state, rows[:bad], window)]
         if bad:
-            begins.append((state, rows[: bad - 1]))
+            begins.append((state, rows[: bad - 1], window))
         elif self._previous is not None:
-            previous, rows_before = self._previous
-            begins.append((previous, rows_before[:-1]))
-        for begin, repeated in begins:
+            previous, rows_before, window_before = self._previous
+            begins.append((previous, rows_before[:-1], window_before))
+        for begin, repeated, window in begins:
             self.steps.restore(begin)
             if len(repeated):
+                if window is not self.batches.window:
+                    self.batches.load(window)
                 self.steps.run(repeated)
             weights = [keras.ops.convert_to_numpy(weight) for weight in self.model.weights]
             if all(np.isfinite(weight).all() for weight in weights):

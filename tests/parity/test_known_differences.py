@@ -52,6 +52,15 @@ def test_layer_backend_and_stage_have_to_match():
     assert not matched({"forward": [entry("forward", layer="BatchNormalization", beyond=beyond)]})
 
 
+def test_precision_has_to_match():
+    gradient = entry("gradient", name="dense/bias", layer="Dense", beyond=("jax",))
+    result = report({"forward": [entry("forward")], "gradient": [gradient]})
+    first, stages = result.first_divergence, result.stages
+    assert not match(first, stages, "tensorflow")
+    (found,) = match(first, stages, "tensorflow", "bfloat16, TF32 off")
+    assert found.difference.precision == "bfloat16"
+
+
 def test_gradient_is_explained_by_a_later_layer():
     (found,) = matched(
         {

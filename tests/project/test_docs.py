@@ -12,7 +12,7 @@ import sys
 import numpy as np
 import pytest
 
-from ae_multi.cli import _COMMANDS, _join_commands, _parser
+from ae_multi.cli import _COMMANDS, _join_commands, _parser, main
 from ae_multi.data import load_data
 from tests.reference.pages import ROOT, blocks, pages, run_page
 
@@ -22,7 +22,7 @@ TASKS = {"docs/denoise.md", "docs/detect.md", "docs/features.md", "docs/reduce.m
          "docs/segment.md"}  # fmt: skip
 HERE = {
     "docs/checkpoints.md", "docs/estimators.md", "docs/export.md", "docs/files.md",
-    "docs/models.md", "docs/own_models.md",
+    "docs/large_data.md", "docs/models.md", "docs/own_models.md",
 }  # fmt: skip
 RESULTS = ROOT / "benchmarks" / "results"
 NOXFILE = (ROOT / "noxfile.py").read_text()
@@ -144,6 +144,27 @@ def test_task_pages_reach_the_documented_quality(page, tmp_path, capsys):
         assert names["accuracy"] > 0.8
 
 
+@pytest.mark.slow
+@pytest.mark.backend
+@pytest.mark.once
+def test_tables_on_the_command_line_run_as_printed(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (code,) = (block for block in blocks("docs/detect.md") if "readings.csv" in block)
+    exec(compile(code, "docs/detect.md", "exec"), {})
+    lines = [line for block in blocks("docs/detect.md", "sh") for line in block.splitlines()]
+    for line in lines:
+        if line.startswith(("ae-multi detect fit", "ae-multi detect score new.csv")):
+            assert main(shlex.split(line)[1:]) == 0
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in ("autoencoder", "PCA-", "kNN-5", "isolation forest"))
+    assert "Scored 500 rows" in printed
+    header, *rows = (tmp_path / "scores.csv").read_text().splitlines()
+    assert (
+        header == "time,score,probability,label,column_1,share_1,column_2,share_2,column_3,share_3"
+    )
+    assert len(rows) == 500
+
+
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     """Return the names that the code of docs/models.md defines."""
@@ -189,6 +210,15 @@ def test_estimators_page_reaches_the_documented_quality(tmp_path):
 def test_files_page_registers_a_layer(tmp_path, keras):
     twice = run_page("docs/files.md", tmp_path)["Twice"]
     assert keras.saving.get_registered_object("mine>Twice") is twice
+
+
+@pytest.mark.backend
+@pytest.mark.once
+def test_large_data_page_encodes_the_file(tmp_path):
+    names = run_page("docs/large_data.md", tmp_path)
+    assert names["codes"].shape == (6000, 32)
+    np.testing.assert_array_equal(np.load(tmp_path / "codes.npy"), names["codes"])
+    assert 0 < names["error"] < 0.067  # that of the mean image is 0.0677
 
 
 @pytest.mark.slow

@@ -3,8 +3,8 @@
 import csv
 
 
-def write_csv(path, names, rows):
+def write_csv(path, names, rows, delimiter=",", encoding=None):
     """Write a CSV file; return its path."""
-    with open(path, "w", newline="") as file:
-        csv.writer(file).writerows([names, *rows])
+    with open(path, "w", newline="", encoding=encoding) as file:
+        csv.writer(file, delimiter=delimiter).writerows([names, *rows])
     return path

@@ -66,7 +66,8 @@ def _can_be_recorded(model: keras.Model) -> bool:
 
 def to_device(data: Sequence[Any]) -> DeviceData:
     """Put (x, y, sample_weight) on the device, on a CPU without a copy where possible."""
-    return DeviceData(data, _on_device)
+    # A CUDA graph reads the arrays at the addresses at which it was captured.
+    return DeviceData(data, _on_device, None if on_cpu() else torch.Tensor.copy_)
 
 
 def _on_device(array: Any) -> torch.Tensor:

@@ -57,6 +57,27 @@ def _load_table(path):
     assert table.x.shape == (len(table.anomalous), len(table.columns))
 
 
+def _csv():
+    lines = ["time;state;flow", "2026-01-31;on;1.5", 'NA;"a;b\nc";', "2026-02-01;öff;-1e3"]
+    text = "\n".join(lines * 20) + "\n"
+    return {
+        encoding: lambda path, encoding=encoding: path.write_bytes(text.encode(encoding))
+        for encoding in ("utf-8", "utf-16", "cp1252")
+    }
+
+
+def _load_csv(path):
+    from ae_multi.data.csv_rows import encoding_of, read_csv
+
+    with open(path, "rb") as file:
+        encoding = encoding_of(file, path)
+    with open(path, "rb") as file:
+        for names, rows, lines in read_csv(file, str(path), None, encoding, 10, True):
+            assert len(set(names)) == len(names)
+            assert all(len(row) == len(names) for row in rows)
+            assert len(lines) == len(rows)
+
+
 def _mat():
     from scipy.io import savemat
 
@@ -79,5 +100,6 @@ LOADERS = {
     "idx": Loader(".idx", _idx, _load_idx),
     "npz": Loader(".npz", _npz, _load_npz),
     "tables": Loader(".csv", _tables, _load_table),
+    "csv": Loader(".csv", _csv, _load_csv),
     "mat": Loader(".mat", _mat, _load_mat),
 }

@@ -83,6 +83,9 @@ def _estimators():
             ae_multi.AutoencoderTransformer("simple", **small).fit(ROWS).save(path)
         ),
         "detector": lambda path: ae_multi.AnomalyDetector("simple", **small).fit(ROWS).save(path),
+        "table": lambda path: (
+            ae_multi.AnomalyDetector("simple", preprocessor="auto", **small).fit(ROWS).save(path)
+        ),
         "images": lambda path: (
             ae_multi.AnomalyDetector("conv", hidden=(2,), **small).fit(IMAGES).save(path)
         ),

@@ -1,0 +1,80 @@
+"""Values of single cells of a table as text, and text as numbers, booleans and dates."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import math
+import numbers
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+_TRUE, _FALSE = {"true", "1"}, {"false", "0"}
+
+
+def cell_text(value: Any) -> str | None:
+    """Return the text of one object; None for missing values and empty text."""
+    if isinstance(value, str):
+        return value.strip() or None
+    if value is None:
+        return None
+    if isinstance(value, bool | np.bool_):
+        return boolean_text(bool(value))
+    if isinstance(value, numbers.Real | decimal.Decimal):
+        return None if math.isnan(value) else number_text(float(value))
+    if isinstance(value, datetime.datetime):
+        return date_text(_in_utc(value))
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, datetime.timedelta):
+        return number_text(value.total_seconds())
+    raise ValueError
+
+
+def number_text(value: float) -> str:
+    """Return "3" for 3.0, and otherwise all digits."""
+    return str(int(value)) if float(value).is_integer() else repr(float(value))
+
+
+def boolean_text(value: bool) -> str:
+    """Return "true" or "false"."""
+    return "true" if value else "false"
+
+
+def date_text(value: datetime.datetime) -> str:
+    """Return a date in the form of ISO 8601."""
+    return value.isoformat()
+
+
+def _in_utc(value: datetime.datetime) -> datetime.datetime:
+    if value.tzinfo is None:
+        return value
+    return value.astimezone(datetime.UTC).replace(tzinfo=None)
+
+
+def _parse_number(text: str) -> float:
+    value = float(text)
+    if "_" in text or math.isinf(value):  # Python reads 1_000
+        raise ValueError(text)
+    return value
+
+
+def _parse_boolean(text: str) -> float:
+    word = text.lower()
+    if word not in _TRUE | _FALSE:
+        raise ValueError(text)
+    return float(word in _TRUE)
+
+
+def _parse_date(text: str) -> np.datetime64:
+    return np.datetime64(_in_utc(datetime.datetime.fromisoformat(text)), "us")
+
+
+# Functions that read text as a type, and raise ValueError or OverflowError for other text.
+PARSERS: dict[str, Callable[[str], Any]] = {
+    "number": _parse_number,
+    "boolean": _parse_boolean,
+    "date": _parse_date,
+}
