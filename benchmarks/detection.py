@@ -6,9 +6,6 @@ Methods are trained on 70 % of the rows, anomalies included (the protocol "conta
 normal ones among them ("clean"), and judged on the other rows by AUROC and average precision. A
 process measures one table with one seed; those that the file of ``--json`` already holds are not
 repeated.
-
-The score of `ae_multi.AnomalyDetector` was chosen on half of the tables; the other half,
-`benchmarks.detection_summary.HELD_BACK`, was only judged.
 """
 
 import argparse
@@ -133,13 +130,19 @@ def _parser():
     }
     for name, (default, text) in names.items():
         parser.add_argument(
-            name, type=comma_separated, default=default, metavar="NAMES",
+            name,
+            type=comma_separated,
+            default=default,
+            metavar="NAMES",
             help=f"comma-separated {text}",
-        )  # fmt: skip
+        )
     parser.add_argument(
-        "--max-rows", type=int, default=MAX_ROWS, metavar="N",
+        "--max-rows",
+        type=int,
+        default=MAX_ROWS,
+        metavar="N",
         help=f"rows to draw from larger tables (default: {MAX_ROWS})",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--peers", type=Path, metavar="PYTHON", help="an interpreter that has PyOD and PyTorch"
     )

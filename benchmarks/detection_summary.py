@@ -9,25 +9,15 @@ from rich.table import Table
 
 from benchmarks.critical_difference import average_ranks
 from benchmarks.detection_methods import CRITERIA, METHODS, OURS
+from benchmarks.detection_tables import PROTOCOLS
 
-# The real tables that the score was not chosen on. Tables of one source are in the same half, and
-# synthetic anomalies in the half of the table of their normal rows.
-HELD_BACK = (
-    "breastw", "campaign", "Cardiotocography", "cardio", "fault", "landsat", "letter", "PageBlocks",
-    "pendigits", "satellite", "Stamps", "WBC", "wine", "sensors-3",
-)  # fmt: skip
 _REFERENCES = ("ae_multi-mse", "PCA")
 
 Run = dict[str, Any]
 
 
-def is_held_back(table: str) -> bool:
-    """Return whether a table was not used to choose the score."""
-    return table.rpartition("/")[2] in HELD_BACK
-
-
 def matrix(
-    runs: Sequence[Run], protocol: str, measure: str, half: str = "all"
+    runs: Sequence[Run], protocol: str, measure: str
 ) -> tuple[list[str], list[str], np.ndarray]:
     """Return the means over seeds of each table and method.
 
@@ -35,7 +25,6 @@ def matrix(
         runs: recorded runs.
         protocol: the protocol.
         measure: "auroc" or "ap".
-        half: "all", "chosen" (the tables that the score was chosen on) or "held back".
 
     Returns:
         (tables, methods, values), the values of shape (tables, methods). Tables that a method was
@@ -43,7 +32,7 @@ def matrix(
     """
     values: dict[tuple[str, str], list[float]] = {}
     for run in runs:
-        if run["protocol"] == protocol and half in ("all", _half(run["table"])):
+        if run["protocol"] == protocol:
             values.setdefault((run["table"], run["method"]), []).append(run[measure])
     methods = [name for name in METHODS if any(key[1] == name for key in values)]
     tables = dict.fromkeys(key[0] for key in values)
@@ -52,16 +41,16 @@ def matrix(
     return tables, methods, np.array(means).reshape(len(tables), len(methods))
 
 
-def lines(runs: Sequence[Run], protocol: str, half: str = "all") -> Iterator[tuple[str, ...]]:
+def lines(runs: Sequence[Run], protocol: str) -> Iterator[tuple[str, ...]]:
     """Yield a row for each method, by average rank.
 
     A row has the method, mean AUROC, mean average precision, average rank by AUROC, and the
     largest AUROC by which one table is below that of `_REFERENCES`.
     """
-    tables, methods, areas = matrix(runs, protocol, "auroc", half)
+    tables, methods, areas = matrix(runs, protocol, "auroc")
     if not tables:
         return
-    precisions = matrix(runs, protocol, "ap", half)[2]
+    precisions = matrix(runs, protocol, "ap")[2]
     # The detector's other scores are no competitors of its default.
     competing = [name == OURS or name not in CRITERIA for name in methods]
     ranks = np.full(len(methods), np.nan)
@@ -82,13 +71,10 @@ def lines(runs: Sequence[Run], protocol: str, half: str = "all") -> Iterator[tup
 
 
 def all_lines(runs: Sequence[Run]) -> Iterator[tuple[str, ...]]:
-    """Yield the rows of both protocols, for all tables and for each half, for the documents."""
-    for protocol in ("contaminated", "clean"):
-        by_half = {half: {row[0]: row for row in lines(runs, protocol, half)} for half in _HALVES}
-        for method, row in by_half["all"].items():
-            halves = [by_half[half].get(method, ("", "", "", "")) for half in _HALVES[1:]]
-            scores = [" / ".join(each[1:3]) for each in halves]
-            yield (protocol, *row[:4], *scores, *row[4:])
+    """Yield the rows of both protocols for the documents, each after the name of its protocol."""
+    for protocol in PROTOCOLS:
+        for row in lines(runs, protocol):
+            yield (protocol, *row)
 
 
 def table(runs: Sequence[Run], protocol: str) -> Table:
@@ -102,10 +88,3 @@ def table(runs: Sequence[Run], protocol: str) -> Table:
     for row in lines(runs, protocol):
         result.add_row(*row)
     return result
-
-
-_HALVES = ("all", "chosen", "held back")
-
-
-def _half(table):
-    return "held back" if is_held_back(table) else "chosen"

@@ -11,6 +11,7 @@ from ae_multi.io.atomic import atomic_write
 from benchmarks import (
     ablation_settings,
     data_scaling,
+    detection_summary,
     exports,
     fit_time,
     precision,
@@ -77,6 +78,10 @@ TABLES = (
     ("docs/results.md", "| model | backend | `encode` |", "throughput-cpu", whole_arrays),
     ("docs/results.md", "| model | library |", "throughput-cpu", peers),
     ("docs/results.md", "| task | measure |", "quality-cpu", qualities),
+    (
+        "docs/results.md", "| training | method |", "detection-cpu",
+        lambda recorded: detection_summary.all_lines(recorded["runs"]),
+    ),
     (
         "docs/speed.md", "| backend | plan | 60,000 samples |", "scaling-cpu",
         lambda recorded: data_scaling.lines(recorded["growth"]),

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ae_multi.baselines import fit_pca
 from ae_multi.estimators.neighbors import blocks, mean_squared_distances, squared_differences
 
 # Enough rows for the density of a table, few enough to be compared with every row.
@@ -21,7 +20,7 @@ NEIGHBORS = 5
 # The bulk of the data is measured with a tenth of at most so many rows.
 MAX_BULK_ROWS, BULK_SHARE = 200, 0.1
 TERMS = ("reconstruction", "linear", "near", "bulk", "rarity")
-# Chosen on half of the tables of `nox -s detection`: docs/choices.md. The weight of the
+# The weight of the
 # reconstruction is this share divided by the share of the variance that it leaves unexplained.
 _UNEXPLAINED, _LINEAR_WEIGHT = 0.1, 4.0
 _KNOTS = 64
@@ -66,7 +65,7 @@ def fit(rows: np.ndarray, outputs: np.ndarray, neighbors: int = NEIGHBORS) -> di
     values = rows.astype(np.float64)
     constants = _fit_units(values)
     units = units_of(rows, constants)
-    components = fit_pca(units.standard, max(rows.shape[1] // 4, 1)).components_
+    components = _fit_components(units.standard, max(rows.shape[1] // 4, 1))
     knots, rarities = _fit_rarity(units.robust.astype(np.float64))
     constants |= {
         "components": components,
@@ -94,7 +93,7 @@ def are_valid(constants: Constants, features: int) -> bool:
     is_float32 = all(isinstance(each, np.ndarray) and each.dtype == np.float32 for each in values)
     if not is_float32 or not all(np.isfinite(each).all() for each in values):
         return False
-    shapes = dict.fromkeys(
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(
         ("mean", "deviation", "median", "spread", "robust_mean", "robust_deviation"), (features,)
     )
     shapes |= dict.fromkeys(("location", "scale", "floor", "term_weights"), (len(TERMS),))
@@ -104,7 +103,15 @@ def are_valid(constants: Constants, features: int) -> bool:
     has_rows = all(len(shape) == 2 and shape[0] > 0 and shape[1] == features for shape in stored)
     if not has_rows or found != {**shapes, "count": ()}:
         return False
-    positive = ("deviation", "spread", "robust_deviation", "scale", "floor", "count", "term_weights")
+    positive = (
+        "deviation",
+        "spread",
+        "robust_deviation",
+        "scale",
+        "floor",
+        "count",
+        "term_weights",
+    )
     return all((constants[name] > 0).all() for name in positive)
 
 
@@ -171,7 +178,8 @@ def combine(errors: np.ndarray, constants: Constants) -> tuple[np.ndarray, np.nd
         (scores, shares), float64 (n,) and (n, 5); the shares of a row add up to 1.
     """
     floor, location, scale, weights = (
-        constants[name].astype(np.float64) for name in ("floor", "location", "scale", "term_weights")
+        constants[name].astype(np.float64)
+        for name in ("floor", "location", "scale", "term_weights")
     )
     exponents = np.log(weights) + (np.log(errors + floor) - location) / scale
     total = np.logaddexp.reduce(exponents, axis=1)
@@ -224,6 +232,16 @@ def _fit_units(values: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
+def _fit_components(standard: np.ndarray, count: int) -> np.ndarray:
+    """Return up to ``count`` principal components: (count, features).
+
+    scikit-learn's PCA warns about constant tables and single rows.
+    """
+    rows = standard.astype(np.float64)
+    vectors = np.linalg.eigh(rows.T @ rows)[1]  # eigenvalues ascend
+    return vectors[:, ::-1][:, : min(count, len(rows))].T
+
+
 def _positive(deviation: np.ndarray) -> np.ndarray:
     """Return deviations with 1 for constant features."""
     return np.where(deviation > 1e-6, deviation, 1)
@@ -240,7 +258,7 @@ def _fit_scale(
     is_rounding = mean <= _ROUNDING * variance
     # Where most rows have an error of 0, its mean tells which errors are small.
     floor = np.where(typical > _ROUNDING * variance, 1e-6 * typical, 1e-2 * mean)
-    floor = np.where(is_rounding, 1, floor)
+    floor = np.maximum(np.where(is_rounding, 1, floor), np.finfo(np.float32).tiny)
     logs = np.log(errors + floor)
     low, location, high = np.percentile(logs, [25, 50, 75], axis=0)
     spread = np.maximum((high - low) / _NORMAL_IQR, _MIN_SPREAD)
@@ -260,7 +278,8 @@ def _fit_rarity(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return knots of each feature and the rarity at them, each (k, features).
 
     The rarity of a value v is -log of the smaller of the shares of training rows with values of at
-    least v and of at most v, as in ECOD (Li et al., IEEE TKDE 2022).
+    least v and of at most v, as in ECOD (Li et al., IEEE TKDE 2022). Knots lie at quantiles from
+    1/n to 1 - 1/n.
     """
     rows = len(values)
     tail = np.geomspace(0.5, 1 / rows, _KNOTS // 2)
@@ -275,7 +294,7 @@ def _fit_rarity(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         below = np.searchsorted(column, at, side="right")
         above = rows - np.searchsorted(column, at, side="left")
         rarity = -np.log(np.minimum(below, above) / rows)
-        # Beyond the training rows a value soon counts as a twentieth of a row.
+        # 0.1 beyond the outermost knots a value counts as a twentieth of a row.
         x = np.concatenate([[at[0] - _BEYOND], at, [at[-1] + _BEYOND]])
         y = np.concatenate([[np.log(20 * rows)], rarity, [np.log(20 * rows)]])
         missing = _KNOTS + 2 - len(x)

@@ -90,6 +90,7 @@ class AnomalyDetector(OutlierMixin, ColumnsMixin, ScoreReferenceMixin, NetworkEs
             rows: dict of float32 arrays. None with others.
         neighbors\_: number of neighbors; None with the criterion "mse".
         weight\_: w; None with other criteria than "manifold".
+        criterion\_: the score of the fitted detector: "combined", "manifold" or "mse".
         preprocessor\_: the fitted preprocessor, or None. With one, ``n_features_in_`` is the number
             of its features.
         code_size\_: size of the code for ``latent_dim="auto"`` with a preprocessor, otherwise None.
@@ -163,6 +164,14 @@ class AnomalyDetector(OutlierMixin, ColumnsMixin, ScoreReferenceMixin, NetworkEs
         self.neighbors = neighbors
         self.weight = weight
         self.preprocessor = preprocessor
+
+    @property
+    def criterion_(self) -> Literal["combined", "manifold", "mse"]:
+        """Score of the fitted detector."""
+        if self._score_constants() is not None:
+            return "combined"
+        # Older files have no codes; their threshold is that of the mean squared error.
+        return "mse" if getattr(self, "codes_", None) is None else "manifold"
 
     def calibrate(
         self,
@@ -304,8 +313,7 @@ class AnomalyDetector(OutlierMixin, ColumnsMixin, ScoreReferenceMixin, NetworkEs
             errors = combined_score.contributions(flat(scaled), flat(outputs), constants)
             yield errors.reshape(scaled.shape)
             return
-        # Older files have no codes; their threshold is that of the mean squared error.
-        if getattr(self, "codes_", None) is None:
+        if self.criterion_ == "mse":
             yield squared_errors(scaled, outputs)
             return
         known = predict_float32(self.network_.decoder, self.codes_)
@@ -319,7 +327,7 @@ class AnomalyDetector(OutlierMixin, ColumnsMixin, ScoreReferenceMixin, NetworkEs
         return "manifold" if self._has_images() else "combined"
 
     def _score_constants(self) -> dict[str, np.ndarray] | None:
-        # Files of version 0.2 and older lack the attribute.
+        # Older files lack the attribute.
         return getattr(self, "score_constants_", None)
 
     def _has_images(self) -> bool:
@@ -348,7 +356,7 @@ class AnomalyDetector(OutlierMixin, ColumnsMixin, ScoreReferenceMixin, NetworkEs
         if constants is not None:
             arrays = {name: value for name, value in constants.items() if name != "count"}
             return CombinedScore.of(int(constants["count"]), **arrays)(pair)
-        if getattr(self, "codes_", None) is None:
+        if self.criterion_ == "mse":
             return Score()(pair)
         known = as_rows(predict_float32(self.network_.decoder, self.codes_))
         count, weight = self._neighbors_and_weight()
@@ -366,7 +374,7 @@ class AnomalyDetector(OutlierMixin, ColumnsMixin, ScoreReferenceMixin, NetworkEs
             largest = combined_score.sensitivity(flat(known), constants)
             return {"score": max(np.max(expected["score"]), largest)}
         score = square = np.max(expected["score"])
-        if getattr(self, "codes_", None) is not None:
+        if self.criterion_ == "manifold":
             known = as_rows(known)
             # The score is a mean of w r²; its change depends on w² r².
             square = score * max(self._neighbors_and_weight()[1], 1)
