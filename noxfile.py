@@ -157,6 +157,16 @@ def bench(session):
 
 
 @nox.session
+def detection(session):
+    """Measure anomaly detection beside baselines, on ADBench, ODDS and generated tables: hours."""
+    # The environment of the peers, with PyOD, takes minutes to build.
+    chosen = any(option.startswith("--methods") for option in session.posargs)
+    peers = [] if chosen else [f"--peers={environment(session, 'peers')}"]
+    arguments = [*interpreters(session), *peers, *options(session, "detection", "--json --figure")]
+    run(session, CORE, "-m", "benchmarks.detection", *arguments)
+
+
+@nox.session
 def exports(session):
     """Export models from every backend to every format, and measure how far the files are off."""
     # Packages of the formats are in environments of their own.

@@ -11,6 +11,7 @@ from ae_multi.io.atomic import atomic_write
 from benchmarks import (
     ablation_settings,
     data_scaling,
+    detection_summary,
     exports,
     fit_time,
     precision,
@@ -81,6 +82,10 @@ TABLES = (
     (
         "docs/results.md", "| method | AUROC |", "series-cpu",
         lambda recorded: series.lines(recorded["runs"]),
+    ),
+    (
+        "docs/results.md", "| training | method |", "detection-cpu",
+        lambda recorded: detection_summary.all_lines(recorded["runs"]),
     ),
     (
         "docs/speed.md", "| backend | plan | 60,000 samples |", "scaling-cpu",

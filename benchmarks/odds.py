@@ -35,8 +35,7 @@ def measure(folder: os.PathLike[str] | str, seed: int = 0) -> dict[str, dict[str
         Dict of table to dict of method to area under the ROC curve. The methods are "autoencoder",
         "autoencoder, MSE" (with that criterion), "PCA d/4" (the residual of a quarter of the
         components), "kNN-5" (distance to the fifth nearest training row) and "kNN n/10" (mean
-        squared distance to the nearest tenth of the training rows, which the detector computes
-        for reconstructions).
+        squared distance to the nearest tenth of the training rows).
 
     Raises:
         InputError: a file is missing.

@@ -75,7 +75,7 @@ def areas(scale, train, rows, anomalous, counts):
     from ae_multi.estimators.neighbors import squared_differences
     from ae_multi.estimators.scores import as_rows, mean, squared_errors
 
-    detector = AnomalyDetector(scale=scale).fit(train)
+    detector = AnomalyDetector(scale=scale, criterion="manifold").fit(train)
     scaled = detector._checked(rows)
     outputs = as_rows(detector._outputs(scaled))
     stored = as_rows(training.predict(detector.network_.decoder, detector.codes_))

@@ -14,10 +14,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from ae_multi._keras import keras
 from ae_multi.argument_checks import as_plain, check_positive
+from ae_multi.baselines import flat
 from ae_multi.errors import InputError
-from ae_multi.estimators import neighbors, thresholds
+from ae_multi.estimators import combined_score, neighbors, thresholds
 from ae_multi.estimators.base import NetworkEstimator
 from ae_multi.estimators.chunks import Chunks
+from ae_multi.estimators.combined_layer import CombinedScore
 from ae_multi.estimators.detector_columns import ColumnsMixin
 from ae_multi.estimators.graph_layers import Label, ManifoldScore, Score
 from ae_multi.estimators.inputs import held_out
@@ -33,21 +35,29 @@ class AnomalyDetector(OutlierMixin, ColumnsMixin, ScoreReferenceMixin, NetworkEs
     r"""Detector of samples that differ from the training data.
 
     Has the parameters and attributes of `NetworkEstimator`; the parameters below are added. With x̂
-    the reconstruction of a sample x, in scaled values, the anomaly score is the mean over the
-    values of
+    the reconstruction of a sample x, in scaled values, ``criterion`` names the anomaly score:
+
+    "mse" is the mean of (x - x̂)², the squared distance from the sample to the manifold learned by
+    the network (Sakurada & Yairi, MLSDA 2014).
+
+    "combined", the default for tables, is log(1 + Σⱼ wⱼ exp zⱼ). Each zⱼ is the logarithm of one
+    error of the row, minus its median and divided by its spread in the training rows. The errors
+    are that of the reconstruction; the residual of a quarter of the principal components, with a
+    weight of 4; the mean squared distances to the nearest stored training rows and to the nearest
+    tenth of them; and the rarity of the single values. A row is anomalous if one of the errors is
+    large, or several are fairly large.
+
+    "manifold", the default for images, is the mean over the values of
 
         (x - x̂)² + w meanₖ (x̂ - x̂ₖ)²,
 
-    where x̂ₖ are the reconstructions of training samples nearest to x̂. The first term is the
-    squared distance from the sample to the manifold learned by the network (Sakurada & Yairi, MLSDA
-    2014). A network also reconstructs points well that lie between or beyond all training samples;
-    the second term is the squared distance from such a point to reconstructed training samples
-    (mean over neighbors: Angiulli & Pizzuti, PKDD 2002; reconstructions built from normal samples:
-    Gong et al., "Memorizing normality to detect anomaly", ICCV 2019).
-
-    Images and their reconstructions are first divided by their root mean square, so the score
-    measures the angle between them: in an image of thin strokes all errors are small. Rows of
-    pixels count as images if ``image_shape`` is set.
+    where x̂ₖ are the reconstructions of training samples nearest to x̂. A network also reconstructs
+    points well that lie between or beyond all training samples; the second term is the squared
+    distance from such a point to reconstructed training samples (mean over neighbors: Angiulli &
+    Pizzuti, PKDD 2002; reconstructions built from normal samples: Gong et al., "Memorizing
+    normality to detect anomaly", ICCV 2019). Images and their reconstructions are first divided by
+    their root mean square, so the score measures the angle between them: in an image of thin
+    strokes all errors are small. Rows of pixels count as images if ``image_shape`` is set.
 
     Args:
         contamination (float, "auto" or "held_out", default "auto"): how the threshold is chosen.
@@ -57,13 +67,14 @@ class AnomalyDetector(OutlierMixin, ColumnsMixin, ScoreReferenceMixin, NetworkEs
             normal, and chooses the threshold for the rate ``false_alarm_rate`` of false alarms.
         false_alarm_rate (float, default 0.05): probability of a false alarm, for "held_out" and
             `calibrate`; between 0 and 1.
-        criterion ("manifold" or "mse", default "manifold"): "manifold" is the score above, "mse"
-            the mean of (x - x̂)² alone.
-        neighbors (int or "auto", default "auto"): number of neighbors x̂ₖ. "auto" is 3 for images
-            and a tenth of the stored samples for tables, so that groups of anomalous rows in the
-            training data are too small to appear normal.
-        weight (float or "auto", default "auto"): w, above 0. "auto" is 2 for images and 1 for
-            tables.
+        criterion ("auto", "combined", "manifold" or "mse", default "auto"): the score. "auto" is
+            "combined" for tables and "manifold" for images.
+        neighbors (int or "auto", default "auto"): number of nearest training samples. "auto" is 5
+            with "combined". With "manifold" it is 3 for images and a tenth of the stored samples
+            for tables, so that groups of anomalous rows in the training data are too small to
+            appear normal.
+        weight (float or "auto", default "auto"): w of "manifold", above 0. "auto" is 2 for images
+            and 1 for tables.
         preprocessor (None, "auto" or TablePreprocessor, default None): "auto" is
             `make_preprocessor()`, for tables with missing values, categories and dates; all methods
             then take such tables. It is fitted to the training rows; with `fit_chunks` and
@@ -73,10 +84,13 @@ class AnomalyDetector(OutlierMixin, ColumnsMixin, ScoreReferenceMixin, NetworkEs
 
     Attributes:
         offset\_: threshold of `score_samples`; samples below it are anomalies.
-        codes\_: codes of up to 8,000 training samples; `partial_fit` stores those of its latest
-            chunk. None with the criterion "mse".
-        neighbors\_: number of neighbors x̂ₖ.
-        weight\_: w.
+        codes\_: codes of up to 8,000 training samples with the criterion "manifold"; `partial_fit`
+            stores those of its latest chunk. None with others.
+        score_constants\_: fitted constants of the criterion "combined", with up to 3,000 training
+            rows: dict of float32 arrays. None with others.
+        neighbors\_: number of neighbors; None with the criterion "mse".
+        weight\_: w; None with other criteria than "manifold".
+        criterion\_: the score of the fitted detector: "combined", "manifold" or "mse".
         preprocessor\_: the fitted preprocessor, or None. With one, ``n_features_in_`` is the number
             of its features.
         code_size\_: size of the code for ``latent_dim="auto"`` with a preprocessor, otherwise None.
@@ -102,7 +116,7 @@ class AnomalyDetector(OutlierMixin, ColumnsMixin, ScoreReferenceMixin, NetworkEs
         *,
         contamination: float | Literal["auto", "held_out"] = "auto",
         false_alarm_rate: float = 0.05,
-        criterion: Literal["manifold", "mse"] = "manifold",
+        criterion: Literal["auto", "combined", "manifold", "mse"] = "auto",
         neighbors: int | Literal["auto"] = "auto",
         weight: float | Literal["auto"] = "auto",
         preprocessor: TablePreprocessor | Literal["auto"] | None = None,
@@ -150,6 +164,14 @@ class AnomalyDetector(OutlierMixin, ColumnsMixin, ScoreReferenceMixin, NetworkEs
         self.neighbors = neighbors
         self.weight = weight
         self.preprocessor = preprocessor
+
+    @property
+    def criterion_(self) -> Literal["combined", "manifold", "mse"]:
+        """Score of the fitted detector."""
+        if self._score_constants() is not None:
+            return "combined"
+        # Older files have no codes; their threshold is that of the mean squared error.
+        return "mse" if getattr(self, "codes_", None) is None else "manifold"
 
     def calibrate(
         self,
@@ -207,9 +229,10 @@ class AnomalyDetector(OutlierMixin, ColumnsMixin, ScoreReferenceMixin, NetworkEs
         super()._check_parameters()
         self._check_preprocessor()
         check_contamination(self.contamination, self.false_alarm_rate)
-        if self.criterion not in ("manifold", "mse"):
+        if self.criterion not in ("auto", "combined", "manifold", "mse"):
             raise InputError(
-                f"Expected criterion to be 'manifold' or 'mse'. Received: {self.criterion!r}."
+                "Expected criterion to be 'auto', 'combined', 'manifold' or 'mse'. "
+                f"Received: {self.criterion!r}."
             )
         if self.neighbors is None:
             raise InputError("Expected neighbors to be an integer or 'auto'. Received: None.")
@@ -238,9 +261,18 @@ class AnomalyDetector(OutlierMixin, ColumnsMixin, ScoreReferenceMixin, NetworkEs
         super()._train(self._split_chunks(chunks, 0), epochs, rate, in_memory)
 
     def _finish(self, chunks):
-        self.codes_ = self.neighbors_ = self.weight_ = None
-        if self.criterion == "manifold":
-            training_samples = (self._scaled(x) for x, _ in self._split_chunks(chunks, 0))
+        self.codes_ = self.score_constants_ = self.neighbors_ = self.weight_ = None
+        criterion = self._criterion()
+        training_samples = (self._scaled(x) for x, _ in self._split_chunks(chunks, 0))
+        if criterion == "combined":
+            limit = combined_score.MAX_ROWS
+            stored = neighbors.draw_samples(training_samples, self.seed_, limit)
+            automatic = self.neighbors == "auto"
+            self.neighbors_ = combined_score.NEIGHBORS if automatic else int(self.neighbors)
+            self.score_constants_ = combined_score.fit(
+                flat(stored), flat(self._outputs(stored)), self.neighbors_
+            )
+        elif criterion == "manifold":
             stored = neighbors.draw_samples(training_samples, self.seed_)
             self.codes_ = predict_float32(self.network_.encoder, stored)
             has_images = self._has_images()
@@ -262,19 +294,35 @@ class AnomalyDetector(OutlierMixin, ColumnsMixin, ScoreReferenceMixin, NetworkEs
         return np.where(-scores - self.offset_ < 0, -1, 1)
 
     def _scores(self, scaled: np.ndarray) -> np.ndarray:
+        constants = self._score_constants()
+        if constants is not None:
+            return combined_score.scores(flat(scaled), flat(self._outputs(scaled)), constants)
         return np.concatenate([mean(errors) for errors in self._errors(scaled)])
 
     def _errors(self, scaled: np.ndarray) -> Iterator[np.ndarray]:
         r"""Yield the terms of the score in batches: float32 of shape (batch, \*sample shape)."""
         outputs = self._outputs(scaled)
-        # Older files have no codes; their threshold is that of the mean squared error.
-        if getattr(self, "codes_", None) is None:
+        constants = self._score_constants()
+        if constants is not None:
+            errors = combined_score.contributions(flat(scaled), flat(outputs), constants)
+            yield errors.reshape(scaled.shape)
+            return
+        if self.criterion_ == "mse":
             yield squared_errors(scaled, outputs)
             return
         known = predict_float32(self.network_.decoder, self.codes_)
         count, weight = self._neighbors_and_weight()
         for rows in neighbors.blocks(len(scaled), self.n_features_in_):
             yield manifold_errors(scaled[rows], outputs[rows], known, count, weight)
+
+    def _criterion(self) -> str:
+        if self.criterion != "auto":
+            return self.criterion
+        return "manifold" if self._has_images() else "combined"
+
+    def _score_constants(self) -> dict[str, np.ndarray] | None:
+        # Older files lack the attribute.
+        return getattr(self, "score_constants_", None)
 
     def _has_images(self) -> bool:
         return len(self.sample_shape_) > 1
@@ -298,7 +346,11 @@ class AnomalyDetector(OutlierMixin, ColumnsMixin, ScoreReferenceMixin, NetworkEs
 
     def _graph_score(self, pair: list) -> Any:
         """Return the symbolic scores of [scaled samples, network outputs]."""
-        if getattr(self, "codes_", None) is None:
+        constants = self._score_constants()
+        if constants is not None:
+            arrays = {name: value for name, value in constants.items() if name != "count"}
+            return CombinedScore.of(int(constants["count"]), **arrays)(pair)
+        if self.criterion_ == "mse":
             return Score()(pair)
         known = as_rows(predict_float32(self.network_.decoder, self.codes_))
         count, weight = self._neighbors_and_weight()
@@ -311,8 +363,12 @@ class AnomalyDetector(OutlierMixin, ColumnsMixin, ScoreReferenceMixin, NetworkEs
         # An error d of the reconstruction changes the mean of the squares r² by up to 2 r d,
         # a large relative change if r is small compared with the values.
         known = scale(expected["reconstruction"], self.input_offset_, self.input_span_)
+        constants = self._score_constants()
+        if constants is not None:
+            largest = combined_score.sensitivity(flat(known), constants)
+            return {"score": max(np.max(expected["score"]), largest)}
         score = square = np.max(expected["score"])
-        if getattr(self, "codes_", None) is not None:
+        if self.criterion_ == "manifold":
             known = as_rows(known)
             # The score is a mean of w r²; its change depends on w² r².
             square = score * max(self._neighbors_and_weight()[1], 1)

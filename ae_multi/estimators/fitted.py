@@ -10,6 +10,7 @@ import numpy as np
 
 from ae_multi._keras import keras
 from ae_multi.errors import InputError
+from ae_multi.estimators import combined_score
 from ae_multi.estimators.preprocessing import TablePreprocessor
 from ae_multi.estimators.score_reference import MAX_QUANTILES, SOURCES
 from ae_multi.models.inputs import sample_shape
@@ -105,6 +106,18 @@ def _are_codes(value, estimator):
     return is_array and value.shape[1:] == shape and bool(np.isfinite(value).all())
 
 
+def _are_constants(value, estimator):
+    return value is None or (
+        isinstance(value, dict) and combined_score.are_valid(value, estimator.n_features_in_)
+    )
+
+
+def _is_neighbor_count(value, estimator):
+    if getattr(estimator, "score_constants_", None) is not None:
+        return _is_count(value) and value > 0
+    return _matches_codes(value, estimator, _is_count(value) and value > 0)
+
+
 def _matches_codes(value, estimator, is_valid):
     """Check that ``value`` is None without codes, and valid with codes."""
     return value is None if getattr(estimator, "codes_", None) is None else is_valid
@@ -152,9 +165,8 @@ _VALIDATORS = {
     "pairs_": lambda value, _: isinstance(value, bool),
     "offset_": lambda value, _: _is_number(value) and not math.isnan(value),
     "codes_": _are_codes,
-    "neighbors_": lambda value, estimator: _matches_codes(
-        value, estimator, _is_count(value) and value > 0
-    ),
+    "score_constants_": _are_constants,
+    "neighbors_": _is_neighbor_count,
     "weight_": lambda value, estimator: _matches_codes(
         value, estimator, _is_number(value) and 0 < value < math.inf
     ),

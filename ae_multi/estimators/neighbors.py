@@ -16,8 +16,10 @@ _IMAGE_WEIGHT, _TABLE_WEIGHT = 2.0, 1.0
 _MAX_VALUES_AT_ONCE = 2**24  # float32 numbers in one block: 64 MiB
 
 
-def draw_samples(chunks: Iterable[np.ndarray], seed: int) -> np.ndarray | None:
-    r"""Draw up to `MAX_SAMPLES` samples from chunks, each with the same probability.
+def draw_samples(
+    chunks: Iterable[np.ndarray], seed: int, limit: int = MAX_SAMPLES
+) -> np.ndarray | None:
+    r"""Draw up to ``limit`` samples from chunks, each with the same probability.
 
     Each sample draws a random number, and those with the smallest numbers are kept, so the total
     need not be known in advance (reservoir sampling by sorting: Efraimidis & Spirakis, "Weighted
@@ -26,6 +28,7 @@ def draw_samples(chunks: Iterable[np.ndarray], seed: int) -> np.ndarray | None:
     Args:
         chunks: iterable of arrays of shape (n, \*sample shape).
         seed: seed of the draw.
+        limit: largest number of samples.
 
     Returns:
         Array of samples in their original order; None without chunks.
@@ -34,7 +37,7 @@ def draw_samples(chunks: Iterable[np.ndarray], seed: int) -> np.ndarray | None:
     for number, x in enumerate(chunks):
         keys = np.concatenate([keys, stream(seed, "known", number).random_raw(len(x))])
         samples = x if samples is None else np.concatenate([samples, x])
-        order = np.sort(np.argsort(keys, kind="stable")[:MAX_SAMPLES])
+        order = np.sort(np.argsort(keys, kind="stable")[:limit])
         samples, keys = samples[order], keys[order]
     return samples
 
@@ -76,13 +79,29 @@ def squared_differences(points: np.ndarray, known: np.ndarray, count: int) -> np
         float32 (n, values), whose sum over a row is the mean squared distance.
     """
     first, last = places(count, len(known))
-    centre = known.mean(axis=0)  # distances from there lose fewer digits to large values
-    search = NearestNeighbors(n_neighbors=last + 1, algorithm="brute").fit(known - centre)
+    search, centre = _search(known, last + 1)
     result = np.empty_like(points)
     for rows in blocks(len(points), (last + 1) * points.shape[1]):
         nearest = search.kneighbors(points[rows] - centre, return_distance=False)[:, first:]
         result[rows] = np.square(points[rows][:, np.newaxis] - known[nearest]).mean(axis=1)
     return result
+
+
+def mean_squared_distances(points: np.ndarray, known: np.ndarray, count: int) -> np.ndarray:
+    """Return the sum over a row of `squared_differences`, without the values: float64 (n,)."""
+    first, last = places(count, len(known))
+    search, centre = _search(known, last + 1)
+    result = np.empty(len(points))
+    for rows in blocks(len(points), last + 1):
+        distances = search.kneighbors(points[rows] - centre)[0][:, first:]
+        result[rows] = np.square(distances, dtype=np.float64).mean(axis=1)
+    return result
+
+
+def _search(known: np.ndarray, count: int) -> tuple[NearestNeighbors, np.ndarray]:
+    """Return a search for the nearest known points, and the centre that it is relative to."""
+    centre = known.mean(axis=0)  # distances from there lose fewer digits to large values
+    return NearestNeighbors(n_neighbors=count, algorithm="brute").fit(known - centre), centre
 
 
 def places(count: int, known: int) -> tuple[int, int]:

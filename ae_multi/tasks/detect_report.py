@@ -176,7 +176,7 @@ def _facts(detector: AnomalyDetector, has_images: bool) -> dict[str, str]:
         f"{name} {about[name]}" for name in ("ae_multi", "keras", "python") if name in about
     )
     facts = {
-        "Model": f"{kind} autoencoder, codes of size {codes}, criterion {detector.criterion}",
+        "Model": f"{kind} autoencoder, codes of size {codes}, criterion {detector.criterion_}",
         "Trained on": f"{detector.n_samples_seen_:,} {content}, {detector.n_iter_:,} epochs",
         "Training": ", ".join(about[k] for k in ("date", "backend", "device") if k in about),
         "Versions": versions,

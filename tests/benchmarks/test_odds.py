@@ -41,7 +41,7 @@ def test_auroc_of_baselines_equals_their_formulas(tmp_path, monkeypatch):
     components = np.linalg.svd(train)[2][:2]
     residual = np.square(test - test @ components.T @ components).sum(axis=1)
     assert found["PCA d/4"] == pytest.approx(roc_auc_score(anomalous, residual))
-    for name, criterion in (("autoencoder", "manifold"), ("autoencoder, MSE", "mse")):
+    for name, criterion in (("autoencoder", "combined"), ("autoencoder, MSE", "mse")):
         scores = quick(criterion=criterion, random_state=0).fit(train).anomaly_score(test)
         assert found[name] == pytest.approx(roc_auc_score(anomalous, scores), abs=1e-3)
     with pytest.raises(

@@ -56,7 +56,7 @@ def test_scores_have_the_signs_of_scikit_learn(detector):
     decisions = detector.decision_function(BROKEN)
     np.testing.assert_array_equal(decisions, scores - detector.offset_)
     np.testing.assert_array_equal(detector.predict(BROKEN), np.where(decisions < 0, -1, 1))
-    assert anomaly_scores.mean() > 5 * detector.anomaly_score(NEW).mean()
+    assert np.median(anomaly_scores) > np.quantile(detector.anomaly_score(NEW), 0.99)
 
 
 def test_largest_feature_error_is_that_of_the_faulty_feature(detector):
@@ -105,7 +105,7 @@ def test_held_out_samples_do_not_affect_training():
         for x in (NORMAL, with_outliers)
     ]
     np.testing.assert_array_equal(*(each.score_samples(NEW) for each in detectors))
-    assert detectors[1].offset_ < 10 * detectors[0].offset_
+    assert detectors[1].offset_ < 2 * detectors[0].offset_  # the score is a logarithm
     chunked = ae_multi.AnomalyDetector("simple", contamination="held_out", epochs=3)
     chunked.fit_chunks([NORMAL[:300], NORMAL[300:]])
     assert chunked.n_samples_seen_ == 540
@@ -130,7 +130,7 @@ def test_thresholds_equal_their_definitions():
         ({"contamination": True}, "contamination .* Received: True"),
         ({"contamination": None}, "contamination .* Received: None"),
         ({"contamination": "some"}, "'auto', 'held_out' or a number. Received: 'some'"),
-        ({"criterion": "error"}, "criterion to be 'manifold' or 'mse'. Received: 'error'"),
+        ({"criterion": "error"}, "criterion to be 'auto', .* or 'mse'. Received: 'error'"),
         ({"neighbors": 0}, "neighbors to be an integer of at least 1. Received: 0"),
         ({"weight": 0}, "weight to be a number above 0. Received: 0"),
         ({"weight": "some"}, "weight to be a number above 0. Received: 'some'"),

@@ -30,8 +30,11 @@ def table(samples=160):
     [
         {},
         {"scale": "standard", "criterion": "mse"},
+        {"neighbors": 1},
         {"scale": "standard", "neighbors": 500},
-        {"neighbors": 1, "weight": 3},
+        {"criterion": "manifold"},
+        {"criterion": "manifold", "scale": "standard", "neighbors": 500},
+        {"criterion": "manifold", "neighbors": 1, "weight": 3},
     ],
     ids=str,
 )

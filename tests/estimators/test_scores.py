@@ -60,7 +60,10 @@ def test_well_reconstructed_but_unseen_samples_are_anomalous():
     normal = np.vstack([line(-2, -1, 50, 2), line(1, 2, 50, 3)])
     x = np.vstack([normal, line(-0.1, 0.1, 50, 4), line(6, 7, 50, 5)])
     anomalous = np.repeat([0, 1], [100, 100])
-    mse_detector, detector = fitted_on_a_line(criterion="mse"), fitted_on_a_line()
+    mse_detector, detector = (
+        fitted_on_a_line(criterion="mse"),
+        fitted_on_a_line(criterion="manifold"),
+    )
     assert roc_auc_score(anomalous[:150], mse_detector.anomaly_score(x[:150])) < 0.8
     assert roc_auc_score(anomalous, detector.anomaly_score(x)) > 0.99
     # Points off the line, at the same distance from the origin.
@@ -92,7 +95,7 @@ def test_scores_of_images_are_invariant_to_brightness():
 
 def test_codes_are_set_by_fit_fit_chunks_and_partial_fit(tmp_path):
     x = line(-1, 1, 300, 0)
-    parameters = {"model": "simple", "latent_dim": 2, "epochs": 3}
+    parameters = {"model": "simple", "criterion": "manifold", "latent_dim": 2, "epochs": 3}
     fitted = ae_multi.AnomalyDetector(**parameters).fit(x)
     assert fitted.codes_.shape == (300, 2)
     chunked = ae_multi.AnomalyDetector(**parameters).fit_chunks([x[:200], x[200:]])
@@ -109,7 +112,7 @@ def test_codes_are_set_by_fit_fit_chunks_and_partial_fit(tmp_path):
 def test_neighbors_and_weight_have_other_defaults_for_images_than_for_tables():
     x = np.random.default_rng(0).random((40, 3, 4), np.float32)
     rows = x.reshape(40, 12)
-    parameters = {"model": "simple", "epochs": 1}
+    parameters = {"model": "simple", "criterion": "manifold", "epochs": 1}
     for samples, expected in ((x, (3, 2.0)), (rows, (4, 1.0))):
         detector = ae_multi.AnomalyDetector(**parameters).fit(samples)
         assert (detector.neighbors_, detector.weight_) == expected
@@ -132,5 +135,8 @@ def approx_errors(detector, x, count, weight):
 
 def test_codes_exclude_held_out_samples():
     x = line(-1, 1, 300, 0)
-    detector = ae_multi.AnomalyDetector("simple", contamination="held_out", epochs=2).fit(x)
+    parameters = {"contamination": "held_out", "epochs": 2}
+    detector = ae_multi.AnomalyDetector("simple", criterion="manifold", **parameters).fit(x)
     assert len(detector.codes_) == 270
+    detector = ae_multi.AnomalyDetector("simple", **parameters).fit(x)
+    assert len(detector.score_constants_["rows"]) == 270
