@@ -44,7 +44,8 @@ class TimeSeriesDetector(OutlierMixin, WindowEstimator):
     the normal errors and the threshold; see `ae_multi.estimators.windows.split`. A series of fewer
     than five windows is trained on as a whole.
 
-    At most 256 MiB of windows are copied at once in training, and 32 MiB in scoring. Longer data
+    Windows are copied in parts of at most 256 MiB in training and 32 MiB in scoring; cutting a part
+    takes about twice that. Longer data
     are trained on in parts that each take every n-th window. The parameters that
     `NetworkEstimator` describes have the same meaning here.
 

@@ -8,6 +8,8 @@ from ae_multi.baselines import fit_pca, flat, reconstruct_with_pca
 
 # Rows to which PCA and the nearest neighbours are fitted.
 _MAX_FITTED, _MAX_REMEMBERED, _NEIGHBORS = 20_000, 5000, 5
+# With more features PCA uses a randomized solver: the exact one computes the covariance matrix.
+_MAX_EXACT_FEATURES = 2048
 
 
 def scores(samples: np.ndarray, components: int) -> dict[str, np.ndarray]:
@@ -33,7 +35,8 @@ def scores(samples: np.ndarray, components: int) -> dict[str, np.ndarray]:
     if samples.ndim == 2:
         rows = StandardScaler().fit_transform(rows)
     fitted = rows[_evenly(len(rows), _MAX_FITTED)]
-    pca = fit_pca(fitted, max(1, min(components, rows.shape[1] - 1)))
+    solver = "covariance_eigh" if rows.shape[1] <= _MAX_EXACT_FEATURES else "randomized"
+    pca = fit_pca(fitted, max(1, min(components, rows.shape[1] - 1)), solver)
     residuals = rows - reconstruct_with_pca(pca, rows)
     forest = IsolationForest(random_state=0).fit(fitted)
     return {

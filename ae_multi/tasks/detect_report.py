@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,7 +27,6 @@ from ae_multi.tasks.report_points import STRANGEST, map_of_codes, select_points
 # Rows in the plots: those beyond the threshold, and those of the others. Each image is stored in
 # the page, so fewer of them are drawn.
 MAX_ALARMS, MAX_OTHERS = 5000, 5000
-MAX_IMAGE_ALARMS, MAX_IMAGE_OTHERS = 1000, 1000
 _REASONS, _TYPICAL_ROWS = 3, 20_000
 
 
@@ -47,7 +47,7 @@ def detection_report(
         detector: a fitted `AnomalyDetector`.
         X: samples, as for its ``anomaly_score``: an array, a data frame or images.
         ids: name of each row; None numbers them from 0.
-        times: time of each row, as datetime64, ISO 8601 text or numbers.
+        times: time of each row, as datetime64, ISO 8601 text or numbers; in UTC if it has a zone.
         anomalous: which rows are anomalies, if known: booleans, or 0 and 1.
         columns: names of the columns; None takes those of the frame or of the detector.
         baselines: whether to fit standard detectors to X for comparison, see
@@ -64,7 +64,9 @@ def detection_report(
     scores = np.asarray(detector.anomaly_score(X), np.float64)
     count, threshold = len(scores), -float(detector.offset_)
     has_images = len(detector.sample_shape_) > 1
-    limits = (MAX_IMAGE_ALARMS, MAX_IMAGE_OTHERS) if has_images else (MAX_ALARMS, MAX_OTHERS)
+    limits = (MAX_ALARMS, MAX_OTHERS)
+    if has_images:
+        limits = (report_images.max_thumbnails(detector.sample_shape_) // 2,) * 2
     unit = "images" if has_images else "rows"
     points, thinning = select_points(scores, threshold, *limits, unit)
     strangest = np.argsort(-scores, kind="stable")[:STRANGEST]
@@ -210,11 +212,13 @@ def _as_truth(labels: np.ndarray) -> np.ndarray:
 
 
 def _as_times(times: np.ndarray) -> np.ndarray:
-    """Return times as datetime64 in milliseconds, or numbers as float64."""
+    """Return times as datetime64 in milliseconds, in UTC if they have a zone, or as float64."""
     try:
         if times.dtype.kind in "iuf":
             return times.astype(np.float64)
-        return times.astype("datetime64[ms]")
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "no explicit representation of timezones")
+            return times.astype("datetime64[ms]")
     except (TypeError, ValueError) as error:
         raise InputError(
             "Expected times to be numbers, datetime64 or ISO 8601 text. "

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import base64
 import io
+import math
+from collections.abc import Sequence
 
 import numpy as np
 
 # Longest sides in pixels.
 THUMBNAIL, PICTURE = 32, 160
+# Limits of the thumbnails in a page: their number, and their bytes before compression.
+_MAX_THUMBNAILS, _MAX_BYTES = 2000, 1_600_000
 
 
 def value_range(images: np.ndarray) -> tuple[float, float]:
@@ -21,6 +25,17 @@ def value_range(images: np.ndarray) -> tuple[float, float]:
     if low >= 0 and high <= 1:
         return 0.0, 1.0
     return low, high
+
+
+def max_thumbnails(shape: Sequence[int]) -> int:
+    """Return the number of thumbnails that a page holds: 2,000, or fewer of large colour images.
+
+    Args:
+        shape: shape of an image, (height, width) or (height, width, channels).
+    """
+    reduction = min(1, THUMBNAIL / max(shape[:2]))
+    values = math.prod(shape[:2]) * reduction**2 * (shape[-1] if shape[2:] in ((3,), (4,)) else 1)
+    return min(_MAX_THUMBNAILS, int(_MAX_BYTES / values))
 
 
 def pngs(images: np.ndarray, bounds: tuple[float, float], longest: int = PICTURE) -> list[str]:

@@ -58,7 +58,9 @@ def test_all_scikit_learn_checks_pass(cls):
         names[each["status"]].add(each["check_name"])
         if each["status"] == "xfail":
             # Scores may round differently; labels may not.
-            assert re.search("score_samples|decision_function|predict_proba", str(each["exception"]))
+            assert re.search(
+                "score_samples|decision_function|predict_proba", str(each["exception"])
+            )
     assert len(names["passed"]) > 40
     assert names["skipped"] <= SKIPPED
     assert not names["failed"]

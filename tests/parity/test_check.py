@@ -111,9 +111,9 @@ def test_bfloat16_has_bounds_of_its_own(pythons):
     assert "enlarge (UpSampling2D)" in done.stdout
 
 
-def test_unknown_dtype_policy_is_refused():
+def test_unknown_dtype_policy_is_refused(pythons):
     with pytest.raises(InputError, match=r"one of mixed_bfloat16, .*Received: 'int8'"):
-        check("ae_multi.models:SimpleAutoencoder", "digits", dtype_policy="int8")
+        check("ae_multi.models:SimpleAutoencoder", "digits", dtype_policy="int8", pythons=pythons)
 
 
 @pytest.mark.slow

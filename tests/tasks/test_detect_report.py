@@ -151,6 +151,8 @@ def test_baselines_equal_a_fit_by_hand(rows):
     distances = np.linalg.norm(scaled[:, None] - scaled, axis=-1)
     nearest = np.sort(distances, axis=1)[:, 1:6].mean(axis=1)
     np.testing.assert_allclose(found["5 nearest neighbours"], nearest, rtol=1e-6)
+    wide = np.random.default_rng(0).random((30, 3000))
+    assert detect_baselines.scores(wide, 2)["PCA-2"].shape == (30,)
     assert detect_baselines.scores(rows[:10], 2) == {}
     assert detect_baselines.scores(np.repeat(rows[:1], 30, axis=0), 2) == {}
 
@@ -180,6 +182,15 @@ def decoded(uri):
     return io.BytesIO(base64.b64decode(uri.partition(",")[2]))
 
 
+@pytest.mark.parametrize("shape", [(28, 28), (28, 28, 1), (64, 64, 3), (20, 200, 4)])
+def test_thumbnails_of_a_page_take_less_than_three_megabytes(shape):
+    count = report_images.max_thumbnails(shape)
+    images = np.random.default_rng(0).random((20, *shape))
+    uris = report_images.pngs(images, (0, 1), report_images.THUMBNAIL)
+    assert count * np.mean([len(uri) for uri in uris]) < 3e6
+    assert count == 2000 or shape == (64, 64, 3)
+
+
 def test_large_images_are_reduced_and_channels_kept():
     images = np.random.default_rng(0).random((2, 100, 50, 3))
     uris = report_images.pngs(images, (0, 1), report_images.THUMBNAIL)
@@ -196,6 +207,13 @@ def test_times_and_labels_are_converted(rows, detector):
     report = detection_report(detector, rows, times=np.arange(300), ids=range(300), baselines={})
     assert report.times.dtype == np.float64
     assert report.ids[7] == "7"
+
+
+@pytest.mark.parametrize("as_times", [list, lambda times: [str(time) for time in times]])
+def test_times_with_a_zone_are_in_utc(as_times, rows, detector):
+    local = pd.date_range("2026-01-01T01:00", periods=300, tz="Europe/Berlin")
+    report = detection_report(detector, rows, times=as_times(local), baselines=False)
+    assert report.times[0] == np.datetime64("2026-01-01T00:00")
 
 
 @pytest.mark.parametrize(
