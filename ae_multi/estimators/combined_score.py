@@ -20,8 +20,8 @@ NEIGHBORS = 5
 # The bulk of the data is measured with a tenth of at most so many rows.
 MAX_BULK_ROWS, BULK_SHARE = 200, 0.1
 TERMS = ("reconstruction", "linear", "near", "bulk", "rarity")
-# The weight of the
-# reconstruction is this share divided by the share of the variance that it leaves unexplained.
+# The weight of the reconstruction is this share divided by the share of the variance that it
+# leaves unexplained.
 _UNEXPLAINED, _LINEAR_WEIGHT = 0.1, 4.0
 _KNOTS = 64
 _MIN_KNOT_GAP, _BEYOND = 1e-3, 0.1
