@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from ae_multi._keras import keras
 from ae_multi.argument_checks import check_shape, check_size
 from ae_multi.models.autoencoder import Autoencoder
 from ae_multi.models.inputs import CHANNELS_LAST, check_image_shape
-from ae_multi.randomness.initializers import Seeded
+from ae_multi.models.seeded_layers import seeded_convolution, seeded_dense
 
 _KERNEL, _STRIDE = 3, 2
 
@@ -73,22 +74,8 @@ def _conv_parts(
         sizes.append(tuple(-(-side // _STRIDE) for side in sizes[-1]))
     small = (*sizes[-1], filters[-1])
 
-    def strided(layer, count, activation, name):
-        return layer(
-            count,
-            _KERNEL,
-            strides=_STRIDE,
-            padding="same",
-            activation=activation,
-            kernel_initializer=Seeded(seed=seed, name=name),
-            name=name,
-            data_format=CHANNELS_LAST,
-        )
-
-    def dense(units, activation, name):
-        return keras.layers.Dense(
-            units, activation=activation, kernel_initializer=Seeded(seed=seed, name=name), name=name
-        )
+    dense = partial(seeded_dense, seed=seed)
+    strided = partial(seeded_convolution, kernel=_KERNEL, stride=_STRIDE, seed=seed)
 
     encoder = keras.Sequential(
         [

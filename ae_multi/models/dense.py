@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from ae_multi._keras import keras
 from ae_multi.argument_checks import check_shape
 from ae_multi.errors import InputError
 from ae_multi.models.inputs import CHANNELS_LAST
-from ae_multi.randomness.initializers import Seeded
+from ae_multi.models.seeded_layers import seeded_dense
 
 
 def dense_parts(
@@ -43,11 +44,7 @@ def dense_parts(
     """
     activation = check_activation(activation)
 
-    def dense(units, activation, name):
-        return keras.layers.Dense(
-            units, activation=activation, kernel_initializer=Seeded(seed=seed, name=name), name=name
-        )
-
+    dense = partial(seeded_dense, seed=seed)
     encoder = keras.Sequential(
         [
             keras.Input(shape),  # (n, *shape)

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 from ae_multi._keras import keras
 from ae_multi.models.inputs import CHANNELS_LAST
+from ae_multi.models.seeded_layers import seeded_convolution, seeded_dense
 from ae_multi.randomness.initializers import Seeded
 
 _KERNEL, _STRIDE = 5, 2  # of convolutions
@@ -35,22 +37,8 @@ def conv_sequence_parts(
         lengths.append(-(-lengths[-1] // _STRIDE))
     small = (lengths[-1], filters[-1])
 
-    def strided(layer, count, activation, name):
-        return layer(
-            count,
-            _KERNEL,
-            strides=_STRIDE,
-            padding="same",
-            activation=activation,
-            kernel_initializer=Seeded(seed=seed, name=name),
-            name=name,
-            data_format=CHANNELS_LAST,
-        )
-
-    def dense(units, activation, name):
-        return keras.layers.Dense(
-            units, activation=activation, kernel_initializer=Seeded(seed=seed, name=name), name=name
-        )
+    dense = partial(seeded_dense, seed=seed)
+    strided = partial(seeded_convolution, kernel=_KERNEL, stride=_STRIDE, seed=seed)
 
     encoder = keras.Sequential(
         [
@@ -121,8 +109,7 @@ def lstm_parts(
             name=name,
         )
 
-    def dense(count, name):
-        return keras.layers.Dense(count, kernel_initializer=Seeded(seed=seed, name=name), name=name)
+    dense = partial(seeded_dense, seed=seed)
 
     encoder = keras.Sequential(
         [
@@ -134,7 +121,7 @@ def lstm_parts(
                 lstm(count, f"down_{i}", returns=i < last, backwards=i == 1)
                 for i, count in enumerate(units, 1)
             ),  # (n, units)
-            dense(latent_dim, "code"),  # (n, latent_dim)
+            dense(latent_dim, None, "code"),  # (n, latent_dim)
         ],
         name="encoder",
     )
@@ -146,7 +133,7 @@ def lstm_parts(
                 lstm(count, f"up_{i}", returns=True)
                 for i, count in enumerate(reversed(tuple(units)), 1)
             ),  # (n, patches, units)
-            dense(_PATCH * channels, "values"),
+            dense(_PATCH * channels, None, "values"),
             keras.layers.Reshape((patches * _PATCH, channels)),
             *([keras.layers.Cropping1D((0, padding))] if padding else []),
         ],
