@@ -4,7 +4,12 @@ import argparse
 from pathlib import Path
 
 from ae_multi.cli.startup import import_backend
-from ae_multi.cli.tables import add_table_options, check_other_file, opened_table
+from ae_multi.cli.tables import (
+    add_detector_options,
+    add_table_options,
+    check_other_file,
+    opened_table,
+)
 from ae_multi.data.table_file import name_of, read_table
 from ae_multi.io.atomic import check_file, check_writable
 from ae_multi.report.progress import job_progress
@@ -14,13 +19,7 @@ from ae_multi.report.tables import console
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     add_table_options(parser)
-    parser.add_argument(
-        "--model",
-        type=Path,
-        required=True,
-        metavar="FILE.ae",
-        help="detector that `ae-multi detect fit` has saved",
-    )
+    add_detector_options(parser)
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE.html", help="where to write the page"
     )
@@ -28,11 +27,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--label",
         metavar="COLUMN",
         help="column that is 1 for anomalous rows and 0 for normal ones",
-    )
-    parser.add_argument(
-        "--id",
-        metavar="COLUMN",
-        help="column that identifies a row (default: that of `detect fit`, or the row's number)",
     )
     parser.add_argument(
         "--time", metavar="COLUMN", help="column of times (default: the first column of dates)"

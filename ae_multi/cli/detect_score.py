@@ -4,13 +4,17 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import IO
 
 import numpy as np
 
 from ae_multi.cli.startup import import_backend
-from ae_multi.cli.tables import add_table_options, check_other_file, opened_table
+from ae_multi.cli.tables import (
+    add_detector_options,
+    add_table_options,
+    check_other_file,
+    opened_table,
+)
 from ae_multi.data.table_file import name_of, read_parts
 from ae_multi.errors import InputError
 from ae_multi.io.atomic import atomic_write, check_file, check_writable
@@ -22,23 +26,12 @@ from ae_multi.terminal import discard
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     add_table_options(parser)
-    parser.add_argument(
-        "--model",
-        type=Path,
-        required=True,
-        metavar="FILE.ae",
-        help="detector that `ae-multi detect fit` has saved",
-    )
+    add_detector_options(parser)
     parser.add_argument(
         "--out",
         required=True,
         metavar="FILE.csv",
         help="where to write the scores, or - for standard output",
-    )
-    parser.add_argument(
-        "--id",
-        metavar="COLUMN",
-        help="column that identifies a row (default: that of `detect fit`, or the row's number)",
     )
 
 

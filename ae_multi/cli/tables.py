@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from ae_multi.errors import InputError
@@ -50,6 +51,22 @@ def check_other_file(out: os.PathLike[str] | str, what: str, *others: Any) -> No
                 f"Expected a file of its own for {what}. Received: {out}, which is also another "
                 "file of this command."
             )
+
+
+def add_detector_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--model`` and ``--id`` of the commands that score a table."""
+    parser.add_argument(
+        "--model",
+        type=Path,
+        required=True,
+        metavar="FILE.ae",
+        help="detector that `ae-multi detect fit` has saved",
+    )
+    parser.add_argument(
+        "--id",
+        metavar="COLUMN",
+        help="column that identifies a row (default: that of `detect fit`, or the row's number)",
+    )
 
 
 def opened_table(name: str) -> Any:
