@@ -4,8 +4,6 @@ import base64
 import json
 import os
 import re
-import shutil
-import subprocess
 import sys
 from collections import Counter
 
@@ -21,13 +19,13 @@ from ae_multi.report.detection import report_page, write_report
 from ae_multi.report.detection.plots import MAX_STORED
 from ae_multi.report.detection.points import drawn_scores, is_logarithmic
 from ae_multi.report.detection.tables import cost, overlap
+from tests.reference.chromium import needs_chromium, render
 from tests.reference.detection_reports import PNG, detection_report
 from tests.reference.html_page import Page
 
 pytestmark = [pytest.mark.backend, pytest.mark.once]
 
 HOSTILE = "<img src=x onerror=\"document.title='run'\"><script>document.title='run'</script>&'"
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 def data_of(source):
@@ -222,7 +220,7 @@ def test_missing_bokeh_is_named(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+@needs_chromium
 @pytest.mark.parametrize("kind", ["table", "images", "constant"])
 def test_chromium_draws_the_page_without_errors(kind, tmp_path):
     changes = {"columns": [HOSTILE, "b", "c"], "ids": [HOSTILE] * 500, "title": "A title"}
@@ -233,27 +231,7 @@ def test_chromium_draws_the_page_without_errors(kind, tmp_path):
         changes |= {"scores": np.ones(500), "threshold": 2.0, "strangest": np.arange(12)}
     report = detection_report(**changes)
     write_report(tmp_path / "out.html", report)
-    process = subprocess.run(
-        [
-            CHROMIUM,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--enable-logging=stderr",
-            f"--user-data-dir={tmp_path / 'profile'}",
-            "--virtual-time-budget=5000",
-            "--dump-dom",
-            (tmp_path / "out.html").as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    process = render(tmp_path / "out.html", tmp_path, 5000)
     messages = [line for line in process.stderr.splitlines() if "CONSOLE" in line]
     assert all("[bokeh" in line for line in messages), messages
     assert '<body data-ready="true">' in process.stdout, process.stderr

@@ -3,18 +3,16 @@
 import json
 import os
 import re
-import shutil
-import subprocess
 
 import pytest
 
 from ae_multi.report.html import page, write_page
 from ae_multi.report.parity_html import parity_page, write_parity_page
+from tests.reference.chromium import needs_chromium, render
 from tests.reference.html_page import Page
 from tests.reference.parity_reports import agreeing, bicubic, entry, report
 
 HOSTILE = "<script>alert('x')</script>\"&\x1b"
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 def test_page_begins_with_the_conclusion():
@@ -189,26 +187,11 @@ def test_failed_write_leaves_the_old_page(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+@needs_chromium
 def test_chromium_shows_the_page_and_executes_no_name(tmp_path):
     hostile = "<img src=x onerror=\"document.title='run'\"><script>document.title='run'</script>"
     write_parity_page([bicubic(name=hostile)], tmp_path / "out.html")
-    process = subprocess.run(
-        [
-            CHROMIUM,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            f"--user-data-dir={tmp_path / 'profile'}",
-            "--virtual-time-budget=2000",
-            "--dump-dom",
-            (tmp_path / "out.html").as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    process = render(tmp_path / "out.html", tmp_path, 2000)
     assert "<title>Parity of models.py:build</title>" in process.stdout, process.stderr
     assert "<polyline" in process.stdout
     assert "<img" not in process.stdout
