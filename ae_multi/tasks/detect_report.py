@@ -14,12 +14,12 @@ from ae_multi.estimators import AnomalyDetector
 from ae_multi.models.base import predict_float32
 from ae_multi.tasks import detect_baselines, report_images
 from ae_multi.tasks.report_columns import (
-    as_text,
     column_names,
-    columns_of,
     percent,
     rows_of,
+    shown_value,
     typical_values,
+    values_of_columns,
 )
 from ae_multi.tasks.report_contents import DetectionReport
 from ae_multi.tasks.report_points import STRANGEST, map_of_codes, select_points
@@ -120,10 +120,10 @@ def _columns(
     names = column_names(detector, x, errors, columns)
     positive = np.maximum(np.asarray(errors, np.float64), 0)
     shares = positive / np.maximum(positive.sum(axis=1, keepdims=True), np.finfo(float).tiny)
-    values = columns_of(x, names)
+    values = values_of_columns(x, names)
     order = np.argsort(-shares, axis=1, kind="stable")[:, :_REASONS]
     reasons = [
-        "; ".join(f"{names[c]}: {as_text(values[c][row])} ({percent(parts[c])})" for c in best)
+        "; ".join(f"{names[c]}: {shown_value(values[c][row])} ({percent(parts[c])})" for c in best)
         for row, best, parts in zip(points, order, shares, strict=True)
     ]
     normal = np.flatnonzero(~alarms) if not alarms.all() else np.arange(len(alarms))
@@ -134,7 +134,7 @@ def _columns(
         "reasons": reasons,
         "columns": names,
         "contributions": positive[where],
-        "values": [[as_text(column[row]) for column in values] for row in strangest],
+        "values": [[shown_value(column[row]) for column in values] for row in strangest],
         "typical": [typical_values(column[normal]) for column in values],
         "column_shares": np.stack(
             [

@@ -74,7 +74,7 @@ def column_names(detector: Any, x: Any, errors: Any, given: Sequence[str] | None
     return fitting[0]
 
 
-def columns_of(x: Any, names: Sequence[str]) -> list[np.ndarray]:
+def values_of_columns(x: Any, names: Sequence[str]) -> list[np.ndarray]:
     """Return the columns of an array or data frame, each of shape (n,).
 
     Args:
@@ -97,12 +97,12 @@ def typical_values(values: np.ndarray) -> Typical:
     numbers = _numbers(values)
     if numbers is not None and np.isfinite(numbers).any():
         known = numbers[np.isfinite(numbers)]
-        return Typical(*(as_text(value) for value in np.quantile(known, (0.5, 0.05, 0.95))))
+        return Typical(*(shown_value(value) for value in np.quantile(known, (0.5, 0.05, 0.95))))
     if values.dtype.kind == "M" and not np.isnat(values).all():
         known = np.sort(values[~np.isnat(values)])
         places = np.round(np.array((0.5, 0.05, 0.95)) * (len(known) - 1)).astype(int)
-        return Typical(*(as_text(value) for value in known[places]))
-    words, counts = np.unique([as_text(value) for value in values], return_counts=True)
+        return Typical(*(shown_value(value) for value in known[places]))
+    words, counts = np.unique([shown_value(value) for value in values], return_counts=True)
     if not len(words):
         return Typical("", "", "")
     share = percent(counts.max() / len(values))
@@ -110,7 +110,7 @@ def typical_values(values: np.ndarray) -> Typical:
     return Typical(str(words[counts.argmax()]), f"{share} of {number}", "")
 
 
-def as_text(value: Any) -> str:
+def shown_value(value: Any) -> str:
     """Return a value of a column as text of at most 60 characters."""
     if value is None or (np.isscalar(value) and value != value):  # None, NaN or NaT
         return "missing"
@@ -135,6 +135,6 @@ def _numbers(values: np.ndarray) -> np.ndarray | None:
     if values.dtype.kind != "O" or any(isinstance(value, str | bool) for value in values):
         return None
     try:
-        return np.array([np.nan if as_text(v) == "missing" else float(v) for v in values])
+        return np.array([np.nan if shown_value(v) == "missing" else float(v) for v in values])
     except (TypeError, ValueError):
         return None

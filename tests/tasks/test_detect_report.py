@@ -15,7 +15,7 @@ from ae_multi.errors import InputError
 from ae_multi.report.detection import write_detection_report
 from ae_multi.tasks import detect_baselines, report_images
 from ae_multi.tasks.detect_report import detection_report
-from ae_multi.tasks.report_columns import as_text, columns_of, typical_values
+from ae_multi.tasks.report_columns import shown_value, typical_values, values_of_columns
 from ae_multi.tasks.report_points import select_points
 from tests.reference.html_page import Page
 
@@ -245,10 +245,10 @@ def test_values_of_any_type_become_text():
         "x" * 70,
         np.float32(0.1),
     ]
-    assert [as_text(value) for value in values] == [
+    assert [shown_value(value) for value in values] == [
         *["missing"] * 5, "yes", "3", "1235", "x" * 59 + "…", "0.1",
     ]  # fmt: skip
-    assert as_text(np.datetime64("2026-01-01T10:30:00.250")) == "2026-01-01 10:30:00.250"
+    assert shown_value(np.datetime64("2026-01-01T10:30:00.250")) == "2026-01-01 10:30:00.250"
 
 
 def test_typical_values_of_text_dates_and_missing_values():
@@ -261,9 +261,9 @@ def test_typical_values_of_text_dates_and_missing_values():
             "nullable": pd.array([1, 2, 3, None], "Int64"),
         }
     )
-    text, date, number, empty, nullable = map(typical_values, columns_of(frame, list(frame)))
+    text, date, number, empty, nullable = map(typical_values, values_of_columns(frame, list(frame)))
     assert (text.middle, text.interval) == ("red", "75 % of 2 values")
     assert date.middle.startswith("2026-01-02")
     assert number == nullable == ("2", "1.1", "2.9")
     assert empty.middle == "missing"
-    assert np.isnan(columns_of(frame, ["text", "other"])[1]).all()
+    assert np.isnan(values_of_columns(frame, ["text", "other"])[1]).all()

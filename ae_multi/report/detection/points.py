@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ae_multi.tasks.report_columns import as_text
+from ae_multi.tasks.report_columns import shown_value
 from ae_multi.tasks.report_contents import DetectionReport
 
 
@@ -49,7 +49,7 @@ def point_source(report: DetectionReport, order: np.ndarray) -> Any:
     if report.map_axes[1] == "score":
         columns["y"] = columns["drawn"]
     if report.times is not None:
-        columns["time"] = [as_text(report.times[row]) for row in rows]
+        columns["time"] = [shown_value(report.times[row]) for row in rows]
     if report.anomalous is not None:
         columns["label"] = ["anomalous" if label else "normal" for label in report.anomalous[rows]]
     if len(report.reasons):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ae_multi.report.detection import tables
 from ae_multi.report.html import Html, definitions, element, verdict
-from ae_multi.tasks.report_columns import as_text, percent
+from ae_multi.tasks.report_columns import percent, shown_value
 from ae_multi.tasks.report_contents import DetectionReport
 
 _COLUMNS_OF_A_ROW = 6
@@ -116,7 +116,7 @@ def _card(report: DetectionReport, place: int, row: int) -> Html:
     if report.threshold > 0:
         facts.append(f"{score / report.threshold:.3g} × the threshold")
     if report.times is not None:
-        facts.append(as_text(report.times[row]))
+        facts.append(shown_value(report.times[row]))
     if report.anomalous is not None:
         facts.append("labelled anomalous" if report.anomalous[row] else "labelled normal")
     name = f"{report.unit[:-1]} {report.ids[row]}"
