@@ -1,5 +1,6 @@
 """Training data on the device, and a cache of the programs that are built for each model."""
 
+import math
 import threading
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
@@ -11,6 +12,8 @@ from ae_multi._keras_internals import loss_tracker
 
 # One program is built at a time: PyTorch replaces global functions while it traces a step.
 BUILDING = threading.RLock()
+# Bytes to which the memory of an array must be aligned for JAX to share it on a CPU.
+_ALIGNMENT = 64
 
 
 class DeviceData:
@@ -76,6 +79,14 @@ class DeviceData:
         """Structure, dtypes and sample shapes of the data, on which a program depends."""
         types = [str(array.dtype) for array in self.arrays]
         return repr((self._indices, types, self._shapes))
+
+
+def aligned_zeros(shape: Sequence[int], dtype: Any) -> np.ndarray:
+    """Return an array of zeros whose memory JAX shares on a CPU."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.zeros(size + _ALIGNMENT, np.uint8)
+    begin = -memory.ctypes.data % _ALIGNMENT
+    return memory[begin : begin + size].view(dtype).reshape(shape)
 
 
 def as_rows(array: Any) -> Any:

@@ -17,6 +17,8 @@ from ae_multi.errors import InputError
 
 # Rows of the sample that is part of a fingerprint.
 _FINGERPRINT_ROWS = 8
+# Bytes of stored samples that are converted at once.
+_CONVERTED_BYTES = 2**18
 
 
 class Source:
@@ -85,6 +87,21 @@ class Source:
         rows = self._row_numbers(rows)
         self.check_unchanged()
         return self._converted(self._stored(rows), rows)
+
+    def read_into(self, rows: np.ndarray, out: np.ndarray) -> None:
+        """Read the rows with the numbers ``rows`` into ``out``, of their shape and dtype.
+
+        Samples are converted in parts that fit in the cache of a processor.
+
+        Raises:
+            InputError: as for an index.
+        """
+        self.check_unchanged()
+        stored = self._stored(rows)
+        size = max(1, _CONVERTED_BYTES // max(1, stored[:1].nbytes))
+        for begin in range(0, len(rows), size):
+            part = slice(begin, begin + size)
+            out[part] = self._converted(stored[part], rows[part])
 
     def map(self, function: Callable[[np.ndarray], Any]) -> Self:
         """Return a source whose samples are passed through ``function``.
@@ -270,6 +287,14 @@ class NpyFiles(Source):
 def is_source(x: Any) -> bool:
     """Return whether ``x`` is a `Source`."""
     return isinstance(x, Source)
+
+
+def read_rows(array: Any, rows: np.ndarray, out: np.ndarray) -> None:
+    """Read ``rows`` of an array or a source into ``out``."""
+    if is_source(array):
+        array.read_into(rows, out)
+    else:
+        out[:] = array[rows]
 
 
 def has_sources(data: Any) -> bool:

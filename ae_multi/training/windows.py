@@ -12,7 +12,7 @@ import numpy as np
 
 from ae_multi._keras import keras
 from ae_multi.argument_checks import check_positive
-from ae_multi.backends.device_data import DeviceData
+from ae_multi.backends.device_data import DeviceData, aligned_zeros
 from ae_multi.data.arrays import (
     first_not_finite,
     flat_arrays,
@@ -22,9 +22,11 @@ from ae_multi.data.arrays import (
 )
 from ae_multi.data.batches import BatchOrder
 from ae_multi.data.block_order import MIN_BLOCKS, BlockOrder
-from ae_multi.data.source import is_source
+from ae_multi.data.source import is_source, read_rows
 from ae_multi.errors import InputError
 
+# Sets of arrays that windows take turns in.
+_BUFFERS = 3
 _UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
@@ -127,7 +129,9 @@ class Window(NamedTuple):
 class WindowedBatches:
     """Batches of sources; a thread reads each window while the previous one is used.
 
-    All windows have arrays of the same shapes, so one program runs on all of them. See `Batches`.
+    All windows have arrays of the same shapes, so one program runs on all of them. They take turns
+    in three sets of arrays: of the window that is read, the one in use and the one before it, which
+    may be needed again after a NaN. See `Batches`.
 
     Args:
         order: the order of the batches.
@@ -143,6 +147,12 @@ class WindowedBatches:
         self._order, self._data, self._epochs = order, data, epochs
         self._steps = self.most_steps = steps
         self._has_data = False
+        length = steps * order.batch_size
+        self._buffers = [
+            {id(each): aligned_zeros((length, *each.shape[1:]), each.dtype) for each in arrays}
+            for arrays in [list(unique_arrays(data))] * _BUFFERS
+        ]
+        self._turn = 0
         self._executor = ThreadPoolExecutor(1, "ae_multi reads ahead")
         self._ahead: tuple[tuple[int, int], Future] | None = None
 
@@ -218,23 +228,14 @@ class WindowedBatches:
         size = self._order.batch_size
         end = min((first + self._steps) * size, self._order.size(epoch))
         rows = self._order.rows(epoch, first * size, end)
-        length = self._steps * size
-        # New arrays each time: on a CPU the device shares their memory.
-        read = {id(each): _filled(each, rows, length) for each in unique_arrays(self._data)}
+        # On a CPU the device shares the memory of the arrays.
+        read, self._turn = self._buffers[self._turn], (self._turn + 1) % _BUFFERS
+        for each in unique_arrays(self._data):
+            read_rows(each, rows, read[id(each)][: len(rows)])
         data = keras.tree.map_structure(
             lambda leaf: None if leaf is None else read[id(leaf)], self._data
         )
         return Window(first, rows, data, to_device(data))
-
-
-def _filled(array: Any, rows: np.ndarray, length: int) -> np.ndarray:
-    """Return ``rows`` of an array or a source, followed by zeros up to ``length``."""
-    chosen = array[rows]
-    if len(chosen) == length:
-        return chosen
-    result = np.zeros((length, *chosen.shape[1:]), chosen.dtype)
-    result[: len(chosen)] = chosen
-    return result
 
 
 def order_of(
