@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ae_multi.argument_checks import check_positive
-from ae_multi.data.source import ArraySource, NpyFiles, Source
+from ae_multi.data.array_sources import ArraySource, NpyFiles
+from ae_multi.data.source import Source
 from ae_multi.errors import InputError
 
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
