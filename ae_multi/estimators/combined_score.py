@@ -12,6 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ae_multi.estimators.combined_fit import (
+    KNOTS,
+    fit_components,
+    fit_rarity,
+    fit_scale,
+    fit_units,
+    weights_of_terms,
+)
 from ae_multi.estimators.neighbors import blocks, mean_squared_distances, squared_differences
 
 # Enough rows for the density of a table, few enough to be compared with every row.
@@ -20,16 +28,6 @@ NEIGHBORS = 5
 # The bulk of the data is measured with a tenth of at most so many rows.
 MAX_BULK_ROWS, BULK_SHARE = 200, 0.1
 TERMS = ("reconstruction", "linear", "near", "bulk", "rarity")
-# The weight of the reconstruction is this share divided by the share of the variance that it
-# leaves unexplained.
-_UNEXPLAINED, _LINEAR_WEIGHT = 0.1, 4.0
-_KNOTS = 64
-_MIN_KNOT_GAP, _BEYOND = 1e-3, 0.1
-# An interquartile range of a normal distribution, in standard deviations.
-_NORMAL_IQR = 1.349
-_MIN_SPREAD = 0.1
-# Mean squared errors below, relative to the variance, are rounding.
-_ROUNDING = 1e-12
 
 Constants = Mapping[str, np.ndarray]
 
@@ -63,10 +61,10 @@ def fit(rows: np.ndarray, outputs: np.ndarray, neighbors: int = NEIGHBORS) -> di
         ``count`` (), the number of neighbors; and ``term_weights`` (5,).
     """
     values = rows.astype(np.float64)
-    constants = _fit_units(values)
+    constants = fit_units(values)
     units = units_of(rows, constants)
-    components = _fit_components(units.standard, max(rows.shape[1] // 4, 1))
-    knots, rarities = _fit_rarity(units.robust.astype(np.float64))
+    components = fit_components(units.standard, max(rows.shape[1] // 4, 1))
+    knots, rarities = fit_rarity(units.robust.astype(np.float64))
     constants |= {
         "components": components,
         "rows": units.robust,
@@ -77,12 +75,12 @@ def fit(rows: np.ndarray, outputs: np.ndarray, neighbors: int = NEIGHBORS) -> di
     constants = {name: np.asarray(value, np.float32) for name, value in constants.items()}
     errors = term_errors(rows, outputs, constants)
     variance = np.array([values.var(axis=0).mean(), 1, 1, 1, 1])
-    location, spread, floor = _fit_scale(errors, variance)
+    location, spread, floor = fit_scale(errors, variance)
     scale = {
         "location": location,
         "scale": spread,
         "floor": floor,
-        "term_weights": _weights(errors[:, 0].mean(), variance[0]),
+        "term_weights": weights_of_terms(errors[:, 0].mean(), variance[0]),
     }
     return constants | {name: value.astype(np.float32) for name, value in scale.items()}
 
@@ -97,7 +95,7 @@ def are_valid(constants: Constants, features: int) -> bool:
         ("mean", "deviation", "median", "spread", "robust_mean", "robust_deviation"), (features,)
     )
     shapes |= dict.fromkeys(("location", "scale", "floor", "term_weights"), (len(TERMS),))
-    shapes |= dict.fromkeys(("knots", "rarities"), (_KNOTS + 2, features))
+    shapes |= dict.fromkeys(("knots", "rarities"), (KNOTS, features))
     found = {name: each.shape for name, each in constants.items()}
     stored = [found.pop(name, ()) for name in ("components", "rows")]
     has_rows = all(len(shape) == 2 and shape[0] > 0 and shape[1] == features for shape in stored)
@@ -215,92 +213,6 @@ def sensitivity(rows: np.ndarray, constants: Constants) -> float:
     # An error d of a value changes the mean of the squares r² by up to 2 r d.
     typical = np.exp(constants["location"] / 2)
     return float(np.max((1 + 2 * largest / typical) / constants["scale"]))
-
-
-def _fit_units(values: np.ndarray) -> dict[str, np.ndarray]:
-    deviation = _positive(values.std(axis=0))
-    low, median, high = np.percentile(values, [25, 50, 75], axis=0)
-    spread = np.where(high > low, (high - low) / _NORMAL_IQR, deviation)
-    robust = np.arcsinh((values - median) / spread)
-    return {
-        "mean": values.mean(axis=0),
-        "deviation": deviation,
-        "median": median,
-        "spread": spread,
-        "robust_mean": robust.mean(axis=0),
-        "robust_deviation": _positive(robust.std(axis=0)),
-    }
-
-
-def _fit_components(standard: np.ndarray, count: int) -> np.ndarray:
-    """Return up to ``count`` principal components: (count, features).
-
-    scikit-learn's PCA warns about constant tables and single rows.
-    """
-    rows = standard.astype(np.float64)
-    vectors = np.linalg.eigh(rows.T @ rows)[1]  # eigenvalues ascend
-    return vectors[:, ::-1][:, : min(count, len(rows))].T
-
-
-def _positive(deviation: np.ndarray) -> np.ndarray:
-    """Return deviations with 1 for constant features."""
-    return np.where(deviation > 1e-6, deviation, 1)
-
-
-def _fit_scale(
-    errors: np.ndarray, variance: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the median and spread of the logarithms of errors, and what is added to errors.
-
-    A term that is only rounding gets an infinite spread: it is the same for all rows.
-    """
-    typical, mean = np.median(errors, axis=0), errors.mean(axis=0)
-    is_rounding = mean <= _ROUNDING * variance
-    # Where most rows have an error of 0, its mean tells which errors are small.
-    floor = np.where(typical > _ROUNDING * variance, 1e-6 * typical, 1e-2 * mean)
-    floor = np.maximum(np.where(is_rounding, 1, floor), np.finfo(np.float32).tiny)
-    logs = np.log(errors + floor)
-    low, location, high = np.percentile(logs, [25, 50, 75], axis=0)
-    spread = np.maximum((high - low) / _NORMAL_IQR, _MIN_SPREAD)
-    return location, np.where(is_rounding, 1e30, spread), floor
-
-
-def _weights(error: float, variance: float) -> np.ndarray:
-    """Return the weights of the terms.
-
-    The more of the variance the network explains, the more a failure to reconstruct says.
-    """
-    unexplained = np.clip(error / max(variance, _ROUNDING), 1e-6, 1)
-    return np.array([_UNEXPLAINED / unexplained, _LINEAR_WEIGHT, 1, 1, 1])
-
-
-def _fit_rarity(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return knots of each feature and the rarity at them, each (k, features).
-
-    The rarity of a value v is -log of the smaller of the shares of training rows with values of at
-    least v and of at most v, as in ECOD (Li et al., IEEE TKDE 2022). Knots lie at quantiles from
-    1/n to 1 - 1/n.
-    """
-    rows = len(values)
-    tail = np.geomspace(0.5, 1 / rows, _KNOTS // 2)
-    levels = np.concatenate([tail[::-1], 1 - tail[1:]])
-    knots, rarities = [], []
-    for column in np.sort(values, axis=0).T:
-        chosen = np.quantile(column, levels, method="nearest")
-        at = [chosen[0]]
-        for value in chosen[1:]:
-            if value - at[-1] > _MIN_KNOT_GAP:
-                at.append(value)
-        below = np.searchsorted(column, at, side="right")
-        above = rows - np.searchsorted(column, at, side="left")
-        rarity = -np.log(np.minimum(below, above) / rows)
-        # 0.1 beyond the outermost knots a value counts as a twentieth of a row.
-        x = np.concatenate([[at[0] - _BEYOND], at, [at[-1] + _BEYOND]])
-        y = np.concatenate([[np.log(20 * rows)], rarity, [np.log(20 * rows)]])
-        missing = _KNOTS + 2 - len(x)
-        knots.append(np.concatenate([x, x[-1] + 1 + np.arange(missing)]))
-        rarities.append(np.concatenate([y, np.repeat(y[-1], missing)]))
-    return np.stack(knots, axis=1), np.stack(rarities, axis=1)
 
 
 def _rarity(robust: np.ndarray, constants: Constants) -> np.ndarray:

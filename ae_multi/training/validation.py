@@ -6,7 +6,7 @@ from typing import Any
 from ae_multi._keras import keras
 from ae_multi._keras_internals import should_evaluate
 from ae_multi.data.arrays import NotArraysError, as_data
-from ae_multi.training.inference import Evaluation
+from ae_multi.training.evaluation import Evaluation
 
 
 def validator(

@@ -147,9 +147,9 @@ def test_trial_steps_restore_all_state(keras, on_trial, x, monkeypatch):
 
 
 def test_trial_evaluation_restores_all_state(keras, x, monkeypatch):
-    from ae_multi.training import inference
+    from ae_multi.training import evaluation
 
-    monkeypatch.setattr(inference, "_MIN_BATCHES", 1)
+    monkeypatch.setattr(evaluation, "_MIN_BATCHES", 1)
     model, state = with_effects(keras)
     ae_multi.evaluate(model, x, x, 16, verbose=0)
     found = [] if keras.config.backend() == "jax" else [state["variable"]]

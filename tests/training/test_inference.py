@@ -8,7 +8,7 @@ import pytest
 import ae_multi
 from ae_multi.data.arrays import as_data
 from ae_multi.errors import InputError
-from ae_multi.training import inference
+from ae_multi.training import evaluation
 from tests.reference.step_models import task
 
 pytestmark = pytest.mark.backend
@@ -111,7 +111,7 @@ def test_evaluate_equals_keras_for_many_batches(keras):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_compiled_evaluation_equals_keras(keras, monkeypatch, kind):
-    monkeypatch.setattr(inference, "_MIN_BATCHES", 1)
+    monkeypatch.setattr(evaluation, "_MIN_BATCHES", 1)
     model, (x, y, weights) = task(keras, kind, "sgd")
     given = {"sample_weight": weights, "batch_size": 16, "verbose": 0}
     for _ in range(2):  # metrics are reset before the second evaluation
@@ -125,8 +125,8 @@ def test_repeated_evaluation_uses_a_compiled_plan(keras, backend):
     recorded = "graph" if backends.current().device().startswith("cpu") else "cuda"
     model, (x, y, weights) = task(keras, "dense", "sgd")
     data = as_data(x, y, weights)
-    once = inference.Evaluation(model, data, 2)._plan
-    often = inference.Evaluation(model, data, 2, again=True)._plan
+    once = evaluation.Evaluation(model, data, 2)._plan
+    often = evaluation.Evaluation(model, data, 2, again=True)._plan
     assert (once, often) == {
         "torch": ("eager", recorded),
         "tensorflow": ("step", "loop"),

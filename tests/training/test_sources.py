@@ -142,10 +142,10 @@ def test_arrays_and_sources_are_combined(keras, path):
 
 
 def test_evaluate_and_predict_equal_those_of_arrays(keras, path, tmp_path, monkeypatch):
-    from ae_multi.training import chunked, inference
+    from ae_multi.training import chunked, evaluation
 
     monkeypatch.setattr(chunked, "_CHUNK_BYTES", 1000)
-    monkeypatch.setattr(inference, "_MAX_BYTES_PER_RUN", 1000)
+    monkeypatch.setattr(evaluation, "_MAX_BYTES_PER_RUN", 1000)
     model, source = network(keras), ae_multi.source(path)
     expected = ae_multi.evaluate(model, X, X, batch_size=8, verbose=0)
     found = ae_multi.evaluate(model, source, source, batch_size=8, verbose=0)
