@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeGuard
 
 import numpy as np
 
@@ -215,7 +215,7 @@ class Source:
         return values
 
 
-def is_source(x: Any) -> bool:
+def is_source(x: Any) -> TypeGuard[Source]:
     """Return whether ``x`` is a `Source`."""
     return isinstance(x, Source)
 

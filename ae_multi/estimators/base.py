@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ae_multi._keras import keras
 from ae_multi.data.checks import check_array
+from ae_multi.data.source import is_source
 from ae_multi.environment import estimator_provenance
 from ae_multi.errors import InputError
 from ae_multi.estimators.chunks import Chunks, parts_of, reiterable
@@ -27,6 +28,7 @@ from ae_multi.estimators.parameters import (
 )
 from ae_multi.estimators.persistence import PersistenceMixin
 from ae_multi.estimators.scaling import Scaling, scale, unscale
+from ae_multi.estimators.source_fit import fit_source
 from ae_multi.models.base import predict_float32
 
 
@@ -142,7 +144,7 @@ class NetworkEstimator(PersistenceMixin, BaseEstimator):
         """Fit the estimator to the samples X.
 
         Args:
-            X: samples.
+            X: samples, or an `ae_multi.source` of them, which is read in windows.
             y: ignored; present for API consistency.
 
         Returns:
@@ -155,6 +157,9 @@ class NetworkEstimator(PersistenceMixin, BaseEstimator):
         """
         self._check_parameters()
         self.seed_ = seed_of(self.random_state)
+        if is_source(X):
+            fit_source(self, X, y)
+            return self
         data = self._take(X, y, reset=True)
         return self._fit([data], in_memory=True)
 
