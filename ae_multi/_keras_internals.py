@@ -392,3 +392,30 @@ def copy_mask(source: Any, target: Any) -> None:
     mask = get_keras_mask(source)
     if mask is not None:
         set_keras_mask(target, mask)
+
+
+# Data-parallel training.
+
+
+@contextlib.contextmanager
+def replaced_batch_moments(
+    moments: Callable[[Any, list[int]], tuple[Any, Any]],
+) -> Iterator[None]:
+    """Replace the moments of `BatchNormalization` within the block.
+
+    Args:
+        moments: function of (inputs, axes) that returns the mean and the variance. With a mask
+            Keras's own moments are used.
+    """
+    kind, original = keras.layers.BatchNormalization, keras.layers.BatchNormalization._moments
+
+    def replacement(self, inputs, mask):
+        if mask is not None:
+            return original(self, inputs, mask)
+        return moments(inputs, self._reduction_axes)
+
+    kind._moments = replacement
+    try:
+        yield
+    finally:
+        kind._moments = original
