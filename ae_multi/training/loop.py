@@ -17,7 +17,9 @@ from ae_multi.training.callbacks import wants_batches
 from ae_multi.training.epochs import set_epochs
 from ae_multi.training.progress_bar import Progress, Reporter
 from ae_multi.training.signals import defer_signals
+from ae_multi.training.step_losses import StepLosses
 from ae_multi.training.windows import Batches
+from ae_multi.workers.launched import beat
 
 # Target length of a run in seconds: the progress bar and Ctrl-C respond between runs.
 _RUN_SECONDS = 0.5
@@ -57,6 +59,9 @@ class Loop:
         self.batches = batches
         self.saver = saver or Unsaved()
         self.callbacks, self.progress, self.validate = callbacks, progress, validate
+        self._step_losses = [
+            callback for callback in callbacks.callbacks if isinstance(callback, StepLosses)
+        ]
         self._has_batch_hooks = any(wants_batches(callback) for callback in callbacks.callbacks)
         # A TerminateOnNaN callback ends a training with a NaN loss as in Keras.
         self._checks_loss = not any(
@@ -163,6 +168,9 @@ class Loop:
                     else f"The data are not finite: {fault}."
                 )
             )
+        for callback in self._step_losses:
+            callback.add(done, rows.shape[1], losses)
+        beat()
         self._previous = state, rows, self.batches.window
         return {name: values[-1] for name, values in logs.items()}
 

@@ -30,6 +30,13 @@ def beat() -> None:
             os.utime(_heartbeat)
 
 
+def finish() -> None:
+    """Record that the training of this worker is done; the time-out applies to it no more."""
+    if _heartbeat is not None:
+        with contextlib.suppress(OSError):
+            os.unlink(_heartbeat)
+
+
 def end_with_launcher() -> None:
     """Let this process be killed when its launcher ends, even if that is killed itself.
 

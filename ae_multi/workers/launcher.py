@@ -27,8 +27,8 @@ _INTERRUPTED = 130
 _POLL_SECONDS = 0.05
 # Seconds that workers have to end by themselves after a signal or the usage error of another one.
 _GRACE_SECONDS = 5.0
-# Seconds that workers wait for another one beyond the launcher's time-out.
-_MORE_SECONDS = 60.0
+# Minimum of the seconds after which workers give up one that does not answer.
+_MIN_SECONDS = 600.0
 # Bytes of output that are kept of each worker after the first, and lines of it that are shown.
 _MAX_OUTPUT = 16 * 1024
 _MAX_OUTPUT_LINES = 20
@@ -138,8 +138,14 @@ class _Worker:
             self._reader.start()
 
     def seconds_without_progress(self) -> float:
-        """Return the seconds since the worker has touched its file, or has started."""
-        beat = self._heartbeat.stat().st_mtime_ns
+        """Return the seconds since the worker has touched its file, or has started.
+
+        A worker that has removed the file is done: 0.
+        """
+        try:
+            beat = self._heartbeat.stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0.0
         if beat != self._beat:
             self._beat, self._changed = beat, time.monotonic()
         return time.monotonic() - self._changed
@@ -198,7 +204,7 @@ def _started(
         "LOCAL_WORLD_SIZE": str(workers),
     }
     if timeout is not None:  # the launcher finds a worker that hangs before the others give up
-        environment.setdefault(TIMEOUT, str(timeout + _MORE_SECONDS))
+        environment.setdefault(TIMEOUT, str(max(_MIN_SECONDS, timeout + 60)))
     environment.setdefault("OMP_NUM_THREADS", str(len(cores[0])))
     group: list[_Worker] = []
     with tempfile.TemporaryDirectory() as folder:

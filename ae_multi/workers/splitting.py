@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ae_multi.errors import InputError
+
 if TYPE_CHECKING:
     from ae_multi.workers.group import Group
 
@@ -41,6 +43,17 @@ def split_over(group: Group | None) -> Iterator[None]:
             yield
     finally:
         _current.reset(token)
+
+
+def check_batch_size(batch_size: int, workers: int) -> None:
+    """Raise `InputError` unless a batch can be split evenly over the workers."""
+    rest = batch_size % workers
+    if rest:
+        sizes = [size for size in (batch_size - rest, batch_size - rest + workers) if size]
+        raise InputError(
+            f"Expected a batch_size that {workers} workers divide evenly, such as "
+            f"{' or '.join(map(str, sizes))}. Received: {batch_size}."
+        )
 
 
 def own_rows(

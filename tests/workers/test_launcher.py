@@ -18,7 +18,7 @@ from tests.subprocesses.test_launcher import has_ended, is_alive
 WORKER = """
 import json, os, signal, sys, time
 from pathlib import Path
-from ae_multi.workers.launched import beat, end_with_launcher
+from ae_multi.workers.launched import beat, end_with_launcher, finish
 end_with_launcher()
 folder, attempt, rank = Path(sys.argv[1]), sys.argv[2], os.environ["RANK"]
 if rank != "0":
@@ -35,6 +35,9 @@ def act(what):
             time.sleep(0.02)
     elif what == "hang":
         time.sleep(120)
+    elif what == "finish":
+        finish()
+        time.sleep(4)
     elif what == "clean up":
         try:
             time.sleep(120)
@@ -184,6 +187,10 @@ def test_stopped_process_is_found_by_the_timeout(start, tmp_path):
     status, lines = start(2, actions, restarts=1, timeout=3)
     assert (status, lines) == (0, ["worker 1 made no progress for 3 s; restart 1 of 1"])
     assert not is_alive(worker(tmp_path, "0-1")["pid"])
+
+
+def test_timeout_does_not_apply_to_a_finished_worker(start):
+    assert start(1, {"0-0": "finish"}, timeout=3) == (0, [])
 
 
 def test_usage_error_is_not_repeated(start, tmp_path):
