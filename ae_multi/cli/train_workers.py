@@ -7,6 +7,7 @@ import sys
 
 from ae_multi.argument_checks import check_positive
 from ae_multi.backend_selection import select_training_backend
+from ae_multi.cli.startup import show_notices
 from ae_multi.errors import InputError
 from ae_multi.workers.group import group_of
 from ae_multi.workers.launched import is_launched
@@ -77,6 +78,8 @@ def has_to_launch(options: argparse.Namespace) -> bool:
 def launch_training(options: argparse.Namespace) -> int:
     """Start ``ae-multi train`` with the same arguments in each worker; return the exit status."""
     select_training_backend()  # so that one process says that it is missing
+
+    show_notices()
 
     def command(attempt):
         resume = ["--resume"] if attempt and options.checkpoint and not options.resume else []
