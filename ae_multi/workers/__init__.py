@@ -6,5 +6,6 @@ TensorFlow's collectives or `jax.distributed`.
 """
 
 from ae_multi.workers.group import Group, current
+from ae_multi.workers.ray_actors import ray
 
-__all__ = ["Group", "current"]
+__all__ = ["Group", "current", "ray"]
