@@ -9,10 +9,10 @@ from ae_multi.argument_checks import check_positive
 from ae_multi.backend_selection import select_training_backend
 from ae_multi.cli.startup import show_notices
 from ae_multi.errors import InputError
-from ae_multi.workers.group import group_of
+from ae_multi.workers.group import Group, group_of
 from ae_multi.workers.launched import is_launched
 from ae_multi.workers.launcher import launch
-from ae_multi.workers.splitting import check_batch_size
+from ae_multi.workers.training import check_batch_size
 
 # Seconds without a step after which a worker counts as hung.
 _TIMEOUT = 600.0
@@ -63,7 +63,7 @@ def has_to_launch(options: argparse.Namespace) -> bool:
                 f"Expected either {received[0]} or a launcher that sets RANK and WORLD_SIZE, such "
                 f"as torchrun. Received: both, with WORLD_SIZE={group.size}."
             )
-        check_batch_size(options.batch_size, group.size)
+        check_batch_size(group, options.batch_size)
         return False
     check_positive(workers=options.workers)
     if options.restarts is not None and options.restarts < 0:
@@ -71,7 +71,7 @@ def has_to_launch(options: argparse.Namespace) -> bool:
     timeout = options.worker_timeout
     if timeout is not None and not (timeout > 0 and math.isfinite(timeout)):
         raise InputError(f"Expected --worker-timeout above 0 seconds. Received: {timeout:g}.")
-    check_batch_size(options.batch_size, options.workers or 1)
+    check_batch_size(Group(0, options.workers or 1, "127.0.0.1", 0), options.batch_size)
     return bool(received) and (options.workers or 1, options.restarts or 0, timeout) != (1, 0, None)
 
 

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ae_multi.errors import InputError
+from ae_multi._keras import keras
+from ae_multi._keras_internals import random_rows, replaced_batch_moments
 
 if TYPE_CHECKING:
     from ae_multi.workers.group import Group
 
 _current: ContextVar[Group | None] = ContextVar("split", default=None)
+_is_whole: ContextVar[bool] = ContextVar("whole", default=False)
 
 
 def current_split() -> Group | None:
@@ -35,25 +37,25 @@ def split_over(group: Group | None) -> Iterator[None]:
     Args:
         group: the group, or None for a step on complete batches.
     """
-    from ae_multi._keras_internals import replaced_batch_moments
-
     token = _current.set(group)
     try:
-        with replaced_batch_moments(_moments) if group else contextlib.nullcontext():
+        with contextlib.ExitStack() as stack:
+            if group is not None:
+                stack.enter_context(replaced_batch_moments(_moments))
+                stack.enter_context(random_rows(group.rank, group.size))
             yield
     finally:
         _current.reset(token)
 
 
-def check_batch_size(batch_size: int, workers: int) -> None:
-    """Raise `InputError` unless a batch can be split evenly over the workers."""
-    rest = batch_size % workers
-    if rest:
-        sizes = [size for size in (batch_size - rest, batch_size - rest + workers) if size]
-        raise InputError(
-            f"Expected a batch_size that {workers} workers divide evenly, such as "
-            f"{' or '.join(map(str, sizes))}. Received: {batch_size}."
-        )
+@contextlib.contextmanager
+def whole_batches() -> Iterator[None]:
+    """Compute all batches completely within the block, for comparison with split ones."""
+    token = _is_whole.set(True)
+    try:
+        yield
+    finally:
+        _is_whole.reset(token)
 
 
 def own_rows(
@@ -67,10 +69,11 @@ def own_rows(
         batch_size: size of a full batch, which the number of workers divides.
 
     Returns:
-        (indices, group). Batches that are not full are computed by each worker completely: then
-        the indices are unchanged, and the group is None.
+        (indices, group). Batches that are not full, and those within `whole_batches`, are computed
+        by each worker completely: then the indices are unchanged, and the group is None.
     """
-    if group is None or indices.shape[1] != batch_size or batch_size % group.size:
+    is_full = indices.shape[1] == batch_size
+    if group is None or not is_full or batch_size % group.size or _is_whole.get():
         return indices, None
     part = batch_size // group.size
     own = indices[:, group.rank * part : (group.rank + 1) * part]
@@ -79,8 +82,6 @@ def own_rows(
 
 def mean_over_batch(x: Any) -> Any:
     """Return the mean over the first axis of ``x``, over the complete batch in a split step."""
-    from ae_multi._keras import keras
-
     mean = keras.ops.mean(x, axis=0)
     group = current_split()
     return mean if group is None else _mean_of_workers(group, [mean])[0]
@@ -93,8 +94,6 @@ def _mean_of_workers(group, tensors):
 
 def _moments(inputs: Any, axes: list[int]) -> tuple[Any, Any]:
     """Return the mean and variance of ``inputs`` over ``axes`` of the complete batch."""
-    from ae_multi._keras import keras
-
     group, ops = current_split(), keras.ops
     assert group is not None
     (mean,) = _mean_of_workers(group, [ops.mean(inputs, axes, keepdims=True)])

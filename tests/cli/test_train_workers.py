@@ -70,7 +70,7 @@ def test_failed_workers_exit_with_1(monkeypatch, launched, capsys):
     [
         (["--workers", "2"], "either --workers or a launcher that sets RANK and WORLD_SIZE"),
         (["--restarts", "2"], "either --restarts or a launcher"),
-        (["--batch-size", "33"], "2 workers divide evenly, such as 32 or 34. Received: 33"),
+        (["--batch-size", "33"], "2 workers divide, such as 32 or 34. Received: 33"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

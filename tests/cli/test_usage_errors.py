@@ -150,7 +150,7 @@ def test_new_process_reports_an_unusable_backend_in_one_line(backend, pythons):
         (["--no-save", "--workers", "2", "--restarts", "-1"], "--restarts of at least 0"),
         (["--no-save", "--workers", "2", "--worker-timeout", "0"], "--worker-timeout above 0 seco"),
         (["--no-save", "--workers", "3"], "such as 126 or 129. Received: 128"),
-        (["--no-save", "--workers", "5", "--batch-size", "4"], "evenly, such as 5. Received: 4"),
+        (["--no-save", "--workers", "5", "--batch-size", "4"], "divide, such as 5. Received: 4"),
         (["--no-save", "--samples", "0"], "samples to be an integer of at least 1"),
         (["--no-save", "--json", "/nowhere/x.json"], "/nowhere is not a folder"),
         (["--no-save", "--model", "huge"], "simple, deep, conv, denoising, sparse, contractive, "),
