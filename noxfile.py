@@ -71,6 +71,8 @@ MODULES = [
      "Time what a checkpoint after each epoch costs, and what going on from one takes."),
     ("sources", "benchmarks.sources", "--json",
      "Time training on a file in place of an array in memory, and measure its memory."),
+    ("workers", "benchmarks.workers", "--json",
+     "Compare trainings with 1, 2 and 4 workers, time them, and kill workers at random."),
     ("quality", "benchmarks.quality", "--json",
      "Measure what the tasks reach with their defaults, over seeds and backends: hours."),
     ("series", "benchmarks.series", "--json",

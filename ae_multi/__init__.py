@@ -70,6 +70,7 @@ _SUBPACKAGES = (
     "report",
     "tasks",
     "training",
+    "workers",
 )
 
 __all__ = [*_HOME, *_SUBPACKAGES, "__version__"]

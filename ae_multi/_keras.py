@@ -10,8 +10,10 @@ import sys
 from ae_multi.backend_selection import keras_home, select_backend
 from ae_multi.errors import BackendError, in_a_line
 from ae_multi.subprocesses.launcher import is_worker_process
+from ae_multi.workers.group import current
 
 _backend = select_backend()
+current()  # a worker joins its group before Keras starts the framework
 
 # Without a home directory TensorFlow would create a folder named "~" in the current one.
 if os.path.expanduser("~") == "~":

@@ -28,6 +28,7 @@ PUBLIC_API = (
     }),
     ("Training", "Train, evaluate and run any compiled Keras model.", {
         "ae_multi": ["fit", "evaluate", "predict", "compare_with_pca"],
+        "ae_multi.workers": ["Group", "current", "ray"],
     }),
     ("Estimators", "The scikit-learn API.", {
         "ae_multi": [

@@ -120,6 +120,13 @@ class Backend(Protocol):
             only if it is requested or the plans before it fail.
         """
 
+    def worker_plans(self, model: keras.Model) -> list[str]:
+        """Return the plans that can split steps of ``model`` over a group of workers.
+
+        Returns:
+            List of names, the default first; empty if no plan can split them.
+        """
+
     def to_device(self, data: tuple[Any, Any, Any]) -> DeviceData:
         """Put the arrays of (x, y, sample_weight) on the device, each once, in their dtypes.
 
@@ -162,6 +169,37 @@ class Backend(Protocol):
 
         Returns:
             NumPy arrays in the structure of the model's outputs.
+        """
+
+
+class Collectives(Protocol):
+    """Module of a framework through which the workers of a group communicate.
+
+    All workers call the same functions in the same order.
+    """
+
+    def start(self, rank: int, size: int, address: str, port: int) -> None:
+        """Join the group, before the framework has computed anything.
+
+        Args:
+            rank: number of this worker.
+            size: number of workers.
+            address: host name of worker 0.
+            port: port on which worker 0 listens.
+        """
+
+    def gather(self, data: bytes) -> list[bytes]:
+        """Return the bytes of each worker, in the order of ranks; called between steps.
+
+        Raises:
+            WorkerError: another worker has ended.
+        """
+
+    def all_reduce(self, tensors: Sequence[Any]) -> list[Any]:
+        """Return the sums over the workers of tensors, by one message for each dtype.
+
+        Called in a step while it is traced. The result is differentiable: the gradient of the
+        sum of all workers' losses.
         """
 
 

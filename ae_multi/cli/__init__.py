@@ -115,6 +115,7 @@ def _run(arguments, command):
     """Run the subcommand that ``arguments`` name and return the exit status."""
     parser = _parser(command)
     options = parser.parse_args(arguments)
+    options.arguments = arguments
     if options.command is None:
         parser.print_help()
         return 2

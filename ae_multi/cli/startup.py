@@ -8,12 +8,14 @@ import re
 import sys
 import tempfile
 
+from ae_multi.workers.group import current
+
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 # Notices and warnings of TensorFlow's C++ code. The level above has no effect until that code has
 # initialized its log.
 _NOTICE = re.compile(
     r"[IW]\d{4} \d\d:|\d{4}-\d\d-\d\d [\d:.]+: [IW] |WARNING: All log messages before absl::"
-    r"|To enable the following instructions"
+    r"|To enable the following instructions|\[Gloo\] Rank \d+ is connected"
 )
 _hides = False
 
@@ -36,8 +38,16 @@ def hide_notices() -> None:
             sys.stderr = os.fdopen(os.dup(2), "w", 1, encoding=encoding, errors=errors)
 
 
+def show_notices() -> None:
+    """Undo `hide_notices` for processes that this one starts, which call it themselves."""
+    if _hides:
+        os.environ.pop(_LEVEL, None)
+
+
 def import_backend(trains: bool = True) -> str:
     """Import Keras and its backend, and return the name of the backend.
+
+    A worker waits for the other workers of its group.
 
     Args:
         trains: whether the backend has to support training.
@@ -50,25 +60,41 @@ def import_backend(trains: bool = True) -> str:
     name = select_training_backend() if trains else None
     with _hidden() if _hides else contextlib.nullcontext():
         keras = importlib.import_module("ae_multi._keras").keras
+        group = current()
+        if group is not None:
+            group.gather(None)  # JAX's workers connect now, and report that
     return name or keras.config.backend()
 
 
 @contextlib.contextmanager
 def _hidden():
-    """Capture what native code writes to standard error, and print all lines except notices."""
+    """Capture what native code writes to standard output and error, and print all but notices."""
+    with contextlib.ExitStack() as stack:
+        for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+            stack.enter_context(_captured(number, stream))
+        yield
+
+
+@contextlib.contextmanager
+def _captured(number, stream):
+    """Capture what is written to a file descriptor, and print all lines except notices."""
     try:
-        original = os.dup(2)
-    except OSError:  # standard error is closed
+        if number == 1 and stream is not None:
+            stream.flush()
+        original = os.dup(number)
+    except OSError:  # the stream is closed
         yield
         return
     with tempfile.TemporaryFile() as log:
-        os.dup2(log.fileno(), 2)
+        os.dup2(log.fileno(), number)
         try:
             yield
         finally:
-            os.dup2(original, 2)
+            if number == 1 and stream is not None:
+                stream.flush()
+            os.dup2(original, number)
             os.close(original)
             log.seek(0)
             for line in log.read().decode(errors="replace").splitlines():
                 if not _NOTICE.match(line):
-                    print(line, file=sys.stderr)
+                    print(line, file=stream)

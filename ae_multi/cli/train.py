@@ -1,16 +1,23 @@
 """``ae-multi train``: train one model on the current backend and save it."""
 
 import argparse
+import os
 from pathlib import Path
 
+from ae_multi.argument_checks import check_positive
 from ae_multi.checkpoints import Interval
 from ae_multi.cli.options import add_data_options, add_training_options, training_options
 from ae_multi.cli.startup import import_backend
+from ae_multi.cli.train_quality import task_of
+from ae_multi.cli.train_workers import add_worker_options, has_to_launch, launch_training
 from ae_multi.compare.config import ALL_MODELS, TrainingConfig
 from ae_multi.errors import InputError
 from ae_multi.io.atomic import check_writable
+from ae_multi.report.json_file import write_json
 from ae_multi.report.progress import job_progress
 from ae_multi.report.tables import console
+from ae_multi.workers.group import group_of
+from ae_multi.workers.launched import end_with_launcher, finish
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -40,12 +47,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume", action="store_true", help="resume from the newest checkpoint if there is one"
     )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON")
     add_data_options(parser)
+    parser.add_argument(
+        "--samples",
+        type=int,
+        metavar="N",
+        help="use only the first N training and the first N test images (default: all)",
+    )
     add_training_options(parser)
+    parser.add_argument(
+        "--plan", metavar="NAME", help="plan that runs the steps (default: the fastest)"
+    )
+    add_worker_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train, save and print the quality; return 0."""
+    """Train, save and print the quality; return the exit status."""
     config = TrainingConfig(options.model, **training_options(options))
     checkpoints = _checkpoints(options)
     if options.out is None and not options.no_save:
@@ -57,26 +75,55 @@ def run(options: argparse.Namespace) -> int:
         check_writable(options.out, "the model")
         if options.out.suffix != ".keras":
             raise InputError(f"Expected a model file named .keras. Received: {options.out}.")
+    if options.json is not None:
+        check_writable(options.json, "the JSON")
+    check_positive(samples=options.samples)
+    if has_to_launch(options):
+        return launch_training(options)
+    end_with_launcher()
+    group = group_of(os.environ)
+    if group is None or group.rank == 0:
+        return _train(options, config, checkpoints, group)
+    return _train_silently(options, config, checkpoints, group)
+
+
+def _train(options, config, checkpoints, group):
+    """Train as the only process or as worker 0: save, test and print; return 0."""
     out = console()
     with job_progress(console(stderr=True), "train") as report:
         name = import_backend()
         from ae_multi import backends
-        from ae_multi.compare.train import build, train
-        from ae_multi.data import load_data
         from ae_multi.training.progress_bar import reporting
 
-        backend = backends.current()
-        data = load_data(options.data, options.data_path)
-        model = build(config, data.image_shape)
-        x, y, test = _task(config, data)
         with reporting(report):
-            training = train(model, x, config, checkpoints=checkpoints, y=y)
+            model, data, test, training, losses = _fit(options, config, checkpoints)
         # Save before anything else can fail.
         if options.out is not None:
             model.save(options.out)
         quality, warning = test(model)
+        digests = _digests(model, group)
+        if options.json is not None:
+            from ae_multi.environment import describe_backend, describe_machine
+
+            values = {
+                **describe_backend(),
+                "model": type(model).__name__,
+                "config": config.to_json(),
+                "data": {"name": data.name, "source": data.source, "samples": len(data.x_train)},
+                "workers": len(digests),
+                "plan": training.plan,
+                "seconds": training.seconds,
+                "samples_per_second": training.samples_per_second,
+                "losses": losses,
+                "epoch_losses": training.losses,
+                "weights_sha256": digests,
+                "machine": describe_machine(),
+            }
+            write_json(options.json, values)
+        backend = backends.current()
+    shared = f", {group.size} workers" if group is not None else ""
     out.print(
-        f"{type(model).__name__} on {name} {backend.version()}, {backend.device()}; "
+        f"{type(model).__name__} on {name} {backend.version()}, {backend.device()}{shared}; "
         f"{data.name} ({data.source})",
         soft_wrap=True,
     )
@@ -88,6 +135,49 @@ def run(options: argparse.Namespace) -> int:
     if options.out is not None:
         out.print(f"Saved: {options.out}", soft_wrap=True)
     return 0
+
+
+def _train_silently(options, config, checkpoints, group):
+    """Train as another worker than the first, which alone saves, tests and prints; return 0."""
+    import_backend()
+    _digests(_fit(options, config, checkpoints)[0], group)
+    return 0
+
+
+def _fit(options, config, checkpoints):
+    """Load the data and train.
+
+    Returns:
+        (model, `Dataset`, function that tests the model, `Training`, loss of each step or None).
+    """
+    from ae_multi.compare.train import build, train
+    from ae_multi.data import load_data
+    from ae_multi.training.step_losses import StepLosses
+
+    data = load_data(options.data, options.data_path).first(options.samples)
+    model = build(config, data.image_shape)
+    x, y, test = task_of(config, data)
+    collector = StepLosses() if options.json is not None else None
+    training = train(
+        model,
+        x,
+        config,
+        callbacks=[collector] if collector else [],
+        checkpoints=checkpoints,
+        y=y,
+        plan=options.plan,
+    )
+    finish()
+    return model, data, test, training, collector and collector.losses
+
+
+def _digests(model, group):
+    """Return the SHA-256 of the weights of each worker; no worker ends before all are here."""
+    from ae_multi.backends.chunks import as_numpy
+    from ae_multi.data.digest import sha256
+
+    digest = sha256(as_numpy(weight.value) for weight in model.weights)
+    return [digest] if group is None else group.gather(digest)
 
 
 def _checkpoints(options):
@@ -113,76 +203,3 @@ def _checkpoints(options):
         "keep": keep,
         "resume": options.resume,
     }
-
-
-def _task(config, data):
-    """Return the training data of a model and the function that tests it.
-
-    Returns:
-        (inputs, targets or None, test). ``test(model)`` returns (quality, warning), two strings;
-        the warning is empty if the model is better than the baselines.
-    """
-    if config.model == "segmentation":
-        from ae_multi.data.clutter import clutter
-
-        x, masks = clutter(data.x_train, config.seed, "train")
-        return x, masks, lambda model: _segmentation_quality(model, x, masks, data, config.seed)
-    if config.model == "restoration":
-        return data.x_train, None, lambda model: _restoration_quality(model, data, config.seed)
-    return data.x_train, None, lambda model: _reconstruction_quality(model, data)
-
-
-def _reconstruction_quality(model, data):
-    """Compare reconstructions with PCA and the mean image; return (quality, warning)."""
-    import numpy as np
-
-    from ae_multi.baselines import mean_baseline, pca_baselines
-    from ae_multi.metrics import psnr, squared_errors
-
-    errors = squared_errors(data.x_test, model.reconstruct(data.x_test))
-    size = int(np.prod(model.encode(data.x_test[:1]).shape[1:]))
-    linear, mean = pca_baselines(data, [size])[size], mean_baseline(data)
-    warning = ""
-    if not np.mean(errors) < mean:
-        warning = "No better than predicting the mean image."
-    elif not np.mean(errors) < linear:
-        warning = "Worse than PCA, a linear model."
-    return (
-        f"test MSE {np.mean(errors):.5f}, PSNR {psnr(errors):.2f} dB; PCA with {size} components: "
-        f"{linear:.5f}; the mean image: {mean:.5f}",
-        warning,
-    )
-
-
-def _restoration_quality(model, data, seed):
-    """Compare restored images with the noisy images; return (quality, warning)."""
-    import numpy as np
-
-    from ae_multi.metrics import psnr, squared_errors
-    from ae_multi.tasks.denoise import with_noise
-
-    noisy = with_noise(data.x_test, model.noise, seed, "test")
-    errors = squared_errors(data.x_test, model.restore(noisy))
-    before = squared_errors(data.x_test, noisy)
-    is_worse = not np.mean(errors) < np.mean(before)
-    return (
-        f"test MSE {np.mean(errors):.5f}, PSNR {psnr(errors):.2f} dB, of images with noise of "
-        f"standard deviation {model.noise:g}; the noisy images: {np.mean(before):.5f}, "
-        f"{psnr(before):.2f} dB",
-        "Worse than the noisy images." if is_worse else "",
-    )
-
-
-def _segmentation_quality(model, x_train, m_train, data, seed):
-    """Compare masks of digits with the best brightness threshold; return (quality, warning)."""
-    from ae_multi.baselines import best_threshold
-    from ae_multi.data.clutter import clutter
-    from ae_multi.metrics import iou
-
-    x_test, m_test = clutter(data.x_test, seed, "test")
-    ours = iou(model.segment(x_test) > 0, m_test)
-    baseline = iou(x_test[..., 0] > best_threshold(x_train[..., 0], m_train), m_test)
-    return (
-        f"test IoU {ours:.4f} of digits on clutter; the best threshold: {baseline:.4f}",
-        "" if ours > baseline else "Worse than a threshold on brightness.",
-    )

@@ -50,6 +50,16 @@ class Dataset:
         parts = (f"{name}={_brief(getattr(self, name))}" for name in _ARRAYS)
         return f"Dataset({', '.join(parts)}, name={self.name!r}, source={self.source!r})"
 
+    def first(self, count: int | None) -> "Dataset":
+        """Return the first ``count`` training and test images; all if it is None."""
+        if count is None:
+            return self
+        return Dataset(
+            **{name: getattr(self, name)[:count] for name in _ARRAYS},
+            name=self.name,
+            source=f"{self.source}; the first {count:,} training and test images",
+        )
+
     @property
     def image_shape(self) -> tuple[int, ...]:
         """Shape of one image, (28, 28, 1) for MNIST."""

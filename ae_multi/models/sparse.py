@@ -8,6 +8,7 @@ from ae_multi._keras import keras
 from ae_multi.argument_checks import as_plain, check_size
 from ae_multi.errors import InputError
 from ae_multi.models.layered import LayeredAutoencoder, check_choice, check_weight, widened
+from ae_multi.workers.splitting import mean_over_batch
 
 ops = keras.ops
 
@@ -159,7 +160,7 @@ class KLPenalty(_Penalty):
         """Return the sum over codes of the divergence of their batch mean from the target."""
         # Clipping keeps the divergence finite for codes that are always 0 or always 1.
         epsilon = keras.config.epsilon()
-        mean = ops.clip(ops.mean(codes, axis=0), epsilon, 1 - epsilon)
+        mean = ops.clip(mean_over_batch(codes), epsilon, 1 - epsilon)
         rho = self.target
         on = rho * (math.log(rho) - ops.log(mean))
         off = (1 - rho) * (math.log(1 - rho) - ops.log(1 - mean))

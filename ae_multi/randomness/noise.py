@@ -16,6 +16,7 @@ from scipy.special import ndtri
 
 from ae_multi._keras import keras
 from ae_multi.randomness.streams import check_seed
+from ae_multi.workers.splitting import current_split
 
 ops = keras.ops
 
@@ -34,6 +35,9 @@ def bits(shape: Sequence[Any], seed: int, step: Any, purpose: str = "noise") -> 
     is_known = not any(ops.is_tensor(size) for size in shape)
     count = math.prod(shape) if is_known else ops.prod(ops.stack(shape))
     position = ops.arange(count, dtype="int32")
+    group = current_split()
+    if group is not None:  # the numbers of this worker's rows of the complete batch
+        position = ops.add(position, ops.cast(count * group.rank, "int32"))
     mixed = mix(ops.bitwise_xor(position, np.int32(first)))
     mixed_step = mix(ops.bitwise_xor(ops.convert_to_tensor(step, "int32"), np.int32(second)))
     mixed = mix(ops.bitwise_xor(ops.add(mixed, mixed_step), np.int32(third)))

@@ -11,6 +11,7 @@ from typing import IO, Any
 
 from ae_multi.errors import InputError, WorkerError
 from ae_multi.subprocesses.worker import REPORTED_ERRORS
+from ae_multi.workers.group import GROUP_VARIABLES
 
 _ERROR_CLASSES = {kind.__name__: kind for kind in REPORTED_ERRORS}
 _MAX_LOG_LINES = 12
@@ -100,6 +101,8 @@ def is_worker_process() -> bool:
 
 def _environment(backend: str, threads: int | None) -> dict[str, str]:
     environment = {**os.environ, "KERAS_BACKEND": backend}
+    for name in GROUP_VARIABLES:  # the child is no worker of this process's group
+        environment.pop(name, None)
     if threads is not None:
         environment.setdefault("OMP_NUM_THREADS", str(threads))
     # Hide the hints about its build that TensorFlow logs at start; errors are still logged.

@@ -42,17 +42,7 @@ class Options:
 
     def load(self) -> Dataset:
         """Return the `Dataset`, reduced to the first `samples` images if that is not None."""
-        data, count = load_data(self.data, self.path), self.samples
-        if count is None:
-            return data
-        return Dataset(
-            data.x_train[:count],
-            data.y_train[:count],
-            data.x_test[:count],
-            data.y_test[:count],
-            name=data.name,
-            source=f"{data.source}; the first {count:,} training and test images",
-        )
+        return load_data(self.data, self.path).first(self.samples)
 
     def training(self, epochs: int | Literal["auto"] = "auto") -> dict[str, Any]:
         """Return the training parameters of an estimator.

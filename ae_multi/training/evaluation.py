@@ -23,6 +23,7 @@ from ae_multi.data.source import has_sources
 from ae_multi.training.limits import batches_of
 from ae_multi.training.progress_bar import Progress
 from ae_multi.training.signals import defer_signals
+from ae_multi.workers.launched import beat
 
 # Maximum number of batches in one run of an evaluation, for whose logs a compiled loop allocates
 # memory. Maximum number of bytes that are copied to the device for one run of an evaluation whose
@@ -112,6 +113,7 @@ class Evaluation:
                 logs = steps.run(indices)
             logs = {name: values[-1] for name, values in logs.items()}
             done += len(indices)
+            beat()
             if progress is not None:
                 progress.advance(done, logs)
         logs = metrics_result(self.model, logs)

@@ -17,7 +17,10 @@ from ae_multi.training.callbacks import wants_batches
 from ae_multi.training.epochs import set_epochs
 from ae_multi.training.progress_bar import Progress, Reporter
 from ae_multi.training.signals import defer_signals
+from ae_multi.training.step_losses import StepLosses
 from ae_multi.training.windows import Batches
+from ae_multi.workers.decisions import Decisions
+from ae_multi.workers.launched import beat
 
 # Target length of a run in seconds: the progress bar and Ctrl-C respond between runs.
 _RUN_SECONDS = 0.5
@@ -39,6 +42,7 @@ class Loop:
         saver: the `Saver` that writes checkpoints, or None.
         begin: function without arguments that is called once, before the first step, and returns
             the `Steps` to run; or None.
+        decisions: the `Decisions` of a group of workers, or None.
     """
 
     def __init__(
@@ -52,11 +56,15 @@ class Loop:
         validate: Callable[[int], dict[str, Any]],
         saver: Saver | Unsaved | None = None,
         begin: Callable[[], Any] | None = None,
+        decisions: Decisions | None = None,
     ):
         self.model, self.steps, self.order, self._begin = model, steps, order, begin
-        self.batches = batches
+        self.batches, self._decisions = batches, decisions
         self.saver = saver or Unsaved()
         self.callbacks, self.progress, self.validate = callbacks, progress, validate
+        self._step_losses = [
+            callback for callback in callbacks.callbacks if isinstance(callback, StepLosses)
+        ]
         self._has_batch_hooks = any(wants_batches(callback) for callback in callbacks.callbacks)
         # A TerminateOnNaN callback ends a training with a NaN loss as in Keras.
         self._checks_loss = not any(
@@ -91,6 +99,7 @@ class Loop:
             }
             logs.update(self.validate(epoch))
             self.callbacks.on_epoch_end(epoch, logs)
+            self._share_decisions()
             ends = model.stop_training
             self.saver.finished(epoch, last=ends or epoch + 1 == epochs, ended=ends)
             if ends:
@@ -133,9 +142,17 @@ class Loop:
             self.callbacks.on_train_batch_end(done - 1, logs)
         if self.progress is not None:
             self.progress.advance(done, logs)
+        self._share_decisions()
         if not self.model.stop_training:  # otherwise the epoch ends here
             self.saver.stepped(epoch, done)
         return done, logs
+
+    def _share_decisions(self) -> None:
+        """Set the decisions of worker 0 in a group of workers."""
+        if self._decisions is not None:
+            self.model.stop_training, self._length = self._decisions.share(
+                self.model.stop_training, self._length
+            )
 
     def _run(self, epoch: int, done: int, rows: np.ndarray) -> dict[str, Any]:
         """Run one step for each of ``rows``; return the logs of the last."""
@@ -163,6 +180,9 @@ class Loop:
                     else f"The data are not finite: {fault}."
                 )
             )
+        for callback in self._step_losses:
+            callback.add(done, rows.shape[1], losses)
+        beat()
         self._previous = state, rows, self.batches.window
         return {name: values[-1] for name, values in logs.items()}
 

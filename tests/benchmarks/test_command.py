@@ -17,6 +17,7 @@ COMMANDS = {
     "ablations": "--rows",
     "steps": "--model",
     "precision": "--model",
+    "workers": "--model",
 }
 ALL = [*COMMANDS, "checkpoints"]
 

@@ -25,6 +25,15 @@ def test_framework_notices_are_hidden_and_errors_shown(capfd):
     assert capfd.readouterr().err == "restored\n"
 
 
+def test_report_of_connected_workers_is_hidden_and_other_output_shown(capfd):
+    from ae_multi.cli.startup import _hidden
+
+    with _hidden():
+        os.write(1, b"[Gloo] Rank 0 is connected to 1 peer ranks. Expected number is : 1\n")
+        print("result")
+    assert capfd.readouterr().out == "result\n"
+
+
 STARTUP = """
 import os, sys
 import ae_multi.cli.startup as startup

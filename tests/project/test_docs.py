@@ -22,7 +22,7 @@ TASKS = {"docs/denoise.md", "docs/detect.md", "docs/features.md", "docs/reduce.m
          "docs/segment.md"}  # fmt: skip
 HERE = {
     "docs/checkpoints.md", "docs/estimators.md", "docs/export.md", "docs/files.md",
-    "docs/large_data.md", "docs/models.md", "docs/own_models.md",
+    "docs/large_data.md", "docs/models.md", "docs/own_models.md", "docs/workers.md",
 }  # fmt: skip
 RESULTS = ROOT / "benchmarks" / "results"
 NOXFILE = (ROOT / "noxfile.py").read_text()
@@ -65,6 +65,8 @@ def check_command(words):
         assert session in SESSIONS
         if session in _COMMANDS and "--" in words:
             _parser(session).parse_args([session, *words[words.index("--") + 1 :]])
+    elif words[0] == "torchrun":
+        assert words[-1].endswith(".py")
     elif words[0] == "nox":
         assert words[1:] in ([], ["--list"])
     else:
@@ -224,6 +226,13 @@ def test_large_data_page_encodes_the_file(tmp_path):
     assert names["codes"].shape == (6000, 32)
     np.testing.assert_array_equal(np.load(tmp_path / "codes.npy"), names["codes"])
     assert 0 < names["error"] < 0.067  # that of the mean image is 0.0677
+
+
+@pytest.mark.backend
+@pytest.mark.once
+def test_script_of_the_workers_page_trains_without_workers(tmp_path):
+    losses = run_page("docs/workers.md", tmp_path)["model"].history.history["loss"]
+    assert losses[1] < losses[0]
 
 
 @pytest.mark.slow

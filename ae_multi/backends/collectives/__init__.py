@@ -1,0 +1,1 @@
+"""Communication between the workers of a training, one module for each framework."""
