@@ -89,7 +89,8 @@ def gather(data: bytes) -> list[bytes]:
     # The collectives have no uint8: the length in bytes is followed by the bytes, four a number.
     padded = len(data).to_bytes(4, "little") + data + bytes(-len(data) % 4)
     with communication():
-        everything = _gather(tf.constant(np.frombuffer(padded, np.int32))).numpy().tobytes()
+        message = _concatenated(tf.constant(np.frombuffer(padded, np.int32)))
+        everything = message.numpy().tobytes()
     parts = []
     while everything:
         length = int.from_bytes(everything[:4], "little")
@@ -99,8 +100,13 @@ def gather(data: bytes) -> list[bytes]:
 
 
 @tf.function(input_signature=[tf.TensorSpec([None], tf.int32)], autograph=False)
-def _gather(values: tf.Tensor) -> tf.Tensor:
-    return _run(lambda context, values: context.all_gather(values, axis=0), values)
+def _concatenated(values: tf.Tensor) -> tf.Tensor:
+    return concatenate(values)
+
+
+def concatenate(tensor: tf.Tensor) -> tf.Tensor:
+    """Return the rows of a tensor of each worker, in the order of ranks; called in a program."""
+    return _run(lambda context, tensor: context.all_gather(tensor, axis=0), tensor)
 
 
 def all_reduce(tensors: Sequence[Any]) -> list[Any]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from ae_multi._keras import keras
+from ae_multi.backends.collectives.tensorflow import concatenate
 from ae_multi.backends.device_data import flat
 from ae_multi.backends.tensorflow.compile import compiled
 from ae_multi.errors import InputError
@@ -58,7 +59,7 @@ class SplitStep:
                 first = program
             second = compiled(second, jit_compile=True)
         values, before = first(arrays, row)
-        return second(self._group.collectives.all_reduce(values), before)
+        return second(self._reduced(values), before)
 
     def _first(self, arrays, row):
         """Return (values to be summed over the workers, metric variables before the step)."""
@@ -67,10 +68,26 @@ class SplitStep:
         with split_over(self._group), self._postponed_update():
             logs = flat(model.train_step(self._to_batch(arrays, row)))
         _check_logs(model, logs)
-        # An embedding's gradient is a `tf.IndexedSlices`, which cannot be summed over workers.
-        used = [tf.convert_to_tensor(each) for each in self._gradients if each is not None]
+        used = [each for each in self._gradients if each is not None]
         growth = [metric.value - value for metric, value in zip(metrics, before, strict=True)]
-        return [gradient / self._group.size for gradient in used] + growth, before
+        return [_divided(each, self._group.size) for each in used] + growth, before
+
+    def _reduced(self, values):
+        """Return the sums of ``values`` over the workers, from one message where possible.
+
+        Keras's optimizers treat a gradient with several slices of one index in a way of their own.
+        Therefore such gradients, those of an `Embedding`, are not added but joined.
+        """
+        dense = [value for value in values if not isinstance(value, tf.IndexedSlices)]
+        sums = iter(self._group.collectives.all_reduce(dense))
+        return [
+            tf.IndexedSlices(
+                concatenate(value.values), concatenate(value.indices), value.dense_shape
+            )
+            if isinstance(value, tf.IndexedSlices)
+            else next(sums)
+            for value in values
+        ]
 
     def _second(self, sums, before):
         """Update the weights and metrics by sums over the workers; return the logs."""
@@ -96,6 +113,12 @@ class SplitStep:
             yield
         finally:
             del attributes["apply"]
+
+
+def _divided(gradient, size):
+    if isinstance(gradient, tf.IndexedSlices):
+        return tf.IndexedSlices(gradient.values / size, gradient.indices, gradient.dense_shape)
+    return gradient / size
 
 
 def _check_logs(model, logs):
