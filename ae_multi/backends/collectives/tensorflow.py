@@ -36,10 +36,21 @@ def start(rank: int, size: int, address: str, port: int) -> None:
         WorkerError: the other workers do not join in time.
     """
     global _strategy
-    gpus = _own_gpus(rank)
-    addresses = exchange_addresses(rank, size, address, port, timeout())
+    try:
+        with communication():
+            _strategy = _make_strategy(rank, size, address, port)
+    except RuntimeError as error:
+        if isinstance(error, WorkerError):
+            raise
+        raise InputError(
+            f"Expected a worker to import ae_multi before TensorFlow computes. Received: {error}"
+        ) from error
+
+
+def _make_strategy(rank: int, size: int, address: str, port: int) -> Any:
+    gpus = _configure(rank)
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
-        tf.train.ClusterSpec({"worker": addresses}),
+        tf.train.ClusterSpec({"worker": exchange_addresses(rank, size, address, port, timeout())}),
         task_type="worker",
         task_id=rank,
         num_accelerators={"GPU": gpus},
@@ -50,18 +61,15 @@ def start(rank: int, size: int, address: str, port: int) -> None:
         implementation=implementations.AUTO if gpus else implementations.RING,
         timeout_seconds=timeout(),
     )
-    with communication():
-        try:
-            _strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver, options)
-        except RuntimeError as error:
-            raise InputError(
-                "Expected a worker to import ae_multi before TensorFlow computes. "
-                f"Received: {error}"
-            ) from error
+    return tf.distribute.MultiWorkerMirroredStrategy(resolver, options)
 
 
-def _own_gpus(rank: int) -> int:
-    """Let TensorFlow use one GPU, that of this worker; return the number of GPUs, 0 or 1."""
+def _configure(rank: int) -> int:
+    """Give this worker its threads and its GPU; return the number of GPUs, 0 or 1."""
+    # TensorFlow ignores the variable by which torchrun and others divide the cores.
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    if threads.isdigit() and not tf.config.threading.get_intra_op_parallelism_threads():
+        tf.config.threading.set_intra_op_parallelism_threads(int(threads))
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         local = int(os.environ.get("LOCAL_RANK") or rank)

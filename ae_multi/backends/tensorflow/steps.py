@@ -108,7 +108,7 @@ class Steps:
         indices, split = own_rows(group, indices, self._batch_size)
         with communication() if split else contextlib.nullcontext():
             logs = self._run(indices, split)
-        return {name: np.asarray(values)[: len(indices)] for name, values in logs.items()}
+            return {name: np.asarray(values)[: len(indices)] for name, values in logs.items()}
 
     def snapshot(self) -> Sequence[Any]:
         """Return the current state, for `restore`.
@@ -142,14 +142,16 @@ class Steps:
         padded = np.zeros((rows, size), np.int32)
         padded[: len(indices)] = indices
         inputs = self._data.arrays, tf.constant(padded), tf.constant(len(indices))
-        # The cache avoids TensorFlow's search for the matching trace, which takes 0.5 ms.
         key = self._plan, self._training, self._data.signature, split
         shapes = padded.shape, *(array.shape for array in self._data.arrays)
-        jit_compile = True if self._plan == "loop-xla" else None
-        program = cached(self._model, key, lambda: _many(self._step(split), jit_compile))
-        traced = cached(
-            self._model, (*key, *shapes), lambda: program.get_concrete_function(*inputs)
-        )
+
+        def make():
+            jit_compile = True if self._plan == "loop-xla" else None
+            program = cached(self._model, key, lambda: _many(self._step(split), jit_compile))
+            return program.get_concrete_function(*inputs)
+
+        # The cache avoids TensorFlow's search for the matching trace, which takes 0.5 ms.
+        traced = cached(self._model, (*key, *shapes), make)
         return traced(*inputs)
 
     def _each(self, indices, split):
