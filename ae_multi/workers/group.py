@@ -30,7 +30,8 @@ class Group:
         rank: number of this worker, 0 to size - 1. Worker 0 decides and writes checkpoints.
         size: number of workers, at least 2.
         address: host name of worker 0.
-        port: port on which worker 0 listens.
+        port: port on which worker 0 listens; MASTER_PORT, or the next one if torchrun itself
+            listens on it.
     """
 
     rank: int
@@ -83,6 +84,8 @@ def group_of(environment: Mapping[str, str]) -> Group | None:
             "Expected RANK from 0 to below WORLD_SIZE and MASTER_PORT, integers. "
             f"Received: {', '.join(f'{name}={value}' for name, value in values.items())}."
         )
+    if environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
+        port += 1
     return Group(rank, size, values["MASTER_ADDR"], port) if size > 1 else None
 
 

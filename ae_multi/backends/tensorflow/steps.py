@@ -6,9 +6,16 @@ Keras's `train_step` is traced once and called in a loop within one compiled fun
                compiling convolutions
     loop       the loop run by TensorFlow's executor
     step       the traced step, called from Python
+
+In a group of workers a step needs a message between the gradients and their use (`split_step`).
+The plans "loop" and "step" contain it, and there is one more:
+
+    halves     the loop run by TensorFlow's executor, each step before and after the message
+               compiled by XLA
 """
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,11 +24,16 @@ import tensorflow as tf
 from ae_multi import _jit_compile
 from ae_multi._keras import keras
 from ae_multi._keras_internals import flatten_layers
+from ae_multi.backends.collectives.tensorflow import communication
 from ae_multi.backends.device_data import DeviceData, cached, flat
 from ae_multi.backends.layer_queries import draws, has_convolutions
 from ae_multi.backends.reachable import others
 from ae_multi.backends.tensorflow.compile import compiled
 from ae_multi.backends.tensorflow.device import on_cpu, zero_copy
+from ae_multi.backends.tensorflow.split_step import SplitStep, can_be_split
+from ae_multi.workers.group import Group
+from ae_multi.workers.group import current as current_group
+from ae_multi.workers.splitting import own_rows
 
 
 def plans(model: keras.Model) -> list[tuple[str, float]]:
@@ -40,6 +52,14 @@ def plans(model: keras.Model) -> list[tuple[str, float]]:
     # for 20. At least 1.1 s, so that the plan "step" counts as the one that is built soonest.
     building = max(0.3 + 0.05 * len(model.trainable_variables), 1.1) if on_cpu() else 5.0
     return [plain[0], ("loop-xla", building), plain[1]]
+
+
+def worker_plans(model: keras.Model) -> list[str]:
+    """Return the plans that can split steps over workers, the default first."""
+    if not can_be_split(model):
+        return []
+    by_xla = [] if _jit_compile.is_refused(model) or draws(model) else ["halves"]
+    return ["loop", *by_xla, "step"]
 
 
 def to_device(data: Sequence[Any]) -> DeviceData:
@@ -75,17 +95,8 @@ class Steps:
         ]
         # The variables that `snapshot` reads, collected once.
         self._state: Any = None
-        step = model.train_step if training else model.test_step
+        self._plan, self._training = plan, training
         self._run = self._each if plan == "step" else self._loop
-        self._training, self._key = training, (plan, training, device_data.signature)
-        # Tracing the step takes a third of the time to build a plan, so all plans share one trace.
-        traced = cached(model, ("one", *self._key[1:]), lambda: _one(step, device_data))
-        jit_compile = True if plan == "loop-xla" else None
-        self._program = (
-            traced
-            if plan == "step"
-            else cached(model, self._key, lambda: _many(traced, jit_compile))
-        )
 
     def run(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         """Run one step for each row of ``indices``, int32 (steps, batch).
@@ -93,8 +104,11 @@ class Steps:
         Returns:
             Dict of name to the logs after each step, of shape (steps, ...).
         """
-        logs = self._run(indices)
-        return {name: np.asarray(values)[: len(indices)] for name, values in logs.items()}
+        group = current_group() if self._training else None
+        indices, split = own_rows(group, indices, self._batch_size)
+        with communication() if split else contextlib.nullcontext():
+            logs = self._run(indices, split)
+            return {name: np.asarray(values)[: len(indices)] for name, values in logs.items()}
 
     def snapshot(self) -> Sequence[Any]:
         """Return the current state, for `restore`.
@@ -111,20 +125,38 @@ class Steps:
         for variable, value in zip(self._state, state, strict=True):
             variable.assign(value)
 
-    def _loop(self, indices):
+    def _step(self, split: Group | None) -> Any:
+        """Return the traced step of (arrays, row of indices), split over a group or complete."""
+        by_xla = self._plan == "halves"
+        # Tracing the step takes a third of the time to build a plan, so plans share one trace.
+        key = "one", self._training, self._data.signature, split and by_xla, split
+        return cached(
+            self._model, key, lambda: _one(self._model, self._data, self._training, split, by_xla)
+        )
+
+    def _loop(self, indices, split):
         # One program serves runs of any length: rows are padded, and only `count` steps run.
         size = indices.shape[1]
-        rows = max(self._max_steps, len(indices)) if size == self._batch_size else 1
+        is_full = split is not None or size == self._batch_size
+        rows = max(self._max_steps, len(indices)) if is_full else 1
         padded = np.zeros((rows, size), np.int32)
         padded[: len(indices)] = indices
         inputs = self._data.arrays, tf.constant(padded), tf.constant(len(indices))
+        key = self._plan, self._training, self._data.signature, split
+        shapes = padded.shape, *(array.shape for array in self._data.arrays)
+
+        def make():
+            jit_compile = True if self._plan == "loop-xla" else None
+            program = cached(self._model, key, lambda: _many(self._step(split), jit_compile))
+            return program.get_concrete_function(*inputs)
+
         # The cache avoids TensorFlow's search for the matching trace, which takes 0.5 ms.
-        key = *self._key, padded.shape, *(array.shape for array in self._data.arrays)
-        traced = cached(self._model, key, lambda: self._program.get_concrete_function(*inputs))
+        traced = cached(self._model, (*key, *shapes), make)
         return traced(*inputs)
 
-    def _each(self, indices):
-        collected = [self._program(self._data.arrays, tf.constant(row)) for row in indices]
+    def _each(self, indices, split):
+        step = self._step(split)
+        collected = [step(self._data.arrays, tf.constant(row)) for row in indices]
         return {name: np.stack([logs[name].numpy() for logs in collected]) for name in collected[0]}
 
 
@@ -137,18 +169,24 @@ def _reading(variables: Sequence[keras.Variable]) -> Any:
     return compiled(lambda: [value.read_value() for value in values]).get_concrete_function()
 
 
-def _one(step: Callable[[Any], dict[str, Any]], device_data: DeviceData) -> Any:
-    """Trace ``step`` on rows of the arrays on the device.
+def _one(
+    model: keras.Model, data: DeviceData, training: bool, split: Group | None, by_xla: bool
+) -> Any:
+    """Trace the step on rows of the arrays on the device.
 
     The batch size is unspecified in the trace, as in Keras's: some Keras metrics weight a batch
     by its size only if the size is static.
     """
+    step = model.train_step if training else model.test_step
 
-    def one(arrays, row):
-        return flat(step(device_data.assemble([tf.gather(array, row) for array in arrays])))
+    def batch(arrays, row):
+        return data.assemble([tf.gather(array, row) for array in arrays])
 
-    specs = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in device_data.arrays]
-    traced = compiled(one)
+    def complete(arrays, row):
+        return flat(step(batch(arrays, row)))
+
+    specs = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in data.arrays]
+    traced = compiled(complete if split is None else SplitStep(model, split, batch, by_xla))
     return traced.get_concrete_function(specs, tf.TensorSpec((None,), tf.int32))
 
 
