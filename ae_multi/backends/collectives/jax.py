@@ -41,15 +41,13 @@ def start(rank: int, size: int, address: str, port: int) -> None:
         InputError: JAX has started its devices already.
         WorkerError: worker 0 cannot be reached.
     """
-    local_rank = os.environ.get("LOCAL_RANK")
     with communication():
         try:
             jax.distributed.initialize(
                 f"{address}:{port}",
                 size,
                 rank,
-                # On GPUs each worker of a host uses the device of its own number.
-                local_device_ids=None if local_rank is None else int(local_rank),
+                local_device_ids=_local_device(),
                 cluster_detection_method="deactivate",
                 heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
                 # Without a barrier: a worker that fails leaves at once, and `_leave` waits.
@@ -63,6 +61,15 @@ def start(rank: int, size: int, address: str, port: int) -> None:
                 "process in which JAX has computed. Import ae_multi before the first computation."
             ) from error
     atexit.register(_leave, rank, size)
+
+
+def _local_device() -> int | None:
+    """Return the number of this worker's GPU among those of its host, None for all devices."""
+    local_rank = os.environ.get("LOCAL_RANK")
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if not local_rank:
+        return None
+    return int(local_rank) % len(visible.split(",")) if visible else int(local_rank)
 
 
 def gather(data: bytes) -> list[bytes]:

@@ -70,9 +70,7 @@ class Steps:
         max_steps: int,
     ) -> None:
         self._data, self._batch_size, self._max_steps = device_data, batch_size, max_steps
-        group = current() if training else None
-        # Batches that the workers cannot split evenly are computed by each completely.
-        self._workers = None if group is None or batch_size % group.size else group
+        self._workers = current() if training else None
         self._groups = [
             model.trainable_variables,
             model.non_trainable_variables,
@@ -95,12 +93,10 @@ class Steps:
             return SplitProgram(function, group, options) if group else Program(function, options)
 
         key, soon = (plan, training, device_data.signature), max_steps >= _MIN_STEPS_PER_EPOCH
-        if self._workers is None:
-            self._full = cached(model, key, lambda: program(False))
-        else:
-            self._full = cached(model, (*key, "split"), lambda: program(False, self._workers))
-        rest = soon or self._workers is not None
-        self._rest = cached(model, (*key, "rest"), lambda: program(soon)) if rest else self._full
+        self._full = cached(model, key, lambda: program(False))
+        self._rest = cached(model, (*key, "rest"), lambda: program(True)) if soon else self._full
+        if self._workers:
+            self._split = cached(model, (*key, "split"), lambda: program(False, self._workers))
 
     def run(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         """Run one step for each row of ``indices``, int32 (steps, batch).
@@ -109,8 +105,9 @@ class Steps:
             Dict of name to the logs after each step, of shape (steps, ...).
         """
         is_full = indices.shape[1] == self._batch_size
-        indices, split = own_rows(self._workers, indices, self._batch_size)
         program, rows = (self._full, self._max_steps) if is_full else (self._rest, 1)
+        indices, split = own_rows(self._workers, indices, self._batch_size)
+        program = self._split if split else program
         with communication() if split else contextlib.nullcontext():
             state, logs = self._run(program, self.snapshot(), indices, rows)
             logs = {name: np.asarray(values)[: len(indices)] for name, values in logs.items()}
