@@ -25,7 +25,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 from ae_multi.backends.collectives.jax import AXIS, all_reduce
 
-SIZE = 2
+SIZE = len(jax.devices())
 
 def loss(weight, x):
     # A worker's loss: the product of a function of the batch mean and a mean over its own rows.
@@ -45,20 +45,21 @@ split = jax.shard_map(
     out_specs=PartitionSpec(),
     check_vma=False,
 )
-print(json.dumps([float(value) for value in jax.jit(split)(0.5, np.arange(8.0) / 4)]))
+print(json.dumps([float(value) for value in jax.jit(split)(0.5, np.arange(12.0) / 4)]))
 """
 
 
-def test_gradient_of_batch_mean_is_that_of_complete_batch(fresh_python):
-    devices = "--xla_force_host_platform_device_count=2"
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_gradient_of_batch_mean_is_that_of_complete_batch(fresh_python, size):
+    devices = f"--xla_force_host_platform_device_count={size}"
     done = fresh_python(GRADIENT, KERAS_BACKEND="jax", JAX_PLATFORMS="cpu", XLA_FLAGS=devices)
     assert done.returncode == 0, done.stderr
-    x = np.arange(8.0) / 4
+    x = np.arange(12.0) / 4
     tanh = np.tanh(0.5 * x)
     mean, slope = tanh.mean(), ((1 - tanh**2) * x).mean()
     loss = (mean - 1) ** 2 * (0.5 * x).mean()
     gradient = 2 * (mean - 1) * slope * (0.5 * x).mean() + (mean - 1) ** 2 * x.mean()
-    np.testing.assert_allclose(json.loads(done.stdout), [loss, gradient, 8], rtol=1e-5)
+    np.testing.assert_allclose(json.loads(done.stdout), [loss, gradient, 12], rtol=1e-5)
 
 
 LATE = """
@@ -139,3 +140,15 @@ def test_lost_worker_ends_the_other_with_worker_error(run_pair):
     assert killed == 9
     assert code not in (0, 9)
     assert "WorkerError: Expected all workers" in errors
+
+
+def test_custom_train_step_has_no_plans_for_workers(keras):
+    from ae_multi import backends
+
+    class Custom(keras.Sequential):
+        def train_step(self, state, data):
+            return super().train_step(state, data)
+
+    layers = [keras.Input((3,)), keras.layers.Dense(3)]
+    assert backends.current().worker_plans(keras.Sequential(layers))[0] == "scan"
+    assert backends.current().worker_plans(Custom(layers)) == []
