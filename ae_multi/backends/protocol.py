@@ -120,6 +120,13 @@ class Backend(Protocol):
             only if it is requested or the plans before it fail.
         """
 
+    def worker_plans(self, model: keras.Model) -> list[str]:
+        """Return the plans that can split steps of ``model`` over a group of workers.
+
+        Returns:
+            List of names, the default first; empty if no plan can split them.
+        """
+
     def to_device(self, data: tuple[Any, Any, Any]) -> DeviceData:
         """Put the arrays of (x, y, sample_weight) on the device, each once, in their dtypes.
 

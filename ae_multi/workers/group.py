@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Environment variables of a worker.
 GROUP_VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+# Seconds that a worker waits for another one, unless AE_MULTI_WORKER_TIMEOUT is set.
+_TIMEOUT = 600.0
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,23 @@ def group_of(environment: Mapping[str, str]) -> Group | None:
             f"Received: {', '.join(f'{name}={value}' for name, value in values.items())}."
         )
     return Group(rank, size, values["MASTER_ADDR"], port) if size > 1 else None
+
+
+def timeout() -> float:
+    """Return the seconds after which a worker that does not answer is given up.
+
+    The environment variable AE_MULTI_WORKER_TIMEOUT sets them.
+    """
+    value = os.environ.get("AE_MULTI_WORKER_TIMEOUT") or _TIMEOUT
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 1e9:
+        raise InputError(
+            f"Expected AE_MULTI_WORKER_TIMEOUT to be a number of seconds. Received: {value!r}."
+        )
+    return seconds
 
 
 def _collectives(backend: str) -> Any:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ae_multi.workers.group import Group
 
 _current: ContextVar[Group | None] = ContextVar("split", default=None)
+_is_whole: ContextVar[bool] = ContextVar("whole", default=False)
 
 
 def current_split() -> Group | None:
@@ -43,6 +44,16 @@ def split_over(group: Group | None) -> Iterator[None]:
         _current.reset(token)
 
 
+@contextlib.contextmanager
+def whole_batches() -> Iterator[None]:
+    """Compute all batches completely within the block, for comparison with split ones."""
+    token = _is_whole.set(True)
+    try:
+        yield
+    finally:
+        _is_whole.reset(token)
+
+
 def own_rows(
     group: Group | None, indices: np.ndarray, batch_size: int
 ) -> tuple[np.ndarray, Group | None]:
@@ -54,10 +65,11 @@ def own_rows(
         batch_size: size of a full batch, which the number of workers divides.
 
     Returns:
-        (indices, group). Batches that are not full are computed by each worker completely: then
-        the indices are unchanged, and the group is None.
+        (indices, group). Batches that are not full, and those within `whole_batches`, are computed
+        by each worker completely: then the indices are unchanged, and the group is None.
     """
-    if group is None or indices.shape[1] != batch_size or batch_size % group.size:
+    is_full = indices.shape[1] == batch_size
+    if group is None or not is_full or batch_size % group.size or _is_whole.get():
         return indices, None
     part = batch_size // group.size
     own = indices[:, group.rank * part : (group.rank + 1) * part]

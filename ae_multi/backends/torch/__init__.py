@@ -13,7 +13,7 @@ from ae_multi.backends.torch.device import (
 )
 from ae_multi.backends.torch.forward import forward
 from ae_multi.backends.torch.state import snapshot, values
-from ae_multi.backends.torch.steps import Steps, plans, to_device
+from ae_multi.backends.torch.steps import Steps, plans, to_device, worker_plans
 
 __all__ = [
     "Steps",
@@ -31,4 +31,5 @@ __all__ = [
     "values",
     "version",
     "wait",
+    "worker_plans",
 ]

@@ -11,6 +11,7 @@ The plans:
     eager      Keras's `train_step`, for models whose step cannot be recorded
 """
 
+import contextlib
 import importlib.util
 import logging
 import os
@@ -24,6 +25,7 @@ import torch
 
 from ae_multi._keras import keras
 from ae_multi.backends.chunks import as_numpy
+from ae_multi.backends.collectives.torch import communication
 from ae_multi.backends.device_data import BUILDING, DeviceData, cached, flat, forget
 from ae_multi.backends.reachable import others
 from ae_multi.backends.torch.compile import Step, inducted, scripted
@@ -33,7 +35,10 @@ from ae_multi.backends.torch.cuda.graphs import CudaGraphs, stacked
 from ae_multi.backends.torch.device import on_cpu
 from ae_multi.backends.torch.optimizer_hooks import why_not_recorded
 from ae_multi.backends.torch.trace import UnrepeatableError, record, step_of, tensors, wraps_modules
+from ae_multi.backends.torch.train_step import train_step
 from ae_multi.errors import in_a_line
+from ae_multi.workers.group import current as current_group
+from ae_multi.workers.splitting import current_split, own_rows, split_over
 
 _COMPILERS = {"graph": scripted, "inductor": inducted}
 # Dtypes of arrays whose memory a tensor can share, since Keras does not convert them.
@@ -57,11 +62,22 @@ def plans(model: keras.Model) -> list[tuple[str, float]]:
     return [("graph", 2.0), ("inductor", 35.0 if compiler else float("inf")), ("eager", 0.0)]
 
 
+def worker_plans(model: keras.Model) -> list[str]:
+    """Return the plans that can split steps over workers, the default first."""
+    if not _has_standard_steps(model) or wraps_modules(model):
+        return []
+    return ["graph", "eager"] if _can_be_recorded(model) else ["eager"]
+
+
 def _can_be_recorded(model: keras.Model) -> bool:
+    is_standard = _has_standard_steps(model) and not wraps_modules(model)
+    return is_standard and why_not_recorded(model.optimizer) is None
+
+
+def _has_standard_steps(model: keras.Model) -> bool:
     # The effects of a custom step are unknown.
     steps = {name: getattr(keras.Model, name) for name in ("train_step", "test_step")}
-    is_standard = all(getattr(type(model), name) is method for name, method in steps.items())
-    return is_standard and not wraps_modules(model) and why_not_recorded(model.optimizer) is None
+    return all(getattr(type(model), name) is method for name, method in steps.items())
 
 
 def to_device(data: Sequence[Any]) -> DeviceData:
@@ -90,7 +106,8 @@ class Steps:
     a step itself changes them, ``plan`` becomes "eager" and the reason is logged.
 
     See `ae_multi.backends.protocol.Steps` for the arguments and methods. There is one recording
-    for each batch size, so ``batch_size`` and ``max_steps`` are not used.
+    for each batch size, so ``max_steps`` is not used. In a group of workers, a training step of
+    ``batch_size`` samples computes this worker's part of them.
     """
 
     def __init__(
@@ -103,7 +120,7 @@ class Steps:
         max_steps: int,
     ) -> None:
         self._model, self._data, self._training = model, device_data, training
-        self.plan, self._built = plan, 0
+        self.plan, self._built, self._batch_size = plan, 0, batch_size
         self._variables = [
             *model.trainable_variables,
             *model.non_trainable_variables,
@@ -117,6 +134,12 @@ class Steps:
         Returns:
             Dict of name to the logs after each step, of shape (steps, ...).
         """
+        group = current_group() if self._training else None
+        indices, split = own_rows(group, indices, self._batch_size)
+        with split_over(split), communication() if split else contextlib.nullcontext():
+            return self._run(indices)
+
+    def _run(self, indices):
         rows = keras.ops.convert_to_tensor(indices).long()
         logs = None
         if self.plan != "eager":
@@ -159,18 +182,24 @@ class Steps:
         # PyTorch modules in layers read the model's training flag.
         model.train(self._training)
         step = model.train_step if self._training else model.test_step
+        if current_split() is not None:
+            step = self._split_step
         try:
             with torch.set_grad_enabled(self._training):
                 return stacked([_copied(flat(step(self._batch(row)))) for row in rows])
         finally:
             model.eval()
 
+    def _split_step(self, batch):
+        return train_step(self._model, batch, lambda variable: variable.value, False)
+
     def _batch(self, row):
         return self._data.assemble([array.index_select(0, row) for array in self._data.arrays])
 
     def _program(self, rows):
         """Return the function of (state, arrays, rows) that runs steps, and its `Recording`."""
-        key = (self.plan, self._training, self._data.signature, rows.shape[1])
+        is_split = current_split() is not None
+        key = (self.plan, self._training, self._data.signature, rows.shape[1], is_split)
         program, recording = cached_program = cached(
             self._model, key, lambda: self._build(self._record(rows), rows)
         )

@@ -7,7 +7,6 @@ one. All other values are constants of the graph, which is valid as long as they
 """
 
 import hashlib
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -15,21 +14,15 @@ import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from ae_multi._keras import keras
-from ae_multi._keras_internals import (
-    call_arguments,
-    compute_loss,
-    copy_mask,
-    flatten_layers,
-    loss_tracker,
-    raw_values,
-)
+from ae_multi._keras_internals import flatten_layers, raw_values
 from ae_multi.backends.changed_values import Values
 from ae_multi.backends.device_data import DeviceData, flat
 from ae_multi.backends.reachable import Reachable
 from ae_multi.backends.snapshot import generators
 from ae_multi.backends.torch.graph_passes.simplify import simplified
-from ae_multi.backends.torch.optimizer_hooks import RefuseReading, Updates
+from ae_multi.backends.torch.optimizer_hooks import Updates
 from ae_multi.backends.torch.state import snapshot, values
+from ae_multi.backends.torch.train_step import train_step
 
 
 class UnrepeatableError(RuntimeError):
@@ -231,8 +224,9 @@ def step_of(
     def step(scope, arrays, row):
         model.train(training)  # layers may read `Module.training`; `record` restores it
         batch = device_data.assemble([array.index_select(0, row) for array in arrays])
-        logs = flat((_train if training else _test)(model, batch, scope))
-        return {name: torch.as_tensor(value).clone() for name, value in logs.items()}
+        current = scope.get_current_value
+        logs = train_step(model, batch, current, True) if training else model.test_step(batch)
+        return {name: torch.as_tensor(value).clone() for name, value in flat(logs).items()}
 
     return step
 
@@ -240,38 +234,3 @@ def step_of(
 def _restore(state: list[torch.Tensor], before: list[torch.Tensor]) -> None:
     if state:  # PyTorch requires at least one tensor
         torch._foreach_copy_(state, before)
-
-
-def _train(model, batch, scope):
-    """Run `keras.Model.train_step` of the PyTorch backend, with `torch.autograd.grad`."""
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
-    weights = [scope.get_current_value(variable) for variable in model.trainable_variables]
-    for weight in weights:
-        weight.requires_grad_(True)
-    with torch.enable_grad():
-        y_pred = model(x, **call_arguments(model, training=True))
-        loss = compute_loss(model, x, y, y_pred, sample_weight, training=True)
-        scaled = model.optimizer.scale_loss(loss)
-    samples = next(part for part in keras.tree.flatten(x) if part is not None).shape[0]
-    loss_tracker(model).update_state(loss.detach(), sample_weight=samples)
-    if weights:
-        gradients = list(torch.autograd.grad(scaled, weights, allow_unused=True))
-        for weight in weights:
-            weight.requires_grad_(False)
-        with RefuseReading():
-            model.optimizer.apply(gradients, model.trainable_variables)
-    else:
-        warnings.warn("The model does not have any trainable weights.", stacklevel=2)
-    y_pred = keras.tree.map_structure(_detached, y_pred)
-    return model.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
-
-
-def _detached(output):
-    """Return an output without its gradient, with its mask, which metrics read."""
-    detached = output.detach()
-    copy_mask(output, detached)
-    return detached
-
-
-def _test(model, batch, scope):
-    return model.test_step(batch)

@@ -1,0 +1,143 @@
+"""Script of one worker: run the trainings of a job and write their results.
+
+Usage: ``python train_worker.py JOB RESULT``, two paths of JSON files. A job is a dict of name to
+the settings of one training:
+
+    model           a key of `MODELS`
+    samples         number of samples, 60 by default
+    batch_size      samples of a full batch, 20 by default
+    epochs          2 by default
+    hooks           True to record the loss after each step, which runs steps one at a time
+    kill            [rank, step]: this worker kills itself after so many steps
+    fit             further arguments of `ae_multi.fit`
+
+The result is a dict of the same names to a dict of "losses" (one a step with hooks, otherwise one
+an epoch), "history", "weights" (nested lists), "sha256" (of all variables), "plan" and "resumed";
+or "error" (class) and "message".
+"""
+
+import hashlib
+import json
+import os
+import signal
+import sys
+
+import numpy as np
+
+import ae_multi
+from ae_multi._keras import keras
+from ae_multi.backends.chunks import as_numpy
+from ae_multi.errors import InputError, WorkerError
+
+FEATURES = 12
+
+
+def dense():
+    """An autoencoder of dense layers."""
+    return ae_multi.SimpleAutoencoder(latent_dim=5, input_shape=FEATURES, seed=0)
+
+
+def layers(*inner):
+    """An autoencoder of dense layers with ``inner`` layers between encoder and decoder."""
+    encoder = keras.Sequential(
+        [keras.Input((FEATURES,)), keras.layers.Dense(8, activation="relu"), *inner]
+    )
+    decoder = keras.Sequential([keras.Input((8,)), keras.layers.Dense(FEATURES)])
+    model = ae_multi.Autoencoder(encoder, decoder, seed=0)
+    ae_multi.randomness.redraw(model, 0)
+    return model
+
+
+class MixesSamples(keras.layers.Layer):
+    """Layer that subtracts the mean of the batch."""
+
+    def call(self, inputs):
+        """Return the centred ``inputs``."""
+        return inputs - keras.ops.mean(inputs, axis=0, keepdims=True)
+
+
+def sum_of_squares(y_true, y_pred):
+    """Return the sum over the batch, no mean."""
+    return keras.ops.sum(keras.ops.square(y_true - y_pred))
+
+
+MODELS = {
+    "dense": dense,
+    "batch_norm": lambda: layers(keras.layers.BatchNormalization()),
+    "mixing": lambda: layers(MixesSamples()),
+    "dropout": lambda: layers(ae_multi.randomness.Dropout(0.3, seed=5)),
+    "keras_dropout": lambda: layers(keras.layers.Dropout(0.3, seed=5)),
+    "keras_noise": lambda: layers(keras.layers.GaussianNoise(0.1, seed=5)),
+    "kl": lambda: ae_multi.SparseAutoencoder(
+        sparsity="kl", latent_dim=6, input_shape=FEATURES, seed=0
+    ),
+    "denoising": lambda: ae_multi.DenoisingAutoencoder(
+        latent_dim=5, hidden=(8,), input_shape=FEATURES, seed=0
+    ),
+    "sum": dense,
+}
+
+
+class Record(keras.callbacks.Callback):
+    """Callback that records the loss after each step and may kill the process."""
+
+    def __init__(self, kill):
+        super().__init__()
+        self.losses, self.kill = [], kill
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Record the loss, the mean over the epoch so far."""
+        self.losses.append(float(logs["loss"]))
+        if self.kill == [int(os.environ["RANK"]), len(self.losses)]:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def train(model, samples=60, batch_size=20, epochs=2, hooks=False, kill=None, fit=()):
+    """Run one training; see the module for the arguments and the result."""
+    x = np.random.default_rng(0).random((samples, FEATURES), np.float32)
+    name, model = model, MODELS[model]()
+    loss = keras.losses.MeanSquaredError(reduction="sum") if name == "sum" else "mse"
+    model.compile(optimizer=keras.optimizers.Adam(0.01), loss=loss, metrics=["mae"])
+    record = Record(kill)
+    history = ae_multi.fit(
+        model,
+        x,
+        x,
+        batch_size=batch_size,
+        epochs=epochs,
+        callbacks=[record] if hooks or kill else [],
+        **{"verbose": 0, **dict(fit)},
+    )
+    digest = hashlib.sha256()
+    for variable in [*model.variables, *model.optimizer.variables]:
+        digest.update(np.ascontiguousarray(as_numpy(variable.value)).tobytes())
+    return {
+        "losses": record.losses or [float(value) for value in history.history["loss"]],
+        "history": {
+            key: [float(value) for value in values] for key, values in history.history.items()
+        },
+        "weights": [as_numpy(weight.value).tolist() for weight in model.weights],
+        "sha256": digest.hexdigest(),
+        "plan": history.plan.name,
+        "resumed": history.resumed_from and list(history.resumed_from),
+    }
+
+
+def outcome(settings):
+    """Return the result of a training, or its error."""
+    try:
+        return train(**settings)
+    except (InputError, WorkerError) as error:
+        return {"error": type(error).__name__, "message": str(error)}
+
+
+if __name__ == "__main__":
+    with open(sys.argv[1]) as file:
+        job = json.load(file)
+    outcomes = {}
+    for key, value in job.items():
+        outcomes[key] = outcome(value)
+        if outcomes[key].get("error") == "WorkerError":
+            break
+    with open(sys.argv[2], "w") as file:
+        json.dump(outcomes, file)
