@@ -1,8 +1,9 @@
 """Communication between workers by `jax.distributed` and JAX's collectives.
 
-Values are gathered between steps by `jax.experimental.multihost_utils`; tensors are reduced by
-`jax.lax.psum` inside a `jax.shard_map` over the axis `AXIS` of the workers' devices. On a CPU the
-messages are sent by Gloo, on GPUs by NCCL.
+Values are gathered between steps by `jax.experimental.multihost_utils`; tensors are summed inside a
+`jax.shard_map` over the axis `AXIS` of the workers' devices. On a CPU the messages are sent by
+Gloo, on GPUs by NCCL. JAX watches over the workers: if one is lost, the communication raises
+`WorkerError`, or JAX ends the process after `HEARTBEAT_SECONDS`.
 
     https://docs.jax.dev/en/latest/multi_process.html
 """
@@ -11,7 +12,9 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import math
 import os
+import socket
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -23,6 +26,7 @@ import numpy as np
 from jax.experimental.multihost_utils import process_allgather
 
 from ae_multi.errors import InputError, WorkerError, in_a_line
+from ae_multi.workers.group import timeout
 
 # Name of the mesh axis of workers.
 AXIS = "workers"
@@ -37,32 +41,50 @@ _COMMUNICATION = ("Gloo", "NCCL", "coordination service", "DEADLINE_EXCEEDED")
 def start(rank: int, size: int, address: str, port: int) -> None:
     """Join the group; see `ae_multi.backends.protocol.Collectives.start`.
 
+    JAX itself ends the process if the other workers do not join in time.
+
     Raises:
-        InputError: JAX has started its devices already.
-        WorkerError: worker 0 cannot be reached.
+        InputError: JAX has started its devices already, or the port is in use.
     """
-    with communication():
-        try:
-            jax.distributed.initialize(
-                f"{address}:{port}",
-                size,
-                rank,
-                local_device_ids=_local_device(),
-                cluster_detection_method="deactivate",
-                heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
-                # Without a barrier: a worker that fails leaves at once, and `_leave` waits.
-                shutdown_timeout_seconds=0,
-            )
-        except RuntimeError as error:
-            if "before any JAX calls" not in str(error):
-                raise
-            raise InputError(
-                "Expected a worker to join its group before JAX starts its devices. Received: a "
-                "process in which JAX has computed. Import ae_multi before the first computation."
-            ) from error
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
+        port += 1  # torchrun itself listens on the port
+    is_local = address in ("127.0.0.1", "localhost")
+    if rank == 0:
+        _check_free(address if is_local else "", port)
+    try:
+        jax.distributed.initialize(
+            f"{address}:{port}",
+            size,
+            rank,
+            local_device_ids=_local_device(),
+            cluster_detection_method="deactivate",
+            coordinator_bind_address=f"{address}:{port}" if is_local else None,
+            initialization_timeout=math.ceil(timeout()),
+            heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
+            # Without a barrier: a worker that fails leaves at once, and `_leave` waits.
+            shutdown_timeout_seconds=0,
+        )
+    except RuntimeError as error:
+        if "before any JAX calls" not in str(error):
+            raise
+        raise InputError(
+            "Expected a worker to join its group before JAX starts its devices. Received: a "
+            "process in which JAX has computed. Import ae_multi before the first computation."
+        ) from error
     atexit.register(_leave, rank, size)
     # Gloo connects all workers at the first message and waits for only 30 s.
     gather(b"")
+
+
+def _check_free(address: str, port: int) -> None:
+    """Check that worker 0 can listen on ``port``; JAX may crash otherwise."""
+    try:
+        socket.create_server((address, port)).close()
+    except OSError as error:
+        raise InputError(
+            f"Expected a free port. Received: port {port} ({in_a_line(error)}). Set MASTER_PORT "
+            "to another one for all workers."
+        ) from error
 
 
 def _local_device() -> int | None:
