@@ -419,3 +419,57 @@ def replaced_batch_moments(
         yield
     finally:
         kind._moments = original
+
+
+@contextlib.contextmanager
+def random_rows(part: int, parts: int) -> Iterator[None]:
+    """Let Keras draw random numbers for a complete batch and return those of one part of it.
+
+    Within the block, the first axis of what is drawn is that of the samples. Keras's functions
+    that draw gamma, beta, binomial and categorical numbers and shuffle are not replaced.
+
+    Args:
+        part: number of the part.
+        parts: number of parts of equal size.
+    """
+    module, replaced = random_module(), dict[str, Callable[..., Any]]()
+    is_drawing = False
+
+    def complete(original: Callable[..., Any], shape: Sequence[Any], *args: Any) -> Any:
+        nonlocal is_drawing
+        is_drawing = True  # one function may call another
+        try:
+            drawn = original((shape[0] * parts, *shape[1:]), *args)
+        finally:
+            is_drawing = False
+        return drawn[part * shape[0] : (part + 1) * shape[0]]
+
+    def by_shape(original: Callable[..., Any]) -> Callable[..., Any]:
+        def draw(shape: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
+            if is_drawing or len(shape) == 0:
+                return original(shape, *args, **kwargs)
+            return complete(lambda shape: original(shape, *args, **kwargs), shape)
+
+        return draw
+
+    def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None) -> Any:
+        original, ops = replaced["dropout"], keras.ops
+        if not 0 < rate < 1:
+            return original(inputs, rate, noise_shape, seed)
+        shape = ops.shape(inputs)
+        if noise_shape is not None and noise_shape[0] not in (None, 1):
+            noise_shape = (noise_shape[0] * parts, *noise_shape[1:])
+        mask = complete(
+            lambda shape: original(ops.ones(shape, inputs.dtype), rate, noise_shape, seed), shape
+        )
+        return ops.where(mask > 0, inputs / (1 - rate), ops.zeros_like(inputs))
+
+    try:
+        for name in ("normal", "uniform", "truncated_normal", "randint"):
+            replaced[name] = getattr(module, name)
+            setattr(module, name, by_shape(replaced[name]))
+        replaced["dropout"], module.dropout = module.dropout, dropout
+        yield
+    finally:
+        for name, original in replaced.items():
+            setattr(module, name, original)

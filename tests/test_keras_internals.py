@@ -240,3 +240,29 @@ def test_bookkeeping_attributes_exist(internals, keras, model):
                 "_outbound_nodes", "stop_training", "train_function"}  # fmt: skip
     assert expected <= found
     assert expected <= internals.BOOKKEEPING_ATTRIBUTES
+
+
+@pytest.mark.backend
+def test_random_rows_are_restored_and_cover_the_functions(internals, keras):
+    module = internals.random_module()
+    names = ("normal", "uniform", "truncated_normal", "randint", "dropout")
+    before = [getattr(module, name) for name in names]
+    whole = keras.ops.convert_to_numpy(keras.random.randint((6, 2), 0, 100, seed=1))
+    with internals.random_rows(1, 2):
+        part = keras.ops.convert_to_numpy(keras.random.randint((3, 2), 0, 100, seed=1))
+    np.testing.assert_array_equal(part, whole[3:])
+    assert [getattr(module, name) for name in names] == before
+
+
+@pytest.mark.backend
+def test_batch_moments_are_replaced(internals, keras):
+    layer = keras.layers.BatchNormalization(epsilon=0.0)
+    x = keras.ops.convert_to_tensor(np.random.default_rng(0).random((6, 3), np.float32))
+    expected = layer(x, training=True)
+    with internals.replaced_batch_moments(lambda x, axes: (keras.ops.zeros(3), keras.ops.ones(3))):
+        np.testing.assert_allclose(
+            keras.ops.convert_to_numpy(layer(x, training=True)), keras.ops.convert_to_numpy(x)
+        )
+    np.testing.assert_array_equal(
+        keras.ops.convert_to_numpy(layer(x, training=True)), keras.ops.convert_to_numpy(expected)
+    )

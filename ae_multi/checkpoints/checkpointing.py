@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ae_multi.argument_checks import check_positive
-from ae_multi.checkpoints import Folder, Interval
+from ae_multi.checkpoints import Folder, Interval, Position
 from ae_multi.checkpoints.checkpoint import Checkpoint
 from ae_multi.checkpoints.fingerprint import check_same, facts_of, key_of
+from ae_multi.checkpoints.folder import read_checkpoint
 from ae_multi.checkpoints.saver import Saver, Unsaved
 from ae_multi.errors import InputError
 
 if TYPE_CHECKING:
     from ae_multi._keras import keras
     from ae_multi.data.batches import BatchOrder
+    from ae_multi.workers.group import Group
 
 _log = logging.getLogger("ae_multi")
 
@@ -72,6 +74,7 @@ class Checkpoints:
         steps: int,
         epochs: int,
         say: Callable[[str], None],
+        group: Group | None = None,
     ) -> Saver:
         """Open the folder and return the `Saver` of a training, with the checkpoint to resume.
 
@@ -82,6 +85,7 @@ class Checkpoints:
             steps: steps per epoch.
             epochs: the epoch to train up to.
             say: function that is called with a message about where the training starts.
+            group: the group of workers, of which this is worker 0, or None.
 
         Returns:
             The `Saver`, to be closed after the training.
@@ -104,7 +108,7 @@ class Checkpoints:
             checkpoint = newest and Checkpoint.read(path / newest[0].name, *newest)
             if checkpoint is not None:
                 _check_found(checkpoint, facts, epochs)
-            saver = Saver(folder, every, checkpoint, model, callbacks, steps, facts)
+            saver = Saver(folder, every, checkpoint, model, callbacks, steps, facts, group)
         except BaseException:
             folder.close()
             raise
@@ -116,6 +120,39 @@ class Checkpoints:
             say(f"Starting from the beginning: there is no checkpoint in {path}.")
         return saver
 
+    def follow(
+        self,
+        model: keras.Model,
+        facts: dict,
+        callbacks: Sequence[keras.callbacks.Callback],
+        steps: int,
+        epochs: int,
+        group: Group,
+        position: Position | None,
+    ) -> Saver:
+        """Return the `Saver` of a worker that reads worker 0's checkpoint and writes none.
+
+        Args:
+            model: a compiled and built Keras model.
+            facts: what the training depends on, from `facts_of`.
+            callbacks: list of Keras callbacks.
+            steps: steps per epoch.
+            epochs: the epoch to train up to.
+            group: the group of workers.
+            position: the position that worker 0 resumes from, or None.
+
+        Raises:
+            InputError: a checkpoint that cannot be read, or of another training.
+        """
+        facts, checkpoint = {**self.facts, **facts}, None
+        if position is not None:
+            path = Path(self.folder) / key_of(facts) if self.apart else Path(self.folder)
+            content = read_checkpoint(path / position.name)
+            checkpoint = Checkpoint.read(path / position.name, position, *content)
+            _check_found(checkpoint, facts, epochs)
+        every = Interval.parse(self.every)
+        return Saver(None, every, checkpoint, model, callbacks, steps, facts, group)
+
 
 def saver_of(
     saved: Checkpoints | None,
@@ -126,6 +163,7 @@ def saver_of(
     callbacks: Sequence[keras.callbacks.Callback],
     epochs: int,
     verbose: int | str,
+    group: Group | None = None,
 ) -> Saver | Unsaved:
     """Return the `Saver` of a training, or `Unsaved` for ``saved=None``.
 
@@ -141,6 +179,10 @@ def saver_of(
         callbacks: list of Keras callbacks.
         epochs: the epoch to train up to.
         verbose: 0 to log the start of the training without printing it.
+        group: the group of workers, or None. Worker 0 writes checkpoints; all read them.
+
+    Raises:
+        InputError: see `Checkpoints.open`; in a group all workers raise it.
     """
     if saved is None:
         return Unsaved()
@@ -151,11 +193,39 @@ def saver_of(
             print(message)
 
     facts = facts_of(model, data, validation_data, order, callbacks)
-    saver = saved.open(model, facts, callbacks, order.steps, epochs, say)
+    arguments = model, facts, callbacks, order.steps, epochs
+    if group is None:
+        saver = saved.open(*arguments, say)
+    else:
+        saver = _saver_in_group(saved, arguments, say, group)
     if saver.position is None:
         saver.offset = order.offset
     else:
         order.offset = saver.offset
+    return saver
+
+
+def _saver_in_group(saved, arguments, say, group):
+    """Return the `Saver` of a worker, or raise the error of any worker in all of them."""
+    saver, error, position = None, None, None
+    if group.rank == 0:
+        try:
+            saver = saved.open(*arguments, say, group)
+            position = saver.position
+        except InputError as raised:
+            error = raised
+    position, message = group.from_first([position, error and str(error)])
+    if group.rank and message is None:
+        try:
+            position = position and Position(*position)
+            saver = saved.follow(*arguments, group, position)
+        except InputError as raised:
+            error = raised
+    messages = group.gather(message or (error and str(error)))
+    if any(messages):
+        if saver is not None:
+            saver.close()
+        raise error or InputError(next(filter(None, messages)))
     return saver
 
 

@@ -90,7 +90,7 @@ class Folder:
         positions, errors = self.positions(), []
         for position in reversed(positions):
             try:
-                return position, *FORMAT.read(self.path / position.name)
+                return position, *read_checkpoint(self.path / position.name)
             except InputError as error:
                 errors.append(error)
                 _log.warning("Skipped a damaged checkpoint. %s", error)
@@ -127,6 +127,15 @@ class Folder:
     def close(self) -> None:
         """Unlock the folder for another training."""
         self._lock.release()
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Read the (manifest, parts) of a checkpoint file.
+
+    Raises:
+        InputError: a file that does not exist or is damaged.
+    """
+    return FORMAT.read(path)
 
 
 def _sync(folder: Path) -> None:

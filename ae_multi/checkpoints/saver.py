@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ae_multi._keras import keras
 from ae_multi.checkpoints import Folder, Interval, Position
@@ -12,6 +12,10 @@ from ae_multi.checkpoints.checkpoint import Checkpoint
 from ae_multi.checkpoints.state import get_state, set_state
 from ae_multi.environment import checkpoint_versions
 from ae_multi.io.serialization import PartsWriter
+from ae_multi.workers.state import check_equal
+
+if TYPE_CHECKING:
+    from ae_multi.workers.group import Group
 
 _log = logging.getLogger("ae_multi")
 
@@ -22,13 +26,14 @@ class Saver:
     The state is copied between two steps, and a background thread writes the copy, one at a time.
 
     Args:
-        folder: the folder of checkpoints; `close` closes it.
+        folder: the folder of checkpoints; `close` closes it. None in workers that do not write.
         every: the interval between checkpoints.
         found: the checkpoint to resume, or None.
         model: a compiled and built Keras model.
         callbacks: list of Keras callbacks.
         steps: steps per epoch.
         facts: what the training depends on, from `facts_of`, to compare on resume.
+        group: the group of workers, which compare their variables at each checkpoint, or None.
 
     Attributes:
         position: the `Position` to resume from, or None.
@@ -40,15 +45,16 @@ class Saver:
 
     def __init__(
         self,
-        folder: Folder,
+        folder: Folder | None,
         every: Interval,
         found: Checkpoint | None,
         model: keras.Model,
         callbacks: Sequence[keras.callbacks.Callback],
         steps: int,
         facts: dict[str, Any],
+        group: "Group | None" = None,
     ):
-        self._folder, self._every = folder, every
+        self._folder, self._every, self._group = folder, every, group
         self._model, self._callbacks, self._steps = model, callbacks, steps
         self._head = {"facts": facts, "versions": checkpoint_versions()}
         self.plan: str | None = None
@@ -114,7 +120,8 @@ class Saver:
             self._wait()
         finally:
             self._executor.shutdown()
-            self._folder.close()
+            if self._folder is not None:
+                self._folder.close()
 
     def __enter__(self):
         return self
@@ -124,7 +131,8 @@ class Saver:
 
     def _is_due(self, steps: int) -> bool:
         if self._every.unit == "second":
-            return time.monotonic() - self._last_time >= self._every.count
+            is_due = time.monotonic() - self._last_time >= self._every.count
+            return is_due if self._group is None else self._group.from_first(is_due)
         return self._every.unit == "step" and steps % self._every.count == 0
 
     def _restore(self) -> None:
@@ -133,12 +141,19 @@ class Saver:
 
     def _save(self, position: Position, ended: bool) -> None:
         """Copy the state and start to write it, once the previous checkpoint is written."""
+        if self._group is not None:
+            check_equal(self._group, self._model)
+        if self._folder is None:
+            return
         state = get_state(self._model, self._callbacks)
         self._wait()
-        self._pending = self._executor.submit(self._write, position, state, ended)
+        write = self._executor.submit(self._write, self._folder, position, state, ended)
+        self._pending = write
         self._last_time = time.monotonic()
 
-    def _write(self, position: Position, state: dict[str, Any], ended: bool) -> None:
+    def _write(
+        self, folder: Folder, position: Position, state: dict[str, Any], ended: bool
+    ) -> None:
         writer = PartsWriter()
         manifest = {
             **self._head,
@@ -147,7 +162,7 @@ class Saver:
             "offset": self.offset,
             "state": writer.plain(state, "a callback's state"),
         }
-        self._folder.write(position, manifest, writer.parts)
+        folder.write(position, manifest, writer.parts)
 
     def _wait(self) -> None:
         """Wait until the pending checkpoint is written; log an error of the disk."""
@@ -161,7 +176,7 @@ class Saver:
             _log.error(
                 "Expected to be able to write a checkpoint to %s. Received: %s. Older checkpoints "
                 "are complete. The training continues, and the next checkpoint is tried when due.",
-                self._folder.path,
+                self._folder and self._folder.path,
                 error.strerror or error,
             )
 

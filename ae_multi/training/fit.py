@@ -1,5 +1,6 @@
 """Replacement of `keras.Model.fit` that runs many steps in one program of the framework."""
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
@@ -32,10 +33,16 @@ from ae_multi.training.keras_batches import (
 )
 from ae_multi.training.limits import batches_of, limited_epochs
 from ae_multi.training.loop import MAX_STEPS_PER_RUN, Loop, closing
-from ae_multi.training.plan import by_keras, choose
+from ae_multi.training.plan import by_keras, choose, choose_for_workers
 from ae_multi.training.progress_bar import progress_for
+from ae_multi.training.signals import defer_signals
 from ae_multi.training.validation import validator
 from ae_multi.training.windows import batches_in, order_of
+from ae_multi.workers.decisions import Decisions
+from ae_multi.workers.group import current
+from ae_multi.workers.self_check import check_split
+from ae_multi.workers.state import check_equal, copy_from_first
+from ae_multi.workers.training import check_batch_size, refuse
 
 
 def fit(
@@ -98,6 +105,12 @@ def fit(
     changes state or reads state that changes, and during tracing on TensorFlow and JAX. The number
     of traces is not defined. A trace that compares plans leaves attributes unchanged.
 
+    **Workers.** In a group of workers (docs/workers.md), each computes a part of every batch, with
+    the losses of one process. Each worker is given all data and the same arguments; ``batch_size``
+    is the size of the complete batch. Worker 0 shows the progress and writes checkpoints. Callbacks
+    run in each worker. Before the first step, one batch is computed split and as a whole, and a
+    model whose results differ is refused.
+
     **Callbacks.** If a callback overrides a batch hook, steps run one at a time and the hook is
     called at each batch. Otherwise steps run in runs of many.
 
@@ -146,16 +159,20 @@ def fit(
         InputError: a model that is not compiled, an optimizer that was built for other weights,
             arrays of different lengths or structures, data that do not fit on the device, a size
             below 1, an unknown plan, or a checkpoint folder that cannot be written or that
-            contains the checkpoints of another training.
+            contains the checkpoints of another training. In a group of workers, also a batch size
+            that their number does not divide, and a model or data that they cannot split.
         DivergenceError: a NaN or infinite loss; the model keeps its last finite weights.
+        WorkerError: another worker of the group has ended or does not answer, or the workers'
+            weights differ.
     """
     if not model.compiled:
         raise InputError("Expected a compiled model. Received: one without model.compile().")
     check_positive(epochs=epochs, batch_size=batch_size, steps_per_epoch=steps_per_epoch)
     checkpoints = Checkpoints.from_arguments(checkpoint, checkpoint_every, keep, resume)
+    group = current()
     options = {
         "epochs": epochs,
-        "verbose": verbose,
+        "verbose": verbose if group is None or group.rank == 0 else 0,
         "callbacks": callbacks,
         "initial_epoch": initial_epoch,
         "validation_freq": validation_freq,
@@ -166,6 +183,8 @@ def fit(
         data = as_data(x, y, sample_weight, class_weight)
     except NotArraysError as error:
         check_combined(x, y, sample_weight)
+        if group is not None:
+            refuse(error.reason)
         check_unsaved(checkpoints, error.reason)
         history = keras.Model.fit(
             model,
@@ -189,6 +208,7 @@ def fit(
             validation_data = (*validation_data[:2], None)
     samples = length(data)
     batch_size, steps_per_epoch = batches_of(samples, batch_size, steps_per_epoch)
+    check_batch_size(group, batch_size)
     if seed is None:
         seed = getattr(model, "seed", None) or 0
     batches = order_of(
@@ -204,6 +224,10 @@ def fit(
         initial_epoch=initial_epoch,
     )
     reason = _reason_for_keras(model, plan)
+    if group is not None and reason is None and not backends.current().worker_plans(model):
+        reason = "a model with a custom train_step or with a wrapped PyTorch module"
+    if group is not None and reason is not None:
+        refuse(reason)
     if reason is not None:
         check_unsaved(checkpoints, reason)
         history = _fit_by_keras(model, data, batches, validation_data, options)
@@ -252,6 +276,9 @@ def _fit_by_plan(model, data, order, window, validation_data, options, plan, che
     initial_epoch, batch_size = options["initial_epoch"], order.batch_size
     build_symbolically(model, first(data, batch_size))
     _check_optimizer(model)
+    group = current()
+    if group is not None:
+        copy_from_first(group, model)
     progress = None
     if not isinstance(callbacks, keras.callbacks.CallbackList):
         progress = progress_for(batch_size, verbose)
@@ -266,7 +293,8 @@ def _fit_by_plan(model, data, order, window, validation_data, options, plan, che
     training = model, data, validation_data, order, callbacks.callbacks
     with (
         closing(callbacks),
-        saver_of(checkpoints, *training, epochs, verbose) as saver,
+        contextlib.nullcontext({}) if group is None else defer_signals() as signals,
+        saver_of(checkpoints, *training, epochs, verbose, group) as saver,
         batches_in(order, data, window if has_sources(data) else None, epochs) as batches,
     ):
         first_epoch = initial_epoch if saver.position is None else saver.position.epoch
@@ -279,7 +307,16 @@ def _fit_by_plan(model, data, order, window, validation_data, options, plan, che
 
         count = order.steps * (epochs - initial_epoch)
         built = known(model)
-        steps, chosen = choose(make, model, device_data, indices, count, plan, saver.plan)
+        if group is None:
+            steps, chosen = choose(make, model, device_data, indices, count, plan, saver.plan)
+        else:
+            steps, chosen = choose_for_workers(
+                make,
+                model,
+                lambda steps: check_split(group, model, steps, indices[:1]),
+                plan,
+                saver.plan,
+            )
         begin = _current_steps(model, steps, lambda: make(chosen.name), built)
         saver.plan = chosen.name
         validate = validator(
@@ -290,8 +327,13 @@ def _fit_by_plan(model, data, order, window, validation_data, options, plan, che
             options["validation_steps"],
             options["validation_batch_size"],
         )
-        loop = Loop(model, steps, order, batches, callbacks, progress, validate, saver, begin)
+        decisions = None if group is None else Decisions(group, signals)
+        loop = Loop(
+            model, steps, order, batches, callbacks, progress, validate, saver, begin, decisions
+        )
         loop.train(initial_epoch, epochs)
+        if group is not None:
+            check_equal(group, model)
         ran = getattr(loop.steps, "plan", chosen.name)
         if ran != chosen.name:
             chosen = replace(chosen, name=ran, why=f"{chosen.why}; started as {chosen.name}")

@@ -18,6 +18,7 @@ from ae_multi.training.epochs import set_epochs
 from ae_multi.training.progress_bar import Progress, Reporter
 from ae_multi.training.signals import defer_signals
 from ae_multi.training.windows import Batches
+from ae_multi.workers.decisions import Decisions
 
 # Target length of a run in seconds: the progress bar and Ctrl-C respond between runs.
 _RUN_SECONDS = 0.5
@@ -39,6 +40,7 @@ class Loop:
         saver: the `Saver` that writes checkpoints, or None.
         begin: function without arguments that is called once, before the first step, and returns
             the `Steps` to run; or None.
+        decisions: the `Decisions` of a group of workers, or None.
     """
 
     def __init__(
@@ -52,9 +54,10 @@ class Loop:
         validate: Callable[[int], dict[str, Any]],
         saver: Saver | Unsaved | None = None,
         begin: Callable[[], Any] | None = None,
+        decisions: Decisions | None = None,
     ):
         self.model, self.steps, self.order, self._begin = model, steps, order, begin
-        self.batches = batches
+        self.batches, self._decisions = batches, decisions
         self.saver = saver or Unsaved()
         self.callbacks, self.progress, self.validate = callbacks, progress, validate
         self._has_batch_hooks = any(wants_batches(callback) for callback in callbacks.callbacks)
@@ -91,6 +94,7 @@ class Loop:
             }
             logs.update(self.validate(epoch))
             self.callbacks.on_epoch_end(epoch, logs)
+            self._share_decisions()
             ends = model.stop_training
             self.saver.finished(epoch, last=ends or epoch + 1 == epochs, ended=ends)
             if ends:
@@ -133,9 +137,17 @@ class Loop:
             self.callbacks.on_train_batch_end(done - 1, logs)
         if self.progress is not None:
             self.progress.advance(done, logs)
+        self._share_decisions()
         if not self.model.stop_training:  # otherwise the epoch ends here
             self.saver.stepped(epoch, done)
         return done, logs
+
+    def _share_decisions(self) -> None:
+        """Set the decisions of worker 0 in a group of workers."""
+        if self._decisions is not None:
+            self.model.stop_training, self._length = self._decisions.share(
+                self.model.stop_training, self._length
+            )
 
     def _run(self, epoch: int, done: int, rows: np.ndarray) -> dict[str, Any]:
         """Run one step for each of ``rows``; return the logs of the last."""

@@ -18,7 +18,7 @@ from ae_multi import backends
 from ae_multi._keras import keras
 from ae_multi._keras_internals import compile_config, flatten_layers
 from ae_multi.backends.reachable import Reachable
-from ae_multi.errors import InputError
+from ae_multi.errors import InputError, WorkerError
 from ae_multi.training import plan_cache
 from ae_multi.training.plan_trial import TIMING_SECONDS, Trial
 
@@ -131,6 +131,54 @@ def choose(
     plan_cache.remember(key, facts)
     _learn(known, {name: trial.build[name] for name in trial.built})
     return make(best), Plan(best, trial.why(known), trial.step, trial.build)
+
+
+def choose_for_workers(
+    make: Callable[[str], Any],
+    model: keras.Model,
+    check: Callable[[Any], None],
+    requested: str | None = None,
+    before: str | None = None,
+) -> tuple[Any, Plan]:
+    """Choose the plan of a training in a group of workers, without timings.
+
+    Args:
+        make: function of a plan's name that returns the backend's `Steps`.
+        model: a compiled and built Keras model.
+        check: function that runs a step of `Steps` and raises an error if its results are wrong.
+        requested: name of the plan to use, or None for the first that works.
+        before: name of the plan that ran the training before it was resumed, or None.
+
+    Returns:
+        (the backend's `Steps`, `Plan`).
+
+    Raises:
+        InputError: a plan that the backend cannot split over workers, or wrong results.
+    """
+    known = backends.current().worker_plans(model)
+    if requested is not None and requested not in known:
+        raise InputError(
+            f"Expected plan to be one of {', '.join(known)} in a group of workers. "
+            f"Received: {requested!r}."
+        )
+    names, why = known, "the backend's plan for workers"
+    if requested is not None:
+        names, why = [requested], "requested"
+    elif before in known:
+        names, why = [before], "the resumed training began with this plan"
+    for name in names:
+        steps = make(name)
+        try:
+            check(steps)
+        except (InputError, WorkerError):
+            raise
+        except Exception as error:  # a compiler can raise any error for an unsupported model
+            if name == names[-1]:
+                raise
+            _log.debug("The plan %s cannot run this model: %s", name, error)
+        else:
+            return steps, Plan(name, why, {}, {})
+    raise InputError("Expected a model that a plan can split over workers. Received: another one.")
 
 
 def _is_worth_trying(name: str, seconds: float, left: float) -> bool:

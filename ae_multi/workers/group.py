@@ -14,7 +14,7 @@ from ae_multi.backend_selection import BACKENDS, select_backend
 from ae_multi.errors import InputError
 
 if TYPE_CHECKING:
-    from ae_multi.backends.protocol import Collectives
+    import ae_multi.backends.protocol
 
 # Environment variables of a worker.
 GROUP_VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
@@ -39,7 +39,7 @@ class Group:
     port: int
 
     @property
-    def collectives(self) -> Collectives:
+    def collectives(self) -> ae_multi.backends.protocol.Collectives:
         """The communication of this group's backend."""
         return _collectives(select_backend())
 

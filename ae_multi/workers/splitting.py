@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ae_multi._keras import keras
+from ae_multi._keras_internals import random_rows, replaced_batch_moments
+
 if TYPE_CHECKING:
     from ae_multi.workers.group import Group
 
@@ -34,11 +37,12 @@ def split_over(group: Group | None) -> Iterator[None]:
     Args:
         group: the group, or None for a step on complete batches.
     """
-    from ae_multi._keras_internals import replaced_batch_moments
-
     token = _current.set(group)
     try:
-        with replaced_batch_moments(_moments) if group else contextlib.nullcontext():
+        with contextlib.ExitStack() as stack:
+            if group is not None:
+                stack.enter_context(replaced_batch_moments(_moments))
+                stack.enter_context(random_rows(group.rank, group.size))
             yield
     finally:
         _current.reset(token)
@@ -78,8 +82,6 @@ def own_rows(
 
 def mean_over_batch(x: Any) -> Any:
     """Return the mean over the first axis of ``x``, over the complete batch in a split step."""
-    from ae_multi._keras import keras
-
     mean = keras.ops.mean(x, axis=0)
     group = current_split()
     return mean if group is None else _mean_of_workers(group, [mean])[0]
@@ -92,8 +94,6 @@ def _mean_of_workers(group, tensors):
 
 def _moments(inputs: Any, axes: list[int]) -> tuple[Any, Any]:
     """Return the mean and variance of ``inputs`` over ``axes`` of the complete batch."""
-    from ae_multi._keras import keras
-
     group, ops = current_split(), keras.ops
     assert group is not None
     (mean,) = _mean_of_workers(group, [ops.mean(inputs, axes, keepdims=True)])

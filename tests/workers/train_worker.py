@@ -8,7 +8,8 @@ the settings of one training:
     batch_size      samples of a full batch, 20 by default
     epochs          2 by default
     hooks           True to record the loss after each step, which runs steps one at a time
-    kill            [rank, step]: this worker kills itself after so many steps
+    at              {action: [rank, step]}: what this worker does after so many steps, with hooks:
+                    "kill" itself, "stop" the training or "interrupt" itself, as by Ctrl-C
     fit             further arguments of `ae_multi.fit`
 
 The result is a dict of the same names to a dict of "losses" (one a step with hooks, otherwise one
@@ -48,17 +49,26 @@ def layers(*inner):
     return model
 
 
+def dense_parts():
+    """The input and output of a functional model."""
+    inputs = keras.Input((FEATURES,))
+    return inputs, keras.layers.Dense(FEATURES)(inputs)
+
+
+class CustomStep(keras.Model):
+    """A model with a training step of its own."""
+
+    def train_step(self, *args):
+        """Run Keras's step."""
+        return super().train_step(*args)
+
+
 class MixesSamples(keras.layers.Layer):
     """Layer that subtracts the mean of the batch."""
 
     def call(self, inputs):
         """Return the centred ``inputs``."""
         return inputs - keras.ops.mean(inputs, axis=0, keepdims=True)
-
-
-def sum_of_squares(y_true, y_pred):
-    """Return the sum over the batch, no mean."""
-    return keras.ops.sum(keras.ops.square(y_true - y_pred))
 
 
 MODELS = {
@@ -75,37 +85,45 @@ MODELS = {
         latent_dim=5, hidden=(8,), input_shape=FEATURES, seed=0
     ),
     "sum": dense,
+    "unseeded": lambda: keras.Sequential(
+        [keras.Input((FEATURES,)), keras.layers.Dense(FEATURES), keras.layers.Dropout(0.3)]
+    ),
+    "custom_step": lambda: CustomStep(*dense_parts()),
 }
 
 
 class Record(keras.callbacks.Callback):
-    """Callback that records the loss after each step and may kill the process."""
+    """Callback that records the loss after each step, and acts after some."""
 
-    def __init__(self, kill):
+    def __init__(self, at):
         super().__init__()
-        self.losses, self.kill = [], kill
+        self.losses, self.at = [], at
 
     def on_train_batch_end(self, batch, logs=None):
         """Record the loss, the mean over the epoch so far."""
         self.losses.append(float(logs["loss"]))
-        if self.kill == [int(os.environ["RANK"]), len(self.losses)]:
-            os.kill(os.getpid(), signal.SIGKILL)
+        now = [int(os.environ["RANK"]), len(self.losses)]
+        if self.at.get("stop") == now:
+            self.model.stop_training = True
+        for action, number in (("kill", signal.SIGKILL), ("interrupt", signal.SIGINT)):
+            if self.at.get(action) == now:
+                os.kill(os.getpid(), number)
 
 
-def train(model, samples=60, batch_size=20, epochs=2, hooks=False, kill=None, fit=()):
+def train(model, samples=60, batch_size=20, epochs=2, hooks=False, at=None, fit=()):
     """Run one training; see the module for the arguments and the result."""
     x = np.random.default_rng(0).random((samples, FEATURES), np.float32)
     name, model = model, MODELS[model]()
     loss = keras.losses.MeanSquaredError(reduction="sum") if name == "sum" else "mse"
     model.compile(optimizer=keras.optimizers.Adam(0.01), loss=loss, metrics=["mae"])
-    record = Record(kill)
+    record = Record(at or {})
     history = ae_multi.fit(
         model,
         x,
         x,
         batch_size=batch_size,
         epochs=epochs,
-        callbacks=[record] if hooks or kill else [],
+        callbacks=[record] if hooks else [],
         **{"verbose": 0, **dict(fit)},
     )
     digest = hashlib.sha256()
@@ -127,7 +145,7 @@ def outcome(settings):
     """Return the result of a training, or its error."""
     try:
         return train(**settings)
-    except (InputError, WorkerError) as error:
+    except (InputError, WorkerError, KeyboardInterrupt) as error:
         return {"error": type(error).__name__, "message": str(error)}
 
 
