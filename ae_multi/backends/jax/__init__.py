@@ -13,7 +13,7 @@ from ae_multi.backends.jax.device import (
 )
 from ae_multi.backends.jax.forward import forward
 from ae_multi.backends.jax.state import snapshot, values
-from ae_multi.backends.jax.steps import Steps, plans, to_device
+from ae_multi.backends.jax.steps import Steps, plans, to_device, worker_plans
 
 __all__ = [
     "Steps",
@@ -31,4 +31,5 @@ __all__ = [
     "values",
     "version",
     "wait",
+    "worker_plans",
 ]

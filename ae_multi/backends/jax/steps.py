@@ -10,6 +10,7 @@ the loop over steps and the data on the device. The plans:
                  thread and several times slower inside a loop
 """
 
+import contextlib
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -20,11 +21,15 @@ from jax.extend import core
 
 from ae_multi._keras import keras
 from ae_multi._keras_internals import assign_raw_values, raw_values
+from ae_multi.backends.collectives.jax import communication
 from ae_multi.backends.device_data import DeviceData, cached, flat
 from ae_multi.backends.jax.device import compiler_options, has_eigen, on_cpu
 from ae_multi.backends.jax.optimizations.convolutions import suited
 from ae_multi.backends.jax.program_cache import Program
+from ae_multi.backends.jax.workers import SplitProgram, is_splittable, local, split_step
 from ae_multi.backends.layer_queries import has_convolutions
+from ae_multi.workers.group import current
+from ae_multi.workers.splitting import own_rows
 
 # A smaller last batch needs its own program. If an epoch has at least this many steps, that
 # program is compiled with fewer optimizations to save time.
@@ -37,6 +42,11 @@ def plans(model: keras.Model) -> list[tuple[str, float]]:
     step = ("step", 2.0)
     first = on_cpu() and has_convolutions(model)
     return [step, *loops] if first else [*loops, step]
+
+
+def worker_plans(model: keras.Model) -> list[str]:
+    """Return the plans for ``model`` in a group of workers, in order of preference."""
+    return [name for name, _ in plans(model)] if is_splittable(model) else []
 
 
 def to_device(data: Sequence[Any]) -> DeviceData:
@@ -60,6 +70,7 @@ class Steps:
         max_steps: int,
     ) -> None:
         self._data, self._batch_size, self._max_steps = device_data, batch_size, max_steps
+        self._workers = current() if training else None
         self._groups = [
             model.trainable_variables,
             model.non_trainable_variables,
@@ -71,17 +82,21 @@ class Steps:
         # In evaluation Eigen is faster than YNNPACK or at most a few per cent slower.
         eigen = plan == "scan-eigen" or not training
 
-        def program(soon):
-            step = _one(model.train_step if training else model.test_step, device_data.assemble)
-            step = suited(step, model)
+        def program(soon, group=None):
+            keras_step = model.train_step if training else model.test_step
+            keras_step = split_step(model, group) if group else keras_step
+            step = suited(_one(keras_step, device_data.assemble), model)
             # The state is not donated: on a GPU a loop with donated buffers is several times
             # slower (480 µs instead of 84 µs for a step of a DeepAutoencoder).
             options = compiler_options(loop, soon, eigen)
-            return Program(_many(step) if loop else step, options)
+            function = _many(step) if loop else step
+            return SplitProgram(function, group, options) if group else Program(function, options)
 
         key, soon = (plan, training, device_data.signature), max_steps >= _MIN_STEPS_PER_EPOCH
         self._full = cached(model, key, lambda: program(False))
         self._rest = cached(model, (*key, "rest"), lambda: program(True)) if soon else self._full
+        if self._workers:
+            self._split = cached(model, (*key, "split"), lambda: program(False, self._workers))
 
     def run(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         """Run one step for each row of ``indices``, int32 (steps, batch).
@@ -89,9 +104,14 @@ class Steps:
         Returns:
             Dict of name to the logs after each step, of shape (steps, ...).
         """
-        state, logs = self._run(self.snapshot(), indices)
-        logs = {name: np.asarray(values)[: len(indices)] for name, values in logs.items()}
-        self.restore(state)
+        is_full = indices.shape[1] == self._batch_size
+        program, rows = (self._full, self._max_steps) if is_full else (self._rest, 1)
+        indices, split = own_rows(self._workers, indices, self._batch_size)
+        program = self._split if split else program
+        with communication() if split else contextlib.nullcontext():
+            state, logs = self._run(program, self.snapshot(), indices, rows)
+            logs = {name: np.asarray(values)[: len(indices)] for name, values in logs.items()}
+        self.restore(local(state) if split else state)
         return logs
 
     def snapshot(self) -> tuple[list[Any], ...]:
@@ -105,17 +125,15 @@ class Steps:
         for group, values in zip(self._groups, state, strict=True):
             assign_raw_values(group, values)
 
-    def _scan(self, state, indices):
+    def _scan(self, program, state, indices, rows):
         # One program serves runs of any length: rows are padded, and only `count` steps run.
-        size = indices.shape[1]
-        rows = max(self._max_steps, len(indices)) if size == self._batch_size else 1
-        padded = np.zeros((rows, size), np.int32)
+        padded = np.zeros((max(rows, len(indices)), indices.shape[1]), np.int32)
         padded[: len(indices)] = indices
-        return self._of(size)(self._shapes(padded), state, self._data.arrays, padded, len(indices))
+        return program(self._shapes(padded), state, self._data.arrays, padded, len(indices))
 
-    def _each(self, state, indices):
-        program, collected = self._of(indices.shape[1]), []
-        shapes = self._shapes(indices[0])
+    def _each(self, program, state, indices, rows):
+        del rows
+        collected, shapes = [], self._shapes(indices[0])
         for row in indices:
             state, logs = program(shapes, state, self._data.arrays, row)
             collected.append(logs)
@@ -124,10 +142,6 @@ class Steps:
     def _shapes(self, indices: np.ndarray) -> Hashable:
         """Return the shapes that differ between calls of one program."""
         return indices.shape, len(self._data.arrays[0])
-
-    def _of(self, size: int) -> Program:
-        """Return the program for batches of ``size`` samples."""
-        return self._full if size == self._batch_size else self._rest
 
 
 def _one(step: Callable[..., Any], assemble: Callable[[Sequence[Any]], Any]) -> Callable[..., Any]:
