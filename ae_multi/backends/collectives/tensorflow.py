@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from ae_multi.backends.collectives.rendezvous import exchange_addresses
 from ae_multi.errors import InputError, WorkerError
 from ae_multi.workers.group import timeout
-from ae_multi.workers.rendezvous import exchange_addresses
 
 # Errors of a collective when a worker has ended or does not answer.
 _LOST = (

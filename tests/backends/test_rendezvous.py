@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from ae_multi.backends.collectives.rendezvous import exchange_addresses
 from ae_multi.errors import WorkerError
-from ae_multi.workers.rendezvous import exchange_addresses
 from tests.workers.processes import free_port
 
 
