@@ -442,7 +442,10 @@ def random_rows(part: int, parts: int) -> Iterator[None]:
             drawn = original((shape[0] * parts, *shape[1:]), *args)
         finally:
             is_drawing = False
-        return drawn[part * shape[0] : (part + 1) * shape[0]]
+        if isinstance(part, int):
+            return drawn[part * shape[0] : (part + 1) * shape[0]]
+        # On JAX the number of the part is a value of the program.
+        return keras.ops.slice(drawn, (part * shape[0], *[0] * (len(shape) - 1)), shape)
 
     def by_shape(original: Callable[..., Any]) -> Callable[..., Any]:
         def draw(shape: Sequence[Any], *args: Any, **kwargs: Any) -> Any:

@@ -111,7 +111,7 @@ def all_reduce(tensors: Sequence[Any]) -> list[Any]:
     """Return sums over the workers; see `ae_multi.backends.protocol.Collectives.all_reduce`.
 
     It must be called in a `jax.shard_map` with ``check_vma=False`` over the axis `AXIS`. There the
-    transpose of a sum over workers is a sum over workers.
+    transpose of a sum over workers is a sum over workers, and all workers receive the same bits.
     """
     arrays = [jnp.asarray(tensor) for tensor in tensors]
     totals: list[Any] = [None] * len(arrays)
@@ -119,23 +119,10 @@ def all_reduce(tensors: Sequence[Any]) -> list[Any]:
         places = [place for place, array in enumerate(arrays) if array.dtype == dtype]
         flat = jnp.concatenate([arrays[place].ravel() for place in places])
         ends = np.cumsum([arrays[place].size for place in places])[:-1]
-        parts = jnp.split(_sum(flat), ends.tolist())
+        parts = jnp.split(jax.lax.psum(flat, AXIS), ends.tolist())
         for place, part in zip(places, parts, strict=True):
             totals[place] = part.reshape(arrays[place].shape)
     return totals
-
-
-def _sum(array: jax.Array) -> jax.Array:
-    """Return the sum of an array over the workers, with the same bits on all of them."""
-    size = jax.lax.psum(1, AXIS)
-    if jax.default_backend() != "cpu" or size not in (2, 4):
-        return jax.lax.psum(array, AXIS)
-    # Pairs of workers add their sums. With few workers that takes fewer messages than Gloo's
-    # ring, whose threads wait for each other several times.
-    for distance in (1, 2)[: size // 2]:
-        pairs = [(rank, rank ^ distance) for rank in range(size)]
-        array = array + jax.lax.ppermute(array, AXIS, pairs)
-    return array
 
 
 @contextlib.contextmanager
@@ -147,9 +134,9 @@ def communication() -> Iterator[None]:
         if not any(word in str(error) for word in _COMMUNICATION):
             raise
         raise WorkerError(
-            "Expected all workers to communicate until the end of the training. Received: "
-            f"{in_a_line(error)}. See the output of the other workers for the cause, and restart "
-            "all workers; a training with a checkpoint resumes."
+            f"Expected all workers to train to the end. Received: {in_a_line(error)}. A worker has "
+            "ended, or has not answered in time; its own output says why. Start all workers "
+            "again, with resume=True to continue from the last checkpoint."
         ) from error
 
 
