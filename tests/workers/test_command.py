@@ -53,7 +53,7 @@ def test_two_workers_have_the_losses_of_one_process(tmp_path, backend):
 
 
 def test_killed_worker_is_restarted_with_the_same_result(tmp_path):
-    arguments = ("--epochs=400", "--no-save", "--workers=2", "--checkpoint-every=50 steps")
+    arguments = ("--epochs=100", "--no-save", "--workers=2", "--checkpoint-every=30 steps")
     _, whole = train(tmp_path / "whole.json", *arguments, "--checkpoint", tmp_path / "whole")
     path, folder = tmp_path / "killed.json", tmp_path / "killed"
     command = [*OPTIONS, *arguments, "--json", path, "--checkpoint", folder, "--restarts=2"]
@@ -96,7 +96,7 @@ def test_usage_error_of_workers_is_printed_once(tmp_path):
 
 SCRIPT = """
 import ae_multi, os
-model = ae_multi.SimpleAutoencoder(seed=0, input_shape=(8, 8, 1))
+model = ae_multi.SimpleAutoencoder(seed=0)
 model.compile()
 model.fit(ae_multi.load_data("digits").x_train[:200], batch_size=32, epochs=2, verbose=0)
 print(f"{os.environ['RANK']} {model.history.history['loss']}\\n", end="", flush=True)
