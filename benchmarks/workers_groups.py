@@ -14,7 +14,7 @@ from ae_multi.workers.launcher import launch
 
 _TIMEOUT = 300.0
 # Samples and epochs of the scaling; epochs of a training that is killed.
-SAMPLES, EPOCHS, KILLED_EPOCHS = 65_536, 5, 60
+SAMPLES, EPOCHS, KILLED_EPOCHS = 65_536, 5, 30
 
 
 def measure(kind, workers, arguments, models=()):
