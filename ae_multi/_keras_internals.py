@@ -429,7 +429,7 @@ def random_rows(part: int, parts: int) -> Iterator[None]:
     that draw gamma, beta, binomial and categorical numbers and shuffle are not replaced.
 
     Args:
-        part: number of the part.
+        part: number of the part, an integer or a scalar tensor.
         parts: number of parts of equal size.
     """
     module, replaced = random_module(), dict[str, Callable[..., Any]]()
@@ -442,7 +442,8 @@ def random_rows(part: int, parts: int) -> Iterator[None]:
             drawn = original((shape[0] * parts, *shape[1:]), *args)
         finally:
             is_drawing = False
-        return drawn[part * shape[0] : (part + 1) * shape[0]]
+        start = (part * shape[0], *(0 for _ in drawn.shape[1:]))
+        return keras.ops.slice(drawn, start, (shape[0], *drawn.shape[1:]))
 
     def by_shape(original: Callable[..., Any]) -> Callable[..., Any]:
         def draw(shape: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
