@@ -429,7 +429,7 @@ def random_rows(part: int, parts: int) -> Iterator[None]:
     that draw gamma, beta, binomial and categorical numbers and shuffle are not replaced.
 
     Args:
-        part: number of the part.
+        part: number of the part, an integer or a scalar tensor.
         parts: number of parts of equal size.
     """
     module, replaced = random_module(), dict[str, Callable[..., Any]]()

@@ -37,7 +37,7 @@ def killed(folder):
 def test_other_worker_ends_with_a_clear_error(killed):
     assert killed[1]["code"] == -9
     assert killed[0]["killed"]["error"] == "WorkerError", killed[0]["log"]
-    assert "A worker has ended" in killed[0]["killed"]["message"]
+    assert "Expected all workers" in killed[0]["killed"]["message"]
     assert killed[0]["ended"] < MAX_SECONDS
 
 
