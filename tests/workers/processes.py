@@ -22,13 +22,14 @@ def free_port():
         return server.getsockname()[1]
 
 
-def start_workers(size, job, folder):
+def start_workers(size, job, folder, **variables):
     """Start ``size`` processes that run ``job``; return the list of them.
 
     Args:
         size: number of workers; a single process has no group.
         job: JSON value, see `train_worker`.
         folder: folder for the files of the processes.
+        variables: further environment variables.
     """
     folder, port, processes = Path(folder), free_port(), []
     (folder / "job.json").write_text(json.dumps(job))
@@ -44,6 +45,7 @@ def start_workers(size, job, folder):
             "LOCAL_RANK": str(rank),
             "MASTER_ADDR": "127.0.0.1",
             "MASTER_PORT": str(port),
+            **variables,
         }
         with (folder / f"log-{rank}.txt").open("w") as log:
             processes.append(

@@ -1,11 +1,14 @@
 """A worker that is killed ends the training, which resumes from its checkpoint."""
 
+import json
 import shutil
+import time
 
 import numpy as np
 import pytest
 
-from tests.workers.processes import run_workers
+from ae_multi.backend_selection import select_backend
+from tests.workers.processes import result, run_workers, start_workers
 
 pytestmark = [pytest.mark.backend, pytest.mark.slow]
 
@@ -52,24 +55,40 @@ def resumed(killed, folder):
 
 
 def test_resumed_training_equals_the_unbroken_one(killed, resumed):
-    for result in resumed:
-        assert result["resumed"]["resumed"] == [1, 2], result["log"]
-        assert result["resumed"]["sha256"] == killed[0]["unbroken"]["sha256"]
+    for worker in resumed:
+        assert worker["resumed"]["resumed"] == [1, 2], worker["log"]
+        assert worker["resumed"]["sha256"] == killed[0]["unbroken"]["sha256"]
 
 
 def test_training_resumes_with_another_number_of_workers(killed, folder):
-    (result,) = run_workers(
+    (single,) = run_workers(
         1, {"resumed": {**TRAINING, "fit": saved(folder / "copy", resume=True)}}
     )
     expected = killed[0]["unbroken"]
-    assert result["resumed"]["resumed"] == [1, 2], result["log"]
-    # Running means of the epoch begin at its first step.
-    np.testing.assert_allclose(result["resumed"]["losses"], expected["losses"][6:], rtol=1e-5)
-    for weight, other in zip(result["resumed"]["weights"], expected["weights"], strict=True):
+    assert single["resumed"]["resumed"] == [1, 2], single["log"]
+    np.testing.assert_allclose(single["resumed"]["losses"], expected["losses"][6:], rtol=1e-5)
+    for weight, other in zip(single["resumed"]["weights"], expected["weights"], strict=True):
         np.testing.assert_allclose(weight, other, rtol=1e-4, atol=1e-5)
 
 
 def test_occupied_folder_is_refused_by_all_workers(resumed):
-    for result in resumed:
-        assert result["occupied"]["error"] == "InputError"
-        assert "resume=True" in result["occupied"]["message"]
+    for worker in resumed:
+        assert worker["occupied"]["error"] == "InputError"
+        assert "resume=True" in worker["occupied"]["message"]
+
+
+@pytest.mark.skipif(select_backend() != "torch", reason="other engines have no time-out of ours")
+def test_worker_that_hangs_is_given_up_after_the_timeout(tmp_path):
+    job = {"hanging": {**TRAINING, "at": {"hang": [1, 3]}}}
+    first, second = start_workers(2, job, tmp_path, AE_MULTI_WORKER_TIMEOUT="10")
+    try:
+        begin = time.monotonic()
+        first.wait(120)
+        assert time.monotonic() - begin > 10
+    finally:
+        for process in (first, second):
+            process.kill()
+            process.wait()
+    outcome = json.loads((tmp_path / result("", 0)).read_text())["hanging"]
+    assert outcome["error"] == "WorkerError"
+    assert "10000ms" in outcome["message"]

@@ -20,6 +20,7 @@ EQUAL = {
 }
 REFUSED = {
     "sum": ({"model": "sum"}, "complete batch", "reduction='sum'"),
+    "weighted mean": ({"model": "mean_with_sample_weight"}, "complete batch", "sample weights"),
     "mixing": ({"model": "mixing"}, "complete batch", "mixes the samples"),
     "batch size": ({"model": "dense", "batch_size": 25}, "24 or 26", "Received: 25"),
     "custom step": ({"model": "custom_step"}, "train_step", "single process"),

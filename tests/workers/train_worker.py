@@ -9,7 +9,7 @@ the settings of one training:
     epochs          2 by default
     hooks           True to record the loss after each step, which runs steps one at a time
     at              {action: [rank, step]}: what this worker does after so many steps, with hooks:
-                    "kill" itself, "stop" the training or "interrupt" itself, as by Ctrl-C
+                    "kill" itself, "stop" the training, "interrupt" itself as by Ctrl-C, or "hang"
     fit             further arguments of `ae_multi.fit`
 
 The result is a dict of the same names to a dict of "losses" (one a step with hooks, otherwise one
@@ -85,6 +85,7 @@ MODELS = {
         latent_dim=5, hidden=(8,), input_shape=FEATURES, seed=0
     ),
     "sum": dense,
+    "mean_with_sample_weight": dense,
     "unseeded": lambda: keras.Sequential(
         [keras.Input((FEATURES,)), keras.layers.Dense(FEATURES), keras.layers.Dropout(0.3)]
     ),
@@ -105,7 +106,8 @@ class Record(keras.callbacks.Callback):
         now = [int(os.environ["RANK"]), len(self.losses)]
         if self.at.get("stop") == now:
             self.model.stop_training = True
-        for action, number in (("kill", signal.SIGKILL), ("interrupt", signal.SIGINT)):
+        numbers = {"kill": signal.SIGKILL, "interrupt": signal.SIGINT, "hang": signal.SIGSTOP}
+        for action, number in numbers.items():
             if self.at.get(action) == now:
                 os.kill(os.getpid(), number)
 
@@ -114,13 +116,15 @@ def train(model, samples=60, batch_size=20, epochs=2, hooks=False, at=None, fit=
     """Run one training; see the module for the arguments and the result."""
     x = np.random.default_rng(0).random((samples, FEATURES), np.float32)
     name, model = model, MODELS[model]()
-    loss = keras.losses.MeanSquaredError(reduction="sum") if name == "sum" else "mse"
+    reduction = name if name in ("sum", "mean_with_sample_weight") else "sum_over_batch_size"
+    loss = keras.losses.MeanSquaredError(reduction=reduction)
     model.compile(optimizer=keras.optimizers.Adam(0.01), loss=loss, metrics=["mae"])
     record = Record(at or {})
     history = ae_multi.fit(
         model,
         x,
         x,
+        sample_weight=x[:, 0] if name == "mean_with_sample_weight" else None,
         batch_size=batch_size,
         epochs=epochs,
         callbacks=[record] if hooks else [],

@@ -80,8 +80,10 @@ def communication() -> Iterator[None]:
     except RuntimeError as error:
         if isinstance(error, dist.DistError) or _LOST.search(str(error)):
             last = str(error).strip().splitlines()[-1]
+            # Without the line of the source of PyTorch.
+            last = re.sub(r"^\[[^\]]*\] *", "", last.strip()).rstrip(".")
             raise WorkerError(
-                f"Expected all workers to train to the end. Received: {last.strip()} A worker has "
+                f"Expected all workers to train to the end. Received: {last}. Another worker has "
                 "ended, or has not answered in time; its own output says why. Start all workers "
                 "again, with resume=True to continue from the last checkpoint."
             ) from error
