@@ -124,7 +124,7 @@ def _numbers(words):
 
 
 def rows(results):
-    """Compare the losses with those of one worker.
+    """Compare the losses with those of one worker by the same plan, or by its first.
 
     Args:
         results: dicts of ``backend``, ``workers`` and ``trained``, a dict from model to a list of
@@ -136,23 +136,25 @@ def rows(results):
         (whether all workers have the same bits) and ``seconds``.
     """
     compared = []
-    alone = {
-        (result["backend"], model, each["plan"]): each
-        for result in results
-        if result.get("workers") == 1
-        for model, trained in result["trained"].items()
-        for each in trained
-    }
+    alone = {}
+    for result in results:
+        if result.get("workers") == 1:
+            for model, trained in result["trained"].items():
+                for each in trained:
+                    if "losses" in each:
+                        key = (result["backend"], model)
+                        alone.setdefault((*key, None), each["losses"])
+                        alone[(*key, each["plan"])] = each["losses"]
     for result in results:
         if "failed" in result:
             compared.append({**result, "plan": "", "model": "", "note": "failed"})
             continue
         for model, trained in result["trained"].items():
             for each in trained:
-                key = (result["backend"], model, each["plan"])
+                key = (result["backend"], model)
                 row = {name: result[name] for name in ("backend", "workers")}
                 row |= {"model": model, "plan": each["plan"]}
-                one = alone.get(key, {}).get("losses")
+                one = alone.get((*key, each["plan"]), alone.get((*key, None)))
                 if "refused" in each or one is None:
                     row["note"] = "refused" if "refused" in each else "not compared"
                 else:

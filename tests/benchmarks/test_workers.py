@@ -21,6 +21,13 @@ def test_losses_are_compared_with_those_of_one_worker():
     assert (second["difference"], second["is_equal"]) == (0.0, True)
 
 
+def test_plan_for_several_workers_alone_is_compared_with_the_first_of_one():
+    split = result(2, [0.5, 0.6], ["a", "a"])
+    split["trained"]["simple"][0]["plan"] = "halves"
+    _, row = workers.rows([result(1, [0.5, 0.5], ["a"]), split])
+    assert (row["plan"], row["difference"]) == ("halves", pytest.approx(0.2))
+
+
 def test_refused_models_and_failed_groups_are_rows():
     refused = {"plan": None, "refused": "no plan", "digests": [None, None]}
     results = [
