@@ -97,8 +97,7 @@ def score_part(
 
 def at_place(error: CellError, part: TablePart, name: str) -> CellError:
     """Return the error with the place of the row in the file instead of its index."""
-    where = f"{part.place(error.row)} of {name}"
-    return CellError(error.expected, error.received, error.column, error.row, where)
+    return error.moved(error.row, f"{part.place(error.row)} of {name}")
 
 
 class ScoreWriter:

@@ -11,8 +11,8 @@ from ae_multi.errors import InputError
 from ae_multi.estimators import AnomalyDetector
 from ae_multi.estimators.column_kinds import TYPES
 from ae_multi.report.detection import DetectionReport, write_detection_report
-from ae_multi.tasks.detect_fit import labels_of
 from ae_multi.tasks.detect_score import at_place, id_column_of
+from ae_multi.tasks.detect_training import labels_of
 
 if TYPE_CHECKING:
     import pandas
