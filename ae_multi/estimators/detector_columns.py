@@ -39,9 +39,9 @@ class ColumnsMixin:
         """
         check_is_fitted(self)
         self._check_table()
-        return self._column_sums(self.feature_errors(X))
+        return self.sum_columns(self.feature_errors(X))
 
-    def _column_sums(self: Any, errors: np.ndarray) -> np.ndarray:
+    def sum_columns(self: Any, errors: np.ndarray) -> np.ndarray:
         """Return the sums of errors (n, features) over the features of each column."""
         errors = errors.astype(np.float64)
         preprocessor = getattr(self, "preprocessor_", None)

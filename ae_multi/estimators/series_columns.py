@@ -25,7 +25,7 @@ class SeriesColumnsMixin(ColumnsMixin):
             of each column of ``column_names_``; a list of such arrays for a list of series.
         """
         errors = self.feature_errors(X)
-        return [*map(self._column_sums, errors)] if is_list(X) else self._column_sums(errors)
+        return [*map(self.sum_columns, errors)] if is_list(X) else self.sum_columns(errors)
 
     def _sensor_names(self: Any) -> Any:
         """Return the names of the features for intervals: those of columns, or None for none."""

@@ -211,11 +211,11 @@ class TimeSeriesDetector(OutlierMixin, SeriesColumnsMixin, WindowEstimator):
         Returns:
             List of `AnomalyInterval`, in order of time; a list of such lists for a list of series.
         """
-        gap = as_plain(self.window) // 2 if gap is None else gap
-        return self._each(X, lambda errors: self._intervals(errors, gap))
+        return self._each(X, lambda errors: self.intervals_of(errors, gap))
 
-    def _intervals(self, errors: np.ndarray, gap: int) -> list[AnomalyInterval]:
-        """Return the intervals of the `feature_errors` of one series."""
+    def intervals_of(self, errors: np.ndarray, gap: int | None = None) -> list[AnomalyInterval]:
+        """Return `intervals` of one series from its `feature_errors`."""
+        gap = as_plain(self.window) // 2 if gap is None else gap
         return join(errors, -self.offset_, gap, self._sensor_names())
 
     def export(self, *args: Any, **kwargs: Any) -> Any:
