@@ -47,13 +47,13 @@ _COMMANDS = {
         "tasks", "add_detect_options", "run_detect",
     ),
     "detect fit": _Command(
-        "train an anomaly detector on a table and save it", "detect_fit"
+        "train an anomaly detector on a table, a series or images and save it", "detect_fit"
     ),
     "detect score": _Command(
-        "score the rows of a table by a saved detector", "detect_score"
+        "score the rows of a table or images by a saved detector", "detect_score"
     ),
     "detect report": _Command(
-        "write an HTML page about the scores of a table", "detect_report"
+        "write an HTML page about the scores of a table or of images", "detect_report"
     ),
     "segment": _Command(
         "mark digits on clutter and compare with brightness thresholds",

@@ -1,4 +1,4 @@
-"""Options and files of the commands that read a table."""
+"""Options and files of the commands that read a table or a folder of images."""
 
 import argparse
 import os
@@ -14,7 +14,8 @@ def add_table_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "table",
         metavar="FILE",
-        help="table in a .csv, .csv.gz, .parquet or .npy file, or - for CSV on standard input",
+        help="table in a .csv, .csv.gz, .parquet or .npy file, a folder of images of one size, or "
+        "- for CSV on standard input",
     )
     parser.add_argument(
         "--separator",
@@ -51,6 +52,26 @@ def check_other_file(out: os.PathLike[str] | str, what: str, *others: Any) -> No
                 f"Expected a file of its own for {what}. Received: {out}, which is also another "
                 "file of this command."
             )
+
+
+def is_folder(options: argparse.Namespace, *of_tables: str) -> bool:
+    """Return whether FILE is a folder, which holds images.
+
+    Args:
+        options: the parsed options.
+        *of_tables: further options that are for tables only ("--label").
+
+    Raises:
+        InputError: a folder with one of these options, or with an option of `add_table_options`.
+    """
+    if options.table == "-" or not Path(options.table).is_dir():
+        return False
+    for option in ("--separator", "--encoding", *of_tables):
+        if getattr(options, option[2:].replace("-", "_")):
+            raise InputError(
+                f"Expected a table in a file with {option}. Received: {options.table}, a folder."
+            )
+    return True
 
 
 def add_detector_options(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ Data frames are those of pandas and Polars; neither library is imported here.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -53,16 +53,30 @@ class CellError(InputError):
         column: name of the column.
         row: index of the row, from 0.
         where: place of the row in a file, which replaces the index in the message.
+        series: index of the series, if the table is one of a list of series.
     """
 
     def __init__(
-        self, expected: str, received: Any, column: str, row: int, where: str | None = None
+        self,
+        expected: str,
+        received: Any,
+        column: str,
+        row: int,
+        where: str | None = None,
+        series: int | None = None,
     ):
         self.expected, self.received, self.column, self.row = expected, received, column, row
+        self.series = series
+        if where is None and series is not None:
+            where = f"row {row} of the series {series}"
         super().__init__(
             f"Expected {expected} in the column {column!r}, {where or f'row {row}'}. "
             f"Received: {received!r:.60}."
         )
+
+    def moved(self, row: int, where: str | None = None, series: int | None = None) -> CellError:
+        """Return the error for the same value at another place."""
+        return CellError(self.expected, self.received, self.column, row, where, series)
 
 
 def columns_of(x: Any) -> dict[str, Column]:
@@ -103,6 +117,32 @@ def columns_of(x: Any) -> dict[str, Column]:
     return {
         name: column._replace(is_category=name in categories) for name, column in columns.items()
     }
+
+
+def concatenate(tables: Sequence[Mapping[str, Column]]) -> dict[str, Column]:
+    """Return the rows of tables one after another, with the columns of the first table.
+
+    Columns whose type differs become text.
+
+    Raises:
+        InputError: a table without one of the columns.
+    """
+    if len(tables) == 1:
+        return dict(tables[0])
+    joined = {}
+    for name, first in tables[0].items():
+        absent = next((place for place, each in enumerate(tables) if name not in each), None)
+        if absent is not None:
+            raise InputError(
+                f"Expected the columns of the first table in all tables. Received: {name!r} "
+                f"missing in the one with the index {absent}."
+            )
+        columns = [table[name] for table in tables]
+        is_text = any(column.type != first.type for column in columns)
+        values = [as_text(column) if is_text else column.values for column in columns]
+        kind = "text" if is_text else first.type
+        joined[name] = Column(kind, np.concatenate(values), any(c.is_category for c in columns))
+    return joined
 
 
 def convert(column: Column, type: str, name: str) -> np.ndarray:

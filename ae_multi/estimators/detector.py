@@ -20,7 +20,7 @@ from ae_multi.estimators import combined_score, neighbors, thresholds
 from ae_multi.estimators.base import NetworkEstimator
 from ae_multi.estimators.chunks import Chunks
 from ae_multi.estimators.combined_layer import CombinedScore
-from ae_multi.estimators.detector_columns import ColumnsMixin
+from ae_multi.estimators.detector_columns import RowColumnsMixin
 from ae_multi.estimators.graph_layers import Label, ManifoldScore, Score
 from ae_multi.estimators.inputs import held_out
 from ae_multi.estimators.parameters import check_contamination, check_number
@@ -31,7 +31,7 @@ from ae_multi.estimators.scores import as_rows, manifold_errors, mean, squared_e
 from ae_multi.models.base import predict_float32
 
 
-class AnomalyDetector(OutlierMixin, ColumnsMixin, ScoreReferenceMixin, NetworkEstimator):
+class AnomalyDetector(OutlierMixin, RowColumnsMixin, ScoreReferenceMixin, NetworkEstimator):
     r"""Detector of samples that differ from the training data.
 
     Has the parameters and attributes of `NetworkEstimator`; the parameters below are added. With x̂

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from ae_multi.data.columns import columns_of
+from ae_multi.data.columns import CellError, Column, columns_of
 from ae_multi.errors import InputError
 from ae_multi.estimators.inputs import held_out
 from ae_multi.estimators.preprocessing import TablePreprocessor
@@ -19,7 +20,7 @@ _EXPLAINED = 0.9
 
 
 class ColumnsMixin:
-    """Mixin of `AnomalyDetector` with the parameter ``preprocessor``."""
+    """Mixin of the detectors with the parameter ``preprocessor``."""
 
     preprocessor_: Any
 
@@ -38,7 +39,11 @@ class ColumnsMixin:
         """
         check_is_fitted(self)
         self._check_table()
-        errors = self.feature_errors(X).astype(np.float64)
+        return self.sum_columns(self.feature_errors(X))
+
+    def sum_columns(self: Any, errors: np.ndarray) -> np.ndarray:
+        """Return the sums of errors (n, features) over the features of each column."""
+        errors = errors.astype(np.float64)
         preprocessor = getattr(self, "preprocessor_", None)
         if preprocessor is None:
             return errors
@@ -74,6 +79,32 @@ class ColumnsMixin:
                 f"make_preprocessor(). Received: {self.preprocessor!r:.80}."
             )
 
+    def _fit_preprocessor(
+        self: Any, columns: Mapping[str, Column], rows: np.ndarray, named: bool
+    ) -> dict[str, Column]:
+        """Fit a copy of the parameter ``preprocessor`` to some rows, and return these rows.
+
+        Args:
+            columns: columns of a table.
+            rows: indices of the training rows.
+            named: whether the table has names of columns.
+
+        Raises:
+            CellError: a value that its column cannot hold, with its row in ``columns``.
+        """
+        is_auto = isinstance(self.preprocessor, str)
+        preprocessor = TablePreprocessor() if is_auto else clone(self.preprocessor)
+        training = {name: column.take(rows) for name, column in columns.items()}
+        try:
+            self.preprocessor_ = preprocessor.fit_columns(training, named)
+        except CellError as error:
+            raise error.moved(int(rows[error.row])) from None
+        return training
+
+
+class RowColumnsMixin(ColumnsMixin):
+    """Mixin of `AnomalyDetector`, for which each row of a table is a sample."""
+
     def _preprocessed(self: Any, x: Any, reset: bool) -> Any:
         """Return the features of the table ``x``; ``x`` itself without a preprocessor.
 
@@ -84,13 +115,11 @@ class ColumnsMixin:
         if reset:
             self.preprocessor_ = self.code_size_ = None
             if self.preprocessor is not None:
-                is_auto = isinstance(self.preprocessor, str)
-                preprocessor = TablePreprocessor() if is_auto else clone(self.preprocessor)
                 columns = columns_of(x)
-                training = self._training_rows(columns)
-                self.preprocessor_ = preprocessor.fit_columns(training, hasattr(x, "columns"))
-                self.code_size_ = _components(preprocessor.encode(training), self.scale)
-                return preprocessor.encode(columns)
+                rows = self._training_rows(number_of_rows(columns))
+                training = self._fit_preprocessor(columns, rows, hasattr(x, "columns"))
+                self.code_size_ = _components(self.preprocessor_.encode(training), self.scale)
+                return self.preprocessor_.encode(columns)
         preprocessor = getattr(self, "preprocessor_", None)
         return x if preprocessor is None else preprocessor.encode(columns_of(x))
 
@@ -99,13 +128,16 @@ class ColumnsMixin:
             return self.code_size_
         return super()._latent_dim()  # type: ignore[misc]
 
-    def _training_rows(self: Any, columns: dict) -> dict:
-        """Return the rows of the columns that are not held out for the threshold."""
-        rows = len(next(iter(columns.values())).values) if columns else 0
+    def _training_rows(self: Any, rows: int) -> np.ndarray:
+        """Return the indices of the rows that are not held out for the threshold."""
         if self.contamination != "held_out" or rows < 2:
-            return columns
-        kept = held_out(self.seed_, "calibration", rows, self.validation_fraction)[0]
-        return {name: column.take(kept) for name, column in columns.items()}
+            return np.arange(rows)
+        return held_out(self.seed_, "calibration", rows, self.validation_fraction)[0]
+
+
+def number_of_rows(columns: Mapping[str, Column]) -> int:
+    """Return the number of rows of columns by name."""
+    return len(next(iter(columns.values())).values) if columns else 0
 
 
 def _components(features: np.ndarray, kind: str | None) -> int:

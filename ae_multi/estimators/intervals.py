@@ -36,21 +36,25 @@ def join(
             is their mean.
         threshold: threshold of the score.
         gap: alarms with fewer than this many timestamps between them belong to one interval.
-        names: names of the sensors, or None for their indices.
+        names: names of the sensors, or None for their indices. Sensors of one name count as one,
+            whose excess is the sum of theirs.
     """
     scores = errors.mean(axis=1)
     alarms = np.flatnonzero(scores > threshold)
     if not len(alarms):
         return []
-    names = list(range(errors.shape[1])) if names is None else names
+    names = list(range(errors.shape[1])) if names is None else list(names)
+    unique = list(dict.fromkeys(names))
+    places = [unique.index(name) for name in names]
     groups = np.split(alarms, np.flatnonzero(np.diff(alarms) - 1 >= max(gap, 1)) + 1)
     result = []
     for group in groups:
         rows = slice(int(group[0]), int(group[-1]) + 1)
         excess = np.maximum(errors[rows].mean(axis=0) - 1, 0)
+        excess = np.bincount(places, weights=excess, minlength=len(unique))
         order = np.argsort(-excess, kind="stable")
         total = np.cumsum(excess[order])
         count = int(np.searchsorted(total, total[-1] / 2)) + 1
-        sensors = tuple(names[sensor] for sensor in order[:count])
+        sensors = tuple(unique[sensor] for sensor in order[:count])
         result.append(AnomalyInterval(rows.start, rows.stop, float(scores[rows].max()), sensors))
     return result

@@ -14,19 +14,20 @@ from ae_multi._keras import keras
 from ae_multi.argument_checks import as_plain, check_positive
 from ae_multi.errors import InputError
 from ae_multi.estimators import thresholds, windows
-from ae_multi.estimators.intervals import join
+from ae_multi.estimators.chunks import Chunks
+from ae_multi.estimators.intervals import AnomalyInterval, join
+from ae_multi.estimators.normal_errors import normal_errors, two_valued
 from ae_multi.estimators.parameters import check_contamination, check_number
+from ae_multi.estimators.preprocessing import TablePreprocessor
+from ae_multi.estimators.series_columns import SeriesColumnsMixin
 from ae_multi.estimators.window_estimator import WindowEstimator, is_list
 from ae_multi.models.base import predict_float32
 
 # Maximum number of bytes of windows that are copied at once in scoring.
 MAX_SCORING_BYTES = 2**25
-# The unit of errors is the mean of this fraction of the smallest errors, so that anomalies among
-# the held-out timestamps do not change it, and at least _MIN_UNIT (in scaled values).
-_TRIMMED, _MIN_UNIT = 0.9, 1e-6
 
 
-class TimeSeriesDetector(OutlierMixin, WindowEstimator):
+class TimeSeriesDetector(OutlierMixin, SeriesColumnsMixin, WindowEstimator):
     r"""Detector of timestamps and sensors at which a time series differs from the training data.
 
     X is a series of shape (timestamps, sensors), an array or data frame, or a list of such series
@@ -70,6 +71,11 @@ class TimeSeriesDetector(OutlierMixin, WindowEstimator):
         false_alarm_rate (float, default 0.05): expected fraction of normal timestamps above the
             threshold, for "held_out" and `calibrate`. It needs at least 1/rate - 1 held-out blocks
             of ``window`` timestamps.
+        preprocessor (None, "auto" or TablePreprocessor, default None): "auto" is
+            `make_preprocessor()`, for tables with missing values, categories and dates; all methods
+            then take such tables. It is fitted to the timestamps for training of all series; with
+            `fit_chunks` and `partial_fit`, to those of the first chunk. Each of its features is a
+            sensor, and intervals name columns. None is for numbers.
         scale ("standard", "minmax" or None, default "standard"): scaling of each sensor.
         epochs (int or "auto", default "auto"): number of passes over all windows.
         batch_size (int, default 64): windows per step.
@@ -85,8 +91,12 @@ class TimeSeriesDetector(OutlierMixin, WindowEstimator):
     Attributes:
         offset\_: threshold of `score_samples`; timestamps below it are anomalies.
         normal_errors\_: normal error of each sensor in scaled values, float64 (sensors,): the mean
-            of the smallest nine tenths of the errors of held-out timestamps.
+            of the smallest nine tenths of the errors of held-out timestamps. For a sensor of two
+            values, such as a switch, it is at least the mean error of all timestamps.
         n_features_in\_: number of sensors.
+        preprocessor\_: the fitted preprocessor, or None. With one, ``n_features_in_`` is the number
+            of its features.
+        column_names\_: names of the columns of `column_errors`.
         network\_, loss_curve\_, n_iter\_, seed\_, provenance\_: as in `NetworkEstimator`.
 
     Example:
@@ -113,6 +123,7 @@ class TimeSeriesDetector(OutlierMixin, WindowEstimator):
         smoothing: int = 9,
         contamination: float | Literal["auto", "held_out"] = "auto",
         false_alarm_rate: float = 0.05,
+        preprocessor: TablePreprocessor | Literal["auto"] | None = None,
         scale: Literal["minmax", "standard"] | None = "standard",
         epochs: int | Literal["auto"] = "auto",
         batch_size: int = 64,
@@ -132,6 +143,7 @@ class TimeSeriesDetector(OutlierMixin, WindowEstimator):
         self.smoothing = smoothing
         self.contamination = contamination
         self.false_alarm_rate = false_alarm_rate
+        self.preprocessor = preprocessor
         self.scale = scale
         self.epochs = epochs
         self.batch_size = batch_size
@@ -199,9 +211,12 @@ class TimeSeriesDetector(OutlierMixin, WindowEstimator):
         Returns:
             List of `AnomalyInterval`, in order of time; a list of such lists for a list of series.
         """
+        return self._each(X, lambda errors: self.intervals_of(errors, gap))
+
+    def intervals_of(self, errors: np.ndarray, gap: int | None = None) -> list[AnomalyInterval]:
+        """Return `intervals` of one series from its `feature_errors`."""
         gap = as_plain(self.window) // 2 if gap is None else gap
-        names = getattr(self, "feature_names_in_", None)
-        return self._each(X, lambda errors: join(errors, -self.offset_, gap, names))
+        return join(errors, -self.offset_, gap, self._sensor_names())
 
     def export(self, *args: Any, **kwargs: Any) -> Any:
         """Raise an `InputError`: scores need the windows around a timestamp.
@@ -220,6 +235,7 @@ class TimeSeriesDetector(OutlierMixin, WindowEstimator):
         super()._check_parameters()
         check_positive(smoothing=self.smoothing)
         check_contamination(self.contamination, self.false_alarm_rate)
+        self._check_preprocessor()
 
     def _begin(self, chunks):
         super()._begin(chunks)
@@ -240,12 +256,16 @@ class TimeSeriesDetector(OutlierMixin, WindowEstimator):
             for number, (series, _) in enumerate(chunks)
             for context, segment in self._split(number, series).held_out
         ]
+        is_switch = two_valued(Chunks(lambda: (series for series, _ in chunks)))
         everything = None
-        if not held_out or not isinstance(self.contamination, str):
+        if not held_out or not isinstance(self.contamination, str) or is_switch.any():
             everything = [self._errors(self._scaled(series)) for series, _ in chunks]
         errors = np.concatenate(held_out or everything)
-        smallest = np.sort(errors, axis=0)[: max(1, int(_TRIMMED * len(errors)))]
-        self.normal_errors_ = np.maximum(smallest.mean(axis=0), _MIN_UNIT)
+        units = normal_errors(errors)
+        if everything is not None:
+            means = np.concatenate(everything).mean(axis=0)
+            units = np.where(is_switch, np.maximum(units, means), units)
+        self.normal_errors_ = units
         if self.contamination == "held_out":
             scores = [_mean(each / self.normal_errors_) for each in held_out]
             limit = thresholds.calibrated_blocks(self._blocks(scores), self.false_alarm_rate)

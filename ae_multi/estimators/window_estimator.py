@@ -64,7 +64,7 @@ class WindowEstimator(NetworkEstimator):
         self.seed_ = seed_of(self.random_state)
         series = [
             (self._taken(each, where, reset=number == 0), None)
-            for number, (each, where) in enumerate(_series_of(X))
+            for number, (each, where) in enumerate(self._prepared_series(X, reset=True))
         ]
         return self._fit(series, in_memory=True)
 
@@ -111,7 +111,12 @@ class WindowEstimator(NetworkEstimator):
     def _checked_series(self, x: Any) -> list[np.ndarray]:
         """Return validated and scaled series; the estimator must be fitted."""
         check_is_fitted(self)
-        return [self._scaled(self._taken(each, where, False)) for each, where in _series_of(x)]
+        prepared = self._prepared_series(x, reset=False)
+        return [self._scaled(self._taken(each, where, False)) for each, where in prepared]
+
+    def _prepared_series(self, x: Any, reset: bool) -> list[tuple[Any, str]]:
+        """Return pairs of a series of numbers and the beginning of messages about it."""
+        return series_of(x)
 
     def _begin(self, chunks):
         # Held-out timestamps must not influence the scaling.
@@ -177,8 +182,11 @@ class WindowEstimator(NetworkEstimator):
                 yield series[rows]
 
     def _split(self, number: int, series: np.ndarray) -> windows.Split:
+        return self._split_of(number, len(series))
+
+    def _split_of(self, number: int, timestamps: int) -> windows.Split:
         fraction = self.validation_fraction
-        return windows.split(self.seed_, number, len(series), self.window, fraction)
+        return windows.split(self.seed_, number, timestamps, self.window, fraction)
 
 
 def is_list(x: Any) -> bool:
@@ -188,7 +196,7 @@ def is_list(x: Any) -> bool:
     return getattr(x, "ndim", 2) == 3
 
 
-def _series_of(x: Any) -> list[tuple[Any, str]]:
+def series_of(x: Any) -> list[tuple[Any, str]]:
     """Return pairs of a series and the beginning of messages about it."""
     if is_list(x):
         return [(each, f"In the series {number}: ") for number, each in enumerate(x)]

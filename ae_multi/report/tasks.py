@@ -50,14 +50,14 @@ def print_result(to: Console, result: Result) -> None:
     to.print(Text(result.title, "italic"))
     if result.rows:
         to.print(result_table(result))
+    kind = "images" if "train_images" in result.data else "rows"
     sizes = [
         f"{result.data[f'{split}_{kind}']:,} {words}"
-        for kind in ("images", "rows")
         for split, words in (("train", "training"), ("test", f"test {kind}"))
         if f"{split}_{kind}" in result.data
     ]
     if len(sizes) == 1:
-        sizes[0] += " rows"
+        sizes[0] += f" {kind}"
     to.print(f"Data: {result.data['name']}, {' and '.join(sizes)} ({result.data['source']}).")
     epochs, provenance = result.settings["epochs"], result.provenance
     to.print(

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ae_multi.errors import InputError
-from ae_multi.estimators import AnomalyDetector
+from ae_multi.estimators import AnomalyDetector, TimeSeriesDetector
 from ae_multi.models.base import predict_float32
-from ae_multi.tasks import detect_baselines, report_images
+from ae_multi.tasks import detect_baselines, report_images, report_series
 from ae_multi.tasks.report_columns import (
     column_names,
     percent,
@@ -22,7 +22,7 @@ from ae_multi.tasks.report_columns import (
     values_of_columns,
 )
 from ae_multi.tasks.report_contents import DetectionReport
-from ae_multi.tasks.report_points import STRANGEST, map_of_codes, select_points
+from ae_multi.tasks.report_points import map_of_codes, select_points, strangest_rows
 
 # Rows in the plots: those beyond the threshold, and those of the others. Each image is stored in
 # the page, so fewer of them are drawn.
@@ -31,7 +31,7 @@ _REASONS, _TYPICAL_ROWS = 3, 20_000
 
 
 def detection_report(
-    detector: AnomalyDetector,
+    detector: AnomalyDetector | TimeSeriesDetector,
     X: ArrayLike,  # noqa: N803
     *,
     ids: Sequence[Any] | None = None,
@@ -44,8 +44,8 @@ def detection_report(
     """Score samples with a detector and collect what explains the scores.
 
     Args:
-        detector: a fitted `AnomalyDetector`.
-        X: samples, as for its ``anomaly_score``: an array, a data frame or images.
+        detector: a fitted `AnomalyDetector` or `TimeSeriesDetector`.
+        X: samples, as for its ``anomaly_score``: an array, a data frame, images, or one series.
         ids: name of each row; None numbers them from 0.
         times: time of each row, as datetime64, ISO 8601 text or numbers; in UTC if it has a zone.
         anomalous: which rows are anomalies, if known: booleans, or 0 and 1.
@@ -68,17 +68,23 @@ def detection_report(
     if has_images:
         limits = (report_images.max_thumbnails(detector.sample_shape_) // 2,) * 2
     unit = "images" if has_images else "rows"
-    points, thinning = select_points(scores, threshold, *limits, unit)
-    strangest = np.argsort(-scores, kind="stable")[:STRANGEST]
-    scaled = detector._checked(X)
-    codes = predict_float32(detector.network_.encoder, scaled).reshape(count, -1)
+    window = detector.window if isinstance(detector, TimeSeriesDetector) else None
+    strangest = strangest_rows(scores, window or 1)
+    points, thinning = select_points(scores, threshold, *limits, unit, strangest)
+    if isinstance(detector, TimeSeriesDetector):
+        scaled, codes = report_series.samples_and_codes(detector, X)
+        components = max(detector.n_features_in_ // 4, 1)  # the code is one of a whole window
+    else:
+        scaled = detector._checked(X)
+        codes = predict_float32(detector.network_.encoder, scaled).reshape(count, -1)
+        components = codes.shape[1]
     if isinstance(baselines, bool):
-        baselines = detect_baselines.scores(scaled, codes.shape[1]) if baselines else {}
+        baselines = detect_baselines.scores(scaled, components) if baselines else {}
     map_points, map_axes = map_of_codes(codes, scores)
     alarms = scores > threshold
     contents = (
         _images(detector, scaled, points, strangest)
-        if has_images
+        if has_images and isinstance(detector, AnomalyDetector)
         else _columns(detector, X, columns, points, strangest, alarms)
     )
     return DetectionReport(
@@ -101,12 +107,13 @@ def detection_report(
             for name, values in baselines.items()
         },
         unit=unit,
+        window=window,
         **contents,
     )
 
 
 def _columns(
-    detector: AnomalyDetector,
+    detector: AnomalyDetector | TimeSeriesDetector,
     x: Any,
     columns: Sequence[str] | None,
     points: np.ndarray,
@@ -114,7 +121,10 @@ def _columns(
     alarms: np.ndarray,
 ) -> dict[str, Any]:
     """Return the fields of a `DetectionReport` that describe the columns of a table."""
-    errors = detector.column_errors(rows_of(x, points))
+    if isinstance(detector, TimeSeriesDetector):
+        errors = detector.column_errors(x)[points]
+    else:
+        errors = detector.column_errors(rows_of(x, points))
     if columns is None and getattr(detector, "preprocessor_", None) is not None:
         columns = [str(name) for name in detector.column_names_]
     names = column_names(detector, x, errors, columns)
@@ -160,25 +170,30 @@ def _images(
     }
 
 
-def _facts(detector: AnomalyDetector, has_images: bool) -> dict[str, str]:
+def _facts(detector: AnomalyDetector | TimeSeriesDetector, has_images: bool) -> dict[str, str]:
     """Return a dict of label to text: model, training data, training and threshold."""
     about = getattr(detector, "provenance_", None) or {}
     kind = detector.model if isinstance(detector.model, str) else type(detector.model).__name__
     codes = int(np.prod(detector.network_.encoder.output_shape[1:]))
     shape = " × ".join(map(str, detector.sample_shape_))
     content = f"images of {shape} pixels" if has_images else f"rows of {shape} values"
+    criterion, trained_on = "mse", "held-out"
+    if isinstance(detector, TimeSeriesDetector):
+        content += f" in windows of {detector.window} rows"
+    else:
+        criterion, trained_on = detector.criterion_, "training"
     rule = detector.contamination
     if rule == "held_out":
         how = f"for {percent(detector.false_alarm_rate)} false alarms on held-out samples"
     elif rule == "auto":
-        how = "Tukey's fence of the scores of the training samples"
+        how = f"Tukey's fence of the scores of the {trained_on} samples"
     else:
         how = f"exceeded by {percent(rule)} of the training samples"
     versions = ", ".join(
         f"{name} {about[name]}" for name in ("ae_multi", "keras", "python") if name in about
     )
     facts = {
-        "Model": f"{kind} autoencoder, codes of size {codes}, criterion {detector.criterion_}",
+        "Model": f"{kind} autoencoder, codes of size {codes}, criterion {criterion}",
         "Trained on": f"{detector.n_samples_seen_:,} {content}, {detector.n_iter_:,} epochs",
         "Training": ", ".join(about[k] for k in ("date", "backend", "device") if k in about),
         "Versions": versions,

@@ -25,7 +25,8 @@ class DetectionReport:
         map_points: position of these rows in the map of codes, (p, 2).
         map_axes: labels of the two axes of the map.
         reasons: text (p,) with the columns of the largest contributions; empty for images.
-        strangest: indices (k,) of the rows with the highest scores, the highest first.
+        strangest: indices (k,) of the rows with the highest scores, the highest first; of a time
+            series, rows at least a window apart.
         columns: names of the columns; empty for images.
         contributions: contribution of each column to the scores of the strangest rows,
             (k, columns).
@@ -40,6 +41,7 @@ class DetectionReport:
         pictures: for the strangest images, k tuples of PNG data URIs: the image, its
             reconstruction and its error map.
         unit: "rows" or "images".
+        window: for a time series, the number of rows of the windows whose codes the map shows.
     """
 
     title: str
@@ -64,6 +66,7 @@ class DetectionReport:
     thumbnails: Sequence[str] = ()
     pictures: Sequence[tuple[str, str, str]] = ()
     unit: str = "rows"
+    window: int | None = None
 
     @property
     def alarms(self) -> np.ndarray:

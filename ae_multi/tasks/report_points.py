@@ -12,7 +12,12 @@ STRANGEST = 12
 
 
 def select_points(
-    scores: np.ndarray, threshold: float, max_alarms: int, max_others: int, unit: str = "rows"
+    scores: np.ndarray,
+    threshold: float,
+    max_alarms: int,
+    max_others: int,
+    unit: str = "rows",
+    strangest: np.ndarray | None = None,
 ) -> tuple[np.ndarray, str]:
     """Select the rows that the plots show: those beyond the threshold, and others evenly.
 
@@ -20,9 +25,9 @@ def select_points(
         scores: scores (n,).
         threshold: threshold of the alarms.
         max_alarms: largest number of alarms, those with the highest scores.
-        max_others: largest number of other rows. The 12 rows with the
-            highest scores are kept.
+        max_others: largest number of other rows.
         unit: name of the rows.
+        strangest: rows that are always kept; None for those of `strangest_rows`.
 
     Returns:
         (indices in ascending order, a sentence that says which rows are selected).
@@ -31,8 +36,8 @@ def select_points(
     alarms, others = np.flatnonzero(is_alarm), np.flatnonzero(~is_alarm)
     kept = alarms[np.argsort(-scores[alarms], kind="stable")[:max_alarms]]
     step = max(1, -(-len(others) // max_others))
-    highest = np.argsort(-scores, kind="stable")[:STRANGEST]
-    points = np.union1d(np.union1d(kept, highest), others[::step])
+    always = strangest_rows(scores) if strangest is None else strangest
+    points = np.union1d(np.union1d(kept, always), others[::step])
     if len(points) == len(scores):
         return points, f"The plots show all {unit}."
     which = f"all {len(alarms):,}" if len(kept) == len(alarms) else f"the highest {len(kept):,}"
@@ -41,6 +46,23 @@ def select_points(
         f"The plots show {len(points):,} of {len(scores):,} {unit}: {which} beyond the fitted "
         f"threshold, and {every}."
     )
+
+
+def strangest_rows(scores: np.ndarray, distance: int = 1) -> np.ndarray:
+    """Return the indices of up to 12 rows with the highest scores, the highest first.
+
+    Args:
+        scores: scores (n,).
+        distance: smallest distance of two of the rows. In a series, the rows around the strangest
+            one belong to the same anomaly.
+    """
+    chosen: list[int] = []
+    for row in np.argsort(-scores, kind="stable"):
+        if all(abs(row - other) >= distance for other in chosen):
+            chosen.append(int(row))
+            if len(chosen) == STRANGEST:
+                break
+    return np.array(chosen)
 
 
 def _ordinal(number: int) -> str:

@@ -8,9 +8,11 @@ import json
 import re
 import shlex
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ae_multi.cli import _COMMANDS, _join_commands, _parser, main
 from ae_multi.data import load_data
@@ -154,22 +156,30 @@ def test_task_pages_reach_the_documented_quality(page, tmp_path, capsys):
 @pytest.mark.slow
 @pytest.mark.backend
 @pytest.mark.once
-def test_tables_on_the_command_line_run_as_printed(tmp_path, monkeypatch, capsys):
+def test_commands_of_detection_run_as_printed(tmp_path, monkeypatch, capsys, digits):
     monkeypatch.chdir(tmp_path)
     (code,) = (block for block in blocks("docs/detect.md") if "readings.csv" in block)
     exec(compile(code, "docs/detect.md", "exec"), {})
-    lines = [line for block in blocks("docs/detect.md", "sh") for line in block.splitlines()]
-    for line in lines:
-        if line.startswith(("ae-multi detect fit", "ae-multi detect score new.csv")):
+    for folder, images in (("images", digits.x_train[:60]), ("new", digits.x_test[:20])):
+        Path(folder).mkdir()
+        for number, image in enumerate(images):
+            levels = np.round(255 * image[..., 0]).astype(np.uint8)
+            Image.fromarray(levels).save(f"{folder}/{number}.png")
+    headers = []
+    for line in (line for block in blocks("docs/detect.md", "sh") for line in block.splitlines()):
+        if line.startswith(("ae-multi detect fit", "ae-multi detect score new")):
             assert main(shlex.split(line)[1:]) == 0
+            if "score" in line.split():
+                headers.append((tmp_path / "scores.csv").read_text().splitlines()[0])
     printed = capsys.readouterr().out
     assert all(name in printed for name in ("autoencoder", "PCA-", "kNN-5", "isolation forest"))
-    assert "Scored 500 rows" in printed
-    header, *rows = (tmp_path / "scores.csv").read_text().splitlines()
-    assert (
-        header == "time,score,probability,label,column_1,share_1,column_2,share_2,column_3,share_3"
-    )
-    assert len(rows) == 500
+    assert printed.count("Scored 500 rows") == 2
+    assert "Scored 20 images" in printed
+    columns = "column_1,share_1,column_2,share_2,column_3,share_3"
+    of_table = f"time,score,probability,label,{columns}"
+    assert headers == [of_table, of_table, "file,score,probability,label"]
+    intervals = (tmp_path / "intervals.csv").read_text().splitlines()
+    assert intervals[0] == "begin,end,rows,peak,sensors"
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,14 @@ import pytest
 from PIL import Image
 from sklearn.decomposition import PCA
 
-from ae_multi import AnomalyDetector
+from ae_multi import AnomalyDetector, TimeSeriesDetector
 from ae_multi.errors import InputError
 from ae_multi.report.detection import write_detection_report
 from ae_multi.tasks import detect_baselines, report_images
 from ae_multi.tasks.detect_report import detection_report
 from ae_multi.tasks.report_columns import shown_value, typical_values, values_of_columns
-from ae_multi.tasks.report_points import select_points
+from ae_multi.tasks.report_points import select_points, strangest_rows
+from ae_multi.tasks.report_series import nearest_windows, samples_and_codes
 from tests.reference.html_page import Page
 
 pytestmark = [pytest.mark.backend, pytest.mark.once]
@@ -267,3 +268,33 @@ def test_typical_values_of_text_dates_and_missing_values():
     assert number == nullable == ("2", "1.1", "2.9")
     assert empty.middle == "missing"
     assert np.isnan(values_of_columns(frame, ["text", "other"])[1]).all()
+
+
+def test_strangest_rows_of_a_series_are_a_window_apart():
+    scores = np.array([1, 9, 8, 2, 7, 6, 0.0])
+    assert strangest_rows(scores).tolist() == [1, 2, 4, 5, 3, 0, 6]
+    assert strangest_rows(scores, 3).tolist() == [1, 4]
+    assert len(strangest_rows(np.arange(100.0))) == 12
+
+
+def test_code_of_a_row_is_that_of_the_nearest_window():
+    # Centres at 1.5, 5.5 and 7.5.
+    found = nearest_windows(np.array([0, 4, 6]), 10, 4)
+    assert found.tolist() == [0, 0, 0, 0, 1, 1, 1, 2, 2, 2]
+
+
+def test_report_of_a_series(rows):
+    series = np.cumsum(rows, axis=0)
+    detector = TimeSeriesDetector(16, 4, "deep", hidden=(8,), epochs=2).fit(series)
+    report = detection_report(detector, series, columns=NAMES)
+    np.testing.assert_array_equal(report.scores, detector.anomaly_score(series))
+    np.testing.assert_array_equal(report.strangest, strangest_rows(report.scores, 16))
+    errors = detector.column_errors(series)
+    np.testing.assert_allclose(report.contributions, errors[report.strangest], rtol=1e-5)
+    assert [*report.baselines] == ["PCA-1", "isolation forest", "5 nearest neighbours"]
+    scaled, codes = samples_and_codes(detector, series)
+    # Row 152 is nearest to the centre of the window that begins at 144.
+    expected = detector.network_.encoder.predict(scaled[None, 144:160], verbose=0)[0]
+    np.testing.assert_allclose(codes[152], expected, rtol=1e-4, atol=1e-5)
+    assert report.window == 16
+    assert "in windows of 16 rows" in report.facts["Trained on"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from ae_multi.estimators import AnomalyDetector
+from ae_multi.estimators import AnomalyDetector, TimeSeriesDetector
 from ae_multi.report.bokeh_plots import bokeh_script, check_bokeh
 from ae_multi.report.detection.plots import plots
 from ae_multi.report.detection.sections import sections
@@ -20,7 +20,7 @@ __all__ = ["DetectionReport", "report_page", "write_detection_report", "write_re
 
 
 def write_detection_report(
-    detector: AnomalyDetector,
+    detector: AnomalyDetector | TimeSeriesDetector,
     X: ArrayLike,  # noqa: N803
     path: os.PathLike[str] | str,
     **options: Any,
@@ -28,8 +28,8 @@ def write_detection_report(
     """Score samples and write a report on the scores as one self-contained HTML file, atomically.
 
     Args:
-        detector: a fitted `AnomalyDetector`.
-        X: samples: an array, a data frame or images.
+        detector: a fitted `AnomalyDetector` or `TimeSeriesDetector`.
+        X: samples: an array, a data frame, images, or one series.
         path: file to write.
         **options: ``ids``, ``times``, ``anomalous``, ``columns``, ``baselines`` and ``title``, see
             `ae_multi.tasks.detect_report.detection_report`.

@@ -26,7 +26,8 @@ def sections(report: DetectionReport) -> Iterator[Html]:
     yield element("h2", "Map of codes")
     yield element(
         "p",
-        f"Each point is the code of one of these {report.unit}, coloured by its score: "
+        f"Each point is the code of {_window(report)}one of these {report.unit}, coloured by its "
+        "score: "
         f"{report.unit} that the autoencoder finds alike lie close together. Point at one to see "
         "it; click it, or use the buttons, to select it in both plots.",
     )
@@ -35,6 +36,10 @@ def sections(report: DetectionReport) -> Iterator[Html]:
     if report.baselines:
         yield element("h2", "Beside standard detectors")
         yield from _baselines(report)
+
+
+def _window(report: DetectionReport) -> str:
+    return "" if report.window is None else f"the window of {report.window} rows around "
 
 
 def _conclusion(report: DetectionReport) -> Html:
@@ -97,7 +102,8 @@ def _strangest(report: DetectionReport) -> Iterator[Html]:
             "p",
             "The columns that contribute most to the score, beside typical values: the median and "
             f"the interval from the 5 % to the 95 % quantile of the {report.unit} that are no "
-            "alarms. An arrow marks values beyond this interval.",
+            "alarms. An arrow marks values beyond this interval."
+            + (f" Rows less than {report.window} apart share one card." if report.window else ""),
         )
     cards = (_card(report, place, row) for place, row in enumerate(report.strangest))
     yield element("ol", *cards, class_="cards pictures" if report.pictures else "cards")

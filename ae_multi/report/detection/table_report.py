@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 from ae_multi.data.columns import CellError, columns_of, convert
 from ae_multi.data.table_file import TablePart
 from ae_multi.errors import InputError
-from ae_multi.estimators import AnomalyDetector
+from ae_multi.estimators import AnomalyDetector, TimeSeriesDetector
 from ae_multi.estimators.column_kinds import TYPES
 from ae_multi.report.detection import DetectionReport, write_detection_report
-from ae_multi.tasks.detect_fit import labels_of
 from ae_multi.tasks.detect_score import at_place, id_column_of
+from ae_multi.tasks.detect_training import labels_of
 
 if TYPE_CHECKING:
     import pandas
 
 
 def write_table_report(
-    detector: AnomalyDetector,
+    detector: AnomalyDetector | TimeSeriesDetector,
     table: TablePart,
     name: str,
     path: os.PathLike[str] | str,
