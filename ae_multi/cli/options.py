@@ -40,15 +40,19 @@ def add_python_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_data_options(parser: argparse.ArgumentParser) -> None:
-    """Add ``--data`` and ``--data-path``."""
+def add_data_options(parser: argparse.ArgumentParser, has_files: bool = False) -> None:
+    """Add ``--data`` and ``--data-path``; ``has_files`` if the first may name a file."""
+    files = (
+        "; or a file or folder that is read in windows: .npy, .parquet or images, bytes or numbers "
+        "from 0 to 1"
+    )
     parser.add_argument(
         "--data",
         default="auto",
         metavar="NAME",
         help="data set: mnist, mnist-sample (6,000 bundled images of MNIST), digits (of "
         "scikit-learn) or auto, which is MNIST if available, otherwise the bundled sample "
-        "(default: auto)",
+        f"(default: auto){files if has_files else ''}",
     )
     parser.add_argument(
         "--data-path",

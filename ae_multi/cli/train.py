@@ -48,7 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--resume", action="store_true", help="resume from the newest checkpoint if there is one"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON")
-    add_data_options(parser)
+    add_data_options(parser, has_files=True)
     parser.add_argument(
         "--samples",
         type=int,
@@ -96,7 +96,7 @@ def _train(options, config, checkpoints, group):
         from ae_multi.training.progress_bar import reporting
 
         with reporting(report):
-            model, data, test, training, losses = _fit(options, config, checkpoints)
+            model, data, samples, test, training, losses = _fit(options, config, checkpoints)
         # Save before anything else can fail.
         if options.out is not None:
             model.save(options.out)
@@ -109,7 +109,7 @@ def _train(options, config, checkpoints, group):
                 **describe_backend(),
                 "model": type(model).__name__,
                 "config": config.to_json(),
-                "data": {"name": data.name, "source": data.source, "samples": len(data.x_train)},
+                "data": {"name": data.name, "source": data.source, "samples": samples},
                 "workers": len(digests),
                 "plan": training.plan,
                 "seconds": training.seconds,
@@ -148,15 +148,20 @@ def _fit(options, config, checkpoints):
     """Load the data and train.
 
     Returns:
-        (model, `Dataset`, function that tests the model, `Training`, loss of each step or None).
+        (model, `Dataset`, number of training samples, function that tests the model, `Training`,
+        loss of each step or None).
     """
+    from ae_multi.cli.train_data import load_training_data
     from ae_multi.compare.train import build, train
-    from ae_multi.data import load_data
     from ae_multi.training.step_losses import StepLosses
 
-    data = load_data(options.data, options.data_path).first(options.samples)
+    data, samples = load_training_data(
+        options.data, options.data_path, options.samples, config.model
+    )
     model = build(config, data.image_shape)
     x, y, test = task_of(config, data)
+    if y is None:
+        x = samples
     collector = StepLosses() if options.json is not None else None
     training = train(
         model,
@@ -168,7 +173,7 @@ def _fit(options, config, checkpoints):
         plan=options.plan,
     )
     finish()
-    return model, data, test, training, collector and collector.losses
+    return model, data, len(x), test, training, collector and collector.losses
 
 
 def _digests(model, group):

@@ -42,6 +42,34 @@ class ArraySource(Source):
         return np.asarray(self._array[rows])
 
 
+class SlicedSource(Source):
+    """Adjacent rows of another source.
+
+    Args:
+        source: the source.
+        begin: first row.
+        end: row after the last one.
+    """
+
+    def __init__(self, source: Source, begin: int, end: int) -> None:
+        super().__init__(
+            source.name,
+            (end - begin, *source.shape[1:]),
+            source.dtype,
+            source.files,
+            source.block_size,
+            source.has_random_access,
+        )
+        self._source, self._begin = source, begin
+
+    def place(self, row: int) -> str:
+        """Return the name of the file and the number of the row in it."""
+        return self._source.place(row + self._begin)
+
+    def _read(self, rows):
+        return self._source[rows + self._begin]
+
+
 class NpyFiles(Source):
     """Source of one or more .npy files, whose rows follow each other.
 
