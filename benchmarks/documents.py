@@ -17,7 +17,9 @@ from benchmarks import (
     precision,
     quality,
     series,
+    sources,
     steps,
+    workers_efficiency,
 )
 from benchmarks.throughput import beside_peers, first, rate, ratio
 from tests.robustness.zoo.__main__ import lines as zoo_lines
@@ -96,6 +98,13 @@ TABLES = (
         lambda recorded: fit_time.lines(recorded["results"]),
     ),
     ("docs/speed.md", "| model | backend | device | way |", "steps-gpu", steps.lines),
+    (
+        "docs/large_data.md", "| backend | plan | order |", "sources-cpu",
+        lambda recorded: sources.lines(recorded["results"]),
+    ),
+    (
+        "docs/workers.md", "| backend | 8 workers |", "steps-gpu", workers_efficiency.lines,
+    ),
     (
         "docs/speed.md", "| model | backend | device | precision |", "precision-cpu precision-gpu",
         precision.lines,

@@ -29,7 +29,7 @@ def test_score_grid_contains_the_default(keras, monkeypatch):
     found = score.measure("odds")
     names = [tuple(c[name] for name in score.CHOSEN) for c in found["choices"]]
     assert names == [(r, w, n) for r in (50, 8000) for n in (0.03, 0.1) for w in score.WEIGHTS]
-    detector = ae_multi.AnomalyDetector().fit(train)
+    detector = ae_multi.AnomalyDetector(criterion="manifold").fit(train)
     area = roc_auc_score(anomalous, detector.anomaly_score(rows))
     default = score.best(found)[1]
     assert default["auroc"] == pytest.approx(area, abs=1e-3)
