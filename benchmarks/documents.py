@@ -19,6 +19,7 @@ from benchmarks import (
     series,
     sources,
     steps,
+    workers,
     workers_efficiency,
 )
 from benchmarks.throughput import beside_peers, first, rate, ratio
@@ -101,6 +102,10 @@ TABLES = (
     (
         "docs/large_data.md", "| backend | plan | order |", "sources-cpu",
         lambda recorded: sources.lines(recorded["results"]),
+    ),
+    (
+        "docs/workers.md", "| backend | plan | batch |", "workers-cpu",
+        lambda recorded: workers.scaling_lines(recorded["scaling"]),
     ),
     (
         "docs/workers.md", "| backend | 8 workers |", "steps-gpu", workers_efficiency.lines,

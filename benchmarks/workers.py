@@ -190,6 +190,13 @@ def _scaling_table(results):
         table.add_column(name)
     for name in ("batch", "workers", "steps/s", "of one worker"):
         table.add_column(name, justify="right")
+    for cells in scaling_lines(results):
+        table.add_row(*cells)
+    return table
+
+
+def scaling_lines(results):
+    """Yield the rows of the table of steps per second as tuples of strings."""
     alone = {
         (result["backend"], result["batch"]): result["steps_per_second"]
         for result in results
@@ -197,13 +204,12 @@ def _scaling_table(results):
     }
     for result in results:
         if "failed" in result:
-            table.add_row(result["backend"], "", "", "", "failed", "")
+            yield result["backend"], "", "", "", "failed", ""
             continue
         speed, one = result["steps_per_second"], alone.get((result["backend"], result["batch"]))
         ratio = f"{speed / one:.2f}" if one else ""
         shared = (result["backend"], result["plan"], f"{result['batch']:,}")
-        table.add_row(*shared, str(result["workers"]), f"{speed:,.1f}", ratio)
-    return table
+        yield *shared, str(result["workers"]), f"{speed:,.1f}", ratio
 
 
 def _kills_table(results):
