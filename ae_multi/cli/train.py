@@ -11,13 +11,13 @@ from ae_multi.cli.startup import import_backend
 from ae_multi.cli.train_quality import task_of
 from ae_multi.cli.train_workers import add_worker_options, has_to_launch, launch_training
 from ae_multi.compare.config import ALL_MODELS, TrainingConfig
-from ae_multi.errors import InputError
+from ae_multi.errors import DivergenceError, InputError
 from ae_multi.io.atomic import check_writable
 from ae_multi.report.json_file import write_json
 from ae_multi.report.progress import job_progress
 from ae_multi.report.tables import console
 from ae_multi.workers.group import group_of
-from ae_multi.workers.launched import end_with_launcher, finish
+from ae_multi.workers.launched import end_with_launcher, finish, refuse_restart
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -82,9 +82,12 @@ def run(options: argparse.Namespace) -> int:
         return launch_training(options)
     end_with_launcher()
     group = group_of(os.environ)
-    if group is None or group.rank == 0:
-        return _train(options, config, checkpoints, group)
-    return _train_silently(options, config, checkpoints, group)
+    job = _train if group is None or group.rank == 0 else _train_silently
+    try:
+        return job(options, config, checkpoints, group)
+    except DivergenceError:  # the same training diverges again
+        refuse_restart()
+        raise
 
 
 def _train(options, config, checkpoints, group):

@@ -42,7 +42,7 @@ from ae_multi.workers.decisions import Decisions
 from ae_multi.workers.group import current
 from ae_multi.workers.self_check import check_split
 from ae_multi.workers.state import check_equal, copy_from_first
-from ae_multi.workers.training import check_batch_size, refuse
+from ae_multi.workers.training import check_arguments, check_batch_size, refuse
 
 
 def fit(
@@ -222,6 +222,18 @@ def fit(
         within_batches=shuffle == "batch",
         offset=offset_for(model, initial_epoch),
         initial_epoch=initial_epoch,
+    )
+    check_arguments(
+        group,
+        {
+            "samples": samples,
+            "batch_size": batch_size,
+            "epochs": options["epochs"],
+            "initial_epoch": initial_epoch,
+            "steps per epoch": batches.steps,
+            "seed": batches.seed,
+            "epochs trained before": batches.offset,
+        },
     )
     reason = _reason_for_keras(model, plan)
     if group is not None and reason is None and not backends.current().worker_plans(model):

@@ -70,7 +70,8 @@ class Loop:
         self._checks_loss = not any(
             isinstance(callback, keras.callbacks.TerminateOnNaN) for callback in callbacks.callbacks
         )
-        self._length = 1 if self._has_batch_hooks else 16  # steps of the next run
+        self._runs_single_steps = self._has_batch_hooks
+        self._length = 16  # steps of the next run
         # The state before the last run, its batches, and the window that they are rows of.
         self._previous: tuple[Any, np.ndarray, Any] | None = None
 
@@ -83,6 +84,10 @@ class Loop:
         model = self.model
         model.stop_training = False
         logs: dict[str, Any] = {}
+        if self._decisions is not None:  # all workers run as many steps at a time
+            self._runs_single_steps = self._decisions.any(self._has_batch_hooks)
+        if self._runs_single_steps:
+            self._length = 1
         self.callbacks.on_train_begin()
         first = self.saver.begin(restored_epoch(model) or initial_epoch)
         if self.saver.position is not None:
@@ -223,7 +228,7 @@ class Loop:
 
         The number grows fourfold at most, because first runs may compile.
         """
-        if not self._has_batch_hooks and steps == self._length:
+        if not self._runs_single_steps and steps == self._length:
             fitting = _RUN_SECONDS * steps / max(seconds, 1e-9)
             self._length = int(np.clip(fitting, 1, min(MAX_STEPS_PER_RUN, 4 * self._length)))
 

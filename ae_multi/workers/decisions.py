@@ -20,6 +20,10 @@ class Decisions:
     def __init__(self, group: Group, signals: Sized):
         self._group, self._signals = group, signals
 
+    def any(self, value: bool) -> bool:
+        """Return whether ``value`` is true on any worker."""
+        return any(self._group.gather(bool(value)))
+
     def share(self, stop: bool, length: int) -> tuple[bool, int]:
         """Return the ``stop`` and ``length`` of worker 0.
 

@@ -71,8 +71,20 @@ def current() -> Group | None:
 
 
 def group_of(environment: Mapping[str, str]) -> Group | None:
-    """Return the group that environment variables describe, or None for a single process."""
-    if any(not environment.get(name) for name in GROUP_VARIABLES):
+    """Return the group that environment variables describe, or None for a single process.
+
+    Raises:
+        InputError: variables that do not describe a worker, or RANK without the others, with which
+            each worker would train alone.
+    """
+    missing = [name for name in GROUP_VARIABLES if not environment.get(name)]
+    if missing:
+        received = environment.get("RANK")
+        if received and environment.get("WORLD_SIZE") != "1":
+            raise InputError(
+                f"Expected {', '.join(GROUP_VARIABLES)} for a worker, or no RANK for a single "
+                f"process. Received: RANK={received} without {', '.join(missing)}."
+            )
         return None
     values = {name: environment[name] for name in GROUP_VARIABLES}
     try:

@@ -11,6 +11,8 @@ import time
 # Set by the launcher: the file that a worker touches, and the process that the worker ends with.
 HEARTBEAT = "AE_MULTI_HEARTBEAT"
 LAUNCHER = "AE_MULTI_LAUNCHER"
+# Content of that file if a restart would repeat the error of the worker.
+NO_RESTART = "no restart"
 # Seconds after which a worker gives up another one that does not answer.
 TIMEOUT = "AE_MULTI_WORKER_TIMEOUT"
 _PR_SET_PDEATHSIG = 1
@@ -35,6 +37,13 @@ def finish() -> None:
     if _heartbeat is not None:
         with contextlib.suppress(OSError):
             os.unlink(_heartbeat)
+
+
+def refuse_restart() -> None:
+    """Record that this worker fails with an error that a restart would repeat."""
+    if _heartbeat is not None:
+        with contextlib.suppress(OSError), open(_heartbeat, "w") as file:
+            file.write(NO_RESTART)
 
 
 def end_with_launcher() -> None:

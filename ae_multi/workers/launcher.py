@@ -18,7 +18,7 @@ from typing import IO
 from ae_multi.argument_checks import check_positive
 from ae_multi.errors import InputError, WorkerError
 from ae_multi.workers.cores import cores_of_workers
-from ae_multi.workers.launched import HEARTBEAT, LAUNCHER, TIMEOUT
+from ae_multi.workers.launched import HEARTBEAT, LAUNCHER, NO_RESTART, TIMEOUT
 
 # Exit statuses of a worker: a usage error, which a restart would repeat, and an interrupt.
 _USAGE_ERROR = 2
@@ -61,7 +61,8 @@ def launch(
         warn: function that is called with one line about each restart and its cause.
 
     Returns:
-        The exit status: 0, 2 if a worker ended with a usage error, which is not repeated, or 130
+        The exit status: 0, 2 if a worker ended with a usage error, which is not repeated, that of
+        worker 0 after an error that `ae_multi.workers.launched.refuse_restart` has recorded, or 130
         if the workers were interrupted and worker 0 has said so.
 
     Raises:
@@ -84,12 +85,13 @@ def launch(
                 raise
             if failed is None:
                 return 0
-            cause, is_usage_error = failed.cause(), failed.process.poll() == _USAGE_ERROR
-            if is_usage_error:
+            cause, status = failed.cause(), failed.process.poll()
+            is_final = status == _USAGE_ERROR or failed.refuses_restart()
+            if is_final:
                 _end(group, None)
-                if group[0].process.poll() == _USAGE_ERROR:  # it has said what the error is
-                    return _USAGE_ERROR
-        if is_usage_error or attempt == restarts:
+                if status is not None and group[0].process.poll() == status:
+                    return status  # worker 0 has said what the error is
+        if is_final or attempt == restarts:
             tried = f" after {attempt} restart{'s' if attempt > 1 else ''}" if attempt else ""
             raise WorkerError(
                 f"Expected {workers} workers that finish. "
@@ -156,6 +158,13 @@ class _Worker:
         self._is_stuck = self.process.poll() is None and seconds > timeout
         self._timeout = timeout
         return self._is_stuck
+
+    def refuses_restart(self) -> bool:
+        """Return whether the worker has recorded an error that a restart would repeat."""
+        try:
+            return self._heartbeat.read_text() == NO_RESTART
+        except OSError:  # its training was done
+            return False
 
     def cause(self) -> str:
         """Return in words why the worker has failed."""

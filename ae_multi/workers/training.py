@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ae_multi.errors import InputError
 
@@ -25,6 +25,31 @@ def check_batch_size(group: Group | None, batch_size: int) -> None:
         f"Expected a batch size that {group.size} workers divide, such as "
         f"{' or '.join(map(str, sizes))}. Received: {batch_size}."
     )
+
+
+def check_arguments(group: Group | None, arguments: dict[str, Any]) -> None:
+    """Raise an error unless all workers train with the same arguments.
+
+    Workers with other numbers of steps would wait for each other.
+
+    Args:
+        group: the group, or None for a single process.
+        arguments: JSON values by name.
+
+    Raises:
+        InputError: a value differs; the message has that of each worker.
+    """
+    if group is None:
+        return
+    of_workers = group.gather(arguments)
+    for name in arguments:
+        values = [other.get(name) for other in of_workers]
+        if any(value != values[0] for value in values):
+            received = ", ".join(f"{value} on worker {rank}" for rank, value in enumerate(values))
+            raise InputError(
+                f"Expected all data and the same arguments on each worker. Received: {name} "
+                f"{received}."
+            )
 
 
 def refuse(reason: str) -> NoReturn:

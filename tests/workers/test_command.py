@@ -94,6 +94,14 @@ def test_usage_error_of_workers_is_printed_once(tmp_path):
     assert "restart" not in process.stderr
 
 
+def test_training_that_diverges_is_not_repeated():
+    options = ("--no-save", "--workers=2", "--model=deep", "--learning-rate=1e30", "--epochs=20")
+    process = run_command(*OPTIONS, *options, "--restarts=3")
+    assert process.returncode == 1, process.stderr
+    assert process.stderr.count("Expected a finite loss") == 1
+    assert "restart" not in process.stderr
+
+
 SCRIPT = """
 import ae_multi, os
 model = ae_multi.SimpleAutoencoder(seed=0)

@@ -12,10 +12,17 @@ def test_variables_of_a_worker_describe_its_group():
     assert group_of(WORKER) == Group(1, 4, "host-0", 29500)
 
 
-@pytest.mark.parametrize("name", WORKER)
-def test_process_without_one_of_the_variables_has_no_group(name):
-    assert group_of({**WORKER, name: ""}) is None
-    assert group_of({key: value for key, value in WORKER.items() if key != name}) is None
+def test_process_without_rank_has_no_group():
+    assert group_of({**WORKER, "RANK": ""}) is None
+    assert group_of({key: value for key, value in WORKER.items() if key != "RANK"}) is None
+    assert group_of({"RANK": "0", "WORLD_SIZE": "1"}) is None
+
+
+@pytest.mark.parametrize("name", ["WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"])
+def test_missing_variable_of_a_worker_is_named(name):
+    for environment in ({**WORKER, name: ""}, {k: v for k, v in WORKER.items() if k != name}):
+        with pytest.raises(InputError, match=f"Received: RANK=1 without {name}"):
+            group_of(environment)
 
 
 def test_single_worker_has_no_group():

@@ -18,7 +18,7 @@ from tests.subprocesses.test_launcher import has_ended, is_alive
 WORKER = """
 import json, os, signal, sys, time
 from pathlib import Path
-from ae_multi.workers.launched import beat, end_with_launcher, finish
+from ae_multi.workers.launched import beat, end_with_launcher, finish, refuse_restart
 end_with_launcher()
 folder, attempt, rank = Path(sys.argv[1]), sys.argv[2], os.environ["RANK"]
 if rank != "0":
@@ -48,6 +48,9 @@ def act(what):
         time.sleep(120)
     elif what.startswith("signal"):
         os.kill(os.getpid(), int(what.split()[1]))
+    elif what == "refuse restart":
+        refuse_restart()
+        sys.exit(1)
     elif what.startswith("exit"):
         print("the cause", flush=True)
         sys.exit(int(what.split()[1]))
@@ -196,6 +199,12 @@ def test_timeout_does_not_apply_to_a_finished_worker(start):
 def test_usage_error_is_not_repeated(start, tmp_path):
     actions = {"0-0": "exit 2", "0-1": "exit 2"}
     assert start(2, actions, restarts=3) == (2, [])
+    assert not (tmp_path / "1-0").exists()
+
+
+def test_error_that_a_restart_would_repeat_is_not_repeated(start, tmp_path):
+    actions = {"0-0": "refuse restart", "0-1": "refuse restart"}
+    assert start(2, actions, restarts=3) == (1, [])
     assert not (tmp_path / "1-0").exists()
 
 

@@ -29,7 +29,7 @@ def group():
 def test_environment_describes_a_worker():
     assert group_of(VARIABLES) == Group(1, 2, "host", 1234)
     assert group_of({**VARIABLES, "RANK": "0", "WORLD_SIZE": "1"}) is None
-    assert group_of({"RANK": "0", "WORLD_SIZE": "2"}) is None
+    assert group_of({"WORLD_SIZE": "2"}) is None
     with pytest.raises(InputError, match="RANK=2"):
         group_of({**VARIABLES, "RANK": "2"})
 
@@ -90,6 +90,16 @@ def test_batch_size_names_the_next_sizes_that_fit():
         check_batch_size(Group(0, 4, "host", 1234), 30)
     with pytest.raises(InputError, match=r"such as 4\. Received: 3"):
         check_batch_size(Group(0, 4, "host", 1234), 3)
+
+
+def test_arguments_that_differ_between_workers_are_named(group):
+    from ae_multi.workers.training import check_arguments
+
+    check_arguments(None, {"samples": 100})
+    check_arguments(group, {"samples": 100})
+    group.__dict__["gathered"] = [{"epochs": 2, "samples": 100}, {"epochs": 2, "samples": 80}]
+    with pytest.raises(InputError, match="samples 100 on worker 0, 80 on worker 1"):
+        check_arguments(group, {"epochs": 2, "samples": 80})
 
 
 def test_decisions_are_those_of_worker_0(group):

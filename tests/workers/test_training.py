@@ -24,6 +24,7 @@ REFUSED = {
     "mixing": ({"model": "mixing"}, "complete batch", "mixes the samples"),
     "batch size": ({"model": "dense", "batch_size": 25}, "24 or 26", "Received: 25"),
     "custom step": ({"model": "custom_step"}, "train_step", "single process"),
+    "samples": ({"model": "dense", "shorter": 20}, "same arguments", "60 on worker 0, 40 on"),
     "plan": ({"model": "dense", "fit": {"plan": "none"}}, "plan", "group of workers"),
     "keras": ({"model": "dense", "fit": {"plan": "keras"}}, "plan='keras'", "single process"),
 }
@@ -33,6 +34,8 @@ SHARED = {
     "not stopped": {"model": "dense", "hooks": True, "at": {"stop": [1, 2]}},
     "interrupted": {"model": "dense", "hooks": True, "at": {"interrupt": [1, 2]}},
     "unseeded": {"model": "unseeded", "epochs": 1},
+    "hooks of worker 0": {"model": "dense", "hooks": 0, "samples": 70, "epochs": 1},
+    "hooks of worker 1": {"model": "dense", "hooks": 1, "samples": 70, "epochs": 1},
 }
 
 
@@ -86,6 +89,14 @@ def test_worker_0_decides_when_the_training_stops(two):
     for worker in two:
         assert len(worker["stopped"]["losses"]) == 2
         assert len(worker["not stopped"]["losses"]) == 6
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_batch_hooks_of_one_worker_alone_are_called_at_each_step(rank, two):
+    name = f"hooks of worker {rank}"
+    assert len(two[rank][name]["losses"]) == 4
+    assert len(two[1 - rank][name]["losses"]) == 1
+    assert two[0][name]["sha256"] == two[1][name]["sha256"]
 
 
 def test_interrupt_of_one_worker_ends_all(two):

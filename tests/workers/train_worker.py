@@ -7,7 +7,9 @@ the settings of one training:
     samples         number of samples, 60 by default
     batch_size      samples of a full batch, 20 by default
     epochs          2 by default
-    hooks           True to record the loss after each step, which runs steps one at a time
+    hooks           True to record the loss after each step, which runs steps one at a time; a
+                    number to do so in the worker of this rank alone
+    shorter         samples that the worker of rank 1 has less, 0 by default
     at              {action: [rank, step]}: what this worker does after so many steps, with hooks:
                     "kill" itself, "stop" the training, "interrupt" itself as by Ctrl-C, or "hang"
     fit             further arguments of `ae_multi.fit`
@@ -112,9 +114,12 @@ class Record(keras.callbacks.Callback):
                 os.kill(os.getpid(), number)
 
 
-def train(model, samples=60, batch_size=20, epochs=2, hooks=False, at=None, fit=()):
+def train(model, samples=60, batch_size=20, epochs=2, hooks=False, at=None, fit=(), shorter=0):
     """Run one training; see the module for the arguments and the result."""
+    rank = int(os.environ["RANK"])
+    hooks = hooks is True or (hooks is not False and hooks == rank)
     x = np.random.default_rng(0).random((samples, FEATURES), np.float32)
+    x = x[: samples - rank * shorter]
     name, model = model, MODELS[model]()
     reduction = name if name in ("sum", "mean_with_sample_weight") else "sum_over_batch_size"
     loss = keras.losses.MeanSquaredError(reduction=reduction)

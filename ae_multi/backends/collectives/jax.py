@@ -46,8 +46,6 @@ def start(rank: int, size: int, address: str, port: int) -> None:
     Raises:
         InputError: JAX has started its devices already, or the port is in use.
     """
-    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
-        port += 1  # torchrun itself listens on the port
     is_local = address in ("127.0.0.1", "localhost")
     if rank == 0:
         _check_free(address if is_local else "", port)

@@ -81,7 +81,8 @@ def communication() -> Iterator[None]:
         if isinstance(error, dist.DistError) or _LOST.search(str(error)):
             last = str(error).strip().splitlines()[-1]
             # Without the line of the source of PyTorch.
-            last = re.sub(r"^\[[^\]]*\] *", "", last.strip()).rstrip(".")
+            last = re.sub(r"^\[[^\]]*\] *", "", last.strip())
+            last = last.partition(" This is typically caused by")[0].rstrip(".")
             raise WorkerError(
                 f"Expected all workers to train to the end. Received: {last}. Another worker has "
                 "ended, or has not answered in time; its own output says why. Start all workers "
