@@ -129,7 +129,8 @@ def _described(intervals: list[AnomalyInterval], rows: RowScores) -> Iterator[st
     """Yield a line about each of the intervals of a series with the highest peaks."""
     highest = sorted(intervals, key=lambda interval: -interval.score)[:MAX_INTERVALS]
     which = f", of which the {MAX_INTERVALS} highest are" if len(intervals) > len(highest) else ""
-    yield f"{len(intervals):,} anomalous intervals{which}{':' if intervals else '.'}"
+    unit = "interval" if len(intervals) == 1 else "intervals"
+    yield f"{len(intervals):,} anomalous {unit}{which}{':' if intervals else '.'}"
     for begin, end, peak, sensors in sorted(highest):
         yield (
             f"  {rows.id_name} {rows.ids[begin]} to {rows.ids[end - 1]}: peak {peak:.4g}, "

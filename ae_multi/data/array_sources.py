@@ -117,8 +117,11 @@ def _map(path: Path) -> np.ndarray:
         reason = error.strerror or error
         raise InputError(f"Expected to be able to read {path}. Received: {reason}.") from error
     except (ValueError, EOFError) as error:
+        # NumPy takes each file without its magic for a pickled one, and says how to unpickle it.
+        is_other = "pickle" in str(error) or "Python objects" in str(error)
+        reason = "pickled objects, or another kind of file" if is_other else str(error)
         raise InputError(
-            f"Expected a complete .npy file of numbers. Received: {path} ({error})."
+            f"Expected a complete .npy file of numbers. Received: {path} ({reason})."
         ) from error
     if not isinstance(array, np.ndarray) or array.ndim == 0:
         raise InputError(f"Expected an .npy file of samples. Received: {path}, a single value.")

@@ -6,12 +6,17 @@ import datetime
 import decimal
 import math
 import numbers
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 _TRUE, _FALSE = {"true", "1"}, {"false", "0"}
+# A number with a decimal comma, and maybe a point at each thousand.
+COMMA_NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d*)?([eE][+-]?\d+)?")
+# A number with a comma at each thousand.
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
 
 
 def cell_text(value: Any) -> str | None:
@@ -36,6 +41,17 @@ def cell_text(value: Any) -> str | None:
 def number_text(value: float) -> str:
     """Return "3" for 3.0, and otherwise all digits."""
     return str(int(value)) if float(value).is_integer() else repr(float(value))
+
+
+def have_decimal_commas(texts: Iterable[str | None]) -> bool:
+    """Return whether all texts are numbers, some of them with a decimal comma; None is missing."""
+    has_comma = False
+    for text in texts:
+        if text is not None:
+            if not COMMA_NUMBER.fullmatch(text):
+                return False
+            has_comma = has_comma or ("," in text and not _THOUSANDS.fullmatch(text))
+    return has_comma
 
 
 def boolean_text(value: bool) -> str:

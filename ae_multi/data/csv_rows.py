@@ -10,11 +10,11 @@ import codecs
 import csv
 import logging
 import os
-import re
 from collections import deque
 from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 
+from ae_multi.data.cells import COMMA_NUMBER
 from ae_multi.errors import InputError
 
 _log = logging.getLogger("ae_multi")
@@ -32,8 +32,6 @@ _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _FALLBACK = "cp1252"
-# A number with a decimal comma, and maybe a point at each thousand.
-_COMMA_NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d*)?([eE][+-]?\d+)?")
 
 
 class CsvRows(NamedTuple):
@@ -111,7 +109,7 @@ def read_csv(
 
 def _with_point(text: str) -> str:
     """Return a number such as 1.234,5 as 1234.5; other text unchanged."""
-    if not _COMMA_NUMBER.fullmatch(text):
+    if not COMMA_NUMBER.fullmatch(text):
         return text
     return text.replace(".", "").replace(",", ".")
 

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ae_multi.argument_checks import as_plain, check_size
+from ae_multi.data.cells import have_decimal_commas
 from ae_multi.data.columns import Column, columns_of, convert
 from ae_multi.errors import InputError
 from ae_multi.estimators.column_encoders import (
@@ -207,10 +208,13 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
                     elif kind != "clock":
                         kind = "constant"
             kinds[name] = kind
+        free = {name: each for name, each in columns.items() if name not in {*drop, *chosen}}
+        hint = _hint_at_commas(free)
         if not encoders:
             raise InputError(
                 "Expected at least one column of numbers, categories or dates that varies. "
                 f"Received: {', '.join(f'{name} ({kind})' for name, kind in kinds.items())}."
+                + (f" {hint}" if hint else "")
             )
         self.set_state(kinds, encoders, named)
         out = [
@@ -220,6 +224,8 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):
         ]
         if out:
             _log.warning("Left out of the features: %s.", ", ".join(out))
+        if hint:
+            _log.warning("%s", hint)
         return self
 
     def set_state(self, columns: dict[str, str], encoders: dict[str, Encoder], named: bool) -> None:
@@ -271,6 +277,22 @@ def make_preprocessor(
         drop: names of columns that are left out.
     """
     return TablePreprocessor(max_categories=max_categories, kinds=kinds, drop=drop)
+
+
+def _hint_at_commas(columns: Mapping[str, Column]) -> str:
+    """Return a sentence that names the columns of numbers with decimal commas, or ""."""
+    found = [
+        name
+        for name, column in columns.items()
+        if column.type == "text" and not column.is_category and have_decimal_commas(column.values)
+    ]
+    if not found:
+        return ""
+    return (
+        "Columns that look like numbers with a decimal comma, but were read as text: "
+        f"{_listed(found)}. On the command line, --decimal , reads them as numbers; in Python, "
+        "decimal=',' of pandas.read_csv."
+    )
 
 
 def _listed(names: Any, most: int = 10) -> str:

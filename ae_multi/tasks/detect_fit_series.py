@@ -13,6 +13,7 @@ from ae_multi.data.columns import CellError
 from ae_multi.data.table_file import TablePart
 from ae_multi.errors import InputError
 from ae_multi.estimators import TimeSeriesDetector, thresholds, windows
+from ae_multi.tasks.detect_score import check_order
 from ae_multi.tasks.detect_training import (
     HELD_OUT_FRACTION,
     MAX_HELD_OUT_FRACTION,
@@ -75,6 +76,7 @@ def fit_series(
     preprocessor = preprocessor_of(
         frame, name, label=label, id_column=id_column, drop=drop, kinds=kinds
     )
+    check_order(table, name, id_column)
     is_anomaly = labels_of(table, label)
     stretches, is_test = _split(is_anomaly, window, label)
     lengths = [rows.stop - rows.start for rows in stretches]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import csv
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from ae_multi.data.columns import CellError
+from ae_multi.data.columns import CellError, as_text, columns_of, convert
 from ae_multi.data.table_file import TablePart
 from ae_multi.errors import InputError
 from ae_multi.estimators import AnomalyDetector, TimeSeriesDetector, load_estimator
 from ae_multi.estimators.intervals import AnomalyInterval
 
+_log = logging.getLogger("ae_multi")
 # Number of columns that are written for each row.
 TOP = 3
 
@@ -104,6 +106,7 @@ def scored_series(
         InputError: as `scored_rows`, or fewer rows than a window.
     """
     id_column = _id_column(detector, table, name, id_column)
+    check_order(table, name, id_column)
     try:
         errors = detector.feature_errors(table.frame)
     except CellError as error:
@@ -111,6 +114,38 @@ def scored_series(
     sums = detector.sum_columns(errors)
     rows = _with_columns(detector, table, id_column, errors.mean(axis=1), sums, None)
     return rows, detector.intervals_of(errors)
+
+
+def check_order(table: TablePart, name: str, id_column: str | None) -> None:
+    """Log a warning if dates that identify the rows of a series are in no order.
+
+    Args:
+        table: the rows.
+        name: name of the table for the message.
+        id_column: column that identifies a row, or None.
+    """
+    if id_column is None:
+        return
+    column = columns_of(table.frame[[id_column]])[id_column]
+    try:
+        times = convert(column, "date", id_column)
+    except CellError:
+        return  # other identifiers have no order
+    rows = np.flatnonzero(~np.isnat(times))
+    steps = np.diff(times[rows]).astype(np.int64)
+    if (steps >= 0).all() or (steps <= 0).all():
+        return
+    place = int(np.argmax(steps < 0))
+    before, after = as_text(column)[rows[place : place + 2]]
+    _log.warning(
+        "The column %r is not in order: %s of %s has %s after %s. The rows of a series are taken "
+        "in the order of the file; sort them by time.",
+        id_column,
+        table.place(int(rows[place + 1])),
+        name,
+        after,
+        before,
+    )
 
 
 def _id_column(detector: Any, part: TablePart, name: str, given: str | None) -> str | None:

@@ -214,3 +214,17 @@ def test_report_shows_the_course_and_the_codes_of_windows(folder, run_here, tmp_
     assert "the window of 16 rows around one of these rows" in text
     strangest = int(np.argmax(detector.anomaly_score(frame)))
     assert f"Row {columns['time'][strangest]}<" in text
+
+
+def test_times_in_no_order_are_warned_about(folder, run_here):
+    columns = without_label(series_table(seed=1))
+    lines = [*range(len(columns["time"]))]
+    lines[5], lines[9] = lines[9], lines[5]
+    swapped = {name: [values[line] for line in lines] for name, values in columns.items()}
+    write_table(folder / "swapped.csv", swapped)
+    done, _ = scored(run_here, folder / "swapped.csv", folder)
+    times = columns["time"]
+    assert f"line 8 of {folder / 'swapped.csv'} has {times[6]} after {times[9]}" in done.stderr
+    fit = ["--out", folder / "swapped.ae", "--id", "time", "--window", 16, "--epochs", 1]
+    assert "not in order" in run_here("detect", "fit", folder / "swapped.csv", *fit).stderr
+    assert "not in order" not in scored(run_here, folder / "new.csv", folder)[0].stderr

@@ -277,3 +277,27 @@ def test_output_can_be_a_frame(frame):
 def test_scikit_learn_checks_pass(check):
     preprocessor = ae_multi.TablePreprocessor()
     getattr(estimator_checks, check)("TablePreprocessor", preprocessor)
+
+
+@pytest.mark.parametrize(
+    ("texts", "hinted"),
+    [
+        (["1.234,5", "0,25", "7", "-3,5e2", None] * 5, True),
+        ([f"{number},{number}5" for number in range(30)], True),
+        (["1,234", "12,345", "7", "1,234,567"] * 5, False),
+        (["1,5", "2,5", "high"] * 5, False),
+        (["1.5", "on"] * 5, False),
+    ],
+    ids=["few values", "all distinct", "thousands", "words", "points"],
+)
+def test_numbers_with_decimal_commas_are_hinted_at(texts, hinted, caplog):
+    x = pd.DataFrame({"flow": pd.Series(texts, dtype=object), "b": range(len(texts))})
+    with caplog.at_level(logging.INFO, "ae_multi"):
+        ae_multi.TablePreprocessor(kinds={"b": "number"}).fit(x)
+    assert any("decimal comma" in line and "'flow'" in line for line in caplog.messages) == hinted
+
+
+def test_a_table_of_decimal_commas_only_is_an_error_that_hints_at_them():
+    x = pd.DataFrame({"flow": [f"{number},5" for number in range(30)]})
+    with pytest.raises(InputError, match=r"decimal comma.*'flow'"):
+        ae_multi.TablePreprocessor().fit(x)
