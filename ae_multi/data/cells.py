@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 _TRUE, _FALSE = {"true", "1"}, {"false", "0"}
-# A number with a decimal comma, and maybe a point at each thousand.
-COMMA_NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d*)?([eE][+-]?\d+)?")
+# A number with a decimal comma, and maybe a point at each thousand; 0.125 has a decimal point.
+COMMA_NUMBER = re.compile(r"[+-]?(\d+|[1-9]\d{0,2}(\.\d{3})+)(,\d*)?([eE][+-]?\d+)?")
+# Another number with a point, which is a decimal point.
+POINT_NUMBER = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
 # A number with a comma at each thousand.
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
 

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 
-from ae_multi.data.cells import COMMA_NUMBER
+from ae_multi.data.cells import COMMA_NUMBER, POINT_NUMBER
 from ae_multi.errors import InputError
 
 _log = logging.getLogger("ae_multi")
@@ -84,6 +84,7 @@ def read_csv(
         names = _names(next(reader, []), name)
         rows: list[list[str | None]] = []
         places: list[int] = []
+        has_warned = decimal != ","
         for row in reader:
             if row and len(row) != len(names):
                 raise InputError(
@@ -91,9 +92,13 @@ def read_csv(
                     f"each column. Received: {len(row)}."
                 )
             if row:
-                texts = (each.strip() for each in row)
+                texts = [each.strip() for each in row]
+                if not has_warned:
+                    has_warned = _warn_of_points(
+                        texts, names, f"line {reader.line_num:,} of {name}"
+                    )
                 if decimal == ",":
-                    texts = (_with_point(text) for text in texts)
+                    texts = [_with_point(text) for text in texts]
                 rows.append([None if text in MISSING else text for text in texts])
                 places.append(reader.line_num)
             if rows and (len(rows) == most or (not waits and not lines.waiting)):
@@ -105,6 +110,21 @@ def read_csv(
         raise InputError(
             f"Expected CSV in {name}. Received: {error}, in line {reader.line_num:,}."
         ) from error
+
+
+def _warn_of_points(texts: list[str], names: list[str], place: str) -> bool:
+    """Log a warning if a text is a number with a decimal point; return whether one is."""
+    for text, column in zip(texts, names, strict=True):
+        if POINT_NUMBER.fullmatch(text) and not COMMA_NUMBER.fullmatch(text):
+            _log.warning(
+                "Received %s with a decimal point in the column %r, %s, in a table with the "
+                "decimal separator ','. There 1.234 is read as 1234.",
+                text,
+                column,
+                place,
+            )
+            return True
+    return False
 
 
 def _with_point(text: str) -> str:

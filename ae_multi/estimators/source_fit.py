@@ -44,20 +44,12 @@ def fit_source(estimator: NetworkEstimator, source: Source, y: Any) -> None:
             f"Expected fit to a source without {', '.join(unsupported)}. "
             f"Received: {received[0]}. Use fit_chunks for samples in pieces, or an array."
         )
-    estimator._take(source[:2], None, reset=True)
+    _taken(estimator, source, slice(0, 2), reset=True)
     size = max(1, _CHECKED_BYTES // (8 * max(1, estimator.n_features_in_)))
 
     def chunks() -> Iterator[tuple[np.ndarray, None]]:
         for begin in range(0, len(source), size):
-            try:
-                x, _ = estimator._take(source[begin : begin + size], None, reset=False)
-            except InputError as error:
-                if begin == 0:
-                    raise
-                raise InputError(
-                    f"{error} The first of these samples is {source.place(begin)}."
-                ) from error
-            yield x, None
+            yield _taken(estimator, source, slice(begin, begin + size), reset=False), None
 
     estimator._begin(Chunks(chunks))
     epochs = epochs_for(
@@ -72,3 +64,29 @@ def fit_source(estimator: NetworkEstimator, source: Source, y: Any) -> None:
     losses, _ = train_whole(estimator, inputs, inputs, epochs, learning_rates(estimator, epochs))
     estimator.loss_curve_, estimator.n_iter_ = losses, len(losses)
     estimator._finish(Chunks(chunks))
+
+
+def _taken(estimator: NetworkEstimator, source: Source, rows: slice, *, reset: bool) -> np.ndarray:
+    """Return rows of a source as the estimator takes them; see `ae_multi.estimators.inputs.take`.
+
+    Raises:
+        InputError: samples that the estimator refuses; the message names the first that is not
+            finite.
+    """
+    samples = source[rows]
+    try:
+        return estimator._take(samples, None, reset=reset)[0]
+    except ValueError as error:
+        is_finite = np.isfinite(samples.reshape(len(samples), -1)).all(axis=1)
+        if not is_finite.all():
+            bad = int(np.argmin(is_finite))
+            index = tuple(np.argwhere(~np.isfinite(samples[bad]))[0].tolist())
+            raise InputError(
+                f"Expected finite numbers in {source.name}. Received: {samples[bad][index]} "
+                f"in {source.place(rows.start + bad)}, at the index {list(index)} of the sample."
+            ) from error
+        if rows.start == 0:
+            raise
+        raise InputError(
+            f"{error} The first of these samples is {source.place(rows.start)}."
+        ) from error

@@ -141,3 +141,16 @@ def test_missing_package_is_named(name, package, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(InputError, match=rf"Expected {package}.*Install it with: pip install"):
         read_table(path)
+
+
+def test_decimal_points_in_a_table_of_decimal_commas_are_warned_about(tmp_path, caplog):
+    path = tmp_path / "x.csv"
+    path.write_text("a;b\n1.234;2,5\n-0.125;0,5\n7.25;1\n")
+    frame = read_table(path, decimal=",").frame
+    assert frame["a"].tolist() == ["1234", "-0.125", "7.25"]
+    (message,) = caplog.messages
+    assert message.startswith("Received -0.125 with a decimal point in the column 'a', line 3 of")
+    caplog.clear()
+    path.write_text("a;b\n1.234;2,5\n-1.234.567,5;2026-01-31\n")
+    assert read_table(path, decimal=",").frame["a"].tolist() == ["1234", "-1234567.5"]
+    assert not caplog.messages

@@ -54,5 +54,15 @@ def test_a_nan_is_named_with_its_place(path):
     x = X.copy()
     x[50, 2] = np.nan
     np.save(path, x)
-    with pytest.raises(InputError, match=r"(?s)column 2, row 10.*x\.npy, row 40"):
+    with pytest.raises(InputError, match=r"nan in x\.npy, row 50, at the index \[2\]"):
+        ae_multi.AnomalyDetector(**SETTINGS).fit(ae_multi.source(path))
+
+
+@pytest.mark.parametrize("bad", [0, 1, 7, 83])
+def test_a_value_of_an_image_that_is_not_finite_is_named_with_its_place(path, bad):
+    images = X.reshape(-1, 2, 3).copy()
+    images[bad, 1, 1] = np.inf
+    np.save(path, images)
+    place = rf"x\.npy, row {bad}, at the index \[1, 1\]"
+    with pytest.raises(InputError, match=f"finite numbers.*Received: inf in {place}"):
         ae_multi.AnomalyDetector(**SETTINGS).fit(ae_multi.source(path))
